@@ -171,16 +171,25 @@ class Compromised:
             return None
 
     def _managed(self, secret: SecretVersion) -> Managed:
-        policy = self.parts.policy
-        shown = policy.applied(secret)
+        """Return what the tags ask for at this source; what they did before, where they name another one or none.
+
+        They say what its values look like.
+        """
+        tags = (secret.tags, self.sight.record.tags)
+        parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
+        known = [managed for managed in parsed if isinstance(managed, Managed)]
+        if not known:
+            raise NeedsHuman(
+                "no tags say where in its values a credential is",
+                where=str(secret.ref),
+                fix="give the secret its tags back",
+            )
+        source = self.lease.source
+        here = (managed for managed in known if managed.source == source)
+        return next(here, replace(known[0], source=source))
+
+    def _parsed(self, secret: SecretVersion) -> Managed | Malformed | None:
+        shown = self.parts.policy.applied(secret)
         if "ProviderAddress" not in shown.tags:
-            # The current version has no tags. The earlier ones say what its values look like.
-            shown = policy.applied(replace(secret, tags=self.sight.record.tags))
-        managed = (
-            parse(shown.tags, policy, self.parts.kinds)
-            if "ProviderAddress" in shown.tags
-            else Malformed(("no tags",))
-        )
-        if isinstance(managed, Malformed):
-            raise NeedsHuman(str(managed), where=str(secret.ref), fix="correct the tags")
-        return managed
+            return None
+        return parse(shown.tags, self.parts.policy, self.parts.kinds)

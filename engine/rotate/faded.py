@@ -33,8 +33,7 @@ class Faded:
         """Disable each earlier version whose credential the source refuses."""
         record = self.sight.record
         for version in record.earlier:
-            settled = version in record.gone or version in record.compromised
-            if not settled and await self._has_ended(secret, version):
+            if version not in record.gone and await self._has_ended(secret, version):
                 self.lease.learn(self.sight.record.without(version))
         await self.gate.out_of_use(secret)
 

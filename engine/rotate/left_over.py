@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Tidy
 from engine.decide.decision import Acting, Confirm, Decision, Retire, Skip, Wait
-from engine.errands import consumers
+from engine.errands import consumers, errand
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
@@ -37,8 +37,8 @@ class LeftOver:
         work = self.work
         record = work.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
-            if isinstance(decision, Confirm) and self._must_be_proven(secret, decision.managed):
-                return await work.publishing(decision.managed).confirm(secret, decision.reason)
+            if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
+                return None
             await Compromised(work.parts, work.lease, work.gate, work.sight).settle(
                 secret, record.compromised[0], decision
             )
@@ -58,9 +58,15 @@ class LeftOver:
         descendants = self._descendants(decision.managed)
         return lagging or await descendants.hold_back(secret, item, decision)
 
-    async def leave(self) -> Outcome | None:
+    async def leave(self, secret: SecretVersion) -> Outcome | None:
         """End the looks at a source that the secret has left; say so if nobody may know its password."""
         work = self.work
+        if work.progress.retired:
+            # The rest of the item is about another source.
+            outcome = work.report(secret)
+            await work.parts.reporter.concluded(outcome)
+            await errand.follow(work.parts, outcome)
+            await work.sight.note_reported()
         is_unknown = work.record.is_unknown
         if not (work.item.follow_up and await work.sight.note_left() and is_unknown):
             return None
@@ -111,12 +117,12 @@ class LeftOver:
         waits = await self.hold_back(secret, work.asked(), retire)
         return waits is not None or await work.publishing(managed).is_refused(secret)
 
-    def _must_be_proven(self, secret: SecretVersion, managed: Managed) -> bool:
-        """Return whether an incident cannot be settled before the current version is proven.
+    def _must_be_proven(self, secret: SecretVersion, decision: Confirm) -> bool:
+        """Return whether an incident cannot be settled before the current version is proven, as decided.
 
         A single slot that accepts what Rekey published refuses everything else. A late change may
         have made it refuse that version, too.
         """
         work = self.work
         is_proven = secret.version == work.progress.proven
-        return work.is_single(managed) and work.sight.wrote(secret) and not is_proven
+        return work.is_single(decision.managed) and work.sight.wrote(secret) and not is_proven

@@ -92,15 +92,16 @@ class Marking:
         self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
     ) -> str:
         """Mark the secret as parked; return what the report must add if that is impossible."""
-        if not (secret.version and secret.enabled) or self.parts.policy.is_own(secret.ref):
+        if not secret.version or self.parts.policy.is_own(secret.ref):
             return ""
         try:
             fresh = await self.parts.vaults.read(secret.ref)
+            if not fresh.enabled:
+                # Of a disabled version the vault shows no more than that.
+                return ""
             if fresh.version != secret.version:
                 # Somebody wrote it meanwhile, or the vault lags.
                 return f"; nor could the secret be marked: the vault shows version {fresh.version}"
-            if not fresh.enabled:
-                return ""
             seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
             marked = tags.parked(
                 fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen

@@ -148,7 +148,6 @@ class Retiring:
         """
         if self.sight.record.past_of(pending.version):
             return
-        self.lease.learn(self.sight.record.keyed())
         if shown := await self._slot(secret, pending):
             past = Past(pending.version, pending.credential_id, shown)
             self.lease.learn(self.sight.record.knowing(past))

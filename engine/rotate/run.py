@@ -140,7 +140,7 @@ class Run(Work):
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
-                return await left_over.leave()
+                return await left_over.leave(secret)
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self.report(secret)
@@ -159,7 +159,8 @@ class Run(Work):
 
     async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return the decision once the key of a derived secret is known."""
-        if not isinstance(decision, Acting) or secret.version == self.progress.proven:
+        assert isinstance(decision, Acting)  # noqa: S101 - for the type
+        if secret.version == self.progress.proven:
             return decision
         lineage = Lineage.of(self.parts, decision.managed)
         if lineage is None:

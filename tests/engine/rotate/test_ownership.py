@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from engine.model.tags import BY, OPERATION
-from engine.model.workitem import operation_id
+from engine.model.record import Listed, Record
+from engine.model.tags import BY, OPERATION, RETIRE, Pending
+from engine.model.workitem import WorkItem, operation_id
+from engine.model.write import Write
+from engine.rotate.ownership import other_writer, unrecorded
 from engine.secret import SecretRef
+from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, version
+from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
 from tests.shared.scene import scene
 from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
@@ -84,15 +92,76 @@ async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() ->
     assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
 
 
-async def test_a_secret_that_was_deleted_keeps_its_source_from_nobody() -> None:
+def _edit(**tags: str | None) -> Callable[[Rig], None]:
+    def edit(rig: Rig) -> None:
+        kept = {**rig.tags("owner"), **tags}
+        shown = {tag: text for tag, text in kept.items() if text is not None}
+        rig.vault.amend(rig.latest("owner"), tags=shown)
+
+    return edit
+
+
+def _go_elsewhere(rig: Rig) -> None:
+    _edit(ProviderAddress=rig.account("elsewhere").resource_id)(rig)
+
+
+def _disable(rig: Rig) -> None:
+    rig.vault.amend(rig.latest("owner"), enabled=False)
+
+
+def _delete(rig: Rig) -> None:
+    del rig.vault.secrets["owner"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [
+        pytest.param(_edit(), True, id="still names it"),
+        pytest.param(_edit(ValidityPeriodDays="soon"), True, id="has a malformed tag"),
+        pytest.param(_disable, True, id="is disabled"),
+        pytest.param(_edit(ProviderAddress=None), False, id="names none"),
+        pytest.param(_go_elsewhere, False, id="names another"),
+        pytest.param(_delete, False, id="was deleted"),
+    ],
+)
+async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
+    change: Callable[[Rig], None], *, is_kept: bool
+) -> None:
     rig = scene()
     rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
     await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
-    await rig.service().rotate(rig.item(KEY, force=True).to_json(), 1)
-    assert "belongs to the secret" in rig.tags(KEY)["RekeyReason"]
-    del rig.vault.secrets["owner"]
-    await rig.service().rotate(rig.item(KEY, trigger="manual", force=True).to_json(), 1)
-    assert "RekeyReason" not in rig.tags(KEY)
+    change(rig)
+    outcome = await rig.service().engine.handle(rig.item(KEY))
+    assert outcome.result == ("parked" if is_kept else "rotated")
+    assert len(rig.vault.versions(KEY)) == (1 if is_kept else 2)
+    if is_kept:
+        owner = f"{rig.vault.url}/secrets/owner"
+        assert outcome.reason == f"storageaccounts/appdata belongs to the secret {owner}"
+
+
+async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:
+    """Nobody can see there whether it is still rotated, by hand or by another deployment."""
+    rig = scene()
+    north = rig.world.add_vault("north")
+    rig.world.grant(rig.identity, VAULT_ACTIONS, north.resource_id)
+    account = rig.world.accounts["appdata"]
+    group = account.resource_id.split("/providers/")[0]
+    served = {"REKEY_VAULTS": f"{rig.vault.url},{north.url}"}
+    scopes = {"REKEY_SCOPES": json.dumps({rig.vault.url: [group], north.url: [group]})}
+    tags = {"ProviderAddress": account.resource_id, "ValidityPeriodDays": "90"}
+    north.put(
+        "owner",
+        account.keys["key2"].value,
+        expires=rig.clock.now() + timedelta(days=80),
+        tags={**tags, "CredentialId": "key2"},
+    )
+    rig.environment = {**served, **scopes}
+    audit = WorkItem(SecretRef(north.url, "owner"), "audit")
+    assert (await rig.service().engine.handle(audit)).result == "confirmed"
+    rig.environment = {}
+    outcome = await rig.service().engine.handle(rig.item(KEY))
+    assert (outcome.result, len(rig.vault.versions(KEY))) == ("parked", 1)
+    assert f"belongs to the secret {north.url}/secrets/owner" in outcome.reason
 
 
 async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
@@ -101,3 +170,85 @@ async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_publi
     rig.vault.amend(rig.latest(KEY), tags={**rig.tags(KEY), BY: "somebody else"})
     await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
     assert "RekeyReason" not in rig.tags(KEY)
+
+
+OURS, THEIRS = "rekey-prod", "rekey-test"
+OPERATION_OF_V2 = operation_id(REF, V2)
+WROTE_V1 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V1))
+WROTE_V2 = Record(published=Write("operation", "key1", "digest", V3, NOW, version=V2))
+RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
+DUE = Pending(NOW, V2, "key2")
+
+
+@dataclass
+class Listing:
+    """The records of all sources, as a listing shows them."""
+
+    listed: tuple[Listed, ...]
+
+    async def index(self) -> AsyncIterator[Listed]:
+        for listed in self.listed:
+            yield listed
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "listed", "expected"),
+    [
+        pytest.param(Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}", id="theirs"),
+        pytest.param(Record(), {BY: OURS}, (), None, id="ours, and the record is lost"),
+        pytest.param(Record(), {}, (), None, id="a person's"),
+        pytest.param(Record(), {OPERATION: ""}, (), None, id="with an empty operation"),
+        pytest.param(WROTE_V1, {BY: THEIRS}, (), None, id="ours, with an edited name"),
+        pytest.param(WROTE_V2, {}, (), None, id="a person's, after ours"),
+        pytest.param(
+            WROTE_V2, {OPERATION: OPERATION_OF_V2}, (), "another deployment", id="of an operation"
+        ),
+        pytest.param(
+            WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None, id="of an older operation"
+        ),
+        pytest.param(Record(), {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="unrecorded"),
+        pytest.param(WROTE_V2, {RETIRE: RETIRED}, (), None, id="what ours had to retire"),
+        pytest.param(
+            Record(),
+            {RETIRE: RETIRED},
+            (Listed("elsewhere", str(REF).lower(), DUE),),
+            None,
+            id="to be retired at the source that it has left",
+        ),
+        pytest.param(
+            Record(),
+            {RETIRE: RETIRED},
+            (Listed("elsewhere", str(REF).lower()), Listed("more", "https://other", DUE)),
+            f"tag {RETIRE} names",
+            id="others have something to retire",
+        ),
+    ],
+)
+async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
+    record: Record,
+    changes: dict[str, str | None],
+    listed: tuple[Listed, ...],
+    expected: str | None,
+) -> None:
+    policy = replace(POLICY, deployment=OURS)
+    parts = replace(scene().service().engine, policy=policy, leases=Listing(listed))  # type: ignore[arg-type]
+    park = await other_writer(parts, record, version(changes=changes))
+    assert (park.reason if park else "").startswith(expected or "")
+    assert (park is None) is (expected is None)
+
+
+async def test_a_deployment_without_a_name_takes_no_version_for_anothers() -> None:
+    parts = replace(scene().service().engine, policy=POLICY)
+    assert await other_writer(parts, Record(), version(changes={BY: THEIRS})) is None
+
+
+async def test_a_disabled_version_is_nobodys() -> None:
+    """The vault shows neither its id nor its tags."""
+    parts = scene().service().engine
+    disabled = version(version=None, changes={BY: THEIRS}, enabled=False)
+    assert await other_writer(parts, Record(), disabled) is None
+
+
+def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_for_it() -> None:
+    park = unrecorded(version(changes={RETIRE: RETIRED}))
+    assert park.fix.startswith(f"revoke {'k' * 60} at its source")

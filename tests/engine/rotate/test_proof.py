@@ -17,7 +17,7 @@ from engine.secret import Sensitive
 
 
 class Endless:
-    """A source that has not made up its mind."""
+    """A source that has not made up its mind; it does in the end, so that no test hangs."""
 
     def __init__(self) -> None:
         self.asking = False
@@ -25,7 +25,8 @@ class Endless:
     async def verify(self, *_: object) -> None:
         self.asking = True
         try:
-            await asyncio.Event().wait()
+            for _turn in range(1000):
+                await asyncio.sleep(0)
         finally:
             self.asking = False
 
@@ -37,7 +38,7 @@ class Lost:
         self._source = source
 
     async def ensure(self, seconds: float) -> None:
-        del seconds
+        assert seconds > CALL_SECONDS, "it ends before it is renewed again"
         assert self._source.asking
         raise LeaseUnavailable("taken")
 
@@ -45,7 +46,7 @@ class Lost:
 async def test_who_loses_the_lease_asks_the_source_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(proof, "RENEW_SECONDS", 0)
+    monkeypatch.setattr(proof, "RENEW_SECONDS", 1e-6)
     source = Endless()
     managed: Any = SimpleNamespace(source="a source")
     parts: Any = SimpleNamespace(
@@ -58,15 +59,16 @@ async def test_who_loses_the_lease_asks_the_source_no_longer(
     assert not source.asking
 
 
-class Slow:
-    """A source that accepts what was revoked, for a while."""
+class Spreading:
+    """A source of several servers: a revocation reaches one after another."""
 
-    def __init__(self, accepted: int) -> None:
-        self._accepted = accepted
+    def __init__(self, answers: str) -> None:
+        self._answers = answers
+        self.tries = 0
 
     async def accepts(self, *_: object) -> bool:
-        self._accepted -= 1
-        return self._accepted >= 0
+        self.tries += 1
+        return self._answers[min(self.tries, len(self._answers)) - 1] == "a"
 
 
 class Kept:
@@ -86,18 +88,21 @@ class Kept:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "is_refused", "pauses"),
+    ("answers", "is_refused", "tries", "pauses"),
     [
-        (0, True, 0),
-        (1, True, 1),
-        (len(proof.REVOKED) - 1, True, len(proof.REVOKED) - 1),
-        (99, False, len(proof.REVOKED)),
+        pytest.param("rr", True, 2, 0, id="refused by all"),
+        pytest.param("arr", True, 3, 1, id="accepted once more"),
+        pytest.param("rarr", True, 4, 1, id="refused by one server only, at first"),
+        pytest.param("arar", True, 5, 2, id="refused by one server in turn"),
+        pytest.param("aaaaarr", True, 7, 5, id="refused within the minute"),
+        pytest.param("aaaaaaar", False, 7, 6, id="accepted for longer"),
+        pytest.param("aaaaaar", False, 7, 6, id="refused by one server in the end"),
     ],
 )
 async def test_while_a_revocation_spreads_the_lease_is_renewed(
-    accepted: int, *, is_refused: bool, pauses: int
+    answers: str, *, is_refused: bool, tries: int, pauses: int
 ) -> None:
-    kept, source = Kept(), Slow(accepted)
+    kept, source = Kept(), Spreading(answers)
     parts: Any = SimpleNamespace(
         reporter=SimpleNamespace(step=lambda _: nullcontext()),
         rotators={"a kind": source},
@@ -106,4 +111,27 @@ async def test_while_a_revocation_spreads_the_lease_is_renewed(
     lease: Any = kept
     refused = await Proof(parts, lease).refused("a kind", "key1", Sensitive("value"))
     assert refused is is_refused
+    assert (source.tries, kept.renewed) == (tries, pauses)
+    if answers.startswith("a" * pauses):
+        assert kept.slept == sum(proof.REVOKED[:pauses])
+
+
+class Listed(Spreading):
+    """A source that lists its credentials, on several servers."""
+
+    async def lists(self, *_: object) -> bool:
+        return await self.accepts()
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_gone", "pauses"), [("r", True, 0), ("ar", True, 1), ("a", False, 6)]
+)
+async def test_while_a_removal_spreads_the_lease_is_renewed(
+    answers: str, *, is_gone: bool, pauses: int
+) -> None:
+    kept, source = Kept(), Listed(answers)
+    parts: Any = SimpleNamespace(reporter=SimpleNamespace(step=lambda _: nullcontext()), clock=kept)
+    lease: Any = kept
+    rotator: Any = source
+    assert await Proof(parts, lease).unlisted(rotator, "id") is is_gone
     assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))

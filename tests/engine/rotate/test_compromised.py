@@ -1,0 +1,277 @@
+"""An incident about a version that no retirement deals with: revoked, proven refused, and disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import TransientError
+from engine.model.outcome import Outcome
+from engine.model.record import Record, parts_of
+from engine.secret import SecretRef
+from simulator.faults import Fault
+from simulator.keyvault.state import SecretVersion
+from simulator.wire import json_response
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene, to_arm
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+
+DAY = 86_400
+to_regenerate = to_arm("regenerateKey")
+
+
+async def report(rig: Rig, leaked: SecretVersion, **fields: Any) -> Outcome:
+    """Work once on the incident of a version."""
+    asked = {"version": leaked.version, "compromised": True, "reason": "leaked", **fields}
+    return await rig.service().engine.handle(rig.item(leaked.name, **asked))
+
+
+async def record(rig: Rig, source: str) -> Record:
+    known = await rig.service().engine.leases.peek(source)
+    assert known
+    return known
+
+
+def account(rig: Rig) -> str:
+    return rig.world.accounts["appdata"].resource_id.lower()
+
+
+def enabled(rig: Rig, version: SecretVersion) -> bool:
+    versions = rig.vault.versions(version.name)
+    return next(known for known in versions if known.version == version.version).enabled
+
+
+async def unreadable(rig: Rig, name: str, source: str) -> SecretVersion:
+    """Rotate twice, and disable the version between; no retirement is noted for it."""
+    engine = rig.service().engine
+    await engine.handle(rig.item(name))
+    rig.clock.advance(8 * DAY)
+    await engine.handle(rig.item(name, action="retire"))
+    leaked = rig.latest(name)
+    await engine.handle(rig.item(name, force=True))
+    rig.vault.amend(leaked, enabled=False)
+    owner = str(SecretRef(rig.vault.url, name))
+    async with engine.leases.hold(parts_of(source)[0], owner) as lease:
+        await lease.write(replace(lease.record, pending=None))
+    return leaked
+
+
+def replaced_by_hand() -> tuple[Rig, SecretVersion]:
+    """Return a rig in which a person has put key2 in place of key1, which has leaked since."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.world.accounts["appdata"], holds="key2", days_left=80)
+    return rig, leaked
+
+
+async def test_a_version_that_a_person_replaced_is_revoked_and_disabled_at_once() -> None:
+    rig, leaked = replaced_by_hand()
+    current = rig.latest(NAME)
+    await report(rig, leaked)
+    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
+    assert keys["key1"] != leaked.value
+    assert keys["key2"] == current.value
+    known = await record(rig, account(rig))
+    assert (known.compromised, known.gone, known.unused) == ((), (leaked.version,), ())
+    assert not enabled(rig, leaked)
+    assert rig.latest(NAME).version == current.version
+
+
+async def test_a_version_that_is_refused_already_is_disabled_and_nothing_is_revoked() -> None:
+    rig, leaked = replaced_by_hand()
+    rig.world.accounts["appdata"].regenerate("key1")
+    before = dict(rig.world.accounts["appdata"].keys)
+    await report(rig, leaked)
+    assert rig.world.accounts["appdata"].keys == before
+    assert (await record(rig, account(rig))).compromised == ()
+    assert not enabled(rig, leaked)
+
+
+async def _readable() -> tuple[Rig, SecretVersion]:
+    return replaced_by_hand()
+
+
+async def _disabled() -> tuple[Rig, SecretVersion]:
+    """Return a rig whose leaked version only the record knows: a person has disabled it."""
+    rig = scene()
+    return rig, await unreadable(rig, NAME, account(rig))
+
+
+@pytest.mark.parametrize("scene_of", [_readable, _disabled])
+async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_more(
+    scene_of: Callable[[], Any],
+) -> None:
+    rig, leaked = await scene_of()
+    rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
+    with pytest.raises(TransientError):
+        await report(rig, leaked)
+    known = await record(rig, account(rig))
+    assert known.changing
+    assert known.compromised == (leaked.version,)
+    rig.clock.advance(60)
+    before = dict(rig.world.accounts["appdata"].keys)
+    await report(rig, leaked)
+    assert (await record(rig, account(rig))).compromised == ()
+    assert rig.world.accounts["appdata"].keys == before, "it is refused, and not revoked again"
+    looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
+    assert looks == [("audit", 1)]
+
+
+async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
+    rig = GraphRig()
+    leaked = rig.managed()
+    second = rig.directory.add_password(rig.app, "by hand, later")
+    rig.clock.advance(3600)
+    rig.managed(tags={"CredentialId": second.key_id}, value=second.secret)
+    rig.directory.removal_lag = timedelta(days=30)
+    with pytest.raises(TransientError, match="was revoked, but is still accepted") as caught:
+        await report(rig, leaked)
+    assert caught.value.code == "NotRevoked"
+    assert enabled(rig, leaked)
+    rig.directory.removal_lag = timedelta()
+    await report(rig, leaked)
+    assert rig.alive() == [second]
+    assert not enabled(rig, leaked)
+
+
+@pytest.mark.parametrize("is_enabled", [False, True])
+async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is_disabled(
+    *, is_enabled: bool
+) -> None:
+    """The password is dead. Somebody may have enabled its version again."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    leaked = rig.latest(SQL)
+    await rig.service().engine.handle(rig.item(SQL))
+    rig.vault.amend(rig.vault.versions(SQL)[0], enabled=is_enabled)
+    passwords = rig.passwords()
+    outcome = await report(rig, leaked)
+    assert outcome.result == "confirmed"
+    assert not enabled(rig, leaked)
+    assert rig.passwords() == passwords
+
+
+async def test_a_leaked_value_that_somebody_wrote_again_has_the_current_version_replaced() -> None:
+    rig, leaked = replaced_by_hand()
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.world.accounts["appdata"], holds="key1", days_left=80)
+    outcome = await report(rig, leaked)
+    assert outcome.result == "rotated"
+    assert leaked.value not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    assert (await record(rig, account(rig))).compromised == ()
+
+
+async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> None:
+    """Graph shows no secret, and lists which there are."""
+    rig = GraphRig()
+    rig.managed()
+    leaked = await unreadable(rig, SECRET, rig.app.app_id)
+    before = rig.alive()
+    await report(rig, leaked)
+    assert [key for key in before if key not in rig.alive()] == [
+        next(key for key in before if key.secret == leaked.value)
+    ]
+    assert (await record(rig, rig.app.app_id)).compromised == ()
+
+
+async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
+    """A server neither shows nor lists its passwords, so nothing would prove that it is gone."""
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
+    before = rig.passwords()
+    outcome = await report(rig, leaked)
+    assert outcome.result == "parked"
+    assert "cannot be read and may still be accepted" in outcome.reason
+    assert rig.passwords() == before
+
+
+async def test_an_incident_at_one_source_changes_nothing_at_the_one_that_its_secret_now_names() -> (
+    None
+):
+    """That one is not under lease, and may be another secret's."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    leaked = rig.latest(SQL)
+    await rig.service().engine.handle(rig.item(SQL))
+    theirs = rig.server.add_user("shop", "app", "0ther-password-nobody-uses")
+    elsewhere = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop"}
+    rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), **elsewhere})
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    before = list(theirs.passwords)
+    await report(rig, leaked, source=source)
+    assert theirs.passwords == before
+
+
+async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret_names_another() -> (
+    None
+):
+    """The record remembers of which kind it is."""
+    rig = SqlProduct()
+    rig.secret(NAME, rig.account("appdata"))
+    await rig.service().engine.handle(rig.item(NAME))
+    leaked, current = rig.vault.versions(NAME)
+    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
+    async with leases.hold(account(rig), owner) as lease:
+        await lease.write(replace(lease.record, pending=None))
+    rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
+    elsewhere = {"ProviderAddress": rig.server.resource_id, "Rotator": "sql-login-password"}
+    rig.vault.amend(current, tags={**rig.tags(NAME), **elsewhere, "CredentialId": "app"})
+    before = rig.passwords()
+    await report(rig, leaked, source=account(rig))
+    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
+    assert keys["key1"] != leaked.value
+    assert keys["key2"] == current.value
+    assert (await record(rig, account(rig))).compromised == ()
+    assert rig.passwords() == before
+
+
+async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_with_there() -> None:
+    """No record remembers its tags. Those of now say at least what the values look like."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    rig.secret(NAME, elsewhere, days_left=80)
+    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
+    async with leases.hold(account(rig), owner):
+        pass
+    await report(rig, leaked, source=account(rig))
+    assert rig.world.accounts["appdata"].keys["key1"].value != leaked.value
+    assert elsewhere.keys == theirs
+
+
+async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_incident_ends() -> (
+    None
+):
+    """Only a source that accepts what Rekey published is known to refuse all else."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    leaked = rig.latest(SQL)
+    await rig.service().engine.handle(rig.item(SQL))
+    rig.clock.advance(3600)
+    rig.server.logins["app"].set("L4te-password-nobody-uses", rig.clock.now())
+    outcome = await report(rig, leaked)
+    assert outcome.result == "healed"
+    assert rig.accepted(rig.latest(SQL))
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    assert (await record(rig, source)).compromised == ()
+
+
+async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:
+    rig = scene(tags={"ProviderAddress": None})
+    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
+    async with leases.hold(account(rig), owner):
+        pass
+    outcome = await report(rig, rig.latest(NAME), source=account(rig))
+    assert outcome.result == "parked"
+    assert outcome.reason.startswith("no tags say where in its values a credential is (")

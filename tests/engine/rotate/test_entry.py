@@ -1,0 +1,174 @@
+"""What the engine makes of an item before it holds a lease, and after it has reported the outcome."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import TransientError
+from engine.model.outcome import Outcome
+from engine.model.policy_document import Consumers, Document, Match
+from engine.model.workitem import MOST_RETURNS, NO_MORE
+from engine.rotate.engine import HIDDEN_PAUSES, LEAKED, LEAKED_FIX
+from engine.rotate.under_lease import MOST_LOOKS
+from engine.secret import SecretRef
+from engine.service import Service
+from simulator.keyvault.state import SecretVersion
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
+
+NO_TAGS = {"ProviderAddress": None}
+MALFORMED = {"ValidityPeriodDays": "soon"}
+
+
+async def handle(rig: Rig, tries: int = 1, **fields: Any) -> Outcome:
+    """Work on one item, in a fresh process."""
+    return await rig.service().engine.handle(rig.item(NAME, **fields), tries)
+
+
+def accepted(rig: Rig, version: SecretVersion) -> bool:
+    """Return whether the account takes the value of a version."""
+    return version.value in {key.value for key in rig.world.accounts["appdata"].accepted_keys()}
+
+
+@pytest.mark.parametrize(
+    ("options", "fix"),
+    [
+        pytest.param({"tags": NO_TAGS}, "set the tag ProviderAddress", id="without tags"),
+        pytest.param({"tags": MALFORMED}, "correct the tags", id="with wrong tags"),
+        pytest.param({"enabled": False}, "enable the current version", id="disabled"),
+    ],
+)
+@pytest.mark.parametrize(("returned", "comes_back"), [(0, True), (MOST_RETURNS, False)])
+async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work(
+    options: dict[str, Any], fix: str, returned: int, *, comes_back: bool
+) -> None:
+    rig = scene(**options)
+    outcome = await handle(rig, compromised=True, returned=returned)
+    assert (outcome.result, outcome.fix.startswith(fix)) == ("parked", True)
+    assert LEAKED in outcome.reason
+    assert (NO_MORE in outcome.reason) is not comes_back
+    posted = [message["returned"] for message in rig.messages("rotations")]
+    assert posted == ([returned + HIDDEN_PAUSES] if comes_back else [])
+    for message in rig.queue("rotations"):
+        assert message.visible - rig.clock.now() == timedelta(hours=2)
+
+
+async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:
+    outcome = await handle(scene(tags=NO_TAGS))
+    assert (outcome.result, LEAKED in outcome.reason) == ("skipped", False)
+
+
+async def test_an_incident_of_the_policy_document_says_what_can_be_done() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
+    outcome = await replace(engine, policy=policy).handle(rig.item(NAME, compromised=True))
+    assert (outcome.result, outcome.fix) == ("parked", LEAKED_FIX)
+
+
+async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags() -> None:
+    """The record knows where it was rotated."""
+    rig = scene()
+    await handle(rig)
+    leaked, current = rig.vault.versions(NAME)
+    rig.clock.advance(60)
+    written = rig.vault.put(NAME, current.value)
+    outcome = await handle(rig, version=leaked.version, compromised=True)
+    assert not accepted(rig, leaked)
+    assert accepted(rig, written)
+    assert LEAKED not in outcome.reason
+
+
+async def test_an_incident_comes_back_where_its_source_cannot_be_looked_up() -> None:
+    rig = scene(tags=NO_TAGS)
+    refuse(rig, 403, "Forbidden", lambda request: "comp=list" in request.url, times=99)
+    before = state(rig)
+    with pytest.raises(TransientError, match="the records cannot be listed"):
+        await handle(rig, compromised=True)
+    assert state(rig) == before
+
+
+async def test_an_incident_of_an_earlier_version_is_dealt_with_whatever_may_be_rotated() -> None:
+    """The current version has too many tags to be replaced, and it need not be."""
+    many = {f"tag-{number}": "theirs" for number in range(12)}
+    rig = scene(days_left=80, tags=many)
+    leaked = rig.latest(NAME)
+    account = rig.world.accounts["appdata"]
+    rig.clock.advance(60)
+    current = rig.secret(NAME, account, holds="key2", days_left=80, tags=many)
+    outcome = await handle(rig, version=leaked.version, compromised=True)
+    assert not accepted(rig, leaked)
+    assert accepted(rig, current)
+    assert LEAKED not in outcome.reason
+
+
+async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one() -> None:
+    rig = scene()
+    elsewhere = rig.account("elsewhere")
+    before = dict(elsewhere.keys)
+    outcome = await handle(rig, source=elsewhere.resource_id.lower())
+    assert (outcome.result, outcome.source) == (
+        "rotated",
+        rig.world.accounts["appdata"].resource_id.lower(),
+    )
+    assert elsewhere.keys == before
+
+
+async def test_a_version_is_announced_once() -> None:
+    rig = scene()
+    assert (await handle(rig)).result == "rotated"
+    audit = await handle(rig, action="audit", trigger="sweep")
+    assert audit.result == "confirmed"
+
+
+def _with_app(service: Service) -> Service:
+    app = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
+    document = Document(consumers=(Consumers(Match(None, NAME), (app,)),))
+    policy = service.engine.policy.under(document)
+    return replace(service, engine=replace(service.engine, policy=policy))
+
+
+@pytest.mark.parametrize(("tries", "posted"), [(1, []), (2, ["refresh"])])
+async def test_only_a_later_try_makes_up_for_the_errands_of_one_that_died(
+    tries: int, posted: list[str]
+) -> None:
+    rig = scene(days_left=80)
+    engine = _with_app(rig.service()).engine
+    outcome = await engine.handle(rig.item(NAME, trigger="event"), tries)
+    assert outcome.result == "skipped"
+    assert [message["action"] for message in rig.messages("rotations")] == posted
+
+
+@pytest.mark.parametrize(
+    ("number", "follow_up"), [(0, []), (1, [2]), (MOST_LOOKS - 1, [MOST_LOOKS]), (MOST_LOOKS, [])]
+)
+async def test_a_look_that_may_not_read_the_secret_is_followed_by_another_for_a_week(
+    number: int, follow_up: list[int]
+) -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(), times=99)
+    outcome = await handle(rig, action="audit", follow_up=number, deferred=3)
+    assert outcome.reason.endswith("another look at the source follows") is (
+        1 < number < MOST_LOOKS
+    )
+    messages = rig.messages("rotations")
+    assert [message["follow_up"] for message in messages] == follow_up
+    assert not any(message["deferred"] for message in messages)
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+async def test_a_malformed_tag_of_rekeys_own_is_compared_with_the_record(
+    *, is_recorded: bool
+) -> None:
+    rig = scene()
+    if is_recorded:
+        await handle(rig)
+    tags = {**rig.tags(NAME), "RekeyRetire": "whatever somebody writes"}
+    rig.vault.amend(rig.latest(NAME), tags=tags)
+    outcome = await handle(rig, action="audit", trigger="sweep")
+    assert outcome.result == ("confirmed" if is_recorded else "parked")
+    assert ("of which there is no record" in outcome.reason) is not is_recorded

@@ -1,0 +1,85 @@
+"""Earlier versions of a derived secret are disabled once what they hold has ended, and not before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from simulator.keyvault.state import SecretVersion
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.shared.delivery import Delivery
+
+DAY = 86_400
+WITHIN, PAST = 1, 9
+"""Days: in the overlap of the key that was replaced, and after it."""
+
+
+async def rotated() -> SasScene:
+    """Return a scene in which a signature has followed its key to a second version."""
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    await scene.rig.service().queue.post_rotation(scene.rig.item(KEY, trigger="event"))
+    await Delivery(scene.rig, scene.rig.service).run()
+    assert len(scene.rig.vault.versions(SAS)) == 2
+    return scene
+
+
+async def audit(scene: SasScene, days: float) -> None:
+    """Let days pass; then the key is retired, where it is due, and the signature audited."""
+    scene.rig.clock.advance(days * DAY)
+    service = scene.rig.service()
+    for name, fields in ((KEY, {"action": "retire"}), (SAS, {"action": "audit"})):
+        asked: dict[str, Any] = {"trigger": "sweep", **fields}
+        await service.engine.handle(scene.rig.item(name, **asked))
+
+
+def enabled(scene: SasScene) -> list[bool]:
+    """Return which versions of the signature are enabled, the oldest first."""
+    return [version.enabled for version in scene.rig.vault.versions(SAS)]
+
+
+async def gone(scene: SasScene) -> tuple[str, ...]:
+    """Return the versions of which the record says that their credential is refused."""
+    record = await scene.rig.service().engine.leases.peek(scene.source)
+    assert record
+    return record.gone
+
+
+@pytest.mark.parametrize(("days", "is_enabled"), [(WITHIN, True), (PAST, False)])
+async def test_a_version_is_disabled_once_its_key_is_gone(days: float, *, is_enabled: bool) -> None:
+    scene = await rotated()
+    first = scene.rig.vault.versions(SAS)[0]
+    await audit(scene, days)
+    assert enabled(scene) == [is_enabled, True]
+    assert (first.version in await gone(scene)) is not is_enabled
+
+
+async def test_a_version_that_a_person_enabled_again_after_its_end_stays_enabled() -> None:
+    scene = await rotated()
+    await audit(scene, PAST)
+    scene.rig.vault.amend(scene.rig.vault.versions(SAS)[0], enabled=True)
+    await audit(scene, WITHIN)
+    assert enabled(scene) == [True, True]
+
+
+async def test_a_version_in_another_form_is_not_called_ended() -> None:
+    """Its template has changed since: what it holds cannot be told, and may still work."""
+    scene = await rotated()
+    first, second = scene.rig.vault.versions(SAS)
+    _write_anew(scene, second)
+    await audit(scene, PAST)
+    assert enabled(scene)[0]
+    assert first.version not in await gone(scene)
+
+
+def _write_anew(scene: SasScene, version: SecretVersion) -> None:
+    """Let the owner write the same signature in another form."""
+    assert version.expires
+    shape = "BlobEndpoint=https://{account}.blob.{suffix}/;SharedAccessSignature={sas}"
+    value = shape.format(account="appdata", suffix="core.windows.net", sas=version.value)
+    tags = {**(version.tags or {}), "ValueTemplate": shape}
+    scene.rig.clock.advance(60)
+    expires = datetime.fromtimestamp(version.expires, UTC)
+    scene.rig.vault.put(SAS, value, expires=expires, tags=tags)

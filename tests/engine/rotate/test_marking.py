@@ -1,0 +1,176 @@
+"""Which secrets are marked once something was given up, and what the mark and the report say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.deadline import OUT_OF_TIME
+from engine.errors import PermanentError, TransientError
+from engine.rotate.undo import LOST
+from engine.secret import SecretRef
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+
+OLDER = "a" * 32
+CLOSED = {"RotationWindow": "Sat 01:00-05:00 Europe/Berlin"}
+"""The clock begins on a Monday."""
+
+
+@pytest.mark.parametrize(
+    ("days_left", "tags", "fields", "is_marked"),
+    [
+        pytest.param(10, {}, {"trigger": "event"}, True, id="a due rotation"),
+        pytest.param(10, {}, {"trigger": "event", "version": OLDER}, False, id="of another"),
+        pytest.param(80, {}, {"trigger": "event"}, False, id="nothing was due"),
+        pytest.param(10, CLOSED, {"trigger": "event"}, False, id="it waits for its window"),
+        pytest.param(80, {}, {"trigger": "sweep", "action": "audit"}, False, id="a daily audit"),
+        pytest.param(80, {}, {"action": "audit"}, True, id="an audit by hand"),
+        pytest.param(80, {}, {"version": OLDER}, False, id="by hand, of another"),
+        pytest.param(
+            80, {}, {"trigger": "sweep", "action": "audit", "follow_up": 1}, True, id="a look"
+        ),
+        pytest.param(
+            80,
+            {},
+            {"trigger": "sweep", "action": "audit", "follow_up": 1, "version": OLDER},
+            False,
+            id="a look, of another",
+        ),
+        pytest.param(
+            80,
+            {},
+            {"trigger": "event", "version": OLDER, "compromised": True},
+            True,
+            id="an incident, whatever has replaced its version",
+        ),
+    ],
+)
+async def test_what_was_given_up_is_marked_where_it_must_still_be_done(
+    days_left: float, tags: dict[str, str | None], fields: dict[str, Any], *, is_marked: bool
+) -> None:
+    rig = scene(days_left=days_left, tags=tags)
+    version = rig.latest(NAME).version
+    item = rig.item(NAME, **{"version": version, **fields})
+    outcome = await rig.service().engine.park(item, PermanentError("it failed"))
+    assert ("RekeyState" in rig.tags(NAME)) is is_marked
+    assert outcome.result == ("parked" if is_marked else "skipped")
+    assert outcome.reason.startswith("it failed")
+
+
+async def test_a_look_that_was_given_up_leaves_the_mark_as_it_is_while_the_secret_rests() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    await engine.park(rig.item(NAME), PermanentError("the first reason"))
+    first = rig.tags(NAME)
+    rig.clock.advance(60)
+    look = rig.item(NAME, action="audit", trigger="sweep", follow_up=1)
+    outcome = await engine.park(look, PermanentError("the second reason"))
+    assert rig.tags(NAME) == first
+    assert outcome.reason == "the second reason"
+
+
+def _sql(name: str, days_left: float) -> Rig:
+    rig = SqlProduct()
+    KINDS[name].setup(rig)
+    expires = rig.clock.now() + timedelta(days=days_left)
+    rig.vault.amend(rig.latest(SQL), expires=int(expires.timestamp()))
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_left", "code", "is_uncertain"),
+    [
+        pytest.param("a login", 10, OUT_OF_TIME, True, id="cut off in mid-change"),
+        pytest.param("a login", 10, "ServerBusy", False, id="refused"),
+        pytest.param("a login", 80, OUT_OF_TIME, False, id="nothing was to be changed"),
+        pytest.param("two logins", 10, OUT_OF_TIME, False, id="the current login is untouched"),
+    ],
+)
+async def test_only_a_single_slot_that_was_cut_off_may_hold_a_password_that_nobody_knows(
+    kind: str, days_left: float, code: str, *, is_uncertain: bool
+) -> None:
+    rig = _sql(kind, days_left)
+    error = TransientError("it did not end", code=code)
+    outcome = await rig.service().engine.park(rig.item(SQL), error)
+    assert (LOST in outcome.reason) is is_uncertain
+    assert (LOST in rig.tags(SQL)["RekeyReason"]) is is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("days_left", "tags", "result"),
+    [
+        pytest.param(80, {}, "skipped", id="nothing is due"),
+        pytest.param(10, CLOSED, "waiting", id="its window is closed"),
+        pytest.param(10, {"ValidityPeriodDays": "soon"}, "parked", id="a tag is malformed"),
+    ],
+)
+async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_needs_a_person(
+    days_left: float, tags: dict[str, str | None], result: str
+) -> None:
+    rig = scene(days_left=days_left, tags=tags)
+    outcome = await rig.service().engine.handle(rig.item(NAME, trigger="event"))
+    assert (outcome.result, outcome.old_version) == (result, rig.latest(NAME).version)
+    assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
+
+
+async def test_the_policy_document_is_never_marked() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
+    before = state(rig)
+    await replace(engine, policy=policy).park(rig.item(NAME), PermanentError("it failed"))
+    assert state(rig) == before
+
+
+async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_mark() -> None:
+    rig = scene()
+
+    async def disable_before_the_second_read(request: Any, call: Any) -> Any:
+        if to_vault()(request):
+            reads.append(request)
+            if len(reads) == 2:
+                rig.vault.amend(rig.latest(NAME), enabled=False)
+        return await call()
+
+    reads: list[Any] = []
+    engine = rig.service(disable_before_the_second_read).engine
+    outcome = await engine.park(rig.item(NAME), PermanentError("it failed"))
+    assert len(reads) == 2
+    assert (outcome.result, outcome.reason) == ("parked", "it failed")
+    assert "RekeyState" not in rig.tags(NAME)
+
+
+async def test_a_version_that_somebody_wrote_meanwhile_gets_no_mark_and_the_report_says_so() -> (
+    None
+):
+    rig = scene()
+
+    async def write_before_the_second_read(request: Any, call: Any) -> Any:
+        if to_vault()(request):
+            reads.append(request)
+            if len(reads) == 2:
+                rig.vault.put(NAME, "written by hand", tags=rig.tags(NAME))
+        return await call()
+
+    reads: list[Any] = []
+    engine = rig.service(write_before_the_second_read).engine
+    outcome = await engine.park(rig.item(NAME), PermanentError("it failed"))
+    written = rig.latest(NAME)
+    assert outcome.reason == (
+        f"it failed; nor could the secret be marked: the vault shows version {written.version}"
+    )
+    assert "RekeyState" not in (written.tags or {})
+
+
+async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report() -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault("PATCH"))
+    outcome = await rig.service().engine.park(rig.item(NAME), PermanentError("it failed"))
+    assert outcome.reason.startswith("it failed; nor could the secret be marked: ")
+    assert "403" in outcome.reason

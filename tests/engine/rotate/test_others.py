@@ -1,0 +1,183 @@
+"""What other people and deployments do to a credential is left alone, and not fought over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.errors import NeedsHuman
+from engine.model.record import Record
+from engine.model.tags import Managed, parse
+from engine.model.write import Write
+from engine.rotate.others import PEACE, THEIRS, Others
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.rotate.undo import LOST
+from simulator.keyvault.state import SecretVersion
+from tests.shared.builders import NOW, POLICY, REF, SECOND, V1, V2, item, tags, version
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import SECOND as SECOND_PASSWORD
+from tests.shared.sql_rig import TEMPLATE
+
+MADE_UP = "A" * 86 + "=="
+"""A value of the right form that no account accepts."""
+MINE: dict[str, Any] = {"owner": str(REF).lower()}
+PUBLISHED = Write("operation", "key1", "digest", V2, NOW, version=V1)
+WRITTEN = "the source refuses the value that somebody just wrote"
+
+
+def by_hand(rig: Rig, value: str, name: str = NAME, days_left: float = 80) -> SecretVersion:
+    """Let somebody write a version under the tags that are there."""
+    expires = rig.clock.now() + timedelta(days=days_left)
+    return rig.vault.put(name, value, expires=expires, tags=rig.tags(name))
+
+
+@pytest.mark.parametrize(
+    ("age", "fields", "is_respected"),
+    [
+        pytest.param(timedelta(hours=1), {}, True, id="within a day"),
+        pytest.param(THEIRS - SECOND, {}, True, id="just within a day"),
+        pytest.param(THEIRS, {}, False, id="a day ago"),
+        pytest.param(timedelta(hours=1), {"force": True}, False, id="forced"),
+        pytest.param(timedelta(hours=1), {"compromised": True}, False, id="in an incident"),
+    ],
+)
+async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_superseded(
+    age: timedelta, fields: dict[str, Any], *, is_respected: bool
+) -> None:
+    rig = scene()
+    written = by_hand(rig, MADE_UP, days_left=10)
+    rig.clock.advance(age.total_seconds())
+    asked = rig.item(NAME, version=written.version, **fields)
+    outcome = await rig.service().engine.handle(asked)
+    assert outcome.reason.startswith(WRITTEN) is is_respected
+    assert (rig.latest(NAME).version == written.version) is is_respected
+    assert LOST not in outcome.reason
+
+
+async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_a_new_one() -> None:
+    """Whatever keeps it from answering makes the change fail, too, with its reason."""
+    rig = scene()
+    written = by_hand(rig, MADE_UP, days_left=10)
+    refuse(rig, 500, "Broken", lambda request: request.host.startswith("appdata."))
+    outcome = await rig.service().engine.handle(rig.item(NAME, version=written.version))
+    assert outcome.result == "rotated"
+
+
+@pytest.mark.parametrize(
+    ("age", "result"), [(timedelta(hours=1), "parked"), (THEIRS, "healed"), (PEACE, "healed")]
+)
+async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it_for_a_day(
+    age: timedelta, result: str
+) -> None:
+    rig = scene(days_left=80)
+    by_hand(rig, MADE_UP)
+    rig.clock.advance(age.total_seconds())
+    audit = rig.item(NAME, action="audit", trigger="sweep")
+    outcome = await rig.service().engine.handle(audit)
+    assert outcome.result == result
+    assert outcome.reason.startswith(WRITTEN) is (result == "parked")
+    assert LOST not in outcome.reason
+
+
+async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_that_was() -> None:
+    """Healing would undo what they have set at the server."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    by_hand(rig, "Written-by-hand-1", SQL)
+    rig.clock.advance(9 * 86_400)
+    audit = rig.item(SQL, action="audit", trigger="sweep")
+    outcome = await rig.service().engine.handle(audit)
+    assert (outcome.result, len(rig.vault.versions(SQL))) == ("parked", 2)
+    assert outcome.reason.startswith(WRITTEN)
+
+
+async def test_a_version_that_its_source_has_accepted_once_is_healed_whoever_wrote_it() -> None:
+    rig = scene(days_left=80)
+    audit = rig.item(NAME, action="audit", trigger="sweep")
+    assert (await rig.service().engine.handle(audit)).result == "confirmed"
+    rig.world.accounts["appdata"].regenerate("key1")
+    assert (await rig.service().engine.handle(audit)).result == "healed"
+
+
+async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}
+    by_hand(rig, TEMPLATE.format(**names, password=SECOND_PASSWORD), SQL, days_left=10)
+    before = rig.passwords()
+    outcome = await rig.service().engine.handle(rig.item(SQL))
+    assert outcome.reason.startswith(WRITTEN)
+    assert rig.passwords() == before
+
+
+@dataclass
+class Held:
+    """A lease that shows a record."""
+
+    record: Record
+
+
+def others(record: Record, now: datetime = NOW) -> Others:
+    """Return the others of the usual secret, with this record of its source."""
+    engine = scene().service().engine
+    clock: Any = SimpleNamespace(now=lambda: now)
+    parts = replace(engine, clock=clock, policy=POLICY)
+    managed = parse(tags(), POLICY, parts.kinds)
+    assert isinstance(managed, Managed)
+    lease: Any = Held(record)
+    sight = Sight(parts, UnderLease(parts, managed.source, (lease,)), item())
+    return Others(parts, sight, managed)
+
+
+@pytest.mark.parametrize(
+    ("record", "is_theirs"),
+    [
+        pytest.param({}, True, id="of which nothing is known"),
+        pytest.param({"published": PUBLISHED}, False, id="that Rekey published"),
+        pytest.param({"proven": V1}, False, id="that a source has accepted"),
+        pytest.param({"touched": V1}, False, id="that a change by Rekey may have made useless"),
+        pytest.param({"proven": V2, "touched": V2}, True, id="in place of another"),
+    ],
+)
+def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_it(
+    record: dict[str, Any], *, is_theirs: bool
+) -> None:
+    recent = version(age=timedelta(hours=1))
+    assert others(Record(**MINE, **record)).wrote(recent) is is_theirs
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(*, is_open: bool) -> None:
+    record = Record(**MINE, blind=True, open_until=NOW if is_open else None)
+    error = others(record).refused(version())
+    assert error.what.startswith(WRITTEN)
+    assert (LOST in error.what) is is_open
+
+
+@pytest.mark.parametrize(
+    ("record", "is_refused"),
+    [
+        pytest.param({"healed": NOW - PEACE + SECOND}, True, id="again within a week"),
+        pytest.param({"healed": NOW - PEACE}, False, id="again after a week"),
+        pytest.param({}, False, id="for the first time"),
+        pytest.param({"healed": NOW - SECOND, "published": None}, False, id="of their version"),
+        pytest.param({"healed": NOW - SECOND, "open_until": NOW}, False, id="by a late change"),
+    ],
+)
+def test_what_is_changed_at_its_source_again_and_again_is_not_fought_over(
+    record: dict[str, Any], *, is_refused: bool
+) -> None:
+    theirs = others(Record(**{**MINE, "published": PUBLISHED, **record}))
+    if is_refused:
+        with pytest.raises(NeedsHuman, match="changes this credential at its source, too"):
+            theirs.refuse_to_fight(version())
+    else:
+        theirs.refuse_to_fight(version())

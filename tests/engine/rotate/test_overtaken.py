@@ -1,0 +1,92 @@
+"""What a person does while a new credential is proven stands; a password that is lost is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.model.outcome import Outcome
+from engine.rotate.undo import LOST
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+
+type Act = Callable[[Rig, str], None]
+
+
+def disable(rig: Rig, name: str) -> None:
+    rig.vault.amend(rig.latest(name), enabled=False)
+
+
+def disable_and_hide(rig: Rig, name: str) -> None:
+    """Disable the version, and take the app's right to read away once it has seen that."""
+    disable(rig, name)
+    seen: list[Request] = []
+
+    def after_a_look(request: Request) -> bool:
+        if to_vault()(request):
+            seen.append(request)
+        return len(seen) > 1 and to_vault()(request)
+
+    refuse(rig, 403, "Forbidden", after_a_look, times=99)
+
+
+def write(rig: Rig, name: str) -> None:
+    rig.vault.put(name, "Written-by-hand-1", tags={**rig.tags(name), "Manual": "true"})
+
+
+async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome:
+    """Rotate; a person acts once the source has a new credential."""
+
+    async def between(request: Request, call: Call) -> Response:
+        changes = b"ALTER " in request.body or "/regenerateKey" in request.path
+        response = await call()
+        if changes and not acted:
+            acted.append(request)
+            act(rig, name)
+        return response
+
+    acted: list[Request] = []
+    item = rig.item(name, compromised=compromised)
+    outcome = await rig.service(between).engine.handle(item)
+    assert acted
+    return outcome
+
+
+def login() -> Rig:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("act", "fix"),
+    [
+        pytest.param(disable, "enable the secret, then rotate it by hand", id="disabled"),
+        pytest.param(disable_and_hide, "", id="disabled, and not to be read"),
+    ],
+)
+async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
+    act: Act, fix: str
+) -> None:
+    """It is not set back, and nobody knows the new one."""
+    outcome = await rotate(login(), SQL, act, compromised=True)
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+    assert outcome.fix.startswith(fix)
+
+
+async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:
+    rig = login()
+    outcome = await rotate(rig, SQL, write, compromised=False)
+    assert (outcome.result, LOST in outcome.reason) == ("skipped", False)
+    assert rig.latest(SQL).value == "Written-by-hand-1"
+
+
+@pytest.mark.parametrize(("act", "result"), [(disable, "skipped"), (disable_and_hide, "parked")])
+async def test_of_a_key_that_is_replaced_in_vain_nothing_is_lost(act: Act, result: str) -> None:
+    outcome = await rotate(scene(), NAME, act, compromised=False)
+    assert (outcome.result, LOST in outcome.reason) == (result, False)

@@ -1,0 +1,128 @@
+"""What a dry run says beforehand: the decision, what would make it fail, and what it warns of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.decide.decision import Decision, Park, Retire, Rotate
+from engine.errors import AccessDenied, NeedsHuman
+from engine.model.record import Listed
+from engine.model.tags import RETIRE, Pending
+from tests.rotators.sas_scenes import SAS, SasScene
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_arm
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+
+OLDER = "b" * 32
+
+
+async def preview(rig: Rig, name: str = NAME, **fields: Any) -> Decision:
+    """Return what would be done; nothing is changed."""
+    before = state(rig)
+    _, decision = await rig.service().engine.preview(rig.item(name, **fields))
+    assert state(rig) == before
+    return decision
+
+
+@dataclass
+class Records:
+    """The records of all sources, as a listing shows them; None where they cannot be listed."""
+
+    listed: tuple[Listed, ...] | None
+
+    async def index(self) -> AsyncIterator[Listed]:
+        if self.listed is None:
+            raise AccessDenied("the records cannot be listed")
+        for listed in self.listed:
+            yield listed
+
+
+def listed(rig: Rig, **known: Any) -> Listed:
+    """Return what a listing shows of the usual account."""
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    return Listed(source, f"{rig.vault.url}/secrets/{NAME}", **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        pytest.param("nothing", Park, id="which no record confirms"),
+        pytest.param("unread", Retire, id="while the records cannot be listed"),
+        pytest.param("pending", Retire, id="which the record confirms"),
+        pytest.param("published", Rotate, id="which the record denies"),
+    ],
+)
+async def test_a_dry_run_follows_the_record_in_place_of_a_tag_to_retire(
+    known: str, expected: type[Decision]
+) -> None:
+    past = "2026-01-01T00:00:00Z"
+    rig = scene(tags={RETIRE: f"{past} {OLDER} key2"})
+    now = rig.clock.now()
+    records = {
+        "nothing": (),
+        "unread": None,
+        "pending": (listed(rig, pending=Pending(now - timedelta(days=1), OLDER, "key2")),),
+        "published": (listed(rig, published=now),),
+    }[known]
+    engine = replace(rig.service().engine, leases=Records(records))  # type: ignore[arg-type]
+    _, decision = await engine.preview(rig.item(NAME))
+    assert isinstance(decision, expected)
+
+
+async def test_a_dry_run_of_a_first_rotation_warns_of_who_may_use_the_other_key() -> None:
+    decision = await preview(scene())
+    assert isinstance(decision, Rotate)
+    assert "key2" in decision.warning
+
+
+async def test_a_dry_run_of_a_kind_that_cuts_nobody_off_warns_of_nothing() -> None:
+    rig = GraphRig()
+    rig.managed()
+    decision = await preview(rig, SECRET)
+    assert isinstance(decision, Rotate)
+    assert not decision.warning
+
+
+async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet() -> None:
+    rig = scene()
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    with pytest.raises(AccessDenied):
+        await preview(rig)
+
+
+async def test_a_dry_run_checks_beforehand_what_the_change_itself_needs() -> None:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+    with pytest.raises(AccessDenied, match="may not alter 'app'"):
+        await preview(rig, SQL)
+
+
+async def test_a_dry_run_says_that_a_replica_does_not_consent() -> None:
+    rig = scene()
+    rig.vault.put("copy", "theirs")
+    tags = {**rig.tags(NAME), "Replicas": f"{rig.vault.url}/secrets/copy"}
+    rig.vault.amend(rig.latest(NAME), tags=tags)
+    with pytest.raises(NeedsHuman, match="does not consent"):
+        await preview(rig)
+
+
+async def test_a_dry_run_of_a_signature_says_that_its_key_does_not_consent() -> None:
+    signed = SasScene()
+    signed.manage(consent=None)
+    with pytest.raises(NeedsHuman, match="does not consent"):
+        await preview(signed.rig, SAS, force=True)
+
+
+async def test_a_dry_run_of_an_audit_rehearses_nothing() -> None:
+    rig = scene(days_left=80)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    assert not isinstance(await preview(rig, action="audit"), Rotate)

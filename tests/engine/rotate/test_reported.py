@@ -1,0 +1,206 @@
+"""What is reported of a rotation, whichever try made it, and whatever fails after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import LeaseUnavailable
+from engine.model.outcome import Outcome
+from engine.model.policy_document import Consumers, Document, Match
+from engine.rotate.engine import Engine
+from engine.secret import SecretRef
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.shared.faults import Died
+from tests.shared.heard import heard
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
+
+APP = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
+
+
+def login() -> SqlProduct:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    return rig
+
+
+async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
+    return await rig.service().engine.handle(rig.item(name, **fields))
+
+
+async def die_once_published(rig: Rig, name: str) -> None:
+    """Let a worker publish a version, and die before it can say so."""
+
+    async def between(request: Request, call: Call) -> Response:
+        if dead:
+            raise Died
+        response = await call()
+        if request.method == "PUT" and ".vault." in request.host:
+            dead.append(request)
+            raise Died
+        return response
+
+    dead: list[Request] = []
+    with pytest.raises(Died):
+        await rig.service(between).engine.handle(rig.item(name))
+    rig.clock.advance(600)
+
+
+async def test_a_rotation_is_told_with_all_that_follows_from_it() -> None:
+    signed = SasScene()
+    signed.manage(days_left=50, key_days_left=10)
+    rig = signed.rig
+    rig.vault.put("copy", "old", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{KEY}"})
+    tags = {**rig.tags(KEY), "Replicas": f"{rig.vault.url}/secrets/copy"}
+    before = rig.vault.amend(rig.latest(KEY), tags=tags)
+    outcome = await handle(rig, KEY)
+    assert outcome.result == "rotated"
+    assert outcome.reason.startswith("expires ")
+    assert (outcome.rotator, outcome.source) == ("storage-key", signed.source_name)
+    assert (outcome.old_version, outcome.new_version) == (
+        before.version,
+        rig.latest(KEY).version,
+    )
+    assert outcome.credential_id == "key2"
+    assert outcome.next_due == rig.clock.now() + timedelta(days=60)
+    assert outcome.replicas == (SecretRef(rig.vault.url, "copy"),)
+    assert outcome.derived == (SecretRef(rig.vault.url, SAS),)
+
+
+async def test_what_a_dead_worker_has_published_is_told_by_the_next_one() -> None:
+    rig = scene()
+    first = rig.latest(NAME).version
+    await die_once_published(rig, NAME)
+    outcome = await handle(rig, version=first)
+    assert (outcome.result, outcome.reason) == ("rotated", "published by an earlier try")
+    assert outcome.new_version == rig.latest(NAME).version != first
+    assert (outcome.rotator, outcome.credential_id) == ("storage-key", "key2")
+
+
+def with_app(engine: Engine, name: str) -> Engine:
+    """Return the engine under a document that names an app which uses the secret."""
+    document = Document(consumers=(Consumers(Match(None, name), (APP,)),))
+    return replace(engine, policy=engine.policy.under(document))
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_what_was_published_is_told_before_what_failed_after_it(*, compromised: bool) -> None:
+    """An incident is told once what leaked is refused. Its apps do not wait for that."""
+    rig = login()
+    first = rig.latest(SQL).version
+    await die_once_published(rig, SQL)
+    refuse(rig, 403, "Forbidden", to_vault("PATCH"), times=99)
+    engine = with_app(rig.service().engine, SQL)
+    told = heard(engine)
+    rig.queue("rotations").clear()
+    await engine.handle(rig.item(SQL, version=first, compromised=compromised))
+    results = [outcome.result for outcome in told]
+    assert results == (["parked"] if compromised else ["rotated", "parked"])
+    actions = [message["action"] for message in rig.messages("rotations")]
+    assert "refresh" in actions
+    for outcome in told:
+        assert (outcome.old_version, outcome.new_version) == (
+            rig.latest(SQL).version,
+            rig.latest(SQL).version,
+        )
+    if not compromised:
+        assert (told[0].rotator, told[0].next_due) == ("sql-login-password", None)
+        assert (told[0].credential_id, told[0].replicas, told[0].derived) == ("app", (), ())
+
+
+async def test_what_failed_is_told_with_its_place() -> None:
+    rig = scene()
+    copy = f"{rig.vault.url}/secrets/copy"
+    rig.vault.put("copy", "theirs")
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": copy})
+    outcome = await handle(rig)
+    assert outcome.reason == f"the replica does not consent ({copy})"
+
+
+async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
+    """What it was refused says nothing of what another worker has published since."""
+    rig = scene()
+    url = f"{rig.vault.url}/secrets"
+    rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{NAME}"})
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": f"{url}/copy"})
+
+    async def between(request: Request, call: Call) -> Response:
+        if "/secrets/copy" not in request.path or outcomes:
+            return await call()
+        rig.clock.advance(100)
+        outcomes.append(await handle(rig))
+        return json_response(403, {"error": {"code": "Forbidden"}})
+
+    outcomes: list[Outcome] = []
+    with pytest.raises(LeaseUnavailable):
+        await rig.service(between).engine.handle(rig.item(NAME))
+    assert [outcome.result for outcome in outcomes] == ["rotated"]
+    assert "RekeyState" not in rig.tags(NAME)
+
+
+async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
+    """Its item names a source that another secret has left; what is due there is that one's."""
+    rig = scene()
+    await handle(rig)
+    account = rig.world.accounts["appdata"]
+    source = account.resource_id.lower()
+    rig.vault.amend(rig.latest(NAME), tags={})
+    rig.vault.put("untagged", "nothing of ours")
+    engine = rig.service().engine
+    known = await engine.leases.peek(source)
+    before = state(rig)
+    for action in ("rotate", "audit"):
+        outcome = await handle(rig, "untagged", source=source, action=action)
+        assert outcome.result == "skipped"
+    assert await engine.leases.peek(source) == known
+    assert state(rig) == before
+
+
+async def test_a_version_that_a_person_writes_upon_it_is_not_told_in_place_of_the_one_published() -> (
+    None
+):
+    rig = login()
+
+    async def between(request: Request, call: Call) -> Response:
+        response = await call()
+        if request.method == "PUT" and ".vault." in request.host:
+            rig.vault.put(SQL, "Written-by-hand-1")
+        return response
+
+    outcome = await rig.service(between).engine.handle(rig.item(SQL))
+    _, published, _ = rig.vault.versions(SQL)
+    assert (outcome.result, outcome.new_version) == ("rotated", published.version)
+    assert (outcome.credential_id, outcome.next_due) == ("app", None)
+
+
+@pytest.mark.parametrize(
+    ("action", "goes_over", "results"),
+    [("retire", False, ["rotated"]), ("audit", True, ["rotated", "healed"])],
+)
+async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_though_it_has_left(
+    action: str, results: list[str], *, goes_over: bool
+) -> None:
+    """What its secret asks for at another source is told by itself."""
+    rig = scene()
+    await die_once_published(rig, NAME)
+    published = rig.latest(NAME)
+    elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}
+    rig.vault.amend(published, tags=elsewhere if goes_over else {})
+    rig.clock.advance(8 * 86_400)
+    engine = with_app(rig.service().engine, NAME)
+    told = heard(engine)
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source))
+    assert [outcome.result for outcome in told] == results
+    assert (told[0].new_version, told[0].retired) == (published.version, ("key1",))
+    assert [message["action"] for message in rig.messages("rotations")] == (
+        ["refresh"] * len(results)
+    )

@@ -1,0 +1,390 @@
+"""What was superseded is revoked, proven to be refused and disabled, whatever somebody did meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import Rotator
+from engine.errors import NeedsHuman, TransientError
+from engine.model.outcome import Outcome
+from engine.model.record import Record
+from engine.rotate.engine import Engine
+from engine.secret import SecretRef
+from simulator.faults import Fault
+from simulator.keyvault.state import SecretVersion
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.shared.faults import Died
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import heard
+from tests.shared.rig import CONNECTION_STRING, Rig
+from tests.shared.scene import NAME, refuse, scene, to_arm
+
+DAY = 86_400
+STORAGE = "storage-key"
+to_regenerate = to_arm("regenerateKey")
+
+
+async def overlapping(**options: Any) -> Rig:
+    """Return a rig whose secret was rotated just now: key1 is to be retired in a week."""
+    rig = scene(**options)
+    assert (await rig.service().engine.handle(rig.item(NAME))).result == "rotated"
+    rig.clock.advance(60)
+    return rig
+
+
+async def retire(rig: Rig, engine: Engine | None = None, **fields: Any) -> Outcome:
+    """Let the overlap pass, and retire what is due, as a sweep does."""
+    rig.clock.advance(8 * DAY)
+    item = rig.item(NAME, **{"action": "retire", "trigger": "sweep", **fields})
+    return await (engine or rig.service().engine).handle(item)
+
+
+def keys(rig: Rig) -> dict[str, str]:
+    """Return the account's keys."""
+    return {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
+
+
+def source(rig: Rig) -> str:
+    return rig.world.accounts["appdata"].resource_id.lower()
+
+
+async def record(rig: Rig) -> Record:
+    """Return what is known of the account."""
+    known = await rig.service().engine.leases.peek(source(rig))
+    assert known
+    return known
+
+
+async def note(rig: Rig, **changes: Any) -> None:
+    """Change what is known of the account, as a worker that died has left it."""
+    leases = rig.service().engine.leases
+    async with leases.hold(source(rig), str(SecretRef(rig.vault.url, NAME))) as lease:
+        await lease.write(replace(lease.record, **changes))
+
+
+def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
+    """Let somebody write a version under the tags that are there."""
+    tags = {tag: text for tag, text in {**rig.tags(NAME), **changes}.items() if text is not None}
+    expires = rig.clock.now() + timedelta(days=80)
+    return rig.vault.put(NAME, value, expires=expires, tags=tags, content_type="text/plain")
+
+
+async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
+    rig = await overlapping()
+    first, second = rig.vault.versions(NAME)
+    outcome = await retire(rig)
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert outcome.reason.startswith("its overlap passed at ")
+    assert keys(rig)["key1"] != first.value
+    assert keys(rig)["key2"] == second.value
+    assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
+    known = await record(rig)
+    assert (known.pending, known.gone, known.unused) == (None, (first.version,), ())
+    assert "RekeyRetire" not in rig.tags(NAME)
+
+
+async def test_what_a_dead_worker_has_revoked_is_not_revoked_again() -> None:
+    """It may have been taken into use since, by somebody who was told that it is free."""
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.world.accounts["appdata"].regenerate("key1")
+    await note(rig, gone=(first.version,))
+    before = keys(rig)
+    outcome = await retire(rig)
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert keys(rig) == before
+
+
+async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_refused() -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.vault.amend(first, enabled=False)
+    outcome = await retire(rig)
+    assert outcome.retired == ("key1",)
+    assert keys(rig)["key1"] != first.value
+    assert first.version not in (await record(rig)).gone
+
+
+async def test_a_dead_value_is_disabled_although_what_is_due_may_not_be_revoked() -> None:
+    """A worker died that had healed the secret inside its overlap."""
+    rig = await overlapping()
+    dead = rig.latest(NAME)
+    write(rig, dead.value)
+    await note(rig, unused=(dead.version,))
+    refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=9)
+    outcome = await retire(rig)
+    assert outcome.result == "parked"
+    assert not next(v for v in rig.vault.versions(NAME) if v.version == dead.version).enabled
+
+
+async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_more() -> None:
+    rig = await overlapping()
+    rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
+    with pytest.raises(TransientError):
+        await retire(rig)
+    assert (await record(rig)).changing
+    assert (await retire(rig)).retired == ("key1",)
+    looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
+    assert looks == [("audit", 1)]
+
+
+@pytest.mark.parametrize(("is_enabled", "seen"), [(True, "accepted"), (False, "listed")])
+async def test_a_revocation_that_does_not_spread_is_not_called_one(
+    seen: str, *, is_enabled: bool
+) -> None:
+    rig = GraphRig()
+    rig.managed()
+    await rig.service().engine.handle(rig.item(SECRET))
+    rig.clock.advance(8 * DAY)
+    rig.directory.removal_lag = timedelta(days=30)
+    rig.vault.amend(rig.vault.versions(SECRET)[0], enabled=is_enabled)
+    item = rig.item(SECRET, action="retire", trigger="sweep")
+    with pytest.raises(TransientError, match=f"was revoked, but is still {seen}") as caught:
+        await rig.service().engine.handle(item)
+    assert caught.value.code == "NotRevoked"
+    assert rig.vault.versions(SECRET)[0].enabled is is_enabled
+
+
+async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_begin_alike() -> None:
+    """Graph shows how a secret begins, and no more."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.service().engine.handle(rig.item(SECRET))
+    new = rig.alive()[-1]
+    new.secret = rig.first.secret[:3] + new.secret[3:]
+    versions = rig.vault.secrets[SECRET]
+    versions[-1] = replace(versions[-1], value=new.secret)
+    rig.clock.advance(8 * DAY)
+    item = rig.item(SECRET, action="retire", trigger="sweep")
+    assert (await rig.service().engine.handle(item)).result == "retired"
+    assert rig.alive() == [new]
+
+
+def changed(engine: Engine, **changes: Any) -> Engine:
+    """Return the engine with a kind that does something else than its own."""
+    rotator = engine.rotators[STORAGE]
+    kind: Any = type("Changed", (type(rotator),), changes)
+    other: Rotator = kind.__new__(kind)
+    vars(other).update(vars(rotator))
+    return replace(engine, rotators={**engine.rotators, STORAGE: other})
+
+
+@pytest.mark.parametrize("recognises", [True, False])
+async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
+    caplog: pytest.LogCaptureFixture, *, recognises: bool
+) -> None:
+    """A kind that cannot tell which credential a value holds tries it."""
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    write(rig, first.value, CredentialId="key1")
+    before, engine = keys(rig), rig.service().engine
+    engine = engine if recognises else changed(engine, recognise=None)
+    with caplog.at_level(logging.WARNING, "rekey"):
+        outcome = await retire(rig, engine)
+    assert keys(rig) == before
+    assert outcome.retired == ()
+    assert outcome.result != "parked"
+    assert "key1 of" in caplog.text
+    assert "is in use again: not retired" in caplog.text
+    assert (await record(rig)).pending is None
+    assert "RekeyRetire" not in rig.tags(NAME)
+
+
+async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked() -> None:
+    rig = await overlapping()
+    new = rig.world.accounts["appdata"].regenerate("key1")
+    write(rig, new.value, CredentialId="key1")
+    outcome = await retire(rig)
+    assert keys(rig)["key1"] == new.value
+    assert outcome.retired == ("key1",)
+    assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True, True]
+
+
+async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() -> None:
+    """It may hold the very key that is to be revoked."""
+    rig = await overlapping(template=CONNECTION_STRING)
+    write(rig, "in a form of their own")
+    before = keys(rig)
+    outcome = await retire(rig)
+    assert (outcome.result, keys(rig)) == ("parked", before)
+    assert "may hold it" in outcome.reason
+
+
+async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person() -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    write(rig, first.value, ProviderAddress=None)
+    before = keys(rig)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.result, keys(rig)) == ("parked", before)
+    assert "the current version holds the credential that is to be revoked" in outcome.reason
+
+
+@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
+async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
+    tags: dict[str, str],
+) -> None:
+    """Whatever the record still knows of the tags that it had."""
+    rig = await overlapping()
+    first, second = rig.vault.versions(NAME)
+    write(rig, "of another source", ProviderAddress=None)
+    await note(rig, tags=tags)
+    engine = rig.service().engine
+    told = heard(engine)
+    await retire(rig, engine, source=source(rig))
+    assert [(outcome.result, outcome.retired) for outcome in told] == [("retired", ("key1",))]
+    assert told[0].reason == "its overlap has passed"
+    assert (told[0].rotator, told[0].source) == (STORAGE, source(rig))
+    assert keys(rig)["key1"] != first.value
+    assert keys(rig)["key2"] == second.value
+    assert (await record(rig)).pending is None
+
+
+@pytest.mark.parametrize(
+    ("action", "results"),
+    [("retire", ["retired"]), ("audit", ["retired", "confirmed"]), ("rotate", ["retired"])],
+)
+async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_there(
+    action: str, results: list[str]
+) -> None:
+    rig = await overlapping()
+    first, second = rig.vault.versions(NAME)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
+    write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
+    engine = rig.service().engine
+    told = heard(engine)
+    await retire(rig, engine, source=source(rig), action=action)
+    assert [outcome.result for outcome in told] == results
+    assert (told[0].source, told[0].retired) == (source(rig), ("key1",))
+    assert keys(rig)["key1"] != first.value
+    assert keys(rig)["key2"] == second.value
+    assert elsewhere.keys == theirs
+    known = await record(rig)
+    assert (known.pending, known.gone) == (None, (first.version,))
+
+
+@pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
+async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_overlap(
+    early: float, *, is_retired: bool
+) -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    write(rig, "of another source", ProviderAddress=None)
+    pending = (await record(rig)).pending
+    assert pending
+    rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
+    item = rig.item(NAME, action="retire", trigger="sweep", source=source(rig))
+    await rig.service().engine.handle(item)
+    assert (keys(rig)["key1"] != first.value) is is_retired
+
+
+async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked() -> None:
+    """Nobody can tell what it holds."""
+    rig = await overlapping()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    before = keys(rig)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.retired, keys(rig)) == ((), before)
+
+
+async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix() -> None:
+    rig = await overlapping()
+    write(rig, rig.latest(NAME).value, ProviderAddress=None)
+    await note(rig, kind="their-kind")
+    before = keys(rig)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.result, keys(rig)) == ("parked", before)
+    assert "the kind 'their-kind', which this app does not know" in outcome.reason
+
+
+async def _refuse(*_: object) -> None:
+    raise NeedsHuman("somebody else may use it", fix="revoke it by hand")
+
+
+def _nobody(rig: Rig) -> None:
+    """Leave everything as it is."""
+    del rig
+
+
+def _a_person(rig: Rig) -> None:
+    """Write the account's other key, as somebody has just made it."""
+    write(rig, rig.world.accounts["appdata"].regenerate("key2").value)
+
+
+@pytest.mark.parametrize("wrote", [_nobody, _a_person])
+async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use_again(
+    wrote: Callable[[Rig], None],
+) -> None:
+    rig = await overlapping()
+    wrote(rig)
+    outcome = await retire(rig, changed(rig.service().engine, retire=_refuse))
+    assert outcome.result == "parked"
+    assert "somebody else may use it" in outcome.reason
+    assert (await record(rig)).pending
+
+
+async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+
+    async def between(request: Request, call: Call) -> Response:
+        response = await call()
+        if request.path.endswith(f"/{first.version}") and len(rig.vault.versions(NAME)) == 2:
+            write(rig, first.value, CredentialId="key1")
+        return response
+
+    before = keys(rig)
+    await retire(rig, rig.service(between).engine)
+    assert len(rig.vault.versions(NAME)) == 3
+    assert keys(rig) == before
+
+
+async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_revoked() -> None:
+    """That key may be the last one that works."""
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.world.accounts["appdata"].regenerate("key2")
+    works: list[bool] = []
+
+    async def between(request: Request, call: Call) -> Response:
+        if to_regenerate(request):
+            works.append(rig.latest(NAME).value in keys(rig).values())
+        return await call()
+
+    outcome = await retire(rig, rig.service(between).engine)
+    assert works == [True]
+    assert (outcome.result, outcome.retired) == ("healed", ("key1",))
+    assert keys(rig)["key1"] != first.value
+
+
+async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
+    rig = await overlapping()
+    revoked: list[Request] = []
+
+    async def between(request: Request, call: Call) -> Response:
+        if request.method == "PATCH" and b"RekeyState" in request.body:
+            raise Died
+        if to_regenerate(request):
+            revoked.append(request)
+        if revoked and to_arm("listKeys")(request):
+            return json_response(403, {"error": {"code": "AuthorizationFailed"}})
+        return await call()
+
+    rig.clock.advance(8 * DAY)
+    audit = rig.item(NAME, action="audit", trigger="sweep")
+    with pytest.raises(Died):
+        await rig.service(between).engine.handle(audit)
+    assert revoked
+    rig.clock.advance(600)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))

@@ -1,0 +1,234 @@
+"""While nobody may know a single slot's password: who looks, who waits, and what is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import TransientError
+from engine.model.outcome import Outcome
+from engine.model.record import Record
+from engine.model.write import Write
+from engine.rotate.undo import LOST
+from engine.secret import SecretRef
+from simulator.faults import Fault
+from simulator.keyvault.state import SecretVersion
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, to_vault
+from tests.shared.sql_product import KINDS, NAME, SqlProduct
+from tests.shared.sql_rig import FIRST
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+PROMISED = "a look at the source follows"
+
+
+def sql(kind: str = "a login") -> SqlProduct:
+    rig = SqlProduct()
+    KINDS[kind].setup(rig)
+    return rig
+
+
+async def uncertain(kind: str = "a login") -> SqlProduct:
+    """Return a server that set a password whose answer was lost, a minute ago."""
+    rig = sql(kind)
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body, after=True))
+    with pytest.raises(TransientError):
+        await handle(rig, trigger="event")
+    rig.clock.advance(MINUTE.total_seconds())
+    return rig
+
+
+async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
+    return await rig.service().engine.handle(rig.item(name, **fields))
+
+
+async def source_of(rig: Rig) -> str:
+    """Return the only source of which anything is known."""
+    [source] = [listed.source async for listed in rig.service().engine.leases.index()]
+    return source
+
+
+async def record(rig: Rig) -> Record:
+    known = await rig.service().engine.leases.peek(await source_of(rig))
+    assert known
+    return known
+
+
+async def note(rig: Rig, source: str, name: str = NAME, **changes: Any) -> None:
+    """Change what is known of a source, as a worker that died has left it."""
+    owner = str(SecretRef(rig.vault.url, name))
+    async with rig.service().engine.leases.hold(source, owner) as lease:
+        await lease.write(replace(lease.record, **changes))
+
+
+def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
+    """Let somebody write a version under the tags that are there."""
+    rig.clock.advance(1)
+    tags = {tag: text for tag, text in {**rig.tags(NAME), **changes}.items() if text is not None}
+    expires = rig.clock.now() + timedelta(days=80)
+    return rig.vault.put(NAME, value, expires=expires, tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_left"),
+    [
+        pytest.param({"trigger": "event"}, True, id="a duplicate"),
+        pytest.param({"trigger": "sweep", "action": "audit"}, True, id="an audit"),
+        pytest.param({"trigger": "manual"}, False, id="an operator"),
+        pytest.param({"trigger": "event", "compromised": True}, False, id="an incident"),
+        pytest.param({"trigger": "sweep", "follow_up": 1, "waited": 1}, False, id="the look"),
+    ],
+)
+async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
+    fields: dict[str, Any], *, is_left: bool
+) -> None:
+    rig = await uncertain()
+    version, passwords = rig.latest(NAME).version, rig.passwords()
+    outcome = await handle(rig, **fields)
+    assert (outcome.reason == PROMISED) is is_left
+    assert (rig.latest(NAME).version == version) is is_left
+    assert (rig.passwords() == passwords) is is_left
+
+
+async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
+    rig = await uncertain("two logins")
+    assert (await handle(rig, trigger="event")).result == "rotated"
+
+
+async def test_a_secret_that_is_not_to_be_rotated_waits_for_no_look() -> None:
+    rig = await uncertain()
+    write(rig, FIRST, Manual="true")
+    outcome = await handle(rig, trigger="event")
+    assert "only a person rotates it" in outcome.reason
+
+
+async def test_a_change_under_way_is_left_to_no_look() -> None:
+    """The message that looks for its end comes by itself."""
+    rig = await uncertain()
+    await note(rig, await source_of(rig), waiting=rig.clock.now() - HOUR)
+    assert (await handle(rig, trigger="event")).reason != PROMISED
+
+
+@pytest.mark.parametrize(
+    ("is_unknown", "fields", "result"),
+    [
+        (True, {"follow_up": 1}, "confirmed"),
+        (True, {"follow_up": 1, "force": True}, "confirmed"),
+        (True, {"follow_up": 1, "compromised": True}, "confirmed"),
+        (True, {}, "skipped"),
+        (False, {"follow_up": 1}, "skipped"),
+    ],
+)
+async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its_item_asked_for(
+    fields: dict[str, Any], result: str, *, is_unknown: bool
+) -> None:
+    """A newer version has replaced the one that it names."""
+    rig = sql()
+    older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
+    write(rig, FIRST)
+    later = rig.clock.now() + HOUR
+    await note(rig, source, blind=is_unknown, open_until=later, gone=(older,))
+    passwords = rig.passwords()
+    outcome = await handle(rig, version=older, trigger="event", source=source, **fields)
+    assert outcome.result == result
+    assert rig.passwords() == passwords
+
+
+@pytest.mark.parametrize(
+    ("changes", "fix"),
+    [
+        ({"enabled": False}, "enable the current version, then rotate it by hand"),
+        ({"tags": {}}, "set the tag ProviderAddress to what issues the credential"),
+    ],
+)
+async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_password(
+    changes: dict[str, Any], fix: str
+) -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    rig.vault.amend(rig.latest(NAME), **changes)
+    await note(rig, source, look_at=None)
+    outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+    assert outcome.fix.startswith(fix)
+    assert outcome.fix.endswith(", then rotate it by hand")
+
+
+@pytest.mark.parametrize(("follow_up", "is_told"), [(1, True), (0, False)])
+async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of_by_its_look(
+    follow_up: int, *, is_told: bool
+) -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    rig.server.add_login("other", "0ther-password-nobody-uses", "shop")
+    write(rig, "0ther-password-nobody-uses", CredentialId="other")
+    await note(rig, source, changing=None, open_until=rig.clock.now(), look_at=None)
+    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "follow_up": follow_up}
+    outcome = await handle(rig, source=source, **fields)
+    assert (outcome.result == "parked") is is_told
+    assert (LOST in outcome.reason) is is_told
+    assert (outcome.source == source.replace("/app", "/other")) is not is_told
+
+
+async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_fails() -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    await note(rig, source, look_at=None)
+    rig.queue("rotations").clear()
+    refuse(rig, 403, "Forbidden", to_vault(), times=1)
+    outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
+    assert outcome.result == "parked"
+    known = await record(rig)
+    assert known.is_unknown
+    assert [look["follow_up"] for look in rig.messages("rotations")] == [1]
+
+
+def _with_leftover() -> tuple[GraphRig, str]:
+    """Return an application with a secret that was made for a version, and never published."""
+    rig = GraphRig()
+    version = rig.managed().version
+    operation = rig.item(SECRET, version=version).operation
+    rig.directory.add_password(rig.app, f"rekey {operation}")
+    rig.vault.amend(rig.latest(SECRET), tags={**rig.tags(SECRET), "Manual": "true"})
+    return rig, version
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_removed"),
+    [
+        pytest.param({}, True, id="called off"),
+        pytest.param({"open_until": None, "unused": ("x" * 32,)}, False, id="settled"),
+        pytest.param({"touched": ""}, False, id="never asked for"),
+        pytest.param({"ahead": True}, False, id="announced, so that it may yet be published"),
+    ],
+)
+async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
+    changes: dict[str, Any], *, is_removed: bool
+) -> None:
+    rig, version = _with_leftover()
+    now = rig.clock.now()
+    write = Write("operation", "id", "00" * 32, version, now - HOUR)
+    changes = {**changes, **({"ahead": write} if "ahead" in changes else {})}
+    open_until = now + HOUR
+    known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
+    await note(rig, rig.app.app_id, SECRET, **{**known, **changes})
+    before = rig.alive()
+    look: dict[str, Any] = {"action": "audit", "follow_up": 1, "trigger": "sweep"}
+    await handle(rig, SECRET, source=rig.app.app_id, **look)
+    assert rig.alive() == (before[:1] if is_removed else before)
+
+
+async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_bound_to() -> None:
+    rig, version = _with_leftover()
+    known = {"touched": version, "open_until": rig.clock.now() + HOUR}
+    await note(rig, rig.app.app_id, SECRET, kind="service-principal-secret", **known)
+    before, engine = rig.alive(), rig.service().engine
+    policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
+    look = rig.item(SECRET, action="audit", follow_up=1, source=rig.app.app_id)
+    await replace(engine, policy=policy).handle(look)
+    assert rig.alive() == before
