@@ -82,23 +82,7 @@ class Rollback:
             problem.add(LOST)
             return problem
         try:
-            # Perhaps a person has written it meanwhile. A disabled version has no value.
-            current = await self.parts.vaults.read(secret.ref)
-            password = self.parts.held(current, self.managed)
-            if password is None:
-                problem.add(f"somebody has written a version in the meantime, and {LOST}")
-                return problem
-            issued_value = issued.fields[rotator.value_field]
-            if proven and not await rotator.accepts(
-                self.job.source, issued.credential_id, issued_value
-            ):
-                problem.add(
-                    "somebody has changed the password at its source since; it was left alone"
-                )
-                self.lease.is_lost = False
-                return problem
-            async with self.lease.changing("undo"):
-                await rotator.undo(self.job, password)
+            problem.add(await self._set_back(secret, issued, proven=proven))
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
             return problem
@@ -111,6 +95,23 @@ class Rollback:
                 problem.what, where=problem.where, fix=problem.fix, retry_after=later
             )
             return again if passing else problem
-        self.lease.is_lost = False
-        problem.add("what the vault holds was set back")
         return problem
+
+    async def _set_back(self, secret: SecretVersion, issued: Issued, *, proven: bool) -> str:
+        """Set the source back to what the vault holds; say what came of it."""
+        rotator = self.parts.rotator(self.managed)
+        assert isinstance(rotator, Undo)  # noqa: S101 - for the type
+        # Perhaps a person has written it meanwhile. A disabled version has no value.
+        current = await self.parts.vaults.read(secret.ref)
+        password = self.parts.held(current, self.managed)
+        if password is None:
+            return f"somebody has written a version in the meantime, and {LOST}"
+        new = issued.fields[self.managed.rotator.value_field]
+        accepts = self.parts.rotator(self.managed).accepts
+        if proven and not await accepts(self.job.source, issued.credential_id, new):
+            self.lease.is_lost = False
+            return "somebody has changed the password at its source since; it was left alone"
+        async with self.lease.changing("undo"):
+            await rotator.undo(self.job, password)
+        self.lease.is_lost = False
+        return "what the vault holds was set back"
