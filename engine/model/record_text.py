@@ -11,6 +11,8 @@ from engine.errors import NeedsHuman
 from engine.model.tags import Pending
 from engine.model.write import Past, Write
 
+YEARS = range(2000, 9000)
+"""No other is a time of Rekey's, and a span that is added to it may leave the calendar."""
 FORMAT = 1
 """The version of the text's layout. A higher number comes from a newer Rekey: it is left alone."""
 FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
@@ -73,7 +75,7 @@ def _key(value: object) -> str:
 
 def _moment(text: object) -> datetime:
     moment = datetime.fromisoformat(_text(text))
-    if moment.tzinfo is None:
+    if moment.tzinfo is None or moment.year not in YEARS:
         raise ValueError(text)
     return moment
 

@@ -147,7 +147,12 @@ class Compromised:
                 async with self.lease.changing("retire"):
                     held = self.parts.held(secret, managed)
                     await rotator.retire(self.lease.source, past.credential_id, held)
-            if await self._is_absent(secret, past, managed):
+            if isinstance(rotator, Lists):
+                # One server of the source may know of it, and others not yet.
+                is_gone = await Proof(self.parts, self.lease).unlisted(rotator, past.credential_id)
+            else:
+                is_gone = await self._is_absent(secret, past, managed)
+            if is_gone:
                 return
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from engine.contract import Issued, Job, Lists, Readable
@@ -57,14 +58,7 @@ class Proof:
 
     async def unlisted(self, rotator: Lists, credential_id: str) -> bool:
         """Return whether the source lists a credential no more, after waiting for it to spread."""
-        with self.parts.reporter.step("disprove"):
-            for pause in (*REVOKED, None):
-                if not await rotator.lists(self.lease.source, credential_id):
-                    return True
-                if pause is not None:
-                    await self.parts.clock.sleep(pause)
-                    await self.lease.ensure(CALL_SECONDS)
-        return False
+        return await self._is_gone(lambda: rotator.lists(self.lease.source, credential_id))
 
     async def slot(self, kind: str, job: Job, credential_id: str) -> str | None:
         """Return a keyed digest of what the source shows where a credential is, or was.
@@ -79,10 +73,14 @@ class Proof:
 
     async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source refuses a credential, after waiting for it to spread."""
-        rotator, refusals = self.parts.rotators[kind], 0
+        accepts = self.parts.rotators[kind].accepts
+        return await self._is_gone(lambda: accepts(self.lease.source, credential_id, credential))
+
+    async def _is_gone(self, is_there: Callable[[], Awaitable[bool]]) -> bool:
+        refusals = 0
         with self.parts.reporter.step("disprove"):
             for pause in (*REVOKED, None):
-                if await rotator.accepts(self.lease.source, credential_id, credential):
+                if await is_there():
                     refusals = 0
                 elif (refusals := refusals + 1) >= REFUSALS:
                     return True

@@ -82,7 +82,7 @@ class Sweeper:
             tally.posted += await self._consider(secret, pace, order, ledger)
         except TransientError:
             raise
-        except (RekeyError, ValueError, TypeError, LookupError) as error:
+        except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
             tally.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 

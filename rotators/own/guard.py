@@ -19,6 +19,7 @@ from engine.contract import (
     Forewarn,
     Issued,
     Job,
+    Lists,
     Preflight,
     Readable,
     Recognise,
@@ -184,6 +185,14 @@ class _Readable(Guard):
         raise self._nonsense("read", job.source, "the fields of a credential")
 
 
+class _Lists(Guard):
+    async def lists(self, source: str, credential_id: str) -> bool:
+        answer = await self._run("lists", source, (), source, credential_id)
+        if not isinstance(answer, bool):
+            raise self._nonsense("lists", source, "True or False")
+        return answer
+
+
 class _Undo(Guard):
     async def undo(self, job: Job, held: Sensitive) -> None:
         await self._run("undo", job.source, (job.held, held), job, held)
@@ -202,6 +211,7 @@ OPTIONAL: Mapping[Any, type[Guard]] = {
     Preflight: _Preflight,
     Forewarn: _Forewarn,
     Readable: _Readable,
+    Lists: _Lists,
     Undo: _Undo,
     Recognise: _Recognise,
 }

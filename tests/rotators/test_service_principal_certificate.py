@@ -34,6 +34,9 @@ from tests.shared.graph_rig import days, seconds
 GUID = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 
 
+UNKNOWN = "00000000-aaaa-4bbb-8ccc-dddddddddddd"
+
+
 @pytest.fixture
 def rig() -> CertificateRig:
     """A world with one application."""
@@ -96,6 +99,16 @@ async def test_nothing_is_removed_through_a_list_that_lacks_what_the_vault_holds
     rig.directory.graph_lag = seconds(1)
     await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
     assert [key.key_id for key in rig.alive()] == [issued.credential_id]
+
+
+async def test_a_certificate_that_was_removed_is_listed_no_more(rig: CertificateRig) -> None:
+    """A version that a person disabled cannot be tried: only the list tells."""
+    issued = await rig.rotator().issue(rig.job())
+    assert await rig.rotator().lists(rig.source, rig.first.key_id)
+    await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    assert not await rig.rotator().lists(rig.source, rig.first.key_id)
+    assert await rig.rotator().lists(rig.source, issued.credential_id)
+    assert not await rig.rotator().lists(f"{UNKNOWN}/certificates", issued.credential_id)
 
 
 async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(

@@ -25,6 +25,7 @@ VALUE, OTHER_VALUE = Sensitive("fresh"), Sensitive("newer")
 
 moments = st.datetimes(
     datetime(2020, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    datetime(2999, 1, 1),  # noqa: DTZ001
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))]),
 )
 words = st.text(max_size=20)
@@ -106,6 +107,7 @@ def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
         ("tags", {"Owner": 7}),
         ("begun", "2026-11-02T09:00:00"),
         ("begun", 7),
+        ("begun", "9999-12-31T23:59:59Z"),
         ("pending", {"at": "2026-11-02T09:00:00", "version": OLD, "credential_id": "key1"}),
         ("pending", {"at": "2026-11-02T09:00:00Z", "version": None, "credential_id": "key1"}),
     ],

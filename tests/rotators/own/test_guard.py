@@ -76,6 +76,9 @@ class Plugin:
     async def read(self, *_: Any) -> Any:
         return self._act()
 
+    async def lists(self, *_: Any) -> Any:
+        return self._act()
+
     async def forewarn(self, *_: Any) -> Any:
         return self._act()
 
@@ -107,6 +110,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "retire": lambda rotator: rotator.retire(SOURCE, "green", Sensitive(HELD), "blue"),
     "recognise": lambda rotator: rotator.recognise(JOB),
     "read": lambda rotator: rotator.read(JOB, "blue"),
+    "lists": lambda rotator: rotator.lists(SOURCE, "blue"),
     "forewarn": lambda rotator: rotator.forewarn(JOB),
     "undo": lambda rotator: rotator.undo(JOB, Sensitive(HELD)),
     "preflight": lambda rotator: rotator.preflight(JOB),
@@ -134,7 +138,7 @@ async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_i
         assert caught.value.code == "NoAnswer"
 
 
-@pytest.mark.parametrize("call", sorted(set(CALLS) - {"tidy"}))
+@pytest.mark.parametrize("call", sorted(set(CALLS) - {"tidy", "lists"}))
 async def test_a_value_in_an_error_is_hidden_wherever_it_stands(call: str) -> None:
     error = PermanentError(f"it was {HELD}", where=f"at {HELD}", fix=f"try {FRESH * 3}")
     error.__cause__ = RuntimeError(HELD)
@@ -214,6 +218,7 @@ async def test_what_is_sound_passes_as_it_is() -> None:
     assert await answering(None).read(JOB, "blue") is None
     assert await answering(fields(token=HELD)).read(JOB, "blue") == fields(token=HELD)
     assert await answering(True).accepts(SOURCE, "blue", Sensitive(HELD)) is True
+    assert await answering(True).lists(SOURCE, "blue") is True
     assert await answering("mind the gap").forewarn(JOB) == "mind the gap"
 
 
@@ -236,7 +241,13 @@ async def test_an_endless_text_of_a_plug_in_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("call", "nonsense"),
-    [("accepts", "yes"), ("recognise", "blue"), ("read", {"token": "t"}), ("forewarn", None)],
+    [
+        ("accepts", "yes"),
+        ("recognise", "blue"),
+        ("read", {"token": "t"}),
+        ("lists", "no"),
+        ("forewarn", None),
+    ],
 )
 async def test_nonsense_is_an_error_that_names_the_method(call: str, nonsense: Any) -> None:
     with pytest.raises(PermanentError, match=call):
