@@ -69,7 +69,10 @@ class WorkItem:
     to: str = ""
     """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
     follows: bool = False
-    """The key that a derived secret is made from has changed: it is tried even if it is parked."""
+    """It is tried even if the secret is parked.
+
+    The key that a derived secret is made from has changed, or a change under way may have come.
+    """
     trace: str | None = None
     """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
 

@@ -184,7 +184,9 @@ class UnderLease:
         changing = record.changing if record.blind else None
         record = replace(record, waiting=since, changing=changing, mark=mark)
         if on and not self.resumes:
-            later = replace(item, deferred=0, waited=0, follow_up=0, source=self.source)
+            later = replace(
+                item, deferred=0, waited=0, follow_up=0, source=self.source, follows=True
+            )
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))

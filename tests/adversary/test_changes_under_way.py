@@ -9,6 +9,7 @@ import pytest
 
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
+from engine.model.tags import fingerprint, parked
 from engine.model.workitem import WorkItem
 from engine.service import Service
 from tests.rotators.key_scenes import FAMILY, KeyScene
@@ -186,3 +187,19 @@ async def test_an_edited_template_calls_no_revocation_done_that_goes_on(kind: st
     usable = {key.value for key in told.scene.ring.usable(rig.clock.now())}
     assert leaked.value not in usable
     assert told.retired()
+
+
+@LONG
+async def test_a_change_is_looked_for_although_its_secret_was_parked_meanwhile(kind: str) -> None:
+    """A single slot would refuse what the vault holds until somebody came."""
+    told = Told(kind)
+    told.scene.account.duration = timedelta(minutes=5)
+    service = told.start()
+    await service.engine.handle(told.rig.item(NAME, trigger="event"))
+    assert told.outcomes[-1].result == "waiting"
+    secret = await service.engine.vaults.read(told.rig.item(NAME).ref)
+    marked = parked(secret, "something failed", told.rig.clock.now(), seen=fingerprint(secret))
+    told.rig.vault.amend(told.rig.latest(NAME), tags=dict(marked))
+    await Delivery(told.rig, told.start).run(most=50)
+    assert told.is_accepted()
+    assert len(told.rig.vault.versions(NAME)) == 2

@@ -125,7 +125,13 @@ def _lasting(source: Slots) -> Hashable:
         return None
     change = lasting.change
     # Another pair of the same account says which of its keys it is.
-    mine = change and (change.slots is source, change.slot, change.ends, change.fails)
+    mine = change and (
+        change.slots is source,
+        change.slot,
+        change.ends,
+        change.fails,
+        change.unanswered,
+    )
     return (lasting.takes, lasting.failing, mine)
 
 

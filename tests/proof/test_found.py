@@ -202,6 +202,9 @@ FOUND = {
     "a revocation that goes on is asked for without end where a person disabled its version": (
         "slow-and-people/two-slow!m6=lose the request+i10=m1+i37=m0"
     ),
+    "the message that looks for the end of a change rests where its secret was parked meanwhile": (
+        "slow-incident/one-slow#508"
+    ),
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.model.tags import STATE
 from engine.secret import SecretRef
+from tests.proof.excuses import Excuse
 
 if TYPE_CHECKING:
     from engine.model.record import Record
@@ -24,7 +25,7 @@ def untold(watch: Watch) -> str:
     for claim in watch.world.claims.values():
         since = claim.record.waiting
         late = since is not None and (now - since).total_seconds() > TOLD_SECONDS
-        if late and not _is_told(watch, claim.record):
+        if late and not _is_told(watch, claim.record) and not _was_disabled(watch, claim.record):
             return f"P8: {claim.record.source} is at a change since {since}, and nobody was told"
     return ""
 
@@ -39,3 +40,9 @@ def _is_told(watch: Watch, record: Record) -> bool:
     theirs = not current.enabled or "ProviderAddress" not in current.tags
     theirs |= "Manual" in current.tags
     return reported or theirs or STATE in current.tags
+
+
+def _was_disabled(watch: Watch, record: Record) -> bool:
+    """Return whether somebody has enabled it again, or broken it, less than a day ago."""
+    now = watch.world.kernel.time()
+    return watch.excuses.cover(Excuse.BROKEN, record.source, now)

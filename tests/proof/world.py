@@ -333,6 +333,10 @@ class World:
             seconds = max(lasting.change.ends - self.kernel.time(), 0.0)
             self.kernel.advance(seconds)
             self.watch.actor = 0
+            if lasting.change.unanswered:
+                slots = lasting.change.slots
+                name = next(name for name, source in self.sources.items() if source is slots)
+                self.watch.too_late(f"set {lasting.change.slot}", name)
             lasting.end()
             self.watch.changed()
             self.run()
