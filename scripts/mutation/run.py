@@ -47,7 +47,7 @@ TESTS = (
 )
 """What is about the engine and the rotators, and takes minutes: the whole suite takes twenty."""
 EVERY = 23
-"""One change in so many takes about half an hour on two idle cores."""
+"""One change in so many takes about ten minutes on an idle machine."""
 ENOUGH = 0.95
 SECONDS = 20
 """Tests of a change, as long as they take together when nothing is changed."""
