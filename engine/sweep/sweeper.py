@@ -11,7 +11,7 @@ from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
 from engine.decide.inventory import days_to_expiry, entry
 from engine.decide.ledger import Ledger, audit_is_due, believed
 from engine.errands import consumers, notices
-from engine.errors import RekeyError, TransientError
+from engine.errors import NotFound, PermanentError, RekeyError, TransientError
 from engine.model.entry import STATES
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SweepOrder
@@ -98,10 +98,21 @@ class Sweeper:
             if owner in known or not audit_is_due(ref, order, None):
                 continue
             for listed in ledger.of(ref):
-                if listed.pending and listed.pending.at <= order.until:
-                    reason = f"deleted, and {listed.pending.credential_id} of {listed.source} lives"
+                pending = listed.pending
+                if pending and pending.at <= order.until and await self._is_deleted(ref):
+                    reason = f"deleted, and {pending.credential_id} of {listed.source} lives"
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
                     await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
+
+    async def _is_deleted(self, ref: SecretRef) -> bool:
+        """Return whether the vault has no such secret: a listing may lag behind."""
+        try:
+            await self.engine.vaults.read(ref)
+        except NotFound:
+            return True
+        except PermanentError:
+            return False
+        return False
 
     async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
         tally.goes_on = True

@@ -168,6 +168,23 @@ async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_beg
     assert rig.alive() == [new]
 
 
+async def test_a_secret_that_somebody_wrote_again_is_not_removed_by_the_id_of_the_one_after_it() -> (
+    None
+):
+    """Its own version is disabled, so only how it begins tells that the vault holds it."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.service().engine.handle(rig.item(SECRET))
+    first, tags = rig.vault.versions(SECRET)[0], dict(rig.latest(SECRET).tags or {})
+    rig.vault.amend(first, enabled=False)
+    rig.vault.put(SECRET, first.value, expires=rig.clock.now() + timedelta(days=80), tags=tags)
+    rig.clock.advance(8 * DAY)
+    item = rig.item(SECRET, action="retire", trigger="sweep")
+    outcome = await rig.service().engine.handle(item)
+    assert not outcome.retired
+    assert rig.first in rig.alive()
+
+
 def changed(engine: Engine, **changes: Any) -> Engine:
     """Return the engine with a kind that does something else than its own."""
     rotator = engine.rotators[STORAGE]
