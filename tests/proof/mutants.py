@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -47,6 +48,7 @@ from engine.service import Service
 from engine.sweep.cut_off import CutOff
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
+from tests.proof.kernel import Worker
 from tests.proof.listed_kind import ReplacedList
 from tests.proof.model_leases import ModelLease
 from tests.proof.model_vaults import ModelVaults
@@ -97,13 +99,13 @@ def _publish_before_verify(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_reading_again_under_the_lease(patch: pytest.MonkeyPatch) -> None:
-    read, seen = ModelVaults.read, dict[tuple[int, SecretRef], SecretVersion]()
+    read, of = ModelVaults.read, WeakKeyDictionary[Worker, dict[SecretRef, SecretVersion]]()
 
     async def stale(self: ModelVaults, ref: SecretRef) -> SecretVersion:
-        key = (id(self.hand.worker), ref)
-        if self.hand.worker.lease is None or key not in seen:
-            seen[key] = await read(self, ref)
-        return seen[key]
+        seen = of.setdefault(self.hand.worker, {})
+        if self.hand.worker.lease is None or ref not in seen:
+            seen[ref] = await read(self, ref)
+        return seen[ref]
 
     patch.setattr(ModelVaults, "read", stale)
 
@@ -505,13 +507,13 @@ def _outlasting(patch: pytest.MonkeyPatch) -> None:
 
 def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
     """Write the list back as it was read when the work began."""
-    read, first = ReplacedList._read, dict[int, Any]()
+    read, first = ReplacedList._read, WeakKeyDictionary[Worker, Any]()
 
     async def early(self: ReplacedList, listing: Any) -> Any:
-        worker = id(self.hand.worker)
+        worker = self.hand.worker
         if worker not in first:
-            first[worker] = (self.hand.worker, await read(self, listing))
-        return first[worker][1]
+            first[worker] = await read(self, listing)
+        return first[worker]
 
     patch.setattr(ReplacedList, "_read", early)
 
@@ -524,7 +526,7 @@ INCIDENTS = tuple(
 MUTANTS: Mapping[str, Mutant] = {
     "publish before verify": Mutant(_publish_before_verify, "P3", (f"one/{SLOTS}",)),
     "no reading again under the lease": Mutant(
-        _no_reading_again_under_the_lease, "P", (f"orders:one/{SLOTS}", "seeds")
+        _no_reading_again_under_the_lease, "gate", (f"one/{SLOTS}",)
     ),
     "operation id at random": Mutant(_operation_id_at_random, "P", (f"one/{MANY}",)),
     "retire before publish": Mutant(_retire_before_publish, "P1", (f"one/{SLOTS}",)),

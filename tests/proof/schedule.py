@@ -274,6 +274,8 @@ class Schedule:
     moves: dict[str, Callable[[World], None]] = field(init=False)
     marks: list[tuple[int, frozenset[Excuse]]] = field(default_factory=list)
     """The states that it came to, each with the excuses used before."""
+    unbuilt: Broken | None = None
+    """Which promise was broken before the first move: some scenarios begin hours into a run."""
     looks: int = LOOKS
     """So many further moments at which nobody is under way are compared with states seen."""
 
@@ -284,6 +286,12 @@ class Schedule:
             return
         self.at = Position()
         self.world = World(service_class=self.service_class, engine_class=self.engine_class)
+        try:
+            self._build()
+        except Broken as broken:
+            self.unbuilt = broken
+
+    def _build(self) -> None:
         self.scenario.build(self.world)
         self.world.wanted = {
             ref: _theirs(versions[-1].tags) for ref, versions in self.world.vault.items()
@@ -295,6 +303,8 @@ class Schedule:
     def play(self) -> None:
         """Play to the end; raises Broken where a promise is."""
         try:
+            if self.unbuilt:
+                raise self.unbuilt
             if self.at.ending is None:
                 self._before_the_end()
             self._end()
