@@ -17,6 +17,11 @@ from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
+PURGED_FIX = (
+    "revoke it at its source by hand, then move the record of that source aside: see the runbook"
+)
+"""The way out where the version does not exist any more, so that it cannot be enabled either."""
+
 
 @dataclass(frozen=True)
 class Compromised:
@@ -154,10 +159,21 @@ class Compromised:
                 is_gone = await self._is_absent(secret, past, managed)
             if is_gone:
                 return
-        raise NeedsHuman(
+        raise await self._unproven(secret, version)
+
+    async def _unproven(self, secret: SecretVersion, version: str) -> NeedsHuman:
+        """Return the error for a version whose credential nobody can try: disabled, or purged."""
+        fix = "enable that version for a moment, so that Rekey can try it"
+        try:
+            await self.parts.vaults.read_version(secret.ref, version)
+        except NotFound:
+            fix = PURGED_FIX
+        except AccessDenied:
+            pass
+        return NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
             where=str(secret.ref),
-            fix="enable that version for a moment, so that Rekey can try it",
+            fix=fix,
         )
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:

@@ -13,6 +13,7 @@ from engine.model.record import Record
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
 from engine.rotate.marking import Marking
 from engine.rotate.under_lease import CALL_SECONDS
+from engine.rotate.undo import LOST
 from engine.rotate.work import Work
 
 ENDLESS_FIX = (
@@ -32,6 +33,9 @@ class Ending:
     async def fail(self, error: PermanentError) -> Outcome:
         """End the work for good, and tell a person why; raises if nothing of that can be noted."""
         work = self.work
+        if work.lease.is_lost and not work.progress.has_published and LOST not in error.what:
+            # It was overtaken after it had changed the source, and failed with something else.
+            error.add(LOST)
         what = f"{error.what} ({error.where})" if error.where else error.what
         parked = Park(what, error.fix, drifted=work.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.decide.decision import Kinds, Park
 from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
-from engine.model.tags import BY, OPERATION, RETIRE, Malformed, parse
+from engine.model.tags import BY, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts
 from engine.rotate.lineage import Lineage
@@ -102,34 +102,57 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
         )
     replaced = operation_id(secret.ref, record.published.version) if record.published else ""
     if replaced and secret.tags.get(OPERATION) == replaced:
-        return Park(
-            "another deployment of Rekey, which does not give its name, wrote the current version",
-            f"let one deployment serve the vault; if a person wrote the tags, remove {OPERATION}",
-        )
-    if (
-        record.published is None
-        and RETIRE in secret.tags
-        and not await _known_elsewhere(parts, secret.ref)
-    ):
+        return _unknown(secret, record)
+    if _is_news(secret, record) and not await _known_elsewhere(parts, secret.ref, record):
         return unrecorded(secret)
     return None
 
 
-def unrecorded(secret: SecretVersion) -> Park:
-    """Return why a tag RekeyRetire that no record confirms is not followed."""
-    claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
+def _unknown(secret: SecretVersion, record: Record) -> Park:
+    """Return why a version is refused that bears Rekey's next operation, and is not recorded.
+
+    The store of records may have failed over to an older copy. What the version's tag wants to have
+    revoked, no record wants any more.
+    """
+    fix = f"remove the tag {OPERATION}"
+    if _is_news(secret, record):
+        fix = f"revoke {_named(secret)} unless it is in use and remove {OPERATION} and {RETIRE}"
     return Park(
-        f"tag {RETIRE} names a credential to revoke, of which there is no record",
-        f"revoke {claimed_id} at its source unless it is in use, then remove the tag {RETIRE}",
+        "another deployment of Rekey wrote the current version, or the record is older than that",
+        f"let one deployment serve the vault; if only one does, {fix}",
     )
 
 
-async def _known_elsewhere(parts: Parts, ref: SecretRef) -> bool:
+def _is_news(secret: SecretVersion, record: Record) -> bool:
+    """Return whether the tag RekeyRetire names a version of whose end the record knows nothing."""
+    if RETIRE not in secret.tags:
+        return False
+    try:
+        version = Pending.parse(secret.tags[RETIRE]).version
+    except ValueError:
+        return record.published is None
+    pending = record.pending.version if record.pending else ""
+    return version not in (pending, *record.earlier, *record.gone)
+
+
+def unrecorded(secret: SecretVersion) -> Park:
+    """Return why a tag RekeyRetire that no record confirms is not followed."""
+    return Park(
+        f"tag {RETIRE} names a credential to revoke, of which there is no record",
+        f"revoke {_named(secret)} at its source unless it is in use, then remove the tag {RETIRE}",
+    )
+
+
+def _named(secret: SecretVersion) -> str:
+    """Return the id of the credential that the tag RekeyRetire names."""
+    return secret.tags[RETIRE].rpartition(" ")[2][:60]
+
+
+async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool:
     """Return whether a record of another source lists a retirement for this secret.
 
     That is the case after a change of its ProviderAddress.
     """
     mine = str(ref).lower()
-    return any(
-        [listed.owner == mine and listed.due is not None async for listed in parts.leases.index()]
-    )
+    known = [listed async for listed in parts.leases.index() if listed.owner == mine]
+    return any(listed.due is not None and listed.source != record.source for listed in known)

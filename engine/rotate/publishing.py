@@ -40,6 +40,7 @@ from engine.rotate.retiring import DISABLED
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback, warning
+from engine.rotate.unrecorded import Unrecorded
 from engine.secret import Draft, SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -407,6 +408,7 @@ class Publishing:
             # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
+            await Unrecorded(self._parts, self._lease, self._sight, self._managed).tidy(secret)
         if audit and isinstance(self._rotator, Preflight) and not self._lineage:
             job = self._job(secret)
             await self._rotator.preflight(job)

@@ -107,20 +107,32 @@ class Run(Work):
         await self.sight.note_reported()
 
     def _decided(self, secret: SecretVersion) -> tuple[WorkItem, Decision]:
-        """Return what is asked for, and the decision.
-
-        A look at a password that nobody may know ends with the current version proven, or says so.
-        """
+        """Return what is asked for, and the decision."""
         item = self.asked()
         decision = self.parts.decide(secret, item)
-        if isinstance(decision, Acting) or not (item.follow_up and self.record.is_unknown):
+        if isinstance(decision, Acting) or not item.follow_up:
             return item, decision
-        item = replace(item, action="audit", version=secret.version, compromised=False, force=False)
-        decision = self.parts.decide(secret, item)
-        if isinstance(decision, Acting):
+        return self._looked_at(secret, item, decision)
+
+    def _looked_at(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> tuple[WorkItem, Decision]:
+        """Return how a look ends that has nothing else to do.
+
+        Where nobody may know the password it proves the current version, or says so. It does that,
+        too, where the record has lost the change that the look is about.
+        """
+        is_unknown = self.record.is_unknown
+        if not (is_unknown or self.sight.is_forgotten):
             return item, decision
-        fix = f"{decision.fix or 'set a password at its source'}, then rotate it by hand"
-        return item, Park(f"{decision.reason}; {LOST}", fix)
+        look = replace(item, action="audit", version=secret.version, compromised=False, force=False)
+        audit = self.parts.decide(secret, look)
+        if isinstance(audit, Acting):
+            return look, audit
+        if not is_unknown:
+            return item, decision
+        fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
+        return look, Park(f"{audit.reason}; {LOST}", fix)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         left_over = LeftOver(self)
@@ -191,8 +203,26 @@ class Run(Work):
 
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record which versions are compromised, before anything else is done."""
-        if self.progress.item.compromised and self.record.owner:
+        if not self.progress.item.compromised:
+            return
+        if not self.record.owner:
+            await self._claim(secret)
+        if self.record.owner:
             await self.sight.note_compromised(*self._doomed(secret))
+
+    async def _claim(self, secret: SecretVersion) -> None:
+        """Claim the source for an incident that would be skipped, because no record can note it yet.
+
+        A source of several logins has no owner before somebody claims all of them. Raises
+        NeedsHuman if another secret owns it.
+        """
+        managed, policy = self.managed_here(secret), self.parts.policy
+        if managed is None or not policy.allows(secret.ref.vault, managed.source):
+            return
+        if not isinstance(self.parts.decide(secret, self.asked()), Skip):
+            return
+        if owned := await other_owner(self.parts, self.lease, secret.ref):
+            raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     def _doomed(self, secret: SecretVersion) -> list[str]:
         item, record = self.progress.item, self.record

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from cloud import azure
+from cloud.storage import leases
 from engine import parts
 from engine.decide import decision as decide
 from engine.decide import draft, inventory
@@ -29,9 +30,10 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import ending, ownership, publishing, run
+from engine.rotate import compromised, ending, ownership, publishing, run
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
+from engine.rotate.engine import Engine as RotationEngine
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
@@ -42,6 +44,7 @@ from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback
+from engine.rotate.unrecorded import Unrecorded
 from engine.rotate.work import Work
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
@@ -55,6 +58,7 @@ from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelQueue
 
 DERIVED = "tests/engine/rotate/test_derived.py"
+RECORDS = "tests/adversary/test_records.py"
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -518,6 +522,16 @@ def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReplacedList, "_read", early)
 
 
+def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
+    """Forget for which version a look was promised."""
+    promised = UnderLease._promised
+
+    async def vague(self: UnderLease, record: Any, item: WorkItem, seconds: float) -> Any:
+        return await promised(self, record, replace(item, version=None), seconds)
+
+    patch.setattr(UnderLease, "_promised", vague)
+
+
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 ANY_SLOT = (f"one/{SLOTS}", f"one/{MANY}", f"one/{ONE}")
 INCIDENTS = tuple(
@@ -728,6 +742,48 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(Record, "abandoned", property(lambda record: record.touched)),
         "P4",
         (f"restored/{MANY}",),
+    ),
+    "what a record that went back has forgotten is never told of": Mutant(
+        _function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
+    ),
+    "another source's record is believed": Mutant(
+        _function(leases, "checked", lambda record, *_: record),
+        "P8",
+        (),
+        (f"{RECORDS}::test_records_that_were_exchanged_destroy_nothing_and_say_so",),
+    ),
+    "an incident that no record can note is skipped": Mutant(
+        _method(run.Run, "_claim"), "P5", ("records-in-incident/two-logins#200",)
+    ),
+    "what an operation without a record made is left": Mutant(
+        _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
+    ),
+    "the incident of a deleted secret is over": Mutant(
+        _method(RotationEngine, "_bring_back", ""),
+        "P5",
+        (),
+        (
+            "tests/engine/rotate/test_entry.py::test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work",
+        ),
+    ),
+    "a look that its record has forgotten has nothing to look at": Mutant(
+        _function(Sight, "is_forgotten", property(lambda _: False)),
+        "P1",
+        (),
+        ("tests/engine/rotate/test_sight.py::test_a_look_that_the_record_has_forgotten_looks",),
+    ),
+    "a look does not say for which version it was": Mutant(
+        _looks_without_a_version,
+        "P1",
+        (),
+        (
+            f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_for_five_minutes",
+        ),
+    ),
+    "who cannot enable a purged version is told to": Mutant(
+        _function(compromised, "PURGED_FIX", "enable that version"),
+        "P8",
+        (f"deleted-in-incident/{SLOTS}#100",),
     ),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }
