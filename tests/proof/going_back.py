@@ -6,7 +6,8 @@ from a backup. What the vaults and the sources hold stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from engine.model.record import Record, parts_of
 from engine.model.tags import OPERATION, REASON, RETIRE, STATE
@@ -33,7 +34,7 @@ from tests.proof.staging import (
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
-from tests.proof.world import VAULT, World
+from tests.proof.world import NEVER, VAULT, Message, World
 
 SLOTTED = ("two-slots", "two-logins", "many", "listed")
 EVERY = (*SLOTTED, "one-slot")
@@ -56,16 +57,31 @@ def put_back(world: World, records: Mapping[str, Record]) -> None:
             claim.record, claim.etag = record, claim.etag + 1
 
 
-def _earlier(writes: int) -> Move:
-    """Return a move after which the last writes of all records are undone."""
+def _earlier(writes: int, *, queues: bool = False) -> Move:
+    """Return a move after which the last writes of all records are undone, as the queues may be."""
 
     def move(world: World) -> None:
         assert world.past is not None
         if world.past:
-            put_back(world, world.past[-writes] if writes <= len(world.past) else world.past[0])
+            stored = world.past[-writes] if writes <= len(world.past) else world.past[0]
+            put_back(world, stored.records)
+            if queues:
+                _queued_again(world, stored.messages)
             del world.past[-writes:]
 
     return move
+
+
+def _queued_again(world: World, messages: Sequence[Message]) -> None:
+    """Show the queues as they were: what was posted since is lost, what was deleted comes again."""
+    back = world.kernel.time() + AWAY_SECONDS
+    again = (message.visible if message.visible < NEVER else back for message in messages)
+    world.messages = [
+        replace(message, visible=max(visible, back))
+        for message, visible in zip(messages, again, strict=True)
+    ]
+    for claim in world.claims.values():
+        world.watch.excuses.grant(Excuse.STORE, claim.record.source, back + AUDITED_SECONDS)
 
 
 def _before_it_published(world: World) -> None:
@@ -73,9 +89,9 @@ def _before_it_published(world: World) -> None:
     assert world.past is not None
     now = {source: claim.record.published for source, claim in world.claims.items()}
     before = [
-        records
-        for records in world.past
-        if any(record.published != now.get(source) for source, record in records.items())
+        stored.records
+        for stored in world.past
+        if any(record.published != now.get(source) for source, record in stored.records.items())
     ]
     if before:
         put_back(world, before[-1])
@@ -118,6 +134,10 @@ MOVES: Mapping[str, Move] = {
     "fails over by a write": _by_failover(_earlier(1)),
     "fails over by three writes": _by_failover(_earlier(3)),
     "fails over to the beginning": _by_failover(_earlier(1000)),
+    "with its queues the account fails over": _by_failover(_earlier(2, queues=True)),
+    "with its queues the account fails over to the beginning": _by_failover(
+        _earlier(1000, queues=True)
+    ),
     "a record is restored": _by_hand(_before_it_published),
     "the records are lost": _by_hand(_lost),
 }

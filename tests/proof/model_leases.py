@@ -83,9 +83,14 @@ class ModelLease:
 
     @property
     def _is_mine(self) -> bool:
-        """Return whether the blob is there, and nobody has taken its lease since."""
-        stored = self.hand.world.storage(self.hand.worker.deployment).get(self.part)
-        return stored is self.claim and self.claim.holder == self.number
+        """Return whether the blob is there, and nobody has taken its lease since.
+
+        While the account fails over nobody can take it: the holder's own clock is all that counts.
+        """
+        world = self.hand.world
+        stored = world.storage(self.hand.worker.deployment).get(self.part)
+        is_there = stored is self.claim or world.down.get("storage", 0.0) > world.kernel.time()
+        return is_there and self.claim.holder == self.number
 
     def _still_mine(self) -> None:
         if not self._is_mine:

@@ -17,7 +17,6 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from cloud import azure
-from cloud.storage import leases
 from engine import parts
 from engine.decide import decision as decide
 from engine.decide import draft, inventory
@@ -27,7 +26,7 @@ from engine.model import manual, tags
 from engine.model import record as records
 from engine.model.policy import Policy
 from engine.model.record import Record
-from engine.model.tags import CAUSE
+from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
 from engine.rotate import compromised, ending, ownership, publishing, run
@@ -522,6 +521,10 @@ def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReplacedList, "_read", early)
 
 
+def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    return item.compromised and pending.credential_id == managed.credential_id
+
+
 def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
     """Forget for which version a look was promised."""
     promised = UnderLease._promised
@@ -746,14 +749,10 @@ MUTANTS: Mapping[str, Mutant] = {
     "what a record that went back has forgotten is never told of": Mutant(
         _function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
     ),
-    "another source's record is believed": Mutant(
-        _function(leases, "checked", lambda record, *_: record),
-        "P8",
-        (),
-        (f"{RECORDS}::test_records_that_were_exchanged_destroy_nothing_and_say_so",),
-    ),
     "an incident that no record can note is skipped": Mutant(
-        _method(run.Run, "_claim"), "P5", ("records-in-incident/two-logins#200",)
+        _method(run.Run, "_claim"),
+        "P5",
+        ("records-in-incident/two-logins!i32=m1+i45=m2+i53=m1+i59=m2",),
     ),
     "what an operation without a record made is left": Mutant(
         _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
@@ -779,6 +778,18 @@ MUTANTS: Mapping[str, Mutant] = {
         (
             f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_for_five_minutes",
         ),
+    ),
+    "an incident cuts off whatever has the place of an older key": Mutant(
+        _function(decide, "_leaked_again", _in_the_same_place),
+        "P4",
+        (
+            "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1",
+        ),
+    ),
+    "what a healed key has overwritten is retired": Mutant(
+        _function(draft, "_is_overwritten", lambda *_: False),
+        "P8",
+        ("slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",),
     ),
     "who cannot enable a purged version is told to": Mutant(
         _function(compromised, "PURGED_FIX", "enable that version"),

@@ -770,8 +770,8 @@ class Watch:
         for source, strand in self.strands.items():
             if strand.look and not self.world.workers and not self._is_late(source):
                 strand.look = False
-                lost = self.excuses.holds(Excuse.STORE, source, self.world.kernel.time())
-                if not lost and not self._known(self._held(source)):
+                now, is_known = self.world.kernel.time(), self._known(self._held(source))
+                if not is_known and not self.excuses.cover(Excuse.STORE, source, now):
                     self._looked_after(source)
 
     def _looked_after(self, source: str) -> None:

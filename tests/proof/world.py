@@ -54,6 +54,14 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What the app's own storage held at some time."""
+
+    records: Mapping[str, Record]
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
 class Skewed:
     """The engine's clock, which goes before or after the vault's."""
 
@@ -94,8 +102,8 @@ class World:
     claims: dict[str, Claim] = field(default_factory=dict)
     far: dict[str, Claim] = field(default_factory=dict)
     """The records of a second deployment."""
-    past: list[dict[str, Record]] | None = None
-    """The records as they were before each write; None where nothing goes back to them."""
+    past: list[Stored] | None = None
+    """The app's storage as it was before each write of a record; None where nothing goes back."""
     deployments: tuple[str, ...] = ("",)
     serving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Which vaults each deployment serves, where there are several."""
@@ -178,9 +186,10 @@ class World:
         return any(worker.rules.allows(vault, source) for vault in worker.rules.scopes)
 
     def remember(self) -> None:
-        """Keep the records as they are, before one is written."""
+        """Keep the records and the queues as they are, before a record is written."""
         if self.past is not None:
-            self.past.append({source: claim.record for source, claim in self.claims.items()})
+            records = {source: claim.record for source, claim in self.claims.items()}
+            self.past.append(Stored(records, tuple(map(replace, self.messages))))
 
     def storage(self, deployment: str) -> dict[str, Claim]:
         """Return the records of a deployment: each has a storage account of its own."""
@@ -420,7 +429,8 @@ class World:
         message: Message = worker.message
         error = worker.task.exception() if worker.task else None
         if error is None:
-            self.messages.remove(message)
+            # It may be gone, or there once more, with the storage that held it.
+            self.messages = [other for other in self.messages if other is not message]
             self.watch.consumed(message, worker.number)
             return
         self.watch.failed(error)
@@ -430,7 +440,7 @@ class World:
             # The host moves it to the poison queue, whose function parks the secret.
             message.what, message.visible = "park", self.kernel.time()
         elif message.tries >= MAX_TRIES and message.what == "sweep":
-            self.messages.remove(message)
+            self.messages = [other for other in self.messages if other is not message]
 
     def visible(self) -> list[Message]:
         """Return the messages that can be delivered now."""
