@@ -9,7 +9,7 @@ from engine.contract import Forewarn, Preflight
 from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.decide.ledger import believed
 from engine.errands import consumers, errand
-from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
@@ -27,7 +27,6 @@ from engine.secret import SecretVersion
 HIDDEN_PAUSES = 8
 """An incident's item comes back every two hours where a person must mend the secret's tags first."""
 LEAKED = "what leaked may still be accepted"
-DELETED_FIX = "recover the secret, or revoke by hand what it held at its source"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 
@@ -111,7 +110,8 @@ class Engine(Parts):
         """Work under the lease of the item's source; `left` is one that the secret has left."""
         source = item.source
         if source is None:
-            secret = await self._read(item)
+            with self.reporter.step("read"):
+                secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
                 await self._leaked_at(secret, item, left) or decision.managed.source
@@ -135,24 +135,6 @@ class Engine(Parts):
             return await self._handle(replace(item, source=None), tries, left=source)
         return outcome
 
-    async def _read(self, item: WorkItem) -> SecretVersion:
-        """Read the secret. An incident of one that was deleted comes back for a day: nobody can tell what leaked."""
-        with self.reporter.step("read"):
-            try:
-                return await self.vaults.read(item.ref)
-            except NotFound as error:
-                if item.compromised:
-                    error.add(f"{LEAKED}; {await self._bring_back(item)}")
-                    error.fix = DELETED_FIX
-                raise
-
-    async def _bring_back(self, item: WorkItem) -> str:
-        """Post an incident's item again that cannot be followed now; say whether it comes back."""
-        if later := item.returning(HIDDEN_PAUSES):
-            await self.queue.post_rotation(later, HIDDEN_PAUSES * INCIDENT_SECONDS)
-            return "it is tried again for a day"
-        return NO_MORE
-
     async def _unleasable(
         self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
     ) -> Outcome:
@@ -163,7 +145,10 @@ class Engine(Parts):
         """
         if not item.compromised:
             return await Marking(self).conclude(secret, item.about(secret.version), decision)
-        again = await self._bring_back(item)
+        again = NO_MORE
+        if later := item.returning(HIDDEN_PAUSES):
+            await self.queue.post_rotation(later, HIDDEN_PAUSES * INCIDENT_SECONDS)
+            again = "it is tried again for a day"
         reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
         parked = Park(reason, fix)
         return await Marking(self).conclude(secret, item.about(secret.version), parked)

@@ -41,7 +41,6 @@ from engine.rotate import (
 from engine.rotate.compromised import Compromised
 from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
-from engine.rotate.engine import Engine as RotationEngine
 from engine.rotate.gate import Gate
 from engine.rotate.issuing import Issuing
 from engine.rotate.lineage import Lineage
@@ -768,14 +767,6 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "what an operation without a record made is left": Mutant(
         _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
-    ),
-    "the incident of a deleted secret is over": Mutant(
-        _method(RotationEngine, "_bring_back", ""),
-        "P5",
-        (),
-        (
-            "tests/engine/rotate/test_entry.py::test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work",
-        ),
     ),
     "a look that its record has forgotten has nothing to look at": Mutant(
         _function(Sight, "is_forgotten", property(lambda _: False)),
