@@ -315,7 +315,7 @@ def _exchange(kind: str) -> Scenario:
     def build(world: World) -> None:
         world.past = []
         # A record that cannot be believed is looked at again for a week, until a person mends it.
-        world.looks = 2 * MOST_LOOKS
+        world.looks = 4 * MOST_LOOKS
         due(world, kind)
         held, address = add_source(world, kind, "other"), source_of(kind, "other")
         tags = managed(kind, ProviderAddress=address)

@@ -19,7 +19,7 @@ EXCUSED = {
     "BROKEN": 0.15,
     "THEIRS": 0.1,
     "RACED": 0.05,
-    "TOLD": 0.03,
+    "TOLD": 0.05,
     "LATE": 0.03,
     "STORE": 0.02,
 }
