@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from engine.errors import (
     NotFound,
     PermanentError,
     RekeyError,
+    Throttled,
     TransientError,
 )
 
@@ -69,6 +71,12 @@ NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
 BUSY = frozenset({408, 429, 449, 500, 502, 503, 504})
 """Statuses that may pass. 449 is how Cosmos DB says so:
 https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb."""
+SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
+"""How Retry-After gives a wait in seconds; https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+allows a date, too."""
+LONGEST_WAIT = 3600.0
+"""The longest wait in seconds that an answer can ask for. No throttle of Azure is documented to
+last longer, and a mistaken one would hide a message for days."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +169,8 @@ def translate(  # noqa: PLR0911 - a table
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _nonsense(f"{described}, and nothing that can be read", where)
     if status in BUSY:
-        return TransientError(
-            described, where=where, code=code, retry_after=retry_after(error.response)
-        )
+        kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
+        return kind(described, where=where, code=code, retry_after=retry_after(error.response))
     if refusal := _refusal(status, code, text, described, where, role):
         return refusal
     if status == 404:  # noqa: PLR2004
@@ -218,8 +225,18 @@ def error_code(error: HttpResponseError) -> str:
 def retry_after(response: object) -> float | None:
     """Return the seconds that an answer asks its caller to wait; None without such a header."""
     headers: Mapping[str, str] = getattr(response, "headers", None) or {}
-    value = headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,6}", value) else None
+    value = headers.get("Retry-After", "").strip()
+    seconds = float(value) if SECONDS.fullmatch(value) else _until(value, headers.get("Date", ""))
+    return None if seconds is None else min(seconds, LONGEST_WAIT)
+
+
+def _until(moment: str, sent: str) -> float | None:
+    """Return the seconds from when an answer was sent until a moment, both as HTTP writes dates."""
+    try:
+        pause = parsedate_to_datetime(moment) - parsedate_to_datetime(sent)
+    except (ValueError, TypeError):
+        return None
+    return max(pause.total_seconds(), 0.0)
 
 
 def _message(error: HttpResponseError) -> str:

@@ -148,8 +148,10 @@ def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | No
         "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
     )
     if not policy.allows(vault, source):
+        pending = managed.pending
+        lives = f", so {pending.credential_id} is not revoked there" if pending else ""
         return Park(
-            f"vault {vault} is not bound to {source}",
+            f"vault {vault} is not bound to {source}{lives}",
             f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
         )
     # A replica that the secret's own tag names may be in any vault, because both owners consent.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.contract import Lists, Readable, Recognise
+from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model.tags import Malformed, Managed, parse
@@ -16,6 +16,12 @@ from engine.rotate.proof import Proof
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
+
+ENABLE = "enable that version for a moment, so that Rekey can try it"
+REVOKE = (
+    "the vault has no such version: revoke it at the source by hand, then move the record aside, "
+    "see docs/runbook.md, section 'The record of a source'"
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,10 @@ class Compromised:
             await self.sight.settle(version)
             await self.gate.out_of_use(secret)
             return
-        old = await self._version(secret, version)
-        if old is None:
-            await self._remove_unread(secret, version, managed)
+        try:
+            old = await self.parts.vaults.read_version(secret.ref, version)
+        except (NotFound, AccessDenied) as unread:
+            await self._remove_unread(secret, version, managed, _fix_of(unread))
             await self.sight.settle(version)
             return
         held = self._held(old, managed)
@@ -134,13 +141,16 @@ class Compromised:
             return False
         return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
 
-    async def _remove_unread(self, secret: SecretVersion, version: str, managed: Managed) -> None:
+    async def _remove_unread(
+        self, secret: SecretVersion, version: str, managed: Managed, fix: str
+    ) -> None:
         """Revoke a credential that only the record knows, since its version cannot be read.
 
-        Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove
-        it.
+        Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
+        would prove it.
         """
-        past, rotator = self.sight.record.past_of(version), self.parts.rotator(managed)
+        rotator = self.parts.rotator(managed)
+        past = self._known(version, rotator)
         if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
                 await self.lease.begin(self.sight.item, secret)
@@ -157,8 +167,19 @@ class Compromised:
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
             where=str(secret.ref),
-            fix="enable that version for a moment, so that Rekey can try it",
+            fix=fix,
         )
+
+    def _known(self, version: str, rotator: Rotator) -> Past | None:
+        """Return what the record knows of a version's credential.
+
+        Of the version published last it has the id, which suffices where a source lists its ids.
+        """
+        record = self.sight.record
+        published = record.published
+        if published and published.version == version and isinstance(rotator, Lists):
+            return Past(version, published.credential_id, "")
+        return record.past_of(version)
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows, or lists, a credential."""
@@ -168,12 +189,6 @@ class Compromised:
         job = self.parts.job(secret, managed)
         shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
         return shown is not None and shown != past.digest
-
-    async def _version(self, secret: SecretVersion, version: str) -> SecretVersion | None:
-        try:
-            return await self.parts.vaults.read_version(secret.ref, version)
-        except (NotFound, AccessDenied):
-            return None
 
     def _managed(self, secret: SecretVersion) -> Managed:
         """Return what the tags ask for at this source; what they did before, where they name another one or none.
@@ -198,3 +213,8 @@ class Compromised:
         if "ProviderAddress" not in shown.tags:
             return None
         return parse(shown.tags, self.parts.policy, self.parts.kinds)
+
+
+def _fix_of(unread: PermanentError) -> str:
+    """Return what to do about a version that cannot be read."""
+    return REVOKE if isinstance(unread, NotFound) else ENABLE

@@ -16,6 +16,7 @@ from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
+from engine.rotate.left_over import LEAKED
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import unrecorded
@@ -26,7 +27,6 @@ from engine.secret import SecretVersion
 
 HIDDEN_PAUSES = 8
 """An incident's item comes back every two hours where a person must mend the secret's tags first."""
-LEAKED = "what leaked may still be accepted"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 

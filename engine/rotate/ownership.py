@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.decide.decision import Kinds, Park
 from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
-from engine.model.tags import BY, OPERATION, RETIRE, Malformed, parse
+from engine.model.tags import BY, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts
 from engine.rotate.lineage import Lineage
@@ -101,18 +101,31 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
             f"let one deployment serve the vault; if {writer} is gone, remove the tag {BY}",
         )
     replaced = operation_id(secret.ref, record.published.version) if record.published else ""
-    if replaced and secret.tags.get(OPERATION) == replaced:
+    if replaced and secret.tags.get(OPERATION) == replaced and not (writer and own):
         return Park(
             "another deployment of Rekey, which does not give its name, wrote the current version",
             f"let one deployment serve the vault; if a person wrote the tags, remove {OPERATION}",
         )
-    if (
-        record.published is None
-        and RETIRE in secret.tags
-        and not await _known_elsewhere(parts, secret.ref)
-    ):
-        return unrecorded(secret)
-    return None
+    return unrecorded(secret) if await _is_claimed(parts, record, secret) else None
+
+
+async def _is_claimed(parts: Parts, record: Record, secret: SecretVersion) -> bool:
+    """Return whether the tag RekeyRetire names a credential of which no record knows.
+
+    The record was lost, or an older copy of it has been restored.
+    """
+    if RETIRE not in secret.tags:
+        return False
+    if record.published is not None:
+        try:
+            version = Pending.parse(secret.tags[RETIRE]).version
+        except ValueError:
+            return False
+        pending = record.pending.version if record.pending else ""
+        known = (pending, record.published.replaces, *record.earlier, *record.gone)
+        if version in known:
+            return False
+    return not await _known_elsewhere(parts, record.source, secret.ref)
 
 
 def unrecorded(secret: SecretVersion) -> Park:
@@ -124,12 +137,11 @@ def unrecorded(secret: SecretVersion) -> Park:
     )
 
 
-async def _known_elsewhere(parts: Parts, ref: SecretRef) -> bool:
-    """Return whether a record of another source lists a retirement for this secret.
+async def _known_elsewhere(parts: Parts, source: str, ref: SecretRef) -> bool:
+    """Return whether the record of another source lists a retirement for this secret.
 
     That is the case after a change of its ProviderAddress.
     """
     mine = str(ref).lower()
-    return any(
-        [listed.owner == mine and listed.due is not None async for listed in parts.leases.index()]
-    )
+    others = (listed async for listed in parts.leases.index() if listed.source != source)
+    return any([listed.owner == mine and listed.due is not None async for listed in others])

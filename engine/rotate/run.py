@@ -179,8 +179,11 @@ class Run(Work):
         # What was revoked at a source that the secret has left is reported as well.
         if self.progress.result and (self.progress.managed or self.progress.retired):
             return self.report(secret)
+        left_over = LeftOver(self)
+        if unbound := left_over.unbound(secret):
+            return unbound
         if item.follow_up:
-            await LeftOver(self).tidy()
+            await left_over.tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:

@@ -94,7 +94,7 @@ class Sight:
             if record.fits(ahead, ahead.credential_id, whole.value):
                 return record.landed(whole)
         rotator = self.parts.rotators.get(record.kind)
-        if isinstance(rotator, Tidy):
+        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
         return replace(record.lose(), open_until=ahead.at + LATE) if record.blind else record.lose()

@@ -456,3 +456,39 @@ async def test_what_leaked_is_revoked_although_somebody_hid_its_secret_from_the_
     assert not secret.accepts(leaked)
     assert (await stage.incident(location))["status"] == "ended"
     assert secret.works
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_leaked_version_that_was_purged_in_mid_incident_is_dealt_with_or_says_how_to_end_it(
+    stage: Stage, kind: str
+) -> None:
+    """A person has purged the secret, and written it anew with another credential."""
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    leaked = compromised(stage, secret)
+    stage.kill(READ, after=False, what="instance")
+    stage.kill(REGENERATE if kind == "storage" else ADD_PASSWORD, after=False, what="instance")
+    tags, expires = secret.tags, stage.clock.now() + timedelta(days=60)
+    await stage.run_for(minutes=11)
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.prod.delete(secret.name)
+    stage.prod.deleted.clear()
+    stage.prod.history.clear()
+    if kind == "storage":
+        value, tags["CredentialId"] = stage.account().keys["key1"].value, "key1"
+    else:
+        theirs = stage.password("by hand")
+        value, tags["CredentialId"] = theirs.secret, theirs.key_id
+    stage.prod.put(secret.name, value, tags=tags, expires=expires)
+    await stage.run_for(hours=3)
+    assert secret.works
+    assert secret.accepts(leaked) == (kind == "storage")
+    reason = " ".join(f"{parked['reason']} {parked['fix']}" for parked in stage.of(secret))
+    assert ("the vault has no such version" in reason) == (kind == "storage")
+    if kind == "storage":
+        # What the fix says: it is revoked by hand, and the record moved aside.
+        stage.account().regenerate("key2")
+        stage.app.lose_records()
+        await stage.run_for(days=3)
+    assert not stage.reason(secret)

@@ -24,6 +24,7 @@ from engine.errors import (
     NotFound,
     PermanentError,
     RekeyError,
+    Throttled,
     TransientError,
 )
 from simulator.reach.transport import SimulatedTransport
@@ -102,7 +103,7 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
             "StorageAccountOperationInProgress",
         ),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
-        (429, error("Throttled"), TransientError, "Throttled"),
+        (429, error("Throttled"), Throttled, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),
         (502, "<html>", TransientError, "Bad Gateway"),
         (503, "", TransientError, "Service Unavailable"),
@@ -153,9 +154,9 @@ async def test_a_refusal_that_names_nobody_still_says_what_to_do() -> None:
         ("", None),
         ("soon", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ("9999999", None),
+        ("9999999", 3600.0),
     ],
 )
 async def test_the_time_that_azure_names_is_kept(header: str | None, seconds: float | None) -> None:
@@ -259,3 +260,22 @@ async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change(
     assert isinstance(translated, AccessDenied)
     assert "does not accept keys" in translated.what
     assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix
+
+
+@pytest.mark.parametrize(
+    ("moment", "sent", "seconds"),
+    [
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", 3600.0),
+        ("Wed, 21 Oct 2026 07:28:00", "Wed, 21 Oct 2026 07:27:30 GMT", None),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", None),
+    ],
+)
+async def test_a_date_counts_from_when_the_answer_was_sent(
+    moment: str, sent: str, seconds: float | None
+) -> None:
+    headers = {"Retry-After": moment, "Date": sent}
+    translated = translate(await answered(429, error("Throttled"), headers), "reading", "", "")
+    assert isinstance(translated, Throttled)
+    assert translated.retry_after == seconds

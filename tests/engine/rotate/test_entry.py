@@ -12,7 +12,8 @@ from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
 from engine.model.workitem import MOST_RETURNS, NO_MORE
-from engine.rotate.engine import HIDDEN_PAUSES, LEAKED, LEAKED_FIX
+from engine.rotate.engine import HIDDEN_PAUSES, LEAKED_FIX
+from engine.rotate.left_over import LEAKED
 from engine.rotate.under_lease import MOST_LOOKS
 from engine.secret import SecretRef
 from engine.service import Service
