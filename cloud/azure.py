@@ -6,11 +6,11 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.meter.metering import count_refusal
+from cloud.waiting import retry_after
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -71,12 +71,6 @@ NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
 BUSY = frozenset({408, 429, 449, 500, 502, 503, 504})
 """Statuses that may pass. 449 is how Cosmos DB says so:
 https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb."""
-SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
-"""How Retry-After gives a wait in seconds; https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
-allows a date, too."""
-LONGEST_WAIT = 3600.0
-"""The longest wait in seconds that an answer can ask for. No throttle of Azure is documented to
-last longer, and a mistaken one would hide a message for days."""
 
 
 @dataclass(frozen=True)
@@ -220,23 +214,6 @@ def error_code(error: HttpResponseError) -> str:
     inner = getattr(error.error, "innererror", None) or {}
     code = inner.get("code") if isinstance(inner, dict) else None
     return str(code or getattr(error.error, "code", None) or error.reason or "")
-
-
-def retry_after(response: object) -> float | None:
-    """Return the seconds that an answer asks its caller to wait; None without such a header."""
-    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
-    value = headers.get("Retry-After", "").strip()
-    seconds = float(value) if SECONDS.fullmatch(value) else _until(value, headers.get("Date", ""))
-    return None if seconds is None else min(seconds, LONGEST_WAIT)
-
-
-def _until(moment: str, sent: str) -> float | None:
-    """Return the seconds from when an answer was sent until a moment, both as HTTP writes dates."""
-    try:
-        pause = parsedate_to_datetime(moment) - parsedate_to_datetime(sent)
-    except (ValueError, TypeError):
-        return None
-    return max(pause.total_seconds(), 0.0)
 
 
 def _message(error: HttpResponseError) -> str:

@@ -190,10 +190,8 @@ async def test_two_secrets_of_one_throttled_source_both_come_through(stage: Stag
     assert [len(secret.versions) for secret in pair] == [2, 2]
 
 
-@pytest.mark.parametrize(
-    "value", ["", "soon", "-5", "1.5", "99999999", "Wed, 04 Nov 2026 12:00:00 GMT"]
-)
-async def test_a_throttle_that_does_not_say_well_how_long_parks_nothing_and_hides_nothing_for_days(
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "1", "Wed, 04 Nov 2026 12:00:00 GMT"])
+async def test_a_throttle_that_does_not_say_how_long_or_too_little_parks_nothing(
     stage: Stage, value: str
 ) -> None:
     secret = stage.storage()
