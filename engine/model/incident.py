@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,6 +19,11 @@ NAMED = 100
 """How many of the secrets that need a person a report names. It counts all of them."""
 WAITERS = 1000
 """How many of the waiting secrets a report names."""
+LIVES = timedelta(days=37)
+"""How long an incident's messages live: at most six days until it is their turn, and a month."""
+LEAKED = "what leaked may still be accepted"
+ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
+REPEAT = "report it once more"
 ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 """The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
@@ -39,6 +44,11 @@ class Incident:
     """The id to ask for it by; empty if it is not recorded."""
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
+
+    @property
+    def tried_until(self) -> datetime:
+        """When the last message of the incident is gone."""
+        return self.since + LIVES
 
     def covers(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers a secret, even one that Rekey cannot rotate.
@@ -131,16 +141,20 @@ class Progress:
         entry: Entry,
         *,
         is_open: bool,
+        is_tried: bool = True,
         by_hand: bool,
         known: Sequence[Listed] = (),
     ) -> None:
         """Count one secret that the incident covers.
 
-        `is_open`: the compromise may not be over for it. `by_hand`: somebody else has written its
-        current version since the incident began. `known`: what the records say of it.
+        `is_open`: the compromise may not be over for it. `is_tried`: something still works on that.
+        `by_hand`: somebody else has written its current version since the incident began. `known`:
+        what the records say of it.
         """
         self.secrets += 1
-        if entry.managed is None and not is_replica(entry, known):
+        if entry.state == "disabled":
+            self._name(entry, f"{entry.reason}: {LEAKED}", ENABLE)
+        elif entry.managed is None and not is_replica(entry, known):
             self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
         elif self._stuck(incident, entry):
             self._name(entry, entry.reason, entry.fix)
@@ -149,6 +163,8 @@ class Progress:
             self._name(
                 entry, "somebody has written a version by hand since the incident began", fix
             )
+        elif is_open and not is_tried:
+            self._name(entry, f"its incident is not tried any more: {LEAKED}", REPEAT)
         elif is_open:
             self._wait(entry)
         else:

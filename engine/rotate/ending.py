@@ -38,11 +38,14 @@ class Ending:
         await work.lease.ensure(CALL_SECONDS)
         await self._tell_published()
         try:
-            parked = replace(parked, reason=parked.reason + await self._failed())
+            comes_back, addition = await self._failed()
+            parked = replace(parked, reason=parked.reason + addition)
         except PermanentError as second:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
+        if comes_back and not (work.item.is_told or work.sight.is_enabled):
+            return Outcome(work.progress.item, "waiting", parked.reason, parked.fix)
         return replace(
             await self._marked(parked),
             old_version=work.progress.old_version,
@@ -101,21 +104,20 @@ class Ending:
         work = self.work
         return work.report(work.record.believed(work.sight.shown))
 
-    async def _failed(self) -> str:
+    async def _failed(self) -> tuple[bool, str]:
         """Note after a permanent error that no change is in progress.
 
-        An incident that could not be noted comes back, for a day. Returns what the report must add.
+        Return whether the item comes back, and what the report must add.
         """
         work = self.work
-        record, addition = work.record, ""
-        if work.progress.item.compromised and work.progress.item.version not in (
-            *record.compromised,
-            *record.gone,
-        ):
-            if later := work.progress.item.returning():
+        record, comes_back, addition = work.record, False, ""
+        item, noted = work.progress.item, (*record.compromised, *record.gone)
+        if item.compromised and item.version not in noted:
+            # An incident that could not be noted comes back, for a month.
+            later = item.returning()
+            comes_back, addition = bool(later), "" if later else f"; {NO_MORE}"
+            if later:
                 await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
-            else:
-                addition = f"; {NO_MORE}"
         is_over = work.lease.has_begun and not work.lease.is_lost
         if record.owner and record.changing and is_over:
             # The error was definite, so what was sent cannot take effect later.
@@ -123,7 +125,7 @@ class Ending:
         if record.owner and (record.changing or record.open_until or record.ahead):
             # Only looks find out what is under way at this source, so they go on.
             await work.lease.look_again(work.item)
-        return addition
+        return comes_back, addition
 
 
 def under_way_since(record: Record) -> str:

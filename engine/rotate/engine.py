@@ -10,9 +10,10 @@ from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.decide.ledger import believed
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError, TransientError
+from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
-from engine.model.tags import OPERATION, RETIRE, Managed
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
+from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
@@ -24,9 +25,6 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
-HIDDEN_PAUSES = 8
-"""An incident's item comes back every two hours where a person must mend the secret's tags first."""
-LEAKED = "what leaked may still be accepted"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 
@@ -138,20 +136,22 @@ class Engine(Parts):
     async def _unleasable(
         self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
     ) -> Outcome:
-        """End an item for a secret whose tags name no source. An incident comes back for a day.
+        """End an item for a secret whose tags name no source. An incident comes back for a month.
 
         Nobody knows where the leaked credential lives until the tags are mended, or the secret is
         enabled.
         """
+        about = item.about(secret.version)
         if not item.compromised:
-            return await Marking(self).conclude(secret, item.about(secret.version), decision)
+            return await Marking(self).conclude(secret, about, decision)
         again = NO_MORE
-        if later := item.returning(HIDDEN_PAUSES):
-            await self.queue.post_rotation(later, HIDDEN_PAUSES * INCIDENT_SECONDS)
-            again = "it is tried again for a day"
+        if later := item.returning():
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+            again = AGAIN
         reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
-        parked = Park(reason, fix)
-        return await Marking(self).conclude(secret, item.about(secret.version), parked)
+        if not item.is_told and (unfinished_incident(secret) or not secret.enabled):
+            return Outcome(about, "waiting", reason, fix, old_version=secret.version)
+        return await Marking(self).conclude(secret, about, Park(reason, fix))
 
     def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.

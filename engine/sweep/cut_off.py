@@ -147,10 +147,22 @@ class CutOff:
 
     async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
-        vault, known = current.secret.ref.vault, ledger.of(current.secret.ref)
-        if vault in self.incident.vaults and self.incident.covers(current, known):
-            is_open, by_hand = await self.is_open(current, ledger), self._by_hand(current, ledger)
-            progress.add(self.incident, current, is_open=is_open, by_hand=by_hand, known=known)
+        ref, known = current.secret.ref, ledger.of(current.secret.ref)
+        if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
+            return
+        is_noted, by_hand = any(listed.is_open for listed in known), self._by_hand(current, ledger)
+        if by_hand and not is_noted and not await self._existed(ref):
+            return
+        is_open = is_noted or (not by_hand and await self.is_open(current, ledger))
+        is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
+        progress.add(
+            self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
+        )
+
+    async def _existed(self, ref: SecretRef) -> bool:
+        """Return whether there was such a secret when the incident began."""
+        versions = self.engine.vaults.versions(ref)
+        return any([version.created < self.incident.since async for version in versions])
 
     def _judge(self, secret: SecretVersion) -> Entry:
         return _judged(self.engine, secret)
@@ -163,9 +175,12 @@ def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
-    """Return whether work for a secret can come to something: now, or once its tags are mended."""
-    is_malformed = shown.managed is None and shown.state in ("parked", "drifted")
-    return bool(shown.managed or is_malformed or known or is_replica(shown))
+    """Return whether work for a secret can come to something.
+
+    It can now, or once its tags are mended, the secret is enabled, or `Manual` is taken away.
+    """
+    is_tagged = "ProviderAddress" in shown.secret.tags
+    return bool(shown.managed or is_tagged or known or is_replica(shown))
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
