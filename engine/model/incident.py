@@ -24,6 +24,10 @@ LIVES = timedelta(days=37)
 LEAKED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
+RECOVER = (
+    "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
+    "by hand, and move its record aside: see the runbook"
+)
 ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 """The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
@@ -55,15 +59,30 @@ class Incident:
 
         `known` is what the records say of it. No edited tag takes a secret out of an incident.
         """
-        if self.name and not fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()):
+        if not self._is_named(entry.secret.ref):
             return False
         tags = entry.secret.tags
         if self.source:
-            return any(
-                source == self.source or source.startswith(self.source + "/")
-                for source in _sources(entry, known)
-            )
+            return any(map(self._contains, _sources(entry, known)))
         return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
+
+    def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
+        """Return the records in its scope of a secret that is deleted: only they know of it."""
+        return [record for record in known if self._is_named(ref) and self._contains(record.source)]
+
+    def is_over_at(self, record: Listed) -> bool:
+        """Return whether a deleted secret's source accepts nothing that is older than the incident.
+
+        Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
+        """
+        is_new = record.made is not None and record.made >= self.since
+        return is_new and record.pending is None and not record.is_open
+
+    def _is_named(self, ref: SecretRef) -> bool:
+        return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
+
+    def _contains(self, source: str) -> bool:
+        return not self.source or source == self.source or source.startswith(self.source + "/")
 
     def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
         """Return the work item that replaces this version and cuts off its credential."""
@@ -93,6 +112,11 @@ class Incident:
         }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
+
+
+def deleted_at(*sources: str) -> str:
+    """Say that a secret is deleted, and where what it held may still be accepted."""
+    return f"deleted; its credential may still work at {', '.join(sources)}"
 
 
 def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
@@ -169,6 +193,17 @@ class Progress:
             self._wait(entry)
         else:
             self.rotated += 1
+
+    def add_deleted(self, ref: SecretRef, sources: Sequence[str]) -> None:
+        """Count one deleted secret; `sources` are those where its credentials may still work."""
+        self.secrets += 1
+        if not sources:
+            self.rotated += 1
+            return
+        self.needs_a_person += 1
+        if len(self.named) < NAMED:
+            place = {"vault": ref.vault_name, "secret": ref.name}
+            self.named.append({**place, "reason": deleted_at(*sources), "fix": RECOVER})
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:

@@ -11,10 +11,11 @@ from engine.decide.ledger import believed
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.incident import LEAKED
-from engine.model.outcome import Outcome
+from engine.model.outcome import Outcome, Result
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
 from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
+from engine.rotate import deleted
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
@@ -75,6 +76,8 @@ class Engine(Parts):
         except PermanentError as error:
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
+            if item.compromised and not item.follow_up:
+                outcome = await self._bring_back(item, error)
             if 0 < item.follow_up < MOST_LOOKS:
                 # Only looks find out what is under way at this source, so they go on.
                 later = replace(item, deferred=0, follow_up=item.follow_up + 1)
@@ -82,6 +85,15 @@ class Engine(Parts):
                 if item.follow_up > 1:
                     return await self.leave(item, error)
         return await self._report(outcome, tries)
+
+    async def _bring_back(self, item: WorkItem, error: PermanentError) -> Outcome:
+        """End an incident's item whose secret or record could not be read. It comes back for a month."""
+        error, again = deleted.named(error, item, item.source or "its source"), NO_MORE
+        if later := item.returning():
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+            again = AGAIN
+        result: Result = "parked" if item.is_told else "waiting"
+        return Outcome(item, result, f"{error.what}; {again}", error.fix)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item and mark its secret.

@@ -520,3 +520,58 @@ async def test_a_secret_that_is_made_after_an_incident_is_none_of_it(stage: Stag
     await stage.run_a_day()
     assert (await stage.incident(location))["status"] == "ended"
     assert secret.works
+
+
+DELETED = "deleted; its credential may still work at "
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("rotated", [True, False])
+async def test_an_incident_names_a_deleted_secret_and_goes_on_once_it_is_recovered(
+    stage: Stage, when: str, *, rotated: bool
+) -> None:
+    """The records remember secret and source; of one that was never rotated an audit has noted it."""
+    secret = stage.storage(days_left=10 if rotated else 80)
+    await (stage.rotate(secret) if rotated else stage.run_a_day())
+    leaked, source = secret.current, stage.account().resource_id.lower()
+    if when == "before":
+        stage.prod.delete(secret.name)
+        await stage.run_for(minutes=5)
+        dry = await stage.http(
+            "http_incident", body={"reason": "leaked", "source": source}, dry_run="true"
+        )
+        assert [row["reason"] for row in dict(dry.body)["named"]] == [DELETED + source]
+    location = await stage.report_incident(source=source)
+    if when == "meanwhile":
+        stage.prod.delete(secret.name)
+    await stage.run_for(hours=25)
+    progress = await stage.incident(location)
+    assert (progress["status"], progress["secrets"]) == ("needs a person", 1)
+    assert [row["reason"] for row in progress["named"]] == [DELETED + source]
+    told = [outcome["reason"] for outcome in stage.of(secret, "parked")]
+    assert 10 <= len(told) <= 40
+    assert all(reason.startswith(DELETED + source) for reason in told)
+    stage.prod.recover(secret.name)
+    await stage.run_for(minutes=20)
+    assert not secret.accepts(leaked.value)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert secret.works
+
+
+@pytest.mark.parametrize("source", [True, False])
+async def test_an_incident_whose_secret_may_not_be_read_for_hours_is_not_lost(
+    stage: Stage, *, source: bool
+) -> None:
+    """Somebody has taken the app's role at the vault away, and gives it back."""
+    secret = stage.storage(days_left=60)
+    leaked = secret.current
+    stage.outage(READ, timedelta(hours=3), json_response(403, {"error": {"code": "Forbidden"}}))
+    seen = stage.account().resource_id.lower() if source else None
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked", source=seen)
+    await stage.run_for(hours=2, minutes=55)
+    assert secret.accepts(leaked.value)
+    assert stage.of(secret, "parked")
+    # Where the record has noted it, with the next sweep; else after a quarter of an hour.
+    await stage.run_for(minutes=50 if source else 20)
+    assert not secret.accepts(leaked.value)
+    assert secret.works
