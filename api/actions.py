@@ -55,7 +55,8 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("the secret is not parked", fix="send rotate if you want it rotated")
     if request.flag("dry_run"):
-        return Answer.of(200, await forecast(engine, secret, item, decision))
+        first = await engine.foreseen(secret, item, decision)
+        return Answer.of(200, await forecast(engine, secret, item, first))
     if isinstance(decision, Park | Skip | Wait):
         raise _refusal(decision)
     if isinstance(decision, Confirm) and verb != "unpark":

@@ -190,7 +190,7 @@ class Progress:
         elif is_open and not is_tried:
             self._name(entry, f"its incident is not tried any more: {LEAKED}", REPEAT)
         elif is_open:
-            self._wait(entry)
+            self._wait(entry, known)
         else:
             self.rotated += 1
 
@@ -215,10 +215,13 @@ class Progress:
             entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
         )
 
-    def _wait(self, entry: Entry) -> None:
+    def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
         self.waiting += 1
         if len(self.waiting_for) < WAITERS:
-            source = entry.managed.source if entry.managed else None
+            # An edited tag may name another source than the one of what leaked.
+            holding = [listed.source for listed in known if listed.holds(entry.secret)]
+            tagged = entry.managed.source if entry.managed else None
+            source = next(iter(holding), tagged)
             owner = entry.secret.tags.get("Owner")
             self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
 

@@ -15,7 +15,7 @@ from engine.model.outcome import Outcome, Result
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
 from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
-from engine.rotate import deleted
+from engine.rotate import deleted, elsewhere
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
@@ -50,6 +50,10 @@ class Engine(Parts):
             delay = await Descendants(self, decision.managed).delay(secret, item, decision)
             decision = delay.wait if delay else decision
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
+
+    async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
+        """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
+        return await elsewhere.foreseen(self, secret, item, decision) or decision
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
         """Check everything that a rotation needs, whether it is due or not; changes nothing.
@@ -124,7 +128,7 @@ class Engine(Parts):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
-                await self._leaked_at(secret, item, left) or decision.managed.source
+                await elsewhere.leaked_at(self, secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
                 else await self._incident_at(secret, item)
             )
@@ -176,17 +180,6 @@ class Engine(Parts):
         if isinstance(decision, Acting) or bare == dict(secret.tags):
             return decision
         return self.decide(replace(secret, tags=bare), item)
-
-    async def _leaked_at(self, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
-        """Return the source whose record says that it holds what leaked, whatever the tags say.
-
-        None for `left`: what leaked there has been dealt with.
-        """
-        if not item.compromised:
-            return None
-        known = (await self.ledger()).of(secret.ref)
-        sources = [listed.source for listed in known if listed.holds(secret)]
-        return next((source for source in sources if source != left), None)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
         """Return the source of a compromised version whose secret itself asks for nothing."""
