@@ -19,7 +19,7 @@ from engine.contract import (
     Tidy,
     Undo,
 )
-from engine.decide.decision import Restore
+from engine.decide.decision import Restore, crowded
 from engine.decide.draft import new_version
 from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.model import tags, template
@@ -39,7 +39,7 @@ from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import DISABLED
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import Rollback, warning
+from engine.rotate.undo import LOST, Rollback, warning
 from engine.secret import Draft, SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -438,6 +438,14 @@ class Publishing:
             async with self._lease.changing("tidy"):
                 await self._rotator.tidy(self._managed.source, operation, keep)
 
+    def _make_room(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
+        if full := crowded(secret, in_place=True):
+            error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+            if self._sight.record.is_unknown:
+                error.add(LOST)
+            raise error
+
     async def _heal(self, secret: SecretVersion) -> SecretVersion:
         """Replace a version that the source refuses by a new credential, and disable it."""
         self._progress.drifted = True
@@ -446,6 +454,7 @@ class Publishing:
         job = self._job(secret)
         if not self._lineage:
             self._others.refuse_to_fight(secret)
+        self._make_room(secret)
         if not job.proven and isinstance(self._rotator, Preflight) and not self._lineage:
             # Somebody else wrote this version, so check first whether it may be replaced at all.
             await self._rotator.preflight(job)
