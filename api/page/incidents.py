@@ -146,6 +146,9 @@ async def concerning(
         for incident in covering:
             progress = Progress()
             await CutOff(engine, incident).count(entry, ledger, progress)
+            if not progress.secrets:
+                # There was no such secret yet.
+                continue
             shown = _reported(incident, progress, now, query)
             reported.append(replace(shown, progress=_word(progress), stuck=(), waiting=()))
     except RekeyError as error:

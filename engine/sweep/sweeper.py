@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
@@ -14,6 +15,7 @@ from engine.errands import consumers, notices
 from engine.errors import RekeyError, TransientError
 from engine.model.entry import STATES
 from engine.model.outcome import Outcome
+from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.tally import Tally
@@ -88,7 +90,9 @@ class Sweeper:
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
     async def _miss(self, seen: set[SecretRef], order: SweepOrder, ledger: Ledger) -> None:
-        """Report, once a day, each deleted secret whose superseded credential is still alive.
+        """Report, once a day, each deleted secret of which something is left at its source.
+
+        That is a superseded credential that lives, or one that an incident has named.
 
         Only a sweep in one part has seen every secret of its vault.
         """
@@ -97,10 +101,8 @@ class Sweeper:
             if not audit_is_due(ref, order, None):
                 continue
             for listed in ledger.of(ref):
-                pending = listed.pending
-                overdue = pending if pending and pending.at <= order.until else None
-                if overdue and await is_deleted(self.engine.vaults, ref):
-                    reason = f"deleted, and {overdue.credential_id} of {listed.source} lives"
+                reason = _left_behind(listed, order.until)
+                if reason and await is_deleted(self.engine.vaults, ref):
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
                     await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
 
@@ -186,6 +188,17 @@ class Sweeper:
             return False
         await post(self.queue, item, delay)
         return True
+
+
+def _left_behind(listed: Listed, now: datetime) -> str:
+    """Say what is left at the source of a deleted secret; empty if nothing is."""
+    pending = listed.pending
+    if pending and pending.at <= now:
+        return f"deleted, and {pending.credential_id} of {listed.source} lives"
+    if listed.is_open:
+        what = f"deleted, and what was begun at {listed.source} is not finished"
+        return f"{what}: a credential may still be accepted there"
+    return ""
 
 
 def _tally(order: SweepOrder) -> Tally:

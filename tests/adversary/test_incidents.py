@@ -541,7 +541,10 @@ async def test_an_incident_names_a_deleted_secret_and_goes_on_once_it_is_recover
             "http_incident", body={"reason": "leaked", "source": source}, dry_run="true"
         )
         assert [row["reason"] for row in dict(dry.body)["named"]] == [DELETED + source]
-    location = await stage.report_incident(source=source)
+    answer = await stage.http("http_incident", body={"reason": "leaked", "source": source})
+    unreached = [row["reason"] for row in dict(answer.body)["named"]]
+    assert unreached == ([DELETED + source] if when == "before" else [])
+    location = str(answer.headers["Location"])
     if when == "meanwhile":
         stage.prod.delete(secret.name)
     await stage.run_for(hours=25)
@@ -573,5 +576,28 @@ async def test_an_incident_whose_secret_may_not_be_read_for_hours_is_not_lost(
     assert stage.of(secret, "parked")
     # Where the record has noted it, with the next sweep; else after a quarter of an hour.
     await stage.run_for(minutes=50 if source else 20)
+    assert not secret.accepts(leaked.value)
+    assert secret.works
+
+
+async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day_after_day(
+    stage: Stage,
+) -> None:
+    """Its record has noted that it leaked, so only the sweeps come back to it."""
+    secret = stage.storage()
+    await stage.rotate(secret)
+    leaked, source = secret.current, stage.account().resource_id.lower()
+    stage.before(REGENERATE, lambda: stage.prod.delete(secret.name))
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=50)
+    told = [outcome["reason"] for outcome in stage.of(secret, "parked")]
+    assert 3 <= len(told) <= 6
+    assert all(source in reason for reason in told)
+    path = {"vault": "prod", "name": secret.name}
+    refused = await stage.http("http_rotate", path, {"compromised": True, "reason": "leaked"})
+    assert refused.status == 404
+    assert dict(refused.body)["detail"].startswith(DELETED + source)
+    stage.prod.recover(secret.name)
+    await stage.run_for(hours=1)
     assert not secret.accepts(leaked.value)
     assert secret.works

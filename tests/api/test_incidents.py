@@ -217,7 +217,7 @@ async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None
     assert again.body == second.body
     assert [row["id"] for row in await listed(api)] == [second.body["id"], first.body["id"]]
     newest = (await listed(api))[0]
-    assert {**newest, "status": "queued"} == second.body
+    assert {**newest, "named": [], "status": "queued"} == second.body
     assert second.headers["Location"] == f"/api/incidents/{newest['id']}"
 
 
