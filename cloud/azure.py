@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.meter.metering import count_refusal
+from cloud.waiting import retry_after
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -213,13 +214,6 @@ def error_code(error: HttpResponseError) -> str:
     inner = getattr(error.error, "innererror", None) or {}
     code = inner.get("code") if isinstance(inner, dict) else None
     return str(code or getattr(error.error, "code", None) or error.reason or "")
-
-
-def retry_after(response: object) -> float | None:
-    """Return the seconds that an answer asks its caller to wait; None without such a header."""
-    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
-    value = headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,6}", value) else None
 
 
 def _message(error: HttpResponseError) -> str:

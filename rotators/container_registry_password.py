@@ -16,7 +16,7 @@ from cloud.rest.data_plane import Signed
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.two_keys import Keys
+from rotators.shared.keys import Keys
 
 
 class ContainerRegistryPassword(ProvenByRequest):

@@ -16,7 +16,7 @@ from cloud.rest.data_plane import Signed
 from rotators.shared.key_facts import PROPAGATION, Facts, Pair, Place, Slot, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import cosmos_request
-from rotators.shared.two_keys import Keys
+from rotators.shared.keys import Keys
 
 
 class CosmosDbKey(ProvenByRequest):

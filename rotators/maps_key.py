@@ -12,7 +12,7 @@ from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
 from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Place, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.two_keys import Keys
+from rotators.shared.keys import Keys
 
 
 class MapsKey(ProvenByRequest):

@@ -14,7 +14,7 @@ from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
 from rotators.shared.key_facts import LOWER_CASE, Facts, Place, Slot
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.two_keys import Keys
+from rotators.shared.keys import Keys
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 

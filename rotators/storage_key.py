@@ -27,7 +27,8 @@ from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_use import DAYS, query_of, sentence, uses_of
-from rotators.shared.two_keys import Keys, TwoKeys
+from rotators.shared.keys import Keys
+from rotators.shared.two_keys import TwoKeys
 
 SUFFIXES = {
     "https://management.azure.com": "core.windows.net",

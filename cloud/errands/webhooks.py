@@ -18,9 +18,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import BUSY, CHANGING, Azure, retry_after
+from cloud.azure import BUSY, CHANGING, Azure
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
+from cloud.waiting import retry_after
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.model.notice import Notice
 from engine.model.policy_document import Webhook

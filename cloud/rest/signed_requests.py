@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure, retry_after
+from cloud.azure import CHANGING, Azure
 from cloud.azure import NO_ANSWER as UNKNOWN
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import is_json, quiet_pipeline, without_logging
 from cloud.rest.signing import SigningKey, signed
+from cloud.waiting import retry_after
 from engine.errors import TransientError
 from engine.ports import Clock
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 ROTATIONS, SWEEPS = "rotations", "sweeps"
 ROLE = "Storage Queue Data Contributor"
 MOST_HIDDEN = 7 * 86_400 - 1
-"""The most seconds that a message may stay hidden: less than its lifetime."""
+"""The most seconds that a message may stay hidden: less than its usual lifetime of seven days.
+Source: https://learn.microsoft.com/rest/api/storageservices/put-message"""
+FOREVER = -1
+"""The lifetime of a message that does not expire."""
 
 
 class StorageQueues:
@@ -30,15 +33,20 @@ class StorageQueues:
         self._service: QueueServiceClient | None = None
 
     async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
-        """Put a work item on `rotations`, visible after so many seconds (7 days at most)."""
+        """Put a work item on `rotations`, visible after so many seconds (7 days at most).
+
+        What a person asked for does not expire while the app is stopped. All else expires after
+        seven days: the next sweep finds it again.
+        """
         traced = replace(item, trace=traceparent() or item.trace)
-        await self._post(ROTATIONS, traced.to_json(), delay)
+        lasts = item.compromised or item.trigger == "manual"
+        await self._post(ROTATIONS, traced.to_json(), delay, lasts=lasts)
 
     async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
-        """Put an order on `sweeps`, visible after so many seconds."""
-        await self._post(SWEEPS, order.to_json(), delay)
+        """Put an order on `sweeps`, visible after so many seconds; an incident's does not expire."""
+        await self._post(SWEEPS, order.to_json(), delay, lasts=order.incident is not None)
 
-    async def _post(self, queue: str, text: str, delay: float = 0.0) -> None:
+    async def _post(self, queue: str, text: str, delay: float, *, lasts: bool) -> None:
         from azure.storage.queue import TextBase64EncodePolicy
 
         if self._service is None:
@@ -46,10 +54,12 @@ class StorageQueues:
         client = self._service.get_queue_client(
             queue, message_encode_policy=TextBase64EncodePolicy()
         )
-        where, options = (
-            f"queue {queue}",
-            {"visibility_timeout": int(min(delay, MOST_HIDDEN)), **CHANGING},
-        )
+        where = f"queue {queue}"
+        options = {
+            "visibility_timeout": int(min(delay, MOST_HIDDEN)),
+            "time_to_live": FOREVER if lasts else None,
+            **CHANGING,
+        }
         try:
             await call(
                 "posting a message", client.send_message(text, **options), where=where, role=ROLE

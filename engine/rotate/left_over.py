@@ -115,7 +115,7 @@ class LeftOver:
                 is not None
             )
         waits = await self.hold_back(secret, work.asked(), retire)
-        return waits is not None or await work.publishing(managed).is_refused(secret)
+        return waits is not None or await work.subject(managed).is_refused(secret)
 
     def _must_be_proven(self, secret: SecretVersion, decision: Confirm) -> bool:
         """Return whether an incident cannot be settled before the current version is proven, as decided.

@@ -23,6 +23,7 @@ from engine.decide.decision import (
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
+from engine.rotate.confirming import Confirming
 from engine.rotate.doomed import Doomed
 from engine.rotate.ending import Ending, under_way_since
 from engine.rotate.gate import Overtaken
@@ -30,6 +31,8 @@ from engine.rotate.left_over import LeftOver
 from engine.rotate.lineage import KEY_COMPROMISED, Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
+from engine.rotate.publishing import Publishing
+from engine.rotate.restoring import Restoring
 from engine.rotate.retiring import Retiring
 from engine.rotate.undo import LOST
 from engine.rotate.work import Work
@@ -153,7 +156,9 @@ class Run(Work):
                 if item.action != "audit":
                     return await Marking(self.parts).conclude(secret, item, lagging)
                 # The current version is still proven, and the lagging app refreshed for it.
-                secret = await self.publishing(decision.managed).confirm(secret, lagging.reason)
+                secret = await Confirming(self.subject(decision.managed)).confirm(
+                    secret, lagging.reason
+                )
                 return self.report(secret)
             secret = await self._step(secret, decision)
         raise NeedsHuman(
@@ -206,7 +211,7 @@ class Run(Work):
         except Overtaken as error:
             # What a person did stands, and is looked at like anything else that they did.
             try:
-                await self.publishing(decision.managed).withdraw()
+                await Publishing(self.subject(decision.managed)).withdraw()
                 current = await self.look()
             except PermanentError as second:
                 if LOST in error.what:
@@ -221,14 +226,14 @@ class Run(Work):
             return current
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
-        publishing = self.publishing(decision.managed)
+        at = self.subject(decision.managed)
         match decision:
             case Rotate(_, reason, at_once):
-                return await publishing.rotate(secret, reason, at_once=at_once)
+                return await Publishing(at).rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
-                if not self.asked().compromised and await publishing.is_refused(secret):
+                if not self.asked().compromised and await at.is_refused(secret):
                     # The credential to retire may be the last one that works: heal first.
-                    return await publishing.confirm(secret, reason)
+                    return await Confirming(at).confirm(secret, reason)
                 self.progress.managed, self.progress.reason = (
                     managed,
                     self.progress.reason or reason,
@@ -237,6 +242,6 @@ class Run(Work):
                     secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed)
                 )
             case Restore():
-                return await publishing.restore(secret, decision)
+                return await Restoring(at).restore(secret, decision)
             case Confirm(_, reason):
-                return await publishing.confirm(secret, reason)
+                return await Confirming(at).confirm(secret, reason)

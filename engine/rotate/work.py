@@ -12,9 +12,9 @@ from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.rotate.progress import Progress
-from engine.rotate.publishing import Publishing
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretRef, SecretVersion
 
@@ -80,9 +80,9 @@ class Work:
             return None
         return managed
 
-    def publishing(self, managed: Managed) -> Publishing:
-        """Return what makes, proves and publishes credentials of this secret."""
-        return Publishing(self.parts, self.lease, self.gate, self.sight, self.progress, managed)
+    def subject(self, managed: Managed) -> Subject:
+        """Return the secret for whoever makes, proves and publishes its credentials."""
+        return Subject(self.parts, self.lease, self.gate, self.sight, self.progress, managed)
 
     async def retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
         """Revoke what the record says is to be retired; return the secret as it is then."""

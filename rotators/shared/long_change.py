@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cloud.azure import call, retry_after
+from cloud.azure import call
 from cloud.rest.client import decoded
+from cloud.waiting import retry_after
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive

@@ -26,7 +26,7 @@ from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import sas_token
-from rotators.shared.two_keys import Keys
+from rotators.shared.keys import Keys
 
 RULE_KEYS = Pair(
     Slot("primaryKey", "PrimaryKey", ("Primary", "primary")),
@@ -122,7 +122,7 @@ class SasRule(ProvenByRequest):
     async def rule(self, place: Place) -> str:
         """Return the rule's name as it is spelt."""
         if place.source not in self._rules:
-            await self._list(place)
+            await self.listed(place)
         return self._rules[place.source]
 
 

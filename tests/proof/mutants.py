@@ -29,10 +29,12 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import ending, ownership, publishing, run
+from engine.rotate import confirming, ending, issuing, ownership, publishing, run
 from engine.rotate.compromised import Compromised
+from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
+from engine.rotate.issuing import Issuing
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.proof import Proof
@@ -40,6 +42,7 @@ from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback
 from engine.rotate.work import Work
@@ -111,20 +114,20 @@ def _no_reading_again_under_the_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def _operation_id_at_random(patch: pytest.MonkeyPatch) -> None:
-    for module in (decide, draft, publishing, ownership, parts):
+    for module in (decide, draft, publishing, confirming, ownership, parts):
         patch.setattr(module, "operation_id", lambda *_: str(uuid.uuid4()))
 
 
 def _retire_before_publish(patch: pytest.MonkeyPatch) -> None:
-    issue = Publishing._issue
+    issue = Issuing.issue
 
-    async def hasty(self: Publishing, secret: Any, **options: Any) -> Any:
+    async def hasty(self: Issuing, secret: Any, **options: Any) -> Any:
         issued = await issue(self, secret, **options)
-        managed = self._managed
-        await self._rotator.retire(managed.source, str(managed.credential_id), issued.fields["key"])
+        managed, rotator = self.at.managed, self.at.rotator
+        await rotator.retire(managed.source, str(managed.credential_id), issued.fields["key"])
         return issued
 
-    patch.setattr(Publishing, "_issue", hasty)
+    patch.setattr(Issuing, "issue", hasty)
 
 
 def _sdk_retries_what_changes(patch: pytest.MonkeyPatch) -> None:
@@ -158,13 +161,14 @@ def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
-    confirm = Publishing.confirm
+    confirm = Confirming.confirm
 
-    async def eager(self: Publishing, secret: Any, reason: str) -> Any:
-        await self._parts.queue.post_rotation(self._progress.item, publishing.FOLLOW_UP_SECONDS)
+    async def eager(self: Confirming, secret: Any, reason: str) -> Any:
+        item = self.at.progress.item
+        await self.at.parts.queue.post_rotation(item, issuing.FOLLOW_UP_SECONDS)
         return await confirm(self, secret, reason)
 
-    patch.setattr(Publishing, "confirm", eager)
+    patch.setattr(Confirming, "confirm", eager)
 
 
 def _nothing_undone(patch: pytest.MonkeyPatch) -> None:
@@ -282,13 +286,13 @@ def _ten_years(new: Draft, secret: SecretVersion) -> Draft:
 
 
 def _tidied_without_exception(patch: pytest.MonkeyPatch) -> None:
-    tidy = Publishing._tidy
+    tidy = Subject.tidy
 
-    async def everything(self: Publishing, operation: str, keep: str | None) -> None:
+    async def everything(self: Subject, operation: str, keep: str | None) -> None:
         del keep
         await tidy(self, operation, None)
 
-    patch.setattr(Publishing, "_tidy", everything)
+    patch.setattr(Subject, "tidy", everything)
 
 
 def _replicas_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -327,14 +331,14 @@ def _failures_swallowed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _value_in_the_report(patch: pytest.MonkeyPatch) -> None:
-    publish = Publishing._publish
+    publish = Publishing.publish
 
     async def talkative(self: Publishing, secret: Any, issued: Any, *rest: Any) -> Any:
         published = await publish(self, secret, issued, *rest)
-        self._progress.reason = f"now {issued.fields['key'].reveal()}"
+        self.at.progress.reason = f"now {issued.fields['key'].reveal()}"
         return published
 
-    patch.setattr(Publishing, "_publish", talkative)
+    patch.setattr(Publishing, "publish", talkative)
 
 
 def _request_about_any_version(patch: pytest.MonkeyPatch) -> None:
@@ -487,10 +491,10 @@ def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
 
 def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Take what an earlier try asked for, and got, for nothing: it is asked for once more."""
-    job = Publishing._job
+    job = Subject.job
     patch.setattr(
-        Publishing,
-        "_job",
+        Subject,
+        "job",
         lambda self, secret, **more: replace(job(self, secret, **more), asked=None),
     )
 
@@ -583,7 +587,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the content type is dropped": Mutant(
         _drafted(lambda new, _: replace(new, content_type="")), "content type", (f"one/{SLOTS}",)
     ),
-    "nothing is tidied": Mutant(_method(Publishing, "_tidy"), "P5", (f"one/{MANY}",)),
+    "nothing is tidied": Mutant(_method(Subject, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
         _method(Publishing, "withdraw"),

@@ -23,7 +23,8 @@ from engine.errors import (
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
 from rotators.shared.key_proof import made_up
-from rotators.shared.two_keys import UNDER_WAY, TwoKeys
+from rotators.shared.key_replacement import UNDER_WAY
+from rotators.shared.two_keys import TwoKeys
 from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied, TransientError
+from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from simulator.faults import Fault
@@ -61,6 +62,34 @@ async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(
     await rig.service().queue.post_rotation(item(), delay)
     (message,) = rig.queue("rotations")
     assert message.visible - rig.clock.now() == timedelta(seconds=hidden)
+
+
+@pytest.mark.parametrize(
+    ("fields", "lasts"),
+    [
+        ({"trigger": "event"}, False),
+        ({"trigger": "sweep"}, False),
+        ({"trigger": "manual"}, True),
+        ({"trigger": "sweep", "compromised": True}, True),
+    ],
+)
+async def test_what_a_person_asked_for_does_not_expire_while_the_app_is_stopped(
+    fields: dict[str, object], lasts: bool
+) -> None:
+    rig = Rig()
+    await rig.service().queue.post_rotation(item(**fields), 9e9)
+    rig.clock.advance(timedelta(days=30).total_seconds())
+    assert len(rig.messages("rotations")) == lasts
+
+
+async def test_the_order_of_an_incident_does_not_expire_while_the_app_is_stopped() -> None:
+    rig = Rig()
+    queue = rig.service().queue
+    await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
+    await queue.post_sweep(SweepOrder.for_incident(rig.vault.url, Incident(NOW)))
+    rig.clock.advance(timedelta(days=30).total_seconds())
+    (order,) = rig.messages("sweeps")
+    assert order["incident"]
 
 
 async def test_a_message_is_not_posted_twice_by_the_client() -> None:

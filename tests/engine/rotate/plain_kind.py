@@ -14,9 +14,12 @@ from engine.contract import Issued, Job, Recognised
 from engine.errors import RekeyError, VerificationFailed
 from engine.model.tags import CREDENTIAL, REPLICA_OF
 from engine.model.workitem import WorkItem
+from engine.rotate.confirming import Confirming
 from engine.rotate.progress import Progress
 from engine.rotate.publishing import Publishing
+from engine.rotate.restoring import Restoring
 from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.secret import SecretVersion, Sensitive
 from simulator.keyvault.state import SecretVersion as Stored
 from tests.engine.rotate.held import Held, held
@@ -134,9 +137,21 @@ class Work:
         self.progress = Progress(item, tries)
 
     @property
-    def publishing(self) -> Publishing:
+    def subject(self) -> Subject:
         at = self.at
-        return Publishing(at.parts, at.lease, at.gate, self.sight, self.progress, at.managed)
+        return Subject(at.parts, at.lease, at.gate, self.sight, self.progress, at.managed)
+
+    @property
+    def publishing(self) -> Publishing:
+        return Publishing(self.subject)
+
+    @property
+    def confirming(self) -> Confirming:
+        return Confirming(self.subject)
+
+    @property
+    def restoring(self) -> Restoring:
+        return Restoring(self.subject)
 
     async def fails[E: RekeyError](self, error: type[E]) -> E:
         """Rotate, and return the error that it ends with."""

@@ -16,6 +16,7 @@ from engine.model.workitem import operation_id
 from engine.rotate.progress import Progress
 from engine.rotate.publishing import Publishing
 from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.secret import SecretRef, Sensitive
 from tests.engine.rotate.held import Held, held
 from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
@@ -163,11 +164,8 @@ async def derived() -> AsyncIterator[tuple[SasScene, Held, Publishing]]:
         sight = Sight(at.parts, at.lease, item)
         await sight.look()
         at.know(proven=str(at.secret.version))
-        yield (
-            scene,
-            at,
-            Publishing(at.parts, at.lease, at.gate, sight, Progress(item), at.managed),
-        )
+        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
+        yield scene, at, Publishing(subject)
 
 
 async def test_no_signature_is_made_again_for_a_vault_that_takes_no_write() -> None:
@@ -203,8 +201,8 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
         announce(at, signature)
         if key == "key1":
             refuse(scene.rig, 403, "Forbidden", PATCH)
-        publishing = Publishing(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
-        await publishing.rotate(at.secret, "due", at_once=False)
+        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
+        await Publishing(subject).rotate(at.secret, "due", at_once=False)
         published = scene.rig.latest(SAS).value
         assert (published == signature) is (key == "key1")
         assert scene.made_by(published, "key1")

@@ -12,9 +12,10 @@ from engine.contract import LATE
 from engine.errors import AccessDenied, NeedsHuman
 from engine.model.tags import CREDENTIAL, OPERATION, PROOF, STATE
 from engine.model.workitem import operation_id
+from engine.rotate.confirming import Confirming
 from engine.rotate.progress import Progress
-from engine.rotate.publishing import Publishing
 from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.secret import SecretRef
 from tests.engine.rotate.held import held
 from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, working
@@ -32,7 +33,7 @@ def tidied(work: Work, version: str, keep: str | None = None) -> str:
 
 
 async def confirm(work: Work) -> None:
-    confirmed = await work.publishing.confirm(work.secret, "audited")
+    confirmed = await work.confirming.confirm(work.secret, "audited")
     assert confirmed.version == work.latest.version
 
 
@@ -130,8 +131,8 @@ async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str
         item = rig.item(SAS, action=action)
         sight = Sight(at.parts, at.lease, item)
         await sight.look()
-        publishing = Publishing(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
-        await publishing.confirm(at.secret, "audited")
+        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
+        await Confirming(subject).confirm(at.secret, "audited")
     enabled = [version.enabled for version in rig.vault.versions(SAS)]
     assert enabled == [True, action != "audit", True]
 

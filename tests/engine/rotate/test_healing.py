@@ -22,7 +22,7 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
     async with working(kind, {OPERATION: "op"}, action="audit") as work:
         work.published()
         before = str(work.at.secret.version)
-        healed = await work.publishing.confirm(work.secret, "audited")
+        healed = await work.confirming.confirm(work.secret, "audited")
         assert healed.version == work.latest.version
         assert work.latest.value == NEW
         assert kind.calls == [
@@ -46,7 +46,7 @@ async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced
     async with working(kind, {"Single": "true"}, action="audit") as work:
         work.published()
         with pytest.raises(VerificationFailed, match="a password that nobody knows"):
-            await work.publishing.confirm(work.secret, "audited")
+            await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN, "issue in place", f"verify {NEW_ID} {NEW}"]
         assert work.progress.drifted
 
@@ -60,10 +60,10 @@ async def test_a_refused_version_of_somebody_else_is_replaced_only_if_the_kind_l
         work.at.know(proven=str(work.at.secret.version))
         if problem:
             with pytest.raises(NeedsHuman, match="another deployment"):
-                await work.publishing.confirm(work.secret, "audited")
+                await work.confirming.confirm(work.secret, "audited")
             assert kind.calls == [PROVEN, "preflight"]
         else:
-            await work.publishing.confirm(work.secret, "audited")
+            await work.confirming.confirm(work.secret, "audited")
             assert kind.calls[:3] == [PROVEN, "preflight", "issue in place"]
             assert work.latest.value == NEW
 
@@ -72,7 +72,7 @@ async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> Non
     kind = Plain(accepted=set())
     async with working(kind) as work:
         with pytest.raises(NeedsHuman, match="somebody just wrote"):
-            await work.publishing.confirm(work.secret, "audited")
+            await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
         assert work.progress.drifted
 
@@ -83,5 +83,5 @@ async def test_nobody_fights_over_a_credential_that_was_just_healed() -> None:
         work.published()
         work.at.know(healed=work.at.now - HOUR)
         with pytest.raises(NeedsHuman, match="changes this credential at its source, too"):
-            await work.publishing.confirm(work.secret, "audited")
+            await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]

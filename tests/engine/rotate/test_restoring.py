@@ -27,7 +27,7 @@ async def restored(work: Work, ends: timedelta | None = 10 * DAY) -> None:
     work.rig.vault.secrets[NAME].reverse()
     pending = Pending(work.at.now + DAY, earlier.version, EARLIER_ID)
     work.at.know(pending=pending)
-    await work.publishing.restore(work.secret, Restore(work.at.managed, pending))
+    await work.restoring.restore(work.secret, Restore(work.at.managed, pending))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
     shape = "{key}" if value == OLD else "Key={key}"
     tags = {CREDENTIAL: credential_id, "ValueTemplate": shape}
     async with working(kind, tags, value=value) as work:
-        assert await work.publishing.is_refused(work.at.secret) is is_refused
+        assert await work.subject.is_refused(work.at.secret) is is_refused
         asked = [f"accepts {credential_id or ''} {OLD}"]
         assert kind.calls == (asked if value == OLD else [])
 

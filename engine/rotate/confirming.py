@@ -1,0 +1,153 @@
+"""Prove that the source accepts the current version; heal it if the source refuses it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from engine.contract import LATE, Forewarn, Preflight, Tidy
+from engine.decide.decision import crowded
+from engine.errors import NeedsHuman, VerificationFailed
+from engine.model import tags, template
+from engine.model.workitem import operation_id
+from engine.rotate.faded import Faded
+from engine.rotate.issuing import Issuing
+from engine.rotate.publishing import Publishing
+from engine.rotate.subject import Subject
+from engine.rotate.undo import LOST
+from engine.secret import SecretVersion
+
+log = logging.getLogger("rekey")
+
+
+@dataclass(frozen=True)
+class Confirming:
+    """Proves the current version of one secret."""
+
+    at: Subject
+
+    async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
+        """Prove that the source accepts the current version; heal it if the source refuses it."""
+        at = self.at
+        fields = template.extract(at.managed.template, secret.value)
+        if fields is None:
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the value or the tag ValueTemplate",
+            )
+        credential = fields[at.rotator.value_field]
+        try:
+            await at.proof.accepted(
+                at.managed, at.managed.credential_id or "", credential, "confirm"
+            )
+        except VerificationFailed:
+            await self._refuse_misread(secret)
+            return await self._heal(secret)
+        at.sight.audited, at.progress.proven = True, secret.version
+        await at.gate.out_of_use(secret)
+        await self._look_around(secret)
+        if at.lineage and at.progress.item.action == "audit":
+            faded = Faded(at.parts, at.lease, at.gate, at.sight, at.managed)
+            await faded.disable(secret)
+        await at.replicas.catch_up(secret, fields)
+        secret = await self._with_our_tags(secret)
+        known = at.progress
+        known.done(known.result or "confirmed", known.reason or reason, at.managed)
+        return secret
+
+    async def _with_our_tags(self, secret: SecretVersion) -> SecretVersion:
+        """Give a version the tags of ours that it ought to have, and none that says it is parked."""
+        sight = self.at.sight
+        if tags.STATE not in secret.tags and dict(secret.tags) == dict(sight.shown.tags):
+            return secret
+        own = tags.OURS - {tags.PROOF}
+        ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in own}
+        return sight.retagged(await self.at.gate.retag(secret, ours, "unpark"))
+
+    async def _refuse_misread(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+
+        Else a value that nobody can use would be published in place of one that works.
+        """
+        at = self.at
+        field = at.rotator.value_field
+        written = at.sight.record.tags.get("ValueTemplate", f"{{{field}}}")
+        if written == at.managed.template or not at.sight.wrote(secret):
+            return
+        held = (template.extract(written, secret.value) or {}).get(field)
+        source, held_id = at.managed.source, at.managed.credential_id or ""
+        if held and await at.rotator.accepts(source, held_id, held):
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the tag ValueTemplate, or rotate to have it written anew",
+            )
+
+    async def _look_around(self, secret: SecretVersion) -> None:
+        """Remove what an interrupted try left behind; an audit also checks the next rotation."""
+        at = self.at
+        audit = at.progress.item.action == "audit"
+        if tags.OPERATION in secret.tags:
+            await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
+        if audit and isinstance(at.rotator, Tidy) and await self._is_certainly_lost(secret):
+            # The next rotation may already have been tried, and failed for good half-way.
+            await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
+            await self._tidy_abandoned(secret)
+        if audit and isinstance(at.rotator, Preflight) and not at.lineage:
+            job = at.job(secret)
+            await at.rotator.preflight(job)
+            if isinstance(at.rotator, Forewarn) and (known := await at.rotator.forewarn(job)):
+                log.warning("before the first rotation of %s: %s", secret.ref, known)
+
+    async def _is_certainly_lost(self, secret: SecretVersion) -> bool:
+        """Return whether an announced write that the vault does not show will not be seen any more.
+
+        It may be late. And a vault that has failed over serves a copy from before it, for as long
+        as it takes no writes.
+        """
+        ahead = self.at.sight.record.ahead
+        if ahead and self.at.parts.clock.now() < ahead.at + LATE:
+            return False
+        if ahead:
+            await self.at.gate.probe(secret)
+        return True
+
+    async def _tidy_abandoned(self, secret: SecretVersion) -> None:
+        """Remove what a rotation made for a version that a person replaced before it was published."""
+        version = self.at.sight.record.abandoned
+        if version and version != secret.version:
+            held_id = self.at.managed.credential_id
+            await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
+
+    def _make_room(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
+        if full := crowded(secret, in_place=True):
+            error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+            if self.at.sight.record.is_unknown:
+                error.add(LOST)
+            raise error
+
+    async def _heal(self, secret: SecretVersion) -> SecretVersion:
+        """Replace a version that the source refuses by a new credential, and disable it."""
+        at = self.at
+        at.progress.drifted = True
+        if at.others.wrote(secret):
+            raise at.others.refused(secret)
+        job = at.job(secret)
+        if not at.lineage:
+            at.others.refuse_to_fight(secret)
+        self._make_room(secret)
+        if not job.proven and isinstance(at.rotator, Preflight) and not at.lineage:
+            # Somebody else wrote this version, so check first whether it may be replaced at all.
+            await at.rotator.preflight(job)
+        issued = await Issuing(at).issue(secret, in_place=True)
+        reason = "the source refused the current version"
+        healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
+        at.progress.drifted = False
+        await at.gate.out_of_use(healed)
+        if tags.OPERATION in secret.tags:
+            # The refused version may be its operation's late write over a newer one of the same
+            # operation, whose credential is still alive.
+            await at.tidy(secret.tags[tags.OPERATION], keep=None)
+        return healed

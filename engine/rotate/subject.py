@@ -1,0 +1,93 @@
+"""One secret under the lease of its source: what making, publishing and proving it share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from engine.contract import Job, Rotator, Tidy
+from engine.model.tags import Managed
+from engine.parts import Parts
+from engine.rotate.gate import Gate
+from engine.rotate.lineage import Lineage
+from engine.rotate.others import Others
+from engine.rotate.progress import Progress
+from engine.rotate.proof import Proof
+from engine.rotate.replicas import Replicas
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.rotate.undo import Rollback
+from engine.secret import SecretVersion
+
+
+@dataclass
+class Subject:
+    """One secret, as its tags ask for it to be managed."""
+
+    parts: Parts
+    lease: UnderLease
+    gate: Gate
+    sight: Sight
+    progress: Progress
+    managed: Managed
+
+    @cached_property
+    def rotator(self) -> Rotator:
+        """The plug-in for its kind."""
+        return self.parts.rotator(self.managed)
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether the source accepts one credential at a time."""
+        return self.rotator.single_slot(self.managed.settings)
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What tries credentials at the source."""
+        return Proof(self.parts, self.lease)
+
+    @cached_property
+    def replicas(self) -> Replicas:
+        """Its copies."""
+        return Replicas(self.parts, self.gate, self.managed)
+
+    @cached_property
+    def lineage(self) -> Lineage | None:
+        """The key that it is derived from; None if it is derived from none."""
+        return Lineage.of(self.parts, self.managed)
+
+    @cached_property
+    def others(self) -> Others:
+        """Whoever else changes the source."""
+        return Others(self.parts, self.sight, self.managed)
+
+    def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
+        """Return what the plug-in is asked, and what the record knows of earlier tries."""
+        record = self.sight.record
+        proven, touched = self.sight.wrote(secret), record.touched == secret.version
+        job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
+        # What was restored since is in use again.
+        job = replace(job, revoked=record.revoked - {job.held_id or ""})
+        if not touched:
+            return job
+        under_way = record.waiting is not None
+        return replace(
+            job, asked=record.asked, sent=record.begun, under_way=under_way, mark=record.mark
+        )
+
+    async def is_refused(self, secret: SecretVersion) -> bool:
+        """Return whether the source refuses what the current version holds, from one try."""
+        held = self.parts.held(secret, self.managed)
+        source, held_id = self.managed.source, self.managed.credential_id or ""
+        return held is not None and not await self.rotator.accepts(source, held_id, held)
+
+    async def tidy(self, operation: str, keep: str | None) -> None:
+        """Remove what an operation left at the source, but the credential to keep."""
+        if isinstance(self.rotator, Tidy):
+            async with self.lease.changing("tidy"):
+                await self.rotator.tidy(self.managed.source, operation, keep)
+
+    def rollback(self, job: Job) -> Rollback:
+        """Return what sets a single-slot source back to what the vault holds."""
+        unwanted = bool(self.progress.item.compromised or self.sight.record.compromised)
+        return Rollback(self.parts, self.lease, job, self.managed, unwanted)

@@ -1,0 +1,149 @@
+"""One key being replaced: a change that may outlast its answer, and the process that asked.
+
+While it goes on nobody asks for it again. The process that asked knows the value that is being
+replaced; any other one knows it by the mark in the record of the source.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from engine.contract import Job
+from engine.errors import PermanentError, RekeyError, TransientError, UnderWay
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_kind import KeyKind
+from rotators.shared.key_mark import Mark
+from rotators.shared.key_source import KeySource
+from rotators.shared.keys import Keys, key_of, missing
+
+UNDER_WAY = "UnderWay"
+"""The code of a change that was accepted and goes on."""
+WITHIN_CALL = (1.0, 1.0, 1.0, 2.0, 2.0, 3.0)
+"""Seconds between the looks at a change that goes on, within the call that began it."""
+BUSY_CODES = frozenset({"Conflict", "PreconditionFailed"})
+"""What a source answers while an earlier change of its keys goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A change that was accepted and goes on."""
+
+    slot: Slot
+    old: Sensitive
+    """The value that is being replaced."""
+    since: float
+    """When it was asked for, by the monotonic clock."""
+    mark: Mark
+
+
+class Replacement:
+    """Replaces keys of one kind, each one once."""
+
+    def __init__(self, kind: KeyKind, source: KeySource, clock: Clock) -> None:
+        self._kind = kind
+        self._source = source
+        self._clock = clock
+        self._accepted: dict[str, Accepted] = {}
+
+    async def made(self, job: Job, place: Place, slot: Slot) -> Keys | None:
+        """Return the keys where an earlier try's change, which outlasted it, has come meanwhile.
+
+        Raises UnderWay where it has not, and it is too early to ask for it again.
+        """
+        mark, kind = Mark.read(job.mark), self._kind
+        if not (mark or (kind.tells_times and job.asked)):
+            return None
+        keys = await kind.dated(place, await kind.listed(place))
+        key = keys.get(slot.name)
+        # Without any grace: a key that was there before would be replaced by what is still under
+        # way.
+        is_new = bool(kind.tells_times and job.asked and key and key.made and key.made > job.asked)
+        if key and (is_new or (mark and not mark.is_of(slot.name, key.value))):
+            self._accepted.pop(job.operation, None)
+            return keys
+        if mark and self._clock.now().timestamp() - mark.since < kind.patience:
+            raise self._under_way(place, slot, mark)
+        return None
+
+    async def replace(
+        self, place: Place, slot: Slot, operation: str, listed: Keys | None = None
+    ) -> Keys:
+        """Replace one key and return it, once its source lists it.
+
+        Never twice while that goes on. `listed` are the keys where somebody has just listed them.
+        """
+        accepted = self._accepted.get(operation)
+        if accepted and self._clock.monotonic() - accepted.since <= self._kind.patience:
+            return await self._awaited(place, operation)
+        goes_on = self._goes_on(place)
+        before = listed or (await self._kind.listed(place) if goes_on else {})
+        if goes_on and slot.name not in before:
+            raise await self._kind.explained(place, missing(slot, place))
+        keys = await self._begin(place, slot, before)
+        if keys is not None:
+            return keys if slot.name in keys else await self._kind.listed(place)
+        return await self._begun(place, slot, operation, before)
+
+    async def _begin(self, place: Place, slot: Slot, keys: Keys) -> Keys | None:
+        """Ask for one key to be replaced; None where the change goes on."""
+        operation, body = self._kind.request(place, slot, keys)
+        problem: RekeyError
+        try:
+            answer = await self._source.replace(place, slot.name, operation, body)
+        except TransientError as error:
+            if not self._goes_on(place) or error.code not in BUSY_CODES:
+                raise
+            mark = Mark.of(slot.name, key_of(keys, slot, place).value)
+            problem = self._under_way(place, slot, mark)
+        except PermanentError as error:
+            problem = await self._kind.explained(place, error)
+        else:
+            return None if answer is None else self._kind.keys(answer, place)
+        raise problem
+
+    async def _begun(self, place: Place, slot: Slot, operation: str, before: Keys) -> Keys:
+        """Remember a change that was accepted, and follow it for as long as this call may."""
+        value, now = key_of(before, slot, place).value, self._clock.now().timestamp()
+        mark = Mark.of(slot.name, value, now)
+        self._accepted[operation] = Accepted(slot, value, self._clock.monotonic(), mark)
+        with suppress(PermanentError):
+            # Accepted it is, whatever forbids the look: the next one says so.
+            return await self._awaited(place, operation)
+        raise self._under_way(place, slot, mark)
+
+    async def _awaited(self, place: Place, operation: str) -> Keys:
+        """Return the keys once the new one is among them.
+
+        UnderWay where that takes longer than one call may.
+        """
+        accepted = self._accepted[operation]
+        name = accepted.slot.name
+        for pause in WITHIN_CALL:
+            await self._clock.sleep(pause)
+            keys = await self._kind.listed(place)
+            if name in keys and keys[name].value != accepted.old:
+                del self._accepted[operation]
+                return keys
+        raise self._under_way(place, accepted.slot, accepted.mark)
+
+    def _goes_on(self, place: Place) -> bool:
+        """Return whether a replacement may go on after its answer, or needs the keys listed."""
+        return self._kind.lists_first and place.kind not in self._kind.facts.at_once
+
+    def _under_way(self, place: Place, slot: Slot, mark: Mark) -> UnderWay:
+        seconds = self._clock.now().timestamp() - mark.since
+        what = f"regenerating {slot.name} " + (
+            f"was accepted {seconds:.0f} s ago and is under way"
+            if mark.since
+            else "waits for a change that is under way"
+        )
+        return UnderWay(
+            what,
+            where=place.source,
+            code=UNDER_WAY,
+            retry_after=self._kind.afterwards,
+            mark=str(mark),
+        )
