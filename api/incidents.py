@@ -22,8 +22,8 @@ from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.cut_off import LEAD_SECONDS, counted
-from engine.sweep.unreached import unreached
+from engine.sweep.counting import counted, unreached
+from engine.sweep.cut_off import LEAD_SECONDS
 
 log = logging.getLogger("rekey.incident")
 

@@ -21,7 +21,8 @@ from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.cut_off import CutOff, counted
+from engine.sweep.counting import counted
+from engine.sweep.cut_off import CutOff
 
 log = logging.getLogger("rekey.incident")
 

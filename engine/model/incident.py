@@ -24,6 +24,8 @@ LIVES = timedelta(days=37)
 LEAKED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
+UNSERVED = "its vault is not served any more"
+SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
 RECOVER = (
     "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
     "by hand, and move its record aside: see the runbook"
@@ -114,9 +116,9 @@ class Incident:
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
 
 
-def deleted_at(*sources: str) -> str:
+def deleted_at(*sources: str, why: str = "deleted") -> str:
     """Say that a secret is deleted, and where what it held may still be accepted."""
-    return f"deleted; its credential may still work at {', '.join(sources)}"
+    return f"{why}; its credential may still work at {', '.join(sources)}"
 
 
 def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
@@ -194,8 +196,8 @@ class Progress:
         else:
             self.rotated += 1
 
-    def add_deleted(self, ref: SecretRef, sources: Sequence[str]) -> None:
-        """Count one deleted secret; `sources` are those where its credentials may still work."""
+    def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
+        """Count one secret that only records know; `sources`: where its credentials may work."""
         self.secrets += 1
         if not sources:
             self.rotated += 1
@@ -203,7 +205,7 @@ class Progress:
         self.needs_a_person += 1
         if len(self.named) < NAMED:
             place = {"vault": ref.vault_name, "secret": ref.name}
-            self.named.append({**place, "reason": deleted_at(*sources), "fix": RECOVER})
+            self.named.append({**place, "reason": deleted_at(*sources, why=why), "fix": fix})
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:

@@ -17,7 +17,7 @@ from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.entry import Entry
-from engine.model.incident import Incident, Progress, is_replica
+from engine.model.incident import RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.record import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
@@ -178,10 +178,17 @@ class CutOff:
 
     async def count_deleted(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
         """Count one secret that its vault does not list, if it is deleted and was covered."""
-        is_ours = ref.vault in self.incident.vaults
-        covered = is_ours and self.incident.covers_deleted(ref, ledger.of(ref))
-        if covered and await is_deleted(self.engine.vaults, ref):
-            progress.add_deleted(ref, self._left_at(ref, ledger))
+        if self._covers(ref, ledger) and await is_deleted(self.engine.vaults, ref):
+            progress.add_unreached(ref, self._left_at(ref, ledger), "deleted", RECOVER)
+
+    def count_unserved(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+        """Count one secret in a vault that was served when the incident began, if it was covered."""
+        if self._covers(ref, ledger):
+            progress.add_unreached(ref, self._left_at(ref, ledger), UNSERVED, SERVE)
+
+    def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
+        covered = self.incident.covers_deleted(ref, ledger.of(ref))
+        return ref.vault in self.incident.vaults and bool(covered)
 
     async def _existed(self, ref: SecretRef) -> bool:
         """Return whether there was such a secret when the incident began."""
@@ -189,7 +196,7 @@ class CutOff:
         return any([version.created < self.incident.since async for version in versions])
 
     def _judge(self, secret: SecretVersion) -> Entry:
-        return _judged(self.engine, secret)
+        return judged(self.engine, secret)
 
 
 async def _all(posts: Iterable[Awaitable[bool]]) -> int:
@@ -216,22 +223,6 @@ def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
     return bool(shown.managed or is_tagged or known or is_replica(shown))
 
 
-async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
-    """Count how far each incident has come; each vault is listed once."""
-    works = [(CutOff(engine, incident), Progress()) for incident in incidents]
-    ledger = await engine.ledger()
-    for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
-        if engine.policy.manages(vault):
-            listed = set[SecretRef]()
-            async for secret in engine.vaults.list(vault):
-                listed.add(secret.ref)
-                for work, progress in works:
-                    await work.count(_judged(engine, secret), ledger, progress)
-            for ref in unlisted(vault, listed, ledger):
-                for work, progress in works:
-                    await work.count_deleted(ref, ledger, progress)
-    return [progress for _, progress in works]
-
-
-def _judged(engine: Engine, secret: SecretVersion) -> Entry:
+def judged(engine: Engine, secret: SecretVersion) -> Entry:
+    """Return the state of one secret, as a listing or a read shows it."""
     return entry(secret, engine.policy, engine.kinds, engine.clock.now())

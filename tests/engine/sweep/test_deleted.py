@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.incident import Incident, deleted_at
+from engine.model.incident import UNSERVED, Incident, deleted_at
 from engine.model.sweep_order import SweepOrder
-from engine.sweep.cut_off import CutOff, counted
+from engine.sweep.counting import counted
+from engine.sweep.cut_off import CutOff
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.heard import heard
@@ -74,6 +75,20 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
     here, there = await counted(engine, [incident, elsewhere])
     assert [row["reason"] for row in here.named] == ([deleted_at(source)] if deleted else [])
     assert (here.secrets, there.secrets) == (deleted, 0)
+
+
+async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more() -> None:
+    """It was when the incident began. Nothing else would say that it still works."""
+    rig = scene()
+    await rig.service().engine.handle(rig.item(NAME))
+    rig.clock.advance(60)
+    incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    engine = rig.service().engine
+    engine = replace(engine, policy=replace(engine.policy, scopes={}))
+    (progress,) = await counted(engine, [incident])
+    assert [row["reason"].partition(";")[0] for row in progress.named] == [UNSERVED]
+    (progress,) = await counted(engine, [replace(incident, name="other")])
+    assert progress.secrets == 0
 
 
 @pytest.mark.parametrize("past_overlap", [True, False])
