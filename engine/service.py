@@ -231,13 +231,18 @@ class Service:
         await (await self.ready()).park(item, error)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
-        """Post an incident's item again and park its secret; after a day, say that it ends."""
+        """Post an incident's item again and park its secret; after a month, say that it ends."""
         later = item.returning()
         if later is None:
             error.add(NO_MORE)
         else:
             await self.queue.post_rotation(later, INCIDENT_SECONDS)
-        await self._park_once(item, error)
+        if item.is_told:
+            await self._park_once(item, error)
+        else:
+            # Its secret has been marked, and is tried more often than people are told of it.
+            waits = Outcome(item, "waiting", error.what, error.fix)
+            await self.engine.reporter.concluded(waits)
 
     async def _park_once(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret of an item that was posted again, or at least report that."""

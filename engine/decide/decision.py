@@ -249,10 +249,15 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     )
 
 
-def crowded(secret: SecretVersion) -> Park | None:
-    """Return why a secret has no room for the tags of a new version; None if it has."""
+def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
+    """Return why a secret has no room for the tags of a new version; None if it has.
+
+    `in_place`: the new credential supersedes none, so that at most an earlier retirement is passed
+    on.
+    """
     kept = {key for key in secret.tags if key not in OURS}
-    if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
+    retires = {RETIRE} if RETIRE in secret.tags or not in_place else set[str]()
+    if len(kept | {"CredentialId", OPERATION} | retires) > MAX_TAGS:
         return Park(
             f"{len(kept)} tags leave no room for Rekey's own",
             f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",

@@ -63,14 +63,26 @@ class Compromised:
             if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
                 continue
             if is_current:
-                raise NeedsHuman(
-                    f"the current version is compromised and still accepted; {decision.reason}",
-                    where=self.lease.source,
-                    fix="revoke its credential at the source, or let Rekey rotate it",
-                )
+                raise self._alive(decision)
             await self._revoke(secret, old, managed, shape, credential)
         await self.sight.settle(version)
         await self.gate.out_of_use(secret)
+
+    async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
+        """Raise NeedsHuman if settling the current version would; changes nothing."""
+        managed = self._managed(secret)
+        accepts = self.parts.rotator(managed).accepts
+        for credential in self._held(secret, managed).values():
+            if await accepts(self.lease.source, "", credential):
+                raise self._alive(decision)
+
+    def _alive(self, decision: Decision) -> NeedsHuman:
+        """Return the error for a current version that works where Rekey may not replace it."""
+        return NeedsHuman(
+            f"the current version is compromised and still accepted; {decision.reason}",
+            where=self.lease.source,
+            fix="revoke its credential at the source, or let Rekey rotate it",
+        )
 
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""

@@ -11,6 +11,7 @@ from engine.contract import Tidy
 from engine.decide.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.errands import consumers, errand
 from engine.errors import NeedsHuman
+from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
@@ -22,7 +23,6 @@ from engine.rotate.undo import LOST
 from engine.rotate.work import Work
 from engine.secret import SecretVersion
 
-LEAKED = "what leaked may still be accepted"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from engine.decide.decision import (
     Acting,
@@ -19,11 +18,13 @@ from engine.decide.decision import (
     Retire,
     Rotate,
     Skip,
+    crowded,
 )
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
 from engine.rotate.confirming import Confirming
+from engine.rotate.doomed import Doomed
 from engine.rotate.ending import Ending, under_way_since
 from engine.rotate.gate import Overtaken
 from engine.rotate.left_over import LeftOver
@@ -122,6 +123,10 @@ class Run(Work):
         decision = self.parts.decide(secret, item)
         if isinstance(decision, Acting):
             return item, decision
+        managed = self.managed_here(secret)
+        if managed and secret.enabled and decision == crowded(secret):
+            # There is no room to publish, but a proof needs none.
+            return item, Confirm(managed, "the source accepts the current version")
         fix = f"{decision.fix or 'set a password at its source'}, then rotate it by hand"
         return item, Park(f"{decision.reason}; {LOST}", fix)
 
@@ -200,26 +205,8 @@ class Run(Work):
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record which versions are compromised, before anything else is done."""
         if self.progress.item.compromised and self.record.owner:
-            await self.sight.note_compromised(*self._doomed(secret))
-
-    def _doomed(self, secret: SecretVersion) -> list[str]:
-        item, record = self.progress.item, self.record
-        since = _moment(item.since)
-        old = since is not None and self.sight.made_before(secret, since)
-        if item.version:
-            # Restored between the order and its item: what is current now is as old as what was
-            # reported.
-            return [item.version, *([str(secret.version)] if old else [])]
-        if not secret.version:
-            raise NeedsHuman(
-                "the secret is disabled, so nobody can tell which credential leaked",
-                where=str(secret.ref),
-                fix="enable it: the incident is tried again for a day",
-            )
-        if since is None or old or not self.sight.wrote(secret):
-            return [secret.version]
-        # Rekey has replaced it since; what it superseded may still be accepted.
-        return [record.pending.version] if record.pending else []
+            doomed = Doomed(self.parts, self.sight, self.progress.item)
+            await self.sight.note_compromised(*await doomed.versions(secret))
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:
@@ -261,10 +248,3 @@ class Run(Work):
                 return await Restoring(at).restore(secret, decision)
             case Confirm(_, reason):
                 return await Confirming(at).confirm(secret, reason)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

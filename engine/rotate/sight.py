@@ -48,6 +48,11 @@ class Sight:
         assert self._shown  # noqa: S101 - asked only after a look
         return self._shown
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the vault showed the secret, and it is not disabled."""
+        return self._shown is not None and self._shown.enabled
+
     async def look(self) -> SecretVersion:
         """Read the current version and return what Rekey believes of it.
 
