@@ -171,7 +171,7 @@ def _decide(  # noqa: PLR0911 - a table
     secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
 ) -> Decision:
     pending = managed.pending
-    if item.compromised and pending and pending.credential_id == managed.credential_id:
+    if pending and _leaked_again(managed, pending, item):
         return Rotate(managed, "compromised, and taken into use again", at_once=True)
     replaced = bool(item.version and secret.version and item.version != secret.version)
     if item.action == "restore" and not replaced:
@@ -201,6 +201,12 @@ def _decide(  # noqa: PLR0911 - a table
     if item.action == "audit" and isinstance(decision, Skip | Wait):
         return Confirm(managed, "audited: the source accepts the current version")
     return decision
+
+
+def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    """Return whether what leaked and was to be retired is in use again, as far as ids can tell."""
+    is_named = item.version in (None, pending.version)
+    return item.compromised and is_named and pending.credential_id == managed.credential_id
 
 
 def _rotate_when_due(

@@ -40,7 +40,7 @@ def new_version(
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
         tags[RETIRE] = str(Pending(_end_of(overlap, now), secret.version, issued.supersedes))
-    elif RETIRE in secret.tags:
+    elif RETIRE in secret.tags and not _is_overwritten(secret.tags[RETIRE], issued):
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):
         if text and len(tags) < MAX_TAGS:
@@ -51,6 +51,14 @@ def new_version(
         content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
         tags=tags,
     )
+
+
+def _is_overwritten(pending: str, issued: Issued) -> bool:
+    """Return whether a new credential took the place of the one that was to be retired.
+
+    A person had put theirs there, and it was healed in place: what was there before is gone.
+    """
+    return pending.split(" ", 2)[-1] == issued.credential_id
 
 
 def _end_of(overlap: timedelta, now: datetime) -> datetime:

@@ -17,10 +17,10 @@ from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
-ENABLE = "enable that version for a moment, so that Rekey can try it"
-REVOKE = (
-    "the vault has no such version: revoke it at the source by hand, then move the record aside, "
-    "see docs/runbook.md, section 'The record of a source'"
+ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
+PURGED_FIX = (
+    "the vault has no such version: revoke it at its source by hand, then move the record of that "
+    "source aside, see docs/runbook.md, section 'The record of a source'"
 )
 
 
@@ -229,4 +229,4 @@ class Compromised:
 
 def _fix_of(unread: PermanentError) -> str:
     """Return what to do about a version that cannot be read."""
-    return REVOKE if isinstance(unread, NotFound) else ENABLE
+    return PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX

@@ -15,6 +15,7 @@ from engine.rotate.issuing import Issuing
 from engine.rotate.publishing import Publishing
 from engine.rotate.subject import Subject
 from engine.rotate.undo import LOST
+from engine.rotate.unrecorded import Unrecorded
 from engine.secret import SecretVersion
 
 log = logging.getLogger("rekey")
@@ -94,6 +95,7 @@ class Confirming:
             # The next rotation may already have been tried, and failed for good half-way.
             await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
+            await Unrecorded(at.parts, at.lease, at.sight, at.managed).tidy(secret)
         if audit and isinstance(at.rotator, Preflight) and not at.lineage:
             job = at.job(secret)
             await at.rotator.preflight(job)

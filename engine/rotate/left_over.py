@@ -24,7 +24,6 @@ from engine.rotate.work import Work
 from engine.secret import SecretVersion
 
 
-
 @dataclass(frozen=True)
 class LeftOver:
     """What one work item finds left over at its source."""

@@ -54,8 +54,10 @@ class Others:
 
         With a single slot it does not matter when: healing would undo the password that they set.
         """
-        record = self.sight.record
-        if self.sight.wrote(secret) or secret.version in (record.proven, record.touched):
+        record, item = self.sight.record, self.sight.item
+        # A look says itself for which version a change was sent, where the record was lost since.
+        looked_at = item.version if item.follow_up or item.follows else None
+        if self.sight.wrote(secret) or secret.version in (record.proven, record.touched, looked_at):
             return False
         is_single = self.parts.rotator(self.managed).single_slot(self.managed.settings)
         return is_single or self.parts.clock.now() - secret.created < THEIRS

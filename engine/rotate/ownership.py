@@ -102,46 +102,59 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
         )
     replaced = operation_id(secret.ref, record.published.version) if record.published else ""
     if replaced and secret.tags.get(OPERATION) == replaced and not (writer and own):
-        return Park(
-            "another deployment of Rekey, which does not give its name, wrote the current version",
-            f"let one deployment serve the vault; if a person wrote the tags, remove {OPERATION}",
-        )
-    return unrecorded(secret) if await _is_claimed(parts, record, secret) else None
+        return _unknown(secret, record)
+    if _is_news(secret, record) and not await _known_elsewhere(parts, secret.ref, record):
+        return unrecorded(secret)
+    return None
 
 
-async def _is_claimed(parts: Parts, record: Record, secret: SecretVersion) -> bool:
-    """Return whether the tag RekeyRetire names a credential of which no record knows.
+def _unknown(secret: SecretVersion, record: Record) -> Park:
+    """Return why a version is refused that bears Rekey's next operation, and is not recorded.
 
-    The record was lost, or an older copy of it has been restored.
+    The store of records may have failed over to an older copy. What the version's tag wants to have
+    revoked, no record wants any more.
     """
+    fix = f"remove the tag {OPERATION}"
+    if _is_news(secret, record):
+        fix = f"revoke {_named(secret)} unless it is in use and remove {OPERATION} and {RETIRE}"
+    return Park(
+        "another deployment of Rekey wrote the current version, or the record is older than that",
+        f"let one deployment serve the vault; if only one does, {fix}",
+    )
+
+
+def _is_news(secret: SecretVersion, record: Record) -> bool:
+    """Return whether the tag RekeyRetire names a version of whose end the record knows nothing."""
     if RETIRE not in secret.tags:
         return False
-    if record.published is not None:
-        try:
-            version = Pending.parse(secret.tags[RETIRE]).version
-        except ValueError:
-            return False
-        pending = record.pending.version if record.pending else ""
-        known = (pending, record.published.replaces, *record.earlier, *record.gone)
-        if version in known:
-            return False
-    return not await _known_elsewhere(parts, record.source, secret.ref)
+    try:
+        version = Pending.parse(secret.tags[RETIRE]).version
+    except ValueError:
+        return record.published is None
+    known = [*record.earlier, *record.gone]
+    known += [record.pending.version] if record.pending else []
+    known += [record.published.replaces] if record.published else []
+    return version not in known
 
 
 def unrecorded(secret: SecretVersion) -> Park:
     """Return why a tag RekeyRetire that no record confirms is not followed."""
-    claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
     return Park(
         f"tag {RETIRE} names a credential to revoke, of which there is no record",
-        f"revoke {claimed_id} at its source unless it is in use, then remove the tag {RETIRE}",
+        f"revoke {_named(secret)} at its source unless it is in use, then remove the tag {RETIRE}",
     )
 
 
-async def _known_elsewhere(parts: Parts, source: str, ref: SecretRef) -> bool:
-    """Return whether the record of another source lists a retirement for this secret.
+def _named(secret: SecretVersion) -> str:
+    """Return the id of the credential that the tag RekeyRetire names."""
+    return secret.tags[RETIRE].rpartition(" ")[2][:60]
+
+
+async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool:
+    """Return whether a record of another source lists a retirement for this secret.
 
     That is the case after a change of its ProviderAddress.
     """
     mine = str(ref).lower()
-    others = (listed async for listed in parts.leases.index() if listed.source != source)
-    return any([listed.owner == mine and listed.due is not None async for listed in others])
+    known = [listed async for listed in parts.leases.index() if listed.owner == mine]
+    return any(listed.due is not None and listed.source != record.source for listed in known)

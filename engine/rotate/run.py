@@ -111,24 +111,36 @@ class Run(Work):
         await self.sight.note_reported()
 
     def _decided(self, secret: SecretVersion) -> tuple[WorkItem, Decision]:
-        """Return what is asked for, and the decision.
-
-        A look at a password that nobody may know ends with the current version proven, or says so.
-        """
+        """Return what is asked for, and the decision."""
         item = self.asked()
         decision = self.parts.decide(secret, item)
-        if isinstance(decision, Acting) or not (item.follow_up and self.record.is_unknown):
+        if isinstance(decision, Acting) or not item.follow_up:
             return item, decision
-        item = replace(item, action="audit", version=secret.version, compromised=False, force=False)
-        decision = self.parts.decide(secret, item)
-        if isinstance(decision, Acting):
+        return self._looked_at(secret, item, decision)
+
+    def _looked_at(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> tuple[WorkItem, Decision]:
+        """Return how a look ends that has nothing else to do.
+
+        Where nobody may know the password it proves the current version, or says so. It does that,
+        too, where the record has lost the change that the look is about.
+        """
+        is_unknown = self.record.is_unknown
+        if not (is_unknown or self.sight.is_forgotten):
+            return item, decision
+        look = replace(item, action="audit", version=secret.version, compromised=False, force=False)
+        audit = self.parts.decide(secret, look)
+        if isinstance(audit, Acting):
+            return look, audit
+        if not is_unknown:
             return item, decision
         managed = self.managed_here(secret)
-        if managed and secret.enabled and decision == crowded(secret):
+        if managed and secret.enabled and audit == crowded(secret):
             # There is no room to publish, but a proof needs none.
-            return item, Confirm(managed, "the source accepts the current version")
-        fix = f"{decision.fix or 'set a password at its source'}, then rotate it by hand"
-        return item, Park(f"{decision.reason}; {LOST}", fix)
+            return look, Confirm(managed, "the source accepts the current version")
+        fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
+        return look, Park(f"{audit.reason}; {LOST}", fix)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         left_over = LeftOver(self)
@@ -204,9 +216,27 @@ class Run(Work):
 
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record which versions are compromised, before anything else is done."""
-        if self.progress.item.compromised and self.record.owner:
+        if not self.progress.item.compromised:
+            return
+        if not self.record.owner:
+            await self._claim(secret)
+        if self.record.owner:
             doomed = Doomed(self.parts, self.sight, self.progress.item)
             await self.sight.note_compromised(*await doomed.versions(secret))
+
+    async def _claim(self, secret: SecretVersion) -> None:
+        """Claim the source for an incident that would be skipped, because no record can note it yet.
+
+        A source of several logins has no owner before somebody claims all of them. Raises
+        NeedsHuman if another secret owns it.
+        """
+        managed, policy = self.managed_here(secret), self.parts.policy
+        if managed is None or not policy.allows(secret.ref.vault, managed.source):
+            return
+        if not isinstance(self.parts.decide(secret, self.asked()), Skip):
+            return
+        if owned := await other_owner(self.parts, self.lease, secret.ref):
+            raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:

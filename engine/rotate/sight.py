@@ -110,11 +110,19 @@ class Sight:
         return not self.surplus and bool(self.audited or self.item.follow_up)
 
     @property
+    def is_forgotten(self) -> bool:
+        """Return whether the record does not know of the change that a look is about.
+
+        It was lost, or is older than the look: a failover of its storage loses the last writes.
+        """
+        return bool(self.item.follow_up) and self.record.begun is None
+
+    @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.surplus:
             return "another look at the source follows"
-        is_look = self.item.action == "audit" and self.item.follow_up
+        is_look = self.item.action == "audit" and self.item.follow_up and not self.is_forgotten
         if is_look and self.record.owner and not self.record.is_open:
             return "an earlier look has settled it"
         return ""

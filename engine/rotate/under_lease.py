@@ -65,6 +65,8 @@ class UnderLease:
     _learned: Record | None = None
     _before: Record | None = None
     """The record from before the first change of this run."""
+    _rests: float = 0.0
+    """Until when no lease is renewed, by the monotonic clock."""
     is_lost: bool = False
     """This run has left the source with a password that nobody knows, however it ends."""
 
@@ -90,9 +92,18 @@ class UnderLease:
 
     async def ensure(self, seconds: float) -> None:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
-        # Every lease twice, because renewing one takes time that the others lose.
-        for lease in (*self.leases, *self.leases):
-            await lease.ensure(seconds)
+        if all(lease.remaining > seconds for lease in self.leases):
+            return
+        if self._rests and (left := self._rests - self.parts.clock.monotonic()) > 0:
+            # Azure has named a time, and an earlier try would only put it off.
+            raise TransientError("the lease cannot be renewed yet", code="Rests", retry_after=left)
+        try:
+            # Every lease twice, because renewing one takes time that the others lose.
+            for lease in (*self.leases, *self.leases):
+                await lease.ensure(seconds)
+        except TransientError as error:
+            self._rests = self.parts.clock.monotonic() + (error.retry_after or 0.0)
+            raise
 
     @asynccontextmanager
     async def changing(self, step: str) -> AsyncIterator[None]:
@@ -141,7 +152,8 @@ class UnderLease:
             kind=kind or self.record.kind,
         )
         if look_after is not None:
-            record = await self._promised(record, item, look_after)
+            look = item if item.compromised else replace(item, version=item.version or touched)
+            record = await self._promised(record, look, look_after)
         await self.write(record)
 
     def is_bound(self, ref: SecretRef) -> bool:

@@ -502,6 +502,8 @@ async def test_a_leaked_version_that_was_purged_in_mid_incident_is_dealt_with_or
         stage.app.lose_records()
         await stage.run_for(days=3)
     assert not stage.reason(secret)
+
+
 def by_hand(stage: Stage, secret: Secret, *, lasts: bool) -> str:
     """Let a person put a credential of their own in place of what leaked; return its value."""
     made = stage.password("by hand")

@@ -42,9 +42,14 @@ def calls_of(scenario: str) -> int:
     return director.calls
 
 
+def planned() -> list[str]:
+    """Return the scenarios in which faults are played at numbered calls."""
+    return [name for name, scenario in SCENARIOS.items() if scenario.is_planned]
+
+
 def singles() -> Iterator[Case]:
     """Yield every fault at every call of every scenario."""
-    for name in SCENARIOS:
+    for name in planned():
         for at in range(calls_of(name)):
             for mode in FAULTS:
                 yield Case(name, ((at, mode),))
@@ -52,7 +57,7 @@ def singles() -> Iterator[Case]:
 
 def pairs() -> Iterator[Case]:
     """Yield every pair of faults of every scenario."""
-    for name in SCENARIOS:
+    for name in planned():
         yield from pairs_of(name)
 
 

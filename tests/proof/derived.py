@@ -151,6 +151,11 @@ def _edited(**tags: str) -> Move:
 def mend(world: World) -> None:
     """The owners of both give them their tags back, consent included."""
     people.mend(world)
+    mend_signature(world)
+
+
+def mend_signature(world: World) -> None:
+    """The owner of the signature gives it its tags back."""
     version = current(world, "sas")
     wanted = world.wanted[version.ref]
     kept = {tag: text for tag, text in version.tags.items() if tag == "CredentialId"}

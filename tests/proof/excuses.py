@@ -19,6 +19,7 @@ class Excuse(StrEnum):
     THEIRS = "a person wrote the version, and looks after what it replaced"
     TOLD = "an incident was reported as not finished"
     KEY = "a compromised key went before what it had made could move on"
+    STORE = "the record of the source went back in time, was lost, or was exchanged"
     CLAIM = "a person must mend the secret, and was told so"
 
 

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from engine.errors import LeaseUnavailable, RekeyError
-from engine.model.record import Listed, Record
+from cloud.storage.leases import checked
+from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
+from engine.model.record import Listed, Record, parts_of
 from tests.proof.hand import Hand
 
 LEASE_SECONDS = 60.0
@@ -45,18 +46,22 @@ class ModelLease:
     etag: int = -1
     further: list[ModelLease] = field(default_factory=list)
     """The leases on the further parts of the same source."""
-    _record: Record = field(default_factory=Record)
+    part: str = ""
+    """Which of the source's parts this is the lease on."""
+    _record: Record | NeedsHuman = field(default_factory=Record)
 
     @property
     def record(self) -> Record:
-        """What is known of the source, as read or written last."""
+        """What is known of the source; raises NeedsHuman where that is another source's record."""
+        if isinstance(self._record, NeedsHuman):
+            raise self._record
         return self._record
 
     @property
     def held(self) -> bool:
         """Return whether the account would still take this lease and those on other parts."""
         lasts = self.claim.until > self.hand.world.kernel.time()
-        is_mine = self.claim.holder == self.number and lasts
+        is_mine = self._is_mine and lasts
         return is_mine and all(lease.held for lease in self.further)
 
     @property
@@ -76,8 +81,19 @@ class ModelLease:
         self._still_mine()
         self.claim.until = self.hand.world.kernel.time() + LEASE_SECONDS
 
+    @property
+    def _is_mine(self) -> bool:
+        """Return whether the blob is there, and nobody has taken its lease since.
+
+        While the account fails over nobody can take it: the holder's own clock is all that counts.
+        """
+        world = self.hand.world
+        stored = world.storage(self.hand.worker.deployment).get(self.part)
+        is_there = stored is self.claim or world.down.get("storage", 0.0) > world.kernel.time()
+        return is_there and self.claim.holder == self.number
+
     def _still_mine(self) -> None:
-        if self.claim.holder != self.number:
+        if not self._is_mine:
             raise LeaseUnavailable("another worker has it")
 
     def _must_be_held(self) -> None:
@@ -86,7 +102,11 @@ class ModelLease:
 
     async def read_record(self) -> None:
         """Read what is known of the source; fails if the lease is not held."""
-        self._record, self.etag = await self.hand.reach("record", self._read, changes=True)
+        record, self.etag = await self.hand.reach("record", self._read, changes=True)
+        try:
+            self._record = checked(record, self.part, self.where)
+        except NeedsHuman as error:
+            self._record = error
 
     def _read(self) -> tuple[Record, int]:
         self._must_be_held()
@@ -105,6 +125,7 @@ class ModelLease:
         self._must_be_held()
         if self.claim.etag != etag:
             raise LeaseUnavailable("the record was written by somebody else")
+        self.hand.world.remember()
         self.claim.record, self.claim.etag = record, etag + 1
         return self.claim.etag
 
@@ -134,7 +155,9 @@ class ModelLeases:
             "acquire", lambda: self._acquire(source, owner.lower(), whole or source), changes=True
         )
         claim = self._claims[source]
-        lease = ModelLease(self.hand, claim, whole or source, number, requested + LEASE_SECONDS)
+        lease = ModelLease(
+            self.hand, claim, whole or source, number, requested + LEASE_SECONDS, part=source
+        )
         outer: ModelLease | None = self.hand.worker.lease
         if outer:
             outer.further.append(lease)
@@ -151,9 +174,10 @@ class ModelLeases:
 
     async def peek(self, source: str) -> Record | None:
         """Return the record of a source without its lease."""
-        return await self.hand.reach(
+        record = await self.hand.reach(
             "peek", lambda: self._claims[source].record if source in self._claims else None
         )
+        return checked(record, parts_of(source)[0], "the record") if record else None
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""
@@ -163,6 +187,8 @@ class ModelLeases:
 
     def _acquire(self, source: str, owner: str, whole: str) -> int:
         world = self.hand.world
+        if source not in self._claims:
+            world.remember()
         claim = self._claims.setdefault(source, Claim(Record(source=whole, owner=owner)))
         if claim.holder and claim.until > world.kernel.time():
             raise LeaseUnavailable(f"another worker has {source}")

@@ -21,10 +21,10 @@ class ModelVaults:
         now = lambda: self._current(ref, self._versions(ref))  # noqa: E731
         then = lambda: self._current(ref, self._stale(ref))  # noqa: E731
         shown = await self.hand.reach("read", now, about=ref, stale=then)
-        worker, latest = self.hand.worker, self._versions(ref)[-1]
+        worker, versions = self.hand.worker, self.hand.world.vault.get(ref)
         worker.shown[ref] = shown
         worker.lagging.discard(ref)
-        if shown.enabled and shown.version != latest.version:
+        if shown.enabled and not (versions and shown.version == versions[-1].version):
             worker.lagging.add(ref)
         return shown
 
@@ -69,6 +69,8 @@ class ModelVaults:
     def _retag(
         self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
     ) -> SecretVersion:
+        if all(version.version != secret.version for version in self._versions(secret.ref)):
+            raise NotFound("no such version")
         self.hand.world.watch.retagged(secret, tags, basis)
         return self._change(secret.ref, secret.version, tags=tags)
 
@@ -78,7 +80,7 @@ class ModelVaults:
         await self.hand.reach("disable", effect, changes=True, guarded=True, about=ref)
 
     def _disable(self, ref: SecretRef, version: str) -> None:
-        if any(candidate.version == version for candidate in self._versions(ref)):
+        if any(candidate.version == version for candidate in self.hand.world.vault.get(ref, ())):
             self.hand.world.watch.disabled(version)
             self._change(ref, version, enabled=False)
 
@@ -91,7 +93,6 @@ class ModelVaults:
         return self.hand.world.vault[ref]
 
     def _stale(self, ref: SecretRef) -> Sequence[SecretVersion]:
-        self._versions(ref)
         versions = self.hand.world.stale(ref)
         if not versions:
             raise NotFound(f"{ref} does not exist")

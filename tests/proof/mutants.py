@@ -26,10 +26,10 @@ from engine.model import manual, tags
 from engine.model import record as records
 from engine.model.policy import Policy
 from engine.model.record import Record
-from engine.model.tags import CAUSE
+from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import confirming, ending, issuing, ownership, publishing, run
+from engine.rotate import compromised, confirming, ending, issuing, ownership, publishing, run
 from engine.rotate.compromised import Compromised
 from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
@@ -45,6 +45,7 @@ from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback
+from engine.rotate.unrecorded import Unrecorded
 from engine.rotate.work import Work
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
@@ -58,6 +59,7 @@ from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelQueue
 
 DERIVED = "tests/engine/rotate/test_derived.py"
+RECORDS = "tests/adversary/test_records.py"
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -522,6 +524,20 @@ def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReplacedList, "_read", early)
 
 
+def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    return item.compromised and pending.credential_id == managed.credential_id
+
+
+def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
+    """Forget for which version a look was promised."""
+    promised = UnderLease._promised
+
+    async def vague(self: UnderLease, record: Any, item: WorkItem, seconds: float) -> Any:
+        return await promised(self, record, replace(item, version=None), seconds)
+
+    patch.setattr(UnderLease, "_promised", vague)
+
+
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 ANY_SLOT = (f"one/{SLOTS}", f"one/{MANY}", f"one/{ONE}")
 INCIDENTS = tuple(
@@ -732,6 +748,56 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(Record, "abandoned", property(lambda record: record.touched)),
         "P4",
         (f"restored/{MANY}",),
+    ),
+    "what a record that went back has forgotten is never told of": Mutant(
+        _function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
+    ),
+    "an incident that no record can note is skipped": Mutant(
+        _method(run.Run, "_claim"),
+        "P5",
+        ("records-in-incident/two-logins!i32=m1+i45=m2+i53=m1+i59=m2",),
+    ),
+    "what an operation without a record made is left": Mutant(
+        _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
+    ),
+    "the incident of a deleted secret is over": Mutant(
+        _function(WorkItem, "returning", lambda _: None),
+        "P5",
+        (),
+        (
+            "tests/engine/rotate/test_entry.py::test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work",
+        ),
+    ),
+    "a look that its record has forgotten has nothing to look at": Mutant(
+        _function(Sight, "is_forgotten", property(lambda _: False)),
+        "P1",
+        (),
+        ("tests/engine/rotate/test_sight.py::test_a_look_that_the_record_has_forgotten_looks",),
+    ),
+    "a look does not say for which version it was": Mutant(
+        _looks_without_a_version,
+        "P1",
+        (),
+        (
+            f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_for_five_minutes",
+        ),
+    ),
+    "an incident cuts off whatever has the place of an older key": Mutant(
+        _function(decide, "_leaked_again", _in_the_same_place),
+        "P4",
+        (
+            "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1",
+        ),
+    ),
+    "what a healed key has overwritten is retired": Mutant(
+        _function(draft, "_is_overwritten", lambda *_: False),
+        "P8",
+        ("slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",),
+    ),
+    "who cannot enable a purged version is told to": Mutant(
+        _function(compromised, "PURGED_FIX", "enable that version"),
+        "P8",
+        (f"deleted-in-incident/{SLOTS}#100",),
     ),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }

@@ -11,8 +11,10 @@ from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OPERATION, RETIRE
 from engine.secret import SecretRef
+from tests.proof.deleting import DELETED
 from tests.proof.derived import DERIVED
 from tests.proof.further import FURTHER
+from tests.proof.going_back import GOING_BACK
 from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
@@ -292,5 +294,7 @@ SCENARIOS = {
         *LISTED,
         *(make("listed") for make in (_one, _incident_alone, _retirement)),
         *(make("two-by-name") for make in (_rotation, _incident_alone, _retirement)),
+        *GOING_BACK,
+        *DELETED,
     ]
 }

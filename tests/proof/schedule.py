@@ -383,6 +383,8 @@ class Schedule:
                 self._compare()
                 if not self._restless():
                     break
+                if 0 < at.ending < self.scenario.mends:
+                    self._mend()
                 after = STRETCHES[at.ending]
                 hours = {self._audited(self._full_hour(after), ref) for ref in self._owned()}
                 at.hours = [*sorted(hours | self._opening(after))]
@@ -439,7 +441,9 @@ class Schedule:
         """
         self._say("a person mends what is theirs to mend")
         for outcome in self.world.watch.outcomes:
-            if unread := UNREAD.search(outcome.reason):
+            unread = UNREAD.search(outcome.reason)
+            versions = self.world.vault.get(outcome.item.ref, [])
+            if unread and any(version.version == unread[1] for version in versions):
                 self.world.edit(outcome.item.ref, unread[1], enabled=True)
         if self.scenario.mend:
             self._by_hand(self.scenario.mend)
@@ -483,7 +487,8 @@ class Schedule:
             at.audits, at.is_last = 0, False
         while at.audits < MOST_AUDITS:
             audit = min(self._audited(self._full_hour(HOUR), ref) for ref in self._owned())
-            if audit >= moment or not self.world.watch.refuses():
+            watch = self.world.watch
+            if audit >= moment or not (watch.refuses() or watch.is_unsure()):
                 break
             at.audits += 1
             self._sweep(audit)

@@ -18,8 +18,10 @@ def cases(place: str) -> Iterator[Case | real.RealCase]:
 
     Every fault, then every order; of its pairs, of a kind's writes, or seeds.
 
-    `owners/many#200` is the first two hundred seeds of one scenario.
+    `owners/many#200` is the first two hundred seeds of one scenario, `owners/many!i9=m2` one script.
     """
+    if "!" in place:
+        return iter([Case.parse(place)])
     scenario, _, number = place.partition("#")
     if number:
         return (Case(scenario, seed=seed) for seed in range(int(number)))

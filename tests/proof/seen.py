@@ -66,6 +66,8 @@ def _outside(world: World) -> Hashable:
     return (
         tuple(messages),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
+        tuple((ref, tuple(map(_version, versions))) for ref, versions in world.deleted.items()),
+        frozenset(world.purged),
         tuple((source, _source(world, source)) for source in world.sources),
         tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
         frozenset(world.by_hand),

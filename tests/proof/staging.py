@@ -63,6 +63,10 @@ class Scenario:
     """On so many days in a row its daily audits come, before the overlap has passed."""
     mend: Move | None = None
     """What a person does in the end, where something is left that only a person can mend."""
+    mends: int = 1
+    """How often somebody does that, each time a day later, while they are told of more."""
+    is_planned: bool = True
+    """Faults at numbered calls are played; where not, its moves alone tell it from a neighbour."""
 
 
 def source_of(kind: str, name: str = "app") -> str:

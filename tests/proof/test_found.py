@@ -205,6 +205,30 @@ FOUND = {
     "the message that looks for the end of a change rests where its secret was parked meanwhile": (
         "slow-incident/one-slow#508"
     ),
+    "what a record that went back has forgotten lives on, and nobody is told to revoke it": (
+        "rolled-back-twice/many"
+    ),
+    "an incident is called skipped where no record of several logins can note it": (
+        "records-in-incident/two-logins!i32=m1+i45=m2+i53=m1+i59=m2"
+    ),
+    "an incident cuts a key off that was made since, for an older one had its place": (
+        "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1"
+    ),
+    "what an operation made in vain stays, once its record was lost twice": (
+        "records/many!i8=m1+c14=1+i24=m0+i31=m0"
+    ),
+    "a purged version parks its incident for good, as nobody can enable it": (
+        "deleted-in-incident/two-slots#3"
+    ),
+    "who is overtaken after a password was set fails for another reason, and does not say that": (
+        "deleted-in-incident/one-slot!i14=m0+i16=m1"
+    ),
+    "a key that is healed in the place of the one to retire parks its secret for good": (
+        "slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0"
+    ),
+    "who sets a password back renews the lease before the time that Azure has named": (
+        "records/one-slot!c5=1+c6=1+c7=1+c8=1+i15=l4+m14=throttle"
+    ),
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),

@@ -32,6 +32,9 @@ def untold(watch: Watch) -> str:
 
 def _is_told(watch: Watch, record: Record) -> bool:
     ref = SecretRef.parse(record.owner)
+    if ref not in watch.world.vault:
+        # Who has deleted it looks after it.
+        return True
     current = watch.world.vault[ref][-1]
     reported = any(
         outcome.result == "parked" and outcome.item.ref == ref for outcome in watch.outcomes
@@ -43,6 +46,9 @@ def _is_told(watch: Watch, record: Record) -> bool:
 
 
 def _was_disabled(watch: Watch, record: Record) -> bool:
-    """Return whether somebody has enabled it again, or broken it, less than a day ago."""
-    now = watch.world.kernel.time()
-    return watch.excuses.cover(Excuse.BROKEN, record.source, now)
+    """Return whether somebody has enabled it again, or broken it, less than a day ago.
+
+    Or the record went back to a time when it was at that change.
+    """
+    now, known = watch.world.kernel.time(), (Excuse.BROKEN, Excuse.STORE)
+    return any(watch.excuses.cover(excuse, record.source, now) for excuse in known)

@@ -221,10 +221,15 @@ class Watch:
     def published(self, version: SecretVersion, shown: Mapping[SecretRef, SecretVersion]) -> None:
         """Check a version that Rekey just wrote; `shown` is what its worker has read before."""
         basis = shown.get(version.ref)
-        before, name = self.world.vault[version.ref][-2], version.ref.name
+        versions, name = self.world.vault[version.ref], version.ref.name
         credential = credential_in(version.value.reveal() if version.value else "")
         if credential not in self.proved:
             raise Broken(f"P3: {name} was given a value that no source had accepted")
+        if len(versions) == 1:
+            # It was purged between the fresh read and this write, which made it anew.
+            self.excuses.used[Excuse.RACED] += 1
+            return
+        before = versions[-2]
         if basis is None or not basis.enabled:
             raise Broken(f"people: {name} was written although its current version was disabled")
         raced = not _is_same(basis, before)
@@ -322,9 +327,12 @@ class Watch:
         source = self.source_of(old)
         if source is None or held == credential_in(new.value.reveal() if new.value else ""):
             return
+        claim = self.world.claims.get(parts_of(source)[0])
         if (
             self.single(source)
             or source in self.cut
+            # Nobody can tell any more whether the current version holds what leaked.
+            or (claim and not self.world.purged.isdisjoint(claim.record.compromised))
             or not self.world.sources[source].accepts(held)
         ):
             return
@@ -418,8 +426,7 @@ class Watch:
                 continue
             held = next(
                 version
-                for all_ in self.world.vault.values()
-                for version in all_
+                for version in self.world.every_version()
                 if version.version == pending.version
             )
             late = now >= pending.at + (pending.at - published.created)
@@ -458,7 +465,11 @@ class Watch:
         roots = descent.roots(self, source)
         if STATE in self.world.vault[ref][-1].tags:
             # Whom it concerns has been told: what was parked is tried again every day.
-            told = (excuses.granted.get((Excuse.BROKEN, at), now) for at in roots)
+            told = [
+                excuses.granted.get((excuse, at), now)
+                for at in roots
+                for excuse in (Excuse.BROKEN, *further)
+            ]
             now = min(now, *told)
         if self._waits_for_its_primary(ref) or self._is_told(ref, source):
             excuses.used[Excuse.TOLD] += 1
@@ -510,10 +521,9 @@ class Watch:
 
     def _known(self, credential: str) -> bool:
         """Return whether some version in a vault holds a credential."""
-        versions = (version for all_ in self.world.vault.values() for version in all_)
         return any(
             version.value and credential_in(version.value.reveal()) == credential
-            for version in versions
+            for version in self.world.every_version()
         )
 
     def _nothing_cut_off(self) -> None:
@@ -546,14 +556,14 @@ class Watch:
 
         Restored, it needs its first version no more.
         """
-        current = (versions[-1].value for versions in self.world.vault.values())
+        secrets = (*self.world.vault.values(), *self.world.deleted.values())
+        current = (versions[-1].value for versions in secrets)
         return any(value and credential_in(value.reveal()) == credential for value in current)
 
     def _enabled(self, version: str) -> bool:
         return any(
             candidate.version == version and candidate.enabled
-            for all_ in self.world.vault.values()
-            for candidate in all_
+            for candidate in self.world.every_version()
         )
 
     def holds(self, version: SecretVersion) -> bool:
@@ -579,10 +589,9 @@ class Watch:
         self.said(
             f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}"
         )
-        versions = self.world.vault.get(outcome.item.ref, [])
-        if outcome.new_version and not any(
-            version.version == outcome.new_version for version in versions
-        ):
+        versions = self.world.versions_of(outcome.item.ref)
+        known = {version.version for version in versions} | self.world.purged
+        if outcome.new_version and outcome.new_version not in known:
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
@@ -590,7 +599,7 @@ class Watch:
         self._really_ours(outcome, versions)
         if outcome.result == "parked":
             self._told(outcome, versions)
-            self._parked(outcome, versions, worker)
+            self._parked(outcome, self.world.vault.get(outcome.item.ref, []), worker)
             if "nobody knows" in outcome.reason and outcome.fix.endswith(
                 ", then rotate it by hand"
             ):
@@ -703,7 +712,8 @@ class Watch:
             return
         for ref, since in self.refused.items():
             bound = HEALED_SECONDS + self._takes(refused[ref])
-            if now - max(since, self.disturbed) > bound and not self._lapsed(ref, refused[ref]):
+            late = now - max(since, self.disturbed) > bound
+            if late and not self._lapsed(ref, refused[ref], Excuse.STORE):
                 raise Broken(
                     f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"
                 )
@@ -720,6 +730,12 @@ class Watch:
             not self.holds(current) or descent.lags(self, source, current)
             for _, source, current in self._watched()
         )
+
+    def is_unsure(self) -> bool:
+        """Return whether a record has just gone back, so that only audits find what it knew."""
+        now = self.world.kernel.time()
+        granted = self.excuses.granted.items()
+        return any(excuse is Excuse.STORE and until >= now for (excuse, _), until in granted)
 
     def _watched(self) -> Iterator[tuple[SecretRef, str, SecretVersion]]:
         for ref, versions in self.world.vault.items():
@@ -754,7 +770,8 @@ class Watch:
         for source, strand in self.strands.items():
             if strand.look and not self.world.workers and not self._is_late(source):
                 strand.look = False
-                if not self._known(self._held(source)):
+                now, is_known = self.world.kernel.time(), self._known(self._held(source))
+                if not is_known and not self.excuses.cover(Excuse.STORE, source, now):
                     self._looked_after(source)
 
     def _looked_after(self, source: str) -> None:
@@ -762,6 +779,9 @@ class Watch:
         soonest = min((message.visible for message in world.messages), default=None)
         claim = world.claims.get(parts_of(source)[0])
         owner = claim.record.owner if claim else ""
+        if owner and not any(str(ref).lower() == owner for ref in world.vault):
+            # Its secret was deleted: once it is recovered, what it holds must be accepted again.
+            return
         holding = [
             ref
             for ref, all_ in world.vault.items()

@@ -5,14 +5,16 @@ Vaults, sources, leases and queues as plain state, and the workers on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
-from engine.errors import TransientError
+from engine.errors import NeedsHuman, TransientError
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
+from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -52,6 +54,14 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What the app's own storage held at some time."""
+
+    records: Mapping[str, Record]
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
 class Skewed:
     """The engine's clock, which goes before or after the vault's."""
 
@@ -78,6 +88,10 @@ class World:
     kernel: Kernel = field(default_factory=Kernel)
     mint: Mint = field(default_factory=Mint)
     vault: dict[SecretRef, list[SecretVersion]] = field(default_factory=dict)
+    deleted: dict[SecretRef, list[SecretVersion]] = field(default_factory=dict)
+    """The secrets that somebody has deleted and may recover; their names cannot be written."""
+    purged: set[str] = field(default_factory=set)
+    """The versions that nobody can recover any more."""
     sources: dict[str, Source] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     other_scopes: tuple[str, ...] | None = None
@@ -88,6 +102,8 @@ class World:
     claims: dict[str, Claim] = field(default_factory=dict)
     far: dict[str, Claim] = field(default_factory=dict)
     """The records of a second deployment."""
+    past: list[Stored] | None = None
+    """The app's storage as it was before each write of a record; None where nothing goes back."""
     deployments: tuple[str, ...] = ("",)
     serving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Which vaults each deployment serves, where there are several."""
@@ -169,6 +185,12 @@ class World:
         """Return whether a worker's policy lets some vault's secrets rotate a source."""
         return any(worker.rules.allows(vault, source) for vault in worker.rules.scopes)
 
+    def remember(self) -> None:
+        """Keep the records and the queues as they are, before a record is written."""
+        if self.past is not None:
+            records = {source: claim.record for source, claim in self.claims.items()}
+            self.past.append(Stored(records, tuple(map(replace, self.messages))))
+
     def storage(self, deployment: str) -> dict[str, Claim]:
         """Return the records of a deployment: each has a storage account of its own."""
         return self.claims if deployment == self.deployments[0] else self.far
@@ -204,7 +226,28 @@ class World:
         """
         changed, before = self.before.get(ref, (-NEVER, ()))
         lags = self.serves_a_copy() or self.kernel.time() - changed < LAG_SECONDS
-        return before if lags and before else self.vault[ref]
+        return before if lags and before else self.vault.get(ref, ())
+
+    def versions_of(self, ref: SecretRef) -> list[SecretVersion]:
+        """Return the versions of a secret, whether it is deleted or not."""
+        return self.vault.get(ref) or self.deleted.get(ref, [])
+
+    def every_version(self) -> Iterator[SecretVersion]:
+        """Return every version that there is, those of deleted secrets included."""
+        return chain.from_iterable((*self.vault.values(), *self.deleted.values()))
+
+    def delete(self, ref: SecretRef) -> None:
+        """Delete a secret by hand: nobody can read it, or write its name, until it is recovered."""
+        self._remember(ref)
+        self.deleted[ref] = self.vault.pop(ref)
+
+    def recover(self, ref: SecretRef) -> None:
+        """Recover a deleted secret, with every version that it had."""
+        self.vault[ref] = self.deleted.pop(ref)
+
+    def purge(self, ref: SecretRef) -> None:
+        """Remove a deleted secret for good."""
+        self.purged |= {str(version.version) for version in self.deleted.pop(ref)}
 
     def land[T](self, label: str, effect: Callable[[], T], lease: Any) -> T:
         """Let a change take effect."""
@@ -223,11 +266,19 @@ class World:
         shown: Mapping[SecretRef, SecretVersion] = NOTHING,
     ) -> SecretVersion:
         """Add a version; `shown` is what its worker has read last of each secret."""
+        if ref in self.deleted:
+            raise NeedsHuman(
+                "writing a new version: the name belongs to a deleted secret",
+                where=str(ref),
+                fix="recover the deleted secret, or purge it",
+                code="ObjectIsDeletedButRecoverable",
+            )
         self._remember(ref)
+        number = sum(1 for _ in self.every_version()) + len(self.purged) + 1
         versions = self.vault.setdefault(ref, [])
         version = SecretVersion(
             ref,
-            f"v{sum(map(len, self.vault.values())) + 1}",
+            f"v{number}",
             draft.value,
             enabled=True,
             created=self.kernel.now(),
@@ -290,12 +341,18 @@ class World:
 
     def repeat_incident(self, name: str, credential: str) -> None:
         """Report once more that a credential is known, as if the first report had failed."""
-        versions = self.vault[SecretRef(VAULT, name)]
+        versions = self.vault.get(SecretRef(VAULT, name), [])
         holding = next(
-            candidate
-            for candidate in versions
-            if candidate.value and credential_in(candidate.value.reveal()) == credential
+            (
+                candidate
+                for candidate in versions
+                if candidate.value and credential_in(candidate.value.reveal()) == credential
+            ),
+            None,
         )
+        if holding is None:
+            # Its last version was purged: whoever did that looks after what it held.
+            return
         self.ask(name, version=holding.version, compromised=True, force=True)
 
     def deliver(self, message: Message) -> Worker:
@@ -372,7 +429,8 @@ class World:
         message: Message = worker.message
         error = worker.task.exception() if worker.task else None
         if error is None:
-            self.messages.remove(message)
+            # It may be gone, or there once more, with the storage that held it.
+            self.messages = [other for other in self.messages if other is not message]
             self.watch.consumed(message, worker.number)
             return
         self.watch.failed(error)
@@ -382,7 +440,7 @@ class World:
             # The host moves it to the poison queue, whose function parks the secret.
             message.what, message.visible = "park", self.kernel.time()
         elif message.tries >= MAX_TRIES and message.what == "sweep":
-            self.messages.remove(message)
+            self.messages = [other for other in self.messages if other is not message]
 
     def visible(self) -> list[Message]:
         """Return the messages that can be delivered now."""

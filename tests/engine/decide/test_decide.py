@@ -374,6 +374,14 @@ def test_a_compromised_credential_that_is_in_use_again_is_replaced_before_it_is_
     assert decision.at_once
 
 
+def test_a_credential_in_the_slot_of_an_older_one_keeps_its_overlap_in_anothers_incident() -> None:
+    """A record that went back lists a retirement from before the slot was filled anew."""
+    secret = version(changes=pending(-SECOND, "key1"))
+    retired = str(secret.tags["RekeyRetire"]).split(" ")[1]
+    assert isinstance(judge(secret, item(version=retired, compromised=True)), Rotate)
+    assert isinstance(judge(secret, item(version="another", compromised=True)), Retire)
+
+
 @pytest.mark.parametrize(
     ("window", "force", "expected"),
     [

@@ -12,6 +12,7 @@ import pytest
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record, parts_of
+from engine.rotate.compromised import PURGED_FIX
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -192,6 +193,20 @@ async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
     assert outcome.result == "parked"
     assert "cannot be read and may still be accepted" in outcome.reason
     assert rig.passwords() == before
+
+
+@pytest.mark.parametrize(("is_purged", "fix"), [(False, "enable that version"), (True, PURGED_FIX)])
+async def test_who_cannot_enable_a_leaked_version_is_told_another_way_out(
+    fix: str, *, is_purged: bool
+) -> None:
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
+    if is_purged:
+        kept = [known for known in rig.vault.versions(SQL) if known.version != leaked.version]
+        rig.vault.secrets[SQL] = kept
+    outcome = await report(rig, leaked)
+    assert outcome.fix.startswith(fix)
 
 
 async def test_an_incident_at_one_source_changes_nothing_at_the_one_that_its_secret_now_names() -> (

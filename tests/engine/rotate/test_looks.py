@@ -33,6 +33,7 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
     assert record.look_at == at.now + timedelta(seconds=LOOK_AFTER)
     ((seconds, look),) = at.posted()
     assert seconds == LOOK_AFTER
+    assert look["version"] == at.secret.version
     counts = (look["follow_up"], look["waited"], look["deferred"])
     assert (counts, look["source"]) == ((3, 0, 4), at.lease.source)
 

@@ -177,6 +177,7 @@ OURS, THEIRS = "rekey-prod", "rekey-test"
 OPERATION_OF_V2 = operation_id(REF, V2)
 WROTE_V1 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V1))
 WROTE_V2 = Record(published=Write("operation", "key1", "digest", V3, NOW, version=V2))
+WROTE_V3 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V3))
 RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
 DUE = Pending(NOW, V2, "key2")
 
@@ -208,7 +209,30 @@ class Listing:
             WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None, id="of an older operation"
         ),
         pytest.param(Record(), {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="unrecorded"),
-        pytest.param(WROTE_V2, {RETIRE: RETIRED}, (), None, id="what ours had to retire"),
+        pytest.param(
+            WROTE_V2, {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="superseded since the record"
+        ),
+        pytest.param(
+            replace(WROTE_V1, earlier=(V2,)), {RETIRE: RETIRED}, (), None, id="ours, as recorded"
+        ),
+        pytest.param(
+            replace(WROTE_V3, earlier=(V2,)), {RETIRE: RETIRED}, (), None, id="retired long ago"
+        ),
+        pytest.param(
+            replace(WROTE_V3, pending=DUE), {RETIRE: RETIRED}, (), None, id="still to be retired"
+        ),
+        pytest.param(
+            replace(WROTE_V3, gone=(V2,)), {RETIRE: RETIRED}, (), None, id="known to be refused"
+        ),
+        pytest.param(WROTE_V2, {RETIRE: "soon"}, (), None, id="nonsense, and a record"),
+        pytest.param(Record(), {RETIRE: "soon"}, (), f"tag {RETIRE} names", id="nonsense alone"),
+        pytest.param(
+            replace(WROTE_V2, source="here"),
+            {RETIRE: RETIRED},
+            (Listed("here", str(REF).lower(), DUE),),
+            f"tag {RETIRE} names",
+            id="the record of this very source lists another",
+        ),
         pytest.param(
             Record(),
             {RETIRE: RETIRED},
@@ -236,6 +260,24 @@ async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
     park = await other_writer(parts, record, version(changes=changes))
     assert (park.reason if park else "").startswith(expected or "")
     assert (park is None) is (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fix"),
+    [
+        ({}, f"remove the tag {OPERATION}"),
+        ({RETIRE: RETIRED}, f"revoke {'k' * 60} unless it is in use and remove {OPERATION}"),
+    ],
+)
+async def test_who_is_told_of_an_older_record_is_told_what_nobody_will_retire(
+    changes: dict[str, str | None], fix: str
+) -> None:
+    parts = scene().service().engine
+    shown = version(changes={OPERATION: OPERATION_OF_V2, **changes})
+    park = await other_writer(parts, WROTE_V2, shown)
+    assert park
+    assert "the record is older" in park.reason
+    assert fix in park.fix
 
 
 async def test_a_deployment_without_a_name_takes_no_version_for_anothers() -> None:

@@ -81,7 +81,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
 ) -> None:
     if facts.get("ahead"):
         facts = {**facts, "ahead": at.announced(2 * MINUTE)}
-    before = at.know(**at.times(facts))
+    before = at.know(begun=at.now - HOUR, **at.times(facts))
     sight = seen(at, **item)
     await sight.look()
     assert sight.needless.startswith(needless)
@@ -90,6 +90,17 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     assert sight.is_promised is follows
     if needless.startswith("another"):
         assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
+
+
+async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
+    """No look is posted before a change is noted: so the record is older, or was lost."""
+    sight = seen(at, action="audit", follow_up=1)
+    await sight.look()
+    assert sight.is_forgotten
+    assert sight.needless == ""
+    assert not seen(at, action="audit").is_forgotten
+    at.know(begun=at.now)
+    assert not sight.is_forgotten
 
 
 async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(

@@ -132,7 +132,8 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
     write(rig, FIRST)
     later = rig.clock.now() + HOUR
-    await note(rig, source, blind=is_unknown, open_until=later, gone=(older,))
+    begun = rig.clock.now() - HOUR
+    await note(rig, source, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
     passwords = rig.passwords()
     outcome = await handle(rig, version=older, trigger="event", source=source, **fields)
     assert outcome.result == result

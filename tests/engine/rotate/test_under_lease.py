@@ -18,6 +18,8 @@ from engine.rotate.under_lease import (
     hold,
 )
 from engine.secret import SecretRef
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
 from tests.engine.rotate.held import Held, held
 from tests.shared.scene import NAME, refuse, scene
 
@@ -166,3 +168,26 @@ async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_rec
     record = at.record
     assert (record.touched, record.begun, record.asked) == ("earlier", before.begun, before.asked)
     assert record.changing is None
+
+
+async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> None:
+    """Whoever failed may have to set a password back, for which a lease is needed, too."""
+    busy, answers = json_response(429, {}, {"Retry-After": "9"}), [0]
+
+    async def throttled(request: Request, call: Call) -> Response:
+        if request.headers.get("x-ms-lease-action") != "renew":
+            return await call()
+        answers[0] += 1
+        return busy if answers[0] == 1 else await call()
+
+    async with held(scene(), intercept=throttled) as at:
+        at.rig.clock.advance(45)
+        for passed, sent in ((0, 1), (3, 1)):
+            at.rig.clock.advance(passed)
+            with pytest.raises(TransientError) as caught:
+                await at.lease.ensure(CALL_SECONDS)
+            assert caught.value.retry_after == 9 - passed
+            assert answers[0] == sent
+        at.rig.clock.advance(6)
+        await at.lease.ensure(CALL_SECONDS)
+        assert answers[0] == 2

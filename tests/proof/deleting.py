@@ -1,0 +1,261 @@
+"""Situations in which people delete a secret, recover it, purge it, and make it anew.
+
+A deleted secret is not found, and its name cannot be written until it is recovered or purged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.model.incident import LEAKED, deleted_at
+from engine.model.tags import OURS
+from engine.model.workitem import operation_id
+from engine.rotate.compromised import PURGED_FIX
+from engine.secret import SecretRef, SecretVersion
+from tests.proof import people
+from tests.proof.derived import key_and_sas, mend_signature
+from tests.proof.excuses import Excuse
+from tests.proof.further import all_of
+from tests.proof.lasting import LOOKS_OF_A_DAY, under_way
+from tests.proof.sources import Many, Slots
+from tests.proof.staging import (
+    FIRST,
+    SECOND,
+    Move,
+    Scenario,
+    ask,
+    credential_of,
+    due,
+    incident,
+    proven,
+    rotated,
+    source_of,
+)
+from tests.proof.watch import AUDITED_SECONDS
+from tests.proof.world import VAULT, World
+
+SLOTTED = ("two-slots", "two-logins", "many", "listed")
+EVERY = (*SLOTTED, "one-slot")
+SWEPT_SECONDS = 2 * 3600.0
+"""Within what time of its recovery a sweep has found what a deletion had kept from being done."""
+APP = SecretRef(VAULT, "app")
+
+
+def delete(world: World) -> None:
+    """Somebody deletes the secret."""
+    if APP in world.vault:
+        world.delete(APP)
+
+
+def recover(world: World) -> None:
+    """Somebody recovers it."""
+    if APP in world.deleted:
+        # Nothing tells Rekey of that before the next sweep.
+        source, until = source_of(people.kind_of(world)), world.kernel.time() + SWEPT_SECONDS
+        world.watch.excuses.grant(Excuse.BROKEN, source, until)
+        world.recover(APP)
+
+
+def purge(world: World) -> None:
+    """Somebody removes it for good, and looks after what it held."""
+    versions = world.versions_of(APP)
+    if not versions:
+        return
+    delete(world)
+    watch = world.watch
+    watch.disowned |= {credential_of(version) for version in versions}
+    watch.orphaned |= {f"rekey {operation_id(APP, str(version.version))}" for version in versions}
+    watch.protected = [it for it in watch.protected if it.version not in _ids(versions)]
+    watch.excuses.grant(Excuse.THEIRS, "app")
+    world.purge(APP)
+
+
+def _ids(versions: Sequence[SecretVersion]) -> set[str]:
+    return {str(version.version) for version in versions}
+
+
+def anew(world: World) -> None:
+    """Somebody makes a secret of that name anew, with another credential and the owner's tags."""
+    if APP in world.vault:
+        return
+    versions = world.versions_of(APP)
+    before = versions[-1].tags if versions else world.wanted[APP]
+    kept = {tag: text for tag, text in before.items() if tag not in OURS}
+    purge(world)
+    slot, value = _credential(world, kept.get("CredentialId"))
+    world.secret("app", value, 90, kept | {"CredentialId": slot})
+
+
+def same_anew(world: World) -> None:
+    """Somebody makes it anew with the value and every tag that it had, Rekey's own too."""
+    versions = world.versions_of(APP)
+    if APP in world.vault or not versions:
+        return
+    last = versions[-1]
+    people.at_own_risk(world)
+    purge(world)
+    if last.value:
+        version = world.secret("app", last.value.reveal(), 90, last.tags)
+        if last.version not in world.written:
+            # A copy of Rekey's own cannot be told apart.
+            world.written.discard(str(version.version))
+
+
+def _credential(world: World, held: str | None) -> tuple[str, str]:
+    """Make a credential at the source where the secret held none, as a person would."""
+    kind = people.kind_of(world)
+    source, address = world.sources[source_of(kind)], source_of(kind)
+    until = world.kernel.time() + AUDITED_SECONDS
+    world.watch.excuses.grant(Excuse.BROKEN, address, until)
+    if isinstance(source, Many):
+        slot, value = source.add("made by hand, later")
+    else:
+        assert isinstance(source, Slots)
+        slot = SECOND[kind] if kind in SECOND and held == FIRST[kind] else FIRST[kind]
+        value = source.refill(slot)
+    world.watch.disowned.add(value)
+    return slot, value
+
+
+MOVES: Mapping[str, Move] = {
+    "deletes": delete,
+    "recovers": recover,
+    "purges": purge,
+    "makes it anew": anew,
+    "makes it anew as it was": same_anew,
+}
+UNPROVEN = (PURGED_FIX, LEAKED, deleted_at())
+"""What a person is told who must revoke what leaked by hand."""
+FOR_A_WHILE = {name: MOVES[name] for name in ("deletes", "recovers")}
+
+
+def mend(world: World) -> None:
+    """Somebody recovers the secret, or makes it anew; then its owner does what any owner does."""
+    recover(world)
+    anew(world)
+    parked = [outcome for outcome in world.watch.outcomes if outcome.result == "parked"]
+    left = any(it.item.compromised and it.item.version in world.purged for it in parked)
+    if left or any(text in reason for reason in _reasons(world) for text in UNPROVEN):
+        _revoke_leaked(world)
+    if any(PURGED_FIX in reason for reason in _reasons(world)):
+        world.claims.clear()
+    people.mend(world)
+
+
+def _reasons(world: World) -> list[str]:
+    parked = (outcome for outcome in world.watch.outcomes if outcome.result == "parked")
+    return [f"{outcome.reason} {outcome.fix}" for outcome in parked]
+
+
+def _revoke_leaked(world: World) -> None:
+    """Revoke at its source what leaked, unless the secret holds it."""
+    source = world.sources[source_of(people.kind_of(world))]
+    for credential in set(world.watch.compromised) & source.alive():
+        if credential != credential_of(world.vault[APP][-1]):
+            source.revoke(credential)
+
+
+def _deleted(kind: str) -> Scenario:
+    """A secret is deleted, and comes back or does not, while it is rotated."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        ask(world, force=True)
+
+    return Scenario(f"deleted/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False)
+
+
+def _deleted_in_overlap(kind: str) -> Scenario:
+    """The same while what it superseded is retired."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=-1)
+        ask(world, action="retire", trigger="sweep")
+        ask(world, action="audit", trigger="sweep")
+
+    return Scenario(
+        f"deleted-in-overlap/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False
+    )
+
+
+def _deleted_in_incident(kind: str) -> Scenario:
+    """The same while an incident is dealt with: it is not over while what leaked works."""
+
+    def build(world: World) -> None:
+        due(world, kind, days_left=80)
+        proven(world, kind)
+        incident(world)
+        ask(world, action="audit", trigger="sweep")
+
+    return Scenario(
+        f"deleted-in-incident/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False
+    )
+
+
+def _slow(kind: str) -> Scenario:
+    """A secret is deleted while its source is at a change."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 0.01)
+        world.looks = LOOKS_OF_A_DAY
+        ask(world, trigger="sweep", pinned=False)
+
+    return Scenario(
+        f"slow-deleted/{kind}", build, MOVES, mend=mend, mends=2, workers=1, is_planned=False
+    )
+
+
+def _signed() -> Scenario:
+    """A key's secret is deleted while what it signed follows it."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+        ask(world, "sas", action="audit", trigger="event", pinned=False)
+
+    def without_the_key(world: World) -> None:
+        world.watch.excuses.grant(Excuse.CLAIM, "sas")
+        delete(world)
+
+    def both(world: World) -> None:
+        mend(world)
+        mend_signature(world)
+
+    moves = {**FOR_A_WHILE, "deletes": without_the_key}
+    return Scenario("derived-deleted", build, moves, mend=both, mends=2, is_planned=False)
+
+
+def _recovered(kind: str) -> Scenario:
+    """A secret comes back after the overlap that ended while it was deleted."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=1)
+        delete(world)
+        world.advance(2 * 3600.0)
+        recover(world)
+        ask(world, action="retire", trigger="sweep")
+
+    return Scenario(f"recovered/{kind}", build, {}, {"app": 2}, mend=mend, workers=1)
+
+
+def _made_anew(kind: str) -> Scenario:
+    """A secret was made anew in its overlap; what it superseded before is retired all the same."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=1)
+        delete(world)
+        same_anew(world)
+        world.advance(2 * 3600.0)
+        ask(world, action="retire", trigger="sweep")
+
+    return Scenario(f"made-anew/{kind}", build, {}, mend=mend, mends=2, workers=1)
+
+
+DELETED = [
+    *all_of(EVERY, _deleted, _deleted_in_incident),
+    *all_of(SLOTTED, _deleted_in_overlap),
+    *all_of(("two-slots", "two-logins", "many"), _recovered, _made_anew),
+    *all_of(("two-slow", "one-slow"), _slow),
+    _signed(),
+]
