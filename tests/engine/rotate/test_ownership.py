@@ -208,7 +208,24 @@ class Listing:
             WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None, id="of an older operation"
         ),
         pytest.param(Record(), {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="unrecorded"),
-        pytest.param(WROTE_V2, {RETIRE: RETIRED}, (), None, id="what ours had to retire"),
+        pytest.param(
+            WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
+        ),
+        pytest.param(
+            replace(WROTE_V1, gone=(V3,)),
+            {RETIRE: RETIRED.replace(V2, V3)},
+            (),
+            None,
+            id="what ours has retired",
+        ),
+        pytest.param(
+            WROTE_V2,
+            {RETIRE: RETIRED},
+            (Listed("", str(REF).lower(), DUE),),
+            f"tag {RETIRE} names",
+            id="of what the record takes for the current one",
+        ),
+        pytest.param(WROTE_V2, {RETIRE: "nonsense"}, (), None, id="nonsense, after ours"),
         pytest.param(
             Record(),
             {RETIRE: RETIRED},
