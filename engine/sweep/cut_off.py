@@ -21,6 +21,7 @@ from engine.model.record import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.rotate.engine import Engine
+from engine.rotate.ownership import ADDRESS
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
@@ -163,9 +164,13 @@ def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
-    """Return whether work for a secret can come to something: now, or once its tags are mended."""
+    """Return whether work for a secret can come to something.
+
+    Now, or once its tags are mended or the secret is enabled.
+    """
     is_malformed = shown.managed is None and shown.state in ("parked", "drifted")
-    return bool(shown.managed or is_malformed or known or is_replica(shown))
+    is_disabled = shown.state == "disabled" and ADDRESS in shown.secret.tags
+    return bool(shown.managed or is_malformed or is_disabled or known or is_replica(shown))
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
