@@ -637,3 +637,19 @@ async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day
     await stage.run_for(hours=1)
     assert not secret.accepts(leaked.value)
     assert secret.works
+
+
+async def test_an_incident_of_a_secret_that_was_disabled_is_dealt_with_once_it_is_enabled(
+    stage: Stage,
+) -> None:
+    """Nobody has rotated it yet, so no record knows of it."""
+    secret = stage.storage(days_left=60)
+    leaked = secret.current.value
+    stage.disable(secret)
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=5)
+    assert stage.of(secret, "parked"), "nobody is told that it may be accepted"
+    secret.vault.amend(secret.current, enabled=True)
+    await ends_truthfully(stage, secret, location, leaked)
+    assert not secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "ended"

@@ -233,6 +233,23 @@ class Listing:
             f"tag {RETIRE} names",
             id="the record of this very source lists another",
         ),
+            WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
+        ),
+        pytest.param(
+            replace(WROTE_V1, gone=(V3,)),
+            {RETIRE: RETIRED.replace(V2, V3)},
+            (),
+            None,
+            id="what ours has retired",
+        ),
+        pytest.param(
+            WROTE_V2,
+            {RETIRE: RETIRED},
+            (Listed("", str(REF).lower(), DUE),),
+            f"tag {RETIRE} names",
+            id="of what the record takes for the current one",
+        ),
+        pytest.param(WROTE_V2, {RETIRE: "nonsense"}, (), None, id="nonsense, after ours"),
         pytest.param(
             Record(),
             {RETIRE: RETIRED},
