@@ -113,9 +113,11 @@ class Sight:
     def is_forgotten(self) -> bool:
         """Return whether the record does not know of the change that a look is about.
 
-        It was lost, or is older than the look: a failover of its storage loses the last writes.
+        It was lost, or is older than the look: a failover of its storage loses the last writes. For
+        a derived secret no change is sent, so nothing was begun.
         """
-        return bool(self.item.follow_up) and self.record.begun is None
+        record = self.record
+        return bool(self.item.follow_up) and record.begun is None and record.published is None
 
     @property
     def needless(self) -> str:

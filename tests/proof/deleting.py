@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.model.incident import LEAKED, deleted_at
 from engine.model.tags import OURS
 from engine.model.workitem import operation_id
 from engine.rotate.compromised import PURGED_FIX
@@ -124,8 +123,6 @@ MOVES: Mapping[str, Move] = {
     "makes it anew": anew,
     "makes it anew as it was": same_anew,
 }
-UNPROVEN = (PURGED_FIX, LEAKED, deleted_at())
-"""What a person is told who must revoke what leaked by hand."""
 FOR_A_WHILE = {name: MOVES[name] for name in ("deletes", "recovers")}
 
 
@@ -134,17 +131,12 @@ def mend(world: World) -> None:
     recover(world)
     anew(world)
     parked = [outcome for outcome in world.watch.outcomes if outcome.result == "parked"]
-    left = any(it.item.compromised and it.item.version in world.purged for it in parked)
-    if left or any(text in reason for reason in _reasons(world) for text in UNPROVEN):
+    if any(it.item.compromised and it.item.version in world.purged for it in parked):
         _revoke_leaked(world)
-    if any(PURGED_FIX in reason for reason in _reasons(world)):
+    if any(it.fix == PURGED_FIX for it in parked):
+        _revoke_leaked(world)
         world.claims.clear()
     people.mend(world)
-
-
-def _reasons(world: World) -> list[str]:
-    parked = (outcome for outcome in world.watch.outcomes if outcome.result == "parked")
-    return [f"{outcome.reason} {outcome.fix}" for outcome in parked]
 
 
 def _revoke_leaked(world: World) -> None:

@@ -29,7 +29,15 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import compromised, confirming, ending, issuing, ownership, publishing, run
+from engine.rotate import (
+    compromised,
+    confirming,
+    ending,
+    issuing,
+    ownership,
+    publishing,
+    run,
+)
 from engine.rotate.compromised import Compromised
 from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
@@ -759,14 +767,6 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "what an operation without a record made is left": Mutant(
         _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
-    ),
-    "the incident of a deleted secret is over": Mutant(
-        _function(WorkItem, "returning", lambda _: None),
-        "P5",
-        (),
-        (
-            "tests/engine/rotate/test_entry.py::test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work",
-        ),
     ),
     "a look that its record has forgotten has nothing to look at": Mutant(
         _function(Sight, "is_forgotten", property(lambda _: False)),

@@ -25,6 +25,7 @@ PLAYED = (
     "slow-twice/two-slow",
     "derived-incident",
     "writers/listed",
+    "rolled-back-twice/many",
 )
 EVERY = 599
 """One pair of faults in so many is played both ways."""

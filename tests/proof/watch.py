@@ -668,7 +668,7 @@ class Watch:
         word = versions[-1].tags.get(STATE, "") if versions else ""
         if (
             word.startswith("compromised")
-            and not self.compromised
+            and not (self.compromised or outcome.item.compromised)
             and versions[-1].version not in self.world.by_hand
         ):
             raise Broken(

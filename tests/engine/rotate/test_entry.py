@@ -41,16 +41,13 @@ def accepted(rig: Rig, version: SecretVersion) -> bool:
         pytest.param({"tags": NO_TAGS}, "set the tag ProviderAddress", id="without tags"),
         pytest.param({"tags": MALFORMED}, "correct the tags", id="with wrong tags"),
         pytest.param({"enabled": False}, "enable the current version", id="disabled"),
-        pytest.param({"deleted": True}, "recover the secret", id="deleted"),
     ],
 )
 @pytest.mark.parametrize(("returned", "comes_back"), [(0, True), (MOST_RETURNS, False)])
 async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work(
     options: dict[str, Any], fix: str, returned: int, *, comes_back: bool
 ) -> None:
-    rig = scene(**{name: option for name, option in options.items() if name != "deleted"})
-    if "deleted" in options:
-        rig.vault.delete(NAME)
+    rig = scene(**options)
     outcome = await handle(rig, compromised=True, returned=returned)
     assert (outcome.result, outcome.fix.startswith(fix)) == ("parked", True)
     assert LEAKED in outcome.reason

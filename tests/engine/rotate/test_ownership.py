@@ -233,6 +233,7 @@ class Listing:
             f"tag {RETIRE} names",
             id="the record of this very source lists another",
         ),
+        pytest.param(
             WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
         ),
         pytest.param(

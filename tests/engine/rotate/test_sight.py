@@ -101,6 +101,9 @@ async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     assert not seen(at, action="audit").is_forgotten
     at.know(begun=at.now)
     assert not sight.is_forgotten
+    at.know(begun=None)
+    at.published()
+    assert not sight.is_forgotten
 
 
 async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
