@@ -324,14 +324,17 @@ class Schedule:
         self._sweeps(self.at.hours)
         self.at.hours = None
 
-    def _sweeps(self, hours: Sequence[float | None]) -> None:
+    def _sweeps(self, hours: list[float | None]) -> None:
         """Let the sweeps come that are still to come."""
         at = self.at
         while at.next < len(hours):
             if at.began is None:
                 self._compare()
             hour = hours[at.next]
-            self._sweep_at(self._full_hour(OVERLAP) if hour is None else hour)
+            if hour is None:
+                # Whoever goes on from a copy in the middle of it has the same hour before them.
+                hour = hours[at.next] = self._full_hour(OVERLAP)
+            self._sweep_at(hour)
             at.next += 1
         at.next = 0
 
