@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from engine.contract import Lists, Recognise
@@ -143,10 +142,13 @@ class Retiring:
             return await self._is_replaced(secret, pending, old)
         if isinstance(self.parts.rotators[self.kind], Lists):
             return False
-        with suppress(RekeyError):
+        try:
             return await self._is_replaced(secret, pending, old)
-        # Whatever keeps the source from saying so, the credential must go.
-        return False
+        except RekeyError as error:
+            if isinstance(error, TransientError) and error.retry_after is not None:
+                raise
+            # Whatever else keeps the source from saying so, the credential must go.
+            return False
 
     async def _is_replaced(
         self, secret: SecretVersion, pending: Pending, old: Sensitive | None
