@@ -20,6 +20,7 @@ from api.requests import Request, stamp
 from api.views import Verb
 from engine.decide.decision import Confirm, Decision, Park, Restore, Skip, Wait
 from engine.errors import AccessDenied, NotFound, PermanentError
+from engine.model.incident import deleted_at
 from engine.model.tags import OPERATION, STATE
 from engine.model.workitem import Action, WorkItem
 from engine.rotate.engine import Engine
@@ -35,6 +36,7 @@ BODIES: Mapping[Verb, type[Sent]] = {
     "restore": RestoreBody,
     "unpark": ReasonBody,
 }
+DELETED_FIX = "recover the secret and send this again, or revoke its credential there by hand"
 POLL_SECONDS = 5
 """When to ask again how an operation goes."""
 
@@ -55,7 +57,8 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("the secret is not parked", fix="send rotate if you want it rotated")
     if request.flag("dry_run"):
-        return Answer.of(200, await forecast(engine, secret, item, decision))
+        first = await engine.foreseen(secret, item, decision)
+        return Answer.of(200, await forecast(engine, secret, item, first))
     if isinstance(decision, Park | Skip | Wait):
         raise _refusal(decision)
     if isinstance(decision, Confirm) and verb != "unpark":
@@ -80,6 +83,10 @@ async def _preview(engine: Engine, item: WorkItem) -> tuple[SecretVersion, Decis
     except NotFound as error:
         if error.where != str(item.ref):
             raise
+        known = (await engine.ledger()).of(item.ref) if item.compromised else ()
+        if known:
+            alive = deleted_at(*(record.source for record in known))
+            raise NotFound(alive, where=error.where, fix=DELETED_FIX) from None
         raise await no_such(engine, item.ref) from None
 
 

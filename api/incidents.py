@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -14,17 +16,22 @@ from api.answers import Answer, BadRequest, Flaw
 from api.bodies import IncidentBody
 from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
-from engine.errors import NotFound
+from engine.errors import NotFound, RekeyError
 from engine.model.incident import Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.cut_off import LEAD_SECONDS, counted
+from engine.sweep.counting import counted, unreached
+from engine.sweep.cut_off import LEAD_SECONDS
+
+log = logging.getLogger("rekey.incident")
 
 NARROWING = ("vault", "name", "source")
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
 POLL_SECONDS = 15
+NAMING_SECONDS = 8.0
+"""How long the answer waits for the names of deleted secrets: what leaked must not."""
 MOST = 50
 """How many incidents a listing shows."""
 
@@ -42,8 +49,20 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
-    queued = views.view(views.IncidentQueued, {**_shown(incident).body(), "status": "queued"})
+    named = await _unreached(engine, incident)
+    shown = {**_shown(incident).body(), "named": named, "status": "queued"}
+    queued = views.view(views.IncidentQueued, shown)
     return Queued(orders, Answer.of(202, queued, headers), incident, engine.incidents)
+
+
+async def _unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str, str]]:
+    """Name what the incident does not reach; nothing where that takes long: its progress does."""
+    try:
+        async with asyncio.timeout(NAMING_SECONDS):
+            return await unreached(engine, incident)
+    except (TimeoutError, RekeyError) as error:
+        log.warning("what the incident %s does not reach cannot be named: %s", incident.id, error)
+        return ()
 
 
 async def newest(engine: Engine) -> Answer:

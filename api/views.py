@@ -191,6 +191,8 @@ class Incidents(View, frozen=True, kw_only=True):
 class IncidentQueued(Incident, frozen=True, kw_only=True):
     """An incident that was accepted."""
 
+    named: list[Stuck]
+    """The deleted secrets in its scope: it does not reach them."""
     status: Literal["queued"]
 
 

@@ -17,6 +17,7 @@ from engine.errors import (
     NotFound,
     PermanentError,
     RekeyError,
+    Throttled,
     TransientError,
 )
 
@@ -162,9 +163,8 @@ def translate(  # noqa: PLR0911 - a table
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _nonsense(f"{described}, and nothing that can be read", where)
     if status in BUSY:
-        return TransientError(
-            described, where=where, code=code, retry_after=retry_after(error.response)
-        )
+        kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
+        return kind(described, where=where, code=code, retry_after=retry_after(error.response))
     if refusal := _refusal(status, code, text, described, where, role):
         return refusal
     if status == 404:  # noqa: PLR2004

@@ -22,6 +22,13 @@ class ShortRetries(AsyncRetryPolicy[Any, Any]):
     Each call sets its own number of retries.
     """
 
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        """Return the wait in seconds that an answer asks for; None if it cannot be read."""
+        try:
+            return super().get_retry_after(response)
+        except (ValueError, TypeError, OverflowError):
+            return None
+
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """Return whether the SDK should send the call again."""
         pause = self.get_retry_after(response)

@@ -3,6 +3,7 @@
     RekeyError                  what happened, where, and the fix
     ├── ConfigError             wrong settings: all problems at once
     ├── TransientError          may pass by itself: the queue tries again
+    │   ├── Throttled           Azure has had too many requests
     │   ├── UnderWay            the source has accepted a change and goes on with it
     │   └── LeaseUnavailable    another worker holds the lease, or this one lost it
     │       └── SourceBusy      another worker holds it, and nothing has been done yet
@@ -69,6 +70,10 @@ class TransientError(RekeyError):
         self.retry_after = retry_after
         self.is_followed = False
         """A look at the source is posted already, so nothing else need bring a look back."""
+
+
+class Throttled(TransientError):  # noqa: N818 - the name says what is the case
+    """Azure has had too many requests. Not every service says how long to wait."""
 
 
 class UnderWay(TransientError):  # noqa: N818 - the name says what is the case

@@ -15,6 +15,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     SourceBusy,
+    Throttled,
     TransientError,
 )
 from engine.model.events import OtherEvent, VaultEvent, parse_event
@@ -36,6 +37,11 @@ The last try parks the secret with the error that actually occurred.
 """
 MAX_DEFERRALS = 10
 """How often a work item is deferred because Azure asked to wait."""
+
+THROTTLED_SECONDS = 60.0
+"""How long to wait after a 429 that does not say how long, as users saw of Key Vault."""
+PATIENCE_SECONDS = 30.0
+"""How much longer each deferral of an item lasts, at least."""
 
 LOOK_SECONDS = 120.0
 """How long to wait before a look whose tries have all failed is repeated.
@@ -164,6 +170,9 @@ class Service:
         # is busy is not broken either.
         is_busy |= isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
         later = problem.retry_after or (BUSY_SECONDS if is_busy else 0.0)
+        if later or isinstance(problem, Throttled):
+            # Repeated waits grow: a throttle may ask for too little, or not say how long.
+            later = max(later or THROTTLED_SECONDS, item.deferred * PATIENCE_SECONDS)
         if item.follow_up and problem.is_followed and (later or tries >= MAX_TRIES):
             await (await self.ready()).leave(item, problem)
         elif later and item.deferred < MAX_DEFERRALS:
@@ -222,13 +231,18 @@ class Service:
         await (await self.ready()).park(item, error)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
-        """Post an incident's item again and park its secret; after a day, say that it ends."""
+        """Post an incident's item again and park its secret; after a month, say that it ends."""
         later = item.returning()
         if later is None:
             error.add(NO_MORE)
         else:
             await self.queue.post_rotation(later, INCIDENT_SECONDS)
-        await self._park_once(item, error)
+        if item.is_told:
+            await self._park_once(item, error)
+        else:
+            # Its secret has been marked, and is tried more often than people are told of it.
+            waits = Outcome(item, "waiting", error.what, error.fix)
+            await self.engine.reporter.concluded(waits)
 
     async def _park_once(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret of an item that was posted again, or at least report that."""

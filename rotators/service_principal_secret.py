@@ -29,6 +29,7 @@ from rotators.shared.application import (
     key_id_of,
     moment,
     path_of,
+    rows_of,
 )
 from rotators.shared.application_errors import longest_lifetime, refused
 
@@ -212,7 +213,7 @@ class ServicePrincipalSecret(ApplicationCredential):
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_password(entry) for entry in answer.get("passwordCredentials", ())]
+            return [_password(entry) for entry in rows_of(answer, "passwordCredentials", source)]
         raise problem
 
 

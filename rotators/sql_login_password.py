@@ -65,7 +65,8 @@ class SqlLoginPassword(LoginPassword):
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
-        await self._access.prove(Place.of(source), credential_id, credential)
+        name = await self._whose(source, credential_id, credential)
+        await self._access.prove(Place.of(source), name, credential)
 
     def _server(self, source: str) -> str:
         return Place.of(source).server_id

@@ -21,7 +21,8 @@ from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.cut_off import CutOff, counted
+from engine.sweep.counting import counted
+from engine.sweep.cut_off import CutOff
 
 log = logging.getLogger("rekey.incident")
 
@@ -146,6 +147,9 @@ async def concerning(
         for incident in covering:
             progress = Progress()
             await CutOff(engine, incident).count(entry, ledger, progress)
+            if not progress.secrets:
+                # There was no such secret yet.
+                continue
             shown = _reported(incident, progress, now, query)
             reported.append(replace(shown, progress=_word(progress), stuck=(), waiting=()))
     except RekeyError as error:

@@ -148,8 +148,10 @@ def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | No
         "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
     )
     if not policy.allows(vault, source):
+        pending = managed.pending
+        lives = f", so {pending.credential_id} is not revoked there" if pending else ""
         return Park(
-            f"vault {vault} is not bound to {source}",
+            f"vault {vault} is not bound to {source}{lives}",
             f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
         )
     # A replica that the secret's own tag names may be in any vault, because both owners consent.
@@ -253,10 +255,15 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     )
 
 
-def crowded(secret: SecretVersion) -> Park | None:
-    """Return why a secret has no room for the tags of a new version; None if it has."""
+def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
+    """Return why a secret has no room for the tags of a new version; None if it has.
+
+    `in_place`: the new credential supersedes none, so that at most an earlier retirement is passed
+    on.
+    """
     kept = {key for key in secret.tags if key not in OURS}
-    if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
+    retires = {RETIRE} if RETIRE in secret.tags or not in_place else set[str]()
+    if len(kept | {"CredentialId", OPERATION} | retires) > MAX_TAGS:
         return Park(
             f"{len(kept)} tags leave no room for Rekey's own",
             f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",

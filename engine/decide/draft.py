@@ -9,13 +9,13 @@ from engine.model import template
 from engine.model.tags import (
     BY,
     CAUSE,
-    MAX_TAG_LENGTH,
     MAX_TAGS,
     OPERATION,
     OURS,
     RETIRE,
     Managed,
     Pending,
+    shortened,
 )
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretVersion
@@ -44,7 +44,7 @@ def new_version(
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):
         if text and len(tags) < MAX_TAGS:
-            tags[tag] = text[:MAX_TAG_LENGTH]
+            tags[tag] = shortened(text)
     return Draft(
         value=template.render(managed.template, issued.fields),
         expires=min(now + managed.validity, issued.expires or now + managed.validity),

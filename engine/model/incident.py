@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,6 +19,17 @@ NAMED = 100
 """How many of the secrets that need a person a report names. It counts all of them."""
 WAITERS = 1000
 """How many of the waiting secrets a report names."""
+LIVES = timedelta(days=37)
+"""How long an incident's messages live: at most six days until it is their turn, and a month."""
+LEAKED = "what leaked may still be accepted"
+ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
+REPEAT = "report it once more"
+UNSERVED = "its vault is not served any more"
+SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
+RECOVER = (
+    "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
+    "by hand, and move its record aside: see the runbook"
+)
 ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 """The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
@@ -40,20 +51,40 @@ class Incident:
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
 
+    @property
+    def tried_until(self) -> datetime:
+        """When the last message of the incident is gone."""
+        return self.since + LIVES
+
     def covers(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers a secret, even one that Rekey cannot rotate.
 
         `known` is what the records say of it. No edited tag takes a secret out of an incident.
         """
-        if self.name and not fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()):
+        if not self._is_named(entry.secret.ref):
             return False
         tags = entry.secret.tags
         if self.source:
-            return any(
-                source == self.source or source.startswith(self.source + "/")
-                for source in _sources(entry, known)
-            )
+            return any(map(self._contains, _sources(entry, known)))
         return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
+
+    def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
+        """Return the records in its scope of a secret that is deleted: only they know of it."""
+        return [record for record in known if self._is_named(ref) and self._contains(record.source)]
+
+    def is_over_at(self, record: Listed) -> bool:
+        """Return whether a deleted secret's source accepts nothing that is older than the incident.
+
+        Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
+        """
+        is_new = record.made is not None and record.made >= self.since
+        return is_new and record.pending is None and not record.is_open
+
+    def _is_named(self, ref: SecretRef) -> bool:
+        return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
+
+    def _contains(self, source: str) -> bool:
+        return not self.source or source == self.source or source.startswith(self.source + "/")
 
     def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
         """Return the work item that replaces this version and cuts off its credential."""
@@ -83,6 +114,11 @@ class Incident:
         }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
+
+
+def deleted_at(*sources: str, why: str = "deleted") -> str:
+    """Say that a secret is deleted, and where what it held may still be accepted."""
+    return f"{why}; its credential may still work at {', '.join(sources)}"
 
 
 def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
@@ -131,16 +167,20 @@ class Progress:
         entry: Entry,
         *,
         is_open: bool,
+        is_tried: bool = True,
         by_hand: bool,
         known: Sequence[Listed] = (),
     ) -> None:
         """Count one secret that the incident covers.
 
-        `is_open`: the compromise may not be over for it. `by_hand`: somebody else has written its
-        current version since the incident began. `known`: what the records say of it.
+        `is_open`: the compromise may not be over for it. `is_tried`: something still works on that.
+        `by_hand`: somebody else has written its current version since the incident began. `known`:
+        what the records say of it.
         """
         self.secrets += 1
-        if entry.managed is None and not is_replica(entry, known):
+        if entry.state == "disabled":
+            self._name(entry, f"{entry.reason}: {LEAKED}", ENABLE)
+        elif entry.managed is None and not is_replica(entry, known):
             self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
         elif self._stuck(incident, entry):
             self._name(entry, entry.reason, entry.fix)
@@ -149,10 +189,23 @@ class Progress:
             self._name(
                 entry, "somebody has written a version by hand since the incident began", fix
             )
+        elif is_open and not is_tried:
+            self._name(entry, f"its incident is not tried any more: {LEAKED}", REPEAT)
         elif is_open:
-            self._wait(entry)
+            self._wait(entry, known)
         else:
             self.rotated += 1
+
+    def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
+        """Count one secret that only records know; `sources`: where its credentials may work."""
+        self.secrets += 1
+        if not sources:
+            self.rotated += 1
+            return
+        self.needs_a_person += 1
+        if len(self.named) < NAMED:
+            place = {"vault": ref.vault_name, "secret": ref.name}
+            self.named.append({**place, "reason": deleted_at(*sources, why=why), "fix": fix})
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:
@@ -164,10 +217,13 @@ class Progress:
             entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
         )
 
-    def _wait(self, entry: Entry) -> None:
+    def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
         self.waiting += 1
         if len(self.waiting_for) < WAITERS:
-            source = entry.managed.source if entry.managed else None
+            # An edited tag may name another source than the one of what leaked.
+            holding = [listed.source for listed in known if listed.holds(entry.secret)]
+            tagged = entry.managed.source if entry.managed else None
+            source = next(iter(holding), tagged)
             owner = entry.secret.tags.get("Owner")
             self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
 

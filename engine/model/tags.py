@@ -275,17 +275,26 @@ def parked(
         word = "compromised"
     marks = {
         STATE: f"{word} {now.strftime(_ISO)} {seen or fingerprint(secret)}",
-        REASON: reason if len(reason) <= MAX_TAG_LENGTH else reason[: MAX_TAG_LENGTH - 1] + "…",
+        REASON: shortened(reason),
     }
     marked = dict(secret.tags)
-    # A mark for people outranks the version's history. Of its two tags, the state comes first.
-    for key, yields in ((STATE, (CAUSE, BY)), (REASON, (CAUSE, BY))):
+    # A mark for people outranks the version's history. Of its two tags, the state comes first: the
+    # operation yields to it, which the record knows and the next audit gives back.
+    for key, yields in ((STATE, (CAUSE, BY, OPERATION)), (REASON, (CAUSE, BY))):
         for less in yields:
             if key not in marked and len(marked) >= MAX_TAGS:
                 marked.pop(less, None)
         if key in marked or len(marked) < MAX_TAGS:
             marked[key] = marks[key]
     return marked
+
+
+def shortened(text: str) -> str:
+    """Return a text as a tag can hold it, counted in UTF-16 units: what Azure counts is not said."""
+    encoded = text.encode("utf-16-le", "replace")
+    if len(encoded) <= 2 * MAX_TAG_LENGTH:
+        return text
+    return encoded[: 2 * MAX_TAG_LENGTH - 2].decode("utf-16-le", "ignore") + "…"
 
 
 def marked_since(secret: SecretVersion, now: datetime) -> datetime | None:

@@ -14,9 +14,13 @@ Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "t
 Trigger = Literal["event", "sweep", "manual"]
 INCIDENT_SECONDS = 900.0
 """How long until an incident that could not be dealt with is tried again."""
-MOST_RETURNS = 96
-"""How often that happens: for a day. Then a person must report the incident again."""
-NO_MORE = "it was tried for a day and is not tried again: report it once more after the fix"
+RETURNS_A_DAY = 96
+MOST_RETURNS = 30 * RETURNS_A_DAY
+"""How often that happens: for a month. Then a person must report the incident again."""
+TOLD = 8
+"""Of the returns of the first day, each that many is reported: every two hours."""
+AGAIN = "it is tried again every quarter of an hour, for a month"
+NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
 FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
@@ -97,14 +101,20 @@ class WorkItem:
         """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
-    def returning(self, pauses: int = 1) -> WorkItem | None:
-        """Return an incident's item as it comes back later; None if it has done so for a day.
-
-        `pauses`: how many times INCIDENT_SECONDS it stays away.
-        """
+    def returning(self) -> WorkItem | None:
+        """Return an incident's item as it comes back later; None if it has done so for a month."""
         if self.returned >= MOST_RETURNS:
             return None
-        return replace(self, deferred=0, waited=0, returned=self.returned + pauses)
+        return replace(self, deferred=0, waited=0, returned=self.returned + 1)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people hear that an incident still cannot be dealt with.
+
+        They do at first, every two hours for a day, and then every day. It is looked at more often.
+        """
+        often = TOLD if self.returned <= RETURNS_A_DAY else RETURNS_A_DAY
+        return self.returned % often == 0 or self.returned >= MOST_RETURNS
 
     def to_json(self) -> str:
         """Return the text of the queue message."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.contract import Lists, Readable, Recognise
+from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model.tags import Malformed, Managed, parse
@@ -17,10 +17,11 @@ from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
+ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
 PURGED_FIX = (
-    "revoke it at its source by hand, then move the record of that source aside: see the runbook"
+    "the vault has no such version: revoke it at its source by hand, then move the record of that "
+    "source aside, see docs/runbook.md, section 'The record of a source'"
 )
-"""The way out where the version does not exist any more, so that it cannot be enabled either."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Compromised:
             await self.sight.settle(version)
             await self.gate.out_of_use(secret)
             return
-        old = await self._version(secret, version)
-        if old is None:
-            await self._remove_unread(secret, version, managed)
+        try:
+            old = await self.parts.vaults.read_version(secret.ref, version)
+        except (NotFound, AccessDenied) as unread:
+            await self._remove_unread(secret, version, managed, _fix_of(unread))
             await self.sight.settle(version)
             return
         held = self._held(old, managed)
@@ -61,14 +63,26 @@ class Compromised:
             if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
                 continue
             if is_current:
-                raise NeedsHuman(
-                    f"the current version is compromised and still accepted; {decision.reason}",
-                    where=self.lease.source,
-                    fix="revoke its credential at the source, or let Rekey rotate it",
-                )
+                raise self._alive(decision)
             await self._revoke(secret, old, managed, shape, credential)
         await self.sight.settle(version)
         await self.gate.out_of_use(secret)
+
+    async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
+        """Raise NeedsHuman if settling the current version would; changes nothing."""
+        managed = self._managed(secret)
+        accepts = self.parts.rotator(managed).accepts
+        for credential in self._held(secret, managed).values():
+            if await accepts(self.lease.source, "", credential):
+                raise self._alive(decision)
+
+    def _alive(self, decision: Decision) -> NeedsHuman:
+        """Return the error for a current version that works where Rekey may not replace it."""
+        return NeedsHuman(
+            f"the current version is compromised and still accepted; {decision.reason}",
+            where=self.lease.source,
+            fix="revoke its credential at the source, or let Rekey rotate it",
+        )
 
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
@@ -139,13 +153,16 @@ class Compromised:
             return False
         return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
 
-    async def _remove_unread(self, secret: SecretVersion, version: str, managed: Managed) -> None:
+    async def _remove_unread(
+        self, secret: SecretVersion, version: str, managed: Managed, fix: str
+    ) -> None:
         """Revoke a credential that only the record knows, since its version cannot be read.
 
-        Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove
-        it.
+        Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
+        would prove it.
         """
-        past, rotator = self.sight.record.past_of(version), self.parts.rotator(managed)
+        rotator = self.parts.rotator(managed)
+        past = self._known(version, rotator)
         if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
                 await self.lease.begin(self.sight.item, secret)
@@ -159,22 +176,22 @@ class Compromised:
                 is_gone = await self._is_absent(secret, past, managed)
             if is_gone:
                 return
-        raise await self._unproven(secret, version)
-
-    async def _unproven(self, secret: SecretVersion, version: str) -> NeedsHuman:
-        """Return the error for a version whose credential nobody can try: disabled, or purged."""
-        fix = "enable that version for a moment, so that Rekey can try it"
-        try:
-            await self.parts.vaults.read_version(secret.ref, version)
-        except NotFound:
-            fix = PURGED_FIX
-        except AccessDenied:
-            pass
-        return NeedsHuman(
+        raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
             where=str(secret.ref),
             fix=fix,
         )
+
+    def _known(self, version: str, rotator: Rotator) -> Past | None:
+        """Return what the record knows of a version's credential.
+
+        Of the version published last it has the id, which suffices where a source lists its ids.
+        """
+        record = self.sight.record
+        published = record.published
+        if published and published.version == version and isinstance(rotator, Lists):
+            return Past(version, published.credential_id, "")
+        return record.past_of(version)
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows, or lists, a credential."""
@@ -184,12 +201,6 @@ class Compromised:
         job = self.parts.job(secret, managed)
         shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
         return shown is not None and shown != past.digest
-
-    async def _version(self, secret: SecretVersion, version: str) -> SecretVersion | None:
-        try:
-            return await self.parts.vaults.read_version(secret.ref, version)
-        except (NotFound, AccessDenied):
-            return None
 
     def _managed(self, secret: SecretVersion) -> Managed:
         """Return what the tags ask for at this source; what they did before, where they name another one or none.
@@ -214,3 +225,8 @@ class Compromised:
         if "ProviderAddress" not in shown.tags:
             return None
         return parse(shown.tags, self.parts.policy, self.parts.kinds)
+
+
+def _fix_of(unread: PermanentError) -> str:
+    """Return what to do about a version that cannot be read."""
+    return PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX

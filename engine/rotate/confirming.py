@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from engine.contract import LATE, Forewarn, Preflight, Tidy
+from engine.decide.decision import crowded
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.model import tags, template
 from engine.model.workitem import operation_id
@@ -13,6 +14,7 @@ from engine.rotate.faded import Faded
 from engine.rotate.issuing import Issuing
 from engine.rotate.publishing import Publishing
 from engine.rotate.subject import Subject
+from engine.rotate.undo import LOST
 from engine.rotate.unrecorded import Unrecorded
 from engine.secret import SecretVersion
 
@@ -120,6 +122,14 @@ class Confirming:
             held_id = self.at.managed.credential_id
             await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
 
+    def _make_room(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
+        if full := crowded(secret, in_place=True):
+            error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+            if self.at.sight.record.is_unknown:
+                error.add(LOST)
+            raise error
+
     async def _heal(self, secret: SecretVersion) -> SecretVersion:
         """Replace a version that the source refuses by a new credential, and disable it."""
         at = self.at
@@ -129,6 +139,7 @@ class Confirming:
         job = at.job(secret)
         if not at.lineage:
             at.others.refuse_to_fight(secret)
+        self._make_room(secret)
         if not job.proven and isinstance(at.rotator, Preflight) and not at.lineage:
             # Somebody else wrote this version, so check first whether it may be replaced at all.
             await at.rotator.preflight(job)

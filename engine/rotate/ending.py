@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from engine.contract import LONGEST_CHANGE
 from engine.decide.decision import Park
 from engine.errands import errand
-from engine.errors import PermanentError, UnderWay
+from engine.errors import NotFound, PermanentError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
+from engine.rotate import deleted
 from engine.rotate.marking import Marking
 from engine.rotate.under_lease import CALL_SECONDS
 from engine.rotate.undo import LOST
@@ -33,6 +34,7 @@ class Ending:
     async def fail(self, error: PermanentError) -> Outcome:
         """End the work for good, and tell a person why; raises if nothing of that can be noted."""
         work = self.work
+        error = deleted.named(error, work.progress.item, work.lease.source)
         if work.lease.is_lost and not work.progress.has_published and LOST not in error.what:
             # It was overtaken after it had changed the source, and failed with something else.
             error.add(LOST)
@@ -42,11 +44,14 @@ class Ending:
         await work.lease.ensure(CALL_SECONDS)
         await self._tell_published()
         try:
-            parked = replace(parked, reason=parked.reason + await self._failed())
+            comes_back, addition = await self._failed()
+            parked = replace(parked, reason=parked.reason + addition)
         except PermanentError as second:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
+        if comes_back and not (work.item.is_told or work.sight.is_enabled):
+            return Outcome(work.progress.item, "waiting", parked.reason, parked.fix)
         return replace(
             await self._marked(parked),
             old_version=work.progress.old_version,
@@ -61,7 +66,8 @@ class Ending:
             current = await work.parts.vaults.read(item.ref)
         except PermanentError as error:
             # The reason names both what failed and its consequence, which no mark will show.
-            reason = f"{parked.reason}; nor could the secret be marked: {error.what}"
+            unmarked = f"; nor could the secret be marked: {error.what}"
+            reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
             return Outcome(item, "parked", reason, parked.fix)
         return await Marking(work.parts).conclude(current, work.asked(), parked)
 
@@ -105,21 +111,13 @@ class Ending:
         work = self.work
         return work.report(work.record.believed(work.sight.shown))
 
-    async def _failed(self) -> str:
+    async def _failed(self) -> tuple[bool, str]:
         """Note after a permanent error that no change is in progress.
 
-        An incident that could not be noted comes back, for a day. Returns what the report must add.
+        Return whether the item comes back, and what the report must add.
         """
         work = self.work
-        record, addition = work.record, ""
-        if work.progress.item.compromised and work.progress.item.version not in (
-            *record.compromised,
-            *record.gone,
-        ):
-            if later := work.progress.item.returning():
-                await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
-            else:
-                addition = f"; {NO_MORE}"
+        record, item = work.record, work.progress.item
         is_over = work.lease.has_begun and not work.lease.is_lost
         if record.owner and record.changing and is_over:
             # The error was definite, so what was sent cannot take effect later.
@@ -127,7 +125,14 @@ class Ending:
         if record.owner and (record.changing or record.open_until or record.ahead):
             # Only looks find out what is under way at this source, so they go on.
             await work.lease.look_again(work.item)
-        return addition
+        if not item.compromised or item.version in (*record.compromised, *record.gone):
+            return False, ""
+        # An incident that could not be noted comes back, for a month. It is posted last, since
+        # what fails before is posted by whoever hears of it.
+        if later := item.returning():
+            await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
+            return True, ""
+        return False, f"; {NO_MORE}"
 
 
 def under_way_since(record: Record) -> str:

@@ -10,10 +10,12 @@ from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.decide.ledger import believed
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError, TransientError
-from engine.model.outcome import Outcome
-from engine.model.tags import OPERATION, RETIRE, Managed
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.model.incident import LEAKED
+from engine.model.outcome import Outcome, Result
+from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
+from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
+from engine.rotate import deleted, elsewhere
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
@@ -24,9 +26,6 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
-HIDDEN_PAUSES = 8
-"""An incident's item comes back every two hours where a person must mend the secret's tags first."""
-LEAKED = "what leaked may still be accepted"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 
@@ -51,6 +50,10 @@ class Engine(Parts):
             delay = await Descendants(self, decision.managed).delay(secret, item, decision)
             decision = delay.wait if delay else decision
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
+
+    async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
+        """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
+        return await elsewhere.foreseen(self, secret, item, decision) or decision
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
         """Check everything that a rotation needs, whether it is due or not; changes nothing.
@@ -77,6 +80,8 @@ class Engine(Parts):
         except PermanentError as error:
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
+            if item.compromised and not item.follow_up:
+                outcome = await self._bring_back(item, error)
             if 0 < item.follow_up < MOST_LOOKS:
                 # Only looks find out what is under way at this source, so they go on.
                 later = replace(item, deferred=0, follow_up=item.follow_up + 1)
@@ -84,6 +89,15 @@ class Engine(Parts):
                 if item.follow_up > 1:
                     return await self.leave(item, error)
         return await self._report(outcome, tries)
+
+    async def _bring_back(self, item: WorkItem, error: PermanentError) -> Outcome:
+        """End an incident's item whose secret or record could not be read. It comes back for a month."""
+        error, again = deleted.named(error, item, item.source or "its source"), NO_MORE
+        if later := item.returning():
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+            again = AGAIN
+        result: Result = "parked" if item.is_told else "waiting"
+        return Outcome(item, result, f"{error.what}; {again}", error.fix)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item and mark its secret.
@@ -114,7 +128,7 @@ class Engine(Parts):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
-                await self._leaked_at(secret, item, left) or decision.managed.source
+                await elsewhere.leaked_at(self, secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
                 else await self._incident_at(secret, item)
             )
@@ -138,20 +152,22 @@ class Engine(Parts):
     async def _unleasable(
         self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
     ) -> Outcome:
-        """End an item for a secret whose tags name no source. An incident comes back for a day.
+        """End an item for a secret whose tags name no source. An incident comes back for a month.
 
         Nobody knows where the leaked credential lives until the tags are mended, or the secret is
         enabled.
         """
+        about = item.about(secret.version)
         if not item.compromised:
-            return await Marking(self).conclude(secret, item.about(secret.version), decision)
+            return await Marking(self).conclude(secret, about, decision)
         again = NO_MORE
-        if later := item.returning(HIDDEN_PAUSES):
-            await self.queue.post_rotation(later, HIDDEN_PAUSES * INCIDENT_SECONDS)
-            again = "it is tried again for a day"
+        if later := item.returning():
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+            again = AGAIN
         reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
-        parked = Park(reason, fix)
-        return await Marking(self).conclude(secret, item.about(secret.version), parked)
+        if not item.is_told and (unfinished_incident(secret) or not secret.enabled):
+            return Outcome(about, "waiting", reason, fix, old_version=secret.version)
+        return await Marking(self).conclude(secret, about, Park(reason, fix))
 
     def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.
@@ -164,17 +180,6 @@ class Engine(Parts):
         if isinstance(decision, Acting) or bare == dict(secret.tags):
             return decision
         return self.decide(replace(secret, tags=bare), item)
-
-    async def _leaked_at(self, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
-        """Return the source whose record says that it holds what leaked, whatever the tags say.
-
-        None for `left`: what leaked there has been dealt with.
-        """
-        if not item.compromised:
-            return None
-        known = (await self.ledger()).of(secret.ref)
-        sources = [listed.source for listed in known if listed.holds(secret)]
-        return next((source for source in sources if source != left), None)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
         """Return the source of a compromised version whose secret itself asks for nothing."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.contract import Tidy
-from engine.decide.decision import Acting, Confirm, Decision, Retire, Skip, Wait
+from engine.decide.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.errands import consumers, errand
+from engine.errors import NeedsHuman
+from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
 from engine.rotate.retiring import Retiring
+from engine.rotate.under_lease import UNBOUND_FIX
 from engine.rotate.undo import LOST
 from engine.rotate.work import Work
 from engine.secret import SecretVersion
@@ -39,6 +42,9 @@ class LeftOver:
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
             if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
                 return None
+            if not self._is_allowed and not isinstance(decision, Park):
+                what = f"{work.lease.unbound(secret.ref)}: {LEAKED}"
+                raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
             await Compromised(work.parts, work.lease, work.gate, work.sight).settle(
                 secret, record.compromised[0], decision
             )
@@ -59,7 +65,10 @@ class LeftOver:
         return lagging or await descendants.hold_back(secret, item, decision)
 
     async def leave(self, secret: SecretVersion) -> Outcome | None:
-        """End the looks at a source that the secret has left; say so if nobody may know its password."""
+        """End what is left of the work at a source that the secret has left.
+
+        Say so if nobody may know its password, or if what is due there may not be revoked.
+        """
         work = self.work
         if work.progress.retired:
             # The rest of the item is about another source.
@@ -67,11 +76,26 @@ class LeftOver:
             await work.parts.reporter.concluded(outcome)
             await errand.follow(work.parts, outcome)
             await work.sight.note_reported()
+        if unbound := self.unbound(secret):
+            return unbound
         is_unknown = work.record.is_unknown
         if not (work.item.follow_up and await work.sight.note_left() and is_unknown):
             return None
         reason = f"the secret has left {work.lease.source}, and {LOST}"
         return Outcome(work.progress.item, "parked", reason, "set a password there by hand")
+
+    def unbound(self, secret: SecretVersion) -> Outcome | None:
+        """Return that what is due at a source that the secret has left may not be revoked there.
+
+        None if it may. It bears no mark, because that would keep the secret's present source waiting.
+        """
+        work = self.work
+        pending, item = work.record.pending, work.progress.item
+        due = pending and pending.at <= work.parts.clock.now() and item.action == "retire"
+        if not (pending and due) or self._is_allowed or work.managed_here(secret):
+            return None
+        reason = f"{pending.credential_id} is to be revoked, but {work.lease.unbound(item.ref)}"
+        return Outcome(item, "parked", reason, UNBOUND_FIX, old_version=secret.version)
 
     async def tidy(self) -> None:
         """Remove what a rotation made that is not carried on: nobody will publish it."""
@@ -79,10 +103,14 @@ class LeftOver:
         record, ref = work.record, work.item.ref
         rotator, source = work.parts.rotators.get(record.kind), work.lease.source
         is_called_off = record.open_until and record.abandoned and not record.ahead
-        is_allowed = work.parts.policy.allows(ref.vault, source)
-        if is_called_off and is_allowed and isinstance(rotator, Tidy):
+        if is_called_off and self._is_allowed and isinstance(rotator, Tidy):
             async with work.lease.changing("tidy"):
                 await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
+
+    @property
+    def _is_allowed(self) -> bool:
+        """Return whether the secret's vault is still bound to the leased source."""
+        return self.work.lease.is_bound(self.work.item.ref)
 
     def _descendants(self, managed: Managed) -> Descendants:
         # Somebody may have written the same key again since: it is as old as what was published.
@@ -105,6 +133,8 @@ class LeftOver:
         """
         work = self.work
         pending, managed = work.record.pending, work.managed_here(secret)
+        if not self._is_allowed:
+            return True
         published = managed or work.managed_here(replace(secret, tags=work.record.tags))
         if pending is None or published is None:
             return False

@@ -101,7 +101,7 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
             f"let one deployment serve the vault; if {writer} is gone, remove the tag {BY}",
         )
     replaced = operation_id(secret.ref, record.published.version) if record.published else ""
-    if replaced and secret.tags.get(OPERATION) == replaced:
+    if replaced and secret.tags.get(OPERATION) == replaced and not (writer and own):
         return _unknown(secret, record)
     if _is_news(secret, record) and not await _known_elsewhere(parts, secret.ref, record):
         return unrecorded(secret)
@@ -131,8 +131,10 @@ def _is_news(secret: SecretVersion, record: Record) -> bool:
         version = Pending.parse(secret.tags[RETIRE]).version
     except ValueError:
         return record.published is None
-    pending = record.pending.version if record.pending else ""
-    return version not in (pending, *record.earlier, *record.gone)
+    known = [*record.earlier, *record.gone]
+    known += [record.pending.version] if record.pending else []
+    known += [record.published.replaces] if record.published else []
+    return version not in known
 
 
 def unrecorded(secret: SecretVersion) -> Park:

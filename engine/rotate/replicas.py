@@ -68,10 +68,7 @@ class Replicas:
         for ref in self.managed.replicas:
             copy = await self.parts.vaults.read(ref)
             self._consents(copy, primary.ref)
-            shape = self._shape(copy)
-            if template.fields(shape) <= set(fields) and copy.value == template.render(
-                shape, fields
-            ):
+            if _holds(copy, self._shape(copy), fields):
                 continue
             if primary.value is None or primary.expires is None:
                 raise NeedsHuman(
@@ -153,6 +150,14 @@ class Replicas:
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
         return None
+
+
+def _holds(copy: SecretVersion, shape: str, fields: Mapping[str, Sensitive]) -> bool:
+    """Return whether a replica holds these fields; what else its form has, only a rotation knows."""
+    if template.fields(shape) <= set(fields):
+        return copy.value == template.render(shape, fields)
+    held = template.extract(shape, copy.value)
+    return held is not None and all(held[name] == fields[name] for name in held.keys() & fields)
 
 
 def _pending(copy: SecretVersion) -> Pending | None:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from engine.contract import Lists, Recognise
-from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.model.write import Past
@@ -132,9 +132,27 @@ class Retiring:
     async def _has_come(
         self, secret: SecretVersion, pending: Pending, old: Sensitive | None
     ) -> bool:
-        """Return whether the revocation has come that an earlier try asked a slow source for."""
-        if not self.sight.record.waiting:
+        """Return whether the credential is gone already.
+
+        Either the revocation has come that an earlier try asked a slow source for, or somebody has
+        replaced the credential by hand. To revoke it again would cut off what they put in its
+        place. A source that lists its credentials removes this very one, and no other.
+        """
+        if self.sight.record.waiting:
+            return await self._is_replaced(secret, pending, old)
+        if isinstance(self.parts.rotators[self.kind], Lists):
             return False
+        try:
+            return await self._is_replaced(secret, pending, old)
+        except RekeyError as error:
+            if isinstance(error, TransientError) and error.retry_after is not None:
+                raise
+            # Whatever else keeps the source from saying so, the credential must go.
+            return False
+
+    async def _is_replaced(
+        self, secret: SecretVersion, pending: Pending, old: Sensitive | None
+    ) -> bool:
         if old:
             return not await self._accepted(pending, old)
         past = self.sight.record.past_of(pending.version)

@@ -8,7 +8,6 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from engine.decide.decision import (
     Acting,
@@ -19,11 +18,13 @@ from engine.decide.decision import (
     Retire,
     Rotate,
     Skip,
+    crowded,
 )
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
 from engine.rotate.confirming import Confirming
+from engine.rotate.doomed import Doomed
 from engine.rotate.ending import Ending, under_way_since
 from engine.rotate.gate import Overtaken
 from engine.rotate.left_over import LeftOver
@@ -134,6 +135,10 @@ class Run(Work):
             return look, audit
         if not is_unknown:
             return item, decision
+        managed = self.managed_here(secret)
+        if managed and secret.enabled and audit == crowded(secret):
+            # There is no room to publish, but a proof needs none.
+            return look, Confirm(managed, "the source accepts the current version")
         fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
         return look, Park(f"{audit.reason}; {LOST}", fix)
 
@@ -196,8 +201,11 @@ class Run(Work):
         # What was revoked at a source that the secret has left is reported as well.
         if self.progress.result and (self.progress.managed or self.progress.retired):
             return self.report(secret)
+        left_over = LeftOver(self)
+        if unbound := left_over.unbound(secret):
+            return unbound
         if item.follow_up:
-            await LeftOver(self).tidy()
+            await left_over.tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
@@ -213,7 +221,8 @@ class Run(Work):
         if not self.record.owner:
             await self._claim(secret)
         if self.record.owner:
-            await self.sight.note_compromised(*self._doomed(secret))
+            doomed = Doomed(self.parts, self.sight, self.progress.item)
+            await self.sight.note_compromised(*await doomed.versions(secret))
 
     async def _claim(self, secret: SecretVersion) -> None:
         """Claim the source for an incident that would be skipped, because no record can note it yet.
@@ -228,25 +237,6 @@ class Run(Work):
             return
         if owned := await other_owner(self.parts, self.lease, secret.ref):
             raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
-
-    def _doomed(self, secret: SecretVersion) -> list[str]:
-        item, record = self.progress.item, self.record
-        since = _moment(item.since)
-        old = since is not None and self.sight.made_before(secret, since)
-        if item.version:
-            # Restored between the order and its item: what is current now is as old as what was
-            # reported.
-            return [item.version, *([str(secret.version)] if old else [])]
-        if not secret.version:
-            raise NeedsHuman(
-                "the secret is disabled, so nobody can tell which credential leaked",
-                where=str(secret.ref),
-                fix="enable it: the incident is tried again for a day",
-            )
-        if since is None or old or not self.sight.wrote(secret):
-            return [secret.version]
-        # Rekey has replaced it since; what it superseded may still be accepted.
-        return [record.pending.version] if record.pending else []
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:
@@ -288,10 +278,3 @@ class Run(Work):
                 return await Restoring(at).restore(secret, decision)
             case Confirm(_, reason):
                 return await Confirming(at).confirm(secret, reason)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

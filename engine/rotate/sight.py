@@ -48,6 +48,11 @@ class Sight:
         assert self._shown  # noqa: S101 - asked only after a look
         return self._shown
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the vault showed the secret, and it is not disabled."""
+        return self._shown is not None and self._shown.enabled
+
     async def look(self) -> SecretVersion:
         """Read the current version and return what Rekey believes of it.
 
@@ -94,7 +99,7 @@ class Sight:
             if record.fits(ahead, ahead.credential_id, whole.value):
                 return record.landed(whole)
         rotator = self.parts.rotators.get(record.kind)
-        if isinstance(rotator, Tidy):
+        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
         return replace(record.lose(), open_until=ahead.at + LATE) if record.blind else record.lose()

@@ -14,7 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.contract import LATE
-from engine.errors import LeaseUnavailable, PermanentError, SourceBusy, TransientError
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    PermanentError,
+    SourceBusy,
+    TransientError,
+)
 from engine.model.record import Record, parts_of
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
@@ -40,6 +46,11 @@ AHEAD = timedelta(seconds=10)
 """How much earlier than noted the message may come that looks for the end of a change."""
 EARLY = timedelta(seconds=60)
 """How much earlier than noted the promised look may come: clocks differ."""
+UNBOUND_FIX = (
+    "add the source's scope to this vault again, or revoke it there by hand and move the record "
+    "aside: see docs/runbook.md, section 'The record of a source'"
+)
+"""What to do about a credential at a source that scopes no longer contain."""
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
 
@@ -121,6 +132,9 @@ class UnderLease:
         `kind` where a new credential of that kind is asked for.
         """
         now, touched = self.parts.clock.now(), secret.version or ""
+        if not self.is_bound(item.ref):
+            # Whatever led here: nothing is changed outside the scopes as they are now.
+            raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         if look_after is not None:
             self._not_again_at_once(now)
         self._before = self._before or self.record
@@ -141,6 +155,14 @@ class UnderLease:
             look = item if item.compromised else replace(item, version=item.version or touched)
             record = await self._promised(record, look, look_after)
         await self.write(record)
+
+    def is_bound(self, ref: SecretRef) -> bool:
+        """Return whether a secret's vault is bound to this source by the scopes as they are now."""
+        return self.parts.policy.allows(ref.vault, self.source)
+
+    def unbound(self, ref: SecretRef) -> str:
+        """Say that a secret's vault is not bound to this source."""
+        return f"vault {ref.vault} is not bound to {self.source} any more"
 
     def _not_again_at_once(self, now: datetime) -> None:
         """Raise TransientError if a change of unknown effect was sent just now.

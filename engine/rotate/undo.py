@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, TransientError
@@ -114,4 +114,6 @@ class Rollback:
         async with self.lease.changing("undo"):
             await rotator.undo(self.job, password)
         self.lease.is_lost = False
+        # Whoever dies before this is written proves it with the next look.
+        self.lease.learn(replace(self.lease.record, blind=False))
         return "what the vault holds was set back"

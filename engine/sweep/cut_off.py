@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import batched
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.entry import Entry
-from engine.model.incident import Incident, Progress, is_replica
+from engine.model.incident import RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.record import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
+from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
 from engine.sweep.posting import post
+from engine.sweep.unlisted import is_deleted, unlisted
 
 log = logging.getLogger("rekey.incident")
 
@@ -33,6 +36,8 @@ LEAD_SECONDS = 10
 
 Even if clocks differ by that much, everything written before the request is older than the date.
 """
+PAGE = 25
+"""How many secrets are looked at together: as many as a page of a listing holds."""
 SETTLE_SECONDS = 2.0 * LEAD_SECONDS
 """How long after the request its work starts.
 
@@ -57,11 +62,16 @@ class CutOff:
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, seconds)
         ledger = await self.engine.ledger()
         seen, sent = (order.so_far.seen, order.so_far.posted) if order.so_far else (0, 0)
+        listed = set[SecretRef]()
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
-            sent += await self._send_all(secrets, part.pace, ledger)
+            sent += await _all(self._send(secret, part.pace, ledger) for secret in secrets)
             seen += len(secrets)
+            listed |= {secret.ref for secret in secrets}
             if token is None:
+                # Of what earlier parts have listed, each is looked at once more: it is not deleted.
+                for gone in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
+                    sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in gone)
                 since, vault = self.incident.since, order.vault
                 log.warning(
                     "incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen
@@ -71,14 +81,6 @@ class CutOff:
             if part.is_over:
                 await self.engine.queue.post_sweep(part.next(order, seen, sent))
                 return False
-
-    async def _send_all(self, secrets: Sequence[SecretVersion], pace: Pace, ledger: Ledger) -> int:
-        sent, posts = 0, (self._send(secret, pace, ledger) for secret in secrets)
-        for result in await asyncio.gather(*posts, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-            sent += result
-        return sent
 
     async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
         shown, known = self._judge(secret), ledger.of(secret.ref)
@@ -95,13 +97,28 @@ class CutOff:
             source = _leaked_at(current, ledger.of(ref))
         except PermanentError:
             version = None
-        delay = pace.delay(source)
+        await self._post(self.incident.work(ref, version, source), pace)
+        return True
+
+    async def _send_deleted(self, ref: SecretRef, pace: Pace, ledger: Ledger) -> bool:
+        """Send on a deleted secret: it is reported, and comes back until it is recovered."""
+        left = self._left_at(ref, ledger)
+        if not left or not await is_deleted(self.engine.vaults, ref):
+            return False
+        await self._post(self.incident.work(ref, None, left[0]), pace)
+        return True
+
+    def _left_at(self, ref: SecretRef, ledger: Ledger) -> list[str]:
+        """Return the sources where what a deleted secret held may still be accepted."""
+        covered = self.incident.covers_deleted(ref, ledger.of(ref))
+        return [record.source for record in covered if not self.incident.is_over_at(record)]
+
+    async def _post(self, work: WorkItem, pace: Pace) -> None:
+        delay = pace.delay(work.source)
         if delay is None:
             # No next sweep takes it up. Where that is still too early, Azure makes it wait.
             delay = MOST_DELAY.total_seconds()
-        work = self.incident.work(ref, version, source)
         await post(self.engine.queue, work, SETTLE_SECONDS + delay)
-        return True
 
     def _leaked(self, current: Entry) -> str | None:
         """Return the version that holds what leaked.
@@ -147,13 +164,48 @@ class CutOff:
 
     async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
-        vault, known = current.secret.ref.vault, ledger.of(current.secret.ref)
-        if vault in self.incident.vaults and self.incident.covers(current, known):
-            is_open, by_hand = await self.is_open(current, ledger), self._by_hand(current, ledger)
-            progress.add(self.incident, current, is_open=is_open, by_hand=by_hand, known=known)
+        ref, known = current.secret.ref, ledger.of(current.secret.ref)
+        if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
+            return
+        is_noted, by_hand = any(listed.is_open for listed in known), self._by_hand(current, ledger)
+        if by_hand and not is_noted and not await self._existed(ref):
+            return
+        is_open = is_noted or (not by_hand and await self.is_open(current, ledger))
+        is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
+        progress.add(
+            self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
+        )
+
+    async def count_deleted(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+        """Count one secret that its vault does not list, if it is deleted and was covered."""
+        if self._covers(ref, ledger) and await is_deleted(self.engine.vaults, ref):
+            progress.add_unreached(ref, self._left_at(ref, ledger), "deleted", RECOVER)
+
+    def count_unserved(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+        """Count one secret in a vault that was served when the incident began, if it was covered."""
+        if self._covers(ref, ledger):
+            progress.add_unreached(ref, self._left_at(ref, ledger), UNSERVED, SERVE)
+
+    def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
+        covered = self.incident.covers_deleted(ref, ledger.of(ref))
+        return ref.vault in self.incident.vaults and bool(covered)
+
+    async def _existed(self, ref: SecretRef) -> bool:
+        """Return whether there was such a secret when the incident began."""
+        versions = self.engine.vaults.versions(ref)
+        return any([version.created < self.incident.since async for version in versions])
 
     def _judge(self, secret: SecretVersion) -> Entry:
-        return _judged(self.engine, secret)
+        return judged(self.engine, secret)
+
+
+async def _all(posts: Iterable[Awaitable[bool]]) -> int:
+    """Return how many were sent; raises what one of them raised, once all have ended."""
+    results = await asyncio.gather(*posts, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return sum(result is True for result in results)
 
 
 def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
@@ -163,22 +215,14 @@ def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
-    """Return whether work for a secret can come to something: now, or once its tags are mended."""
-    is_malformed = shown.managed is None and shown.state in ("parked", "drifted")
-    return bool(shown.managed or is_malformed or known or is_replica(shown))
+    """Return whether work for a secret can come to something.
+
+    It can now, or once its tags are mended, the secret is enabled, or `Manual` is taken away.
+    """
+    is_tagged = "ProviderAddress" in shown.secret.tags
+    return bool(shown.managed or is_tagged or known or is_replica(shown))
 
 
-async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
-    """Count how far each incident has come; each vault is listed once."""
-    works = [(CutOff(engine, incident), Progress()) for incident in incidents]
-    ledger = await engine.ledger()
-    for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
-        if engine.policy.manages(vault):
-            async for secret in engine.vaults.list(vault):
-                for work, progress in works:
-                    await work.count(_judged(engine, secret), ledger, progress)
-    return [progress for _, progress in works]
-
-
-def _judged(engine: Engine, secret: SecretVersion) -> Entry:
+def judged(engine: Engine, secret: SecretVersion) -> Entry:
+    """Return the state of one secret, as a listing or a read shows it."""
     return entry(secret, engine.policy, engine.kinds, engine.clock.now())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
 from engine.decide.inventory import days_to_expiry, entry
 from engine.decide.ledger import Ledger, audit_is_due, believed
 from engine.errands import consumers, notices
-from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import RekeyError, TransientError
 from engine.model.entry import STATES
 from engine.model.outcome import Outcome
+from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.tally import Tally
@@ -25,6 +27,7 @@ from engine.sweep.cut_off import CutOff
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
 from engine.sweep.posting import post
+from engine.sweep.unlisted import is_deleted, unlisted
 
 log = logging.getLogger("rekey.sweep")
 
@@ -87,32 +90,21 @@ class Sweeper:
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
     async def _miss(self, seen: set[SecretRef], order: SweepOrder, ledger: Ledger) -> None:
-        """Report, once a day, each deleted secret whose superseded credential is still alive.
+        """Report, once a day, each deleted secret of which something is left at its source.
+
+        That is a superseded credential that lives, or one that an incident has named.
 
         Only a sweep in one part has seen every secret of its vault.
         """
-        known, prefix = {str(ref).lower() for ref in seen}, f"{order.vault}/secrets/"
-        gone = [owner for owner in ledger.records if owner.startswith(prefix)]
-        for owner in gone if order.so_far is None else ():
-            ref = SecretRef(order.vault, owner.removeprefix(prefix))
-            if owner in known or not audit_is_due(ref, order, None):
+        gone = unlisted(order.vault, seen, ledger) if order.so_far is None else ()
+        for ref in gone:
+            if not audit_is_due(ref, order, None):
                 continue
             for listed in ledger.of(ref):
-                pending = listed.pending
-                if pending and pending.at <= order.until and await self._is_deleted(ref):
-                    reason = f"deleted, and {pending.credential_id} of {listed.source} lives"
+                reason = _left_behind(listed, order.until)
+                if reason and await is_deleted(self.engine.vaults, ref):
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
                     await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
-
-    async def _is_deleted(self, ref: SecretRef) -> bool:
-        """Return whether the vault has no such secret: a listing may lag behind."""
-        try:
-            await self.engine.vaults.read(ref)
-        except NotFound:
-            return True
-        except PermanentError:
-            return False
-        return False
 
     async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
         tally.goes_on = True
@@ -196,6 +188,17 @@ class Sweeper:
             return False
         await post(self.queue, item, delay)
         return True
+
+
+def _left_behind(listed: Listed, now: datetime) -> str:
+    """Say what is left at the source of a deleted secret; empty if nothing is."""
+    pending = listed.pending
+    if pending and pending.at <= now:
+        return f"deleted, and {pending.credential_id} of {listed.source} lives"
+    if listed.is_open:
+        what = f"deleted, and what was begun at {listed.source} is not finished"
+        return f"{what}: a credential may still be accepted there"
+    return ""
 
 
 def _tally(order: SweepOrder) -> Tally:

@@ -99,12 +99,12 @@ class AdminPassword[P: Server](ABC):
         """Wait for the end of the change, and sign in with the password while it spreads."""
         place = self.place_of(source)
         await self.change.settle(place)
-        await self.access.prove(place, credential_id, credential)
+        await self.access.prove(place, await self._named(place, credential_id), credential)
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Sign in with the password once."""
         place = self.place_of(source)
-        user = self.checked(credential_id or await self._name_of(place))
+        user = await self._named(place, credential_id)
         problem = await self.access.refusal(place, user, credential)
         if problem and not isinstance(problem, VerificationFailed):
             raise problem
@@ -122,6 +122,10 @@ class AdminPassword[P: Server](ABC):
     ) -> None:
         """Do nothing: a new password has replaced the old one already."""
         del source, credential_id, held, held_id
+
+    async def _named(self, place: P, credential_id: str) -> str:
+        """Return as whom to sign in; where no tag says it, the server does."""
+        return self.checked(credential_id or await self._name_of(place))
 
     async def _ready(self, job: Job, place: P) -> tuple[str, bool]:
         """Return the administrator's name, and whether the vault's password is good.

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from cloud.azure import Azure
+from cloud.azure import NOT_READ, Azure
+from cloud.rest.client import Json
 from cloud.rest.graph import GRANT, PERMISSION, Graph
 from cloud.rest.signin import SignIn
 from engine.errors import (
@@ -110,7 +111,7 @@ class ApplicationCredential(ABC):
         answer = await self._graph.read(
             f"{path_of(source)}/owners?$select=id", "reading the application's owners", source
         )
-        if claims["oid"] not in {owner.get("id") for owner in answer.get("value", ())}:
+        if claims["oid"] not in {owner.get("id") for owner in rows_of(answer, "value", source)}:
             raise AccessDenied(
                 f"the app's identity (object {claims['oid']}) does not own the application",
                 where=source,
@@ -145,6 +146,22 @@ def client_of(source: str) -> str:
 def path_of(source: str) -> str:
     """Return where Graph has the application of a source."""
     return f"/applications(appId='{client_of(source)}')"
+
+
+def rows_of(answer: Json, name: str, source: str) -> list[Json]:
+    """Return a list that was asked for by its name; raises TransientError for an answer without it.
+
+    Taken for an empty list, the answer of a proxy would let a credential pass for gone.
+    """
+    rows = answer.get(name) or []
+    if name not in answer or not isinstance(rows, list):
+        raise TransientError(
+            f"the answer about the application holds no {name}",
+            where=source,
+            fix="if it persists, check for a proxy or firewall between the app and Azure",
+            code=NOT_READ,
+        )
+    return rows
 
 
 def application_of(address: str) -> str | None:

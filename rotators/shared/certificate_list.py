@@ -21,7 +21,7 @@ from cloud.rest.client import Json
 from cloud.rest.graph import Graph
 from engine.errors import NotFound, TransientError
 from engine.ports import Clock
-from rotators.shared.application import moment, path_of
+from rotators.shared.application import moment, path_of, rows_of
 from rotators.shared.application_errors import refused
 from rotators.shared.certificate import Pair
 
@@ -62,7 +62,7 @@ class CertificateList:
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_listed(entry) for entry in answer.get("keyCredentials") or ()]
+            return [_listed(entry) for entry in rows_of(answer, "keyCredentials", source)]
         raise problem
 
     async def add(

@@ -54,7 +54,8 @@ class DatabaseLogin(LoginPassword):
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
-        await self._access.prove(self._place(source), credential_id, credential)
+        name = await self._whose(source, credential_id, credential)
+        await self._access.prove(self._place(source), name, credential)
 
     async def _ready(self, job: Job) -> bool:
         await self._access.refuse_unready(self._place(job.source))

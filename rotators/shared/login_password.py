@@ -100,11 +100,20 @@ class LoginPassword(ABC):
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Sign in with the password once, as one login or as each of them."""
-        every = [unquote(name) for name in source.rpartition("/")[2].split("+")]
-        for name in [credential_id] if credential_id else every:
+        for name in [credential_id] if credential_id else _names(source):
             if await self._accepts(source, self.checked(name), credential):
                 return True
         return False
+
+    async def _whose(self, source: str, credential_id: str, credential: Sensitive) -> str:
+        """Return as whom to sign in: where no tag says it, as the login whose password it is."""
+        if credential_id:
+            return credential_id
+        *others, last = _names(source)
+        for name in others:
+            if await self._accepts(source, self.checked(name), credential):
+                return name
+        return self.checked(last)
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Give the only login the password that the vault holds."""
@@ -238,3 +247,8 @@ class LoginPassword(ABC):
             f"the tag CredentialId is {(held_id or '')[:40]!r}, which the tag Logins does not name",
             fix="set CredentialId to the login whose password the value holds",
         )
+
+
+def _names(source: str) -> list[str]:
+    """Return the logins of a source."""
+    return [unquote(name) for name in source.rpartition("/")[2].split("+")]

@@ -471,7 +471,8 @@ class Stage:
     def watch(self) -> None:
         """Note from when until when a source refuses what the vault holds."""
         now = self.clock.now()
-        for secret in self._watched:
+        # Nobody can look at a deleted secret.
+        for secret in (shown for shown in self._watched if shown.vault.latest(shown.name)):
             spans = self.refused.setdefault(secret.url, [])
             is_open = bool(spans) and spans[-1][1] is None
             if secret.works == is_open:

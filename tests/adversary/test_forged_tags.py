@@ -13,7 +13,7 @@ import pytest
 from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import REGENERATE
+from tests.adversary.strikes import LIST_KEYS, REGENERATE, alter
 
 OURS = (
     "RekeyOperation",
@@ -188,3 +188,27 @@ async def test_a_secret_taken_out_of_management_in_its_overlap_leaves_no_credent
     stage.tag(secret, **{tag: "true" if tag == "Manual" else None})
     await stage.run_for(days=9)
     assert not secret.accepts(old) or await stage.attention(secret)
+
+
+@pytest.mark.parametrize("kind", ["storage", "login"])
+async def test_tags_that_leave_no_room_for_a_mark_hide_no_secret_that_needs_a_person(
+    stage: Stage, kind: str
+) -> None:
+    """The operation yields to the mark, and comes back once that is gone."""
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    room = 15 - len(set(secret.tags) - {"RekeyBy", "RekeyCause"})
+    stage.tag(secret, RekeyBy=None, RekeyCause=None, **{f"t{n}": "x" for n in range(room)})
+    operation = secret.tags["RekeyOperation"]
+    for key in ("key1", "key2"):
+        stage.account().regenerate(key)
+    stage.server.logins["app"].set("By-hand-123456", stage.clock.now()) if kind == "login" else None
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
+    stage.outage(lambda request: LIST_KEYS(request) or alter(request), timedelta(days=1), refusal)
+    await stage.run_a_day()
+    assert stage.of(secret, "parked")
+    assert await stage.attention(secret), "it is shown as if all were well"
+    assert len(secret.tags) == 15
+    await stage.run_for(days=2)
+    assert secret.works
+    assert secret.tags["RekeyOperation"] == operation or len(secret.versions) > 2

@@ -51,6 +51,27 @@ async def test_a_compromise_that_is_reported_of_one_secret_is_looked_for_where_i
     assert secret.works
 
 
+async def test_a_dry_run_says_where_a_moved_secrets_leak_works_and_that_nothing_is_rotated_before(
+    stage: Stage,
+) -> None:
+    secret, leaked, source = await leaked_and_moved(stage)
+    path, body = {"vault": "prod", "name": secret.name}, {"compromised": True, "reason": "leaked"}
+    dry = dict((await stage.http("http_rotate", path, body, dry_run="true")).body)
+    assert dry["action"] == "park"
+    assert dry["reason"].endswith(f"({source.lower()})")
+    scope = {"reason": "leaked", "vault": "prod"}
+    incident = await stage.http("http_incident", body=scope, dry_run="true")
+    assert dict(incident.body)["waiting_for"][0]["source"] == source.lower()
+    before = len(secret.versions)
+    assert (await stage.http("http_rotate", path, body)).status == 202
+    await stage.run_for(minutes=5)
+    assert stage.of(secret)[-1]["reason"] == dry["reason"]
+    assert (len(secret.versions), secret.accepts(leaked)) == (before, True)
+    stage.account().regenerate("key2")
+    dry = dict((await stage.http("http_rotate", path, body, dry_run="true")).body)
+    assert (dry["action"], dry["source"] == source.lower()) == ("rotate", False)
+
+
 async def test_once_what_leaked_is_revoked_by_hand_a_moved_secret_gets_a_credential_where_it_is_now(
     stage: Stage,
 ) -> None:

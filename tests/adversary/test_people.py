@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
-from tests.adversary.host import run_until
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
@@ -218,10 +216,8 @@ async def test_a_secret_that_was_deleted_in_its_overlap_is_told_of_while_its_old
     secret = stage.storage(extra={"OverlapHours": "1"})
     await stage.rotate(secret)
     old = secret.versions[0].value
-    # Nobody can look at a deleted secret.
-    stage.clock.watch = stage.app.strikes.watch = lambda: None
     stage.prod.delete(secret.name)
-    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(hours=26))
+    await stage.run_for(hours=26)
     assert secret.accepts(old)
     (told,) = stage.of(secret, "parked")
     assert "key1" in told["reason"]
@@ -361,3 +357,39 @@ async def test_a_login_that_is_left_while_its_password_is_uncertain_is_told_of_a
     looked = stage.calls(RECORDS)
     await stage.run_for(minutes=40)
     assert stage.calls(RECORDS) <= looked + 2, "looks go on"
+
+
+@pytest.mark.parametrize("kind", ["storage", "two logins"])
+async def test_what_a_person_put_in_place_of_a_superseded_credential_is_not_cut_off(
+    stage: Stage, kind: str
+) -> None:
+    """They have revoked it themselves, and use what is in its slot now for something else."""
+    secret, login = managed(stage, kind), stage.server.logins.get("app_a")
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    if login:
+        login.set(SECOND, stage.clock.now())
+    else:
+        stage.account().regenerate("key1")
+    theirs = stage.account().keys["key1"]
+    await stage.run_past_overlap()
+    assert login is None or login.accepts(SECOND, stage.clock.now())
+    assert stage.account().keys["key1"] == theirs
+    assert stage.of(secret, "retired")
+    assert not secret.version(old.version).enabled
+    assert secret.works
+
+
+async def test_what_a_person_put_in_place_of_a_key_whose_version_they_disabled_is_not_cut_off(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    await stage.rotate(secret, force=True)
+    stage.disable(secret, secret.versions[1])
+    theirs = stage.account().regenerate("key2")
+    await stage.run_past_overlap()
+    assert stage.account().keys["key2"] == theirs
+    assert stage.of(secret, "retired")
+    assert secret.works

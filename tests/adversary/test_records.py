@@ -132,3 +132,48 @@ async def test_an_incident_whose_record_was_lost_still_cuts_off_what_leaked_or_s
     stage.post(secret, version=leaked.version, compromised=True)
     await stage.run_for(hours=2)
     assert not secret.accepts(leaked.value) or stage.reason(secret)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_record_that_was_rolled_back_leaves_no_credential_alive_in_silence(
+    stage: Stage, kind: str, is_first: bool
+) -> None:
+    """The storage account fails over, and serves a copy from before the last rotation."""
+    secret = stage.put(kind, extra={"OverlapHours": "2"})
+    if is_first:
+        stage.post(secret, action="audit", trigger="sweep")
+    else:
+        await stage.rotate(secret)
+    await stage.run_for(hours=1)
+    copies = {name: (blob.content, blob.metadata) for name, blob in stage.app.blobs.items()}
+    await stage.run_for(hours=2)
+    await stage.rotate(secret, force=True)
+    superseded = secret.versions[-2]
+    for name, blob in stage.app.blobs.items():
+        blob.content, blob.metadata = copies[name]
+    await stage.run_a_day()
+    assert secret.accepts(superseded.value), "a credential was revoked on a tag's word"
+    assert secret.works
+    assert "of which there is no record" in stage.reason(secret)
+    # What the reason says ends it.
+    stage.tag(secret, RekeyRetire=None)
+    await stage.run_a_day()
+    assert not stage.reason(secret)
+    assert secret.works
+
+
+@pytest.mark.parametrize("kind", ["login", "admin"])
+async def test_a_record_of_a_single_slot_that_was_rolled_back_resets_no_live_password(
+    stage: Stage, kind: str
+) -> None:
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    copies = {name: (blob.content, blob.metadata) for name, blob in stage.app.blobs.items()}
+    await stage.rotate(secret, force=True)
+    for name, blob in stage.app.blobs.items():
+        blob.content, blob.metadata = copies[name]
+    await stage.run_a_day()
+    assert len(secret.versions) == 3
+    assert secret.works
+    assert not stage.reason(secret)

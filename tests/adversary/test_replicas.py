@@ -236,3 +236,20 @@ async def test_a_restore_that_a_replica_does_not_consent_to_changes_nothing_what
     await stage.run_for(minutes=10)
     assert primary.current.value == rotated
     assert "does not consent" in stage.reason(primary)
+
+
+async def test_an_audit_leaves_a_replica_alone_whose_form_says_more_than_the_primarys(
+    stage: Stage,
+) -> None:
+    """A connection string around a bare key: the account's name is in the replica only."""
+    primary = stage.storage()
+    copy = replica(stage, primary, ValueTemplate="AccountName={account};AccountKey={key}")
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    assert copy.current.value == f"AccountName=appdata;AccountKey={primary.current.value}"
+    await stage.run_for(days=2)
+    assert not stage.reason(primary)
+    assert not stage.of(primary, "parked")
+    stage.person_writes(copy, "AccountName=appdata;AccountKey=another", copy.tags)
+    await stage.run_a_day()
+    assert "rotate the primary" in stage.reason(primary)

@@ -117,3 +117,17 @@ async def test_the_record_of_two_logins_names_both(stage: Stage) -> None:
         json.loads(blob.content)["source"].rpartition("/")[2] for blob in stage.app.blobs.values()
     ]
     assert sorted(names) == ["app_a+app_b", "app_b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "logins"),
+    [("admin", None), ("two logins", "app_a,app_b"), ("two logins", "app_b,app_a")],
+)
+async def test_a_password_is_audited_although_no_tag_says_whose_it_is(
+    stage: Stage, kind: str, logins: str | None
+) -> None:
+    """The server knows its administrator, and a sign-in tells which of two logins it is."""
+    extra = {"CredentialId": None, **({"Logins": logins} if logins else {})}
+    secret = stage.sql(kind, days_left=80, extra=extra)
+    await stage.run_a_day()
+    assert [outcome["result"] for outcome in stage.of(secret)] == ["confirmed"]

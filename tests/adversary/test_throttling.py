@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.wire import Request
+from simulator.wire import Request, Response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
@@ -188,3 +188,18 @@ async def test_two_secrets_of_one_throttled_source_both_come_through(stage: Stag
         stage.post(secret, version=secret.current.version)
     await stage.run_for(hours=1)
     assert [len(secret.versions) for secret in pair] == [2, 2]
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "1", "Wed, 04 Nov 2026 12:00:00 GMT"])
+async def test_a_throttle_that_does_not_say_how_long_or_too_little_parks_nothing(
+    stage: Stage, value: str
+) -> None:
+    secret = stage.storage()
+    headers = {"Content-Type": "application/json", **({"Retry-After": value} if value else {})}
+    refusal = Response(429, headers, b'{"error": {"code": "TooManyRequests"}}')
+    stage.outage(REGENERATE, timedelta(minutes=20), refusal)
+    stage.app.host.sweeping = False
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(hours=2)
+    assert not stage.of(secret, "parked")
+    assert len(secret.versions) == 2

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.entra.app_policy import AppPolicy
 from simulator.sql.servers import Account
-from simulator.wire import json_response
+from simulator.wire import Request, json_response
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import ADMIN, PUBLISH, Where, alter, to
 
@@ -199,3 +199,82 @@ async def test_what_a_restore_superseded_lives_through_its_overlap_whatever_audi
     assert secret.current.value != superseded
     assert secret.accepts(superseded), "an audit removed it inside its overlap"
     assert secret.works
+
+
+def _alters_password(request: Request) -> bool:
+    return alter(request) and b"PASSWORD" in request.body
+
+
+SETS: dict[str, Where] = {"login": _alters_password, "admin": ADMIN}
+
+
+@pytest.mark.parametrize("kind", SETS)
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_password_that_was_set_back_is_not_called_unknown_where_tags_leave_no_room(
+    stage: Stage, kind: str, *, dies: bool
+) -> None:
+    """Somebody fills up the tags once the password is set. The worker may die as it sets it back."""
+    secret = stage.sql(kind)
+    theirs = {f"their-{number}": "x" for number in range(15 - len(secret.tags))}
+    stage.after(SETS[kind], lambda: stage.tag(secret, **theirs))
+    if dies:
+        stage.after(SETS[kind], lambda: stage.kill(SETS[kind]))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(hours=2)
+    assert len(stage.app.strikes.died) == dies
+    assert secret.works
+    assert len(secret.versions) == 1
+    reasons = [outcome["reason"] for outcome in stage.of(secret, "parked")]
+    assert any("no room" in reason for reason in reasons)
+    assert not [reason for reason in reasons if "nobody knows" in reason]
+
+
+async def test_a_password_that_nobody_knows_is_called_so_where_tags_leave_no_room_and_set_no_more(
+    stage: Stage,
+) -> None:
+    """It cannot be set back either, and no new one can be published."""
+    secret = stage.sql("admin")
+    theirs = {f"their-{number}": "x" for number in range(15 - len(secret.tags))}
+    stage.after(ADMIN, lambda: stage.tag(secret, **theirs))
+    stage.after(ADMIN, lambda: stage.outage(ADMIN, timedelta(minutes=20), FORBIDDEN))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=15)
+    assert not secret.works
+    assert any("nobody knows" in outcome["reason"] for outcome in stage.of(secret, "parked"))
+    before = len(account(stage, "admin").passwords)
+    await stage.run_for(minutes=45)
+    assert len(account(stage, "admin").passwords) == before
+    assert "no room" in stage.reason(secret)
+    stage.tag(secret, **dict.fromkeys(theirs))
+    await stage.run_for(hours=2)
+    assert secret.works
+
+
+@pytest.mark.parametrize("tag", [{"ValidityPeriodDays": "soon"}, {"Manual": "true"}])
+async def test_a_password_that_was_set_back_is_not_called_unknown_where_nothing_can_be_proven(
+    stage: Stage, tag: dict[str, str]
+) -> None:
+    """Nothing could be published, and somebody edits a tag then."""
+    secret = stage.sql()
+    stage.outage(PUBLISH, timedelta(hours=2), FORBIDDEN)
+    stage.after(PUBLISH, lambda: stage.tag(secret, **tag))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(hours=2)
+    assert secret.works
+    reasons = [outcome["reason"] for outcome in stage.of(secret, "parked")]
+    assert any("was set back" in reason for reason in reasons)
+    assert not [reason for reason in reasons if "nobody knows" in reason]
+
+
+async def test_a_refused_password_is_mended_as_long_as_its_tags_leave_room_for_what_that_needs(
+    stage: Stage,
+) -> None:
+    """A password has no predecessor to retire, so two of Rekey's tags suffice."""
+    secret = stage.sql("admin", days_left=80, extra={"CredentialId": "sqladmin"})
+    await stage.rotate(secret, force=True)
+    own = [tag for tag in secret.tags if not tag.startswith("Rekey")]
+    stage.tag(secret, RekeyCause=None, **{f"their-{n}": "x" for n in range(14 - len(own))})
+    stage.server.set_password(account(stage, "admin"), BY_HAND)
+    await stage.run_a_day()
+    assert secret.works
+    assert len(secret.tags) == 15

@@ -92,6 +92,15 @@ async def test_the_page_of_a_secret_shows_the_incident_that_concerns_it_and_no_o
     assert "replaced and cut off" in line
 
 
+async def test_the_page_of_a_secret_that_is_younger_shows_no_incident_as_one_of_its_own() -> None:
+    rig = scattered()
+    await begin(rig.api(), vault="prod")
+    rig.clock.advance(60)
+    rig.secret("younger", rig.account("younger"))
+    page = await shown(rig, vault="prod", secret="younger")
+    assert not page.all(id="incidents")
+
+
 async def test_an_incident_of_long_ago_is_listed_and_counted_on_its_own_page_alone() -> None:
     rig = scattered()
     identity = (await begin(rig.api(), name="app-*")).body["id"]

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -98,7 +99,8 @@ class World:
         async def run() -> None:
             for order in orders:
                 await self.rig.service().sweep_vault(base64.b64decode(order.body))
-            await Delivery(self.rig, self.rig.service).run()
+            # What cannot be dealt with comes back every quarter of an hour.
+            await Delivery(self.rig, self.rig.service).run(within=timedelta(minutes=10))
 
         asyncio.run(run())
 

@@ -24,6 +24,7 @@ from engine.errors import (
     NotFound,
     PermanentError,
     RekeyError,
+    Throttled,
     TransientError,
 )
 from simulator.reach.transport import SimulatedTransport
@@ -102,7 +103,7 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
             "StorageAccountOperationInProgress",
         ),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
-        (429, error("Throttled"), TransientError, "Throttled"),
+        (429, error("Throttled"), Throttled, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),
         (502, "<html>", TransientError, "Bad Gateway"),
         (503, "", TransientError, "Service Unavailable"),

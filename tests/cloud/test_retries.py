@@ -33,7 +33,9 @@ class Busy:
         return Response(429, self.headers)
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3)])
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3), ("soon", 3)]
+)
 async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
     seconds: str | None, calls: int
 ) -> None:

@@ -81,15 +81,16 @@ MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
 """The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is
 proven to be refused.
 
-Before that the current one is proven to work: the other may be the last that does."""
+Before that the current one is proven to work: the other may be the last that does. One that is
+replaced in its place is tried, too: a person may have replaced it since."""
 RETIREMENT: dict[str, dict[str, int]] = {
-    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 3},
+    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 4},
     "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
     "service-principal-certificate": {**MARKED, "read": 1, "replace the list": 1, "sign-in": 3},
-    "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
+    "sql-login-password of two logins": {**MARKED, "sign-in": 7, "ALTER": 1, "lease": 9},
 }
 RETIREMENT |= {
-    f"{engine} of two {two}": {**MARKED, "sign-in": 4, "ALTER": 1, "lease": 9}
+    f"{engine} of two {two}": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9}
     for engine, two in (("postgresql-role-password", "roles"), ("mysql-user-password", "users"))
 }
 READ = {"read the resource": 1}
@@ -152,7 +153,7 @@ RETIREMENT |= {
         **MARKED,
         **{name: count for name, count in calls.items() if name not in OF_ONE_KEY},
         **listed,
-        "signed request": 2 + calls.get("signed request", 1),
+        "signed request": 2 + 2 * calls.get("signed request", 1),
     }
     for kind, (calls, listed) in FAMILY.items()
 }

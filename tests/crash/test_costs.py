@@ -64,7 +64,7 @@ async def test_a_first_rotation_costs_a_listing_and_a_proof_more() -> None:
     assert (counted["vault"], counted["arm"], counted["blob"]) == (5, 2, 3)
 
 
-async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_three_proofs() -> None:
+async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_four_proofs() -> None:
     rig = scene()
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
     rig.clock.advance(8 * DAY)
@@ -73,7 +73,7 @@ async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_three
     await rig.service().rotate(
         rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1
     )
-    assert rig.calls() == {"vault": 7, "arm": 2, "blob": 3, "host blob": 6}
+    assert rig.calls() == {"vault": 7, "arm": 2, "blob": 4, "host blob": 6}
 
 
 async def test_an_event_for_a_secret_that_is_not_due_costs_one_read() -> None:

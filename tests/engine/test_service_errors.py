@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from engine.errors import LeaseUnavailable, PermanentError, RekeyError, SourceBusy, TransientError
+from engine.errors import (
+    LeaseUnavailable,
+    PermanentError,
+    RekeyError,
+    SourceBusy,
+    Throttled,
+    TransientError,
+)
 from engine.model.incident import Incident
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
@@ -24,6 +31,7 @@ from engine.service import (
     MAX_DEFERRALS,
     MAX_TRIES,
     MOST_WAITS,
+    THROTTLED_SECONDS,
     Service,
 )
 from tests.shared.collected import Collected, dims
@@ -77,7 +85,9 @@ def now_or_in(seconds: float) -> TransientError:
     [
         (now_or_in(90), 1, {}, 90),
         (now_or_in(90), LAST, {}, 90),
-        (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 90),
+        (now_or_in(90), 1, {"deferred": 2}, 90),
+        (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 270),
+        (Throttled("429"), 1, {}, THROTTLED_SECONDS),
         (now_or_in(90), 1, {"follow_up": 1}, 90),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
         (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),

@@ -9,7 +9,7 @@ from engine.decide.decision import Confirm
 from engine.decide.inventory import entry
 from engine.model.record import Listed, Record
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
-from engine.model.workitem import WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
 from tests.proof import leaks
@@ -24,6 +24,8 @@ MOST_MESSAGES = 48
 passes it."""
 
 MOST_DELIVERIES = 120
+MOST_RETURNING = 4
+"""More items of one incident than come back side by side: who dies once one is posted leaves two."""
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
@@ -51,7 +53,9 @@ def _bounded(watch: Watch) -> None:
     An outage that lasts costs more of them.
     """
     world = watch.world
-    posted = world.posted - world.swept - world.waits
+    posted = world.posted - world.swept - world.waits - world.returns
+    if world.returns > MOST_RETURNING * (1 + world.kernel.time() / INCIDENT_SECONDS):
+        _broken(f"resources: an incident came back {world.returns} times in one schedule")
     if world.waits > MOST_WAITING + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:

@@ -46,7 +46,7 @@ def went_on(world: World, until: float) -> None:
             world.advance(max(min(soonest, until) - world.kernel.time(), 0.0))
             if soonest > until and not world.workers:
                 break
-    world.posted = world.waits = world.deliveries = 0
+    world.posted = world.waits = world.returns = world.deliveries = 0
 
 
 def under_way(

@@ -763,7 +763,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "an incident that no record can note is skipped": Mutant(
         _method(run.Run, "_claim"),
         "P5",
-        ("records-in-incident/two-logins!i32=m1+i45=m2+i53=m1+i59=m2",),
+        ("records-in-incident/two-logins#100",),
     ),
     "what an operation without a record made is left": Mutant(
         _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)

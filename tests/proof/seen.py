@@ -81,6 +81,7 @@ def _counts(world: World) -> Hashable:
     return (
         _much(world.posted - world.swept, ending.MOST_MESSAGES),
         _much(world.waits, ending.MOST_WAITING),
+        world.returns,
         world.mint.made,
         world.started % 2 if world.skew else 0,
         _much(world.deliveries, ending.MOST_DELIVERIES),

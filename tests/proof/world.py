@@ -118,6 +118,8 @@ class World:
     workers: list[Worker] = field(default_factory=list)
     started: int = 0
     deliveries: int = 0
+    returns: int = 0
+    """How often an incident's item came back, or will: every quarter of an hour."""
     looks: int = 0
     """So many messages more are no growth without end: looks at a change that goes on for a day."""
     replication: float = 0.0
@@ -325,6 +327,7 @@ class World:
         """Put a message on a queue."""
         self.posted += 1
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
+        self.returns += '"returned": ' in text and '"returned": 0' not in text
         name = self.deployments[0] if deployment is None else deployment
         message = Message(what, text, self.kernel.time() + delay, deployment=name)
         self.messages.append(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from engine.service import MAX_TRIES, Service
 from simulator.storage.queue_store import Message
@@ -28,11 +29,14 @@ class Delivery:
     errors: list[BaseException] = field(default_factory=list)
     deaths: int = 0
 
-    async def run(self, most: int = 60) -> None:
-        """Deliver until nothing is left; fails if that takes more than so many deliveries."""
-        service = self.start()
+    async def run(self, most: int = 60, within: timedelta = timedelta(days=36)) -> None:
+        """Deliver until nothing is left; fails if that takes more than so many deliveries.
+
+        What is due later than `within` is left: an incident's items come back for a month.
+        """
+        service, end = self.start(), self.rig.clock.now() + within
         for _ in range(most):
-            message = self._next()
+            message = self._next(end)
             if message is None:
                 return
             service = await self._deliver(service, message)
@@ -46,11 +50,13 @@ class Delivery:
         assert message, "no message is left"
         await self._deliver(self.start(), message)
 
-    def _next(self) -> Message | None:
+    def _next(self, end: datetime | None = None) -> Message | None:
         queue = self.rig.queue("rotations")
         if not queue:
             return None
         message = min(queue, key=lambda waiting: waiting.visible)
+        if end and message.visible > end:
+            return None
         self.rig.clock.advance(max(0.0, (message.visible - self.rig.clock.now()).total_seconds()))
         return message
 
@@ -78,6 +84,4 @@ class Delivery:
         return service
 
     def _hide(self, message: Message, seconds: float) -> None:
-        from datetime import timedelta
-
         message.visible = self.rig.clock.now() + timedelta(seconds=seconds)

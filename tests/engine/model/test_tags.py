@@ -16,6 +16,7 @@ from engine.model.tags import (
     marked_since,
     parked,
     rests_until,
+    shortened,
     to_cut_off,
     unfinished_incident,
     unparked,
@@ -42,6 +43,15 @@ def test_a_reason_is_cut_at_256_characters(length: int) -> None:
     text = parked(version(), "x" * length, NOW)["RekeyReason"]
     assert len(text) == min(length, 256)
     assert text.endswith("…") is (length > 256)
+
+
+@pytest.mark.parametrize("length", [127, 128, 129, 256])
+def test_a_letter_of_two_units_counts_twice(length: int) -> None:
+    """Which of the two Azure counts is not documented."""
+    text = shortened("\U0001f600" * length)
+    assert len(text.encode("utf-16-le")) <= 512
+    assert text.endswith("…") is (length > 128)
+    assert set(text) <= {"\U0001f600", "…"}
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,17 @@ def test_what_is_unknown_is_left_aside() -> None:
     )
 
 
-def test_an_incident_that_comes_back_begins_anew_and_does_so_for_a_day() -> None:
+def test_an_incident_that_comes_back_begins_anew_and_does_so_for_a_month() -> None:
     tired = item(compromised=True, deferred=3, waited=2, returned=MOST_RETURNS - 1)
     again = tired.returning()
     assert again == replace(tired, deferred=0, waited=0, returned=MOST_RETURNS)
     assert again.returning() is None
+
+
+def test_people_hear_every_two_hours_and_then_every_day_that_an_incident_goes_on() -> None:
+    told = [number for number in range(300) if item(returned=number).is_told]
+    assert told == [*range(0, 97, 8), 192, 288]
+    assert item(returned=MOST_RETURNS).is_told, "it is not tried again"
 
 
 def test_an_item_is_pinned_once() -> None:

@@ -86,7 +86,8 @@ async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() ->
     rig.clock.advance(60)
     operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
     keys = {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()}
-    rig.vault.put(KEY, keys["key1"], tags={**rig.tags(KEY), OPERATION: operation})
+    without_name = {tag: text for tag, text in rig.tags(KEY).items() if tag != BY}
+    rig.vault.put(KEY, keys["key1"], tags={**without_name, OPERATION: operation})
     await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
     assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
     assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
@@ -232,6 +233,24 @@ class Listing:
             f"tag {RETIRE} names",
             id="the record of this very source lists another",
         ),
+        pytest.param(
+            WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
+        ),
+        pytest.param(
+            replace(WROTE_V1, gone=(V3,)),
+            {RETIRE: RETIRED.replace(V2, V3)},
+            (),
+            None,
+            id="what ours has retired",
+        ),
+        pytest.param(
+            WROTE_V2,
+            {RETIRE: RETIRED},
+            (Listed("", str(REF).lower(), DUE),),
+            f"tag {RETIRE} names",
+            id="of what the record takes for the current one",
+        ),
+        pytest.param(WROTE_V2, {RETIRE: "nonsense"}, (), None, id="nonsense, after ours"),
         pytest.param(
             Record(),
             {RETIRE: RETIRED},

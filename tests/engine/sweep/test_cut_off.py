@@ -15,7 +15,7 @@ from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import TransientError
 from engine.model.entry import Entry
-from engine.model.incident import Incident, Progress
+from engine.model.incident import LEAKED, LIVES, Incident, Progress
 from engine.model.record import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import Pending
@@ -106,9 +106,32 @@ async def test_what_somebody_wrote_by_hand_since_is_not_open_whatever_its_tags_c
 
 @pytest.mark.parametrize("created", [SINCE, LATER])
 async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: datetime) -> None:
-    progress, ledger = Progress(), Ledger({str(REF).lower(): (record(published=BEFORE),)})
-    await CutOff(Rig().service().engine, INCIDENT).count(current(created), ledger, progress)
+    rig, ledger = Rig(), Ledger({str(REF).lower(): (record(published=BEFORE),)})
+    progress, work = Progress(), CutOff(rig.service().engine, INCIDENT)
+    await work.count(current(created), ledger, progress)
+    assert progress.secrets == 0, "there was no such secret then"
+    rig.vault.put(NAME, "x", created=BEFORE)
+    await work.count(current(created), ledger, progress)
     assert (progress.needs_a_person, progress.rotated) == (1, 0)
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
+    *, is_noted: bool, is_late: bool
+) -> None:
+    """What a record has noted is tried for as long as it takes."""
+    rig, known = scene(), (Listed(ACCOUNT, str(REF).lower(), is_open=is_noted),)
+    incident = replace(begun(rig), since=rig.clock.now() + SECOND)
+    rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
+    work, progress = CutOff(rig.service().engine, incident), Progress()
+    shown = entry(version(), POLICY, KINDS, NOW)
+    await work.count(shown, Ledger({str(REF).lower(): known}), progress)
+    assert progress.waiting == (is_noted or not is_late)
+    reasons = [secret["reason"] for secret in progress.named]
+    assert reasons == (
+        [] if progress.waiting else [f"its incident is not tried any more: {LEAKED}"]
+    )
 
 
 async def test_for_a_replica_the_record_of_its_primary_counts() -> None:

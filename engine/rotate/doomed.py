@@ -1,0 +1,74 @@
+"""Which versions an incident means: those whose credentials count as leaked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.errors import NeedsHuman
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.rotate.sight import Sight
+from engine.secret import SecretVersion
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """What the item of an incident means, once its secret can be seen."""
+
+    parts: Parts
+    sight: Sight
+    item: WorkItem
+
+    async def versions(self, secret: SecretVersion) -> list[str]:
+        """Return the versions that leaked; raises NeedsHuman while nobody can tell.
+
+        `secret` is the current version.
+        """
+        since = _moment(self.item.since)
+        old = since is not None and self.sight.made_before(secret, since)
+        if self.item.version:
+            # Restored between the order and its item: what is current now is as old as what was
+            # reported.
+            return [self.item.version, *([str(secret.version)] if old else [])]
+        if not secret.version:
+            raise NeedsHuman(
+                "the secret is disabled, so nobody can tell which credential leaked",
+                where=str(secret.ref),
+                fix="enable it: the incident is tried again for a month",
+            )
+        if since is None or old or secret.created < since:
+            return [secret.version]
+        older, is_ours = await self._older(secret, since), self.sight.wrote(secret)
+        superseded = self._superseded() if is_ours else []
+        if not older:
+            # The secret itself is younger, and nobody knows how old its credentials are.
+            return superseded[:1] if is_ours else [secret.version]
+        # It was replaced since, but may still be accepted. What a person wrote in its place stays,
+        # unless it turns out to hold what leaked.
+        return list(dict.fromkeys([*older[:1], *(old for old in superseded if old in older)]))
+
+    async def _older(self, secret: SecretVersion, since: datetime) -> list[str]:
+        """Return the versions from before the incident, the newest first."""
+        older = [
+            version
+            async for version in self.parts.vaults.versions(secret.ref)
+            if version.version and version.created < since
+        ]
+        older.sort(key=lambda version: version.created, reverse=True)
+        return [str(version.version) for version in older]
+
+    def _superseded(self) -> list[str]:
+        """Return the version that Rekey superseded, and the one whose value it held, if restored."""
+        record = self.sight.record
+        if record.pending is None:
+            return []
+        version = record.pending.version
+        return [version, *filter(None, [record.twins.get(version)])]
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

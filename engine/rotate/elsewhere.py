@@ -1,0 +1,48 @@
+"""What would come of a compromised credential whose source is not the one that the tags name.
+
+A worker looks there first, and parks the secret while the credential is accepted. Changes nothing.
+"""
+
+from __future__ import annotations
+
+from engine.decide.decision import Acting, Decision, Park
+from engine.errors import NeedsHuman
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.rotate.compromised import Compromised
+from engine.rotate.gate import Gate
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion
+
+
+async def leaked_at(parts: Parts, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
+    """Return the source whose record says that it holds what leaked, whatever the tags say.
+
+    None for `left`: what leaked there has been dealt with.
+    """
+    if not item.compromised:
+        return None
+    known = (await parts.ledger()).of(secret.ref)
+    sources = [listed.source for listed in known if listed.holds(secret)]
+    return next((source for source in sources if source != left), None)
+
+
+async def foreseen(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Park | None:
+    """Return with which reason the secret would be parked; None if it would be acted on."""
+    if not isinstance(decision, Acting):
+        return None
+    here = decision.managed.source
+    source = await leaked_at(parts, secret, item, here)
+    record = await parts.leases.peek(source) if source else None
+    if source is None or record is None:
+        return None
+    lease = UnderLease(parts, source, (), record)
+    compromised = Compromised(parts, lease, Gate(parts, lease), Sight(parts, lease, item))
+    try:
+        await compromised.foresee(secret, parts.decide(record.believed(secret), item))
+    except NeedsHuman as error:
+        return Park(f"{error.what} ({error.where})", error.fix)
+    return None
