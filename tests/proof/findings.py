@@ -34,12 +34,6 @@ class Finding:
 
 OPEN: tuple[Finding, ...] = (
     Finding(
-        "an incident beside a retirement and a rotation of a list leaves the vault refused for eight minutes",
-        r"retirement/listed",
-        r"P1: /listed/app has refused",
-        "retirement/listed!c2=1+c3=1+i4=m0+c5=1+c8=1+c12=1+c13=1+c15=1+i18=l1+c17=1",
-    ),
-    Finding(
         "a second deployment on one account cuts the other's key off after a refused try and a lost answer",
         r"one-account/two-slots",
         r"P4: .* was cut off inside its overlap",
