@@ -96,6 +96,9 @@ class Job:
     """The source is still at a change that it accepted from an earlier try, as far as is known."""
     mark: str = ""
     """What the latest UnderWay of this operation noted; empty if it noted nothing."""
+    changed: datetime | None = None
+    """When Rekey last began a change at this source, if it wrote the version itself: what the
+    source made later, somebody else made. None if that does not matter, as in an incident."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

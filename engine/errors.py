@@ -19,7 +19,8 @@ that one holds the request, body included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class RekeyError(Exception):
@@ -36,6 +37,9 @@ class RekeyError(Exception):
         """Append a further consequence to the message."""
         self.what = f"{self.what}; {further}"
         self.args = (self.what, self.where, self.fix)
+
+    unsent: bool = False
+    """No change at the source comes of it: none was sent, or the source has refused it."""
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
@@ -124,3 +128,13 @@ class VerificationFailed(PermanentError):  # noqa: N818
 
 class NeedsHuman(PermanentError):  # noqa: N818
     """Only a person can decide what to do."""
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """Mark what a plug-in raises before it has sent a change to the source."""
+    try:
+        yield
+    except RekeyError as error:
+        error.unsent = True
+        raise

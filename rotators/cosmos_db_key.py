@@ -23,6 +23,7 @@ class CosmosDbKey(ProvenByRequest):
     """Rotates the keys of Cosmos DB accounts."""
 
     kind: ClassVar[str] = "cosmos-db-key"
+    tells_ages: ClassVar[bool] = True
     lists_first: ClassVar[bool] = True
     tells_times: ClassVar[bool] = True
     patience: ClassVar[float] = 6 * 3600.0

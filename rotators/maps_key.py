@@ -19,6 +19,7 @@ class MapsKey(ProvenByRequest):
     """Rotates the keys of Azure Maps accounts."""
 
     kind: ClassVar[str] = "maps-key"
+    tells_ages: ClassVar[bool] = True
     facts: ClassVar[Facts] = Facts(
         noun="Azure Maps account",
         types=("Microsoft.Maps/accounts",),

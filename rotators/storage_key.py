@@ -42,6 +42,7 @@ class StorageKey(TwoKeys):
     """Rotates the keys of storage accounts."""
 
     kind: ClassVar[str] = "storage-key"
+    tells_ages: ClassVar[bool] = True
     template_fields: ClassVar[frozenset[str]] = frozenset({"account", "key", "suffix"})
     facts: ClassVar[Facts] = Facts(
         noun="storage account",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.contract import LATE, Forewarn, Preflight, Tidy
 from engine.decide.decision import crowded
@@ -48,6 +48,9 @@ class Confirming:
         at.sight.audited, at.progress.proven = True, secret.version
         await at.gate.out_of_use(secret)
         await self._look_around(secret)
+        if at.is_unparked:
+            # What the source shows now is nobody else's: a person says so.
+            at.lease.learn(replace(at.sight.record, begun=at.parts.clock.now()))
         if at.lineage and at.progress.item.action == "audit":
             faded = Faded(at.parts, at.lease, at.gate, at.sight, at.managed)
             await faded.disable(secret)

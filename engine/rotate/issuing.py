@@ -56,8 +56,9 @@ class Issuing:
         async with warning(at.single), at.lease.changing("issue"):
             try:
                 issued = await rotator.issue(job)
-            except NeedsHuman:
-                at.lease.untouched()
+            except RekeyError as error:
+                if error.unsent or isinstance(error, NeedsHuman):
+                    at.lease.untouched()
                 raise
         issued = replace(issued, restorable=issued.restorable and restorable)
         async with at.rollback(job).on(secret, issued, (RekeyError,)):

@@ -61,11 +61,21 @@ class Subject:
         """Whoever else changes the source."""
         return Others(self.parts, self.sight, self.managed)
 
+    @property
+    def is_unparked(self) -> bool:
+        """Whether a person asks for a look after one that has parked the secret."""
+        item = self.progress.item
+        is_look = item.follow_up or item.follows
+        return item.action == "audit" and item.trigger == "manual" and not is_look
+
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
         record = self.sight.record
         proven, touched = self.sight.wrote(secret), record.touched == secret.version
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
+        # An incident does not wait for whoever else may use the source, nor does who has looked.
+        overruled = self.progress.item.compromised or self.is_unparked
+        job = replace(job, changed=record.begun if proven and not overruled else None)
         # What was restored since is in use again.
         job = replace(job, revoked=record.revoked - {job.held_id or ""})
         if not touched:

@@ -191,7 +191,7 @@ class UnderLease:
         self.learn(
             replace(
                 self.record,
-                changing=None,
+                changing=before.changing,
                 touched=before.touched,
                 begun=before.begun,
                 asked=before.asked,

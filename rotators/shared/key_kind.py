@@ -36,6 +36,8 @@ class KeyKind(ABC):
     a word."""
     afterwards: ClassVar[float] = 60.0
     """Seconds after which a change is looked at again that outlasts the call which began it."""
+    tells_ages: ClassVar[bool] = False
+    """The source tells when each key was made, so a key that somebody else made is not replaced."""
     tells_times: ClassVar[bool] = False
     """A key's age tells whether an earlier try made it: for changes that may take hours."""
 

@@ -100,6 +100,7 @@ class Replacement:
             problem = self._under_way(place, slot, mark)
         except PermanentError as error:
             problem = await self._kind.explained(place, error)
+            problem.unsent = True
         else:
             return None if answer is None else self._kind.keys(answer, place)
         raise problem

@@ -39,22 +39,25 @@ def is_within(keys: Keys, slot: Slot, value: Sensitive) -> bool:
     return slot.name in keys and keys[slot.name].value.reveal() in value.reveal()
 
 
-def refuse_used(job: Job, keys: Keys, slot: Slot) -> None:
-    """Raise NeedsHuman if the key to be replaced is younger than the vault's version.
+def refuse_used(job: Job, keys: Keys, slot: Slot, late: timedelta) -> None:
+    """Raise NeedsHuman if somebody else has made the key that is to be replaced.
 
     Whoever made it uses it: a second deployment of Rekey, or a person. An answer does not say who
-    holds a key, but where it has each key's creation time, that time is looked at.
+    holds a key, but where it has each key's creation time, that time is compared: with the version
+    that somebody wrote, or with the last change that Rekey began, which may come so much later.
     """
     made = keys[slot.name].made if slot.name in keys else None
-    if job.written is None or made is None or job.in_place or job.may_have_made(made):
+    if made is None or job.in_place or job.may_have_made(made):
         return
-    if made > job.written + RESOLUTION:
-        raise NeedsHuman(
-            f"{slot.name} was made at {made:%Y-%m-%d %H:%M}Z, after this version was written: "
-            "somebody else uses it, perhaps another deployment",
-            where=job.source,
-            fix=(
-                "let one deployment rotate it; if nobody uses that key, write this "
-                "secret's value anew"
-            ),
-        )
+    if job.written and made > job.written + RESOLUTION:
+        since, fix = "this version was written", "write this secret's value anew"
+    elif job.changed and made > job.changed + late:
+        since, fix = "Rekey had last changed this source", "unpark the secret"
+    else:
+        return
+    raise NeedsHuman(
+        f"{slot.name} was made at {made:%Y-%m-%d %H:%M}Z, after {since}: "
+        "somebody else uses it, perhaps another deployment",
+        where=job.source,
+        fix=f"let one deployment rotate it; if nobody uses that key, {fix}",
+    )

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from cloud.azure import Azure
-from engine.contract import Issued, Job, Recognised, Seen
+from engine.contract import CLOCKS, LATE, LONGEST_CHANGE, Issued, Job, Recognised, Seen
 from engine.errors import (
     NeedsHuman,
     NotFound,
     PermanentError,
     RekeyError,
     VerificationFailed,
+    before_sending,
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -47,7 +49,8 @@ class TwoKeys(KeyKind):
         if job.in_place:
             slot = place.pair.slot(job.held_id)
             return await self._issued(job, place, slot, await self.listed(place), supersedes=None)
-        held = place.pair.slot(job.held_id) if job.proven else await self._held_slot(job, place)
+        with before_sending():
+            held = await self._held(job, place)
         slot = place.pair.other(held)
         change = self._replacement
         keys = await change.made(job, place, slot) or await change.replace(
@@ -170,6 +173,21 @@ class TwoKeys(KeyKind):
             )
         await self._replacement.replace(place, slot, f"retire {slot.name} {source}", keys)
 
+    async def _held(self, job: Job, place: Place) -> Slot:
+        """Return which key the vault holds, once the other one is known to be nobody else's."""
+        if not job.proven:
+            return await self._held_slot(job, place)
+        held = place.pair.slot(job.held_id)
+        if self.tells_ages and job.changed:
+            keys = await self.dated(place, await self.listed(place))
+            refuse_used(job, keys, place.pair.other(held), self._late)
+        return held
+
+    @property
+    def _late(self) -> timedelta:
+        """How long after it was begun a change of these keys may come."""
+        return LONGEST_CHANGE if self.lists_first else LATE + CLOCKS
+
     async def _held_slot(self, job: Job, place: Place) -> Slot:
         """Prove which key the vault holds by comparing values, and that it can be used."""
         if job.held is None:
@@ -188,7 +206,7 @@ class TwoKeys(KeyKind):
         if problem := await self.prove(place, key.value):
             raise problem
         await self.fields(place, slot, key.value, job.options)
-        refuse_used(job, keys, place.pair.other(slot))
+        refuse_used(job, keys, place.pair.other(slot), self._late)
         return slot
 
     def _matching(self, job: Job, place: Place, keys: Keys, held: Sensitive) -> Slot:

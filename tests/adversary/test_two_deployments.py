@@ -58,6 +58,30 @@ async def test_one_of_two_deployments_on_one_account_parks_and_names_the_other(
     assert any(OTHER.search(reason) for reason in reasons), reasons
 
 
+async def test_a_deployment_notices_that_another_one_took_the_key_that_it_would_replace_next(
+    stage: Stage,
+) -> None:
+    """Its own version is proven, and older than what the other one has made since."""
+    north, days = third(stage), {"ValidityPeriodDays": "30", "RotateBeforeDays": "5"}
+    mine = stage.storage(days_left=4, extra=days)
+    await stage.run_for(days=12)
+    assert len(mine.versions) == 2
+    tags = {tag: text for tag, text in mine.tags.items() if not tag.startswith("Rekey")}
+    soon = stage.clock.now() + timedelta(days=4)
+    north.put("their-key", mine.current.value, expires=soon, tags=tags, content_type="text/plain")
+    theirs = Secret(north, "their-key", mine.accepts)
+    second = stage.second_deployment(north)
+    stage.post(theirs, second, version=theirs.current.version)
+    await stage.run_for(hours=26)
+    assert len(theirs.versions) == 2
+    assert OTHER.search(stage.reason(mine))
+    assert mine.works
+    assert theirs.works
+    await stage.rotate(mine, force=True)
+    assert len(mine.versions) == 2
+    assert theirs.works
+
+
 @pytest.mark.parametrize("kind", ["login", "user", "admin"])
 async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(
     stage: Stage, kind: str

@@ -27,7 +27,7 @@ async def rotated(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("template", [None, CONNECTION_STRING])
-async def test_a_rotation_found_by_the_sweep_costs_six_calls_one_proof_and_six_for_the_lease(
+async def test_a_rotation_found_by_the_sweep_costs_seven_calls_one_proof_and_six_for_the_lease(
     template: str | None,
 ) -> None:
     rig = scene(template=template)
@@ -35,14 +35,14 @@ async def test_a_rotation_found_by_the_sweep_costs_six_calls_one_proof_and_six_f
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
     counted = rig.calls()
-    assert counted == {"vault": 5, "arm": 1, "blob": 1, "host blob": 6}
+    assert counted == {"vault": 5, "arm": 2, "blob": 1, "host blob": 6}
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"trigger": "event"}, {"vault": 6, "arm": 1, "blob": 1, "host blob": 6}),
-        ({"trigger": "manual", "force": True}, {"vault": 6, "arm": 1, "blob": 1, "host blob": 6}),
+        ({"trigger": "event"}, {"vault": 6, "arm": 2, "blob": 1, "host blob": 6}),
+        ({"trigger": "manual", "force": True}, {"vault": 6, "arm": 2, "blob": 1, "host blob": 6}),
     ],
 )
 async def test_whoever_cannot_name_the_source_costs_one_read_more(

@@ -32,14 +32,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a second deployment on one account cuts the other's key off after a refused try and a lost answer",
-        r"one-account/two-slots",
-        r"P4: .* was cut off inside its overlap",
-        "one-account/two-slots!m8=forbid+i12=m0+m14=lose the request+i65=l1+c70=1",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -16,6 +16,7 @@ from tests.proof import circumstances, people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
+from tests.proof.kinds import SINCE
 from tests.proof.lasting import LOOKS_OF_A_DAY, under_way, went_on
 from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
@@ -151,6 +152,9 @@ def mend(world: World) -> None:
             _move_aside(world)
         if is_wrong or "unless it is in use" in text:
             _revoke_named(world, name)
+        if SINCE in current(world, name).tags.get(REASON, ""):
+            # The key that a person has revoked by hand is nobody's.
+            world.ask(name, version=current(world, name).version, action="audit")
         if "if only one does" in text:
             _unmark(world, name, OPERATION)
         if RETIRE in current(world, name).tags:
@@ -325,7 +329,7 @@ def _exchange(kind: str) -> Scenario:
         ask(world, "other", trigger="event")
 
     moves = {"the records are exchanged": _by_hand(_exchanged), "incident": incident}
-    return Scenario(f"exchanged/{kind}", build, moves, mend=mend, mends=2, is_planned=False)
+    return Scenario(f"exchanged/{kind}", build, moves, mend=mend, mends=3, is_planned=False)
 
 
 def _slow(kind: str) -> Scenario:

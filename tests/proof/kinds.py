@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from engine.contract import Issued, Job, Recognised
-from engine.errors import NeedsHuman, VerificationFailed
+from engine.contract import CLOCKS, LATE, Issued, Job, Recognised
+from engine.errors import NeedsHuman, PermanentError, VerificationFailed, before_sending
 from engine.secret import Sensitive
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH
@@ -77,12 +77,19 @@ class _Kind:
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
         set_it = lambda: slots.refill(slot)  # noqa: E731 - one effect, said where it is sent
-        return await self.hand.reach(f"set {slot}", set_it, changes=True, guarded=True)
+        try:
+            return await self.hand.reach(f"set {slot}", set_it, changes=True, guarded=True)
+        except PermanentError as refused:
+            refused.unsent = True
+            raise
 
     def _slots(self, source: str) -> Slots:
         slots = self.hand.world.sources[source]
         assert isinstance(slots, Slots)
         return slots
+
+
+SINCE = "after Rekey had last changed this source"
 
 
 class TwoSlots(_Kind):
@@ -92,14 +99,20 @@ class TwoSlots(_Kind):
     """
 
     kind = "two-slots"
+    late: ClassVar[timedelta] = LATE + CLOCKS
+    """How long after it was begun a change may come."""
     other: ClassVar[Mapping[str, str]] = {"key1": "key2", "key2": "key1"}
 
     async def issue(self, job: Job) -> Issued:
         if job.in_place:
             keys = await self._list(job.source)
             return Issued(str(job.held_id), {"key": Sensitive(keys[str(job.held_id)])}, None)
-        held = str(job.held_id) if job.proven else await self._held(job)
-        slot = self.other[held]
+        with before_sending():
+            held = str(job.held_id) if job.proven else await self._held(job)
+            slot = self.other[held]
+            if job.proven:
+                # The listing that says so is no call here: it would be one more of many.
+                self._nobody_elses(job, slot)
         key = await self._made(job, slot) or await self._set(job.source, slot)
         return Issued(slot, {"key": Sensitive(key)}, held)
 
@@ -132,16 +145,17 @@ class TwoSlots(_Kind):
         await self._held(job)
 
     def _nobody_elses(self, job: Job, slot: str) -> None:
-        """Refuse a key that was made after somebody else wrote the version.
-
-        The listing just read says when.
-        """
+        """Refuse a key that somebody else made: after they wrote the version, or after our last change."""
         born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
-        if job.written and not job.may_have_made(born) and born > job.written + RESOLUTION:
+        if job.may_have_made(born):
+            return
+        if job.written and born > job.written + RESOLUTION:
             raise NeedsHuman(
                 f"{slot} was made after this version was written: another deployment uses it",
                 fix="keep one",
             )
+        if job.changed and born > job.changed + self.late:
+            raise NeedsHuman(f"{slot} was made {SINCE}", fix="unpark the secret")
 
     async def _held(self, job: Job) -> str:
         value = _must_be_told(job)

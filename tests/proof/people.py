@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from engine.model.tags import MAX_TAGS, OURS, RETIRE
+from engine.model.tags import MAX_TAGS, OURS, REASON, RETIRE
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from tests.proof.excuses import Excuse
+from tests.proof.kinds import SINCE
 from tests.proof.sources import Many, Slots
 from tests.proof.staging import FIRST, SECOND, Move, credential_of, current, source_of
 from tests.proof.watch import AUDITED_SECONDS
@@ -179,6 +180,9 @@ def mend(world: World, *, whatever: bool = False) -> None:
         and theirs == {tag: text for tag, text in desired.items() if tag != "CredentialId"}
     ):
         return
+    if SINCE in version.tags.get(REASON, ""):
+        # Nobody else uses the key that somebody made by hand: the owner unparks the secret.
+        world.ask("app", version=version.version, action="audit")
     address = desired["ProviderAddress"]
     if not world.sources[address].accepts(credential_of(version)):
         slot, value = make_credential(world)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.contract import Issued, Job, Recognised
+from engine.contract import LONGEST_CHANGE, Issued, Job, Recognised
 from engine.errors import TransientError, UnderWay
 from engine.secret import Sensitive
 from tests.proof.kernel import EPOCH, Died
@@ -57,6 +57,7 @@ class TwoSlow(_Slow, TwoSlots):
     """As cosmos-db-key: two keys, and a change of one takes long."""
 
     kind = "two-slow"
+    late = LONGEST_CHANGE
 
 
 class OneSlow(_Slow):

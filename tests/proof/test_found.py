@@ -7,6 +7,10 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a key that another deployment made after a refused try is not taken for one's own": (
+        "one-account/two-slots!m8=forbid+i12=m0+m14=lose the request+i65=l1+c70=1"
+    ),
+    "nor is it after a refused change": "one-account/two-slots#532",
     "a follow-up repairs a password although the window has closed meanwhile": "window/one-slot@5:die after",
     "a look that had to wait for its source is not left to the look after it": "rotation/one-slot#559",
     "a redelivered try posts a follow-up too": "one/one-slot@3:fail after the effect+10:die before",

@@ -16,6 +16,7 @@ from engine.errors import (
     AccessDenied,
     NeedsHuman,
     PermanentError,
+    RekeyError,
     TransientError,
     UnderWay,
     VerificationFailed,
@@ -30,6 +31,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
 from tests.shared.delivery import Delivery
+from tests.shared.scene import refuse, to_arm
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
 SWITCHED = pytest.mark.parametrize(
@@ -37,7 +39,7 @@ SWITCHED = pytest.mark.parametrize(
 )
 BY_NAME = {str(member): member for member in FAMILY}
 QUEUE, NAMESPACE = BY_NAME["service-bus-key of a queue"], BY_NAME["service-bus-key of a namespace"]
-COSMOS = BY_NAME["cosmos-db-key"]
+COSMOS, MAPS = BY_NAME["cosmos-db-key"], BY_NAME["maps-key"]
 GATEWAY = BY_NAME["api-management-key"]
 CACHES = ("cache", "database")
 LONG = [
@@ -523,6 +525,47 @@ async def test_a_key_made_after_the_version_was_written_is_somebody_elses(
             await scene.rotator().issue(job)
     else:
         assert (await scene.rotator().issue(job)).credential_id == "secondaryMasterKey"
+
+
+@pytest.mark.parametrize("member", [MAPS, COSMOS], ids=str)
+@pytest.mark.parametrize(("late", "is_refused"), [(-1, False), (1, True)])
+async def test_a_key_made_after_rekeys_own_last_change_is_somebody_elses(
+    member: Member, late: int, *, is_refused: bool
+) -> None:
+    """A change may come long after it was begun, where a source goes on with it for hours."""
+    scene = KeyScene(member)
+    bound = timedelta(hours=24) if member.kind.lists_first else timedelta(minutes=32)
+    made = max(key.created for key in scene.ring.keys.values())
+    changed = made - bound - timedelta(seconds=late)
+    rotator, job = scene.rotator(), replace(scene.job(), changed=changed)
+    assert isinstance(rotator, TwoKeys)
+    if is_refused:
+        for refused in (rotator.issue, rotator.preflight):
+            with pytest.raises(NeedsHuman, match="somebody else uses it") as caught:
+                await refused(job)
+            assert caught.value.fix.endswith("unpark the secret")
+    else:
+        await rotator.preflight(job)
+        assert (await rotator.issue(job)).supersedes == job.held_id
+
+
+async def test_whatever_fails_before_a_key_is_replaced_has_changed_nothing() -> None:
+    scene = KeyScene(MAPS)
+    refuse(scene.rig, 503, "Busy", to_arm("listKeys"), times=9)
+    with pytest.raises(TransientError) as caught:
+        await scene.rotator().issue(replace(scene.job(), proven=False))
+    assert caught.value.unsent
+
+
+@pytest.mark.parametrize(("status", "unsent"), [(403, True), (503, False)])
+async def test_a_replacement_that_is_refused_has_changed_nothing(
+    status: int, *, unsent: bool
+) -> None:
+    scene = KeyScene(MAPS)
+    refuse(scene.rig, status, "No", to_arm("regenerateKey"), times=9)
+    with pytest.raises(RekeyError) as caught:
+        await scene.rotator().issue(scene.job())
+    assert caught.value.unsent is unsent
 
 
 async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:

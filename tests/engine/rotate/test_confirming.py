@@ -22,7 +22,7 @@ from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, worki
 from tests.rotators.sas_scenes import SAS, SasScene
 from tests.shared.scene import NAME, refuse, to_vault
 
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 V1 = "1" * 32
 PROVEN = f"verify {OLD_ID} {OLD}"
 
@@ -55,6 +55,29 @@ async def test_a_version_that_its_source_accepts_is_confirmed_and_nothing_is_wri
         assert progress.proven == work.latest.version
         assert progress.managed == work.at.managed
         assert patches(work) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_unparked"),
+    [
+        ({"action": "audit", "trigger": "manual"}, True),
+        ({"action": "audit", "trigger": "sweep"}, False),
+        ({"action": "audit", "trigger": "manual", "follow_up": 1}, False),
+        ({"action": "audit", "trigger": "manual", "follows": True}, False),
+        ({"action": "rotate", "trigger": "manual"}, False),
+    ],
+)
+async def test_a_person_who_unparks_a_secret_vouches_for_what_its_source_shows(
+    fields: dict[str, Any], *, is_unparked: bool
+) -> None:
+    kind = Able()
+    async with working(kind, **fields) as work:
+        work.published()
+        before = work.at.know(begun=work.at.now - DAY).begun
+        await confirm(work)
+        assert work.at.record.begun == (work.at.now if is_unparked else before)
+        changed = [job.changed for job in kind.jobs if kind.jobs]
+        assert all((at is None) is is_unparked for at in changed)
 
 
 async def test_what_was_done_before_stays_the_result() -> None:

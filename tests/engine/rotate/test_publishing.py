@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from engine.errors import (
+    AccessDenied,
     NeedsHuman,
+    RekeyError,
     TransientError,
     VerificationFailed,
 )
@@ -203,6 +206,41 @@ async def test_a_change_that_is_refused_before_anything_was_sent_is_not_noted() 
         work.at.know(touched="earlier")
         await work.fails(NeedsHuman)
         assert (work.at.record.touched, work.at.record.changing) == ("earlier", None)
+
+
+@pytest.mark.parametrize("error", [AccessDenied, TransientError])
+async def test_a_change_that_cannot_have_come_is_not_noted(error: type[RekeyError]) -> None:
+    """Else a key that another deployment makes meanwhile passes for one's own."""
+    problem = error("no right to list the keys")
+    problem.unsent = True
+    async with working(Plain(problem=problem)) as work:
+        work.published()
+        work.at.know(touched="earlier", begun=work.at.now - HOUR, changing=work.at.now - HOUR)
+        await work.fails(error)
+        record = work.at.record
+        assert (record.touched, record.begun) == ("earlier", work.at.now - HOUR)
+        assert record.changing == work.at.now - HOUR
+
+
+@pytest.mark.parametrize(
+    ("proven", "fields", "is_told"),
+    [
+        (True, {}, True),
+        (True, {"compromised": True}, False),
+        (False, {}, False),
+    ],
+)
+async def test_a_plug_in_is_told_when_a_source_was_changed_last(
+    fields: dict[str, Any], *, proven: bool, is_told: bool
+) -> None:
+    kind = Plain()
+    async with working(kind, **{"trigger": "event", **fields}) as work:
+        if proven:
+            work.published()
+        work.at.know(touched="earlier", begun=work.at.now - DAY)
+        await rotate(work)
+        (job,) = kind.jobs
+        assert job.changed == (work.at.now - DAY if is_told else None)
 
 
 async def test_a_change_without_an_answer_is_noted() -> None:
