@@ -274,8 +274,10 @@ Publish(w) ==
 Undo(w) ==
   /\ at[w] = "undo"
   /\ \E r \in Reads:
-       LET old == ver[view[w]].c IN
-       IF lease = w /\ (r = view[w] \/ ~Rule("undo")) /\ (old \notin revoked \cup {Leak} \/ ~Rule("revoked"))
+       LET old == ver[view[w]].c
+           \* What leaked is not set back by whoever knows of it: from the record, or its own message.
+           unwanted == IF rec.leak # 0 \/ job[w] = "incident" THEN {Leak} ELSE {} IN
+       IF lease = w /\ (r = view[w] \/ ~Rule("undo")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
        THEN \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
             \/ Spend("late") /\ net' = net \cup {[do |-> "back", c |-> old]} /\ UNCHANGED held
        ELSE UNCHANGED <<held, net, left>>
