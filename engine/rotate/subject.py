@@ -74,7 +74,8 @@ class Subject:
         proven, touched = self.sight.wrote(secret), record.touched == secret.version
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident does not wait for whoever else may use the source, nor does who has looked.
-        overruled = self.progress.item.compromised or self.is_unparked
+        leaked = self.progress.item.compromised or record.compromised
+        overruled = leaked or self.is_unparked
         job = replace(job, changed=record.begun if proven and not overruled else None)
         # What was restored since is in use again.
         job = replace(job, revoked=record.revoked - {job.held_id or ""})

@@ -223,21 +223,22 @@ async def test_a_change_that_cannot_have_come_is_not_noted(error: type[RekeyErro
 
 
 @pytest.mark.parametrize(
-    ("proven", "fields", "is_told"),
+    ("proven", "fields", "leaked", "is_told"),
     [
-        (True, {}, True),
-        (True, {"compromised": True}, False),
-        (False, {}, False),
+        (True, {}, (), True),
+        (True, {"compromised": True}, (), False),
+        (True, {}, ("1" * 32,), False),
+        (False, {}, (), False),
     ],
 )
 async def test_a_plug_in_is_told_when_a_source_was_changed_last(
-    fields: dict[str, Any], *, proven: bool, is_told: bool
+    fields: dict[str, Any], leaked: tuple[str, ...], *, proven: bool, is_told: bool
 ) -> None:
     kind = Plain()
     async with working(kind, **{"trigger": "event", **fields}) as work:
         if proven:
             work.published()
-        work.at.know(touched="earlier", begun=work.at.now - DAY)
+        work.at.know(touched="earlier", begun=work.at.now - DAY, compromised=leaked)
         await rotate(work)
         (job,) = kind.jobs
         assert job.changed == (work.at.now - DAY if is_told else None)
