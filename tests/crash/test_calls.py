@@ -147,6 +147,11 @@ ROTATION |= {
 }
 OF_ONE_KEY = ("primary", "regeneratePrimaryKey")
 """Paths that name the key: a retirement's name the other one."""
+TELL_AGES = ("storage-key", "maps-key", "cosmos-db-key")
+for kind in ROTATION:
+    if kind.startswith(TELL_AGES):
+        # The other key is not replaced before its age says that nobody else has made it.
+        ROTATION[kind] = dict(Counter(ROTATION[kind]) + Counter(LISTED))
 NO_SWITCH = ("relay-key", "notification-hubs-key")
 RETIREMENT |= {
     kind: {
