@@ -12,6 +12,8 @@ from typing import Any
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 
+from cloud.waiting import retry_after
+
 LONGEST_PAUSE = 5.0
 """The longest Retry-After in seconds that a call itself waits for."""
 
@@ -24,10 +26,7 @@ class ShortRetries(AsyncRetryPolicy[Any, Any]):
 
     def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
         """Return the wait in seconds that an answer asks for; None if it cannot be read."""
-        try:
-            return super().get_retry_after(response)
-        except (ValueError, TypeError, OverflowError):
-            return None
+        return retry_after(response.http_response)
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """Return whether the SDK should send the call again."""
