@@ -4,23 +4,29 @@ python scripts/package.py dist/rekey.zip              the sources; Azure install
 (`remoteBuild=true`)
 python scripts/package.py dist/rekey.zip --complete   with its packages, all compiled
 (`remoteBuild=false`)
+python scripts/package.py --unfolded                  what the complete package unfolds to, as a
+folder, whose name is printed: tests and demo run it
 
 A complete package runs as it is. To build it takes Python 3.13, `uv` and the dependency group
 `delivery` (`make package`). Its bill of materials (CycloneDX 1.6) is written beside it, and
-SHA256SUMS holds the sums of both.
+SHA256SUMS holds the sums of both. The folder is made of layers, kept in dist/layers under names made
+of their content: what has not changed is not built again.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,8 +40,17 @@ PACKAGES = ".python_packages/lib/site-packages"
 https://learn.microsoft.com/azure/azure-functions/functions-reference-python."""
 HOME = "/home/site/wwwroot"
 """The app's folder in Azure. Tracebacks of compiled files name it instead of the build folder."""
-PLATFORM = ("--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:")
-"""The platform of Flex Consumption. A package without a wheel for it is refused."""
+GLIBC = (2, 36)
+IMAGE = "x86_64-manylinux_{}_{}".format(*GLIBC)
+"""The platform of the image for Python 3.13, Debian 12 with OpenSSL 3 alone (azure-functions-docker,
+host/4/bookworm/python/python313/python313.Dockerfile).
+
+A lower one takes other wheels: that of mssql-python-rs for 2_28 needs libssl.so.1.1
+(https://github.com/microsoft/mssql-rs/pull/557). A package without a wheel for it is refused.
+"""
+LAYERS = ROOT / "dist" / "layers"
+KEPT = 3
+"""How many layers of a kind are kept: somebody who changes branches builds none again."""
 LEFT_OUT = frozenset(
     {
         "__pycache__",
@@ -52,9 +67,12 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time in the zip format. Every entry has it, so the package does not depend on a
 clock."""
 UNIX, READABLE = 3, 0o100644
+LEVEL = 6
+"""How hard the package is compressed. The hardest, 9, saves one byte in a hundred and takes four times
+as long."""
 
 
-def files(root: Path, packages: Path | None = None) -> dict[str, Path]:
+def files(root: Path) -> dict[str, Path]:
     """Return the package's files by name, sorted; raises FileNotFoundError for a missing part."""
     content = {
         path.relative_to(root).as_posix(): path
@@ -62,12 +80,26 @@ def files(root: Path, packages: Path | None = None) -> dict[str, Path]:
         for path in _files_of(root / part)
         if part in SINGLE or path.suffix in KINDS
     }
-    if packages:
-        content |= {
-            f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path
-            for path in _files_of(packages)
-        }
     return dict(sorted(content.items()))
+
+
+def in_the_package(packages: Path) -> dict[str, Path]:
+    """Return an installation's files by the names that they have in the package, sorted."""
+    names = {
+        f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path for path in _files_of(packages)
+    }
+    return dict(sorted(names.items()))
+
+
+def contained(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by their names in it, sorted; links are not followed."""
+    return dict(
+        sorted(
+            (path.relative_to(folder).as_posix(), path)
+            for path in folder.rglob("*")
+            if path.is_file()
+        )
+    )
 
 
 def compiled(content: dict[str, Path], place: Path) -> dict[str, Path]:
@@ -86,25 +118,32 @@ def compiled(content: dict[str, Path], place: Path) -> dict[str, Path]:
     subprocess.run(  # noqa: S603
         [sys.executable, "-m", "compileall", *options, str(place)], env=environment, check=False
     )
-    return dict(
-        sorted(
-            (path.relative_to(place).as_posix(), path)
-            for path in place.rglob("*")
-            if path.is_file()
-        )
-    )
+    return contained(place)
 
 
-def installed(environment: Path) -> Path:
-    """Install requirements.txt with hashes into a new environment; return its packages' folder."""
-    uv = os.environ.get("UV", "uv")
-    subprocess.run(  # noqa: S603
-        [uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True
-    )
+def installed(environment: Path, target: str = IMAGE) -> Path:
+    """Install requirements.txt with hashes into a new environment; return its packages' folder.
+
+    The wheels are those of the target platform, or of this machine where none is given.
+    """
+    fitting = ("--python-platform", target) if target else ()
     locked = ("--require-hashes", "--requirements", str(ROOT / "requirements.txt"))
-    command = [uv, "pip", "install", "--quiet", "--python", str(environment), *PLATFORM, *locked]
-    subprocess.run(command, check=True)  # noqa: S603
-    return next((environment / "lib").glob("python*/site-packages"))
+    _uv("venv", "--python", sys.executable, str(environment))
+    python = ("--python", str(environment), "--only-binary", ":all:")
+    _uv("pip", "install", *python, *fitting, *locked)
+    return packages_of(environment)
+
+
+def packages_of(environment: Path, scheme: str = "venv") -> Path:
+    r"""Return where an environment has its packages: on Windows in Lib\site-packages."""
+    base = {"base": str(environment), "platbase": str(environment)}
+    return Path(sysconfig.get_path("purelib", scheme, base))
+
+
+def _uv(*arguments: str) -> None:
+    beside = (ROOT / ".tools" / place for place in ("bin/uv", "Scripts/uv.exe"))
+    uv = os.environ.get("UV") or next((str(file) for file in beside if file.exists()), "uv")
+    subprocess.run([uv, "--quiet", *arguments], check=True)  # noqa: S603
 
 
 def bill_of_materials(environment: Path, target: Path) -> None:
@@ -130,16 +169,80 @@ def build(target: Path, content: dict[str, Path]) -> str:
         for name, path in content.items():
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system, entry.external_attr = UNIX, READABLE << 16
-            package.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+            package.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, LEVEL)
     return _sum(target)
 
 
 def build_complete(target: Path) -> None:
-    """Write the compiled package with its dependencies, and its bill of materials beside it."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment, place = Path(folder, "environment"), Path(folder, "app")
-        build(target, compiled(files(ROOT, installed(environment)), place))
-        bill_of_materials(environment, target.with_suffix(".cdx.json"))
+    """Write the compiled package with its dependencies, and its bill of materials beside it.
+
+    Nothing that an earlier build has left is used.
+    """
+    with tempfile.TemporaryDirectory() as fresh:
+        packages, app = layers(Path(fresh))
+        build(target, complete(packages, app))
+        bill_of_materials(packages / "environment", target.with_suffix(".cdx.json"))
+
+
+def complete(packages: Path, app: Path) -> dict[str, Path]:
+    """Return the files of the complete package by name, sorted."""
+    return dict(sorted((contained(packages / "app") | contained(app)).items()))
+
+
+def unfolded() -> Path:
+    """Return the folder that the complete package unfolds to.
+
+    A machine that the image's wheels do not run on has its own in it.
+    """
+    packages, app = layers(LAYERS, IMAGE if runs_wheels_of_the_image() else "")
+    with contextlib.suppress(FileExistsError):
+        (app / ".python_packages").symlink_to(f"../{packages.name}/app/.python_packages")
+    return app
+
+
+def runs_wheels_of_the_image() -> bool:
+    """Return whether the packages of the image run on this machine."""
+    name, version = platform.libc_ver()
+    here = (sys.platform, platform.machine(), name)
+    return here == ("linux", "x86_64", "glibc") and _numbers(version) >= GLIBC
+
+
+def layers(kept: Path, target: str = IMAGE) -> tuple[Path, Path]:
+    """Return what the complete package is made of: its packages, in `app`, and the app itself.
+
+    What is kept there already is not made again.
+    """
+
+    def install(place: Path) -> None:
+        found = installed(place / "environment", target)
+        compiled(in_the_package(found), place / "app")
+
+    requirements = (ROOT / "requirements.txt").read_bytes()
+    packages = _layer(kept, "packages", [requirements, target.encode()], install)
+    content = files(ROOT)
+    named = [part for name, path in content.items() for part in (name.encode(), path.read_bytes())]
+    app = _layer(
+        kept, "app", [packages.name.encode(), *named], lambda place: compiled(content, place)
+    )
+    return packages, app
+
+
+def _layer(kept: Path, kind: str, content: list[bytes], make: Callable[[Path], object]) -> Path:
+    """Return the folder for this content, made where it is not there, whole or not at all."""
+    parts = [sys.version.encode(), Path(__file__).read_bytes(), *content]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts))
+    folder = kept / f"{kind}-{digest.hexdigest()[:20]}"
+    if not folder.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=kept))
+        make(place)
+        with contextlib.suppress(OSError):  # Another process has made it meanwhile.
+            place.rename(folder)
+        shutil.rmtree(place, ignore_errors=True)
+    os.utime(folder)
+    for old in sorted(kept.glob(f"{kind}-*"), key=lambda path: -path.stat().st_mtime)[KEPT:]:
+        shutil.rmtree(old)
+    return folder
 
 
 def _files_of(place: Path) -> Iterator[Path]:
@@ -149,6 +252,10 @@ def _files_of(place: Path) -> Iterator[Path]:
     return (path for path in candidates if path.is_file() and not LEFT_OUT & set(path.parts))
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
 def _sum(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -156,11 +263,19 @@ def _sum(file: Path) -> str:
 def main(arguments: list[str]) -> None:
     """Build the package for the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("target", type=Path, help="the zip file to write")
+    parser.add_argument("target", type=Path, nargs="?", help="the zip file to write")
     parser.add_argument(
         "--complete", action="store_true", help="bring the Python packages along, compiled"
     )
+    parser.add_argument(
+        "--unfolded", action="store_true", help="print the folder that a complete one unfolds to"
+    )
     options = parser.parse_args(arguments)
+    if options.unfolded:
+        print(unfolded())
+        return
+    if options.target is None:
+        parser.error("name the zip file to write")
     written = [options.target]
     if options.complete:
         build_complete(options.target)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -90,8 +91,7 @@ def test_packages_go_where_the_worker_looks_for_them_without_their_caches(tmp_pa
     (tmp_path / "lib" / "module.py").write_text("")
     (tmp_path / "lib" / "native.so").write_bytes(b"\x7fELF")
     (tmp_path / "lib" / "__pycache__" / "module.pyc").write_bytes(b"")
-    names = [name for name in package.files(ROOT, tmp_path) if name.startswith(".python_packages")]
-    assert names == [
+    assert list(package.in_the_package(tmp_path)) == [
         f".python_packages/lib/site-packages/lib/{name}" for name in ("module.py", "native.so")
     ]
 
@@ -125,7 +125,7 @@ def test_an_installation_leaves_no_trace_of_where_it_was(tmp_path: Path) -> None
     for name in ("METADATA", "RECORD", "INSTALLER", "REQUESTED"):
         (tmp_path / "idna-3.dist-info" / name).write_text("")
     (tmp_path / "_virtualenv.py").write_text("")
-    names = [name for name in package.files(ROOT, tmp_path) if name.startswith(".python_packages")]
+    names = list(package.in_the_package(tmp_path))
     assert names == [".python_packages/lib/site-packages/idna-3.dist-info/METADATA"]
 
 
@@ -160,6 +160,81 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     functions = {function["name"] for function in describe_app(tmp_path / "app", environment)}
     assert {"on_vault_event", "sweep", "sweep_vault", "rotate", "park"} <= functions
+
+
+WINDOWS_UV = """#!{python}
+import pathlib, sys
+folder = pathlib.Path({folder!r}, "Lib", "site-packages")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "asked").write_text(" ".join(sys.argv[1:]))
+"""
+
+
+def test_packages_are_found_where_windows_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its environments have Lib/site-packages, and nothing in lib/python3.13."""
+    uv, environment = tmp_path / "uv", tmp_path / "environment"
+    uv.write_text(WINDOWS_UV.format(python=sys.executable, folder=str(environment)))
+    uv.chmod(0o755)
+    monkeypatch.setenv("UV", str(uv))
+    schemes = vars(sysconfig)["_INSTALL_SCHEMES"]
+    monkeypatch.setitem(schemes, "venv", schemes["nt_venv"])
+    packages = package.installed(environment)
+    assert packages == environment / "Lib" / "site-packages"
+    asked = (packages / "asked").read_text()
+    assert "--python-platform x86_64-manylinux_2_36 --require-hashes" in asked
+
+
+def test_the_complete_package_unfolds_to_what_the_demo_and_the_end_to_end_tests_run(
+    tmp_path: Path,
+) -> None:
+    package.build(tmp_path / "rekey.zip", package.complete(*package.layers(package.LAYERS)))
+    folder = package.unfolded()
+    if not package.runs_wheels_of_the_image():
+        pytest.skip("this machine runs other wheels than the image: Linux on x86-64 decides")
+    with zipfile.ZipFile(tmp_path / "rekey.zip") as built:
+        shipped = {name: built.read(name) for name in built.namelist()}
+    found = (folder, folder / ".python_packages")
+    run = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for place in found
+        for path in place.rglob("*")
+        if path.is_file()
+    }
+    assert {name for name in shipped if shipped[name] != run.get(name)} == set()
+    assert set(run) == set(shipped)
+
+
+def test_what_has_not_changed_is_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    package.unfolded()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it was built again")
+
+    monkeypatch.setattr(package, "compiled", fail)
+    assert package.unfolded().is_dir()
+
+
+def test_a_build_that_fails_leaves_nothing_that_is_taken_for_a_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV", "/bin/false")
+    with pytest.raises(subprocess.CalledProcessError):
+        package.layers(tmp_path / "layers")
+    assert list((tmp_path / "layers").glob("[!.]*")) == []
+
+
+def test_layers_are_removed_that_nobody_has_used_for_long(
+    tmp_path: Path,
+) -> None:
+    made = [
+        package._layer(tmp_path, "app", [b"%d" % number], lambda _: None) for number in range(3)
+    ]
+    for age, folder in enumerate(made):
+        os.utime(folder, (1000 - age, 1000 - age))
+    package._layer(tmp_path, "app", [b"another"], lambda _: None)
+    assert [folder.exists() for folder in made] == [True, True, False]
 
 
 @pytest.fixture(scope="module")
