@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cloud.sql.errors import explain
+from cloud.sql.errors import explain, not_loaded
 from cloud.sql.servers import Row
 from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
@@ -88,6 +88,8 @@ def _attempt(
         return work()
     except RekeyError as error:
         return error
+    except ImportError as error:
+        return not_loaded(str(error), where)
     except Exception as error:  # noqa: BLE001 - the driver raises many classes
         return explain(str(error), where, user, secret)
 

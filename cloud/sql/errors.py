@@ -26,6 +26,8 @@ NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL = "4060", "EntraOnly", "15151"
 
 NO_DATABASE: the server accepted the sign-in, but the login cannot open this database.
 """
+NOT_LOADED = "DriverNotLoaded"
+"""The code of an error of the app's own package: no server was asked."""
 
 _entra_only = meaning(
     NeedsHuman,
@@ -85,6 +87,9 @@ _REFUSALS: tuple[tuple[str, Meaning], ...] = (
 """Phrases in the server's own messages."""
 _BY_SERVER = "[SQL Server]"
 """The mark before a message of the server. Without it the message is the driver's."""
+_BY_LOADER = "Failed to load the driver"
+"""The driver's words where a library is missing that it opens itself."""
+_MISSING = re.compile(r"^(\S+): cannot open shared object file")
 _UNTRUSTED = re.compile(r"certificate|self.signed|hostname mismatch|TLS error|SSL", re.IGNORECASE)
 
 
@@ -95,6 +100,8 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
     withheld.
     """
     _, by_server, message = text.partition(_BY_SERVER)
+    if not by_server and _BY_LOADER in text:
+        return not_loaded(text, where)
     if not by_server:
         unanswered = TransientError(
             f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER
@@ -108,6 +115,19 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
     if "login failed for user" in message.lower():
         return _refused(where, user)
     return PermanentError(f"the server refused: {_harmless(message, secret)}", where=where)
+
+
+def not_loaded(text: str, where: str) -> RekeyError:
+    """Return the error for a driver that this machine cannot load, with what the loader says."""
+    missing = _MISSING.match(text)
+    why = f"the library {missing[1]} is missing" if missing else " ".join(text.split())[:200]
+    return PermanentError(
+        f"Microsoft's SQL driver cannot be loaded, so no server was asked: {why}",
+        where=where,
+        fix="deploy the complete package (make package, with remoteBuild off): its libraries "
+        "fit the app's image",
+        code=NOT_LOADED,
+    )
 
 
 def _refused(where: str, user: str | None) -> RekeyError:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import string
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import mssql_python
 import pytest
@@ -14,7 +19,7 @@ import cloud.sql.driver
 from cloud.azure import NO_ANSWER
 from cloud.databases.problems import REFUSED, UNTRUSTED
 from cloud.sql.driver import DriverSqlServers
-from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, NOT_LOADED
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -29,6 +34,7 @@ from tests.cloud.sql.conftest import Wired
 from tests.shared.promises import Ear, everything
 from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
 
+ROOT = Path(__file__).parents[3]
 PRINTABLE = "".join(character for character in string.printable if character.isprintable())
 
 
@@ -260,6 +266,50 @@ async def test_no_password_and_no_statement_is_ever_told(
     assert len(errors) == 4
     assert [text for text in texts if "Pl4nted" in text] == []
     assert all(error and error.__context__ is None and error.__cause__ is None for error in errors)
+
+
+SIGNS_IN = """
+import asyncio
+from cloud.sql.driver import DriverSqlServers
+from engine.errors import RekeyError
+from engine.secret import Sensitive
+try:
+    asyncio.run(DriverSqlServers().sign_in("localhost,1", "master", "app", Sensitive("Pl4nted")))
+except RekeyError as error:
+    print(type(error).__name__, error.code, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "said"),
+    [
+        ("mssql_py_core.abi3.so", "the library libssl.so.9 is missing"),
+        ("libs/linux/glibc/x86_64/lib/mssqlodbc.so", "Failed to load the driver"),
+    ],
+)
+def test_a_driver_that_cannot_be_loaded_is_told_as_that_and_not_as_one_that_passes(
+    library: str, said: str, tmp_path: Path
+) -> None:
+    """The driver itself, which asks for another OpenSSL than this machine has.
+
+    It was told as a server that offers no TLS, and tried again for ever.
+    """
+    core = tmp_path / "mssql_py_core"
+    shutil.copytree(Path(mssql_python.__file__).parents[1] / core.name, core)
+    content = (core / library).read_bytes()
+    (core / library).write_bytes(content.replace(b"libssl.so.3\0", b"libssl.so.9\0"))
+    ran = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", SIGNS_IN],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.startswith(f"PermanentError {NOT_LOADED} Microsoft's SQL driver cannot be")
+    assert said in ran.stdout
+    assert "Fix: deploy the complete package" in ran.stdout
+    assert "Pl4nted" not in ran.stdout
 
 
 class SentAnyway:
