@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from simulator.host.bundle import ID, chosen
 from simulator.host.functions import Function
 from simulator.host.route_constraints import UnknownConstraintError, check_template
 from simulator.host.routes import template_of
@@ -22,17 +23,20 @@ _BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
 # extension bundle.
 _BUILT_IN = {"http", "httptrigger", "timertrigger", "manualtrigger", "warmuptrigger"}
 _RESERVED = ("admin", "runtime")
-_BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 
 
 def runnable(
     functions: Iterable[Function], host_file: HostFile
 ) -> tuple[list[Function], dict[str, str]]:
-    """Return the functions that the host runs, and the reason for each one that it rejects."""
+    """Return the functions that the host runs, and the reason for each one that it rejects.
+
+    Raises SettingError where host.json names no bundle as it should: then the host does not start.
+    """
     accepted: list[Function] = []
+    bundle = chosen(host_file)
     refused: dict[str, str] = {}
     for function in sorted(functions, key=lambda function: function.name.lower()):
-        problem = next(_problems(function, accepted, host_file), None)
+        problem = next(_problems(function, accepted, bundle), None)
         if problem:
             refused[function.name] = problem
         else:
@@ -40,28 +44,19 @@ def runnable(
     return accepted, refused
 
 
-def _problems(function: Function, accepted: list[Function], host_file: HostFile) -> Iterator[str]:
+def _problems(function: Function, accepted: list[Function], bundle: str | None) -> Iterator[str]:
     if not _FUNCTION_NAME.fullmatch(function.name):
         yield f"'{function.name}' is not a valid function name."
     yield from _binding_problems(function.bindings)
-    if not has_bundle(host_file) and (unknown := _not_built_in(function)):
+    if bundle is None and (unknown := _not_built_in(function)):
         types = ", ".join(unknown)
         yield (
             f"The binding type(s) '{types}' are not registered. Please ensure the type is "
             "correct and the binding "
-            f'extension is installed: host.json needs "extensionBundle" with id {_BUNDLE}.'
+            f'extension is installed: host.json needs "extensionBundle" with id {ID}.'
         )
     if function.kind == "httptrigger":
         yield from _route_problems(function, accepted)
-
-
-def has_bundle(host_file: HostFile) -> bool:
-    """Return whether host.json names the extension bundle.
-
-    Without a host.json, the host adds one.
-    """
-    bundle = host_file.get("extensionBundle", "id")
-    return not host_file.content or str(bundle or "").lower().startswith(_BUNDLE.lower())
 
 
 def _not_built_in(function: Function) -> list[str]:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from simulator.host.bundle import ID, chosen
 from simulator.host.functions import Function
 from simulator.host.indexing import runnable
 from simulator.host.route_constraints import satisfies
-from simulator.host.settings import HostFile
+from simulator.host.settings import HostFile, SettingError
+from tests.simulator.host.running import ROOT
 from tests.simulator.host.strict import BUNDLE, strict, write_app
 
 HOST_FILE = HostFile({"version": "2.0", **BUNDLE})
@@ -76,6 +78,58 @@ async def test_without_the_extension_bundle_queues_and_events_are_not_heard_whil
 def test_every_binding_that_is_not_built_in_needs_the_bundle(kind: str) -> None:
     assert "f" in refused(triggered("f", kind), host_file=HostFile({"version": "2.0"}))
     assert refused(triggered("f", kind)) == {}
+
+
+def named(version: object, name: str = ID) -> HostFile:
+    return HostFile({"version": "2.0", "extensionBundle": {"id": name, "version": version}})
+
+
+@pytest.mark.parametrize(
+    ("version", "newest"),
+    [
+        ("[4.*, 5.0.0)", "4.38"),
+        ("[3.*, 4.0.0)", "3.41"),
+        ("[3.*, 4.0.0]", "4.0"),
+        ("(4.0.0, 4.2.0)", "4.1"),
+        ("[4.20.0]", "4.20"),
+        ("[,2.0.0)", "1.8"),
+        ("[4.36, )", "4.38"),
+        ("2.0.0", "4.38"),
+        ("4.*", "4.38"),
+    ],
+)
+def test_the_newest_bundle_within_the_range_is_taken(version: str, newest: str) -> None:
+    assert chosen(named(version)) == newest
+
+
+@pytest.mark.parametrize("version", ["[5.*, 6.0.0)", "[4.*, 4.0.0)", "[4.10.0]", "[4.*, 3.0.0)"])
+def test_a_range_that_holds_no_bundle_leaves_queues_and_events_out(
+    version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    left_out = refused(triggered("f", "queueTrigger"), http("g"), host_file=named(version))
+    assert set(left_out) == {"f"}
+    assert f"Bundle version matching the {version} was not found" in caplog.messages
+    assert "Unable to find or download extension bundle" in caplog.messages
+
+
+def test_a_bundle_that_nobody_publishes_is_not_found() -> None:
+    assert "f" in refused(triggered("f", "queueTrigger"), host_file=named("[4.*, 5.0.0)", "X.Y"))
+
+
+@pytest.mark.parametrize("version", ["", None, "latest", "4.x", "[4.*, 5.0.0", "[,]", "[]", "[4.*; 5.0.0)"])
+def test_without_a_version_that_can_be_read_the_host_does_not_start(version: object) -> None:
+    with pytest.raises(SettingError, match="value of version property in extensionBundle section"):
+        runnable([http("f")], named(version))
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b"])
+def test_without_an_id_that_can_be_read_the_host_does_not_start(name: str) -> None:
+    with pytest.raises(SettingError, match="value of id property in extensionBundle section"):
+        runnable([http("f")], named("[4.*, 5.0.0)", name))
+
+
+def test_the_range_in_the_apps_own_host_json_holds_a_bundle() -> None:
+    assert chosen(HostFile.read(ROOT, {})) == "4.38"
 
 
 @pytest.mark.parametrize("kind", ["httpTrigger", "timerTrigger", "warmupTrigger", "manualTrigger"])
@@ -168,7 +222,7 @@ def test_without_a_host_json_the_bundle_is_added_by_the_host() -> None:
     assert refused(triggered("f", "queueTrigger"), host_file=HostFile({})) == {}
 
 
-@pytest.mark.parametrize("bundle", [{}, {"id": "Another"}, None])
-def test_another_bundle_is_none(bundle: Any) -> None:
+@pytest.mark.parametrize("bundle", [{}, None])
+def test_an_empty_section_names_no_bundle(bundle: Any) -> None:
     content = json.loads(json.dumps({"version": "2.0", "extensionBundle": bundle}))
     assert "f" in refused(triggered("f", "queueTrigger"), host_file=HostFile(content))
