@@ -24,14 +24,17 @@ welcome:
 	@echo "Rekey's demo: a simulated Azure, the app, a dozen secrets, an incident, a restore, a policy, every kind; under a minute once all is here."
 
 # Compiled once, and again after a change of the lock: the demo should not begin with half a minute of that.
+# The packages that are deployed are installed beside those of the environment: the demo runs what is shipped.
 .venv/.compiled: uv.lock | $(UV)
 	@echo "Fetching Python and the packages, and compiling them: about a minute, the first time."
 	@$(UV) sync --frozen --compile-bytecode
+	@$(RUN) python scripts/package.py --unfolded > /dev/null
 	@touch $@
 
 test: $(UV) $(AZURITE_READY) $(SERVERS_READY)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(UV) sync --project scripts/azure_cli --frozen --quiet
+	@$(RUN) python scripts/package.py --unfolded > /dev/null
 	$(RUN) pytest -n auto --dist worksteal $(ARGS)
 
 check: $(UV)

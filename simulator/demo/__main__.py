@@ -261,8 +261,8 @@ def main() -> int:
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
         say(
-            "starting the app on Microsoft's Functions worker: all functions in one process, "
-            "to be quick;"
+            "starting the app, as it is deployed, on Microsoft's Functions worker: all functions in "
+            "one process, to be quick;"
         )
         say("(on Azure each queue and the timer have their own)")
         vault = cloud.world.vaults[VAULT]

@@ -1,4 +1,4 @@
-"""The demo's function app: the local host as a separate process, and HTTP requests to it."""
+"""The demo's function app, as it is shipped: a local host that runs the package, and its HTTP."""
 
 from __future__ import annotations
 
@@ -90,23 +90,28 @@ def _decoded(body: bytes) -> Any:
         return body.decode(errors="replace")
 
 
+def unfolded() -> Path:
+    """Return the folder of the package that is deployed, built if this is the first time.
+
+    Raises:
+        AppError: it cannot be built.
+
+    """
+    command = [sys.executable, "scripts/package.py", "--unfolded"]
+    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    if ran.returncode:
+        raise AppError("the app's package could not be built; the reason stands above")
+    return Path(ran.stdout.strip())
+
+
 @contextlib.contextmanager
 def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
     """Run the app until the block ends; raises AppError if it does not start."""
     with tempfile.NamedTemporaryFile(
         "w+", prefix="rekey-host-", suffix=".log", delete=False
     ) as log:
-        command = [
-            sys.executable,
-            "-m",
-            "simulator.host",
-            "--app",
-            str(ROOT),
-            "--port",
-            str(port),
-            "--key",
-            KEY,
-        ]
+        command = [sys.executable, "-m", "simulator.host", "--app", str(unfolded())]
+        command += ["--port", str(port), "--key", KEY]
         env = {**os.environ, **settings}
         with subprocess.Popen(  # noqa: S603 - our own host
             [*command, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *FEWER_PROCESSES],

@@ -1,6 +1,7 @@
-"""The product itself on a simulated Azure over TLS.
+"""The product itself, as it is shipped, on a simulated Azure over TLS.
 
-On our host, and behind Microsoft's listeners.
+On our host, and behind Microsoft's listeners. The workers load what the complete package unfolds to:
+its sources and its libraries, none of the developer's environment.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pathlib import Path
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
+from scripts.package import unfolded
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
 from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
@@ -25,7 +28,7 @@ from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Background, start_in_thread
 from tests.shared.azurite import start_azurite
-from tests.simulator.host.running import ROOT, process, trigger_host
+from tests.simulator.host.running import process, trigger_host
 from tests.simulator.host.waiting import free_port, wait_for
 
 OURS_SIMULATED = "our host, simulated storage by identity"
@@ -77,6 +80,14 @@ class Product:
             lambda: f"{name} to be rotated; log: {self.log.read_text()[-3000:]}",
         )
         return self.latest(name)
+
+
+def mapped(log: Path) -> set[str]:
+    """Return the compiled files that the workers which the log names have loaded."""
+    started = re.findall(r"python process with Id=(\d+) started", log.read_text())
+    maps = [Path(f"/proc/{pid}/maps") for pid in started]
+    lines = [line for file in maps if file.exists() for line in file.read_text().splitlines()]
+    return {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
 
 
 def by_identity(cloud: Background[Azure]) -> dict[str, str]:
@@ -131,17 +142,8 @@ def product(
 
 @contextlib.contextmanager
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "simulator.host",
-        "--app",
-        str(ROOT),
-        "--port",
-        "0",
-        "--key",
-        KEY,
-    ]
+    command = [sys.executable, "-m", "simulator.host", "--app", str(unfolded())]
+    command += ["--port", "0", "--key", KEY]
     command += ["--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
     with process(command, folder / "host.log", env, "Host ready on ") as (line, _):
         yield line.split()[-1]
@@ -162,13 +164,13 @@ def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     program, functions = trigger_host(), folder / "functions.json"
     triggered = [
         function
-        for function in describe_app(ROOT, env)
+        for function in describe_app(unfolded(), env)
         if function["bindings"][0]["type"] != "httpTrigger"
     ]
     functions.write_text(json.dumps(triggered))
     listen = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as worker:
-        command = [program, "--functions", str(functions), "--host", str(ROOT / "host.json")]
+        command = [program, "--functions", str(functions), "--host", str(unfolded() / "host.json")]
         command += ["--invoke", f"{worker}/invoke", "--listen", listen]
         with process(command, folder / "listeners.log", env, "trigger-host ready"):
             yield worker, listen

@@ -10,10 +10,19 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from scripts.package import PACKAGES, unfolded
 from simulator.demo.app import KEY
 from simulator.demo.cast import VAULT
 from simulator.demo.sources import Account, Application
-from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
+from tests.e2e.running import (
+    MICROSOFTS,
+    OURS_AZURITE,
+    OURS_SIMULATED,
+    Product,
+    mapped,
+    product,
+)
+from tests.shared.image import need_wheels_of_the_image
 from tests.shared.promises import holds
 from tests.simulator.host.waiting import wait_for
 
@@ -91,6 +100,24 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
     )
     assert "ValidityPeriodDays" in (running.latest("legacy-key").tags or {})["RekeyReason"]
     assert running.latest("archive-key") == before["archive-key"]
+
+
+def test_a_password_of_sql_is_rotated_by_the_driver_in_the_package(running: Product) -> None:
+    """No worker has loaded a library from the environment that the tests run in.
+
+    But uvloop, which the platform's image brings along.
+    """
+    need_wheels_of_the_image()
+    path, before = f"/api/secrets/{VAULT}/sql-admin/rotate", running.latest("sql-admin")
+    assert running.app.post(path, {"force": True, "reason": "drill"})[0] == 202
+    after = running.wait_until_rotated("sql-admin", before)
+    (part,) = [part for part in running.parts if part.name == "sql-admin"]
+    assert part.source.opens(running.cloud.world, after.value)
+    loaded = mapped(running.log)
+    packages = str((unfolded() / PACKAGES).resolve())
+    assert f"{packages}/mssql_py_core/mssql_py_core.abi3.so" in loaded
+    strangers = {name for name in loaded if "site-packages" in name and "/uvloop/" not in name}
+    assert {name for name in strangers if not name.startswith(packages)} == set()
 
 
 def test_an_operator_rotates_by_hand(running: Product) -> None:

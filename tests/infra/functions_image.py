@@ -47,10 +47,10 @@ def needed(library: Path) -> list[str]:
         sections = ELFFile(stream).iter_sections()
         dynamic = (part for part in sections if isinstance(part, DynamicSection))
         return [
-            str(tag.needed)
+            str(vars(tag)["needed"])
             for part in dynamic
             for tag in part.iter_tags()
-            if "NEEDED" in str(tag.entry.d_tag)
+            if tag.entry.d_tag == "DT_NEEDED"
         ]
 
 

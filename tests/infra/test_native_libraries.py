@@ -14,6 +14,7 @@ import pytest
 
 from scripts import package
 from tests.infra.functions_image import PRESENT, complaints, needed
+from tests.shared.image import need_wheels_of_the_image
 
 DRIVER = "mssql_py_core/mssql_py_core.abi3.so"
 ANOTHER_PYTHONS = re.compile(r"\.cp3(?!13)\d+-")
@@ -96,8 +97,7 @@ def test_every_native_library_loads(natives: dict[str, Path]) -> None:
 
 def test_tests_run_the_very_libraries_that_are_shipped(natives: dict[str, Path]) -> None:
     """Each is the same file, byte for byte, in the environment of whoever develops Rekey."""
-    if not package.runs_wheels_of_the_image():
-        pytest.skip("this machine runs other wheels than the image: Linux on x86-64 decides")
+    need_wheels_of_the_image()
     here = Path(sysconfig.get_path("purelib"))
     others = [
         name

@@ -21,6 +21,7 @@ import pytest
 from scripts import package
 from simulator.host.describe import describe_app
 from tests.infra.bicep import ROOT
+from tests.shared.image import need_wheels_of_the_image
 
 
 def copied(folder: Path) -> Path:
@@ -191,8 +192,7 @@ def test_the_complete_package_unfolds_to_what_the_demo_and_the_end_to_end_tests_
 ) -> None:
     package.build(tmp_path / "rekey.zip", package.complete(*package.layers(package.LAYERS)))
     folder = package.unfolded()
-    if not package.runs_wheels_of_the_image():
-        pytest.skip("this machine runs other wheels than the image: Linux on x86-64 decides")
+    need_wheels_of_the_image()
     with zipfile.ZipFile(tmp_path / "rekey.zip") as built:
         shipped = {name: built.read(name) for name in built.namelist()}
     found = (folder, folder / ".python_packages")
