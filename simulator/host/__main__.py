@@ -22,7 +22,7 @@ from simulator.host.host import Host
 from simulator.host.keys import Keys
 from simulator.host.log_filter import TracesView
 from simulator.host.server import make_app
-from simulator.host.settings import SettingError, adopt_settings
+from simulator.host.settings import SettingError, load_local_settings
 from simulator.host.site import Site
 from simulator.host.storage import Storage
 from simulator.host.supervisor import Supervisor
@@ -66,7 +66,7 @@ async def run(args: argparse.Namespace) -> None:
                 AppFolder.at(args.app), options.limits, one_process=options.one_process
             )
             await supervisor.index()
-            return Host(supervisor, storage)
+            return Host(supervisor, storage, options.keys)
 
         site = Site(make, args.site_update, listens=not args.worker_only)
         if args.traces:
@@ -80,7 +80,7 @@ async def run(args: argparse.Namespace) -> None:
 async def _serve(args: argparse.Namespace, site: Site, keys: Keys, stopped: asyncio.Event) -> None:
     await site.start()
     # The access log would show keys.
-    app = make_app(lambda: site.host, keys, with_invoke=args.worker_only)
+    app = make_app(lambda: site.host, with_invoke=args.worker_only)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", args.port).start()
@@ -131,7 +131,7 @@ def main() -> int:
         # The output of an app that fails to load is part of the answer.
         logging.getLogger(CONSOLE).setLevel(logging.INFO)
     resolve_localhost()
-    adopt_settings(args.app.resolve())
+    load_local_settings(args.app.resolve())
     try:
         asyncio.run(describe(AppFolder.at(args.app)) if args.describe else run(args))
     except IndexingError as error:

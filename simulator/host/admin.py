@@ -13,7 +13,6 @@ from aiohttp import web
 
 from simulator.host.functions import Function
 from simulator.host.host import Host
-from simulator.host.keys import Keys
 from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.timers import timer_data
 from simulator.host.web import given_key
@@ -22,20 +21,19 @@ from simulator.host.web import given_key
 class Admin:
     """Answers /admin/…; only the master key opens it."""
 
-    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
+    def __init__(self, host: Callable[[], Host]) -> None:
         self._host = host
-        self._keys = keys
         self._running: set[asyncio.Task[object]] = set()
 
     async def status(self, request: web.Request) -> web.Response:
         """Report that the host is running."""
-        if not self._keys.allow("admin", given_key(request)):
+        if not self._host().keys.allow("admin", given_key(request)):
             return web.Response(status=401)
         return web.json_response({"state": "Running", "errors": []})
 
     async def functions(self, request: web.Request) -> web.Response:
         """List the indexed functions."""
-        if not self._keys.allow("admin", given_key(request)):
+        if not self._host().keys.allow("admin", given_key(request)):
             return web.Response(status=401)
         listed = [
             {"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions
@@ -47,7 +45,7 @@ class Admin:
 
         202 only means that it was started.
         """
-        if not self._keys.allow("admin", given_key(request)):
+        if not self._host().keys.allow("admin", given_key(request)):
             return web.Response(status=401)
         function = self._host().find(request.match_info["name"], ignore_case=True)
         if not function:

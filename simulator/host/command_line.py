@@ -54,6 +54,19 @@ def _add_strictness(parser: argparse.ArgumentParser) -> None:
         "--http-concurrency", type=int, default=_DEFAULTS.http_concurrency, metavar="N"
     )
     strict.add_argument("--http-seconds", type=float, default=_DEFAULTS.http_timeout, metavar="S")
+    strict.add_argument(
+        "--event-grid-key-seconds",
+        type=float,
+        default=_DEFAULTS.extension_keys,
+        metavar="S",
+        help="how long after its start a host refuses the webhook's key",
+    )
+    strict.add_argument(
+        "--timer-lock-seconds",
+        type=float,
+        metavar="S",
+        help="how long a host waits that did not get a timer's lock, in place of host.json's",
+    )
     strict.add_argument("--stop-seconds", type=float, default=_DEFAULTS.stop_phase, metavar="S")
     strict.add_argument(
         "--site-update",
@@ -79,6 +92,8 @@ class Options:
             http_concurrency=args.http_concurrency,
             http_timeout=args.http_seconds,
             stop_phase=args.stop_seconds,
+            timer_lock=args.timer_lock_seconds,
+            extension_keys=args.event_grid_key_seconds,
         )
         keys = {"default": args.key, "master": args.master_key, "system": args.system_key}
         return cls(

@@ -15,7 +15,6 @@ from aiohttp import web
 from simulator.host.functions import Function
 from simulator.host.host import Host
 from simulator.host.json_times import rewritten
-from simulator.host.keys import Keys
 from simulator.host.messages import system_metadata
 from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.web import given_key
@@ -29,9 +28,8 @@ class EventGridWebhook:
     The key is the extension's system key, or the master key.
     """
 
-    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
+    def __init__(self, host: Callable[[], Host]) -> None:
         self._host = host
-        self._keys = keys
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request.
@@ -40,7 +38,7 @@ class EventGridWebhook:
         handshake nor a notification is a 400, except Unsubscribe, which is accepted. A body that is
         not JSON, or that holds no events, is a 500.
         """
-        if not self._keys.allow("system", given_key(request)):
+        if not self._host().keys.allow("system", given_key(request)):
             return web.Response(status=401)
         name = request.query.get("functionName", "")
         function = self._host().find(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from simulator.host.functions import Function
+from simulator.host.keys import Keys, LoadedKeys
 from simulator.host.listeners import Listeners
 from simulator.host.output_writer import OutputWriter
 from simulator.host.outputs import OutputError
 from simulator.host.python_worker.proxy_worker.protos import TypedData
-from simulator.host.queue_options import QueueOptions
 from simulator.host.routes import Route, all_routes
 from simulator.host.storage import Storage
 from simulator.host.supervisor import Supervisor
@@ -34,15 +35,26 @@ class Host:
     `start`, `stop` and `terminate` control its life.
     """
 
-    def __init__(self, supervisor: Supervisor, storage: Storage) -> None:
+    def __init__(self, supervisor: Supervisor, storage: Storage, keys: Keys) -> None:
         self.supervisor = supervisor
         self.limits = supervisor.limits
+        self.keys = self._loaded(keys, storage)
         self._http_slots = asyncio.Semaphore(self.limits.http_concurrency)
-        options = QueueOptions.read(supervisor.host_file)
-        self.listeners = Listeners(self.invoke, storage, options)
-        self._outputs = OutputWriter(storage, self.listeners.wake, is_base64=options.is_base64)
+        self.listeners = Listeners(
+            self.invoke, storage, supervisor.host_file, self.limits.timer_lock
+        )
+        is_base64 = self.listeners.options.is_base64
+        self._outputs = OutputWriter(storage, self.listeners.wake, is_base64=is_base64)
         self._running: set[asyncio.Task[Outcome]] = set()
         supervisor.recycled = self.listeners.recycle
+
+    def _loaded(self, keys: Keys, storage: Storage) -> LoadedKeys:
+        problem = storage.problem()
+        if problem:
+            _log.error("Unable to create client for AzureWebJobsStorage: %s", problem)
+            _log.error("Process reporting unhealthy: every call with a key is answered with 401.")
+        open_at = time.monotonic() + self.limits.extension_keys
+        return LoadedKeys(keys, readable=not problem, open_at=open_at, clock=time.monotonic)
 
     @property
     def functions(self) -> tuple[Function, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -46,6 +46,29 @@ class Keys:
         if level == "system":
             accepted.append(self.system)
         return bool(presented) and any(key and _same(key, str(presented)) for key in accepted)
+
+
+class LoadedKeys:
+    """The keys that a running host has loaded; `open_at` is when it has those of extensions.
+
+    Keys lie in the host's own storage. A host that cannot open it has none, so it refuses every call
+    with a key (azure-functions-host, issue 11782). The keys of extensions come last: what Event Grid
+    delivers before that is refused (issue 11834).
+    """
+
+    def __init__(
+        self, keys: Keys, *, readable: bool, open_at: float, clock: Callable[[], float]
+    ) -> None:
+        self._keys, self._readable = keys, readable
+        self._open_at, self._clock = open_at, clock
+
+    def allow(self, level: str, presented: str | None, function: str = "") -> bool:
+        """Return whether a key permits access at this level now."""
+        if level == "system" and self._clock() < self._open_at:
+            level = "admin"
+        return (level == "anonymous" or self._readable) and self._keys.allow(
+            level, presented, function
+        )
 
 
 def _same(key: str, presented: str) -> bool:

@@ -31,6 +31,10 @@ class Limits:
     Flex."""
     http_timeout: float = 230
     """After this time the load balancer cuts off an HTTP caller; the function runs on."""
+    extension_keys: float = 0
+    """How long after its start a host has the keys of extensions: a moment (issue 11834)."""
+    timer_lock: float | None = None
+    """How long a host waits that did not get a timer's lock; None means host.json's interval."""
     stop_phase: float = 10
     """After SIGTERM: this long for the listeners, the same for the worker, then the kill."""
 

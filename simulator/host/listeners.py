@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +22,9 @@ from simulator.host.queue_options import QueueOptions
 from simulator.host.queues import QueueListener
 from simulator.host.schedule import Schedule
 from simulator.host.schedule_status import ScheduleMonitor
-from simulator.host.settings import SettingError, resolve
+from simulator.host.settings import HostFile, SettingError, resolve
 from simulator.host.storage import Storage
+from simulator.host.timer_lock import LockOptions, TimerLock
 from simulator.host.timers import TimerListener, timer_metadata
 from simulator.host.worker import Outcome
 
@@ -34,11 +36,25 @@ type Invoke = Callable[[Function, TypedData, dict[str, Any]], Awaitable[Outcome]
 type Listener = QueueListener | TimerListener
 
 
+def host_id() -> str:
+    """Return the app's id, which all of its instances have in common."""
+    return os.environ.get(_HOST_ID, "local")
+
+
 class Listeners:
     """Everything that polls or waits on behalf of an app's functions."""
 
-    def __init__(self, invoke: Invoke, storage: Storage, options: QueueOptions) -> None:
-        self._invoke, self._storage, self._options = invoke, storage, options
+    def __init__(
+        self,
+        invoke: Invoke,
+        storage: Storage,
+        host_file: HostFile,
+        between_tries: float | None = None,
+    ) -> None:
+        self._invoke, self._storage = invoke, storage
+        self.options, self._locks = QueueOptions.read(host_file), LockOptions.read(host_file)
+        if between_tries is not None:
+            self._locks = replace(self._locks, between_tries=between_tries)
         self._functions: tuple[Function, ...] = ()
         self._active: dict[str, tuple[Listener, asyncio.Task[None]]] = {}
         self._recycling: set[asyncio.Task[None]] = set()
@@ -89,16 +105,15 @@ class Listeners:
             datetime.now(UTC)
         ):
             return None
-        return ScheduleMonitor(
-            self._storage.blobs(), os.environ.get(_HOST_ID, "local"), function.name
-        )
+        return ScheduleMonitor(self._storage.blobs(), host_id(), function.name)
 
     async def _recycle(self, group: str) -> None:
         members = [function for function in self._functions if group_of(function) == group]
-        for listener, _ in [
+        for listener, task in [
             self._active[member.name] for member in members if member.name in self._active
         ]:
             await listener.stop()
+            await asyncio.gather(task, return_exceptions=True)
         for member in members:
             self._start(member)
 
@@ -132,7 +147,7 @@ class Listeners:
         async def run(message: Message, body: bytes) -> bool:
             return await self._run_queue(function, message, body)
 
-        return QueueListener(self._storage.queue(connection, name), poison, self._options, run)
+        return QueueListener(self._storage.queue(connection, name), poison, self.options, run)
 
     def _timer_listener(self, function: Function) -> TimerListener:
         trigger = function.trigger
@@ -142,7 +157,9 @@ class Listeners:
         async def run(data: TypedData) -> None:
             await self._invoke(function, data, timer_metadata(function.name))
 
-        return TimerListener(schedule, self.monitor(function), run, run_on_startup=on_startup)
+        lock = TimerLock(self._storage.blobs(), host_id(), function.name, self._locks)
+        monitor = self.monitor(function)
+        return TimerListener(schedule, monitor, lock, run, run_on_startup=on_startup)
 
     async def _run_queue(self, function: Function, message: Message, body: bytes) -> bool:
         try:

@@ -10,25 +10,24 @@ from simulator.host.admin import Admin
 from simulator.host.eventgrid import PATH, EventGridWebhook
 from simulator.host.host import Host
 from simulator.host.invoke import Invoker
-from simulator.host.keys import Keys
 from simulator.host.web import HttpTriggers
 
 # As maxRequestBodySize on the Consumption plans.
 _LARGEST_BODY = 210 * 1024 * 1024
 
 
-def make_app(host: Callable[[], Host], keys: Keys, *, with_invoke: bool = False) -> web.Application:
+def make_app(host: Callable[[], Host], *, with_invoke: bool = False) -> web.Application:
     """Return the web application that answers for the current host.
 
     /invoke needs no key, so it exists only on request.
     """
     app = web.Application(client_max_size=_LARGEST_BODY)
-    admin = Admin(host, keys)
-    app.router.add_route("*", PATH, EventGridWebhook(host, keys).answer)
+    admin = Admin(host)
+    app.router.add_route("*", PATH, EventGridWebhook(host).answer)
     app.router.add_get("/admin/host/status", admin.status)
     app.router.add_get("/admin/functions", admin.functions)
     app.router.add_post("/admin/functions/{name}", admin.run)
     if with_invoke:
         app.router.add_post("/invoke", Invoker(host).answer)
-    app.router.add_route("*", "/{path:.*}", HttpTriggers(host, keys).answer)
+    app.router.add_route("*", "/{path:.*}", HttpTriggers(host).answer)
     return app

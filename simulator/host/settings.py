@@ -35,18 +35,6 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.en
         environ.setdefault(name, str(value))
 
 
-def adopt_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Make this process's environment the app's.
-
-    It adds local.settings.json and drops settings without a value.
-
-    On Azure such a setting is absent too: .NET on Linux removes a variable with an empty value.
-    """
-    load_local_settings(app_dir, environ)
-    for name in [name for name, value in environ.items() if not value]:
-        del environ[name]
-
-
 def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Replace every %NAME% by that app setting.
 
@@ -56,7 +44,7 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
-        if match[1] not in environ:
+        if not environ.get(match[1]):
             raise SettingError(
                 f"'{match[0]}' does not resolve to a value: add the app setting {match[1]}."
             )
@@ -103,7 +91,7 @@ class HostFile:
         text = path.read_text(encoding="utf-8") if path.exists() else "{}"
         content = json.loads(text, object_pairs_hook=_without_duplicates)
         for name, value in environ.items():
-            if name.startswith(_OVERRIDE):
+            if name.startswith(_OVERRIDE) and value:
                 _put(content, name.removeprefix(_OVERRIDE).split("__"), value)
         return cls(content)
 

@@ -78,13 +78,38 @@ class Storage:
             self._blobs = self._connect(BlobServiceClient, _DEFAULT, "blob")
         return self._blobs
 
+    def problem(self) -> str:
+        """Return why the host's own account cannot be opened; empty where nothing is against it.
+
+        An account that is not named at all is no problem on a developer's machine.
+        """
+        try:
+            self._refuse_empty(_DEFAULT, self._environ.get(_DEFAULT))
+        except SettingError as error:
+            return str(error)
+        return ""
+
     def _connect(self, kind: Any, connection: str, service: str) -> Any:
-        value = self._environ.get(connection) or self._environ.get(f"AzureWebJobs{connection}")
+        value = self._environ.get(connection, self._environ.get(f"AzureWebJobs{connection}"))
         if value:
             return kind.from_connection_string(value, **_RETRIES)
+        self._refuse_empty(connection, value)
         return kind(
             self._service_uri(connection, service), self._credential(connection), **_RETRIES
         )
+
+    def _refuse_empty(self, connection: str, value: str | None) -> None:
+        """Raise SettingError for a setting without a value, which hides the URIs beside it.
+
+        Since .NET 10 the host sees such a setting and takes it for a connection string, as the
+        extensions do (StorageClientProvider.IsConnectionStringPresent): azure-functions-host, issue
+        11787 and pull request 11794. An account's name beside it is the known way round.
+        """
+        if value == "" and not self._environ.get(f"{connection}__accountName"):
+            raise SettingError(
+                f"{connection} has an empty value, which is taken for its connection string in place "
+                f"of {connection}__…ServiceUri: remove the setting {connection}."
+            )
 
     def _service_uri(self, connection: str, service: str) -> str:
         uri = self._environ.get(f"{connection}__{service}ServiceUri")

@@ -10,8 +10,9 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from azure.core.exceptions import AzureError
 
@@ -23,6 +24,14 @@ from simulator.host.schedule_status import ScheduleMonitor, ScheduleStatus
 _log = logging.getLogger("Host.Triggers.Timer")
 
 Run = Callable[[TypedData], Awaitable[object]]
+
+
+class Lock(Protocol):
+    """What lets one instance alone listen."""
+
+    def held(self, stopping: asyncio.Event) -> AbstractAsyncContextManager[bool]:
+        """Hold the lock while the block runs; yield whether it was got before the stop."""
+        ...
 
 
 def timer_data(status: ScheduleStatus | None, *, past_due: bool = False) -> TypedData:
@@ -50,15 +59,27 @@ class TimerListener:
     """
 
     def __init__(
-        self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool
+        self,
+        schedule: Schedule,
+        monitor: ScheduleMonitor | None,
+        lock: Lock,
+        run: Run,
+        *,
+        run_on_startup: bool,
     ) -> None:
         self._schedule = schedule
-        self._monitor = monitor
+        self._monitor, self._lock = monitor, lock
         self._run = run
         self._run_on_startup = run_on_startup
         self._stopping = asyncio.Event()
 
     async def listen(self) -> None:
+        """Run the function whenever it is due, until stopped, once this instance has the lock."""
+        async with self._lock.held(self._stopping) as mine:
+            if mine:
+                await self._listen()
+
+    async def _listen(self) -> None:
         """Run the function whenever it is due, until stopped; a missed run is due at once."""
         status, past_due = await self._begin()
         startup = past_due or self._run_on_startup

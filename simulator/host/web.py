@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 
 from simulator.host.host import Host
-from simulator.host.keys import Keys
 from simulator.host.python_worker.proxy_worker.protos import RpcHttp, RpcHttpCookie, TypedData
 from simulator.host.routes import Route
 
@@ -23,9 +22,8 @@ class HttpTriggers:
     A route that exists for other methods only is a 404, as in the real host.
     """
 
-    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
+    def __init__(self, host: Callable[[], Host]) -> None:
         self._host = host
-        self._keys = keys
 
     async def answer(self, request: web.Request) -> web.Response:
         """Find the function, check the key, run it."""
@@ -39,7 +37,7 @@ class HttpTriggers:
     async def _run(
         self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]
     ) -> web.Response:
-        if not self._keys.allow(route.level, given_key(request), route.function.name):
+        if not host.keys.allow(route.level, given_key(request), route.function.name):
             return web.Response(status=401)
         data = TypedData(http=await _to_rpc(request, params))
         trace = request.headers.get("traceparent", "")

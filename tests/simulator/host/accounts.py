@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.shared.azurite import ACCOUNT, KEY, start_azurite
 
-_NAMES = [f"account{number}" for number in range(60)]
+_NAMES = [f"account{number}" for number in range(90)]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -181,6 +182,15 @@ class AlwaysDue(Schedule):
         return moment - timedelta(seconds=1)
 
 
+class NoOneElse:
+    """A lock that nobody else wants."""
+
+    @contextlib.asynccontextmanager
+    async def held(self, stopping: asyncio.Event) -> AsyncIterator[bool]:
+        del stopping
+        yield True
+
+
 class SlowRuns:
     """Counts runs, and how many of them there are at once."""
 
@@ -205,7 +215,9 @@ async def test_a_timer_that_is_always_due_runs_one_at_a_time_and_stops_when_told
     *, run_on_startup: bool
 ) -> None:
     runs = SlowRuns()
-    listener = TimerListener(AlwaysDue(), None, runs.run, run_on_startup=run_on_startup)
+    listener = TimerListener(
+        AlwaysDue(), None, NoOneElse(), runs.run, run_on_startup=run_on_startup
+    )
     listening = asyncio.create_task(listener.listen())
     await asyncio.wait_for(runs.enough.wait(), 60)
     await listener.stop()
@@ -215,7 +227,9 @@ async def test_a_timer_that_is_always_due_runs_one_at_a_time_and_stops_when_told
 
 async def test_a_timer_that_is_not_due_does_not_run_and_stops_at_once() -> None:
     runs = SlowRuns()
-    listener = TimerListener(Schedule("0 0 0 29 2 *"), None, runs.run, run_on_startup=False)
+    listener = TimerListener(
+        Schedule("0 0 0 29 2 *"), None, NoOneElse(), runs.run, run_on_startup=False
+    )
     await listener.stop()
     await asyncio.wait_for(listener.listen(), 60)
     assert runs.ended == 0

@@ -116,7 +116,9 @@ def test_a_bundle_that_nobody_publishes_is_not_found() -> None:
     assert "f" in refused(triggered("f", "queueTrigger"), host_file=named("[4.*, 5.0.0)", "X.Y"))
 
 
-@pytest.mark.parametrize("version", ["", None, "latest", "4.x", "[4.*, 5.0.0", "[,]", "[]", "[4.*; 5.0.0)"])
+@pytest.mark.parametrize(
+    "version", ["", None, "latest", "4.x", "[4.*, 5.0.0", "[,]", "[]", "[4.*; 5.0.0)"]
+)
 def test_without_a_version_that_can_be_read_the_host_does_not_start(version: object) -> None:
     with pytest.raises(SettingError, match="value of version property in extensionBundle section"):
         runnable([http("f")], named(version))
