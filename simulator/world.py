@@ -115,6 +115,10 @@ class World:
         self.exchanges.append(Exchange(request, response))
         return response
 
+    async def answer(self, request: Request) -> Response:
+        """Answer one request that came over the network."""
+        return self.handle(request)
+
     def _serve(self, request: Request) -> Response:
         """Let the host's service answer.
 

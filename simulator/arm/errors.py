@@ -165,6 +165,15 @@ def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> Arm
     )
 
 
+def host_runtime(status: str) -> ArmError:
+    """Return the answer for an app whose host does not answer, for example since it starts.
+
+    https://github.com/Azure/azure-functions-host/issues/5722 shows the body,
+    https://github.com/Azure/azure-functions-core-tools/issues/1204 that it passes.
+    """
+    return ArmError(400, "BadRequest", f"Encountered an error ({status}) from host runtime.")
+
+
 def invalid_values(names: str) -> ArmError:
     """Return the storage provider's answer to invalid parameters."""
     message = f"Values for request parameters are invalid: {names}."

@@ -17,6 +17,8 @@ from simulator.rates import Rate
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.world import World
 
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
@@ -60,6 +62,8 @@ class ArmService:
         self.providers = {provider.namespace.lower(): provider for provider in providers}
         self.limits = {"reads": 12_000, "writes": 1_200, "resource-requests": 12_000}
         self.retry_after = 300
+        self.subscriptions: Callable[[Request, Principal], Response | None] = lambda *_: None
+        """Answers for what a subscription holds directly, such as its groups."""
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def answers(self, host: str) -> bool:
@@ -86,6 +90,8 @@ class ArmService:
         _check_api_version(request)
         if (listing := tenants.answer(self._world, request, principal)) is not None:
             return listing
+        if (held := self.subscriptions(request, principal)) is not None:
+            return held
         call = parse(request)
         if call is None:
             raise errors.invalid_namespace(request.path.strip("/").partition("/")[0])

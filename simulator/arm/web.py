@@ -45,7 +45,10 @@ REFERENCES = re.compile(
     re.IGNORECASE,
 )
 APP = re.compile(
-    r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE
+    r"(?P<site>sites/(?P<name>[^/]+))"
+    r"(?P<rest>/functions|/config/appsettings/list|/config/authsettingsV2/list"
+    r"|/host/default/listkeys)?",
+    re.IGNORECASE,
 )
 FUNCTIONS_PAGE = 20
 REFERENCE = re.compile(
@@ -76,6 +79,14 @@ class Site:
     identity: str = "UserAssigned"
     plain: dict[str, str] = field(default_factory=dict)
     """Settings that are not references."""
+    host: str = ""
+    """The app's address; none if nobody asks for it."""
+    service: str = ""
+    """The address of its deployment service."""
+    signs_in: bool = False
+    """Whether the platform asks callers to sign in."""
+    keys: dict[str, Any] = field(default_factory=dict)
+    """What listKeys returns; empty while the host does not run."""
 
     @property
     def name(self) -> str:
@@ -91,8 +102,17 @@ class Site:
             "type": SITES,
             "kind": "functionapp,linux",
             "identity": {"type": self.identity},
-            "properties": {"state": self.state, "functionAppConfig": {"runtime": runtime}},
+            "properties": {
+                "state": self.state,
+                "functionAppConfig": {"runtime": runtime},
+                **self._addresses(),
+            },
         }
+
+    def _addresses(self) -> dict[str, Any]:
+        kinds = {"Standard": self.host, "Repository": self.service}
+        states = [{"name": host, "hostType": kind} for kind, host in kinds.items()]
+        return {"defaultHostName": self.host, "hostNameSslStates": states} if self.host else {}
 
     def resolve(self, vaults: dict[str, Vault]) -> None:
         """Resolve every reference to the latest version, or to the version that it names."""
@@ -158,6 +178,8 @@ class WebProvider:
             "": ("GET", "read"),
             "/functions": ("GET", "functions/read"),
             "/config/appsettings/list": ("POST", "config/list/action"),
+            "/config/authsettingsv2/list": ("POST", "config/list/action"),
+            "/host/default/listkeys": ("POST", "host/listkeys/action"),
         }[rest]
         if call.request.method != method:
             raise errors.invalid_type(self.namespace, call.api_version)
@@ -170,6 +192,12 @@ class WebProvider:
         if rest == "/functions":
             rows = [self._function(site, name) for name in site.functions]
             return json_response(200, page(call, self._world.domains.arm, rows, FUNCTIONS_PAGE))
+        if rest == "/host/default/listkeys":
+            if not site.keys:
+                raise errors.host_runtime("ServiceUnavailable")
+            return json_response(200, site.keys)
+        if rest == "/config/authsettingsv2/list":
+            return json_response(200, {"name": "authsettingsV2", "properties": _sign_in(site)})
         if rest:
             return json_response(
                 200, {"name": "appsettings", "properties": {**site.settings, **site.plain}}
@@ -200,3 +228,12 @@ class WebProvider:
             "type": f"{SITES}/config/configreferences",
             "properties": properties,
         }
+
+
+def _sign_in(site: Site) -> dict[str, Any]:
+    """Return the settings of App Service Authentication.
+
+    https://learn.microsoft.com/rest/api/appservice/web-apps/get-auth-settings-v2
+    """
+    required = {"requireAuthentication": site.signs_in}
+    return {"platform": {"enabled": site.signs_in}, "globalValidation": required}

@@ -129,7 +129,7 @@ async def _listening(
     world: World, scheme: str, listener: socket.socket, tls: ssl.SSLContext | None
 ) -> AsyncIterator[None]:
     async def answer(request: web.Request) -> web.Response:
-        response = world.handle(await _arrived(request, scheme))
+        response = await world.answer(await _arrived(request, scheme))
         if response is UNANSWERED:
             # The client has already given up, or gives up when the connection ends.
             await asyncio.sleep(SILENCE)

@@ -228,6 +228,12 @@ def _tenant(scope: Scope) -> dict[str, Any]:
     return {"tenantId": scope.tenant.tenant_id}
 
 
+def _utc_now(scope: Scope, form: str = "") -> str:
+    if form != "yyyy-MM-ddTHH:mm:ssZ":
+        raise ExpressionError(f"utcNow in the form {form!r} is not known here")
+    return f"{scope.tenant.now():%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _environment(scope: Scope) -> dict[str, Any]:
     return dict(scope.tenant.cloud)
 
@@ -254,4 +260,5 @@ _CONTEXTUAL: dict[str, Callable[..., Any]] = {
     "deployment": _deployment,
     "tenant": _tenant,
     "environment": _environment,
+    "utcnow": _utc_now,
 }
