@@ -93,7 +93,7 @@ snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots
 
 init: $(UV)
-	@$(LEAN) --group cli python -m cli init $(ARGS)
+	@AZURE_TOKEN_CREDENTIALS=$${AZURE_TOKEN_CREDENTIALS:-AzureCliCredential} $(LEAN) --group cli python -m cli init $(ARGS)
 
 deploy: $(UV)
 	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \

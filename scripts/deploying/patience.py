@@ -15,7 +15,14 @@ https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
 
 
 class NotYetError(Exception):
-    """Azure refused something that it will allow soon; the message holds its answer."""
+    """Azure refused something that it will allow soon; the message holds its answer.
+
+    `within` is how long this refusal can last, where that is less than the step may take.
+    """
+
+    def __init__(self, reason: str, within: timedelta = timedelta.max) -> None:
+        super().__init__(reason)
+        self.within = within
 
 
 class StepError(Exception):
@@ -34,11 +41,12 @@ def patiently[T](
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             tries += 1
             spent = clock.now() - began
-            if spent + timedelta(seconds=pause) > limit:
+            bound = min(limit, reason.within)
+            if spent + timedelta(seconds=pause) > bound:
                 raise StepError(
                     f"{step}: {reason}, for {_minutes(spent)} in {tries} tries. Fix: {fix}"
                 ) from None
-            say(f"{step}: {reason}; again in {pause} s, for {_minutes(limit - spent)} at most")
+            say(f"{step}: {reason}; again in {pause} s, for {_minutes(bound - spent)} at most")
         clock.sleep(pause)
 
 

@@ -1,4 +1,8 @@
-"""The deployer's sign-in, that of azd or az, through azure-identity."""
+"""The deployer's sign-in: that of `az`, with which the template is deployed, or of azd in its hooks.
+
+Nothing else is tried. A machine in Azure has an identity of its own, which would act for half of a
+deployment, and be refused.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,33 @@ import os
 from typing import TYPE_CHECKING
 
 from cloud.settings import ARM_ENDPOINT
+from scripts.az import cloud
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+CHOICE = "AZURE_TOKEN_CREDENTIALS"
+"""The variable of azure-identity that names the one source of a sign-in."""
+OF_AZ = "AzureCliCredential"
+SLOW = 60
+"""Seconds that `az` may take for a token: azure-identity waits ten, too few for a small machine."""
+
 
 def signed_in() -> TokenCredential:
-    """Return the deployer's sign-in; AZURE_TOKEN_CREDENTIALS limits the sources that are tried."""
+    """Return the deployer's sign-in, for the processes that this one starts as well."""
     from azure.identity import DefaultAzureCredential
 
-    credential: TokenCredential = DefaultAzureCredential()
+    os.environ.setdefault(CHOICE, OF_AZ)
+    credential: TokenCredential = DefaultAzureCredential(process_timeout=SLOW)
     return credential
 
 
 def arm_endpoint() -> str:
-    """Return the address of Resource Manager, which REKEY_ARM_ENDPOINT names for other clouds."""
-    return os.environ.get("REKEY_ARM_ENDPOINT", ARM_ENDPOINT).rstrip("/")
+    """Return the address of Resource Manager.
+
+    REKEY_ARM_ENDPOINT names it, else the cloud that `az` is signed in to. azd knows the public one.
+    """
+    named = os.environ.get("REKEY_ARM_ENDPOINT", "")
+    if not named and os.environ.get(CHOICE, OF_AZ) == OF_AZ:
+        named = str(cloud()["endpoints"]["resourceManager"])
+    return (named or ARM_ENDPOINT).rstrip("/")

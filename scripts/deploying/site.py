@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -29,8 +30,15 @@ SPREADING = (
     "AuthorizationPermissionMismatch",
     "AuthorizationFailure",
     " 403 ",
+    "from host runtime",
 )
-"""Signs that the app's identity may not write its package yet: Azure/azure-dev, issue 8026."""
+"""Signs of what passes. The app's identity may not write its package yet (Azure/azure-dev, issue
+8026), or the host starts: Resource Manager then answers 400 "Encountered an error
+(ServiceUnavailable) from host runtime." (Azure/azure-functions-host, issue 5722; that trying again
+helps: Azure/azure-functions-core-tools, issue 1204).
+"""
+UNKNOWN_CALLER = timedelta(minutes=3)
+"""How long a new app or its deployment service may not know who calls, before that is believed."""
 LIMITS: Mapping[str, Any] = {"connection_timeout": 10, "read_timeout": 230}
 FAILED = {
     -1: "was cancelled",
@@ -79,6 +87,16 @@ class Site:
             str(name): str(value)
             for name, value in self._arm("POST", "/config/appsettings/list")["properties"].items()
         }
+
+    def asks_to_sign_in(self) -> bool:
+        """Return whether the platform lets in nobody who has not signed in with Microsoft Entra.
+
+        Source: https://learn.microsoft.com/rest/api/appservice/web-apps/get-auth-settings-v2.
+        """
+        properties = self._arm("POST", "/config/authsettingsV2/list")["properties"]
+        validation = properties.get("globalValidation") or {}
+        enabled = (properties.get("platform") or {}).get("enabled")
+        return bool(enabled and validation.get("requireAuthentication"))
 
     def health(self) -> str:
         """Return why the app reports that it cannot work; empty if it can."""
@@ -153,7 +171,7 @@ class Site:
             method, url, headers={"x-functions-key": self.master_key()}, **content
         )
         answer = self._send(request, self._keyed)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and self.asks_to_sign_in():
             raise ClosedError("the app asks its callers to sign in")
         if answer.status_code != accepted:
             raise _refused(f"the app ({path.partition('?')[0]})", answer)
@@ -175,7 +193,7 @@ class Site:
         except (ServiceRequestError, ServiceResponseError) as error:
             raise NotYetError(f"no answer ({type(error).__name__})") from None
         except AzureError as error:
-            fix = "sign in with azd auth login or az login"
+            fix = "sign in with az login; under azd with azd auth login"
             raise StepError(
                 f"no access token could be had ({type(error).__name__}). Fix: {fix}"
             ) from None
@@ -196,10 +214,10 @@ ZIP = {"Content-Type": "application/zip", "Accept": "application/json"}
 
 def _refused(what: str, answer: HttpResponse) -> Exception:
     text = " ".join(answer.text().split())[:300]
-    return _failure(
-        f"{what} was answered {answer.status_code}{': ' if text else ''}{text}",
-        spreading=answer.status_code in SOON or _spreads(text),
-    )
+    told = f"{what} was answered {answer.status_code}{': ' if text else ''}{text}"
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        return NotYetError(told, within=UNKNOWN_CALLER)
+    return _failure(told, spreading=answer.status_code in SOON or _spreads(text))
 
 
 def _failure(text: str, *, spreading: bool) -> Exception:

@@ -24,11 +24,14 @@ SPREADING = (
     "PrincipalNotFound",
     "InaccessibleStorageException",
     "DeploymentActive",
+    "Managed Identity Authorization Error",
 )
 """Codes of temporary errors:
 https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
-The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
+The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026. The last is
+Event Grid's, which looks at a topic's right to deliver when it makes the subscription:
+https://github.com/Azure/bicep-registry-modules/issues/5205.
 """
 FIX = (
     "check that the role or identity in the message exists, then run this again; "

@@ -32,6 +32,12 @@ STORAGE = (
     "Response status code does not indicate success: 403 (This request is not authorized to "
     "perform this operation.)."
 )
+STARTING = {
+    "Code": "BadRequest",
+    "Message": "Encountered an error (ServiceUnavailable) from host runtime.",
+    "Target": None,
+}
+"""https://github.com/Azure/azure-functions-host/issues/5722"""
 type Answer = tuple[int, Any]
 
 
@@ -51,8 +57,14 @@ class Flex:
     """When the app's identity may write to its storage account."""
     indexed_after: int = 0
     """So many calls of the admin API find no function yet after a deployment."""
+    host_from: datetime = START
+    """When the app's host has started, whose keys Resource Manager cannot tell before."""
     sign_in: bool = False
     """Callers must sign in, before the admin API too."""
+    known_from: datetime = START
+    """When the app knows its own key."""
+    service_refuses: bool = False
+    """The deployment service does not accept the deployer's token."""
     unknown: int = 0
     """So many looks find no trace of a deployment at its beginning."""
     recycles: bool = False
@@ -88,6 +100,8 @@ class Flex:
             return 400, {"error": {"code": "MissingApiVersionParameter"}}
         if self.clock.now() < self.site_from:
             return 404, {"error": {"code": "ResourceNotFound"}}
+        if parts.path.endswith("/listkeys") and self.clock.now() < self.host_from:
+            return 400, STARTING
         states = [{"name": self.host, "hostType": kind} for kind in ("Standard", "Repository")]
         known: dict[tuple[str, str], dict[str, Any]] = {
             ("GET", ""): {
@@ -99,6 +113,12 @@ class Flex:
                 "functionKeys": {},
                 "systemKeys": {},
             },
+            ("POST", "/config/authsettingsV2/list"): {
+                "properties": {
+                    "platform": {"enabled": self.sign_in},
+                    "globalValidation": {"requireAuthentication": self.sign_in},
+                }
+            },
             ("POST", "/config/appsettings/list"): {
                 "properties": {"REKEY_VAULTS": "https://prod.vault.azure.net"}
             },
@@ -107,7 +127,7 @@ class Flex:
         return (200, body) if body else (404, {"error": {"code": "ResourceNotFound"}})
 
     def _service(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        if not headers.get("authorization", "").startswith(BEARER):
+        if self.service_refuses or not headers.get("authorization", "").startswith(BEARER):
             return 401, ""
         if self.clock.now() < self.service_from:
             return 403, ""
@@ -142,7 +162,8 @@ class Flex:
             return 400, "a token of the deployer's has no business here"
         if (method, path) == ("GET", "/api/health"):
             return self.health.pop(0) if self.health else (200, {"status": "ok", "vaults": 1})
-        if self.sign_in or headers.get("x-functions-key") != MASTER:
+        known = headers.get("x-functions-key") == MASTER and self.clock.now() >= self.known_from
+        if self.sign_in or not known:
             return 401, ""
         if self.running is None or self.indexed_after > 0:
             self.indexed_after -= 1

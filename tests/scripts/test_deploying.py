@@ -194,6 +194,44 @@ def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
     assert output.endswith("first sweep: ended; rekey status shows what it saw\n")
 
 
+@pytest.mark.parametrize("late", ["host_from", "known_from"])
+def test_a_host_that_starts_is_waited_for_and_that_is_said(
+    late: str, flex: Flex, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setattr(flex, late, START + 2 * MINUTE)
+    finish(site(flex), package, flex.clock, well)
+    assert flex.sweeps == 1
+    assert "first sweep: " in capsys.readouterr().out
+    assert flex.clock.now() - START < 5 * MINUTE
+
+
+def test_a_host_that_never_starts_ends_the_deployment_with_azure_s_words(
+    flex: Flex, package: Path
+) -> None:
+    flex.host_from = START + 600 * MINUTE
+    with pytest.raises(StepError, match=r"\(ServiceUnavailable\) from host runtime"):
+        finish(site(flex), package, flex.clock, well)
+    assert flex.clock.now() - START < 15 * MINUTE
+
+
+def test_an_app_that_knows_no_key_and_asks_nobody_to_sign_in_is_not_waited_for_an_hour(
+    flex: Flex, package: Path
+) -> None:
+    flex.known_from = START + 600 * MINUTE
+    with pytest.raises(StepError, match="was answered 401"):
+        finish(site(flex), package, flex.clock, lambda: "no sweep has ended")
+    assert flex.clock.now() - START < 5 * MINUTE
+
+
+def test_a_deployment_service_that_refuses_the_sign_in_is_believed_after_minutes(
+    flex: Flex, package: Path
+) -> None:
+    flex.service_refuses = True
+    with pytest.raises(StepError, match="the upload was answered 401"):
+        push(site(flex), package, flex.clock)
+    assert flex.clock.now() - START < 5 * MINUTE
+
+
 def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(
     flex: Flex, package: Path
 ) -> None:

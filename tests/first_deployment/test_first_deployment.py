@@ -1,0 +1,111 @@
+"""From `git clone` to the first rotation in an account in which nothing was made before.
+
+The resource group does not exist, no provider is registered, rights spread with a delay, and the
+host starts slowly. The commands are those of docs/deploy.md, typed in a terminal; `az` is the Azure
+CLI itself. Only a browser is not there to sign in with.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from simulator.keyvault.state import SecretVersion
+from tests.az.program import AzureCli
+from tests.first_deployment.person import DATA, Person, person, sign_in
+from tests.infra.bicep import ROOT
+from tests.simulator.host.waiting import wait_for
+
+INIT = "make init"
+DEPLOY = "make deploy GROUP=rekey LOCATION=westeurope PARAMETERS=infra/my.bicepparam"
+ANSWERS = "1\n1\n"
+"""The vault, and the group with its source."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """An account after a first deployment."""
+
+    person: Person
+    before: SecretVersion
+    codes: tuple[int, ...]
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the code package, built once."""
+    path = tmp_path_factory.mktemp("package") / "rekey.zip"
+    command = [sys.executable, "scripts/package.py", str(path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    return path
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    azure_cli: AzureCli, package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    with person(azure_cli, tmp_path_factory.mktemp("by-az")) as newcomer:
+        before = newcomer.secret
+        typed = [
+            newcomer.type(sign_in(newcomer)),
+            newcomer.type(INIT, ANSWERS),
+            newcomer.type(DEPLOY, PACKAGE=str(package)),
+        ]
+        codes, shown = zip(*typed, strict=True)
+        yield Deployed(newcomer, before, codes, "".join(shown))
+
+
+def test_three_commands_lead_from_an_empty_account_to_the_first_rotation(
+    deployed: Deployed,
+) -> None:
+    assert deployed.codes == (0, 0, 0), deployed.shown
+    assert "first sweep: secrets seen 1, managed 1" in deployed.shown
+    azure = deployed.person.azure
+    wait_for(
+        lambda: deployed.person.secret.version != deployed.before.version,
+        lambda: f"the first rotation; {deployed.shown}",
+    )
+    assert deployed.person.secret.value == azure.accounts["shopdata"].keys["key2"].value
+
+
+def test_the_commands_are_those_that_the_page_leads_through(deployed: Deployed) -> None:
+    del deployed
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    assert f"    az login\n    {INIT}\n    {DEPLOY}\n" in page
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "providers: Microsoft.Web is registered now",
+        "code: the deployment failed: InaccessibleStorageException",
+        'Encountered an error (ServiceUnavailable) from host runtime."}}; again in',
+        "doctor: everything that was deployed works",
+    ],
+)
+def test_what_a_first_deployment_waits_for_is_said(said: str, deployed: Deployed) -> None:
+    assert said in deployed.shown
+
+
+def test_the_machine_s_own_identity_is_never_used(deployed: Deployed) -> None:
+    azure = deployed.person.azure
+    asked = [
+        exchange.request.query
+        for exchange in azure.exchanges
+        if exchange.request.host == azure.domains.identity
+    ]
+    assert asked, "the app signs in this way"
+    assert [query for query in asked if "client_id" not in query] == []
+
+
+def test_what_was_chosen_is_what_was_deployed(deployed: Deployed) -> None:
+    (site,) = deployed.person.azure.web.sites.values()
+    scopes = json.loads(site.plain["REKEY_SCOPES"])
+    assert [one.lower() for one in next(iter(scopes.values()))] == [DATA.lower()]
