@@ -23,8 +23,9 @@ from cli.setup.checks import NotReady, check
 from cli.setup.landscape import Landscape, survey
 from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
+from cloud.azure import Azure
 from engine.errors import RekeyError
-from scripts.deploying import finish
+from scripts.deploying import finish, region
 from scripts.deploying.patience import StepError, say
 
 VAULTS = "DEPLOY_VAULTS"
@@ -52,6 +53,7 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
             logs = logs or await choose_logs(azure, landscape, vaults, person, terminal)
             entries = [vault.to_json() for vault in vaults]
         await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape, logs)
+        await _check_region(azure, env)
     if not chosen:
         _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
     if logs != env.get(LOGS, ""):
@@ -78,6 +80,16 @@ def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
                 )
             ]
         )
+
+
+async def _check_region(azure: Azure, env: Mapping[str, str]) -> None:
+    subscription, location = env.get("AZURE_SUBSCRIPTION_ID", ""), env.get("AZURE_LOCATION", "")
+    if (
+        subscription
+        and location
+        and (wrong := await region.looked_at(azure, subscription, location))
+    ):
+        raise NotReady(wrong)
 
 
 def _typist(env: Mapping[str, str]) -> Typist:

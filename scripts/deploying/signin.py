@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 CHOICE = "AZURE_TOKEN_CREDENTIALS"
 """The variable of azure-identity that names the one source of a sign-in."""
 OF_AZ = "AzureCliCredential"
+ARM = "REKEY_ARM_ENDPOINT"
+"""The variable that names Resource Manager."""
 SLOW = 60
 """Seconds that `az` may take for a token: azure-identity waits ten, too few for a small machine."""
 
 
+def choose_sign_in() -> None:
+    """Let azure-identity use the sign-in of `az` alone, unless another source is named.
+
+    That holds for the processes that this one starts as well.
+    """
+    os.environ.setdefault(CHOICE, OF_AZ)
+
+
 def signed_in() -> TokenCredential:
-    """Return the deployer's sign-in, for the processes that this one starts as well."""
+    """Return the deployer's sign-in."""
     from azure.identity import DefaultAzureCredential
 
-    os.environ.setdefault(CHOICE, OF_AZ)
+    choose_sign_in()
     credential: TokenCredential = DefaultAzureCredential(process_timeout=SLOW)
     return credential
 
@@ -36,7 +46,7 @@ def arm_endpoint() -> str:
 
     REKEY_ARM_ENDPOINT names it, else the cloud that `az` is signed in to. azd knows the public one.
     """
-    named = os.environ.get("REKEY_ARM_ENDPOINT", "")
+    named = os.environ.get(ARM, "")
     if not named and os.environ.get(CHOICE, OF_AZ) == OF_AZ:
         named = str(cloud()["endpoints"]["resourceManager"])
     return (named or ARM_ENDPOINT).rstrip("/")

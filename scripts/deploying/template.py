@@ -9,13 +9,13 @@ id of the app as its last line.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.az import AzError, az
 from scripts.clock import Clock, SystemClock
-from scripts.deploying import providers
+from scripts.deploying import providers, region
 from scripts.deploying.patience import NotYetError, StepError, patiently, say
 
 DEPLOYMENT = "rekey"
@@ -24,13 +24,15 @@ SPREADING = (
     "PrincipalNotFound",
     "InaccessibleStorageException",
     "DeploymentActive",
+    "StorageAccountOperationInProgress",
     "Managed Identity Authorization Error",
 )
 """Codes of temporary errors:
 https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
-The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026. The last is
-Event Grid's, which looks at a topic's right to deliver when it makes the subscription:
+The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026. The fifth is an
+account on which something else is changed at that moment:
+https://github.com/Azure/bicep-registry-modules/pull/487. The last is Event Grid's, which looks at a topic's right to deliver when it makes the subscription:
 https://github.com/Azure/bicep-registry-modules/issues/5205.
 """
 FIX = (
@@ -39,11 +41,18 @@ FIX = (
 )
 
 
-def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
-    """Deploy the template into a group and return the app's resource id; raises StepError."""
-    if location:
-        _run("group", "create", "--name", group, "--location", location)
+def deploy(
+    group: str, parameters: str, location: str, clock: Clock, look: Callable[[str], Sequence[str]]
+) -> str:
+    """Deploy the template into a group and return the app's resource id; raises StepError.
+
+    `look` returns why the app cannot run in a region. Nothing is made before that.
+    """
     providers.register(providers.needed(Path(parameters)), az)
+    if location:
+        if problems := look(location):
+            raise StepError(f"region: {'; '.join(problems)}. Nothing was made")
+        _run("group", "create", "--name", group, "--location", location)
     say(f"template: {parameters} goes to the resource group {group}")
     deployed = patiently("template", lambda: _attempt(group, parameters), clock, fix=FIX)
     say("template: deployed")
@@ -75,14 +84,18 @@ def _run(*arguments: str) -> None:
         raise StepError(str(error)) from None
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
+def main(
+    arguments: Sequence[str],
+    clock: Clock | None = None,
+    look: Callable[[str], Sequence[str]] = region.look,
+) -> int:
     """Run the command line and return the exit code."""
     if len(arguments) not in (2, 3):
         say((__doc__ or "").strip())
         return 2
     group, parameters, *location = arguments
     try:
-        say(deploy(group, parameters, "".join(location), clock or SystemClock()))
+        say(deploy(group, parameters, "".join(location), clock or SystemClock(), look))
     except StepError as error:
         say(str(error))
         return 1

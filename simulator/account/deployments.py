@@ -19,9 +19,9 @@ from simulator.arm.service import check_group, check_role
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from simulator.account.azure import EmptyAzure
+    from simulator.account.world import Account
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
 
@@ -71,8 +71,10 @@ class DeploymentsProvider:
 
     namespace = "Microsoft.Resources"
 
-    def __init__(self, world: EmptyAzure) -> None:
+    def __init__(self, world: Account, ended: Callable[[], None]) -> None:
+        """Call `ended` after every deployment."""
         self._world = world
+        self._ended = ended
         self.deployments: dict[str, Deployment] = {}
         self.tries = 0
 
@@ -122,7 +124,7 @@ class DeploymentsProvider:
             )
         except DeploymentFailed as failure:
             made.failure = failure
-        self._world.adopt()
+        self._ended()
         operation = (
             f"https://{self._world.domains.arm}{scope}/operationStatuses/{self.tries}"
             f"?api-version={call.api_version}"

@@ -27,7 +27,7 @@ from simulator.identity import Principal, bearer
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
-    from simulator.account.azure import EmptyAzure
+    from simulator.account.world import Account
     from simulator.arm.web import Site
     from simulator.wire import Request
 
@@ -67,7 +67,7 @@ class Run:
 class Flex:
     """All apps of a world: their deployments, and what runs."""
 
-    world: EmptyAzure
+    world: Account
     folder: Path
     """Where packages are unpacked."""
     start: timedelta = timedelta(minutes=2)

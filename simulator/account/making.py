@@ -15,7 +15,7 @@ from simulator.wire import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.account.azure import EmptyAzure
+    from simulator.account.world import Account
     from simulator.arm.web import Site
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
@@ -25,7 +25,7 @@ SITE = "Microsoft.Web/sites"
 TOPIC = "Microsoft.EventGrid/systemTopics"
 
 
-def adopt(world: EmptyAzure) -> None:
+def adopt(world: Account) -> None:
     """Let the world's services have every resource that they do not have yet."""
     for account in _new(world, ACCOUNT, {one.resource_id for one in world.accounts.values()}):
         _account(world, account)
@@ -44,14 +44,14 @@ def adopt(world: EmptyAzure) -> None:
         _site(world, site)
 
 
-def _new(world: EmptyAzure, kind: str, known: set[str]) -> Iterator[Resource]:
+def _new(world: Account, kind: str, known: set[str]) -> Iterator[Resource]:
     there = {resource_id.lower() for resource_id in known}
     yield from (
         resource for resource in world.tenant.of_kind(kind) if resource.id.lower() not in there
     )
 
 
-def _account(world: EmptyAzure, resource: Resource) -> None:
+def _account(world: Account, resource: Resource) -> None:
     place = place_of(resource.id)
     made = world.add_account(
         resource.id.rpartition("/")[2],
@@ -62,13 +62,13 @@ def _account(world: EmptyAzure, resource: Resource) -> None:
     made.tags = dict(resource.body.get("tags", {}))
 
 
-def _queue(world: EmptyAzure, resource: Resource) -> None:
+def _queue(world: Account, resource: Resource) -> None:
     service = next(one for one in world.services if isinstance(one, QueueService))
     account, name = _names(resource)
     service.queues.create(account, name, {}, world.now())
 
 
-def _container(world: EmptyAzure, resource: Resource) -> None:
+def _container(world: Account, resource: Resource) -> None:
     service = next(one for one in world.services if isinstance(one, BlobService))
     account, name = _names(resource)
     if name not in service.containers.names(account):
@@ -81,13 +81,13 @@ def _names(resource: Resource) -> tuple[str, str]:
     return account, resource.id.rpartition("/")[2]
 
 
-def _identity(world: EmptyAzure, resource: Resource) -> None:
+def _identity(world: Account, resource: Resource) -> None:
     name = resource.id.rpartition("/")[2]
     made = world.add_principal(name, resource.added["principalId"], resource.added["clientId"])
     world.managed_identity.assigned.append(made)
 
 
-def _site(world: EmptyAzure, resource: Resource) -> Site:
+def _site(world: Account, resource: Resource) -> Site:
     site = world.web.sites.get(resource.id.lower()) or world.web.add(resource.id)
     site.plain = settings_of(resource)
     site.host = world.domains.of_resource(f"{site.name}.azurewebsites.net")

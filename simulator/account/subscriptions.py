@@ -16,7 +16,8 @@ from simulator.arm.service import check_role
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
-    from simulator.account.azure import EmptyAzure
+    from simulator.account.regions import Region
+    from simulator.account.world import Account
     from simulator.identity import Principal
     from simulator.wire import Request
 
@@ -34,7 +35,7 @@ NAMESPACES = sorted({kind.partition("/")[0] for kind in KINDS} | {"Microsoft.App
 class Subscriptions:
     """Answers for what a subscription holds directly."""
 
-    def __init__(self, world: EmptyAzure) -> None:
+    def __init__(self, world: Account) -> None:
         self._world = world
 
     def __call__(self, request: Request, caller: Principal) -> Response | None:
@@ -44,8 +45,9 @@ class Subscriptions:
         if (match := PROVIDERS.fullmatch(request.path)) is not None:
             return self._providers(caller, match)
         if (match := LOCATIONS.fullmatch(request.path)) is not None:
-            return json_response(200, {"value": [_location(name) for name in self._world.regions]})
-        return None
+            listed = [_location(region) for region in self._world.regions.known.values()]
+            return json_response(200, {"value": listed})
+        return self._world.regions.answer(request)
 
     def _groups(self, request: Request, caller: Principal, match: re.Match[str]) -> Response:
         place = Place(match["subscription"], match["name"] or "")
@@ -102,5 +104,6 @@ def _group(place: Place) -> dict[str, Any]:
     }
 
 
-def _location(name: str) -> dict[str, Any]:
-    return {"name": name, "displayName": name, "metadata": {"regionType": "Physical"}}
+def _location(region: Region) -> dict[str, Any]:
+    shown = {"name": region.name, "displayName": region.display}
+    return {**shown, "metadata": {"regionType": "Physical"}}

@@ -48,8 +48,12 @@ SPREADING = (
         "subscription does not have authorization to deliver to the endpoint. Visit "
         'aka.ms/egmsivalidation for more details."}'
     ),
+    (
+        '{"code": "StorageAccountOperationInProgress", "message": "An operation is currently '
+        'performing on this storage account that requires exclusive access."}'
+    ),
 )
-"""The last: https://github.com/Azure/bicep-registry-modules/issues/5205."""
+"""The last two: issue 5205 and pull request 487 of Azure/bicep-registry-modules."""
 SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
 
 
@@ -96,7 +100,8 @@ def test_the_last_line_is_the_site_that_the_code_goes_to(
 
 
 def test_with_a_region_the_group_is_made_first(cli: Cli) -> None:
-    assert main(["rekey", "infra/my.bicepparam", "westeurope"], Clock()) == 0
+    arguments = ["rekey", "infra/my.bicepparam", "westeurope"]
+    assert main(arguments, Clock(), lambda _: ()) == 0
     assert cli.calls[0][:2] == ["group", "create"]
     assert cli.calls[0][-3:] == ["westeurope", "--output", "json"]
 
@@ -128,3 +133,13 @@ def test_any_other_refusal_ends_the_deployment_with_what_azure_said(
     assert main(["rekey", "infra/my.bicepparam"], Clock()) == 1
     assert len(cli.calls) == 1
     assert "vault prod uses access policies" in capsys.readouterr().out
+
+
+def test_nothing_is_made_in_a_region_that_cannot_run_the_app(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cli.folder / "calls").touch()
+    arguments = ["rekey", "infra/my.bicepparam", "westindia"]
+    assert main(arguments, Clock(), lambda region: [f"{region} has no Flex Consumption"]) == 1
+    assert cli.calls == []
+    assert "region: westindia has no Flex Consumption. Nothing was made" in capsys.readouterr().out
