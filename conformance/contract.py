@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from conformance.faults import Broken
@@ -100,9 +101,10 @@ async def every_credential_is_a_new_one(begin: Begin) -> None:
     rotator = scene.rotator()
     first = await rotator.issue(scene.job())
     value = credential(rotator, first)
-    held = {"held_id": first.credential_id, "held": value, "operation": "another"}
-    second = await rotator.issue(scene.job(**held))
-    values = {scene.held, value.reveal(), credential(rotator, second).reveal()}
+    values = {scene.held, value.reveal()}
+    scene.hold(first, value)
+    second = await rotator.issue(scene.job())
+    values |= {credential(rotator, second).reveal()}
     expect(len(values) > 2, "issue answers the same credential twice")  # noqa: PLR2004
 
 
@@ -197,17 +199,26 @@ async def a_missing_source_is_named(begin: Begin) -> None:
     work = rotator.issue(scene.job(source=source))
     error = await refused(PermanentError, work, "issue at a source that does not exist")
     expect(source in str(error) and error.fix, "the error names neither the source nor a fix")
+    with suppress(RekeyError):
+        accepted = await rotator.accepts(source, scene.held_id, Sensitive(scene.held))
+        expect(not accepted, "accepts takes a credential of a source that does not exist (P3)")
     if not is_single(scene, rotator):
         await rotator.retire(source, scene.held_id, Sensitive("something newer"))
 
 
 async def tries_of_one_operation_never_pile_up(begin: Begin) -> None:
-    """However often an operation is tried, there are two credentials at most."""
+    """However often an operation is tried, there are two credentials at most.
+
+    What an earlier try made may have been revoked since: a repeated one works nevertheless.
+    """
     scene = await begin()
     rotator = scene.rotator()
-    single = is_single(scene, rotator)
-    for _ in range(4):
+    single, held = is_single(scene, rotator), Sensitive(scene.held)
+    for revoked in (False, False, True, False):
         issued = await scene.issue(rotator)
+        if revoked and not single:
+            await rotator.retire(scene.source, issued.credential_id, held, scene.held_id)
+            issued = await rotator.issue(scene.job())
         live = await scene.live()
         expect(credential(rotator, issued).reveal() in live, "a repeated try is not accepted")
         expect(single or scene.held in live, "a repeated try cuts off the one held (P4)")
@@ -239,6 +250,8 @@ async def a_password_can_be_set_back(begin: Begin) -> None:
     await undoing.undo(scene.job(), Sensitive(scene.held))
     await undoing.verify(scene.source, scene.held_id, Sensitive(scene.held))
     expect(await scene.live() == {scene.held}, "undo does not set back what the vault holds (P1)")
+    again = credential(rotator, await undoing.issue(scene.job()))
+    expect(await scene.live() == {again.reveal()}, "what is issued after an undo is not accepted")
 
 
 CHECKS = (

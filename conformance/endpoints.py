@@ -28,6 +28,7 @@ from conformance.kit import Check
 from conformance.memory import KitClock
 from conformance.sandbox import Calls
 from conformance.scene import Begin, Scene
+from conformance.signatures import Sent, Signatures
 from engine.contract import Rotator
 from engine.secret import Sensitive
 from rotators.own.endpoint import rotator
@@ -73,6 +74,7 @@ class StruckTransport(AsyncHttpTransport[Any, Any]):
 
         async def sent() -> Any:
             self._stand.changes += changes
+            self._stand.sent.append(Sent.of(request))
             return await self._stand.transport.send(request, **options)
 
         with suppress(ConnectionError):
@@ -171,6 +173,8 @@ class EndpointStand:
     """How many requests were sent that may have changed something."""
     known: tuple[tuple[int, int], frozenset[str]] = ((-1, 0), frozenset())
     """After how many changes, and of how many values, which ones were accepted."""
+    sent: list[Sent] = field(default_factory=list)
+    """Every request of the scene."""
 
     @classmethod
     def at(cls, plan: Plan) -> EndpointStand:
@@ -192,7 +196,22 @@ class EndpointStand:
     @property
     def checks(self) -> tuple[Check, ...]:
         """What is checked besides what every kind promises."""
-        return ()
+        return Signatures(self).checks
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that the endpoint knows."""
+        return self.plan.key
+
+    async def status(self, request: Sent) -> int:
+        """Send a request as it is, and return the status of its answer."""
+        from azure.core.rest import HttpRequest
+
+        headers = dict(request.headers)
+        made = HttpRequest("POST", request.url, headers=headers, content=request.body)
+        response = await self.transport.send(made)
+        self.changes += 1
+        return int(response.status_code)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -222,6 +241,7 @@ class EndpointStand:
         for credential_id, _ in others:
             await probe.retire(source, credential_id, Sensitive(held[1]), held[0])
         self.seen.clear()
+        self.sent.clear()
         self.seen[held] = None
         self.known = ((-1, 0), frozenset())
         return held

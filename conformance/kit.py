@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract import CHECKS
+from conformance.evidence import EVIDENCE
 from conformance.faults import Broken
 from conformance.hearing import Heard, everything, listening
+from conformance.instances import INSTANCES
 from conformance.repeats import REPEATS
 from conformance.scene import Begin, Scene
 from conformance.stories import STORIES
@@ -17,7 +19,9 @@ from engine.errors import RekeyError
 
 type Check = Callable[[Begin], Awaitable[None]]
 
-EVERY: tuple[Check, ...] = (*CHECKS, *REPEATS, *STORIES)
+PROMISES: tuple[Check, ...] = (*CHECKS, *EVIDENCE, *INSTANCES, *REPEATS)
+"""What the contract promises, without whole rotations."""
+EVERY: tuple[Check, ...] = (*PROMISES, *STORIES)
 SECONDS = 60.0
 """The longest that one scene of a check may take, in real time."""
 

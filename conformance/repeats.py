@@ -9,7 +9,7 @@ from typing import Any
 from conformance.contract import credential, expect, is_single
 from conformance.faults import Broken, Died, Striker, plans
 from conformance.scene import Begin, Scene
-from engine.contract import Issued, Tidy
+from engine.contract import Issued, Tidy, Undo
 from engine.errors import RekeyError
 from engine.secret import Sensitive
 
@@ -81,6 +81,25 @@ async def tidying_may_be_repeated_after_any_fault(begin: Begin) -> None:
     await _struck(begin, act, check, prepare)
 
 
+async def setting_back_may_be_repeated_after_any_fault(begin: Begin) -> None:
+    """A fault at any call of `undo`, and the next process sets back what is held again."""
+
+    async def prepare(scene: Scene) -> None:
+        await scene.rotator().issue(scene.job())
+
+    async def act(scene: Scene, rotator: Any, _: object) -> None:
+        if isinstance(rotator, Undo):
+            undoing: Any = rotator
+            await undoing.undo(scene.job(), Sensitive(scene.held))
+
+    async def check(scene: Scene, rotator: Any, _: object) -> None:
+        await act(scene, rotator, None)
+        undone = not isinstance(rotator, Undo) or await scene.live() == {scene.held}
+        expect(undone, "undo does not set back what the vault holds (P1)")
+
+    await _struck(begin, act, check, prepare)
+
+
 async def _nothing(scene: Scene) -> None:
     del scene
 
@@ -114,4 +133,5 @@ REPEATS = (
     proving_may_be_repeated_after_any_fault,
     retiring_may_be_repeated_after_any_fault,
     tidying_may_be_repeated_after_any_fault,
+    setting_back_may_be_repeated_after_any_fault,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,9 +16,12 @@ from engine.contract import Issued, Job, Rotator, Tidy
 from engine.secret import Sensitive
 from rotators.own.guard import flaw, guarded
 
-OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
-"""The id of the operation that the checks of the contract carry out."""
 DAYS = 90
+
+
+def new_operation() -> str:
+    """Return an id that no operation had: a source may live on, and remember those it saw."""
+    return str(uuid.uuid4())
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Scene:
     held_id: str
     source: str = ""
     striker: Striker = field(default_factory=Striker)
+    operation: str = field(default_factory=new_operation)
+    """The id of the operation that replaces what is held."""
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -57,7 +63,7 @@ class Scene:
         """Return a job for the credential held, which Rekey wrote itself."""
         job = Job(
             source=self.source,
-            operation=OPERATION,
+            operation=self.operation,
             held_id=self.held_id,
             held=Sensitive(self.held),
             proven=True,
@@ -66,6 +72,11 @@ class Scene:
             options=self.tags,
         )
         return replace(job, **changes)
+
+    def hold(self, issued: Issued, value: Sensitive) -> None:
+        """Let the vault hold what was issued; another operation will replace that."""
+        self.held_id, self.held = issued.credential_id, value.reveal()
+        self.operation = new_operation()
 
     async def live(self) -> set[str]:
         """Return what the source accepts now; all of it may leak nowhere."""
@@ -76,7 +87,7 @@ class Scene:
     async def issue(self, rotator: Any, **changes: Any) -> Issued:
         """Issue as the engine's second try does: tidy first, where the kind can."""
         if isinstance(rotator, Tidy):
-            await rotator.tidy(self.source, OPERATION, keep=None)
+            await rotator.tidy(self.source, self.operation, keep=None)
         issued: Issued = await rotator.issue(self.job(**changes))
         return issued
 

@@ -6,6 +6,7 @@ queue. The promises are those of ARCHITECTURE.md.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,8 @@ class Story:
     striker: Striker
     compromised: bool = False
     known: set[str] = field(default_factory=set)
+    first: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """The version that the vault holds at first. An operation's id is derived from it."""
     broken: str = ""
     """What was broken first, should a plug-in catch even that."""
 
@@ -53,7 +56,7 @@ class Story:
         self.single = bool(self.scene.rotator().single_slot(self.scene.tags))
         created = SecretVersion(
             SECRET,
-            "v1",
+            self.first,
             Sensitive(self.scene.held),
             enabled=True,
             created=self.clock.now() - timedelta(days=80),
@@ -62,7 +65,7 @@ class Story:
             tags={**self.scene.tags, "ValidityPeriodDays": str(DAYS)},
         )
         self.world.versions[SECRET] = [created]
-        self.known = {"v1"}
+        self.known = {self.first}
 
     @property
     def versions(self) -> list[SecretVersion]:
@@ -86,7 +89,7 @@ class Story:
 
     async def play(self) -> None:
         """Rotate; let the overlap pass and retire; then come daily audits. Raises Broken."""
-        item = WorkItem(SECRET, version="v1", trigger="event", compromised=self.compromised)
+        item = WorkItem(SECRET, version=self.first, trigger="event", compromised=self.compromised)
         self.world.post(item)
         await self._deliver()
         for days in DAYS_AFTER:

@@ -2,8 +2,8 @@
 
 docs/write-a-rotator.md describes the requests. What a crash leaves behind: two slots, a new value
 in the slot that is not held, which the next try replaces; a single slot, a password that nobody
-knows, which the next try replaces; many, a credential that `tidy` removes by its operation. A retry
-carries the same `request`, so that an endpoint may answer with what it made already.
+knows, which the next try replaces; many, a credential that `tidy` removes by its operation. A
+retried `issue` carries the same `request`, so an endpoint may answer with what it made already.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class OwnEndpoint:
             "issue",
             Made,
             job.source,
-            f"{job.operation} {slot} {job.in_place}",
+            same=f"{job.operation} {slot} {job.in_place}",
             operation=job.operation,
             slot=slot,
             expires=job.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -108,7 +108,6 @@ class OwnEndpoint:
             "verify",
             Tried,
             source,
-            uuid.uuid4().hex,
             credential_id=credential_id,
             credential=credential.reveal(),
         )
@@ -124,9 +123,7 @@ class OwnEndpoint:
         try:
             if await self._is_held(source, credential_id, held, held_id):
                 raise self._in_use(source, credential_id)
-            revoked = await self._ask(
-                "retire", Revoked, source, f"retire {credential_id}", credential_id=credential_id
-            )
+            revoked = await self._ask("retire", Revoked, source, credential_id=credential_id)
         except NotFound:
             return
         if revoked.outcome == "held":
@@ -197,14 +194,18 @@ class OwnEndpoint:
         return ""
 
     async def _ask[T](
-        self, call: str, shape: type[T], source: str, same: str, **members: object
+        self, call: str, shape: type[T], source: str, same: str | None = None, **members: object
     ) -> T:
-        """Post one request. `same` is what makes two requests the same one."""
-        request = str(uuid.uuid5(SAME, f"{self.kind} {source} {call} {same}"))
+        """Post one request. `same` makes two of them the same one; without it, each is new.
+
+        Only a repeated `issue` may be answered from memory: a slot is revoked again and again, and
+        a try tidies up behind another try of its operation.
+        """
+        request = uuid.uuid5(SAME, f"{self.kind} {source} {call} {same}") if same else uuid.uuid4()
         name = source.removeprefix(f"/kinds/{self.kind}/")
         body = {
             "version": VERSION,
-            "request": request,
+            "request": str(request),
             "kind": self.kind,
             "source": name,
             **members,
@@ -230,9 +231,8 @@ class SingleSlot(OwnEndpoint):
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Have the endpoint set back what the vault holds."""
-        slot = self.endpoint.slots[0]
-        same, credential = f"undo {job.operation}", held.reveal()
-        await self._ask("undo", Done, job.source, same, credential_id=slot, credential=credential)
+        slot, credential = self.endpoint.slots[0], held.reveal()
+        await self._ask("undo", Done, job.source, credential_id=slot, credential=credential)
 
 
 class Many(OwnEndpoint):
@@ -240,8 +240,7 @@ class Many(OwnEndpoint):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Have what an operation made removed, except what is kept."""
-        same = f"{operation} {keep}"
-        await self._ask("tidy", Done, source, same, operation=operation, keep=keep)
+        await self._ask("tidy", Done, source, operation=operation, keep=keep)
 
 
 STRATEGIES: Mapping[str, type[OwnEndpoint]] = {

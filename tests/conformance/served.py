@@ -33,18 +33,22 @@ server = _module("server")
 
 
 @contextmanager
-def serving(folder: Path, tokens: Any) -> Iterator[Path]:
-    """Serve tokens, and yield the file that `rekey conformance` plays them with."""
+def serving(folder: Path, tokens: Any, checks: Any = signatures.Signatures) -> Iterator[Path]:
+    """Serve tokens, and yield the file that `rekey conformance` plays them with.
+
+    `checks` is what looks at signatures; tokens of another sort than two slots say so in `PLAN`.
+    """
     authority = trustme.CA()
     made = authority.issue_cert("localhost")
     certificate, trusted, plan = (folder / name for name in ("cert.pem", "ca.pem", "plan.json"))
     made.private_key_and_cert_chain_pem.write_to_path(certificate)
     authority.cert_pem.write_to_path(trusted)
-    known = signatures.Signatures({"dev": KEY.encode()})
+    known = checks({"dev": KEY.encode()})
     running = server.serve(known, tokens, 0, certificate, certificate)
     threading.Thread(target=running.serve_forever, daemon=True).start()
     try:
-        plan.write_text(json.dumps(server.plan(running.server_address[1], tokens, KEY, trusted)))
+        shown = server.plan(running.server_address[1], tokens, KEY, trusted)
+        plan.write_text(json.dumps({**shown, **getattr(tokens, "PLAN", {})}))
         yield plan
     finally:
         running.shutdown()

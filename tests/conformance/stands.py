@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import CHECKS as PROMISES
-from conformance.kit import Check, run
+from conformance.kit import PROMISES, Check, run
 from conformance.packages import PackageStand
-from conformance.repeats import REPEATS
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "own-kind" / "package"
 sys.path.insert(0, str(PACKAGE))
@@ -22,7 +20,7 @@ from acme_rekey.sandbox import Sandbox  # noqa: E402
 __all__ = ["CHECKS", "AcmeToken", "Sandbox", "broken", "over_https", "stand", "verdicts"]
 
 KIND = "acme-token"
-CHECKS: tuple[Check, ...] = (*PROMISES, *REPEATS)
+CHECKS = PROMISES
 """All that is checked of the contract."""
 
 

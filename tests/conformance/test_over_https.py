@@ -121,8 +121,9 @@ def test_the_command_plays_it_and_its_exit_code_tells(
     with serving(tmp_path, server.Tokens()) as plan:
         ran = captured(lambda: main([*argv[:-2]], {}))
     assert ran.code == 0, ran.out
-    assert f"checks: {len(CHECKS)}, broken: 0" in ran.out
+    assert f"checks: {len(CHECKS) + 4}, broken: 0" in ran.out
     assert "fine: a wrong credential is refused" in ran.out
+    assert "fine: what no known key signed is refused" in ran.out
 
 
 async def test_an_endpoint_whose_certificate_nobody_trusts_gets_no_request(tmp_path: Path) -> None:

@@ -27,7 +27,13 @@ PLAYED = tuple(
     if str(subject)
     in ("storage-key", "sql-admin-password", "service-principal-secret", "search-admin-key")
 )
-KEPT_ELSEWHERE = frozenset({"an_address_has_one_spelling", "a_missing_source_is_named"})
+KEPT_ELSEWHERE = frozenset(
+    {
+        "an_address_has_one_spelling",
+        "a_missing_source_is_named",
+        "one_instance_serves_every_source",
+    }
+)
 """Checks whose ways to name a source are those of kinds of one's own."""
 
 

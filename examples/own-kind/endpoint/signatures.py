@@ -8,6 +8,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 
 COMPONENTS = '("@method" "@authority" "@path" "content-type" "content-digest")'
 PARAMS = re.compile(
@@ -24,6 +25,7 @@ class Signatures:
     def __init__(self, keys: Mapping[str, bytes], now: Callable[[], float] = time.time) -> None:
         self._keys, self._now = keys, now
         self._seen: dict[str, float] = {}
+        self._lock = Lock()
 
     def refuses(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> str:
         """Return why a request is refused; empty if it is Rekey's. `headers` are in lower case."""
@@ -31,34 +33,48 @@ class Signatures:
         match = PARAMS.fullmatch(params)
         if label != "rekey" or match is None:
             return "not signed as expected"
-        if headers.get("content-digest") != f"sha-256=:{_base64(hashlib.sha256(body).digest())}:":
+        if not self.fits_digest(headers, body):
             return "another body than the signed one"
-        components = {
-            "@method": method,
-            "@authority": headers.get("host", "").lower().removesuffix(":443"),
-            "@path": path,
-            "content-type": headers.get("content-type", ""),
-            "content-digest": headers["content-digest"],
-        }
-        lines = [f'"{name}": {value}' for name, value in components.items()]
-        base = "\n".join([*lines, f'"@signature-params": {params}']).encode()
-        key = self._keys.get(match["keyid"])
-        expected = f"rekey=:{_base64(hmac.digest(key, base, 'sha256'))}:" if key else ""
-        if not key or not hmac.compare_digest(expected, headers.get("signature", "")):
+        if not self.fits_key(match["keyid"], _base(method, path, headers, params), headers):
             return "signed with another key"
-        return self._replayed(int(match["created"]), int(match["expires"]), match["nonce"])
-
-    def _replayed(self, created: int, expires: int, nonce: str) -> str:
-        """A signature counts once, and only around the time at which it was made."""
-        now = self._now()
-        if not created - SKEW <= now <= expires + SKEW:
+        if not self.is_of_now(int(match["created"]), int(match["expires"])):
             return "signed at another time"
-        self._seen = {old: ends for old, ends in self._seen.items() if ends >= now}
-        if nonce in self._seen:
-            return "seen before"
-        self._seen[nonce] = expires + SKEW
-        return ""
+        return "" if self.is_new(match["nonce"], int(match["expires"])) else "seen before"
+
+    def fits_digest(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Return whether it is the body whose digest is signed."""
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        return headers.get("content-digest") == f"sha-256=:{digest}:"
+
+    def fits_key(self, keyid: str, base: bytes, headers: Mapping[str, str]) -> bool:
+        """Return whether the key that `keyid` names made the signature."""
+        key = self._keys.get(keyid)
+        made = base64.b64encode(hmac.digest(key or b"", base, "sha256")).decode()
+        shown = headers.get("signature", "").encode()
+        return key is not None and hmac.compare_digest(f"rekey=:{made}:".encode(), shown)
+
+    def is_of_now(self, created: int, expires: int) -> bool:
+        """Return whether the signature was made about now."""
+        return created - SKEW <= self._now() <= expires + SKEW
+
+    def is_new(self, nonce: str, expires: int) -> bool:
+        """Return whether the nonce is new, and remember it as long as its signature counts."""
+        with self._lock:
+            now = self._now()
+            self._seen = {old: ends for old, ends in self._seen.items() if ends >= now}
+            new = nonce not in self._seen
+            self._seen.setdefault(nonce, expires + SKEW)
+            return new
 
 
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+def _base(method: str, path: str, headers: Mapping[str, str], params: str) -> bytes:
+    """Return what is signed: RFC 9421, section 2.5."""
+    components = {
+        "@method": method,
+        "@authority": headers.get("host", "").lower().removesuffix(":443"),
+        "@path": path,
+        "content-type": headers.get("content-type", ""),
+        "content-digest": headers.get("content-digest", ""),
+    }
+    lines = [f'"{name}": {value}' for name, value in components.items()]
+    return "\n".join([*lines, f'"@signature-params": {params}']).encode()

@@ -160,6 +160,20 @@ async def test_every_try_of_one_rotation_bears_the_same_request_and_other_rotati
     assert len({first, other, in_place}) == 3
 
 
+async def test_no_other_call_may_be_answered_with_what_was_answered_before() -> None:
+    """A slot is retired at every second rotation, and an operation tidied at each of its tries."""
+    stage = Stage({**ENTRY, "strategy": "many", "slots": []}, "by-hand")
+    held = Sensitive(VALUE)
+    for _ in range(2):
+        await stage.rotator.retire(SOURCE, "second", held, "by-hand")
+        await stage.rotator.tidy(SOURCE, "op-1", None)
+    single = Stage({**ENTRY, "strategy": "single-slot", "slots": ["first"]})
+    for _ in range(2):
+        await single.rotator.undo(single.job(), held)
+    asked = [body["request"] for _, body in (*stage.served.asked, *single.served.asked)]
+    assert len(set(asked)) == len(asked) == 6
+
+
 @pytest.mark.parametrize("length", [1, 25_000])
 async def test_a_value_at_its_bounds_is_taken(length: int) -> None:
     stage = Stage()
