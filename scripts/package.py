@@ -9,8 +9,8 @@ folder, whose name is printed: tests and demo run it
 
 A complete package runs as it is. To build it takes Python 3.13, `uv` and the dependency group
 `delivery` (`make package`). Its bill of materials (CycloneDX 1.6) is written beside it, and
-SHA256SUMS holds the sums of both. The folder is made of layers, kept in dist/layers under names made
-of their content: what has not changed is not built again.
+SHA256SUMS holds the sums of both. The folder is made of layers, kept in dist/layers under names
+made of their content: what has not changed is not built again.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ HOME = "/home/site/wwwroot"
 """The app's folder in Azure. Tracebacks of compiled files name it instead of the build folder."""
 GLIBC = (2, 36)
 IMAGE = "x86_64-manylinux_{}_{}".format(*GLIBC)
-"""The platform of the image for Python 3.13, Debian 12 with OpenSSL 3 alone (azure-functions-docker,
-host/4/bookworm/python/python313/python313.Dockerfile).
+"""The platform of the image for Python 3.13: Debian 12 with OpenSSL 3 alone.
+
+Source: azure-functions-docker, host/4/bookworm/python/python313/python313.Dockerfile.
 
 A lower one takes other wheels: that of mssql-python-rs for 2_28 needs libssl.so.1.1
 (https://github.com/microsoft/mssql-rs/pull/557). A package without a wheel for it is refused.
@@ -68,8 +69,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 clock."""
 UNIX, READABLE = 3, 0o100644
 LEVEL = 6
-"""How hard the package is compressed. The hardest, 9, saves one byte in a hundred and takes four times
-as long."""
+"""How hard the package is compressed. The hardest, 9, saves one byte in a hundred and takes four
+times as long."""
 
 
 def files(root: Path) -> dict[str, Path]:

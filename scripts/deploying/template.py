@@ -32,7 +32,8 @@ https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
 The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026. The fifth is an
 account on which something else is changed at that moment:
-https://github.com/Azure/bicep-registry-modules/pull/487. The last is Event Grid's, which looks at a topic's right to deliver when it makes the subscription:
+https://github.com/Azure/bicep-registry-modules/pull/487. The last is Event Grid's, which looks at a
+topic's right to deliver when it makes the subscription:
 https://github.com/Azure/bicep-registry-modules/issues/5205.
 """
 FIX = (

@@ -96,7 +96,7 @@ def test_periods_that_a_lease_cannot_have_are_refused(
 ) -> None:
     setting = {f"AzureFunctionsJobHost__singleton__{name}": value}
     with (
-        pytest.raises(AssertionError, match="out of (the )?range"),
+        pytest.raises(AssertionError, match=r"out of (the )?range"),
         running(kind, accounts.fresh(), tmp_path, **setting),
     ):
         pass
