@@ -21,6 +21,7 @@ from simulator.host.command_line import Options, parse_args
 from simulator.host.host import Host
 from simulator.host.keys import Keys
 from simulator.host.log_filter import TracesView
+from simulator.host.scaling import ScaleController
 from simulator.host.server import make_app
 from simulator.host.settings import SettingError, load_local_settings
 from simulator.host.site import Site
@@ -73,21 +74,30 @@ async def run(args: argparse.Namespace) -> None:
             view = TracesView(args.traces, lambda: site.host.supervisor.open_telemetry)
             logging.getLogger().addHandler(view)
         deployments = _on_signals(site, stopped)
-        await _serve(args, site, options.keys, stopped)
+        scale = ScaleController(site, storage, args.idle_seconds, args.wake_seconds)
+        await _serve(args, site, options.keys, stopped, scale)
         await asyncio.gather(*deployments)
 
 
-async def _serve(args: argparse.Namespace, site: Site, keys: Keys, stopped: asyncio.Event) -> None:
+async def _serve(
+    args: argparse.Namespace,
+    site: Site,
+    keys: Keys,
+    stopped: asyncio.Event,
+    scale: ScaleController,
+) -> None:
     await site.start()
     # The access log would show keys.
-    app = make_app(lambda: site.host, with_invoke=args.worker_only)
+    app = make_app(site, with_invoke=args.worker_only)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", args.port).start()
     _announce(site.host, keys, runner.addresses[0][1])
+    scaling = asyncio.create_task(scale.run())
     try:
         await site.run_until(stopped)
     finally:
+        scaling.cancel()
         await site.stop()
         await runner.cleanup()
 

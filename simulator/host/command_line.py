@@ -62,6 +62,15 @@ def _add_strictness(parser: argparse.ArgumentParser) -> None:
         help="how long after its start a host refuses the webhook's key",
     )
     strict.add_argument(
+        "--idle-seconds",
+        type=float,
+        metavar="S",
+        help="scale to zero after so long; never if left out",
+    )
+    strict.add_argument(
+        "--wake-seconds", type=float, default=2, metavar="S", help="until an instance comes back"
+    )
+    strict.add_argument(
         "--timer-lock-seconds",
         type=float,
         metavar="S",

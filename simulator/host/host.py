@@ -46,6 +46,8 @@ class Host:
         is_base64 = self.listeners.options.is_base64
         self._outputs = OutputWriter(storage, self.listeners.wake, is_base64=is_base64)
         self._running: set[asyncio.Task[Outcome]] = set()
+        self.invocations = 0
+        """How many invocations have begun."""
         supervisor.recycled = self.listeners.recycle
 
     def _loaded(self, keys: Keys, storage: Storage) -> LoadedKeys:
@@ -60,6 +62,11 @@ class Host:
     def functions(self) -> tuple[Function, ...]:
         """The functions that the host runs."""
         return self.supervisor.functions
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return bool(self._running)
 
     @property
     def routes(self) -> list[Route]:
@@ -134,6 +141,7 @@ class Host:
         metadata: Mapping[str, Any] | None,
         traceparent: str,
     ) -> asyncio.Task[Outcome]:
+        self.invocations += 1
         task = asyncio.create_task(self._invoke(function, data, metadata, traceparent))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -6,9 +6,10 @@ It starts deployments, replaces them, and routes requests to the newest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from simulator.host.host import Host
 
@@ -38,6 +39,9 @@ class Site:
         self._host: Host | None = None
         self._draining: set[asyncio.Task[None]] = set()
         self._deploying = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self.calls = 0
+        """How many HTTP calls are under way; those that wait for an instance are among them."""
         self._broken = asyncio.Event()
         self._error: BaseException | None = None
 
@@ -50,9 +54,26 @@ class Site:
     async def start(self) -> None:
         """Start the first deployment."""
         self._host = await self._make()
-        self._host.listeners.broken = self._break
+        self._host.listeners.broken = self.break_down
         if self._listens:
             self._host.start()
+        self._awake.set()
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Wait for an instance, and keep it while a call is served."""
+        self.calls += 1
+        try:
+            await self._awake.wait()
+            yield
+        finally:
+            self.calls -= 1
+
+    async def sleep(self) -> None:
+        """Scale to zero: let everything finish, then end the instance without notice."""
+        self._awake.clear()
+        _log.info("Scaled to zero.")
+        await self.host.drain()
 
     async def deploy(self) -> None:
         """Replace the running deployment.
@@ -60,6 +81,8 @@ class Site:
         Recreate ends it at once. RollingUpdate drains it beside the new one.
         """
         async with self._deploying:
+            if not self._awake.is_set():
+                return  # The next instance starts with the new code.
             old = self.host
             _log.warning("Deployment: %s.", self._strategy)
             if self._strategy is UpdateStrategy.RECREATE:
@@ -83,7 +106,8 @@ class Site:
             _log.error("An unhandled exception has occurred. Host is shutting down.")
             raise self._error
 
-    def _break(self, error: BaseException) -> None:
+    def break_down(self, error: BaseException) -> None:
+        """Stop everything because of an error."""
         self._error = error
         self._broken.set()
 

@@ -104,9 +104,13 @@ def by_identity(cloud: Background[Azure]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def product(
-    kind: str, folder: Path, schedule: str = "0 0 0 1 1 *", between_tries: str = "00:00:00"
+    kind: str,
+    folder: Path,
+    schedule: str = "0 0 0 1 1 *",
+    between_tries: str = "00:00:00",
+    options: tuple[str, ...] = (),
 ) -> Iterator[Product]:
-    """Run the product until the end of the block."""
+    """Run the product until the end of the block; `options` are those of our host."""
     with contextlib.ExitStack() as stack:
         stack.callback(resolve_localhost())
         parts = cast()
@@ -136,7 +140,7 @@ def product(
                 queues.create_queue(name)
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
-        app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env)))
+        app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env, *options)))
         yield Product(app, webhook, cloud, parts, queues, log, connection, trusted)
 
 
@@ -150,8 +154,8 @@ def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _both(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
-    with _ours(folder, env) as url:
+def _both(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[str, str]]:
+    with _ours(folder, env, *options) as url:
         yield url, url
 
 
