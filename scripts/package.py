@@ -52,6 +52,17 @@ A lower one takes other wheels: that of mssql-python-rs for 2_28 needs libssl.so
 LAYERS = ROOT / "dist" / "layers"
 KEPT = 3
 """How many layers of a kind are kept: somebody who changes branches builds none again."""
+COMPILE = """
+import py_compile, sys
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+for name in sys.stdin.read().splitlines():
+    py_compile.compile(name, dfile=f"{sys.argv[1]}/{name}", invalidation_mode=mode, quiet=2)
+"""
+"""Compiles the modules that it reads, under the names that they have in Azure on any machine.
+
+Some packages contain templates that are not valid Python. They stay uncompiled; nothing imports
+them.
+"""
 LEFT_OUT = frozenset(
     {
         "__pycache__",
@@ -112,13 +123,10 @@ def compiled(content: dict[str, Path], place: Path) -> dict[str, Path]:
     for name, path in content.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / name)
-    options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", str(place), "-p", HOME)
-    # Some packages contain templates that are not valid Python. They stay uncompiled; nothing
-    # imports them.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "compileall", *options, str(place)], env=environment, check=False
-    )
+    modules = "\n".join(name for name in content if name.endswith(".py"))
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    command = [sys.executable, "-c", COMPILE, HOME]
+    subprocess.run(command, cwd=place, env=environment, input=modules, text=True, check=True)  # noqa: S603
     return contained(place)
 
 
@@ -284,7 +292,7 @@ def main(arguments: list[str]) -> None:
     else:
         build(options.target, files(ROOT))
     sums = "".join(f"{_sum(file)}  {file.name}\n" for file in written)
-    options.target.with_name("SHA256SUMS").write_text(sums)
+    options.target.with_name("SHA256SUMS").write_text(sums, newline="\n")
     print(sums, end="")
 
 

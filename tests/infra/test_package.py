@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import marshal
 import os
 import re
 import shutil
@@ -118,7 +119,15 @@ def test_every_module_is_compiled_and_no_clock_makes_its_bytecode_stale(tmp_path
         # PEP 552: bit 0 says that it goes by a hash, bit 1 that the hash is checked.
         assert int.from_bytes(code[4:8], "little") == 1
         assert str(tmp_path).encode() not in code
+        assert marshal.loads(code[16:]).co_filename == f"{package.HOME}/{module}"  # noqa: S302
     assert list(content) == sorted(content)
+
+
+def test_a_checkout_on_windows_has_the_same_bytes() -> None:
+    sources = sorted(package.files(ROOT))
+    command = ["git", "check-attr", "eol", "--", *sources]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    assert said.splitlines() == [f"{name}: eol: lf" for name in sources]
 
 
 def test_an_installation_leaves_no_trace_of_where_it_was(tmp_path: Path) -> None:
