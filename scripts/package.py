@@ -9,7 +9,7 @@ folder, whose name is printed: tests and demo run it
 
 A complete package runs as it is. To build it takes Python 3.13, `uv` and the dependency group
 `delivery` (`make package`). Its bill of materials (CycloneDX 1.6) is written beside it, and
-SHA256SUMS holds the sums of both. The folder is made of layers, kept in dist/layers under names
+SHA256SUMS holds the sums of both. The folder is made of layers, kept in .tools/layers under names
 made of their content: what has not changed is not built again.
 """
 
@@ -49,7 +49,7 @@ Source: azure-functions-docker, host/4/bookworm/python/python313/python313.Docke
 A lower one takes other wheels: that of mssql-python-rs for 2_28 needs libssl.so.1.1
 (https://github.com/microsoft/mssql-rs/pull/557). A package without a wheel for it is refused.
 """
-LAYERS = ROOT / "dist" / "layers"
+LAYERS = ROOT / ".tools" / "layers"
 KEPT = 3
 """How many layers of a kind are kept: somebody who changes branches builds none again."""
 COMPILE = """
