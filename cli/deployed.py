@@ -18,16 +18,18 @@ from urllib.parse import urlsplit
 from api.answers import BadRequest
 from api.routes import ROUTES
 from cli.checks import Check, finding
+from cli.inherited import inherited
 from cli.session import Session
 from cloud.rest.arm import Arm
 from cloud.rest.client import Json
 from cloud.settings import Settings
 from cloud.storage.backlog import EVENTS, backlog
+from cloud.storage.host_storage import CONNECTION
 from cloud.storage.watch import SLACK, AppWatch
 from engine.errors import AccessDenied, ConfigError, RekeyError
 
 SITE = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
 WEB, TOPICS = "2025-03-01", "2025-02-15"
@@ -59,6 +61,9 @@ async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
         yield check
     async for check in _whole(_topics(session, place["subscription"]), "Event Grid"):
         yield check
+    accounts = [session.settings.storage.account]
+    async for check in _seen(inherited(session.azure, place["subscription"], accounts)):
+        yield check
     for vault in session.settings.scopes:
         async for check in _whole(_sweep(session, vault), vault):
             yield check
@@ -71,6 +76,16 @@ async def _whole(look: AsyncIterator[Check], where: str) -> AsyncIterator[Check]
             yield check
     except RekeyError as error:
         yield finding(error, where)
+
+
+async def _seen(look: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    """Go through a look at roles, which the deployer need not be allowed to see."""
+    try:
+        async for check in look:
+            yield check
+    except RekeyError as error:
+        what = f"who may write the app's storage account was not looked at: {error.what}"
+        yield Check("note", what, fix="have somebody with the role Reader run this")
 
 
 async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
@@ -139,20 +154,16 @@ async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check
         )
         return
     values = {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
-    checks = list(_wrong(values, session.settings))
+    checks = list(_wrong(values, session.settings, app))
     for check in checks:
         yield Check(check.result, check.what, app, check.fix)
     if not checks:
         yield Check("fine", "the application settings are in order", app)
 
 
-def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
+def _wrong(values: Mapping[str, str], own: Settings, app: str) -> Iterator[Check]:
     for name in sorted(name for name, value in values.items() if not value):
-        yield Check(
-            "finding",
-            f"the app setting {name} is empty, so the app is started without it",
-            fix="set or remove it",
-        )
+        yield _empty(name, values, app)
     # The platform drops what is empty before the app sees it.
     kept = {name: value for name, value in values.items() if value}
     if "FUNCTIONS_WORKER_RUNTIME" in kept:
@@ -185,6 +196,26 @@ def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
             f"the app and this command line serve other vaults: {named}",
             fix="compare REKEY_VAULTS here and in the app",
         )
+
+
+def _empty(name: str, values: Mapping[str, str], app: str) -> Check:
+    """Return what an empty setting does; beside its identity form it closes the host's storage.
+
+    Hosts answered 401 then: Azure/azure-functions-host, issues 11782, 11787 and 11636.
+    """
+    if name == CONNECTION and any(other.startswith(f"{name}__") for other in values):
+        place = SITE.fullmatch(app.rstrip("/"))
+        assert place  # noqa: S101 - the app was found by it
+        return Check(
+            "finding",
+            f"{name} is empty beside {name}__…, where the host may find no storage and answer 401",
+            fix=(
+                f"az functionapp config appsettings delete --resource-group {place['group']} "
+                f"--name {place['name']} --setting-names {name}"
+            ),
+        )
+    what = f"the app setting {name} is empty, so the app is started without it"
+    return Check("finding", what, fix="set or remove it")
 
 
 async def _queues(session: Session) -> AsyncIterator[Check]:

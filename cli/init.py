@@ -12,7 +12,7 @@ from typing import Any
 from api.answers import BadRequest
 from cli.codes import Exit
 from cli.consent import Person, Typist
-from cli.setup.checks import check, name_problems
+from cli.setup.checks import check, name_problems, warnings
 from cli.setup.landscape import Landscape, survey
 from cli.setup.questions import choose, choose_logs
 from cli.setup.served import Served, parameters_file
@@ -35,6 +35,8 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     if not entries:
         entries, logs = await _asked(azure, landscape, terminal, person, logs)
     await check(azure, args.name, entries, landscape, logs)
+    for warning in warnings(entries):
+        terminal.note(f"warning: {warning}")
     _write(target, args.name, entries, logs)
     deploy = f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}"
     if not terminal.data({"written": str(target), "deploy": deploy}):

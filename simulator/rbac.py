@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ ROLES = {
         "Microsoft.Storage/storageAccounts/listkeys/action",
         "Microsoft.Storage/storageAccounts/regeneratekey/action",
     ),
+    "Owner": ("*",),
     "Storage Blob Data Contributor": (
         "Microsoft.Storage/storageAccounts/blobServices/containers/*",
         "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
@@ -30,6 +32,16 @@ ROLES = {
 }
 """Actions of the built-in roles in use:
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+DATA = re.compile(
+    r"Microsoft\.KeyVault/vaults/(secrets|keys|certificates)/"
+    r"|Microsoft\.Storage/storageAccounts/blobServices/containers/(blobs/|\*)"
+    r"|Microsoft\.Storage/storageAccounts/queueServices/queues/(messages/|\*)"
+    r"|Microsoft\.EventGrid/events/",
+    re.IGNORECASE,
+)
+"""Actions on data. Owner's `*` does not contain them:
+https://learn.microsoft.com/azure/role-based-access-control/role-definitions#control-and-data-actions.
+"""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ WORKSPACE = re.compile(
 )
 """What infra/checks.bicep takes as a workspace."""
 METADATA = "2022-09-01"
+SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+/?", re.IGNORECASE)
+OPENS = "storage-key"
+"""The kind whose keys open everything that an account holds; the template's choice for a vault."""
 
 
 class NotReady(RekeyError):  # noqa: N818 - a state, like the errors of engine.errors
@@ -69,6 +72,20 @@ def name_problems(name: str) -> list[str]:
         return []
     rule = "2 to 20 lower-case letters, digits and dashes, beginning with a letter"
     return [f"the name is {name!r}, but must be {rule}"]
+
+
+def warnings(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what a deployment would allow that hardly anybody wants."""
+    return [
+        (
+            f"vault {entry['name']}: the scope {scope} is a whole subscription. Whoever writes a "
+            "secret there could have the keys of every storage account in it rotated, also of "
+            "those in which other apps keep their code and state: name resource groups instead"
+        )
+        for entry in entries
+        for scope in entry.get("scopes", ())
+        if SUBSCRIPTION.fullmatch(str(scope)) and OPENS in (entry.get("kinds") or (OPENS,))
+    ]
 
 
 async def _logs_problems(azure: Azure, workspace: str) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from cli.consent import Typist
 from cli.session import Parts, signed_in
 from cli.setup import served
-from cli.setup.checks import NotReady, check
+from cli.setup.checks import NotReady, check, warnings
 from cli.setup.landscape import Landscape, survey
 from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
@@ -54,6 +54,8 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
             entries = [vault.to_json() for vault in vaults]
         await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape, logs)
         await _check_region(azure, env)
+    for warning in warnings(entries):
+        say(f"warning: {warning}")
     if not chosen:
         _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
     if logs != env.get(LOGS, ""):

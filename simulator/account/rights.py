@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from simulator.rbac import Assignment, Roles
+from simulator.rbac import DATA, Assignment, Roles
 
 if TYPE_CHECKING:
     from simulator.arm.deployments.tenant import Tenant
     from simulator.identity import Principal
-
-DATA = re.compile(
-    r"Microsoft\.KeyVault/vaults/(secrets|keys|certificates)/"
-    r"|Microsoft\.Storage/storageAccounts/blobServices/containers/blobs/"
-    r"|Microsoft\.Storage/storageAccounts/queueServices/queues/messages/"
-    r"|Microsoft\.EventGrid/events/",
-    re.IGNORECASE,
-)
-"""Actions on data. Owner's `*` does not contain them:
-https://learn.microsoft.com/azure/role-based-access-control/role-definitions#control-and-data-actions.
-"""
 
 
 class SpreadingRoles(Roles):

@@ -10,7 +10,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from simulator.arm import errors, metadata, tenants
+from simulator.arm import authorization, errors, metadata, tenants
 from simulator.arm.request import ArmRequest, parse
 from simulator.identity import HOME_TENANT, Principal, bearer
 from simulator.rates import Rate
@@ -92,6 +92,8 @@ class ArmService:
             return listing
         if (held := self.subscriptions(request, principal)) is not None:
             return held
+        if (roles := authorization.answer(self._world, request, principal)) is not None:
+            return roles
         call = parse(request)
         if call is None:
             raise errors.invalid_namespace(request.path.strip("/").partition("/")[0])

@@ -16,6 +16,7 @@ from engine.model.sweep_order import SweepOrder
 from simulator.arm.event_grid import EventSubscription
 from simulator.arm.web import Site
 from simulator.host.describe import describe_app
+from simulator.rbac import ROLES
 from simulator.storage.queues import QueueService
 from tests.cli.desk import Desk, Ran
 from tests.cloud.storage.watching import queues
@@ -263,3 +264,99 @@ def test_without_the_right_to_look_each_look_says_so(works: Deployed) -> None:
     problems = works.doctor()[1]
     assert len(problems) == 3
     assert all("Reader" in check["fix"] for check in problems)
+
+
+@pytest.mark.parametrize("form", ["accountName", "blobServiceUri"])
+def test_an_empty_setting_beside_the_identity_form_is_told_with_the_command_that_removes_it(
+    form: str, works: Deployed
+) -> None:
+    works.site.plain["AzureWebJobsStorage"] = ""
+    if form != "accountName":
+        works.site.plain["AzureWebJobsStorage__blobServiceUri"] = "https://rekeyhost.blob.x"
+    finding = only(works.doctor()[1])
+    assert "AzureWebJobsStorage is empty beside AzureWebJobsStorage__" in finding["what"]
+    assert finding["fix"].endswith("--name rekey-app --setting-names AzureWebJobsStorage")
+
+
+SEES_ROLES = ("Microsoft.Authorization/*/read", "Microsoft.Storage/storageAccounts/read")
+CORP = "/providers/Microsoft.Management/managementGroups/corp"
+
+
+class Keyless(Deployed):
+    """A deployed app whose account takes no keys, as the template makes it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.world.grant(self.ada, SEES_ROLES, "/".join(self.group.split("/")[:3]))
+        for name in ("Storage Blob Data Contributor", "Storage Queue Data Contributor"):
+            self.world.grant(self.ada, ROLES[name], self.host.resource_id)
+
+    @property
+    def env(self) -> dict[str, str]:
+        settings = super().env
+        del settings["AzureWebJobsStorage"]
+        return {**settings, "AzureWebJobsStorage__accountName": "rekeyhost"}
+
+
+@pytest.fixture
+def roles() -> Keyless:
+    deployed = Keyless()
+    asyncio.run(deployed.swept())
+    deployed.host.allow_shared_key_access = False
+    return deployed
+
+
+def told(deployed: Deployed) -> list[dict[str, Any]]:
+    ran, problems = deployed.doctor()
+    assert problems == [], "what others may do is no fault of the app"
+    return [check for check in json.loads(ran.out)["checks"] if "storage account" in check["what"]]
+
+
+def test_nobody_who_was_not_named_at_the_account_may_write_it(roles: Keyless) -> None:
+    (check,) = told(roles)
+    assert check["result"] == "fine"
+    assert check["where"] == roles.host.resource_id
+
+
+@pytest.mark.parametrize(
+    "role", ["Storage Blob Data Contributor", "Storage Queue Data Contributor"]
+)
+@pytest.mark.parametrize("level", ["group", "subscription", "management group"])
+def test_whoever_may_write_the_account_by_inheritance_is_listed(
+    level: str, role: str, roles: Deployed
+) -> None:
+    subscription = "/".join(roles.group.split("/")[:3])
+    scope = {"group": roles.group, "subscription": subscription}.get(level, CORP)
+    eve = roles.world.add_principal("eve")
+    roles.world.grant(eve, ROLES[role], scope)
+    (check,) = told(roles)
+    assert f"{eve.oid} may write the app's storage account by {role} at the " in check["what"]
+    assert f"{level} {scope.rpartition('/')[2]}" in check["what"]
+    assert f"--assignee {eve.oid} " in check["fix"]
+
+
+def test_a_role_with_a_wildcard_counts_and_one_without_data_does_not(roles: Keyless) -> None:
+    eve, bob = roles.world.add_principal("eve"), roles.world.add_principal("bob")
+    everything = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"
+    roles.world.grant(eve, [everything], roles.group)
+    roles.world.grant(bob, ["Microsoft.Storage/storageAccounts/blobServices/containers/read"], CORP)
+    (check,) = told(roles)
+    assert eve.oid in check["what"]
+
+
+def test_owners_are_counted_since_they_can_give_themselves_the_right(roles: Keyless) -> None:
+    roles.world.grant(roles.world.add_principal("eve"), ROLES["Owner"], CORP)
+    able = next(check for check in told(roles) if "administrators" in check["what"])
+    assert "account: 1 (Owner at the management group corp)" in able["what"]
+
+
+def test_whoever_may_list_the_keys_of_an_account_with_keys_may_write_it(roles: Keyless) -> None:
+    roles.host.allow_shared_key_access = True
+    eve = roles.world.add_principal("eve")
+    roles.world.grant(eve, ROLES["Storage Account Key Operator Service Role"], roles.group)
+    assert any(eve.oid in check["what"] for check in told(roles))
+
+
+def test_whoever_may_not_see_roles_is_told_that_nobody_looked(works: Deployed) -> None:
+    (check,) = told(works)
+    assert check["what"].startswith("who may write the app's storage account was not looked at")

@@ -309,3 +309,20 @@ def test_what_init_writes_is_what_the_template_takes(newcomer: Newcomer) -> None
     newcomer.parameters.write_text(real)
     ran = bicep("build-params", str(newcomer.parameters), "--stdout")
     assert ran.code == 0, ran.said
+
+
+@pytest.mark.parametrize(
+    ("scope", "kinds", "warned"),
+    [
+        (f"/subscriptions/{SUBSCRIPTION}", (), True),
+        (f"/subscriptions/{SUBSCRIPTION}", ("--kind", "sql-admin-password"), False),
+        (PRODUCTION, (), False),
+    ],
+)
+def test_a_scope_that_opens_every_account_of_a_subscription_is_warned_of(
+    scope: str, kinds: tuple[str, ...], warned: bool, newcomer: Newcomer
+) -> None:
+    ran = newcomer.init("--vault", "prod", "--scope", scope, *kinds)
+    assert ran.code == 0
+    assert newcomer.parameters.exists()
+    assert ("is a whole subscription" in ran.err) is warned
