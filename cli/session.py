@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from engine.rotate.engine import Engine
     from engine.service import Service
 
+SLOW = 60
+"""Seconds that `az` or azd may take for a token: azure-identity waits ten, which can be too few."""
 AT_ONCE = 8
 """How many vaults or secrets a run looks at at a time."""
 NAMES = ("upn", "preferred_username", "unique_name", "app_displayname", "appid")
@@ -138,5 +140,7 @@ async def _real(
 
     transport = SharedTransport()
     stack.push_async_callback(transport.end)
-    identity = await stack.enter_async_context(DefaultAzureCredential(authority=authority))
+    identity = await stack.enter_async_context(
+        DefaultAzureCredential(authority=authority, process_timeout=SLOW)
+    )
     return identity, {"transport": transport}

@@ -1,4 +1,4 @@
-"""The hooks of `azd up`: first choose and check, after the deployment push the code and sweep once.
+"""The hooks of `azd up`: choose, check and deploy patiently; then push the code and sweep once.
 
 python -m scripts.deploying.azd preprovision|postdeploy
 
@@ -25,8 +25,12 @@ from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
 from cloud.azure import Azure
 from engine.errors import RekeyError
-from scripts.deploying import finish, region
+from scripts.clock import SystemClock
+from scripts.deploying import ahead, finish, region
+from scripts.deploying.manager import Manager
 from scripts.deploying.patience import StepError, say
+from scripts.deploying.signin import arm_endpoint
+from scripts.deploying.signin import signed_in as signed_in_as
 
 VAULTS = "DEPLOY_VAULTS"
 """The variable from which infra/main.bicepparam reads the template's parameter `vaults`."""
@@ -38,8 +42,15 @@ OWN_SIGN_IN = "AzureDeveloperCliCredential"
 """azd's sign-in in azure-identity, so that the hooks have the same identity as azd."""
 
 
-async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
-    """Have the vaults chosen if none are, and check everything; raises RekeyError."""
+def _manager() -> Manager:
+    return Manager(signed_in_as(), arm_endpoint())
+
+
+async def preprovision(env: Mapping[str, str], parts: Parts) -> Mapping[str, str]:
+    """Have the vaults chosen if none are, and check everything; raises RekeyError.
+
+    Returns the environment with what was chosen.
+    """
     terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
         landscape = await survey(azure)
@@ -67,6 +78,7 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
         say(
             f"Logs of storage accounts are looked up in {name}. To change it: azd env set {LOGS} ''"
         )
+    return {**env, VAULTS: json.dumps(entries), LOGS: logs}
 
 
 def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
@@ -141,7 +153,9 @@ def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
     try:
         match list(arguments):
             case ["preprovision"]:
-                asyncio.run(preprovision(os.environ, parts or Parts()))
+                kept = asyncio.run(preprovision(os.environ, parts or Parts()))
+                if ahead.is_first(kept):
+                    ahead.deploy(kept, _manager, SystemClock())
             case ["postdeploy"]:
                 return finish.main(site_and_package(os.environ))
             case _:

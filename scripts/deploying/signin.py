@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cli.session import SLOW
 from cloud.settings import ARM_ENDPOINT
 from scripts.az import cloud
 
@@ -20,8 +21,6 @@ CHOICE = "AZURE_TOKEN_CREDENTIALS"
 OF_AZ = "AzureCliCredential"
 ARM = "REKEY_ARM_ENDPOINT"
 """The variable that names Resource Manager."""
-SLOW = 60
-"""Seconds that `az` may take for a token: azure-identity waits ten, too few for a small machine."""
 
 
 def choose_sign_in() -> None:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from simulator.account.azure import EmptyAzure
+from simulator.arm.deployments.tenant import Spread
 from simulator.azure import SUBSCRIPTION
 from simulator.identity import HOME_TENANT
 from simulator.keyvault.state import SecretVersion
@@ -24,6 +25,9 @@ from tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
 
 LEFT_OUT = (".git", ".venv", ".tools", "node_modules", "dist", "__pycache__", ".*_cache")
+AZD = Path(__file__).with_name("azd.py")
+SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
+"""Roles, rights and identities that need longer than the template waits by itself."""
 DATA = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"
 WAITS = """
 import json, os, runpy, time, urllib.request
@@ -52,7 +56,7 @@ scripts.clock.SystemClock = SimulatedClock
 
 def furnished(domains: Domains, folder: Path) -> EmptyAzure:
     """Return an account with what its owner has: a vault, whose secret is due, and its source."""
-    azure = EmptyAzure(domains, folder)
+    azure = EmptyAzure(domains, folder, SLOW)
     vault, account = azure.add_vault("prod"), azure.add_account("shopdata", group="data")
     tags = {
         "ProviderAddress": account.resource_id,
@@ -142,11 +146,15 @@ def _variables(
     programs = folder / "bin"
     programs.mkdir()
     (programs / "bicep").symlink_to(compiler())
+    azd = programs / "azd"
+    azd.write_text(f'#!/bin/sh\nexec {sys.executable} {AZD} "$@"\n')
+    azd.chmod(0o755)
     loopback = str(ROOT / "simulator" / "reach" / "loopback.py")
     (programs / "sitecustomize.py").write_text(WAITS.format(loopback=loopback))
     return {
         **az.environment,
         "HOME": str(folder),
+        "AZD_ENVIRONMENT": str(folder / "azd.json"),
         "PATH": f"{az.bin}:{programs}:{os.environ['PATH']}",
         "PYTHONPATH": f"{programs}:{checkout}",
         "SIMULATED_CLOCK": f"https://clock.localhost:{cloud.running.port}",

@@ -62,6 +62,30 @@ def deployed(
         yield Deployed(newcomer, before, codes, "".join(shown))
 
 
+@pytest.fixture(scope="module")
+def by_azd(
+    azure_cli: AzureCli, package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    with person(azure_cli, tmp_path_factory.mktemp("by-azd")) as newcomer:
+        before = newcomer.secret
+        typed = [
+            newcomer.type(sign_in(newcomer)),
+            newcomer.type("azd auth login"),
+            newcomer.type("azd up", ANSWERS, DEPLOY_PACKAGE=str(package)),
+        ]
+        codes, shown = zip(*typed, strict=True)
+        yield Deployed(newcomer, before, codes, "".join(shown))
+
+
+def test_azd_up_leads_there_too_though_azd_gives_up_at_the_first_error(by_azd: Deployed) -> None:
+    assert by_azd.codes == (0, 0, 0), by_azd.shown
+    assert "Azure answered RoleDefinitionDoesNotExist; again in" in by_azd.shown
+    wait_for(
+        lambda: by_azd.person.secret.version != by_azd.before.version,
+        lambda: f"the first rotation; {by_azd.shown}",
+    )
+
+
 def test_three_commands_lead_from_an_empty_account_to_the_first_rotation(
     deployed: Deployed,
 ) -> None:
@@ -85,6 +109,7 @@ def test_the_commands_are_those_that_the_page_leads_through(deployed: Deployed) 
     "said",
     [
         "providers: Microsoft.Web is registered now",
+        "template: Azure answered RoleDefinitionDoesNotExist; again in",
         "code: the deployment failed: InaccessibleStorageException",
         'Encountered an error (ServiceUnavailable) from host runtime."}}; again in',
         "doctor: everything that was deployed works",

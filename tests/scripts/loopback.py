@@ -47,7 +47,7 @@ def _handler(answer: Answering) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_POST = do_GET  # noqa: N815 - the name that the base class looks for
+        do_POST = do_PUT = do_GET  # noqa: N815 - the names that the base class looks for
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -1,0 +1,112 @@
+"""Under azd the template is deployed ahead of it, as often as an error that passes asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.deploying import ahead
+from scripts.deploying.manager import Manager
+from scripts.deploying.patience import StepError
+from tests.scripts.deployed_app import Clock, Credential
+from tests.scripts.loopback import over_https
+
+ENV = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "rekey"}
+COMPILED = {"templateJson": '{"resources": []}', "parametersJson": '{"parameters": {"name": {}}}'}
+EVENTS = {"code": "DeploymentFailed", "details": [{"code": "Managed Identity Authorization Error"}]}
+BROKEN = {"code": "InvalidTemplate", "message": "vault prod uses access policies"}
+
+
+@dataclass
+class Arm:
+    """A Resource Manager that refuses a template as often as it is told to."""
+
+    url: str = ""
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, _: dict[str, str], body: bytes) -> tuple[int, str]:
+        where = path.partition("?")[0]
+        if "/providers/Microsoft.Resources/deployments/" in where and method == "PUT":
+            self.sent.append(json.loads(body))
+            if self.errors and "code" in self.errors[0]:
+                return 400, json.dumps({"error": self.errors.pop(0)})
+            return 201, "{}"
+        namespace = where.removeprefix("/subscriptions/s/providers/").partition("/")[0]
+        if method == "POST":
+            self.registered.append(namespace)
+        state = "Registered" if namespace in self.registered else "NotRegistered"
+        return 200, json.dumps({"registrationState": state})
+
+
+@pytest.fixture
+def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arm]:
+    program = tmp_path / "bin" / "bicep"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(COMPILED)}\nEND\n")
+    program.chmod(0o755)
+    made = Arm()
+    with over_https(tmp_path, made.answer) as (made.url, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        monkeypatch.setenv("AZD_CONFIG_DIR", str(tmp_path))
+        yield made
+
+
+def deploy(arm: Arm, clock: Clock, folder: Path) -> None:
+    env = {**ENV, "AZD_CONFIG_DIR": str(folder)}
+    ahead.deploy(env, lambda: Manager(Credential(), arm.url), clock)
+
+
+def test_what_azd_compiles_is_sent_and_what_is_missing_is_registered(
+    arm: Arm, tmp_path: Path
+) -> None:
+    deploy(arm, Clock(), tmp_path)
+    assert arm.sent == [
+        {"properties": {"mode": "Incremental", "template": {"resources": []}, "parameters": {"name": {}}}}
+    ]  # fmt: skip
+    assert "Microsoft.EventGrid" in arm.registered
+
+
+def test_an_error_that_passes_is_repeated(
+    arm: Arm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arm.errors = [EVENTS, EVENTS]
+    deploy(arm, Clock(), tmp_path)
+    assert len(arm.sent) == 3
+    assert "Managed Identity Authorization Error; again in 10 s" in capsys.readouterr().out
+
+
+def test_any_other_error_ends_it_with_what_azure_said(arm: Arm, tmp_path: Path) -> None:
+    arm.errors = [BROKEN]
+    with pytest.raises(StepError, match="vault prod uses access policies"):
+        deploy(arm, Clock(), tmp_path)
+    assert len(arm.sent) == 1
+
+
+def test_without_a_compiler_azd_deploys_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    deploy(Arm("https://nowhere.invalid"), Clock(), tmp_path)
+    assert "azd deploys it alone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("env", "first"),
+    [
+        (ENV, True),
+        ({}, False),
+        ({**ENV, "appName": "rekey-abc"}, False),
+        ({**ENV, "AZURE_RESOURCE_GROUP": ""}, False),
+    ],
+)
+def test_it_happens_once_azd_knows_where_and_before_it_has_deployed(
+    env: dict[str, str], first: bool
+) -> None:
+    assert ahead.is_first(env) is first
