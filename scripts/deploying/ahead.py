@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,16 @@ def is_first(env: Mapping[str, str]) -> bool:
     return bool(known) and not env.get("appName")
 
 
-def deploy(env: Mapping[str, str], manager: Callable[[], Manager], clock: Clock) -> None:
-    """Register what is missing and deploy the template; raises StepError."""
+def deploy(
+    env: Mapping[str, str],
+    manager: Callable[[], Manager],
+    look: Callable[[], Sequence[str]],
+    clock: Clock,
+) -> None:
+    """Register what is missing and deploy the template; raises StepError.
+
+    `look` returns why the app cannot run in the region.
+    """
     program = bicep(env)
     if program is None:
         say("template: no Bicep was found, so azd deploys it alone")
@@ -44,6 +52,8 @@ def deploy(env: Mapping[str, str], manager: Callable[[], Manager], clock: Clock)
     azure, subscription = manager(), f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}"
     for namespace in needed(PARAMETERS):
         _register(azure, subscription, namespace, clock)
+    if problems := look():
+        raise StepError(f"region: {'; '.join(problems)}. Nothing was made")
     group = f"{subscription}/resourceGroups/{env['AZURE_RESOURCE_GROUP']}"
     say(f"template: goes to the resource group {env['AZURE_RESOURCE_GROUP']}, ahead of azd")
     body = {"properties": {"mode": "Incremental", "template": template, "parameters": parameters}}

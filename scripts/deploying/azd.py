@@ -23,7 +23,6 @@ from cli.setup.checks import NotReady, check, warnings
 from cli.setup.landscape import Landscape, survey
 from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
-from cloud.azure import Azure
 from engine.errors import RekeyError
 from scripts.clock import SystemClock
 from scripts.deploying import ahead, finish, region
@@ -64,7 +63,6 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> Mapping[str, str
             logs = logs or await choose_logs(azure, landscape, vaults, person, terminal)
             entries = [vault.to_json() for vault in vaults]
         await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape, logs)
-        await _check_region(azure, env)
     for warning in warnings(entries):
         say(f"warning: {warning}")
     if not chosen:
@@ -94,16 +92,6 @@ def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
                 )
             ]
         )
-
-
-async def _check_region(azure: Azure, env: Mapping[str, str]) -> None:
-    subscription, location = env.get("AZURE_SUBSCRIPTION_ID", ""), env.get("AZURE_LOCATION", "")
-    if (
-        subscription
-        and location
-        and (wrong := await region.looked_at(azure, subscription, location))
-    ):
-        raise NotReady(wrong)
 
 
 def _typist(env: Mapping[str, str]) -> Typist:
@@ -155,7 +143,7 @@ def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
             case ["preprovision"]:
                 kept = asyncio.run(preprovision(os.environ, parts or Parts()))
                 if ahead.is_first(kept):
-                    ahead.deploy(kept, _manager, SystemClock())
+                    ahead.deploy(kept, _manager, region.look_as(kept), SystemClock())
             case ["postdeploy"]:
                 return finish.main(site_and_package(os.environ))
             case _:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cli.session import Parts, signed_in
 from cli.setup.region import region_problems
-from cloud.azure import Azure
 from engine.errors import RekeyError
 from scripts.az import AzError, az
 from scripts.deploying.patience import StepError, say
@@ -22,18 +21,21 @@ def look(location: str) -> Sequence[str]:
         subscription = str(az("account", "show")["id"])
     except AzError as error:
         raise StepError(str(error)) from None
-    return asyncio.run(_look(subscription, location, {**os.environ, ARM: arm_endpoint()}))
+    env = {**os.environ, ARM: arm_endpoint()}
+    return asyncio.run(_looked_at(env, subscription, location))
 
 
-async def _look(subscription: str, location: str, env: Mapping[str, str]) -> Sequence[str]:
+def look_as(env: Mapping[str, str]) -> Callable[[], Sequence[str]]:
+    """Return what looks at the region of azd's environment."""
+    place = (env["AZURE_SUBSCRIPTION_ID"], env.get("AZURE_LOCATION", ""))
+    return lambda: asyncio.run(_looked_at(env, *place)) if all(place) else ()
+
+
+async def _looked_at(env: Mapping[str, str], subscription: str, location: str) -> Sequence[str]:
+    """Return what is wrong; nothing, and that is said, where Azure does not tell."""
     async with signed_in(env, Parts()) as azure:
-        return await looked_at(azure, subscription, location)
-
-
-async def looked_at(azure: Azure, subscription: str, location: str) -> Sequence[str]:
-    """Return why the app cannot run there; nothing, and that is said, where Azure does not tell."""
-    try:
-        return await region_problems(azure, subscription, location)
-    except RekeyError as error:
-        say(f"region: {location} was not looked at: {error.what}")
-        return []
+        try:
+            return await region_problems(azure, subscription, location)
+        except RekeyError as error:
+            say(f"region: {location} was not looked at: {error.what}")
+            return ()

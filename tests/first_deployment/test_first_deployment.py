@@ -80,6 +80,7 @@ def by_azd(
 def test_azd_up_leads_there_too_though_azd_gives_up_at_the_first_error(by_azd: Deployed) -> None:
     assert by_azd.codes == (0, 0, 0), by_azd.shown
     assert "Azure answered RoleDefinitionDoesNotExist; again in" in by_azd.shown
+    assert "was not looked at" not in by_azd.shown
     wait_for(
         lambda: by_azd.person.secret.version != by_azd.before.version,
         lambda: f"the first rotation; {by_azd.shown}",

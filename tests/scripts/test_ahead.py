@@ -58,9 +58,9 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arm]:
         yield made
 
 
-def deploy(arm: Arm, clock: Clock, folder: Path) -> None:
+def deploy(arm: Arm, clock: Clock, folder: Path, *problems: str) -> None:
     env = {**ENV, "AZD_CONFIG_DIR": str(folder)}
-    ahead.deploy(env, lambda: Manager(Credential(), arm.url), clock)
+    ahead.deploy(env, lambda: Manager(Credential(), arm.url), lambda: problems, clock)
 
 
 def test_what_azd_compiles_is_sent_and_what_is_missing_is_registered(
@@ -87,6 +87,12 @@ def test_any_other_error_ends_it_with_what_azure_said(arm: Arm, tmp_path: Path) 
     with pytest.raises(StepError, match="vault prod uses access policies"):
         deploy(arm, Clock(), tmp_path)
     assert len(arm.sent) == 1
+
+
+def test_nothing_is_deployed_in_a_region_that_cannot_run_the_app(arm: Arm, tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"region: no Python 3\.13\. Nothing was made"):
+        deploy(arm, Clock(), tmp_path, "no Python 3.13")
+    assert arm.sent == []
 
 
 def test_without_a_compiler_azd_deploys_alone(

@@ -239,12 +239,6 @@ def test_a_scope_that_opens_a_whole_subscription_is_warned_of(azd: Azd) -> None:
     assert (code, "is a whole subscription" in shown) == (0, True), shown
 
 
-def test_a_region_is_looked_at_once_azd_knows_it(azd: Azd) -> None:
-    chosen = json.dumps([{"name": "prod", "scopes": [DATA]}])
-    code, shown = azd.hook("preprovision", None, DEPLOY_VAULTS=chosen, AZURE_LOCATION="westeurope")
-    assert (code, "region: westeurope was not looked at" in shown) == (0, True), shown
-
-
 def test_the_code_goes_to_the_app_that_the_template_made() -> None:
     env = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "rekey", "appName": "rekey-abc"}
     assert site_and_package(env) == [SITE]
