@@ -14,6 +14,8 @@ Result = Literal[
 ]
 Errand = Literal["refreshed", "unrefreshed", "told", "untold", "reminded"]
 """How work that follows a rotation ends, unless it is skipped or deferred."""
+PUBLISHED: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored"})
+"""How work ends that has published a version."""
 
 
 @dataclass(frozen=True, slots=True)

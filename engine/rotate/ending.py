@@ -94,8 +94,6 @@ class Ending:
             # An incident is not over before what leaked is refused. Apps must not wait for that:
             # what they hold stops working then.
             await errand.follow(work.parts, self._published())
-        # A version that an incident has published is announced by whoever sees its end.
-        work.sight.untold = False
         return Outcome(item, "waiting", reason, old_version=work.progress.old_version)
 
     async def _tell_published(self) -> None:
@@ -105,6 +103,7 @@ class Ending:
             if not work.asked().compromised:
                 # An incident is not over before what leaked is refused.
                 await work.parts.reporter.concluded(self._published())
+                work.sight.told(self._published())
             await errand.follow(work.parts, self._published())
 
     def _published(self) -> Outcome:

@@ -144,7 +144,7 @@ class Engine(Parts):
                 # It is reported under the lease and noted afterwards. A worker that dies in between
                 # causes a second report, but never a missing one.
                 outcome = await self._report(outcome, tries)
-                await run.finish()
+                await run.finish(outcome)
         if outcome is None:
             return await self._handle(replace(item, source=None), tries, left=source)
         return outcome

@@ -34,6 +34,7 @@ class Issuing:
         Nothing is published without this proof.
         """
         at = self.at
+        await at.telling.earlier()
         managed, rotator = at.managed, at.rotator
         job = at.job(secret, in_place=in_place)
         copies = await at.replicas.check(secret.ref)

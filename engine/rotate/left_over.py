@@ -75,6 +75,7 @@ class LeftOver:
             outcome = work.report(secret)
             await work.parts.reporter.concluded(outcome)
             await errand.follow(work.parts, outcome)
+            work.sight.told(outcome)
             await work.sight.note_reported()
         if unbound := self.unbound(secret):
             return unbound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.model.outcome import Result
+from engine.model.outcome import PUBLISHED, Result
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 
@@ -34,7 +34,17 @@ class Progress:
     @property
     def has_published(self) -> bool:
         """Return whether a version was published that is still to be told of."""
-        return self.result in ("rotated", "healed", "restored")
+        return self.result in PUBLISHED
+
+    def publishes_earlier(self, version: str) -> None:
+        """Note that an earlier try has published a version whose outcome nobody has reported."""
+        if not self.has_published:
+            self.result, self.reason = "rotated", "published by an earlier try"
+            self.new_version = version
+
+    def begin_anew(self) -> None:
+        """Forget what was done, once it has been reported by itself."""
+        self.result, self.reason, self.new_version = None, "", None
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
         """Note what was done."""

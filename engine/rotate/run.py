@@ -52,6 +52,14 @@ class Run(Work):
 
         Returns None if the secret's source is not the one under lease.
         """
+        outcome = await self._go()
+        is_told = outcome is not None and self.sight.is_news(outcome)
+        # An incident is not over before what leaked is refused.
+        if self.sight.has_read and not (is_told or self.record.compromised):
+            await self.telling(self.sight.shown).earlier()
+        return outcome
+
+    async def _go(self) -> Outcome | None:
         try:
             if self.progress.item.compromised and self.progress.item.version and self.record.owner:
                 # Noted before anything can fail, because only what the record knows is retried.
@@ -106,8 +114,9 @@ class Run(Work):
         reason = f"{under_way_since(self.record)}; a later message looks for its end"
         return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
 
-    async def finish(self) -> None:
+    async def finish(self, outcome: Outcome) -> None:
         """Note that the outcome has been reported."""
+        self.sight.told(outcome)
         await self.sight.note_reported()
 
     def _decided(self, secret: SecretVersion) -> tuple[WorkItem, Decision]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
+from engine.model.outcome import PUBLISHED, Outcome
 from engine.model.record import Record
 from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
@@ -26,8 +27,6 @@ class Sight:
     parts: Parts
     lease: UnderLease
     item: WorkItem
-    untold: bool = False
-    """The current version was published, and its outcome has not been noted as reported."""
     is_promised: bool = False
     """A look at a change that is under way has been posted, and comes later."""
     surplus: bool = False
@@ -47,6 +46,11 @@ class Sight:
         """The current version as the vault showed it, with its tags as they are there."""
         assert self._shown  # noqa: S101 - asked only after a look
         return self._shown
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the vault has shown the secret."""
+        return self._shown is not None
 
     @property
     def is_enabled(self) -> bool:
@@ -83,7 +87,6 @@ class Sight:
             # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
         self.lease.learn(seen)
-        self.untold = self.untold or bool(seen.untold and seen.wrote(shown))
 
     async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
         async for version in self.parts.vaults.versions(shown.ref):
@@ -140,7 +143,7 @@ class Sight:
         one finds the announced value in the vault.
         """
         self.lease.learn(self.lease.record.landed(version))
-        self._shown, self.untold = version, True
+        self._shown = version
         return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
@@ -176,15 +179,24 @@ class Sight:
             await self.lease.write(replace(record, open_until=None, look_at=None))
         return is_over
 
+    def told(self, outcome: Outcome) -> None:
+        """Note that an outcome was reported: only then is the version that it names told of."""
+        if self.is_news(outcome):
+            self.lease.learn(replace(self.record, untold=False))
+
+    def is_news(self, outcome: Outcome) -> bool:
+        """Return whether an outcome announces the version published last."""
+        published, version = self.record.published, outcome.new_version
+        is_ours = published is not None and published.version == version
+        return is_ours and outcome.result in PUBLISHED
+
     async def note_reported(self) -> None:
-        """Note that the outcome was reported, and when the version was proven; ignores failure."""
+        """Write what was reported, and when the version was proven; ignores failure."""
         record = self.record
         if not record.owner:
             return
         shown = self._shown
         now = self.parts.clock.now()
-        if self.untold:
-            record = replace(record, untold=False)
         if record.open_until and record.open_until <= now and self._has_looked:
             record = replace(record, open_until=None, look_at=None)
         if self.audited and shown:

@@ -15,6 +15,7 @@ from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
+from engine.rotate.telling import Telling
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback
 from engine.secret import SecretVersion
@@ -60,6 +61,11 @@ class Subject:
     def others(self) -> Others:
         """Whoever else changes the source."""
         return Others(self.parts, self.sight, self.managed)
+
+    @property
+    def telling(self) -> Telling:
+        """What reports on it."""
+        return Telling(self.parts, self.lease, self.sight, self.progress, self.managed)
 
     @property
     def is_unparked(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from engine.decide.decision import due_at
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse
@@ -15,8 +14,9 @@ from engine.rotate.progress import Progress
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
+from engine.rotate.telling import Telling
 from engine.rotate.under_lease import UnderLease
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretVersion
 
 
 @dataclass
@@ -46,10 +46,9 @@ class Work:
         secret = await self.sight.look()
         if not (self.progress.item.compromised and self.progress.item.since):
             self.progress.item = self.progress.item.about(secret.version)
-        if self.sight.untold and self.progress.result is None:
-            self.progress.result, self.progress.reason = "rotated", "published by an earlier try"
-            published = self.record.published
-            self.progress.new_version = published.version if published else None
+        published = self.record.published
+        if self.record.untold and published and self.progress.result is None:
+            self.progress.publishes_earlier(published.version)
         return secret
 
     def asked(self) -> WorkItem:
@@ -99,27 +98,9 @@ class Work:
 
     def report(self, secret: SecretVersion) -> Outcome:
         """Return the outcome of what was done."""
-        assert self.progress.result  # noqa: S101 - only called after something was done
-        managed, published = self.progress.managed, self.record.published
-        # A person may have written, or disabled, a version on top of the one that this is about.
-        is_current = self.progress.new_version in (None, secret.version)
-        written = published.credential_id if published else None
-        return Outcome(
-            self.progress.item,
-            self.progress.result,
-            self.progress.reason,
-            rotator=managed.rotator.kind if managed else self.record.kind,
-            source=self.lease.source,
-            old_version=self.progress.old_version,
-            new_version=self.progress.new_version,
-            credential_id=secret.tags.get("CredentialId") if is_current else written,
-            next_due=due_at(secret, managed) if managed and is_current else None,
-            retired=self.progress.retired,
-            replicas=managed.replicas if managed else (),
-            derived=self._derived(managed) if managed else (),
-        )
+        return self.telling(secret).outcome(secret)
 
-    def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:
-        """Return the secrets that may hold what is made from this key."""
-        refs = (consent.ref(self.item.ref.vault) for consent in managed.may_derive)
-        return tuple(ref for ref in refs if self.parts.policy.manages(ref.vault))
+    def telling(self, secret: SecretVersion) -> Telling:
+        """Return what reports on this work."""
+        managed = self.managed_here(secret)
+        return Telling(self.parts, self.lease, self.sight, self.progress, managed)

@@ -51,7 +51,7 @@ async def rotate(work: Work, *, at_once: bool = False) -> None:
     assert work.progress.new_version == work.progress.proven == version.version
     assert (work.progress.result, work.progress.reason) == ("rotated", "due")
     assert work.sight.audited
-    assert work.sight.untold
+    assert work.at.record.untold
 
 
 @pytest.mark.parametrize(("at_once", "overlap"), [(False, DAY), (True, ZERO)])

@@ -52,7 +52,7 @@ async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_o
         error = await work.fails(AccessDenied)
         assert COPY in error.where
         assert work.latest.value == work.rig.latest(OTHER).value == NEW
-        assert (work.progress.result, work.sight.untold) == ("rotated", True)
+        assert (work.progress.result, work.at.record.untold) == ("rotated", True)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
+from engine.model.outcome import Outcome, Result
 from engine.model.record import SETTLE, Record
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from engine.rotate.sight import Sight
@@ -113,26 +114,30 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
     sight = seen(at)
     assert (await sight.look()).tags[CREDENTIAL] == "key2"
-    assert sight.untold
+    assert at.record.untold
     assert at.record.ahead is None
     assert at.record.published
     assert at.record.published.version == at.rig.latest(NAME).version
-    await sight.note_reported()
-    assert not at.record.untold
 
 
-@pytest.mark.parametrize(("untold", "by_hand"), [(True, False), (False, False), (True, True)])
-async def test_an_outcome_is_told_once_and_only_of_the_version_that_is_current(
-    at: Held, *, untold: bool, by_hand: bool
+@pytest.mark.parametrize(
+    ("result", "of_it", "is_told"),
+    [
+        *((result, True, True) for result in ("rotated", "healed", "restored")),
+        *((result, True, False) for result in ("parked", "confirmed", "skipped", "waiting")),
+        ("rotated", False, False),
+    ],
+)
+async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_reported(
+    at: Held, result: Result, *, of_it: bool, is_told: bool
 ) -> None:
-    at.published(untold=untold)
-    if by_hand:
-        at.rig.vault.put(NAME, "by hand", tags={})
+    at.published(untold=True)
     sight = seen(at)
     await sight.look()
-    assert sight.untold is (untold and not by_hand)
+    version = str(at.secret.version) if of_it else V1
+    sight.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
     await sight.note_reported()
-    assert at.record.untold is (untold and by_hand)
+    assert at.record.untold is not is_told
 
 
 async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
@@ -143,7 +148,7 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
     await sight.look()
     assert at.record.ahead == announced
     assert at.record.open_until == announced.at + LATE
-    assert not sight.untold
+    assert not at.record.untold
 
 
 async def test_while_the_current_version_is_disabled_an_announced_one_is_not_given_up(
@@ -170,8 +175,8 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     sight = seen(at)
     assert (await sight.look()).version == by_hand.version
     assert at.record.ahead is None
-    assert not sight.untold
     published = at.record.published
+    assert at.record.untold is (published is not None)
     assert (published and published.version) == (beneath.version if seconds >= -120 else None)
     assert bool(at.record.lost) is (seconds < -120)
 
@@ -231,12 +236,11 @@ async def test_what_was_just_published_is_believed_before_it_is_written_down(at:
     sight = seen(at)
     assert sight.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
     assert sight.shown == version
-    assert sight.untold
+    assert at.record.untold
     assert at.record.published
     assert at.lease.leases[0].record.published is None
     await sight.note_reported()
     assert at.lease.leases[0].record.published == at.record.published
-    assert not at.record.untold
 
 
 @pytest.mark.parametrize(

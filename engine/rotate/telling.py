@@ -1,0 +1,72 @@
+"""Report what was published: a version stays untold in the record until its outcome is reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.decide.decision import due_at
+from engine.errands import errand
+from engine.model.outcome import Outcome
+from engine.model.tags import Managed
+from engine.parts import Parts
+from engine.rotate.progress import Progress
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretRef, SecretVersion
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Reports on one work item, under the lease of its source."""
+
+    parts: Parts
+    lease: UnderLease
+    sight: Sight
+    progress: Progress
+    managed: Managed | None
+    """What the secret's tags ask for at this source; None if they name another one."""
+
+    def outcome(self, secret: SecretVersion) -> Outcome:
+        """Return the outcome of what was done."""
+        known = self.progress
+        assert known.result  # noqa: S101 - only called after something was done
+        record = self.sight.record
+        managed, published = known.managed or self.managed, record.published
+        # A person may have written, or disabled, a version on top of the one that this is about.
+        is_current = known.new_version in (None, secret.version)
+        written = published.credential_id if published else None
+        return Outcome(
+            known.item,
+            known.result,
+            known.reason,
+            rotator=managed.rotator.kind if managed else record.kind,
+            source=self.lease.source,
+            old_version=known.old_version,
+            new_version=known.new_version,
+            credential_id=secret.tags.get("CredentialId") if is_current else written,
+            next_due=due_at(secret, managed) if managed and is_current else None,
+            retired=known.retired,
+            replicas=managed.replicas if managed else (),
+            derived=self._derived(managed) if managed else (),
+        )
+
+    async def earlier(self) -> None:
+        """Report by itself the version that an earlier try published, if nobody has yet.
+
+        Nothing else will: what this item is about is something else.
+        """
+        record = self.sight.record
+        if not (record.untold and record.published):
+            return
+        self.progress.publishes_earlier(record.published.version)
+        outcome = self.outcome(record.believed(self.sight.shown))
+        await self.parts.reporter.concluded(outcome)
+        await errand.follow(self.parts, outcome)
+        self.sight.told(outcome)
+        await self.sight.note_reported()
+        self.progress.begin_anew()
+
+    def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:
+        """Return the secrets that may hold what is made from this key."""
+        refs = (consent.ref(self.progress.item.ref.vault) for consent in managed.may_derive)
+        return tuple(ref for ref in refs if self.parts.policy.manages(ref.vault))
