@@ -10,6 +10,9 @@ is the one in the vault's current version.
   it never touches the one held.
 - A source may go on with a change after its answer, for hours. `issue` and `retire` then raise
   UnderWay until it has come, however often they are called; the engine holds no lease meanwhile.
+- A change may take effect although its answer is lost. Where `issue` has chosen the credential
+  itself, as a password, it returns that with `doubt` rather than raise: what was set is proven,
+  and a further one is not made.
 - `tidy` (for kinds whose source can hold many credentials) removes what earlier tries of an
   operation left behind.
 - `accepts` tries a credential once. The engine uses it to prove that a revoked credential is
@@ -32,6 +35,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
+from engine.errors import TransientError
 from engine.secret import Sensitive
 
 LATE = timedelta(minutes=30)
@@ -121,6 +125,9 @@ class Issued:
     """When the source itself ends the credential, if that is earlier than requested."""
     restorable: bool = True
     """The source accepted what the vault holds until now, so `undo` may bring it back."""
+    doubt: TransientError | None = None
+    """Why the credential may or may not have been made, if the source did not say so. The engine
+    tries it before it has another one made."""
 
 
 class Rotator(Protocol):

@@ -149,11 +149,13 @@ def refuse_late(now: float, latest: float, where: str) -> None:
     The lease may have ended, and another worker may have it.
     """
     if now > latest:
-        raise TransientError(
+        problem = TransientError(
             "a statement was not sent, because its time limit had passed",
             where=where,
             code="NotSent",
         )
+        problem.unsent = True
+        raise problem
 
 
 def _first_row(statement: str, latest: float, where: str, connection: Any) -> Row:

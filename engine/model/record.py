@@ -132,6 +132,13 @@ class Record:
         return self.blind and bool(self.changing or self.open_until or self.ahead)
 
     @property
+    def unknown_for(self) -> timedelta:
+        """For how long changes have been sent of which none could be proven."""
+        if not (self.is_unknown and self.asked and self.begun):
+            return timedelta()
+        return self.begun - self.asked
+
+    @property
     def abandoned(self) -> str:
         """The version for which a credential was asked for, and which Rekey never replaced.
 

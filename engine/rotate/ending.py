@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
 from engine.decide.decision import Park
 from engine.errands import errand
-from engine.errors import NotFound, PermanentError, UnderWay
+from engine.errors import NotFound, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
+from engine.model.tags import STATE
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
 from engine.rotate import deleted
 from engine.rotate.marking import Marking
@@ -21,6 +24,10 @@ ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
 )
+UNKNOWN = timedelta(minutes=2)
+"""A person is told once changes of a single slot have not been proven for so long: that is after
+the third, or the second where they are far apart."""
+UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -70,6 +77,17 @@ class Ending:
             reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
             return Outcome(item, "parked", reason, parked.fix)
         return await Marking(work.parts).conclude(current, work.asked(), parked)
+
+    async def warn(self, error: TransientError) -> None:
+        """Tell a person, once, that one change after the other could not be proven."""
+        work = self.work
+        is_marked = not work.sight.is_enabled or STATE in work.sight.shown.tags
+        if is_marked or work.record.unknown_for < UNKNOWN:
+            return
+        parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
+        with suppress(TransientError):
+            outcome = await Marking(work.parts).conclude(work.sight.shown, work.asked(), parked)
+            await work.parts.reporter.concluded(outcome)
 
     async def wait(self, error: UnderWay) -> Outcome:
         """End the work for now: whoever looks for the change later finds it done.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Readable, Undo
-from engine.errors import NeedsHuman, RekeyError, VerificationFailed
+from engine.errors import NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.model import tags, template
 from engine.rotate.gate import Overtaken
 from engine.rotate.lineage import Lineage
@@ -54,16 +54,33 @@ class Issuing:
         await at.gate.unchanged(secret)
         look = FOLLOW_UP_SECONDS if at.single else None
         await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
-        async with warning(at.single), at.lease.changing("issue"):
+        async with warning(at.single):
+            issued = await self._made(job)
+            if issued.doubt:
+                return await self._undoubted(issued, issued.doubt)
+        issued = replace(issued, restorable=issued.restorable and restorable)
+        async with at.rollback(job).on(secret, issued, (RekeyError,)):
+            return await at.proof.issued(managed, issued)
+
+    async def _made(self, job: Job) -> Issued:
+        at = self.at
+        async with at.lease.changing("issue"):
             try:
-                issued = await rotator.issue(job)
+                return await at.rotator.issue(job)
             except RekeyError as error:
                 if error.unsent or isinstance(error, NeedsHuman):
                     at.lease.untouched()
                 raise
-        issued = replace(issued, restorable=issued.restorable and restorable)
-        async with at.rollback(job).on(secret, issued, (RekeyError,)):
-            return await at.proof.issued(managed, issued)
+
+    async def _undoubted(self, issued: Issued, doubt: TransientError) -> Issued:
+        """Prove what may have been made, rather than have another one made; raises the doubt.
+
+        Nothing is set back: the change may still take effect.
+        """
+        try:
+            return await self.at.proof.issued(self.at.managed, replace(issued, doubt=None))
+        except RekeyError:
+            raise doubt from None
 
     async def _derive(
         self, secret: SecretVersion, job: Job, lineage: Lineage, earlier: Issued | None

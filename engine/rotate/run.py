@@ -75,6 +75,7 @@ class Run(Work):
             return await Ending(self).wait(error)
         except TransientError as error:
             error.is_followed = self.sight.looks_follow()
+            await Ending(self).warn(error)
             raise
         except PermanentError as error:
             return await Ending(self).fail(error)

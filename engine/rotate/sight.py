@@ -203,6 +203,8 @@ class Sight:
             own = {tag: text for tag, text in shown.tags.items() if tag not in OURS}
             version = str(shown.version)
             record = replace(record, audited=now, proven=version, tags=own, created=shown.created)
+            # The only slot holds what the vault does: changes that could not be proven are over.
+            record = replace(record, asked=None) if record.blind else record
             if record.ahead and record.ahead.at + LATE <= now:
                 record = record.lose()
         try:

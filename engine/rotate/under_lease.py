@@ -38,8 +38,9 @@ MOST_LOOKS = 2000
 """How often a look that fails is repeated: for about a week."""
 LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
-SPACING = timedelta(seconds=45)
-"""How long a single slot is left alone after a change that may or may not have taken effect."""
+SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(seconds=LOOK_SECONDS)
+"""How long a single slot is left alone after a change that may or may not have taken effect: the
+longer none can be proven, the longer."""
 LONGEST_PAUSE = 1800.0
 """The longest wait in seconds between two looks for the end of a change under way."""
 AHEAD = timedelta(seconds=10)
@@ -171,8 +172,11 @@ class UnderLease:
         """
         record = self.record
         uncertain = record.changing or record.open_until or record.ahead
-        if record.begun and uncertain and now - record.begun < SPACING:
-            wait = (SPACING - (now - record.begun)).total_seconds()
+        if not (record.begun and uncertain):
+            return
+        spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
+        if now - record.begun < spacing:
+            wait = (spacing - (now - record.begun)).total_seconds()
             raise TransientError(
                 "the source was changed just now",
                 where=self.source,

@@ -33,7 +33,7 @@ async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - i
     except LeaseUnavailable:
         raise
     except TransientError as error:
-        if single_slot:
+        if single_slot and not error.unsent:
             error.add(LOST)
         raise
 

@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.secret import Sensitive
+from rotators.shared.in_doubt import doubt_of
 from rotators.shared.long_change import LongChange, Server
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_more_than_password
@@ -83,8 +84,8 @@ class AdminPassword[P: Server](ABC):
         user, accepted = (self.checked(known), True) if known else await self._ready(job, place)
         password = fresh_password(user)
         fields = await self.access.fields(place, job.options, user, password)
-        await self.change.begin(place, user, password)
-        return Issued(user, fields, supersedes=None, restorable=accepted)
+        doubt = await doubt_of(self.change.begin(place, user, password))
+        return Issued(user, fields, supersedes=None, restorable=accepted, doubt=doubt)
 
     async def preflight(self, job: Job) -> None:
         """Read who the administrator is and how to sign in, and reach the server."""

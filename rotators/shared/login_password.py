@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, NotFound, RekeyError, VerificationFailed
 from engine.secret import Sensitive
+from rotators.shared.in_doubt import doubt_of
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_more_than_password
 
@@ -83,8 +84,8 @@ class LoginPassword(ABC):
         name, supersedes = await self._chosen(job)
         password = fresh_password(name)
         fields = await self._fields(job, name, password)
-        await self._set(job.source, name, password)
-        return Issued(name, fields, supersedes, restorable=accepted)
+        doubt = await doubt_of(self._set(job.source, name, password))
+        return Issued(name, fields, supersedes, restorable=accepted, doubt=doubt)
 
     async def preflight(self, job: Job) -> None:
         """See whether the server can be reached, the logins exist and the app may alter them."""

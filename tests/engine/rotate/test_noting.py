@@ -107,6 +107,19 @@ async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audite
         assert noted == (None, "", {}, None)
 
 
+@pytest.mark.parametrize("single", [False, True])
+async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
+    at: Held, *, single: bool
+) -> None:
+    at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
+    assert at.record.unknown_for == (HOUR if single else timedelta())
+    sight = seen(at)
+    await sight.look()
+    sight.audited = True
+    await sight.note_reported()
+    assert at.record.unknown_for == timedelta()
+
+
 @pytest.mark.parametrize(
     ("ago", "is_lost"), [(LATE - SECOND, False), (LATE, True), (LATE + SECOND, True)]
 )
