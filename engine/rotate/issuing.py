@@ -15,7 +15,7 @@ from engine.rotate.subject import Subject
 from engine.rotate.undo import warning
 from engine.secret import SecretVersion, Sensitive
 
-FOLLOW_UP_SECONDS = 90.0
+FOLLOW_UP_SECONDS = 60.0
 """How long after its change a follow-up looks at a single-slot source.
 
 A dead worker's own message comes back only after 10 minutes.

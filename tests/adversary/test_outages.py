@@ -324,3 +324,17 @@ async def test_a_first_try_looks_for_nothing_that_an_earlier_one_could_have_left
     await stage.rotate(secret)
     assert stage.calls(to("GET", "graph.", "/applications")) == 1
     assert stage.calls(ADD_PASSWORD) == 1
+
+
+@pytest.mark.parametrize("what", ["worker", "instance"])
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_dead_worker_costs_a_single_slot_hardly_more_than_its_lease(
+    stage: Stage, kind: str, what: Dying
+) -> None:
+    secret = managed(stage, kind)
+    stage.kill(SINGLE[kind], what=what)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(seconds=64)
+    assert stage.app.strikes.deaths == 1
+    assert secret.works
+    assert len(secret.versions) == 2

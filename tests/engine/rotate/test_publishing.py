@@ -38,7 +38,7 @@ DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 ZERO = timedelta()
 COPY = "copy"
 SINGLE: dict[str, str | None] = {"Single": "true"}
-FOLLOW_UP_SECONDS = 90
+FOLLOW_UP_SECONDS = 60
 
 
 def retires(work: Work) -> Pending:
