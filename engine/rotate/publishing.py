@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from engine.contract import Issued
 from engine.decide.draft import new_version
-from engine.errors import PermanentError, RekeyError
+from engine.errors import LeaseUnavailable, PermanentError, RekeyError, TransientError
 from engine.model import tags
 from engine.model.outcome import Result
 from engine.model.record import Record
@@ -17,8 +17,14 @@ from engine.model.write import Past, Write
 from engine.rotate.gate import Overtaken
 from engine.rotate.issuing import Issuing
 from engine.rotate.subject import Subject
+from engine.rotate.under_lease import CALL_SECONDS
 from engine.secret import Draft, SecretVersion
 
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the tries of what a changed single slot waits for."""
+TO_SET_BACK = CALL_SECONDS + 10.0
+"""How long a lease must last for a single slot to be set back: its call, and what precedes it."""
+ARRIVING_SECONDS = 5.0
 DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FROM)
 """The tags that decide whether a secret is rotated, and at which source."""
 
@@ -61,20 +67,17 @@ class Publishing:
         draft = self._draft(secret, issued, overlap)
         job = at.parts.job(secret, at.managed)
         rollback, missed = at.rollback(job), list[RekeyError]()
+        async with rollback.on(secret, issued, (RekeyError,), proven=True):
+            await self._announced(secret, issued, draft)
         async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
-            await self._announce(secret, issued, draft)
             missed = await at.replicas.write(secret.ref, issued.fields, draft)
             if missed and not at.single:
                 raise missed[0]
         # What a replica holds is not lost: the next try reads it from there.
         copied = len(missed) < len(at.managed.replicas)
-        final: tuple[type[RekeyError], ...] = (
-            (Overtaken,) if copied else (PermanentError, Overtaken)
-        )
-        async with rollback.on(secret, issued, final, proven=True):
-            published = await at.gate.publish(
-                secret, draft, check=lambda now: self._still_asked(secret, now)
-            )
+        final: type[RekeyError] = Overtaken if copied else RekeyError
+        async with rollback.on(secret, issued, (final,), proven=True):
+            published = await self._write(secret, draft)
         at.progress.new_version = at.progress.proven = published.version
         at.sight.audited = True
         at.progress.done(result, reason, at.managed)
@@ -83,6 +86,35 @@ class Publishing:
             # The source has a new password already, so the secret could not wait for the replica.
             raise missed[0]
         return published
+
+    async def _announced(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
+        """Announce the version. For a single slot, which has changed already, try while there is time."""
+        at = self.at
+        for pause in PAUSES if at.single else ():
+            try:
+                return await self._announce(secret, issued, draft)
+            except (LeaseUnavailable, Overtaken):
+                raise
+            except TransientError:
+                if not at.lease.lasts(pause + TO_SET_BACK):
+                    raise
+            await at.parts.clock.sleep(pause)
+        return await self._announce(secret, issued, draft)
+
+    async def _write(self, secret: SecretVersion, draft: Draft) -> SecretVersion:
+        """Publish the version, once: what gave no answer may have arrived."""
+        at = self.at
+        try:
+            return await at.gate.publish(
+                secret, draft, check=lambda now: self._still_asked(secret, now)
+            )
+        except (LeaseUnavailable, Overtaken):
+            raise
+        except TransientError:
+            if at.single:
+                # The vault may show it a moment later. If not, the only slot is set back.
+                await at.parts.clock.sleep(ARRIVING_SECONDS)
+            raise
 
     async def _announce(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
         at = self.at

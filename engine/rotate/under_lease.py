@@ -32,6 +32,8 @@ CALL_SECONDS = 20.0
 
 It is shorter than a lease, so Rekey never waits for an answer without one.
 """
+FRESH_SECONDS = 45.0
+"""How long a lease must last when a single slot is about to be changed."""
 LOOK_SECONDS = 240.0
 """How long after a change of uncertain effect the source is looked at, until it is certain."""
 MOST_LOOKS = 2000
@@ -87,13 +89,17 @@ class UnderLease:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
         if record != self.leases[0].record:
             await self.ensure(CALL_SECONDS)
-            async with asyncio.timeout(CALL_SECONDS):
+            async with _in_time("writing the record"):
                 await self.leases[0].write(record)
         self._learned = None
 
+    def lasts(self, seconds: float) -> bool:
+        """Return whether every lease lasts this long, without a call."""
+        return all(lease.remaining > seconds for lease in self.leases)
+
     async def ensure(self, seconds: float) -> None:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
-        if all(lease.remaining > seconds for lease in self.leases):
+        if self.lasts(seconds):
             return
         if self._rests and (left := self._rests - self.parts.clock.monotonic()) > 0:
             # Azure has named a time, and an earlier try would only put it off.
@@ -111,14 +117,8 @@ class UnderLease:
         """Bound a call that changes something, so that it ends while the lease lasts."""
         await self.ensure(CALL_SECONDS)
         with self.parts.reporter.step(step):
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    yield
-            except TimeoutError:
-                raise TransientError(
-                    f"{step} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect",
-                    code="NoAnswer",
-                ) from None
+            async with _in_time(step):
+                yield
 
     async def begin(
         self,
@@ -138,6 +138,8 @@ class UnderLease:
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         if look_after is not None:
             self._not_again_at_once(now)
+            # What fails after the change is tried again, or set back, while this lease lasts.
+            await self.ensure(FRESH_SECONDS)
         self._before = self._before or self.record
         earlier = self.record.asked if self.record.touched == touched else None
         asked = (earlier or now) if kind else None
@@ -274,6 +276,19 @@ class UnderLease:
                 error.what, where=error.where, fix=error.fix, code=error.code
             ) from None
         return replace(record, look_at=now + timedelta(seconds=seconds))
+
+
+@asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    """End a call while the lease lasts; raises TransientError."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            yield
+    except TimeoutError:
+        raise TransientError(
+            f"{what} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect",
+            code="NoAnswer",
+        ) from None
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from engine.errors import LeaseUnavailable, RekeyError, TransientError
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
-from engine.secret import SecretVersion
+from engine.secret import SecretVersion, Sensitive
 
 LOST = "the source may hold a password that nobody knows"
 
@@ -65,6 +65,9 @@ class Rollback:
         """
         try:
             yield
+        except LeaseUnavailable:
+            # Another worker may have set, and published, another password since.
+            raise
         except errors as error:
             problem: RekeyError = error
         else:
@@ -101,12 +104,13 @@ class Rollback:
         """Set the source back to what the vault holds; say what came of it."""
         rotator = self.parts.rotator(self.managed)
         assert isinstance(rotator, Undo)  # noqa: S101 - for the type
-        # Perhaps a person has written it meanwhile. A disabled version has no value.
-        current = await self.parts.vaults.read(secret.ref)
-        password = self.parts.held(current, self.managed)
+        password = await self._held_now(secret, proven=proven)
         if password is None:
             return f"somebody has written a version in the meantime, and {LOST}"
         new = issued.fields[self.managed.rotator.value_field]
+        if password == new:
+            self.lease.is_lost = False
+            return "the vault holds the new password"
         accepts = self.parts.rotator(self.managed).accepts
         if proven and not await accepts(self.job.source, issued.credential_id, new):
             self.lease.is_lost = False
@@ -117,3 +121,17 @@ class Rollback:
         # Whoever dies before this is written proves it with the next look.
         self.lease.learn(replace(self.lease.record, blind=False))
         return "what the vault holds was set back"
+
+    async def _held_now(self, secret: SecretVersion, *, proven: bool) -> Sensitive | None:
+        """Return what the vault holds; None if nobody can tell.
+
+        Perhaps a person has written it meanwhile. A disabled version has no value. A vault that
+        gives no answer showed it under this very lease, just before the change; what a person does
+        at the source after that is seen there.
+        """
+        try:
+            return self.parts.held(await self.parts.vaults.read(secret.ref), self.managed)
+        except TransientError:
+            if not proven:
+                raise
+            return self.job.held
