@@ -108,10 +108,11 @@ class Service:
         """Order a sweep of every vault; `status` is the timer's ScheduleStatus."""
         if past_due:
             log.warning("this sweep is late: the app was not running when it was due")
+        covered = {last.vault: last.covered for last in await self.watch.sweeps()}
         for vault in self.engine.policy.scopes:
-            await self.queue.post_sweep(
-                SweepOrder.by_schedule(vault, status, self.engine.clock.now())
-            )
+            now = self.engine.clock.now()
+            order = SweepOrder.by_schedule(vault, status, now, covered.get(vault))
+            await self.queue.post_sweep(order)
         await self.watch.measure()
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:

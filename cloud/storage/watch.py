@@ -52,16 +52,14 @@ class Record:
     """Whether any sweep of it ever finished."""
     ended: datetime | None = None
     """The end of its last sweep; None if there was none, or an earlier release wrote the record."""
+    covered: datetime | None = None
+    """Until when that sweep covered what falls due; None as for `ended`."""
 
     def to_json(self) -> bytes:
         """Return the content of the blob."""
-        ended = self.ended.isoformat() if self.ended else None
-        data = {
-            "vault": self.vault,
-            "due": self.due.isoformat(),
-            "swept": self.swept,
-            "ended": ended,
-        }
+        times = {"due": self.due, "ended": self.ended, "covered": self.covered}
+        shown = {name: moment.isoformat() if moment else None for name, moment in times.items()}
+        data = {"vault": self.vault, "swept": self.swept, **shown}
         return json.dumps(data).encode()
 
     @classmethod
@@ -69,10 +67,12 @@ class Record:
         """Return the record in a blob; for an unreadable one the sweep is long overdue."""
         try:
             data = json.loads(text)
-            ended = datetime.fromisoformat(data["ended"]) if data.get("ended") else None
-            return cls(
-                vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended
+            ended, covered = (
+                datetime.fromisoformat(data[name]) if data.get(name) else None
+                for name in ("ended", "covered")
             )
+            due = datetime.fromisoformat(data["due"])
+            return cls(vault, due, swept=bool(data["swept"]), ended=ended, covered=covered)
         except (ValueError, TypeError, LookupError):
             return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
 
@@ -100,7 +100,7 @@ class AppWatch:
         now = self._clock.now()
         due = max(order.until + order.period, now)
         try:
-            record = Record(order.vault, due, swept=True, ended=now)
+            record = Record(order.vault, due, swept=True, ended=now, covered=order.until)
             await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
         except RekeyError as error:
             log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
@@ -137,7 +137,10 @@ class AppWatch:
         except RekeyError as error:
             log.warning("the times of the last sweeps cannot be read: %s", error)
             return []
-        return [LastSweep(record.vault, record.ended, record.due) for record in records if record]
+        known = (record for record in records if record)
+        return [
+            LastSweep(record.vault, record.ended, record.due, record.covered) for record in known
+        ]
 
     async def record(self, vault: str) -> Record:
         """Return the record of a vault.

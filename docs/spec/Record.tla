@@ -203,13 +203,16 @@ Target(w) ==
 \* A single slot is changed only after a look has been posted.
 Promised == IF Strategy = "one" /\ Rule("follow") THEN Posted(jobs, "look") ELSE jobs
 
+\* So is it after a fresh read only: whoever sets it back may rely on that.
+Unread(w) == Strategy = "one" /\ Rule("gate") /\ \E r \in Reads: r # view[w]
+Fresh(w) == Strategy # "one" \/ ~Rule("gate") \/ view[w] \in Reads
 Issue(w) ==
   /\ at[w] = "issue"
-  /\ \/ lease # w /\ GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
-     \/ /\ lease = w /\ last' = last + 1 /\ held' = [held EXCEPT ![Target(w)] = last + 1]
+  /\ \/ (lease # w \/ Unread(w)) /\ GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
+     \/ /\ lease = w /\ Fresh(w) /\ last' = last + 1 /\ held' = [held EXCEPT ![Target(w)] = last + 1]
         /\ made' = [made EXCEPT ![w] = last + 1] /\ Go(w, "prove") /\ jobs' = Promised
         /\ UNCHANGED <<lease, job, view, net, left>>
-     \/ /\ lease = w /\ Spend("late") /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "add"]
+     \/ /\ lease = w /\ Fresh(w) /\ Spend("late") /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "add"]
                                                             ELSE [do |-> "set", s |-> Target(w)]}
         /\ GiveUp(w) /\ UNCHANGED <<held, last>>
   /\ UNCHANGED <<vault, rec, history, revoked>>
@@ -266,18 +269,24 @@ Publish(w) ==
              /\ Go(w, After(w)) /\ view' = [view EXCEPT ![w] = Newest + 1]
              /\ made' = (IF After(w) = "refused" THEN [made EXCEPT ![w] = Leak] ELSE made)
              /\ UNCHANGED <<lease, jobs, job, net, left>>
-          \/ /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED ver
+          \/ \* It gave no answer. A single slot is set back, unless it has arrived by then.
+             /\ Spend("late") /\ UNCHANGED ver
+             /\ \/ GiveUp(w)
+                \/ Strategy = "one" /\ Go(w, "undo") /\ UNCHANGED <<lease, jobs, job, view, made>>
              /\ net' = net \cup {[do |-> "put", c |-> made[w], s |-> SlotOf(made[w]), from |-> view[w]]}
   /\ UNCHANGED <<source, shown, copy, consent, tag, rec, history>>
 
-\* Set back at the source what the vault holds, unless a person has changed it meanwhile.
+\* Set back at the source what the vault holds, unless a person has changed it meanwhile. A vault that
+\* gives no answer (0) has shown it just before the change; what was proven must still be accepted.
+Outage == 0
 Undo(w) ==
   /\ at[w] = "undo"
-  /\ \E r \in Reads:
+  /\ \E r \in Reads \cup {Outage}:
        LET old == ver[view[w]].c
            \* What leaked is not set back by whoever knows of it: from the record, or its own message.
-           unwanted == IF rec.leak # 0 \/ job[w] = "incident" THEN {Leak} ELSE {} IN
-       IF lease = w /\ (r = view[w] \/ ~Rule("undo")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
+           unwanted == IF rec.leak # 0 \/ job[w] = "incident" THEN {Leak} ELSE {}
+           is_last == r = view[w] \/ (r = Outage /\ made[w] \in proven /\ Alive(made[w])) IN
+       IF lease = w /\ (is_last \/ ~Rule("undo")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
        THEN \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
             \/ Spend("late") /\ net' = net \cup {[do |-> "back", c |-> old]} /\ UNCHANGED held
        ELSE UNCHANGED <<held, net, left>>

@@ -16,3 +16,5 @@ class LastSweep:
     """When its last sweep finished; None if none did or it is not known."""
     due: datetime
     """When the next one is due."""
+    covered: datetime | None = None
+    """Until when sweeps that finished have covered what falls due; None if it is not known."""

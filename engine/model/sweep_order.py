@@ -69,13 +69,21 @@ class SweepOrder:
     """Where an interrupted sweep continues; None at the start."""
 
     @classmethod
-    def by_schedule(cls, vault: str, status: Mapping[str, str], now: datetime) -> SweepOrder:
+    def by_schedule(
+        cls,
+        vault: str,
+        status: Mapping[str, str],
+        now: datetime,
+        covered: datetime | None = None,
+    ) -> SweepOrder:
         """Derive the times from a timer's ScheduleStatus (`Last`, `Next`).
 
-        A time that is missing counts as one hour from now.
+        A time that is missing counts as one hour from now. What sweeps have not `covered` since,
+        because they failed, is made up for: a day of it at most.
         """
         last, following = _time(status.get("Last")), _time(status.get("Next"))
-        since = max(last, now - DAY) if last and last < now else now - HOUR
+        last = last if last and last < now else now - HOUR
+        since = max(min(last, covered or last), now - DAY)
         return cls(vault, since, now, following - now if following and following > now else HOUR)
 
     @classmethod

@@ -31,8 +31,7 @@ POLLING: Mapping[str, Any] = {
 }
 """Options of a poll: the next one is its retry."""
 PAUSES = (0.5, 1.0, 1.0, 2.0)
-"""Seconds before each of the first polls, where the server does not say; the last one holds for all
-others."""
+"""Seconds before each of the first polls, at least; the last one holds for all others."""
 WITHIN_CALL = 12.0
 """Seconds for which a change is followed by the call that began it: less than
 engine.rotate.under_lease.CALL_SECONDS leaves for polls."""
@@ -144,7 +143,8 @@ class LongChange[P: Server](ABC):
         rest: Running | None = operation
         while rest:
             usual = next(pauses)
-            pause = usual if rest.pause is None else rest.pause
+            # A server may ask for no pause at all, however long its change takes.
+            pause = max(usual, rest.pause or 0.0)
             if self._clock.monotonic() + pause > deadline:
                 break
             await self._clock.sleep(pause)

@@ -141,6 +141,16 @@ class Deployment:
             if name.startswith(RECORDS)
         }
 
+    def forget_sources(self) -> None:
+        """Somebody deletes the records of all sources."""
+        service = next(
+            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
+        )
+        for (account, _), container in service.containers.held.items():
+            if account == self.host.account:
+                for name in [name for name in container.blobs if name.startswith(RECORDS)]:
+                    del container.blobs[name]
+
     def lose_records(self) -> None:
         """Somebody deletes all that the app's own storage holds."""
         service = next(

@@ -338,3 +338,19 @@ async def test_a_dead_worker_costs_a_single_slot_hardly_more_than_its_lease(
     assert stage.app.strikes.deaths == 1
     assert secret.works
     assert len(secret.versions) == 2
+
+
+async def test_the_audit_of_a_secret_without_a_record_is_made_up_for_after_a_sweep_that_failed(
+    stage: Stage,
+) -> None:
+    """Nothing says when it was audited last; its time of day fell into the sweep that failed."""
+    secret, account = stage.storage(days_left=60), stage.account()
+    await stage.run_a_day()
+    await stage.run_for(hours=_hours_to_next_audit(stage, secret))
+    stage.app.forget_sources()
+    account.regenerate(secret.tags["CredentialId"])
+    stage.watch()
+    failing = stage.outage(listing, timedelta(minutes=59, seconds=59))
+    await stage.run_for(hours=3)
+    assert failing.struck
+    assert secret.works, "the audit was lost for a day"

@@ -203,3 +203,15 @@ async def test_a_throttle_that_does_not_say_how_long_or_too_little_parks_nothing
     await stage.run_for(hours=2)
     assert not stage.of(secret, "parked")
     assert len(secret.versions) == 2
+
+
+async def test_a_server_that_asks_for_no_pause_is_not_asked_again_at_once(stage: Stage) -> None:
+    """It goes on with its change for a minute, and answers each look with `Retry-After: 0`."""
+    secret = stage.sql("admin")
+    stage.server.operation_time, stage.server.retry_after = MINUTE, 0
+    looks = to("GET", path="serverazureasyncoperation")
+    stage.before(looks, lambda: stage.clock.advance(0.02), times=100_000)
+    await stage.rotate(secret)
+    assert len(secret.versions) == 2
+    assert secret.works
+    assert stage.calls(looks) <= 60
