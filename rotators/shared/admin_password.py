@@ -14,7 +14,6 @@ from typing import ClassVar, Protocol
 from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.shared.in_doubt import doubt_of
 from rotators.shared.long_change import LongChange, Server
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_more_than_password
@@ -84,7 +83,7 @@ class AdminPassword[P: Server](ABC):
         user, accepted = (self.checked(known), True) if known else await self._ready(job, place)
         password = fresh_password(user)
         fields = await self.access.fields(place, job.options, user, password)
-        doubt = await doubt_of(self.change.begin(place, user, password))
+        doubt = await self.change.begin(place, user, password)
         return Issued(user, fields, supersedes=None, restorable=accepted, doubt=doubt)
 
     async def preflight(self, job: Job) -> None:
@@ -115,7 +114,8 @@ class AdminPassword[P: Server](ABC):
         """Set the password that the vault holds, and follow that change to its end."""
         place = self.place_of(job.source)
         user = self.checked(job.held_id) if job.held_id else await self._administrator(job, place)
-        await self.change.begin(place, user, held)
+        if doubt := await self.change.begin(place, user, held):
+            raise doubt
         await self.change.settle(place)
 
     async def retire(

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cloud.azure import call
 from cloud.rest.client import decoded
 from cloud.waiting import retry_after
-from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    Throttled,
+    TransientError,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 
@@ -38,6 +45,8 @@ engine.rotate.under_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202
+UNKNOWN = frozenset({"InternalServerError", "OperationTimedOut"})
+"""Codes of answers that do not say whether the change is made. Every other one refuses it."""
 FAILED = frozenset({"failed", "canceled", "cancelled"})
 
 
@@ -86,16 +95,22 @@ class LongChange[P: Server](ABC):
         del code, place
         return None
 
-    async def begin(self, place: P, user: str, password: Sensitive) -> None:
-        """Ask for the change and follow it for a while.
+    async def begin(self, place: P, user: str, password: Sensitive) -> TransientError | None:
+        """Ask for the change and follow it for a while. What still runs then is left to `settle`.
 
-        What still runs then is left to `settle`.
+        Returns why nobody knows whether the server took it, where its answer was lost.
         """
         self._running.pop(place.server_id, None)
         deadline = self._clock.monotonic() + WITHIN_CALL
-        operation = await self._ask(place, user, password)
+        try:
+            operation = await self._ask(place, user, password)
+        except TransientError as error:
+            if isinstance(error, Throttled) or error.code in self.passing - UNKNOWN:
+                raise
+            return error
         if operation and (rest := await self._follow(place, operation, deadline)):
             self._running[place.server_id] = rest
+        return None
 
     async def settle(self, place: P) -> None:
         """Follow what `begin` left running to its end; TransientError if that does not come."""
