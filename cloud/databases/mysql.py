@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 PORT = 3306
 ANYWHERE = "%"
 """The host of an account that may sign in from everywhere."""
-LOCK_LIMIT = f"SET SESSION lock_wait_timeout = {int(STATEMENT_SECONDS)}"
+LIMITS = "SET SESSION lock_wait_timeout = {0}, wait_timeout = {0}".format(int(STATEMENT_SECONDS))
+"""The server ends a session that idles. So a process that freezes before it sends its statement,
+and thaws once its lease is over, changes nothing any more."""
 ALTER = "ALTER USER %s@%s IDENTIFIED BY %s"
 ACCOUNT = "SELECT plugin FROM mysql.user WHERE user = %s AND host = %s"
 WITH_PASSWORD = frozenset(
@@ -47,8 +49,8 @@ READ_ONLY = (1290, 1836)
 DISABLED = (3118, 4151, 1820, 1862)
 """Locked (of MySQL, of MariaDB), and an expired password (at a statement, at a sign-in)."""
 UNREACHED, NO_TLS = (2002, 2003, 2005), 2026
-PASSING = (1040, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 3024)
-"""Too many connections, a shutdown, a blocked host, networks, locks, limits, time-outs."""
+PASSING = (1040, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 3024, 4031)
+"""Too many connections, a shutdown, a blocked host, networks, locks, limits, time-outs, an idle session."""
 
 
 class MySqlServers:
@@ -155,7 +157,7 @@ def _connected(
         host=host, port=port, user=name, password=password.reveal().encode(), database=database,
         ssl=verified_tls(), charset="utf8mb4", connect_timeout=int(LOGIN_SECONDS),
         read_timeout=int(STATEMENT_SECONDS) + 1, write_timeout=int(STATEMENT_SECONDS),
-        init_command=LOCK_LIMIT, autocommit=True, program_name="rekey",
+        init_command=LIMITS, autocommit=True, program_name="rekey",
     )  # fmt: skip
     try:
         work(connection)

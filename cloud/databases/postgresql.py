@@ -64,12 +64,17 @@ class PostgresServers:
     async def set_password(
         self, server: str, operator: Operator, login: str, password: Sensitive
     ) -> None:
-        """Send the password's verifier in one statement."""
+        """Send the password's verifier in one statement.
+
+        The server ends a session that idles inside a transaction. So a process that freezes before
+        it sends the statement, and thaws once its lease is over, changes nothing any more.
+        """
         latest = time.monotonic() + SENT_WITHIN
         statement = _alter(login, verifier(password))
         async with _operating(server, operator, login) as connection:
+            await connection.execute("BEGIN")
             refuse_late(time.monotonic(), latest, server)
-            await connection.execute(statement)
+            await connection.execute(f"{statement}; COMMIT")
 
 
 def identifier(name: str) -> str:

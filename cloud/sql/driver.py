@@ -146,7 +146,10 @@ def _nothing(connection: Any) -> Row:
 def refuse_late(now: float, latest: float, where: str) -> None:
     """Raise TransientError if it is too late to send a statement.
 
-    The lease may have ended, and another worker may have it.
+    The lease may have ended, and another worker may have it. A process that freezes right after
+    this look still sends T-SQL: no deadline can stand beside ALTER LOGIN, which must be the only
+    statement in its batch (https://msdn.microsoft.com/library/azure/ee336254). The engine then
+    has the source looked at as soon as the process thaws. PostgreSQL and MySQL end the session.
     """
     if now > latest:
         problem = TransientError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from engine.errors import (
     LeaseUnavailable,
     NeedsHuman,
     PermanentError,
+    RekeyError,
     SourceBusy,
     TransientError,
 )
@@ -72,6 +73,8 @@ class UnderLease:
     """Until when no lease is renewed, by the monotonic clock."""
     is_lost: bool = False
     """This run has left the source with a password that nobody knows, however it ends."""
+    ref: SecretRef | None = None
+    """The secret for which the leases are held; None where none is."""
 
     @property
     def record(self) -> Record:
@@ -116,9 +119,27 @@ class UnderLease:
     async def changing(self, step: str) -> AsyncIterator[None]:
         """Bound a call that changes something, so that it ends while the lease lasts."""
         await self.ensure(CALL_SECONDS)
-        with self.parts.reporter.step(step):
-            async with _in_time(step):
-                yield
+        try:
+            with self.parts.reporter.step(step):
+                async with _in_time(step):
+                    yield
+        finally:
+            if self.ref and not self.lasts(0):
+                await self._look_now(self.ref, step)
+
+    async def _look_now(self, ref: SecretRef, step: str) -> None:
+        """Have the source looked at: this process froze, and its call came after the lease.
+
+        Another worker may have set, and published, something else meanwhile. Whoever looks does
+        not leave it to a later look.
+        """
+        reason = f"{step} came after the lease"
+        look = WorkItem(
+            ref, "audit", trigger="sweep", requested_by="rekey", reason=reason,
+            source=self.source, follow_up=1, waited=1,
+        )  # fmt: skip
+        with suppress(RekeyError):
+            await self.parts.queue.post_rotation(look)
 
     async def begin(
         self,
@@ -308,4 +329,4 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Und
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None
-        yield UnderLease(parts, source, tuple(leases))
+        yield UnderLease(parts, source, tuple(leases), ref=owner)

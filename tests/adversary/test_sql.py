@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -68,6 +68,30 @@ async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(
     assert stage.calls(alter) == frozen[0], "a statement was sent without the lease"
     await stage.run_for(hours=1)
     assert secret.works
+
+
+@pytest.mark.parametrize("kind", ["login", "user", "two logins"])
+async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_looked_for_at_once(
+    stage: Stage, kind: str
+) -> None:
+    """It froze after the last look at its clock; meanwhile another worker may have rotated."""
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    thawed: list[datetime] = []
+
+    def freeze() -> None:
+        stage.clock.advance(71)
+        thawed.append(stage.clock.now())
+
+    stage.before(lambda sent: alter(sent) and b'"ALTER ' in sent.body, freeze)
+    stage.post(secret, version=secret.current.version, force=True, compromised=True)
+    await stage.run_for(seconds=80)
+    assert thawed
+    audits = [moment for moment, item in stage.app.host.delivered if item["action"] == "audit"]
+    assert thawed[0] in audits
+    await stage.run_for(hours=2)
+    assert secret.works
+    assert stage.longest_refusal(secret, since=thawed[0]) <= timedelta(seconds=10)
 
 
 @pytest.mark.parametrize("kind", ["login", "user", "admin"])

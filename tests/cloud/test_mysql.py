@@ -244,17 +244,19 @@ async def test_a_server_without_tls_gets_no_password(
     assert "Connect" not in unencrypted.log()
 
 
-def test_a_statement_waits_no_longer_for_a_lock_than_the_client(
+def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_than_the_client(
     mariadb: MariaDb, user: str
 ) -> None:
+    """A process that freezes before its statement finds its session ended by the server."""
+
     def read(connection: object) -> None:
         with connection.cursor() as cursor:  # type: ignore[attr-defined]
-            cursor.execute("SELECT @@lock_wait_timeout")
-            limits.append(cursor.fetchone()[0])
+            cursor.execute("SELECT @@lock_wait_timeout, @@wait_timeout")
+            limits.extend(cursor.fetchone())
 
     limits: list[int] = []
     _connected(mariadb.server, None, user, Sensitive(FIRST), read)
-    assert limits == [5]
+    assert limits == [5, 5]
 
 
 @pytest.mark.parametrize(

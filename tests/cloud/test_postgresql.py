@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cloud.databases import problems
-from cloud.databases.postgresql import PostgresServers, identifier
+from cloud.databases.postgresql import SETTINGS, PostgresServers, identifier
 from cloud.databases.servers import Operator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.secret import Sensitive
@@ -88,6 +89,19 @@ async def test_no_password_stands_in_what_the_server_logs(
     await POSTGRES.set_password(postgresql.server, APP, role, Sensitive("Unl0gged-value"))
     assert f'ALTER ROLE "{role}" PASSWORD \'SCRAM-SHA-256$' in postgresql.log()
     assert "Unl0gged-value" not in postgresql.log()
+
+
+async def test_a_process_that_freezes_before_its_statement_changes_nothing_any_more(
+    postgresql: PostgreSql, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has seen that there is time, and thaws when the server has ended its idle session."""
+    monkeypatch.setitem(SETTINGS, "idle_in_transaction_session_timeout", "50")
+    monkeypatch.setattr("cloud.databases.postgresql.refuse_late", lambda *_: time.sleep(1))
+    error = await problem_of(
+        POSTGRES.set_password(postgresql.server, APP, role, Sensitive("Fr0zen-value"))
+    )
+    assert isinstance(error, TransientError)
+    await sign_in(postgresql, role, FIRST)
 
 
 async def test_a_rehearsal_changes_nothing(postgresql: PostgreSql, role: str) -> None:

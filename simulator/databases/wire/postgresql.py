@@ -79,11 +79,13 @@ def _serve(client: Client, wire: ssl.SSLSocket, stream: BinaryIO) -> None:
 
 def _run(client: Client, text: str) -> bytes:
     """Set a password; inside a transaction that is rolled back only see whether that could be."""
+    if text == "BEGIN":
+        return _message(b"C", b"BEGIN\0") + _ready()
     match = ALTER.search(text)
     rehearsed = text.startswith("BEGIN;")
     role = match["role"].replace('""', '"') if match else ""
     refused = client.alter(role, None if rehearsed else match["kept"]) if match else "no_login"
-    commands = [b"BEGIN", b"ALTER ROLE", b"ROLLBACK"] if rehearsed else [b"ALTER ROLE"]
+    commands = [b"BEGIN", b"ALTER ROLE", b"ROLLBACK"] if rehearsed else [b"ALTER ROLE", b"COMMIT"]
     done = b"".join(_message(b"C", command + b"\0") for command in commands)
     return (_error(refused) if refused else done) + _ready()
 
