@@ -49,7 +49,10 @@ class EmptyAzure(Account):
             return self.handle(request)
         if not base:
             return json_response(503, {"error": "the host starts"})
-        return await _handed_on(base, request)
+        try:
+            return await _handed_on(base, request)
+        except aiohttp.ClientError as error:
+            return json_response(502, {"error": f"the host does not answer: {error}"})
 
 
 async def _handed_on(base: str, request: Request) -> Response:

@@ -26,6 +26,7 @@ class LateClock:
 
     def __init__(self, behind: timedelta = BEHIND) -> None:
         self._behind = behind
+        self._jumped = timedelta(0)
 
     def now(self) -> datetime:
         """Return the time, aware, in UTC."""
@@ -37,7 +38,12 @@ class LateClock:
 
     def catch_up(self) -> None:
         """Go on with the real time."""
+        self._jumped += self._behind
         self._behind = timedelta(0)
+
+    def waited(self) -> datetime:
+        """Return the time as somebody counts who has waited all the while."""
+        return self.now() - self._jumped
 
 
 class ClockService:
@@ -58,4 +64,4 @@ class ClockService:
     def handle(self, request: Request) -> Response:
         """Let the seconds in the query pass, if any, and return the time."""
         self._clock.advance(float(request.query.get("seconds", "0")))
-        return json_response(200, {"now": self._clock.now().isoformat(), "busy": self._busy()})
+        return json_response(200, {"now": self._clock.waited().isoformat(), "busy": self._busy()})
