@@ -7,11 +7,12 @@ deployment, and be refused.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cli.session import SLOW
 from cloud.settings import ARM_ENDPOINT
-from scripts.az import cloud
+from scripts.az import AzError, cloud
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -47,5 +48,7 @@ def arm_endpoint() -> str:
     """
     named = os.environ.get(ARM, "")
     if not named and os.environ.get(CHOICE, OF_AZ) == OF_AZ:
-        named = str(cloud()["endpoints"]["resourceManager"])
+        # Without `az` there is no sign-in either, and its first use says so.
+        with suppress(AzError, FileNotFoundError):
+            named = str(cloud()["endpoints"]["resourceManager"])
     return (named or ARM_ENDPOINT).rstrip("/")
