@@ -8,6 +8,7 @@ CLI itself. Only a browser is not there to sign in with.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,10 +101,11 @@ def test_three_commands_lead_from_an_empty_account_to_the_first_rotation(
     assert deployed.person.secret.value == azure.accounts["shopdata"].keys["key2"].value
 
 
-def test_the_commands_are_those_that_the_page_leads_through(deployed: Deployed) -> None:
-    del deployed
+def test_the_commands_are_those_that_the_pages_lead_through() -> None:
     page = (ROOT / "docs" / "deploy.md").read_text()
     assert f"    az login\n    {INIT}\n    {DEPLOY}\n" in page
+    assert re.search(r"    azd auth login\n    git clone .*\n    azd up\n", page)
+    assert "    azd auth login\n        azd up\n" in (ROOT / "docs" / "quickstart.md").read_text()
 
 
 @pytest.mark.parametrize(
