@@ -18,6 +18,7 @@ from engine.rotate.gate import Overtaken
 from engine.rotate.issuing import Issuing
 from engine.rotate.subject import Subject
 from engine.rotate.under_lease import CALL_SECONDS
+from engine.rotate.undo import NO_ANSWER
 from engine.secret import Draft, SecretVersion
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -67,7 +68,7 @@ class Publishing:
         draft = self._draft(secret, issued, overlap)
         job = at.parts.job(secret, at.managed)
         rollback, missed = at.rollback(job), list[RekeyError]()
-        async with rollback.on(secret, issued, (RekeyError,), proven=True):
+        async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
             await self._announced(secret, issued, draft)
         async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
             missed = await at.replicas.write(secret.ref, issued.fields, draft)
@@ -95,10 +96,11 @@ class Publishing:
                 return await self._announce(secret, issued, draft)
             except (LeaseUnavailable, Overtaken):
                 raise
-            except TransientError:
-                if not at.lease.lasts(pause + TO_SET_BACK):
+            except TransientError as error:
+                longer = max(pause, error.retry_after or 0.0)
+                if not at.lease.lasts(longer + TO_SET_BACK):
                     raise
-            await at.parts.clock.sleep(pause)
+            await at.parts.clock.sleep(longer)
         return await self._announce(secret, issued, draft)
 
     async def _write(self, secret: SecretVersion, draft: Draft) -> SecretVersion:
@@ -110,8 +112,8 @@ class Publishing:
             )
         except (LeaseUnavailable, Overtaken):
             raise
-        except TransientError:
-            if at.single:
+        except TransientError as error:
+            if at.single and error.code != NO_ANSWER:
                 # The vault may show it a moment later. If not, the only slot is set back.
                 await at.parts.clock.sleep(ARRIVING_SECONDS)
             raise

@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Undo
-from engine.errors import LeaseUnavailable, RekeyError, TransientError
+from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
+NO_ANSWER = "NoAnswer"
 LOST = "the source may hold a password that nobody knows"
 
 
@@ -57,11 +58,13 @@ class Rollback:
         errors: tuple[type[RekeyError], ...],
         *,
         proven: bool = False,
+        unsent: bool = False,
     ) -> AsyncIterator[None]:
         """Roll back a single-slot source after these errors, and add the result to the error.
 
         `proven`: the source has accepted what was issued. If it no longer does, a person has
-        changed it.
+        changed it. `unsent`: nothing of it has been sent to the vault, so that what the vault held
+        just before the change may be set back although it gives no answer.
         """
         try:
             yield
@@ -69,15 +72,25 @@ class Rollback:
             # Another worker may have set, and published, another password since.
             raise
         except errors as error:
+            if proven and error.code == NO_ANSWER and not unsent:
+                # What was sent to the vault may still arrive there, and would be dead.
+                raise
             problem: RekeyError = error
         else:
             return
         if self.parts.rotator(self.managed).single_slot(self.managed.settings):
-            problem = await self._back(secret, issued, problem, proven=proven)
+            unsent |= isinstance(problem, Throttled)
+            problem = await self._back(secret, issued, problem, proven=proven, unsent=unsent)
         raise problem
 
     async def _back(
-        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
+        self,
+        secret: SecretVersion,
+        issued: Issued,
+        problem: RekeyError,
+        *,
+        proven: bool,
+        unsent: bool,
     ) -> RekeyError:
         rotator = self.parts.rotator(self.managed)
         self.lease.is_lost = True
@@ -85,7 +98,10 @@ class Rollback:
             problem.add(LOST)
             return problem
         try:
-            problem.add(await self._set_back(secret, issued, proven=proven))
+            # Azure may have named a time, and an earlier read would only put it off.
+            rests = proven and bool(getattr(problem, "retry_after", None))
+            password = await self._held_now(secret, rests=rests, unread=proven and unsent)
+            problem.add(await self._set_back(issued, password, proven=proven))
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
             return problem
@@ -100,11 +116,10 @@ class Rollback:
             return again if passing else problem
         return problem
 
-    async def _set_back(self, secret: SecretVersion, issued: Issued, *, proven: bool) -> str:
+    async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
         """Set the source back to what the vault holds; say what came of it."""
         rotator = self.parts.rotator(self.managed)
         assert isinstance(rotator, Undo)  # noqa: S101 - for the type
-        password = await self._held_now(secret, proven=proven)
         if password is None:
             return f"somebody has written a version in the meantime, and {LOST}"
         new = issued.fields[self.managed.rotator.value_field]
@@ -122,16 +137,21 @@ class Rollback:
         self.lease.learn(replace(self.lease.record, blind=False))
         return "what the vault holds was set back"
 
-    async def _held_now(self, secret: SecretVersion, *, proven: bool) -> Sensitive | None:
+    async def _held_now(
+        self, secret: SecretVersion, *, rests: bool, unread: bool
+    ) -> Sensitive | None:
         """Return what the vault holds; None if nobody can tell.
 
         Perhaps a person has written it meanwhile. A disabled version has no value. A vault that
         gives no answer showed it under this very lease, just before the change; what a person does
         at the source after that is seen there.
         """
-        try:
-            return self.parts.held(await self.parts.vaults.read(secret.ref), self.managed)
-        except TransientError:
-            if not proven:
-                raise
-            return self.job.held
+        problem = TransientError("the vault cannot be read yet", where=str(secret.ref))
+        if not rests:
+            try:
+                return self.parts.held(await self.parts.vaults.read(secret.ref), self.managed)
+            except TransientError as error:
+                problem = error
+        if not unread:
+            raise problem
+        return self.job.held
