@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.decide.decision import due_at
 from engine.errands import errand
@@ -53,13 +53,15 @@ class Telling:
     async def earlier(self) -> None:
         """Report by itself the version that an earlier try published, if nobody has yet.
 
-        Nothing else will: what this item is about is something else.
+        Nothing else will: what this item is about is something else. So it says nothing of an
+        incident, which may not be over.
         """
         record = self.sight.record
         if not (record.untold and record.published):
             return
         self.progress.publishes_earlier(record.published.version)
         outcome = self.outcome(record.believed(self.sight.shown))
+        outcome = replace(outcome, item=replace(outcome.item, compromised=False))
         await self.parts.reporter.concluded(outcome)
         await errand.follow(self.parts, outcome)
         self.sight.told(outcome)
