@@ -114,7 +114,7 @@ class BlobLease:
             log.info("a lease ends by itself instead: %s", error)
 
 
-_TIMES = ("audited", "created", "published", "made", "waiting")
+_TIMES = ("audited", "created", "published", "made", "under", "waiting")
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:

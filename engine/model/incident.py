@@ -77,8 +77,7 @@ class Incident:
 
         Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
         """
-        is_new = record.made is not None and record.made >= self.since
-        return is_new and record.pending is None and not record.is_open
+        return record.made_since(self.since) and record.pending is None and not record.is_open
 
     def _is_named(self, ref: SecretRef) -> bool:
         return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())

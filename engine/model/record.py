@@ -321,6 +321,8 @@ class Listed:
     """When the version that Rekey published last was created."""
     made: datetime | None = None
     """When the credential that it holds was made."""
+    under: datetime | None = None
+    """The date of the incident under which it was made, if that was ahead of the app's clock."""
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with."""
 
@@ -336,6 +338,10 @@ class Listed:
         """
         return self.published == secret.created
 
+    def made_since(self, incident: datetime) -> bool:
+        """Return whether its credential was made after an incident began, or under that very one."""
+        return bool(self.made and self.made >= incident) or self.under == incident
+
     @classmethod
     def of(cls, record: Record) -> Listed:
         """Return what a listing shows of this record."""
@@ -349,6 +355,7 @@ class Listed:
             record.created,
             last.created if last else None,
             last.made if last else None,
+            last.under if last else None,
             record.waiting,
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
+from engine.model.record_text import YEARS
 from engine.secret import NAME, VERSION, SecretRef
 
 Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "tell"]
@@ -84,6 +86,15 @@ class WorkItem:
     def operation(self) -> str | None:
         """The id of the operation that replaces `version`."""
         return operation_id(self.ref, self.version) if self.version else None
+
+    @property
+    def began(self) -> datetime | None:
+        """When the incident began; None where no time is given, or none that can be read."""
+        try:
+            moment = datetime.fromisoformat(self.since)
+        except ValueError:
+            return None
+        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None
 
     @property
     def cause(self) -> str:

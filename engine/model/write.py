@@ -36,9 +36,10 @@ class Write:
     created: datetime | None = None
     """When the vault says the version was created."""
     born: datetime | None = None
-    """When its credential was made, if that was earlier than the write.
+    """When its credential was made, if not at the time of the write.
 
-    A restored credential is as old as the version that held it before.
+    A restored credential is as old as the version that held it before. One that was made under an
+    incident dated ahead of the app's clock has the incident's date.
     """
     original: str = ""
     """For a restored version: the version that held its value before."""
@@ -49,5 +50,14 @@ class Write:
 
     @property
     def made(self) -> datetime:
-        """When its credential was made."""
-        return self.born or self.at
+        """When its credential was made, by the app's clock."""
+        return min(self.born or self.at, self.at)
+
+    @property
+    def under(self) -> datetime | None:
+        """The date of the incident under which its credential was made, if that was ahead."""
+        return self.born if self.born and self.born > self.at else None
+
+    def made_since(self, incident: datetime) -> bool:
+        """Return whether its credential was made after an incident began, or under that very one."""
+        return self.made >= incident or self.under == incident

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.contract import Issued
 from engine.decide.draft import new_version
@@ -132,7 +132,7 @@ class Publishing:
             replaces,
             now,
             retire,
-            born=earlier.created if earlier else None,
+            born=earlier.created if earlier else self._ahead_of(now),
             original=str(earlier.version) if earlier else "",
             dead=at.single or at.progress.drifted,
             held=self._past(record, secret),
@@ -140,6 +140,11 @@ class Publishing:
         self._still_asked(secret, await at.gate.unchanged(secret))
         announced = record.announced(write, at.rotator.kind)
         await at.lease.write(replace(announced, healed=now) if at.progress.drifted else announced)
+
+    def _ahead_of(self, now: datetime) -> datetime | None:
+        """Return the date of the incident that this is done for, if clocks differ so that it is ahead."""
+        item = self.at.progress.item
+        return item.began if item.compromised and item.began and item.began > now else None
 
     def _past(self, record: Record, secret: SecretVersion) -> Past | None:
         at = self.at

@@ -152,9 +152,12 @@ class Sight:
         return self.record.believed(version)
 
     def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version, with a credential made before a moment."""
+        """Return whether Rekey published this version, with a credential made before an incident.
+
+        What was published under that very incident was not, whatever the clocks say.
+        """
         published = self.record.published
-        return bool(published and self.wrote(secret) and published.made < moment)
+        return bool(published and self.wrote(secret) and not published.made_since(moment))
 
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""

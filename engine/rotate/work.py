@@ -44,7 +44,7 @@ class Work:
     async def look(self) -> SecretVersion:
         """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
         secret = await self.sight.look()
-        if not (self.progress.item.compromised and self.progress.item.since):
+        if not (self.progress.item.compromised and self.progress.item.began):
             self.progress.item = self.progress.item.about(secret.version)
         published = self.record.published
         if self.record.untold and published and self.progress.result is None:
@@ -54,7 +54,7 @@ class Work:
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
         doomed, item = self.record.compromised, self.progress.item
-        if not doomed and item.compromised and item.since and item.version is None:
+        if not doomed and item.compromised and item.began and item.version is None:
             return replace(item, action="audit", compromised=False)
         if not doomed:
             return item

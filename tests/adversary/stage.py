@@ -94,6 +94,8 @@ class Deployment:
     watch: Callable[[], None]
     freeze_token: Callable[[], None] | None = None
     """Called while the app waits for a token for a database: what a frozen thread would do."""
+    ahead: timedelta = timedelta()
+    """How far the clock of a process that starts is ahead of the world's."""
     identity: Principal = field(init=False)
     strikes: Strikes = field(init=False)
     host: Host = field(init=False)
@@ -117,7 +119,7 @@ class Deployment:
             Settings.read(self.settings),
             env={},
             identity=FreezingCredential(self),
-            clock=RigClock(self.clock),
+            clock=AheadClock(self.clock, self.ahead),
             options={"transport": SimulatedTransport(self.world, self.strikes, self.clock)},
             sql=SimulatedSqlServers(self.world, self.strikes),
         )
@@ -161,6 +163,14 @@ class Deployment:
             held for (account, _), held in containers.items() if account == self.host.account
         ]:
             container.blobs.clear()
+
+
+class AheadClock(RigClock):
+    """The clock of an instance, which may be ahead of the vault's."""
+
+    def __init__(self, clock: VirtualClock, ahead: timedelta) -> None:
+        super().__init__(clock)
+        self.now = lambda: clock.now() + ahead
 
 
 class FreezingCredential(SimulatedCredential):

@@ -44,6 +44,9 @@ class Records:
         for listed in self.listed:
             yield listed
 
+    async def peek(self, source: str) -> None:
+        """Show no record without its lease."""
+
 
 def listed(rig: Rig, **known: Any) -> Listed:
     """Return what a listing shows of the usual account."""

@@ -1,0 +1,99 @@
+"""An incident whose time is ahead, as the clock that it was taken from, or cannot be read."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from engine.model.incident import Incident
+from engine.model.sweep_order import SweepOrder
+from tests.adversary.stage import Stage
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("ahead", [MINUTE, 5 * MINUTE, 90 * MINUTE], ids=str)
+@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
+async def test_an_incident_that_is_dated_ahead_replaces_everything_once(
+    stage: Stage, kind: str, ahead: timedelta
+) -> None:
+    secret = stage.put(kind, days_left=60)
+    leaked = secret.current.value
+    stage.app.ahead = ahead
+    stage.app.host.restart()
+    location = await stage.report_incident(vault="prod")
+    stage.app.ahead = timedelta()
+    stage.app.host.restart()
+    await stage.run_for(minutes=20)
+    assert not secret.accepts(leaked)
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 2
+    assert secret.works
+    assert (await stage.incident(location))["status"] == "ended"
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
+async def test_an_incident_replaces_everything_once_although_all_instances_are_ahead_of_the_vault(
+    stage: Stage, kind: str
+) -> None:
+    secret = stage.put(kind, days_left=60)
+    leaked = secret.current.value
+    stage.app.ahead = MINUTE
+    stage.app.host.restart()
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 2
+    assert not secret.accepts(leaked)
+    assert secret.works
+    assert (await stage.incident(location))["status"] == "ended"
+
+
+async def test_what_was_published_under_an_incident_dated_ahead_leaks_in_the_next_one(
+    stage: Stage,
+) -> None:
+    secret = stage.storage(days_left=60)
+    stage.app.ahead = 10 * MINUTE
+    stage.app.host.restart()
+    await stage.report_incident(vault="prod")
+    stage.app.ahead = timedelta()
+    stage.app.host.restart()
+    await stage.run_for(minutes=4)
+    leaked = secret.current.value
+    assert len(secret.versions) == 2
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 3
+    assert not secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "ended"
+
+
+async def test_an_order_that_comes_twice_for_an_incident_dated_ahead_replaces_everything_once(
+    stage: Stage,
+) -> None:
+    secret = stage.storage(days_left=60)
+    incident = Incident(stage.clock.now() + 5 * MINUTE, reason="leaked", vaults=(stage.prod.url,))
+    order = SweepOrder.for_incident(stage.prod.url, incident).to_json()
+    for delay in (0, 60, 240):
+        stage.app.host.post("sweeps", order, timedelta(seconds=delay))
+    await stage.run_for(hours=1)
+    assert len(secret.versions) == 2
+    assert not secret.accepts(secret.versions[0].value)
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-11-27T10:00:00", "", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("named", [True, False], ids=["a version", "none"])
+@pytest.mark.parametrize("kind", ["storage", "login"])
+async def test_an_incident_whose_time_cannot_be_read_replaces_what_is_current_once(
+    stage: Stage, kind: str, since: str, *, named: bool
+) -> None:
+    secret = stage.put(kind, days_left=60)
+    leaked, version = secret.current.value, secret.current.version if named else None
+    stage.post(secret, version=version, compromised=True, reason="leaked", since=since)
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 2
+    assert not secret.accepts(leaked)
+    assert secret.works
+    assert stage.of(secret, "rotated")
+    assert "since" in json.dumps(stage.app.host.delivered[0][1])
