@@ -169,6 +169,34 @@ class Record:
             and hmac.compare_digest(write.digest, self.digest(credential_id, value))
         )
 
+    @property
+    def is_blank(self) -> bool:
+        """Return whether nothing but the owner is known."""
+        return self == Record(source=self.source, owner=self.owner, key=self.key)
+
+    def passed(self, owner: str, secret: SecretVersion) -> Record:
+        """Return the record as it passes to the next owner of the source, `secret` as it is now.
+
+        What is owed at the source is owed by whoever owns it. None of the former owner's versions
+        is disabled any more, and no operation of its own made what the next one holds.
+        """
+        published, compromised = self.published, self.compromised
+        if published and self.fits(published, published.credential_id, secret.value):
+            same = {published.version: str(secret.version)}
+            compromised = tuple(same.get(version, version) for version in compromised)
+        return replace(
+            self,
+            owner=owner,
+            published=published and replace(published, created=None, operation=""),
+            compromised=compromised,
+            unused=(),
+            untold=False,
+            look_at=None,
+            resume_at=None,
+            audited=None,
+            created=None,
+        )
+
     def announced(self, write: Write, kind: str) -> Record:
         """Return the record with an announced write."""
         return replace(self.lose(), ahead=write, kind=kind, changing=None).arrived()
@@ -296,7 +324,9 @@ class Record:
         """Return a version with what the record knows of it instead of what its tags claim."""
         tags = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         if self.published and self.wrote(secret):
-            tags |= {CREDENTIAL: self.published.credential_id, OPERATION: self.published.operation}
+            tags[CREDENTIAL] = self.published.credential_id
+            if self.published.operation:
+                tags[OPERATION] = self.published.operation
         if self.pending:
             tags[RETIRE] = str(self.pending)
         word, _, rest = tags.get(STATE, "").partition(" ")

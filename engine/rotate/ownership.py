@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.contract import LATE, Tidy
 from engine.decide.decision import Kinds, Park
 from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
 from engine.model.tags import BY, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts
+from engine.ports import Lease
 from engine.rotate.lineage import Lineage
 from engine.rotate.under_lease import NOBODY, UnderLease
 from engine.secret import SecretRef, SecretVersion
@@ -17,50 +19,100 @@ from engine.secret import SecretRef, SecretVersion
 ADDRESS = "ProviderAddress"
 
 
-async def other_owner(parts: Parts, held: UnderLease, ref: SecretRef) -> Park | None:
-    """Claim the source for a secret; return why not if another secret owns a part of it.
+async def other_owner(parts: Parts, held: UnderLease, secret: SecretVersion) -> Park | None:
+    """Claim the source for a secret; return why not if another secret keeps a part of it.
 
-    The first owner keeps the source as long as it still claims it.
+    The first owner keeps the source as long as it still claims it, or owes something there. What
+    a deleted one owes passes on with the source.
     """
-    mine = str(ref).lower()
-    others = [lease for lease in held.leases if lease.record.owner != mine]
-    for lease in others:
-        owner = lease.record.owner
-        if (
-            owner
-            and owner != NOBODY
-            and await _still_claims(parts, held.source, SecretRef.parse(owner))
-        ):
-            going = lease.record.pending
-            revokes = (
-                f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z"
-                if going
-                else ""
-            )
-            # The source's end is enough: ProviderAddress names all of it, and a tag must have room
-            # for the fix.
-            short = "/".join(held.source.split("/")[-2:])
-            return Park(
-                f"{short} belongs to the secret {owner}{revokes}",
-                f"keep one secret a source: remove the tag ProviderAddress here, or there (or "
-                "delete that secret, or, if its vault is not served any more, "
-                f"the record {lease.where})",
-            )
+    mine = str(secret.ref).lower()
+    taken = list[tuple[Lease, Record]]()
+    for lease in held.leases:
+        if lease.record.owner == mine:
+            continue
+        passing = await _passing(parts, held, lease)
+        if isinstance(passing, Park):
+            return passing
+        taken.append((lease, passing))
     # Claimed only now: a secret that is refused one part must not take other parts.
-    for lease in others:
-        # A new record starts empty: what the former owner published or had to retire was its own.
-        await lease.write(Record(source=lease.record.source, owner=mine, key=lease.record.key))
+    for lease, record in taken:
+        await _tidy(parts, held, record, secret)
+        await lease.write(record.passed(mine, secret))
     return None
 
 
-async def _still_claims(parts: Parts, source: str, other: SecretRef) -> bool:
-    """Return whether another secret is still tagged for a part of this source; True if unknown."""
-    if not parts.policy.manages(other.vault):
-        return True
+async def _passing(parts: Parts, held: UnderLease, lease: Lease) -> Record | Park:
+    """Return the record of a part that passes on; why it does not if its owner keeps that part."""
+    record = lease.record
+    if record.owner in ("", NOBODY):
+        return record
+    former = SecretRef.parse(record.owner)
     try:
-        secret = parts.policy.applied(await parts.vaults.read(other))
+        shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
     except NotFound:
-        return False
+        # Nobody can pay there any more. Two records cannot be one, so only the first passes on.
+        return _owed(record, held) or record if lease is not held.leases[0] else record
+    if shown is None or await _still_claims(parts, held.source, shown):
+        return _theirs(record, lease.where, held)
+    known = record.seen(shown, parts.clock.now())
+    return _owed(known, held) or known
+
+
+def _theirs(record: Record, where: str, held: UnderLease) -> Park:
+    """Return that another secret still claims a source."""
+    going = record.pending
+    revokes = (
+        f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z" if going else ""
+    )
+    return Park(
+        f"{_short(held)} belongs to the secret {record.owner}{revokes}",
+        "keep one secret a source: remove the tag ProviderAddress here, or there (or "
+        "delete that secret, or, if its vault is not served any more, "
+        f"the record {where})",
+    )
+
+
+def _owed(record: Record, held: UnderLease) -> Park | None:
+    """Return what a secret that has left a source owes there; None if it owes nothing.
+
+    Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
+    """
+    now, later = held.parts.clock.now(), "wait: it passes on within a day after that"
+    begun = [
+        moment + LATE for moment in (record.changing, record.ahead and record.ahead.at) if moment
+    ]
+    if record.compromised:
+        what = "whose incident there is not over"
+        later = "see why that secret is parked; what leaked may also be revoked by hand"
+    elif record.pending:
+        going = record.pending
+        what = f"which revokes {going.credential_id} there at {going.at:%Y-%m-%d %H:%M}Z"
+    elif max((*begun, record.open_until or now)) > now:
+        what = "whose last change may still take effect there"
+    else:
+        return None
+    return Park(f"{_short(held)} was taken over from the secret {record.owner}, {what}", later)
+
+
+def _short(held: UnderLease) -> str:
+    """Return the source's end: ProviderAddress names all of it, and a tag must hold the fix too."""
+    return "/".join(held.source.split("/")[-2:])
+
+
+async def _tidy(parts: Parts, held: UnderLease, record: Record, secret: SecretVersion) -> None:
+    """Remove what the former owner had made, and has not published: nobody else knows of it."""
+    rotator = parts.rotators.get(record.kind)
+    if not record.abandoned or record.ahead or not isinstance(rotator, Tidy):
+        return
+    if held.is_bound(secret.ref):
+        operation = operation_id(SecretRef.parse(record.owner), record.abandoned)
+        async with held.changing("tidy"):
+            await rotator.tidy(held.source, operation, keep=None)
+
+
+async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:
+    """Return whether another secret is still tagged for a part of this source."""
+    secret = parts.policy.applied(other)
     claims = not secret.enabled or bool(claimed(secret.tags, parts.kinds) & set(parts_of(source)))
     return claims and await _is_entitled(parts, secret)
 

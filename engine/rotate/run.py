@@ -155,6 +155,7 @@ class Run(Work):
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         left_over = LeftOver(self)
         for _ in range(MOST_TURNS):
+            was_owner = bool(self.record.owner)
             await self._note_incident(secret)
             item, decision = self._decided(secret)
             here = isinstance(decision, Acting) and decision.managed.source == self.lease.source
@@ -162,7 +163,11 @@ class Run(Work):
             unproven = isinstance(decision, Skip) and item.action == "retire"
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
-                return await Marking(self.parts).conclude(secret, item, obstacle)
+                return await self._held_up(secret, item, obstacle)
+            if not (was_owner or self.record.is_blank):
+                # The source has passed on, with what is owed there: that is decided from.
+                secret = await self.look()
+                continue
             if left := await left_over.finish(secret, decision, here=here):
                 secret = left
                 continue
@@ -218,9 +223,15 @@ class Run(Work):
             await left_over.tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
 
+    async def _held_up(self, secret: SecretVersion, item: WorkItem, obstacle: Park) -> Outcome:
+        """End an item whose source another one keeps. An incident comes back, as no record knows of it."""
+        if item.compromised:
+            raise NeedsHuman(obstacle.reason, fix=obstacle.fix)
+        return await Marking(self.parts).conclude(secret, item, obstacle)
+
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
         """Return what forbids rotating this secret here: another owner, or another deployment."""
-        if owned := await other_owner(self.parts, self.lease, secret.ref):
+        if owned := await other_owner(self.parts, self.lease, secret):
             return owned
         return await other_writer(self.parts, self.record, self.sight.shown)
 
@@ -245,7 +256,7 @@ class Run(Work):
             return
         if not isinstance(self.parts.decide(secret, self.asked()), Skip):
             return
-        if owned := await other_owner(self.parts, self.lease, secret.ref):
+        if owned := await other_owner(self.parts, self.lease, secret):
             raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:

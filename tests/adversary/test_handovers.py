@@ -1,0 +1,89 @@
+"""A source that passes to another secret: what the former one still owed there is paid, and told.
+
+A rename is that: somebody writes the value under another name, with the same tags, and takes the old
+secret out of management or deletes it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from simulator.wire import json_response
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import REGENERATE, REMOVE_PASSWORD
+
+KINDS = ["storage", "entra"]
+WAYS = ["untagged", "deleted"]
+FORBIDDEN = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "not allowed"}})
+
+
+def renamed(stage: Stage, secret: Secret, way: str) -> Secret:
+    """Write a secret's value under another name, and take the old one out; returns the new one."""
+    tags = {tag: text for tag, text in secret.tags.items() if not tag.startswith("Rekey")}
+    soon = stage.clock.now() + timedelta(days=10)
+    value, new = secret.current.value, Secret(secret.vault, "renamed", secret.accepts)
+    if way == "deleted":
+        secret.vault.delete(secret.name)
+    else:
+        stage.tag(secret, ProviderAddress=None)
+    stage.clock.advance(5)
+    new.vault.put(new.name, value, expires=soon, tags=tags, content_type="text/plain")
+    return new
+
+
+async def is_told(stage: Stage, *secrets: Secret) -> bool:
+    """Return whether people hear of one of these secrets: by a list, or by what was reported."""
+    shown = [await stage.attention(secret) for secret in secrets]
+    return any(shown) or any(stage.of(secret, "parked") for secret in secrets)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_incident_whose_source_passes_to_another_secret_goes_on_there(
+    stage: Stage, kind: str, way: str
+) -> None:
+    secret = stage.put(kind, days_left=60)
+    await stage.rotate(secret, force=True)
+    leaked = secret.current.value
+    revoking = REMOVE_PASSWORD if kind == "entra" else REGENERATE
+    stage.outage(revoking, timedelta(hours=3), FORBIDDEN)
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=1)
+    new = renamed(stage, secret, way)
+    since = stage.clock.now()
+    stage.post(new, version=new.current.version)
+    await stage.run_for(hours=1)
+    assert (await stage.incident(location))["status"] in ("running", "needs a person")
+    assert await is_told(stage, new)
+    await stage.run_for(hours=5)
+    if secret.accepts(leaked):
+        progress = await stage.incident(location)
+        assert progress["status"] == "needs a person", progress
+        assert await is_told(stage, new)
+    assert stage.longest_refusal(new, since=since) == timedelta()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_superseded_is_retired_although_its_source_passes_to_another_secret(
+    stage: Stage, kind: str, way: str
+) -> None:
+    secret = stage.put(kind, extra={"OverlapHours": "6"})
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    new = renamed(stage, secret, way)
+    stage.post(new, version=new.current.version, force=True)
+    await stage.run_for(hours=1)
+    assert new.accepts(old.value), "an overlap was cut short"
+    assert stage.of(new, "parked", "waiting")
+    await stage.run_for(hours=7)
+    assert not new.accepts(old.value)
+    assert new.works
+    # Nothing is owed any more, so the source is its own.
+    await stage.run_for(hours=20)
+    assert len(new.versions) == 2
+    assert new.works
+    assert not stage.reason(new)
