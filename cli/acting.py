@@ -23,6 +23,7 @@ from cli.plain import advice
 from cli.session import Session
 from cli.terminal import moment
 from engine.model.tags import Managed
+from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
@@ -36,9 +37,11 @@ class Unrehearsed(Engine):
     What keeps a rotation from succeeding, the app finds with its own rights.
     """
 
-    async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
+    async def rehearse(
+        self, secret: SecretVersion, managed: Managed, item: WorkItem | None = None
+    ) -> str:
         """Check nothing: that the operator may not touch a source says nothing of the app."""
-        del secret, managed
+        del secret, managed, item
         return ""
 
 

@@ -206,7 +206,8 @@ class BlobLeases:
 
     async def peek(self, source: str) -> Record | None:
         """Read the record of a source that another worker may be writing."""
-        blob, what = self._blob(source), "reading the record of the key"
+        first, what = parts_of(source)[0], "reading the record of the source"
+        blob = self._blob(first)
         where = f"{blob.container_name}/{blob.blob_name} in {HERE}"
         try:
             stream = await call(what, blob.download_blob(**CHANGING), where=where, role=ROLE)
@@ -214,7 +215,7 @@ class BlobLeases:
             return None
         content: bytes = await call(what, stream.readall(), where=where, role=ROLE)
         record = parsed(content, stream.properties.metadata, source, where)
-        return checked(record, parts_of(source)[0], where)
+        return checked(record, first, where)
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""

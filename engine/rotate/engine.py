@@ -5,24 +5,28 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from engine.contract import Forewarn, Preflight
+from engine.contract import Forewarn, Job, Preflight
 from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.decide.ledger import believed
 from engine.errands import consumers, errand
-from engine.errors import PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome, Result
+from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
 from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
-from engine.parts import Parts
+from engine.parts import Parts, log
 from engine.rotate import deleted, elsewhere
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import unrecorded
+from engine.rotate.progress import Progress
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
+from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
@@ -45,7 +49,9 @@ class Engine(Parts):
         if isinstance(decision, Acting) and (lineage := Lineage.of(self, decision.managed)):
             decision = await lineage.judged(secret, item, decision)
         if isinstance(decision, Rotate):
-            decision = replace(decision, warning=await self.rehearse(secret, decision.managed))
+            decision = replace(
+                decision, warning=await self.rehearse(secret, decision.managed, item)
+            )
         if isinstance(decision, Acting):
             delay = await Descendants(self, decision.managed).delay(secret, item, decision)
             decision = delay.wait if delay else decision
@@ -55,13 +61,16 @@ class Engine(Parts):
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
         return await elsewhere.foreseen(self, secret, item, decision) or decision
 
-    async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
+    async def rehearse(
+        self, secret: SecretVersion, managed: Managed, item: WorkItem | None = None
+    ) -> str:
         """Check everything that a rotation needs, whether it is due or not; changes nothing.
 
         Returns what an operator must know beforehand, or an empty text. Raises the error that
-        would make the rotation fail.
+        would make the rotation fail, for `item` if that is given.
         """
-        rotator, job = self.rotator(managed), self.job(secret, managed)
+        rotator = self.rotator(managed)
+        job = await self._job(secret, managed, item or WorkItem(secret.ref))
         if lineage := Lineage.of(self, managed):
             job = await lineage.keyed(secret.ref, job)
         await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
@@ -70,6 +79,17 @@ class Engine(Parts):
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
+
+    async def _job(self, secret: SecretVersion, managed: Managed, item: WorkItem) -> Job:
+        """Describe to a rotator what a worker would issue: the record knows what is under way."""
+        try:
+            record = await self.leases.peek(managed.source)
+        except AccessDenied as error:
+            log.error("the record of %s cannot be read: %s", managed.source, error)
+            record = None
+        lease = UnderLease(self, managed.source, (), record or Record())
+        sight, gate = Sight(self, lease, item), Gate(self, lease)
+        return Subject(self, lease, gate, sight, Progress(item), managed).job(secret)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""

@@ -174,10 +174,11 @@ class ModelLeases:
 
     async def peek(self, source: str) -> Record | None:
         """Return the record of a source without its lease."""
+        first = parts_of(source)[0]
         record = await self.hand.reach(
-            "peek", lambda: self._claims[source].record if source in self._claims else None
+            "peek", lambda: self._claims[first].record if first in self._claims else None
         )
-        return checked(record, parts_of(source)[0], "the record") if record else None
+        return checked(record, first, "the record") if record else None
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""

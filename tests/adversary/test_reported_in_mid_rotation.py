@@ -1,0 +1,45 @@
+"""A leak that is reported while its secret is being rotated is judged as the worker judges it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import PUBLISH, REGENERATE
+
+
+@pytest.mark.parametrize("died", [REGENERATE, PUBLISH], ids=["regenerated", "not yet published"])
+async def test_a_leak_reported_in_the_middle_of_a_first_rotation_is_taken(
+    stage: Stage, died: object
+) -> None:
+    secret = stage.storage()
+    leaked, path = secret.current.value, {"vault": "prod", "name": secret.name}
+    stage.clock.advance(600)
+    stage.kill(died, what="instance", after=died is REGENERATE)  # type: ignore[arg-type]
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=3)
+    assert stage.app.strikes.deaths == 1
+    assert len(secret.versions) == 1
+    body = {"compromised": True, "reason": "leaked"}
+    dry = await stage.http("http_rotate", path, body, dry_run="true")
+    assert (dry.status, dict(dry.body)["action"]) == (200, "rotate"), dry.body
+    answer = await stage.http("http_rotate", path, body)
+    assert answer.status == 202, answer.body
+    await stage.run_for(minutes=15)
+    assert not secret.accepts(leaked)
+    assert secret.works
+    assert stage.longest_refusal(secret) == timedelta()
+
+
+async def test_a_key_that_somebody_else_made_still_stands_in_the_way_of_a_first_rotation(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    stage.clock.advance(3600)
+    stage.account().regenerate("key2")
+    path, body = {"vault": "prod", "name": secret.name}, {"force": True, "reason": "asked for"}
+    answer = await stage.http("http_rotate", path, body)
+    assert answer.status == 422
+    assert "somebody else uses it" in str(answer.body)
