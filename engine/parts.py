@@ -80,6 +80,11 @@ class Parts:
             self.policy.deployment or None
         )
 
+    def is_anothers(self, secret: SecretVersion) -> bool:
+        """Return whether another deployment says that it wrote a version, shown with its tags."""
+        writer, own = secret.tags.get(tags.BY, ""), self.policy.deployment
+        return bool(writer and own and writer != own)
+
     def job(
         self,
         secret: SecretVersion,

@@ -150,7 +150,7 @@ class Engine(Parts):
             source = (
                 await elsewhere.leaked_at(self, secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
-                else await self._incident_at(secret, item)
+                else await self._left_at(secret, item, tries)
             )
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
@@ -201,10 +201,18 @@ class Engine(Parts):
             return decision
         return self.decide(replace(secret, tags=bare), item)
 
+    async def _left_at(self, secret: SecretVersion, item: WorkItem, tries: int) -> str | None:
+        """Return the source at which something is left to do for a secret that asks for nothing.
+
+        That is a compromised version's, or one where an earlier try has begun what nobody ended.
+        """
+        if item.compromised:
+            return await self._incident_at(secret, item)
+        known = (await self.ledger()).of(secret.ref) if tries > 1 else ()
+        return next((listed.source for listed in known if listed.is_open), None)
+
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
         """Return the source of a compromised version whose secret itself asks for nothing."""
-        if not item.compromised:
-            return None
         audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
         if isinstance(audit, Acting):
             return audit.managed.source

@@ -59,6 +59,8 @@ class Others:
         looked_at = item.version if item.follow_up or item.follows else None
         if self.sight.wrote(secret) or secret.version in (record.proven, record.touched, looked_at):
             return False
+        if self.sight.may_have_cut_off:
+            return False
         is_single = self.parts.rotator(self.managed).single_slot(self.managed.settings)
         return is_single or self.parts.clock.now() - secret.created < THEIRS
 

@@ -147,7 +147,7 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
     if not secret.version or record.wrote(secret):
         return None
     writer, own = secret.tags.get(BY, ""), parts.policy.deployment
-    if writer and own and writer != own:
+    if parts.is_anothers(secret):
         return Park(
             f"the deployment {writer} rotates this secret too: it wrote the current version",
             f"let one deployment serve the vault; if {writer} is gone, remove the tag {BY}",

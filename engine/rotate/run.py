@@ -233,6 +233,9 @@ class Run(Work):
         """Return what forbids rotating this secret here: another owner, or another deployment."""
         if owned := await other_owner(self.parts, self.lease, secret):
             return owned
+        if self.sight.item.follow_up and self.sight.may_have_cut_off:
+            # Whoever wrote it cannot know of the change that this look is about.
+            return None
         return await other_writer(self.parts, self.record, self.sight.shown)
 
     async def _note_incident(self, secret: SecretVersion) -> None:

@@ -74,6 +74,12 @@ class Sight:
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
 
+    @property
+    def may_have_cut_off(self) -> bool:
+        """Whether a late change of ours may have cut off what another deployment has published."""
+        is_late = self.record.open_until is not None and not self.record.wrote(self.shown)
+        return is_late and self.parts.is_anothers(self.shown)
+
     def looks_follow(self) -> bool:
         """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record

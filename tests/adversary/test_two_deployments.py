@@ -13,6 +13,7 @@ import pytest
 from simulator.keyvault.state import Vault
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
+from tests.adversary.strikes import REGENERATE
 
 OTHER = re.compile(r"deployment|another|other app|somebody else", re.IGNORECASE)
 
@@ -132,3 +133,24 @@ async def test_a_second_deployment_over_the_same_vault_rotates_no_version_twice(
     await stage.run_for(days=2)
     assert len(secret.versions) == 2
     assert stage.longest_refusal(secret) == timedelta()
+
+
+@pytest.mark.parametrize("first_try", ["event", "sweep"])
+async def test_a_late_regeneration_that_cuts_off_what_another_deployment_published_is_mended(
+    stage: Stage, first_try: str
+) -> None:
+    """Of two deployments over one vault the first freezes, and its request comes minutes later."""
+    secret = stage.storage()
+    second = stage.second_deployment(stage.prod)
+    stage.late(REGENERATE, timedelta(minutes=4))
+    named = secret.current.version if first_try == "event" else None
+    stage.post(secret, trigger=first_try, version=named)
+    await stage.run_for(seconds=25)
+    stage.post(secret, second, trigger="sweep")
+    await stage.run_for(minutes=3)
+    published = secret.current
+    assert (len(secret.versions), secret.works) == (2, True)
+    await stage.run_for(minutes=20)
+    assert not secret.accepts(published.value), "the late request did not come"
+    assert secret.works
+    assert stage.longest_refusal(secret) <= timedelta(minutes=5)

@@ -233,6 +233,12 @@ FOUND = {
     "who sets a password back renews the lease before the time that Azure has named": (
         "records/one-slot!c5=1+c6=1+c7=1+c8=1+i15=l4+m14=throttle"
     ),
+    "what another deployment has published is cut off by a late change, and nobody mends it": (
+        "two-deployments/two-slots#7700061"
+    ),
+    "a message that comes back finds nothing due, and does not look at what its first try began": (
+        "two-deployments/two-slots#1009794"
+    ),
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),
