@@ -64,7 +64,7 @@ class Record:
     compromised: tuple[str, ...] = ()
     """Versions whose credentials must be proven to be refused before anything else happens."""
     unused: tuple[str, ...] = ()
-    """Versions that hold dead values and must still be disabled."""
+    """Versions that hold dead values and must still be disabled; a replica's by its URL."""
     gone: tuple[str, ...] = ()
     """Versions whose credentials were proven to be refused, the newest first."""
     changing: datetime | None = None

@@ -55,6 +55,7 @@ class Confirming:
             faded = Faded(at.parts, at.lease, at.gate, at.sight, at.managed)
             await faded.disable(secret)
         await at.replicas.catch_up(secret, fields)
+        await at.replicas.out_of_use(secret.ref)
         secret = await self._with_our_tags(secret)
         known = at.progress
         known.done(known.result or "confirmed", known.reason or reason, at.managed)
@@ -150,7 +151,7 @@ class Confirming:
         reason = "the source refused the current version"
         healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
         at.progress.drifted = False
-        await at.gate.out_of_use(healed)
+        await at.out_of_use(healed)
         if tags.OPERATION in secret.tags:
             # The refused version may be its operation's late write over a newer one of the same
             # operation, whose credential is still alive.

@@ -15,7 +15,7 @@ from engine.errors import NeedsHuman, TransientError
 from engine.model.tags import CREDENTIAL, MAX_TAGS, OURS
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
-from engine.secret import Draft, SecretRef, SecretVersion
+from engine.secret import VERSION, Draft, SecretRef, SecretVersion
 
 type Tags = Mapping[str, str]
 type Check = Callable[[SecretVersion], None]
@@ -99,7 +99,8 @@ class Gate:
         A compromised version stays readable until its credential is proven to be refused.
         """
         record = self.lease.record
-        ready = [version for version in record.unused if version not in record.compromised]
+        own = (version for version in record.unused if VERSION.fullmatch(version))
+        ready = [version for version in own if version not in record.compromised]
         for version in ready:
             await self.disable(secret, version)
         if ready:

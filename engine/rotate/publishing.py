@@ -45,7 +45,7 @@ class Publishing:
         issued = await Issuing(at).issue(secret)
         overlap = timedelta() if at_once else at.managed.overlap
         rotated = await self.publish(secret, issued, overlap, "rotated", reason)
-        await at.gate.out_of_use(rotated)
+        await at.out_of_use(rotated)
         return rotated
 
     async def withdraw(self) -> None:
@@ -71,7 +71,7 @@ class Publishing:
         async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
             await self._announced(secret, issued, draft)
         async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
-            missed = await at.replicas.write(secret.ref, issued.fields, draft)
+            missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=self._is_dead)
             if missed and not at.single:
                 raise missed[0]
         # What a replica holds is not lost: the next try reads it from there.
@@ -134,12 +134,19 @@ class Publishing:
             retire,
             born=earlier.created if earlier else self._ahead_of(now),
             original=str(earlier.version) if earlier else "",
-            dead=at.single or at.progress.drifted,
+            dead=self._is_dead,
             held=self._past(record, secret),
         )
         self._still_asked(secret, await at.gate.unchanged(secret))
         announced = record.announced(write, at.rotator.kind)
+        if self._is_dead:
+            announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
         await at.lease.write(replace(announced, healed=now) if at.progress.drifted else announced)
+
+    @property
+    def _is_dead(self) -> bool:
+        """Whether the source refuses what the version to be replaced holds."""
+        return self.at.single or self.at.progress.drifted
 
     def _ahead_of(self, now: datetime) -> datetime | None:
         """Return the date of the incident that this is done for, if clocks differ so that it is ahead."""

@@ -8,6 +8,7 @@ before every touch. A replica's tags and value decide nothing about the primary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from engine.decide.draft import DEFAULT_CONTENT_TYPE
@@ -25,7 +26,7 @@ from engine.model.tags import (
 )
 from engine.parts import Parts
 from engine.rotate.gate import Gate
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import VERSION, Draft, SecretRef, SecretVersion, Sensitive
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,22 @@ class Replicas:
             yield copy, self._shape(copy)
 
     async def write(
-        self, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft
+        self,
+        primary: SecretRef,
+        fields: Mapping[str, Sensitive],
+        draft: Draft,
+        *,
+        dead: bool = False,
     ) -> list[RekeyError]:
-        """Write every replica in its own form; return permanent errors for the caller to judge."""
+        """Write every replica in its own form; return permanent errors for the caller to judge.
+
+        `dead`: the source refuses what is replaced, so that no overlap is left to it.
+        """
         missed: list[RekeyError] = []
         for ref in self.managed.replicas:
             try:
-                await self._write(await self.parts.vaults.read(ref), primary, fields, draft)
+                copy = await self.parts.vaults.read(ref)
+                await self._write(copy, primary, fields, draft, dead=dead)
             except PermanentError as error:
                 missed.append(error)
         return missed
@@ -77,6 +87,45 @@ class Replicas:
             draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
             await self._write(copy, primary.ref, fields, draft)
 
+    async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
+        """Return which versions of replicas hold nothing that works once a draft is published.
+
+        Their replaced ones do not, nor does what they were to retire, if the draft retires nothing.
+        """
+        urls = list[str]()
+        for ref in self.managed.replicas:
+            with suppress(PermanentError):
+                copy = await self.parts.vaults.read(ref)
+                pending = None if RETIRE in draft.tags else _pending(copy)
+                versions = [pending.version] if pending else []
+                if not _holds(copy, self._shape(copy), fields):
+                    versions.append(str(copy.version))
+                urls += (f"{ref}/{version}" for version in versions)
+        return tuple(urls)
+
+    async def out_of_use(self, primary: SecretRef) -> None:
+        """Disable what the record knows to be dead of replicas that still consent."""
+        lease = self.gate.lease
+        urls = [entry for entry in lease.record.unused if not VERSION.fullmatch(entry)]
+        done = [url for url in urls if await self._is_out_of_use(primary, url)]
+        if done:
+            left = tuple(entry for entry in lease.record.unused if entry not in done)
+            lease.learn(replace(lease.record, unused=left))
+
+    async def _is_out_of_use(self, primary: SecretRef, url: str) -> bool:
+        """Disable one version, unless it is still the current one; return whether that is over."""
+        where, _, version = url.rpartition("/")
+        try:
+            copy = await self.parts.vaults.read(SecretRef.parse(where))
+            self._consents(copy, primary)
+        except (NeedsHuman, NotFound):
+            # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
+            return True
+        if copy.version == version:
+            return False
+        await self.gate.disable(copy, version, "disable replica")
+        return True
+
     async def disable_superseded(self, primary: SecretRef) -> None:
         """Disable the version of each replica that holds the retired credential, with consent."""
         for ref in self.managed.replicas:
@@ -94,7 +143,13 @@ class Replicas:
             await self.gate.retag(copy, rest, "forget")
 
     async def _write(
-        self, copy: SecretVersion, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft
+        self,
+        copy: SecretVersion,
+        primary: SecretRef,
+        fields: Mapping[str, Sensitive],
+        draft: Draft,
+        *,
+        dead: bool = False,
     ) -> None:
         self._consents(copy, primary)
         shape = self._shape(copy)
@@ -112,7 +167,7 @@ class Replicas:
             return
         own = {tag: text for tag, text in copy.tags.items() if tag not in OURS}
         ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
-        if retire := _superseded(copy, draft):
+        if retire := _superseded(copy, draft, dead=dead):
             ours[RETIRE] = retire
         content_type = copy.content_type or draft.content_type
         whole = Draft(value, draft.expires, content_type, own | ours)
@@ -169,13 +224,14 @@ def _pending(copy: SecretVersion) -> Pending | None:
         ) from None
 
 
-def _superseded(copy: SecretVersion, draft: Draft) -> str | None:
+def _superseded(copy: SecretVersion, draft: Draft, *, dead: bool) -> str | None:
     """Return what the replica's tag RekeyRetire must say: which version to disable, and when.
 
-    A retry keeps what its first try wrote there, because that version held a live credential.
+    A retry keeps what its first try wrote there, because that version held a live credential. In
+    place of a dead one the draft retires what an earlier version holds, as the replica does.
     """
-    if copy.tags.get(OPERATION) == draft.tags.get(OPERATION):
-        return copy.tags.get(RETIRE)
+    if dead or copy.tags.get(OPERATION) == draft.tags.get(OPERATION):
+        return copy.tags.get(RETIRE) if RETIRE in draft.tags else None
     if RETIRE not in draft.tags or copy.version is None:
         return None
     return str(replace(Pending.parse(draft.tags[RETIRE]), version=copy.version))

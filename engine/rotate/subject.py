@@ -98,6 +98,11 @@ class Subject:
         source, held_id = self.managed.source, self.managed.credential_id or ""
         return held is not None and not await self.rotator.accepts(source, held_id, held)
 
+    async def out_of_use(self, secret: SecretVersion) -> None:
+        """Disable the versions that hold dead values, its replicas' too."""
+        await self.gate.out_of_use(secret)
+        await self.replicas.out_of_use(secret.ref)
+
     async def tidy(self, operation: str, keep: str | None) -> None:
         """Remove what an operation left at the source, but the credential to keep."""
         if isinstance(self.rotator, Tidy):

@@ -253,3 +253,42 @@ async def test_an_audit_leaves_a_replica_alone_whose_form_says_more_than_the_pri
     stage.person_writes(copy, "AccountName=appdata;AccountKey=another", copy.tags)
     await stage.run_a_day()
     assert "rotate the primary" in stage.reason(primary)
+
+
+@pytest.mark.parametrize("dies", [None, "after the replica", "after the primary"])
+@pytest.mark.parametrize("in_overlap", [True, False])
+async def test_a_heal_leaves_no_version_of_a_replica_enabled_that_holds_a_dead_value(
+    stage: Stage, dies: str | None, *, in_overlap: bool
+) -> None:
+    primary = stage.storage(extra={"OverlapHours": "6"})
+    copy = replica(stage, primary)
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    superseded = copy.versions[0]
+    if not in_overlap:
+        await stage.run_for(hours=8)
+    stage.account().regenerate("key2")
+    if dies:
+        written = copy if dies == "after the replica" else primary
+        stage.kill(to("PUT", ".vault.", f"/secrets/{written.name}"))
+    stage.post(primary, action="audit", trigger="sweep")
+    await stage.run_for(minutes=15)
+    assert copy.works
+    assert copy.current.value == primary.current.value
+    if in_overlap:
+        assert copy.version(superseded.version).enabled, "it holds what is in its overlap"
+    await stage.run_for(hours=9)
+    assert len(copy.versions) == 3
+    assert [version.enabled for version in copy.versions] == [False, False, True]
+
+
+async def test_a_single_slots_replica_keeps_no_version_enabled_that_holds_a_dead_value(
+    stage: Stage,
+) -> None:
+    primary = stage.sql("login")
+    copy = replica(stage, primary)
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    await stage.run_for(hours=1)
+    assert copy.current.value == primary.current.value
+    assert [version.enabled for version in copy.versions] == [False, True]
