@@ -10,7 +10,7 @@ from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
 from engine.model.tags import BY, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id
-from engine.parts import Parts
+from engine.parts import Parts, log
 from engine.ports import Lease
 from engine.rotate.lineage import Lineage
 from engine.rotate.under_lease import NOBODY, UnderLease
@@ -19,29 +19,33 @@ from engine.secret import SecretRef, SecretVersion
 ADDRESS = "ProviderAddress"
 
 
-async def other_owner(parts: Parts, held: UnderLease, secret: SecretVersion) -> Park | None:
+async def other_owner(
+    parts: Parts, held: UnderLease, secret: SecretVersion, *, leaked: bool = False
+) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
-    The first owner keeps the source as long as it still claims it, or owes something there. What
-    a deleted one owes passes on with the source.
+    The first owner keeps the source as long as it still claims it, or owes something there. If it
+    cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
     """
     mine = str(secret.ref).lower()
     taken = list[tuple[Lease, Record]]()
     for lease in held.leases:
         if lease.record.owner == mine:
             continue
-        passing = await _passing(parts, held, lease)
+        passing = await _passing(parts, held, lease, leaked=leaked)
         if isinstance(passing, Park):
             return passing
         taken.append((lease, passing))
     # Claimed only now: a secret that is refused one part must not take other parts.
     for lease, record in taken:
         await _tidy(parts, held, record, secret)
+        if not record.is_blank:
+            log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         await lease.write(record.passed(mine, secret))
     return None
 
 
-async def _passing(parts: Parts, held: UnderLease, lease: Lease) -> Record | Park:
+async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool) -> Record | Park:
     """Return the record of a part that passes on; why it does not if its owner keeps that part."""
     record = lease.record
     if record.owner in ("", NOBODY):
@@ -50,12 +54,18 @@ async def _passing(parts: Parts, held: UnderLease, lease: Lease) -> Record | Par
     try:
         shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
     except NotFound:
-        # Nobody can pay there any more. Two records cannot be one, so only the first passes on.
-        return _owed(record, held) or record if lease is not held.leases[0] else record
-    if shown is None or await _still_claims(parts, held.source, shown):
-        return _theirs(record, lease.where, held)
-    known = record.seen(shown, parts.clock.now())
-    return _owed(known, held) or known
+        can_pay, known = False, record
+    else:
+        if shown is None or await _still_claims(parts, held.source, shown):
+            return _theirs(record, lease.where, held)
+        known = record.seen(shown, parts.clock.now())
+        # What it holds now has leaked: without its tags nobody replaces that for it.
+        can_pay = shown.version not in known.compromised
+    # Two records cannot be one, so only the first passes on.
+    is_first = lease is held.leases[0]
+    if (can_pay or not is_first) and (owed := _owed(known, held, leaked=leaked and is_first)):
+        return owed
+    return known if is_first else Record(source=record.source, key=record.key)
 
 
 def _theirs(record: Record, where: str, held: UnderLease) -> Park:
@@ -72,7 +82,7 @@ def _theirs(record: Record, where: str, held: UnderLease) -> Park:
     )
 
 
-def _owed(record: Record, held: UnderLease) -> Park | None:
+def _owed(record: Record, held: UnderLease, *, leaked: bool) -> Park | None:
     """Return what a secret that has left a source owes there; None if it owes nothing.
 
     Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
@@ -84,7 +94,7 @@ def _owed(record: Record, held: UnderLease) -> Park | None:
     if record.compromised:
         what = "whose incident there is not over"
         later = "see why that secret is parked; what leaked may also be revoked by hand"
-    elif record.pending:
+    elif record.pending and not leaked:
         going = record.pending
         what = f"which revokes {going.credential_id} there at {going.at:%Y-%m-%d %H:%M}Z"
     elif max((*begun, record.open_until or now)) > now:

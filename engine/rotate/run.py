@@ -231,7 +231,8 @@ class Run(Work):
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
         """Return what forbids rotating this secret here: another owner, or another deployment."""
-        if owned := await other_owner(self.parts, self.lease, secret):
+        leaked = self.progress.item.compromised
+        if owned := await other_owner(self.parts, self.lease, secret, leaked=leaked):
             return owned
         if self.sight.item.follow_up and self.sight.may_have_cut_off:
             # Whoever wrote it cannot know of the change that this look is about.
@@ -259,7 +260,7 @@ class Run(Work):
             return
         if not isinstance(self.parts.decide(secret, self.asked()), Skip):
             return
-        if owned := await other_owner(self.parts, self.lease, secret):
+        if owned := await other_owner(self.parts, self.lease, secret, leaked=True):
             raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:

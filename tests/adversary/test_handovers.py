@@ -13,7 +13,7 @@ import pytest
 from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import REGENERATE, REMOVE_PASSWORD
+from tests.adversary.strikes import ADD_PASSWORD, REGENERATE, REMOVE_PASSWORD
 
 KINDS = ["storage", "entra"]
 WAYS = ["untagged", "deleted"]
@@ -87,3 +87,60 @@ async def test_what_was_superseded_is_retired_although_its_source_passes_to_anot
     assert len(new.versions) == 2
     assert new.works
     assert not stage.reason(new)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_leak_does_not_wait_for_the_overlap_of_the_secret_that_was_there_before(
+    stage: Stage, kind: str, way: str
+) -> None:
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    new = renamed(stage, secret, way)
+    leaked = new.current.value
+    stage.post(new, version=new.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert not new.accepts(leaked)
+    assert not new.accepts(secret.versions[0].value if way == "untagged" else leaked)
+    assert new.works
+    assert len(new.versions) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_leak_that_could_not_be_replaced_is_replaced_by_the_secret_that_holds_it_now(
+    stage: Stage, kind: str, way: str
+) -> None:
+    """The incident was noted, and nothing could be done before the secret was renamed."""
+    secret = stage.put(kind, days_left=60)
+    await stage.rotate(secret, force=True)
+    leaked, changing = secret.current.value, ADD_PASSWORD if kind == "entra" else REGENERATE
+    stage.outage(changing, timedelta(hours=2), FORBIDDEN)
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=2), FORBIDDEN)
+    stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    new = renamed(stage, secret, way)
+    stage.post(new, version=new.current.version, force=True)
+    await stage.run_for(hours=3)
+    assert not new.accepts(leaked)
+    assert new.works
+
+
+async def test_an_incident_of_a_secret_that_waits_for_another_comes_back_until_that_has_paid(
+    stage: Stage,
+) -> None:
+    """What leaked before cannot be revoked for three hours."""
+    secret = stage.entra(days_left=60)
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=3), FORBIDDEN)
+    stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert len(secret.versions) == 2
+    new = renamed(stage, secret, "untagged")
+    leaked = new.current.value
+    stage.post(new, version=new.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert secret.name in stage.reason(new)
+    await stage.run_for(hours=4)
+    assert not new.accepts(leaked)
+    assert not new.accepts(secret.versions[0].value)
+    assert new.works
