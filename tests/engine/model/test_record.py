@@ -255,6 +255,27 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
     assert record.created == NOW, "a copy without tags would not be seen to have none"
 
 
+def test_what_is_owed_passes_on_with_the_source() -> None:
+    due = Pending(NOW, OLD, "key1")
+    landed = announced().landed(secret(NEW))
+    record = replace(landed, pending=due, compromised=(NEW, OLD), unused=(OLD,))
+    passed = record.passed("next", secret(OTHER, OTHER_VALUE))
+    assert (passed.owner, passed.pending, passed.compromised) == ("next", due, (NEW, OLD))
+    assert (passed.unused, passed.untold) == ((), False)
+    # Its own version may be older than what the former owner published: it is not stale.
+    older = secret(OTHER, OTHER_VALUE, NOW - timedelta(days=9))
+    assert passed.seen(older, NOW + SETTLE) == passed
+
+
+def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
+    record = replace(announced().landed(secret(NEW)), compromised=(NEW,))
+    passed = record.passed("next", secret(OTHER))
+    assert passed.compromised == (OTHER,)
+    seen = passed.seen(secret(OTHER), NOW + SETTLE)
+    assert seen.wrote(secret(OTHER))
+    assert OPERATION not in seen.believed(secret(OTHER)).tags
+
+
 def test_a_disabled_version_tells_nothing() -> None:
     record = announced()
     assert record.seen(replace(secret(OLD), enabled=False), NOW) == record
@@ -277,6 +298,25 @@ def test_what_the_record_knows_stands_in_place_of_tags() -> None:
 def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
     record = replace(Record(), compromised=(OLD, NEW)).without(OLD).without(OLD)
     assert (record.compromised, record.gone) == ((NEW,), (OLD,))
+
+
+@pytest.mark.parametrize(
+    ("born", "older", "same", "later"),
+    [
+        pytest.param(None, True, False, False, id="made when it was written"),
+        pytest.param(NOW - SECOND, True, False, False, id="restored"),
+        pytest.param(NOW + 60 * SECOND, True, True, False, id="under an incident dated ahead"),
+    ],
+)
+def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_say(
+    born: datetime | None, *, older: bool, same: bool, later: bool
+) -> None:
+    write = Write("operation", "key2", "digest", OLD, NOW, version=NEW, created=NOW, born=born)
+    listed = Listed.of(Record(published=write))
+    for made_since in (write.made_since, listed.made_since):
+        assert made_since(NOW - 60 * SECOND) is older
+        assert made_since(NOW + 60 * SECOND) is same
+        assert made_since(NOW + 30 * SECOND) is later
 
 
 def test_a_listing_shows_when_something_is_due() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -220,3 +221,20 @@ def test_the_cause_of_a_version_says_on_one_line_who_asked_and_why(
 def test_an_errand_is_what_touches_neither_the_source_nor_the_secret() -> None:
     errands = {action for action in get_args(Action) if item(action=action).is_errand}
     assert errands == {"refresh", "remind", "tell"}
+
+
+@pytest.mark.parametrize(
+    ("since", "began"),
+    [
+        ("2026-11-02T09:00:00+00:00", datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        ("2026-11-02T10:00:00+01:00", datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        ("2026-11-02T09:00:00", datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        ("", None),
+        ("yesterday", None),
+        ("9999-12-31T23:59:59+00:00", None),
+    ],
+)
+def test_an_incident_began_at_its_time_if_that_can_be_read(
+    since: str, began: datetime | None
+) -> None:
+    assert item(since=since).began == began
