@@ -369,7 +369,7 @@ class Listed:
         return self.published == secret.created
 
     def made_since(self, incident: datetime) -> bool:
-        """Return whether its credential was made after an incident began, or under that very one."""
+        """Return whether its credential was made since an incident began, or under that one."""
         return bool(self.made and self.made >= incident) or self.under == incident
 
     @classmethod

@@ -59,5 +59,5 @@ class Write:
         return self.born if self.born and self.born > self.at else None
 
     def made_since(self, incident: datetime) -> bool:
-        """Return whether its credential was made after an incident began, or under that very one."""
+        """Return whether its credential was made since an incident began, or under that one."""
         return self.made >= incident or self.under == incident

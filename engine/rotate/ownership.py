@@ -63,7 +63,11 @@ async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool
         can_pay = shown.version not in known.compromised
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
-    if (can_pay or not is_first) and (owed := _owed(known, held, leaked=leaked and is_first)):
+    owed = _owed(known, held, leaked=leaked and is_first) if can_pay or not is_first else None
+    if owed and leaked:
+        # No record knows of the leak, so its message comes back until the source has passed on.
+        raise NeedsHuman(owed.reason, fix=owed.fix)
+    if owed:
         return owed
     return known if is_first else Record(source=record.source, key=record.key)
 

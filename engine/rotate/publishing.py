@@ -149,7 +149,7 @@ class Publishing:
         return self.at.single or self.at.progress.drifted
 
     def _ahead_of(self, now: datetime) -> datetime | None:
-        """Return the date of the incident that this is done for, if clocks differ so that it is ahead."""
+        """Return the date of the incident that this is done for, if clocks put that ahead."""
         item = self.at.progress.item
         return item.began if item.compromised and item.began and item.began > now else None
 

@@ -18,6 +18,7 @@ from engine.decide.decision import (
     Retire,
     Rotate,
     Skip,
+    Wait,
     crowded,
 )
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
@@ -163,7 +164,7 @@ class Run(Work):
             unproven = isinstance(decision, Skip) and item.action == "retire"
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
-                return await self._held_up(secret, item, obstacle)
+                return await Marking(self.parts).conclude(secret, item, obstacle)
             if not (was_owner or self.record.is_blank):
                 # The source has passed on, with what is owed there: that is decided from.
                 secret = await self.look()
@@ -180,19 +181,23 @@ class Run(Work):
                 self.progress.managed = decision.managed
                 return self.report(secret)
             if lagging := await left_over.hold_back(secret, item, decision):
-                if item.action != "audit":
-                    return await Marking(self.parts).conclude(secret, item, lagging)
-                # The current version is still proven, and the lagging app refreshed for it.
-                secret = await Confirming(self.subject(decision.managed)).confirm(
-                    secret, lagging.reason
-                )
-                return self.report(secret)
+                return await self._lag(secret, item, decision, lagging)
             secret = await self._step(secret, decision)
         raise NeedsHuman(
             "the secret changes faster than it can be rotated",
             where=str(self.progress.item.ref),
             fix="see in the vault who keeps writing versions or tags of it, and stop that",
         )
+
+    async def _lag(
+        self, secret: SecretVersion, item: WorkItem, decision: Acting, lagging: Wait
+    ) -> Outcome:
+        """End an item that waits for apps, or for what the key has made."""
+        if item.action != "audit":
+            return await Marking(self.parts).conclude(secret, item, lagging)
+        # The current version is still proven, and the lagging app refreshed for it.
+        secret = await Confirming(self.subject(decision.managed)).confirm(secret, lagging.reason)
+        return self.report(secret)
 
     async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return the decision once the key of a derived secret is known."""
@@ -222,12 +227,6 @@ class Run(Work):
         if item.follow_up:
             await left_over.tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
-
-    async def _held_up(self, secret: SecretVersion, item: WorkItem, obstacle: Park) -> Outcome:
-        """End an item whose source another one keeps. An incident comes back, as no record knows of it."""
-        if item.compromised:
-            raise NeedsHuman(obstacle.reason, fix=obstacle.fix)
-        return await Marking(self.parts).conclude(secret, item, obstacle)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
         """Return what forbids rotating this secret here: another owner, or another deployment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -360,12 +361,24 @@ async def test_a_second_secret_takes_over_once_the_first_has_let_go(
     change: Any, takes_over: bool
 ) -> None:
     pair = Pair()
-    await pair.rotate("first", force=True)
+    later = pair.rig.clock.now() + timedelta(days=80)
+    pair.rig.vault.amend(pair.rig.latest("first"), expires=int(later.timestamp()))
+    await pair.rotate("first", action="audit")
     change(pair)
     await pair.rotate("second")
     assert (len(pair.rig.vault.versions("second")) == 2) is takes_over
     if not takes_over:
         assert "secrets/first" in pair.tags("second")["RekeyReason"]
+
+
+@pytest.mark.parametrize("change", [untag, point_elsewhere, delete])
+async def test_a_second_secret_changes_nothing_while_the_firsts_overlap_lasts(change: Any) -> None:
+    pair = Pair()
+    await pair.rotate("first", force=True)
+    change(pair)
+    keys = dict(pair.account.keys)
+    await pair.rotate("second")
+    assert (pair.account.keys, len(pair.rig.vault.versions("second"))) == (keys, 1)
 
 
 async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_the_record_is_named() -> (
