@@ -2,7 +2,7 @@
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
 import { alertProblems, logsProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
-import { packageContainer, vouchingSetting } from 'names.bicep'
+import { packageContainer, topicOf, vouchingSetting } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
 import { alertTuning, cloudNames, endpointsByKind, secretPolicy, texts, vault } from 'types.bicep'
@@ -419,9 +419,22 @@ module app 'modules/app.bicep' = {
   dependsOn: [storage, network, storageEndpoints, topicEndpoint, vaultEndpoint]
 }
 
-// Azure puts the package into the storage account with the app's identity, whose rights need minutes to work.
+// Rights need minutes to work, and two steps fail without them: Azure puts the package into the storage account with
+// the app's identity, and Event Grid looks whether a topic's identity may deliver before it subscribes to anything.
+var subscribed = filter(managed, one => one.events)
+
 @batchSize(1)
-module rightsSpread 'modules/pause.bicep' = [for _ in range(0, empty(packageUri) ? 0 : 20): { dependsOn: [storage] }]
+module rightsSpread 'modules/pause.bicep' = [
+  for _ in range(0, empty(packageUri) && empty(subscribed) ? 0 : 20): { dependsOn: [storage, vaultAccess] }
+]
+
+module vaultEvents 'modules/vault-subscription.bicep' = [
+  for one in subscribed: {
+    scope: resourceGroup(one.subscription, one.resourceGroup)
+    params: { topicName: topicOf(name, one), storageId: storageId }
+    dependsOn: [vaultAccess, rightsSpread]
+  }
+]
 
 module package 'modules/package.bicep' = if (!empty(packageUri)) {
   params: { appName: uniqueName, packageUri: packageUri, remoteBuild: remoteBuild }

@@ -1,5 +1,7 @@
 // Names that the template and the app's code share: function_app.py, cloud/storage/queues.py and cloud/storage/blobs.py.
 
+import { fullVault } from 'types.bicep'
+
 @export()
 @description('The queue that Event Grid delivers to.')
 var eventQueue = 'vault-events'
@@ -23,6 +25,11 @@ var packageContainer = 'deployments'
 @export()
 @description('The container of events that could not be delivered.')
 var deadLetterContainer = 'dead-letters'
+
+@export()
+@description('The system topic of a vault.')
+func topicOf(prefix string, vault fullVault) string =>
+  empty(vault.existingTopic) ? '${prefix}-${vault.name}' : vault.existingTopic
 
 @export()
 @description('Names of the custom roles, and of what they are assigned under.')

@@ -1,7 +1,5 @@
 // What Event Grid may do in the app's storage account, by the identity of one system topic: deliver, and keep what it cannot deliver.
 
-import { deadLetterContainer, eventQueue } from '../names.bicep'
-
 @description('Name of the app\'s storage account, in this resource group.')
 @minLength(3)
 @maxLength(24)
@@ -15,22 +13,10 @@ var queueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 
 resource account 'Microsoft.Storage/storageAccounts@2026-09-01' existing = {
   name: storageName
-
-  resource queues 'queueServices' existing = {
-    name: 'default'
-
-    resource events 'queues' existing = { name: eventQueue }
-  }
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource deadLetters 'containers' existing = { name: deadLetterContainer }
-  }
 }
 
 resource maySend 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: account::queues::events
+  scope: account
   name: guid(account.id, principalId, queueDataMessageSender)
   properties: {
     principalId: principalId
@@ -40,7 +26,7 @@ resource maySend 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource mayLeaveDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: account::blobs::deadLetters
+  scope: account
   name: guid(account.id, principalId, blobDataContributor)
   properties: {
     principalId: principalId

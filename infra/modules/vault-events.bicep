@@ -1,6 +1,4 @@
-// The events of one vault: a subscription of its system topic that puts them on the app's queue.
-
-import { deadLetterContainer, eventQueue } from '../names.bicep'
+// What the system topic of one vault may do: the right to deliver, before it subscribes to anything.
 
 @description('Id of the vault.')
 param vaultId string
@@ -34,32 +32,4 @@ var principalId = !existed
 module access 'event-access.bicep' = {
   scope: resourceGroup(storage[2], storage[4])
   params: { storageName: last(storage), principalId: principalId }
-}
-
-resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
-  parent: topic
-  name: 'rekey'
-  properties: {
-    eventDeliverySchema: 'EventGridSchema'
-    filter: {
-      includedEventTypes: ['Microsoft.KeyVault.SecretNearExpiry', 'Microsoft.KeyVault.SecretExpired']
-    }
-    deliveryWithResourceIdentity: {
-      identity: { type: 'SystemAssigned' }
-      destination: {
-        endpointType: 'StorageQueue'
-        // An app that is stopped for weeks still finds every event.
-        properties: { resourceId: storageId, queueName: eventQueue, queueMessageTimeToLiveInSeconds: -1 }
-      }
-    }
-    deadLetterWithResourceIdentity: {
-      identity: { type: 'SystemAssigned' }
-      deadLetterDestination: {
-        endpointType: 'StorageBlob'
-        properties: { resourceId: storageId, blobContainerName: deadLetterContainer }
-      }
-    }
-    retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 }
-  }
-  dependsOn: [access]
 }

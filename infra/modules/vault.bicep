@@ -1,5 +1,6 @@
-// One managed vault, in its own resource group: what the app may do there, and its events.
+// One managed vault, in its own resource group: what the app may do there, and the topic of its events.
 
+import { topicOf } from '../names.bicep'
 import { fullVault, texts } from '../types.bicep'
 
 @description('The vault.')
@@ -40,7 +41,7 @@ module access 'vault-access.bicep' = {
 }
 
 var ownTopic = empty(vault.existingTopic)
-var topicName = ownTopic ? '${prefix}-${vault.name}' : vault.existingTopic
+var topicName = topicOf(prefix, vault)
 
 module topic 'vault-topic.bicep' = if (vault.events && ownTopic) {
   params: {

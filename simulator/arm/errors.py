@@ -17,20 +17,31 @@ if TYPE_CHECKING:
 
 
 class ArmError(Exception):
-    """An error answer: HTTP status, code, message and extra headers."""
+    """An error answer: HTTP status, code, message, extra headers, and the error that caused it."""
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        cause: ArmError | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.cause = cause
 
     def body(self) -> dict[str, object]:
         """Return the body."""
-        return {"error": {"code": self.code, "message": self.message}}
+        return {"error": self.shown()}
+
+    def shown(self) -> dict[str, object]:
+        """Return the error as a body and the details of another error show it."""
+        shown: dict[str, object] = {"code": self.code, "message": self.message}
+        return shown | ({"details": [self.cause.shown()]} if self.cause else {})
 
 
 def no_token(authority: str) -> ArmError:

@@ -13,8 +13,6 @@ ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
 PLACES = (
     (rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w+", "its own storage account"),
-    (rf"{GROUP}/.+/queues/vault-events", "queue vault-events"),
-    (rf"{GROUP}/.+/containers/dead-letters", "container dead-letters"),
     (rf"{GROUP}/providers/Microsoft.Insights/components/[\w-]+", "Application Insights"),
     (rf"{GROUP}/providers/Microsoft.EventGrid/topics/[\w-]+", "outcome topic"),
     (r".+/providers/Microsoft.OperationalInsights/workspaces/[\w-]+", "workspace of logs"),

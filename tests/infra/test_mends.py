@@ -11,7 +11,7 @@ from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.functions import TemplateError
 from simulator.arm.deployments.ids import place_of
-from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY
+from simulator.arm.deployments.tenant import IDENTITY
 from tests.infra.bicep import names
 from tests.infra.deployed_app import SUBSCRIPTIONS, DeployedApp
 from tests.infra.landscape import TOPIC, Landscape
@@ -143,7 +143,6 @@ def test_events_by_any_other_identity_are_lost_where_the_storage_account_is_clos
 
 def use_the_apps_identity(landscape: Landscape) -> None:
     """Let Event Grid deliver with the app's identity, which has all rights that it needs."""
-    (vaults, access) = (landscape.module("vaultAccess"), landscape.module("vaultAccess", "events"))
     for entry in landscape.parameters["vaults"]:
         entry.pop("existingTopic", None)
     landscape.tenant.resources = {
@@ -151,23 +150,25 @@ def use_the_apps_identity(landscape: Landscape) -> None:
         for id_, resource in landscape.tenant.resources.items()
         if resource.kind != TOPIC
     }
-    shared = {"type": "UserAssigned", "userAssignedIdentities": {"[parameters('owner')]": {}}}
-    for module in ("topic", "events"):
-        vaults["resources"][module]["properties"]["parameters"]["owner"] = {
-            "value": "[parameters('owner')]"
-        }
-        vaults["resources"][module]["properties"]["template"]["parameters"]["owner"] = {
-            "type": "string"
-        }
-    landscape.module("vaultAccess", "topic")["resources"]["topic"]["identity"] = shared
-    properties = access["resources"]["subscription"]["properties"]
+    vaults, owner = landscape.module("vaultAccess"), "[parameters('owner')]"
+    given = landscape.template["resources"]["vaultAccess"]["properties"]["parameters"]["owner"]
+    pass_on(vaults, "topic", {"value": owner})
+    pass_on(landscape.template, "vaultEvents", given)
+    landscape.module("vaultAccess", "topic")["resources"]["topic"]["identity"] = {
+        "type": "UserAssigned",
+        "userAssignedIdentities": {owner: {}},
+    }
+    properties = landscape.module("vaultEvents")["resources"]["subscription"]["properties"]
     for kind in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
-        properties[kind]["identity"] = {
-            "type": "UserAssigned",
-            "userAssignedIdentity": "[parameters('owner')]",
-        }
-    del access["resources"]["access"]
-    access["resources"]["subscription"]["dependsOn"] = []
+        properties[kind]["identity"] = {"type": "UserAssigned", "userAssignedIdentity": owner}
+    del vaults["resources"]["events"]
+
+
+def pass_on(template: dict[str, Any], module: str, owner: dict[str, str]) -> None:
+    """Give a module the id of the app's identity."""
+    properties = template["resources"][module]["properties"]
+    properties["parameters"]["owner"] = owner
+    properties["template"]["parameters"]["owner"] = {"type": "string"}
 
 
 @pytest.mark.parametrize(
@@ -191,32 +192,48 @@ def test_events_are_not_promised_to_reach_an_account_whose_public_access_is_disa
     assert reached(landscape) == {None}
 
 
-@pytest.mark.parametrize(
-    ("without", "expected"), [("maySend", {"dead-letters"}), ("mayLeaveDeadLetters", {"queue"})]
-)
-def test_each_of_event_grids_two_rights_is_needed(
-    without: str, expected: set[str | None], sets: Sets
+RIGHTS = {
+    "queueDataMessageSender": "queueServices/default/queues/vault-events",
+    "blobDataContributor": "blobServices/default/containers/dead-letters",
+}
+"""The rights of Event Grid, each with what is delivered to."""
+
+
+def rights(landscape: Landscape) -> list[dict[str, Any]]:
+    """Return the assignments to Event Grid in the template."""
+    listed: list[dict[str, Any]] = landscape.module("vaultAccess", "events", "access")["resources"]
+    return listed
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_subscription_is_refused_without_each_of_event_grids_two_rights(
+    right: str, sets: Sets
 ) -> None:
     landscape = Landscape(sets["us-government"])
-    del landscape.module("vaultAccess", "events", "access")["resources"][without]
-    assert reached(landscape) == expected
-    assert (
-        len(
-            [
-                resource
-                for resource in landscape.tenant.of_kind(ASSIGNMENT)
-                if "Services/default" in resource.id
-            ]
-        )
-        == 1
-    )
+    listed = rights(landscape)
+    listed[:] = [assignment for assignment in listed if right not in assignment["name"]]
+    assert len(listed) == 1
+    assert "Managed Identity Authorization Error" in refused(landscape)
 
 
-def test_an_event_before_the_rights_have_spread_reaches_nobody(sets: Sets) -> None:
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_subscription_is_refused_where_a_right_is_below_the_account(
+    right: str, sets: Sets
+) -> None:
     landscape = Landscape(sets["us-government"])
-    landscape.deploy()
-    (subscription,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
-    assert deliver(landscape.tenant, subscription) is None
+    (given,) = [assignment for assignment in rights(landscape) if right in assignment["name"]]
+    account = given["scope"].removeprefix("[").removesuffix("]")
+    given["scope"] = f"[concat({account}, '/{RIGHTS[right]}')]"
+    assert "Managed Identity Authorization Error" in refused(landscape)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
+def test_a_subscription_that_is_made_before_the_rights_have_spread_is_refused(
+    name: str, sets: Sets
+) -> None:
+    landscape = Landscape(sets[name])
+    landscape.template["resources"]["rightsSpread"]["copy"]["count"] = 0
+    assert "Managed Identity Authorization Error" in refused(landscape)
 
 
 def test_a_vault_that_has_a_topic_already_is_refused_another(sets: Sets) -> None:

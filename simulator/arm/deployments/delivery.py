@@ -12,24 +12,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator.arm.deployments import ids
-from simulator.arm.deployments.refusals.events import destination_of
+from simulator.arm.deployments.refusals.events import WAYS, destination_of, principal_of
 from simulator.arm.deployments.tenant import Resource, Tenant
-
-SEND = "Microsoft.Storage/storageAccounts/queueServices/queues/messages/add/action"
-WRITE = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
 def deliver(tenant: Tenant, subscription: Resource) -> str | None:
     """Return the id of the queue or container that an event reaches; None if it is lost."""
     topic = tenant.read(ids.parent(subscription.id) or "")
-    for kind, inner, action in (
-        ("deliveryWithResourceIdentity", "destination", SEND),
-        ("deadLetterWithResourceIdentity", "deadLetterDestination", WRITE),
-    ):
+    for kind, inner, action in WAYS:
         sent = subscription.properties[kind]
         target = destination_of(sent[inner]["properties"])
         if _gets_in(tenant, sent["identity"], target) and tenant.may(
-            _principal(tenant, topic, sent["identity"]), action, target
+            principal_of(tenant, topic, sent["identity"]), action, target
         ):
             return target
     return None
@@ -43,9 +37,3 @@ def _gets_in(tenant: Tenant, identity: Mapping[str, Any], target: str) -> bool:
     if rules["defaultAction"] == "Allow":
         return True
     return "AzureServices" in rules.get("bypass", "") and identity["type"] == "SystemAssigned"
-
-
-def _principal(tenant: Tenant, topic: Resource, identity: Mapping[str, Any]) -> str:
-    named = identity.get("userAssignedIdentity")
-    owner = tenant.read(named).added if named else topic.identity
-    return str(owner.get("principalId", ""))

@@ -32,9 +32,14 @@ class DeploymentFailed(Exception):  # noqa: N818 - the code that Resource Manage
     """A deployment failed. `details` are the refusals, each with the resource that it is about."""
 
     def __init__(self, details: list[tuple[str, ArmError]]) -> None:
-        listed = "\n".join(f"{error.code}: {error.message} ({id_})" for id_, error in details)
+        listed = "\n".join(f"{_told(error)} ({id_})" for id_, error in details)
         super().__init__(f"DeploymentFailed: {listed}")
         self.details = details
+
+
+def _told(error: ArmError) -> str:
+    own = f"{error.code}: {error.message}"
+    return f"{own} {_told(error.cause)}" if error.cause else own
 
 
 @dataclass
