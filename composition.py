@@ -135,7 +135,14 @@ def build_api(
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
     )
-    watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
+    watch = AppWatch(
+        settings.storage,
+        azure,
+        clock,
+        tuple(settings.scopes),
+        settings.schedule,
+        events=settings.events,
+    )
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
     return Api(service, BlobMemory(settings.storage, azure), env)
 

@@ -25,7 +25,7 @@ running = Invocations().run
 
 # The host skips a function whose %SETTING% has no value and only logs that, so there is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
-storage = "AzureWebJobsStorage"
+storage = settings.storage.connection
 app = func.FunctionApp()
 
 
@@ -41,7 +41,7 @@ def service() -> Service:
     return api().service
 
 
-@app.queue_trigger("message", "vault-events", storage)
+@app.queue_trigger("message", "vault-events", settings.events.connection)
 async def on_vault_event(message: func.QueueMessage) -> None:
     """Handle one Key Vault event that Event Grid put on the queue."""
     async with running("on_vault_event"):

@@ -32,7 +32,7 @@ SITE = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
-WEB, TOPICS = "2025-03-01", "2025-02-15"
+WEB, TOPICS = "2024-04-01", "2025-02-15"
 TRIGGERS = ("on_vault_event", "on_event_grid", "sweep", "sweep_vault", "rotate", "park")
 """The functions of function_app.py that HTTP does not call; a test holds both together."""
 BUNDLED = frozenset(TRIGGERS) - {"sweep"}
@@ -219,7 +219,7 @@ def _empty(name: str, values: Mapping[str, str], app: str) -> Check:
 
 
 async def _queues(session: Session) -> AsyncIterator[Check]:
-    lengths = await backlog(session.settings.storage, session.azure)
+    lengths = await backlog(session.settings.storage, session.settings.events, session.azure)
     for name in (name for name, length in lengths.items() if length is None):
         yield Check(
             "finding",

@@ -104,7 +104,7 @@ async def _policy(session: Session) -> Check:
 
 async def _queues(session: Session) -> Check:
     try:
-        waiting = await backlog(session.settings.storage, session.azure)
+        waiting = await backlog(session.settings.storage, session.settings.events, session.azure)
     except RekeyError as error:
         return finding(error)
     given_up = {name: waiting[f"{name}-poison"] for name in QUEUES if waiting[f"{name}-poison"]}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloud import endpoints
-from cloud.storage.host_storage import CONNECTION, HostStorage
+from cloud.storage.host_storage import CONNECTION, EVENTS_CONNECTION, HostStorage
 from engine.errors import ConfigError
 from engine.model.policy import SCOPE
 from engine.secret import URL, SecretRef
@@ -62,6 +62,8 @@ class Settings:
     Every listed vault is a key.
     """
     storage: HostStorage
+    events: HostStorage
+    """The account that Event Grid delivers to: the app's own one where no setting names another."""
     arm_endpoint: str
     event_topic: str | None
     client_id: str | None
@@ -92,7 +94,8 @@ class Settings:
         problems: list[str] = []
         vaults = _vaults(env.get("REKEY_VAULTS", ""), problems)
         scopes = _scopes(env.get("REKEY_SCOPES", ""), vaults, problems)
-        storage = _storage(env, problems)
+        storage = _storage(env, CONNECTION, problems)
+        events = _storage(env, EVENTS_CONNECTION, problems) if _has_events(env) else storage
         arm_endpoint = _endpoint(env, "REKEY_ARM_ENDPOINT", problems) or ARM_ENDPOINT
         event_topic = _endpoint(env, "REKEY_EVENT_TOPIC", problems)
         graph_endpoint = _endpoint(env, "REKEY_GRAPH_ENDPOINT", problems) or GRAPH_ENDPOINT
@@ -107,11 +110,12 @@ class Settings:
             for name in sorted(env)
             if name.startswith("REKEY_") and name not in KNOWN
         ]
-        if problems or storage is None:
+        if problems or storage is None or events is None:
             raise ConfigError(problems)
         return cls(
             scopes,
             storage,
+            events,
             arm_endpoint,
             event_topic,
             client_id=env.get("AZURE_CLIENT_ID") or None,
@@ -127,16 +131,19 @@ class Settings:
         )
 
 
-def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
-    storage = HostStorage.from_settings(env)
+def _has_events(env: Mapping[str, str]) -> bool:
+    """Return whether any setting is about an account for events alone."""
+    return any(name.partition("__")[0] == EVENTS_CONNECTION for name in env)
+
+
+def _storage(env: Mapping[str, str], name: str, problems: list[str]) -> HostStorage | None:
+    storage = HostStorage.from_settings(env, name)
     if storage is None:
-        problems.append(
-            f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName"
-        )
+        problems.append(f"{name} is missing: set a connection string, or {name}__accountName")
     elif not storage.is_plausible:
         # The text contains a key, so it is not shown.
         problems.append(
-            f"{CONNECTION} is not a connection string: copy the storage account's own, "
+            f"{name} is not a connection string: copy the storage account's own, "
             "AccountName=…;AccountKey=…"
         )
     return storage

@@ -102,19 +102,15 @@ var alertRules = {
     frequency: 'PT15M'
     lasting: true
     dimensions: ['queue']
-    // Rekey counts what fails for the last time, and what lies there when the timer runs. The host's log tells of a death sooner.
+    // Rekey counts what fails for the last time, and what lies there when the timer runs. Rules may not use union:
+    // https://github.com/MicrosoftDocs/azure-docs/pull/81261.
     query: '''
-      let failed = customMetrics
-        | where name == 'rekey.poison'
-        | summarize messages = sum(valueSum) by queue = tostring(customDimensions.queue);
-      let left = customMetrics
-        | where name == 'rekey.queue.messages' and tostring(customDimensions.queue) endswith '-poison'
-        | summarize messages = max(valueSum) by queue = tostring(customDimensions.queue);
-      let logged = traces
-        | where message has 'MaxDequeueCount' and message has 'poison'
-        | project queue = 'named in traces', messages = 1.0;
-      union failed, left, logged
-      | where messages >= LIMIT
+      customMetrics
+      | extend queue = tostring(customDimensions.queue)
+      | where name == 'rekey.poison' or (name == 'rekey.queue.messages' and queue endswith '-poison')
+      | summarize failed = sumif(valueSum, name == 'rekey.poison'), most = max(valueSum) by queue
+      | where failed >= LIMIT or most >= LIMIT
+      | project queue, failed, most
     '''
   }
   undelivered: {

@@ -2,7 +2,16 @@
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
 import { alertProblems, logsProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
-import { packageContainer, topicOf, vouchingSetting } from 'names.bicep'
+import {
+  answerPrefix
+  deadLetterContainer
+  eventQueues
+  leaseContainer
+  packageContainer
+  queues
+  topicOf
+  vouchingSetting
+} from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
 import { alertTuning, cloudNames, endpointsByKind, secretPolicy, texts, vault } from 'types.bicep'
@@ -54,8 +63,11 @@ param allowedAddresses string[] = []
 @description('Client id of the app registration that callers sign in with, of this same tenant: docs/access.md. Function keys open the app if empty.')
 param signInClientId string = ''
 
-@description('Whether logs of storage, events and app go to the Log Analytics workspace.')
+@description('Whether failed deliveries and events that were given up are logged in the Log Analytics workspace.')
 param diagnostics bool = true
+
+@description('Whether every access to the app\'s storage accounts is logged there too, and what the app logs a second time. docs/costs.md says what that costs.')
+param auditLogs bool = false
 
 @description('Id of the Log Analytics workspace that gets the logs of the storage accounts to be rotated: who uses a key is looked up there before a first rotation. Nothing is looked up if empty.')
 param logsWorkspace string = ''
@@ -89,7 +101,10 @@ param runbookUrl string = 'docs/runbook.md'
 @description('What Azure Policy demands of the secrets in the vaults\' resource groups; nothing if left out.')
 param azurePolicy secretPolicy?
 
-@description('How the storage account keeps its data.')
+@description('Whether who deploys may try Rekey out: read, tag and set the secrets of the vaults, see queues and records, ask for a rotation. Say false in a pipeline.')
+param deployerAccess bool = true
+
+@description('How the storage accounts keep their data.')
 param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' = 'Standard_LRS'
 
 @description('Memory of an instance, in MB.')
@@ -103,8 +118,11 @@ param maximumInstances int = 40
 @description('URL of the code package, which Azure can read without a signature in it; no code is deployed if empty.')
 param packageUri string = ''
 
-@description('Whether Azure installs the package\'s Python packages. Say false for a package that brings them.')
-param remoteBuild bool = true
+@description('Whether Azure installs the Python packages. Say true for a package that does not bring them.')
+param remoteBuild bool = false
+
+@description('Whether instances are replaced one after the other at a change, instead of all at once. Azure\'s preview of that is not meant for production yet.')
+param rollingUpdates bool = false
 
 @description('The Azure cloud: the one that is deployed to, unless told otherwise.')
 param cloud cloudNames = {
@@ -130,12 +148,15 @@ var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(
 var token = uniqueString(resourceGroup().id, name)
 var uniqueName = '${name}-${token}'
 var storageName = '${take(replace(name, '-', ''), 11)}${token}'
+var eventsName = '${take(replace(name, '-', ''), 9)}ev${token}'
 var appTags = union(tags, { application: 'rekey' })
 var graphEndpoints = {
   AzureCloud: 'https://graph.microsoft.com'
   AzureUSGovernment: 'https://graph.microsoft.us'
   AzureChinaCloud: 'https://microsoftgraph.chinacloudapi.cn'
 }
+
+var deployerId = deployerAccess ? deployer().objectId : ''
 
 // Who acts. Event Grid delivers with an identity of each vault's topic, which can do nothing else.
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
@@ -158,7 +179,16 @@ module monitoring 'modules/monitoring.bicep' = {
 var workspaceId = diagnostics ? resourceId('Microsoft.OperationalInsights/workspaces', uniqueName) : ''
 var insightsId = resourceId('Microsoft.Insights/components', uniqueName)
 var storageId = resourceId('Microsoft.Storage/storageAccounts', storageName)
+var eventsId = resourceId('Microsoft.Storage/storageAccounts', eventsName)
 
+var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+var everyAccess = auditLogs ? [{ categoryGroup: 'audit', enabled: true }] : []
+
+// The app's own: code, leases, records and the queues of its work. Leases stay: the record beside each says which secret
+// owns its source.
 module storage 'modules/storage.bicep' = {
   params: {
     name: storageName
@@ -166,8 +196,34 @@ module storage 'modules/storage.bicep' = {
     tags: appTags
     sku: storageSku
     closed: privateNetwork
+    containers: [packageContainer, leaseContainer]
+    queues: queues
+    passing: ['${leaseContainer}/${answerPrefix}']
     appPrincipalId: appIdentity.properties.principalId
+    appRoles: [blobDataOwner, queueDataContributor, tableDataContributor]
     workspaceId: workspaceId
+    blobLogs: everyAccess
+    otherLogs: everyAccess
+  }
+  dependsOn: [monitoring]
+}
+
+// Where Event Grid delivers. It asks for its right on a whole account, so nothing else is in this one.
+module eventStorage 'modules/storage.bicep' = {
+  params: {
+    name: eventsName
+    location: location
+    tags: appTags
+    sku: storageSku
+    closed: privateNetwork
+    containers: [deadLetterContainer]
+    queues: eventQueues
+    appPrincipalId: appIdentity.properties.principalId
+    appRoles: [blobDataReader, queueDataContributor]
+    workspaceId: workspaceId
+    // What is written here is an event that was given up, which an alert tells of.
+    blobLogs: auditLogs ? everyAccess : [{ category: 'StorageWrite', enabled: true }]
+    otherLogs: everyAccess
   }
   dependsOn: [monitoring]
 }
@@ -282,14 +338,20 @@ module vaultAccess 'modules/vault.bicep' = [
       vault: one
       appPrincipalId: appIdentity.properties.principalId
       owner: appIdentity.id
+      deployerId: deployerId
       prefix: name
       tags: appTags
-      storageId: storageId
+      storageId: eventsId
       workspaceId: workspaceId
     }
-    dependsOn: [monitoring, storage, rolesSpread]
+    dependsOn: [monitoring, eventStorage, rolesSpread]
   }
 ]
+
+module deployerMay 'modules/deployer-access.bicep' = if (deployerAccess) {
+  params: { storageName: storageName, eventsName: eventsName, deployerId: deployerId }
+  dependsOn: [storage, eventStorage]
+}
 
 module logsAccess 'modules/logs-access.bicep' = if (!empty(logsWorkspace)) {
   scope: resourceGroup(logsPlace.subscription, logsPlace.group)
@@ -331,6 +393,21 @@ module storageEndpoints 'modules/private-endpoint.bicep' = [
   }
 ]
 
+module eventEndpoints 'modules/private-endpoint.bicep' = [
+  for group in ['blob', 'queue']: if (privateNetwork) {
+    params: {
+      name: '${uniqueName}-events-${group}'
+      location: location
+      tags: appTags
+      targetId: eventsId
+      group: group
+      subnetId: endpointSubnetId
+      zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, group))
+    }
+    dependsOn: [network, eventStorage]
+  }
+]
+
 module topicEndpoint 'modules/private-endpoint.bicep' = if (privateNetwork && outcomeTopic) {
   params: {
     name: '${uniqueName}-topic'
@@ -365,6 +442,17 @@ var bound = toObject(
   one => concat(one.scopes, one.applications, one.ownKinds, one.consumers)
 )
 
+// By its name, which the host turns into addresses of the public cloud. With addresses in its place, an empty setting
+// AzureWebJobsStorage that a tool leaves beside them makes hosts fail with 401:
+// https://github.com/Azure/azure-functions-host/issues/11782, 11787 and 11636.
+var ownStorage = cloud.name == 'AzureCloud'
+  ? { AzureWebJobsStorage__accountName: storageName }
+  : {
+      AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${cloud.storage}'
+      AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${cloud.storage}'
+      AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${cloud.storage}'
+    }
+
 module app 'modules/app.bicep' = {
   params: {
     name: uniqueName
@@ -379,13 +467,16 @@ module app 'modules/app.bicep' = {
     allowedAddresses: allowedAddresses
     signInClientId: signInClientId
     loginEndpoint: cloud.loginEndpoint
-    workspaceId: workspaceId
+    rollingUpdates: rollingUpdates
+    workspaceId: auditLogs ? workspaceId : ''
     settings: {
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: appIdentity.properties.clientId
-      AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${cloud.storage}'
-      AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${cloud.storage}'
-      AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${cloud.storage}'
+      ...ownStorage
+      RekeyEvents__credential: 'managedidentity'
+      RekeyEvents__clientId: appIdentity.properties.clientId
+      RekeyEvents__blobServiceUri: 'https://${eventsName}.blob.${cloud.storage}'
+      RekeyEvents__queueServiceUri: 'https://${eventsName}.queue.${cloud.storage}'
       APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${appIdentity.properties.clientId}'
       // The exporter's telemetry about itself, and its asking Microsoft for settings, which would leave the private network.
@@ -416,7 +507,7 @@ module app 'modules/app.bicep' = {
       ...(startsWith(runbookUrl, 'https://') ? { REKEY_RUNBOOK: runbookUrl } : {})
     }
   }
-  dependsOn: [storage, network, storageEndpoints, topicEndpoint, vaultEndpoint]
+  dependsOn: [storage, eventStorage, network, storageEndpoints, eventEndpoints, topicEndpoint, vaultEndpoint]
 }
 
 // Rights need minutes to work, and two steps fail without them: Azure puts the package into the storage account with
@@ -431,7 +522,7 @@ module rightsSpread 'modules/pause.bicep' = [
 module vaultEvents 'modules/vault-subscription.bicep' = [
   for one in subscribed: {
     scope: resourceGroup(one.subscription, one.resourceGroup)
-    params: { topicName: topicOf(name, one), storageId: storageId }
+    params: { topicName: topicOf(name, one), storageId: eventsId }
     dependsOn: [vaultAccess, rightsSpread]
   }
 ]

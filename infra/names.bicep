@@ -1,4 +1,4 @@
-// Names that the template and the app's code share: function_app.py, cloud/storage/queues.py and cloud/storage/blobs.py.
+// Names that the template and the app's code share: function_app.py and cloud/storage.
 
 import { fullVault } from 'types.bicep'
 
@@ -7,8 +7,19 @@ import { fullVault } from 'types.bicep'
 var eventQueue = 'vault-events'
 
 @export()
-@description('What the triggers read, each with the queue that the host moves to what failed too often.')
-var queues = flatten(map([eventQueue, 'sweeps', 'rotations'], queue => [queue, '${queue}-poison']))
+@description('The queues of the app\'s own account, each with the queue that the host moves to what failed too often.')
+var queues = withPoison(['sweeps', rotationQueue])
+
+@export()
+@description('The queue that a rotation is asked for on.')
+var rotationQueue = 'rotations'
+
+@export()
+@description('The queues of the account that Event Grid delivers to.')
+var eventQueues = withPoison([eventQueue])
+
+@description('Queues, each with the one that the host moves to what failed too often.')
+func withPoison(names string[]) string[] => flatten(map(names, name => [name, '${name}-poison']))
 
 @export()
 @description('The container of the leases.')

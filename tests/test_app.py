@@ -20,7 +20,7 @@ from simulator.host.worker import IndexingError
 ROOT = Path(__file__).parents[1]
 HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-STORAGE = "AzureWebJobsStorage"
+STORAGE, EVENTS = "AzureWebJobsStorage", "RekeyEvents"
 BUILT_IN = {"httptrigger", "http", "timertrigger", "manualtrigger", "warmuptrigger"}
 """Bindings that the Functions host knows by itself; the extension bundle brings every other one.
 Source: Azure/azure-functions-host, src/WebJobs.Script/ScriptHostBuilderExtensions.cs."""
@@ -71,8 +71,14 @@ def test_each_queue_starts_its_function(
     assert (binding["type"], binding["queueName"], binding["connection"]) == (
         "queueTrigger",
         queue,
-        STORAGE,
+        EVENTS if name == "on_vault_event" else STORAGE,
     )
+
+
+def test_without_an_account_of_their_own_events_are_taken_from_the_apps_own() -> None:
+    indexed = describe_app(ROOT, environment(RekeyEvents=None))
+    functions = {function["name"]: function["bindings"] for function in indexed}
+    assert {trigger(functions, name)["connection"] for name in QUEUES} == {STORAGE}
 
 
 def test_the_timer_takes_its_schedule_from_the_settings_and_is_monitored(

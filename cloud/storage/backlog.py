@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloud.azure import READING, Azure, call
-from cloud.storage.blobs import ROLE as BLOB_ROLE
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.queues import ROLE, ROTATIONS, SWEEPS
 from engine.errors import NotFound
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
 
 EVENTS = "vault-events"
+BLOB_ROLE = "Storage Blob Data Reader"
 DEAD_LETTERS = "dead-letters"
 """The container for events that Event Grid could not put on the queue."""
 QUEUES = (EVENTS, SWEEPS, ROTATIONS)
@@ -23,11 +23,16 @@ EVERY = (*QUEUES, *(f"{queue}-poison" for queue in QUEUES))
 
 
 async def backlog(
-    storage: HostStorage, azure: Azure, names: Sequence[str] = EVERY
+    storage: HostStorage, events: HostStorage, azure: Azure, names: Sequence[str] = EVERY
 ) -> dict[str, int | None]:
-    """Return the approximate number of messages on each queue; None for a missing queue."""
-    async with storage.queues(azure) as service:
-        return {name: await _length(service, name) for name in names}
+    """Return the approximate number of messages on each queue; None for a missing queue.
+
+    `events` is the account of the queue of events.
+    """
+    async with storage.queues(azure) as own, events.queues(azure) as theirs:
+        return {
+            name: await _length(theirs if name.startswith(EVENTS) else own, name) for name in names
+        }
 
 
 async def _length(service: QueueServiceClient, name: str) -> int | None:
@@ -39,9 +44,9 @@ async def _length(service: QueueServiceClient, name: str) -> int | None:
     return properties.approximate_message_count
 
 
-async def undelivered(storage: HostStorage, azure: Azure) -> int | None:
+async def undelivered(events: HostStorage, azure: Azure) -> int | None:
     """Return the number of dead letters, 5,000 at most; None if their container does not exist."""
-    async with storage.blobs(azure) as service:
+    async with events.blobs(azure) as service:
         pages = service.get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
         where = f"container {DEAD_LETTERS}"
         try:

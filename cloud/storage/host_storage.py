@@ -1,7 +1,9 @@
-"""The app's own storage account, as the Functions host names it in AzureWebJobsStorage.
+"""The app's storage accounts, as the Functions host knows them: each by a connection.
 
-The setting is a connection string, or has the identity form: AzureWebJobsStorage__accountName, or
-__blobServiceUri and __queueServiceUri. Source: "Connecting to host storage with an identity" in
+AzureWebJobsStorage leads to the app's own. RekeyEvents leads to the one that Event Grid delivers
+to, so that its right to deliver opens nothing else. A connection is the name of a setting that is a
+connection string, or has the identity form: <name>__accountName, or __blobServiceUri and
+__queueServiceUri. Source: "Connecting to host storage with an identity" in
 https://learn.microsoft.com/azure/azure-functions/functions-reference
 """
 
@@ -19,29 +21,34 @@ if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
 
 CONNECTION = "AzureWebJobsStorage"
+EVENTS_CONNECTION = "RekeyEvents"
 
 
 @dataclass(frozen=True, slots=True)
 class HostStorage:
-    """The location of the app's blobs and queues: a connection string, or the two service URLs."""
+    """The location of blobs and queues: a connection string, or the two service URLs."""
 
+    connection: str = CONNECTION
+    """The name under which the Functions host knows the account."""
     connection_string: str = ""
     blob_url: str = ""
     queue_url: str = ""
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, str]) -> HostStorage | None:
-        """Read the settings; return None if they name no account."""
-        if connection_string := settings.get(CONNECTION, ""):
-            return cls(connection_string)
-        account = settings.get(f"{CONNECTION}__accountName", "")
-        blob = settings.get(f"{CONNECTION}__blobServiceUri") or (
+    def from_settings(
+        cls, settings: Mapping[str, str], connection: str = CONNECTION
+    ) -> HostStorage | None:
+        """Read the settings of a connection; return None if they name no account."""
+        if connection_string := settings.get(connection, ""):
+            return cls(connection, connection_string)
+        account = settings.get(f"{connection}__accountName", "")
+        blob = settings.get(f"{connection}__blobServiceUri") or (
             account and f"https://{account}.blob.core.windows.net"
         )
-        queue = settings.get(f"{CONNECTION}__queueServiceUri") or (
+        queue = settings.get(f"{connection}__queueServiceUri") or (
             account and f"https://{account}.queue.core.windows.net"
         )
-        return cls(blob_url=blob, queue_url=queue) if blob and queue else None
+        return cls(connection, blob_url=blob, queue_url=queue) if blob and queue else None
 
     @property
     def is_plausible(self) -> bool:

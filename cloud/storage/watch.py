@@ -81,9 +81,17 @@ class AppWatch:
     """Watches one app; see engine.ports.Watch."""
 
     def __init__(
-        self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str
+        self,
+        storage: HostStorage,
+        azure: Azure,
+        clock: Clock,
+        vaults: Sequence[str],
+        schedule: str,
+        *,
+        events: HostStorage,
     ) -> None:
         self._storage = storage
+        self._events = events
         self._azure = azure
         self._clock = clock
         self._vaults = vaults
@@ -108,8 +116,8 @@ class AppWatch:
     async def measure(self) -> None:
         """Measure the queues and the dead letters."""
         try:
-            lengths = await backlog(self._storage, self._azure)
-            gauges.measured(lengths, await undelivered(self._storage, self._azure))
+            lengths = await backlog(self._storage, self._events, self._azure)
+            gauges.measured(lengths, await undelivered(self._events, self._azure))
         except RekeyError as error:
             log.warning("the queues could not be measured: %s", error)
 
@@ -175,7 +183,7 @@ class AppWatch:
             return (
                 ""  # At the first start the template, or the first message, may still create them.
             )
-        lengths = await backlog(self._storage, self._azure, QUEUES)
+        lengths = await backlog(self._storage, self._events, self._azure, QUEUES)
         if missing := [name for name in QUEUES if lengths[name] is None]:
             return (
                 f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template "

@@ -31,6 +31,9 @@ param instanceMemory 512 | 2048 | 4096
 @maxValue(1000)
 param maximumInstances int
 
+@description('Whether instances are replaced one after the other at a change, instead of all at once.')
+param rollingUpdates bool
+
 @description('Id of the subnet that the app runs in; none if empty.')
 param subnetId string
 
@@ -49,7 +52,7 @@ param loginEndpoint string
 @description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
 param workspaceId string
 
-resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: name
   location: location
   tags: tags
@@ -58,7 +61,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2025-03-01' = {
+resource app 'Microsoft.Web/sites@2024-04-01' = {
   name: name
   location: location
   tags: tags
@@ -85,9 +88,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         // By itself one call at a time for Python: a call that waits would take a whole instance.
         triggers: { http: { perInstanceConcurrency: httpConcurrency } }
       }
-      // What runs may end before an instance is replaced; otherwise every change would kill it.
+      // All at once ends what runs: a message comes back and is worked on from its record. One after the other is a preview:
+      // https://learn.microsoft.com/azure/azure-functions/flex-consumption-site-updates
       #disable-next-line BCP037 // The published types do not know it yet; az functionapp update-strategy sets the same.
-      siteUpdateStrategy: { type: 'RollingUpdate' }
+      siteUpdateStrategy: rollingUpdates ? { type: 'RollingUpdate' } : null
     }
     siteConfig: {
       minTlsVersion: '1.2'
@@ -107,20 +111,20 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-resource noFtpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+resource noFtpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
   properties: { allow: false }
 }
 
-resource noPublishingPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+resource noPublishingPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'scm'
   properties: { allow: false }
 }
 
 // While it is in force the app believes what it says of callers. docs/access.md says what rests on that.
-resource signIn 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(signInClientId)) {
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(signInClientId)) {
   parent: app
   name: 'authsettingsV2'
   properties: {

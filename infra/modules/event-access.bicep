@@ -1,6 +1,7 @@
-// What Event Grid may do in the app's storage account, by the identity of one system topic: deliver, and keep what it cannot deliver.
+// What Event Grid may do in the storage account of events, by the identity of one system topic: deliver, and keep what it
+// cannot deliver. The rights are on the account, where Event Grid looks for them; nothing else is in it.
 
-@description('Name of the app\'s storage account, in this resource group.')
+@description('Name of the storage account of events, in this resource group.')
 @minLength(3)
 @maxLength(24)
 param storageName string
@@ -11,7 +12,7 @@ param principalId string
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var queueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 
-resource account 'Microsoft.Storage/storageAccounts@2026-09-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: storageName
 }
 

@@ -13,7 +13,7 @@ param appPrincipalId string
 @description('Id of the app\'s identity.')
 param owner string
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspaceName
 }
 

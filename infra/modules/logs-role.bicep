@@ -11,7 +11,7 @@ param owner string
 @maxLength(63)
 param workspaceName string
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspaceName
 }
 

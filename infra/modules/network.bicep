@@ -34,7 +34,7 @@ var groups = concat(['blob', 'queue', 'table'], vaults ? ['vault'] : [], topic ?
 
 var zoneNames = map(groups, group => privateZone(cloud, group))
 
-resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
   tags: tags

@@ -11,11 +11,11 @@ param packageUri string
 @description('Whether the package\'s Python packages are installed by Azure.')
 param remoteBuild bool
 
-resource app 'Microsoft.Web/sites@2025-03-01' existing = {
+resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: appName
 }
 
-resource package 'Microsoft.Web/sites/extensions@2025-03-01' = {
+resource package 'Microsoft.Web/sites/extensions@2024-04-01' = {
   parent: app
   name: 'onedeploy'
   #disable-next-line BCP187 // The published types know this resource without its properties.

@@ -28,7 +28,7 @@ var rules = [
   }
 ]
 
-resource assignments 'Microsoft.Authorization/policyAssignments@2025-03-01' = [
+resource assignments 'Microsoft.Authorization/policyAssignments@2024-04-01' = [
   for rule in rules: {
     name: '${name}-${rule.key}'
     properties: {

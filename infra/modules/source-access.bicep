@@ -37,7 +37,7 @@ resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource accounts 'Microsoft.Storage/storageAccounts@2026-09-01' existing = [for name in accountNames: { name: name }]
+resource accounts 'Microsoft.Storage/storageAccounts@2023-05-01' existing = [for name in accountNames: { name: name }]
 
 resource atAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in accountNames: {
@@ -65,7 +65,7 @@ resource atServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource sites 'Microsoft.Web/sites@2025-03-01' existing = [for name in siteNames: { name: name }]
+resource sites 'Microsoft.Web/sites@2024-04-01' existing = [for name in siteNames: { name: name }]
 
 resource atSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in siteNames: {
@@ -79,7 +79,7 @@ resource atSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource containers 'Microsoft.App/containerApps@2025-07-01' existing = [for name in containerNames: { name: name }]
+resource containers 'Microsoft.App/containerApps@2025-01-01' existing = [for name in containerNames: { name: name }]
 
 resource atContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in containerNames: {
@@ -131,7 +131,7 @@ resource atEventHubsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 var aiServicesKeyNames = map(filter(single, one => one.role == 'ai-services-keys'), one => one.resource)
 
-resource aiServicesKeySources 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = [
+resource aiServicesKeySources 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = [
   for name in aiServicesKeyNames: { name: name }
 ]
 
@@ -149,7 +149,7 @@ resource atAiServicesKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
 
 var searchAdminKeyNames = map(filter(single, one => one.role == 'search-admin-keys'), one => one.resource)
 
-resource searchAdminKeySources 'Microsoft.Search/searchServices@2025-05-01' existing = [
+resource searchAdminKeySources 'Microsoft.Search/searchServices@2023-11-01' existing = [
   for name in searchAdminKeyNames: { name: name }
 ]
 
@@ -188,7 +188,7 @@ var containerRegistryPasswordNames = map(
   one => one.resource
 )
 
-resource containerRegistryPasswordSources 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = [
+resource containerRegistryPasswordSources 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = [
   for name in containerRegistryPasswordNames: { name: name }
 ]
 
@@ -206,7 +206,7 @@ resource atContainerRegistryPassword 'Microsoft.Authorization/roleAssignments@20
 
 var batchKeyNames = map(filter(single, one => one.role == 'batch-keys'), one => one.resource)
 
-resource batchKeySources 'Microsoft.Batch/batchAccounts@2025-06-01' existing = [
+resource batchKeySources 'Microsoft.Batch/batchAccounts@2024-07-01' existing = [
   for name in batchKeyNames: { name: name }
 ]
 

@@ -1,6 +1,5 @@
-// The app's own storage account: queues, leases, the deployment package, dead letters, and who may use them.
+// A storage account of the app: its queues and containers, and what the app may do there.
 
-import { answerPrefix, deadLetterContainer, leaseContainer, packageContainer, queues } from '../names.bicep'
 import { texts } from '../types.bicep'
 
 @description('Name of the account: 3 to 24 lower-case letters and digits.')
@@ -20,16 +19,35 @@ param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS'
 @description('Whether the account is closed to the internet, but for Azure\'s own trusted services (Event Grid).')
 param closed bool
 
+@description('The containers.')
+param containers string[]
+
+@description('The queues.')
+param queues string[]
+
+@description('How the paths of blobs begin that are deleted after a week; none are if empty.')
+param passing string[] = []
+
 @description('Object id of the app\'s identity.')
 param appPrincipalId string
+
+@description('Ids of the built-in roles that the app has here.')
+param appRoles string[]
 
 @description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
 param workspaceId string
 
-var containerNames = [packageContainer, leaseContainer, deadLetterContainer]
+@description('What the account\'s blobs log; nothing if empty.')
+param blobLogs { categoryGroup: string?, category: string?, enabled: bool }[]
+
+@description('What its queues and tables log; nothing if empty.')
+param otherLogs { categoryGroup: string?, category: string?, enabled: bool }[]
+
 var retentionDays = 7
 
-resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
+// The api-version is one that every cloud has: US Government had none after 2025-06-01 in May 2026, and Azure in China none
+// from 2025-08-01 on: https://github.com/hashicorp/terraform-provider-azurerm/issues/32402 and 32301.
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   name: name
   location: location
   tags: tags
@@ -62,7 +80,7 @@ resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-09-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -71,16 +89,15 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-09-01' = {
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-09-01' = [
-  for container in containerNames: {
+resource allContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [
+  for container in containers: {
     parent: blobs
     name: container
     properties: { publicAccess: 'None' }
   }
 ]
 
-// Leases stay: the record beside each says which secret owns its source.
-resource expiry 'Microsoft.Storage/storageAccounts/managementPolicies@2026-09-01' = {
+resource expiry 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = if (!empty(passing)) {
   parent: account
   name: 'default'
   properties: {
@@ -91,39 +108,35 @@ resource expiry 'Microsoft.Storage/storageAccounts/managementPolicies@2026-09-01
           enabled: true
           type: 'Lifecycle'
           definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${leaseContainer}/${answerPrefix}'] }
+            filters: { blobTypes: ['blockBlob'], prefixMatch: passing }
             actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } } }
           }
         }
       ]
     }
   }
-  dependsOn: [containers]
+  dependsOn: [allContainers]
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-09-01' = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
   parent: account
   name: 'default'
 }
 
-resource allQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-09-01' = [
+resource allQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [
   for queue in queues: {
     parent: queueService
     name: queue
   }
 ]
 
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-09-01' = {
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
   parent: account
   name: 'default'
 }
 
-var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-
-resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataOwner, queueDataContributor, tableDataContributor]: {
+resource appMay 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in appRoles: {
     scope: account
     name: guid(account.id, appPrincipalId, role)
     properties: {
@@ -134,20 +147,20 @@ resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+resource logsOfBlobs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId) && !empty(blobLogs)) {
   scope: blobs
   name: 'rekey'
-  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] }
+  properties: { workspaceId: workspaceId, logs: blobLogs }
 }
 
-resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+resource logsOfQueues 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId) && !empty(otherLogs)) {
   scope: queueService
   name: 'rekey'
-  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] }
+  properties: { workspaceId: workspaceId, logs: otherLogs }
 }
 
-resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+resource logsOfTables 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId) && !empty(otherLogs)) {
   scope: tableService
   name: 'rekey'
-  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] }
+  properties: { workspaceId: workspaceId, logs: otherLogs }
 }

@@ -19,6 +19,9 @@ param owner string
 @description('Whether the vault holds certificates of applications.')
 param certificates bool
 
+@description('Object id of who deploys and gets what the app may do with secrets; nobody if empty.')
+param deployerId string
+
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName
 }
@@ -37,6 +40,20 @@ resource appMayUseSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' =
     description: usesRbac
       ? 'Rekey rotates the secrets of this vault.'
       : fail('vault ${vaultName} uses access policies, so no role opens it: give its present users roles, then run az keyvault update --name ${vaultName} --enable-rbac-authorization true')
+  }
+}
+
+// By the app's own role: whoever has it can neither delete secrets nor give rights to others.
+resource deployerMayUseSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerId)) {
+  scope: vault
+  name: guid(vault.id, deployerId, 'vault-secrets')
+  properties: {
+    principalId: deployerId
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roleId(resourceGroup().id, owner, 'vault-secrets')
+    )
+    description: 'Who deployed Rekey tries it out: reads, tags and sets the secrets of this vault.'
   }
 }
 

@@ -12,6 +12,9 @@ param appPrincipalId string
 @description('Id of the app\'s identity.')
 param owner string
 
+@description('Object id of who deploys and gets what the app may do with secrets; nobody if empty.')
+param deployerId string
+
 @description('How the system topic\'s name begins.')
 @maxLength(20)
 param prefix string
@@ -37,6 +40,7 @@ module access 'vault-access.bicep' = {
     appPrincipalId: appPrincipalId
     owner: owner
     certificates: contains(vault.kinds, 'service-principal-certificate')
+    deployerId: deployerId
   }
 }
 

@@ -11,6 +11,7 @@ param vaults = [
   }
 ]
 
+param deployerAccess = false
 param diagnostics = false
 param alerts = false
 param workbook = false

@@ -95,6 +95,7 @@ param vaultEndpoints = true
 param privateApp = true
 param signInClientId = '66666666-7777-8888-9999-000000000000'
 param logsWorkspace = '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Ops/providers/Microsoft.OperationalInsights/workspaces/contoso-logs'
+param auditLogs = true
 param retentionDays = 365
 param alertMails = ['oncall@contoso.example']
 param alertActionGroups = [
@@ -107,7 +108,8 @@ param storageSku = 'Standard_ZRS'
 param instanceMemory = 4096
 param maximumInstances = 100
 param packageUri = 'https://packages.contoso.example/rekey-1.0.0.zip'
-param remoteBuild = false
+param remoteBuild = true
+param rollingUpdates = true
 
 param cloud = {
   name: 'AzureCloud'

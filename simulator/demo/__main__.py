@@ -15,7 +15,17 @@ from typing import NoReturn
 
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
-from simulator.demo.cast import APP, HOST_ACCOUNT, VAULT, Part, cast, scopes, stage, vaults
+from simulator.demo.cast import (
+    APP,
+    EVENTS_ACCOUNT,
+    HOST_ACCOUNT,
+    VAULT,
+    Part,
+    cast,
+    scopes,
+    stage,
+    vaults,
+)
 from simulator.demo.kinds import Kinds, platform
 from simulator.demo.lines import wrapped
 from simulator.demo.operators import FIRST_POLICY, LEAKED, POLICY, Operators, Terminal
@@ -52,6 +62,7 @@ def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str,
     return {
         **cloud.running.environment,
         "AzureWebJobsStorage": cloud.running.connection_string(HOST_ACCOUNT),
+        "RekeyEvents": cloud.running.connection_string(EVENTS_ACCOUNT),
         "REKEY_VAULTS": ",".join(urls),
         "REKEY_SCOPES": json.dumps(dict.fromkeys(urls, scopes(parts))),
         "REKEY_SWEEP_SCHEDULE": schedule,

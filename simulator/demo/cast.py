@@ -23,6 +23,7 @@ from simulator.world import Domains
 VAULT = "shop"
 APP = "rekey"
 HOST_ACCOUNT = "rekeyhost"
+EVENTS_ACCOUNT = "rekeyevents"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 CONNECTION = (
     "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
@@ -162,6 +163,7 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     """Return the world at the start of the demo."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
+    azure.add_account(EVENTS_ACCOUNT)
     azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
     for vault in vaults(parts):

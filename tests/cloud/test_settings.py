@@ -353,6 +353,43 @@ def test_half_of_the_identity_form_is_refused() -> None:
     assert "AzureWebJobsStorage" in problem
 
 
+def test_events_are_in_the_apps_own_account_where_no_setting_names_another() -> None:
+    settings = read()
+    assert settings.events is settings.storage
+    assert settings.events.connection == "AzureWebJobsStorage"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"RekeyEvents": f"AccountName=events;AccountKey={KEY}"},
+        {"RekeyEvents__accountName": "events", "RekeyEvents__credential": "managedidentity"},
+        {
+            "RekeyEvents__queueServiceUri": "https://events.queue.core.windows.net",
+            "RekeyEvents__blobServiceUri": "https://events.blob.core.windows.net",
+        },
+    ],
+)
+def test_events_may_have_an_account_of_their_own(form: dict[str, str]) -> None:
+    settings = read(**form)
+    assert (settings.events.connection, settings.events.account) == ("RekeyEvents", "events")
+    assert settings.storage.account == "rekeyhost"
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"RekeyEvents": ""}, "RekeyEvents is missing: set a connection string"),
+        ({"RekeyEvents__credential": "managedidentity"}, "or RekeyEvents__accountName"),
+        ({"RekeyEvents__queueServiceUri": "https://q.example"}, "RekeyEvents is missing"),
+        ({"RekeyEvents": "rekeyevents"}, "RekeyEvents is not a connection string"),
+    ],
+)
+def test_half_of_an_account_for_events_is_refused(form: dict[str, str], problem: str) -> None:
+    (told,) = problems(**form)
+    assert problem in told
+
+
 def test_every_problem_is_told_at_once() -> None:
     reported = problems(
         REKEY_VAULTS="prod,https://test.vault.azure.net",

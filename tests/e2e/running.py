@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
+from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
 from scripts.package import unfolded
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
 from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
-from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
+from simulator.demo.cast import EVENTS_ACCOUNT, HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
@@ -34,13 +34,15 @@ from tests.simulator.host.waiting import free_port, wait_for
 OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"
 MICROSOFTS = "Microsoft's listeners, Azurite"
-HOST_STORAGE = "AzureWebJobsStorage"
+HOST_STORAGE, EVENTS_STORAGE = "AzureWebJobsStorage", "RekeyEvents"
+ACCOUNTS = {HOST_STORAGE: HOST_ACCOUNT, EVENTS_STORAGE: EVENTS_ACCOUNT}
 # What Storage Blob Data Owner and Storage Queue Data Contributor permit.
 DATA_RIGHTS = (
     "Microsoft.Storage/storageAccounts/blobServices/*",
     "Microsoft.Storage/storageAccounts/queueServices/*",
 )
-QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
+EVENTS_QUEUE = "vault-events"
+QUEUES = ("sweeps", "rotations", "rotations-poison")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Product:
     cloud: Background[Azure]
     parts: tuple[Part, ...]
     queues: QueueServiceClient
+    events: QueueServiceClient
+    """The account that Event Grid delivers to."""
     log: Path
     connection: str
     trusted: str | bool
@@ -64,15 +68,15 @@ class Product:
     def latest(self, name: str) -> SecretVersion:
         return self.vault.versions(name)[-1]
 
+    def queue(self, name: str) -> QueueClient:
+        account = self.events if name == EVENTS_QUEUE else self.queues
+        return account.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
+
     def send(self, queue: str, text: str) -> None:
-        client = self.queues.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        client.send_message(text)
+        self.queue(queue).send_message(text)
 
     def waiting(self, queue: str) -> int:
-        return (
-            self.queues.get_queue_client(queue).get_queue_properties().approximate_message_count
-            or 0
-        )
+        return self.queue(queue).get_queue_properties().approximate_message_count or 0
 
     def wait_until_rotated(self, name: str, before: SecretVersion) -> SecretVersion:
         wait_for(
@@ -91,15 +95,18 @@ def mapped(log: Path) -> set[str]:
 
 
 def by_identity(cloud: Background[Azure]) -> dict[str, str]:
-    """Let the app's identity use the host's account; return settings without any key."""
+    """Let the app's identity use the app's accounts; return settings without any key."""
     azure, identity = cloud.world, cloud.world.managed_identity.system
     assert identity
-    azure.grant(identity, DATA_RIGHTS, azure.accounts[HOST_ACCOUNT].resource_id)
-    return {
-        f"{HOST_STORAGE}__credential": "managedidentity",
-        f"{HOST_STORAGE}__blobServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.blob}",
-        f"{HOST_STORAGE}__queueServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.queue}",
-    }
+    named: dict[str, str] = {}
+    for connection, account in ACCOUNTS.items():
+        azure.grant(identity, DATA_RIGHTS, azure.accounts[account].resource_id)
+        named |= {
+            f"{connection}__credential": "managedidentity",
+            f"{connection}__blobServiceUri": f"https://{account}.{azure.domains.blob}",
+            f"{connection}__queueServiceUri": f"https://{account}.{azure.domains.queue}",
+        }
+    return named
 
 
 @contextlib.contextmanager
@@ -115,33 +122,36 @@ def product(
         stack.callback(resolve_localhost())
         parts = cast()
         cloud = stack.enter_context(start_in_thread(lambda domains: stage(domains, parts)))
-        simulated = cloud.running.connection_string(HOST_ACCOUNT)
-        connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
-        storage = (
-            by_identity(cloud) if kind == OURS_SIMULATED else {"AzureWebJobsStorage": connection}
-        )
+        azurite = "" if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
+        connections = [
+            azurite or cloud.running.connection_string(account) for account in ACCOUNTS.values()
+        ]
+        storage = dict.fromkeys(ACCOUNTS, azurite) if azurite else by_identity(cloud)
         env = {
             **os.environ,
             **{
                 name: text
                 for name, text in settings(cloud, parts, schedule).items()
-                if name != HOST_STORAGE
+                if name not in ACCOUNTS
             },
             **storage,
             "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
         trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
-        queues = stack.enter_context(
-            QueueServiceClient.from_connection_string(connection, connection_verify=trusted)
+        queues, events = (
+            stack.enter_context(
+                QueueServiceClient.from_connection_string(connection, connection_verify=trusted)
+            )
+            for connection in connections
         )
-        for name in QUEUES:
+        for account, name in (*((queues, name) for name in QUEUES), (events, EVENTS_QUEUE)):
             with contextlib.suppress(ResourceExistsError):
-                queues.create_queue(name)
+                account.create_queue(name)
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env, *options)))
-        yield Product(app, webhook, cloud, parts, queues, log, connection, trusted)
+        yield Product(app, webhook, cloud, parts, queues, events, log, connections[0], trusted)
 
 
 @contextlib.contextmanager

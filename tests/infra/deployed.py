@@ -12,7 +12,13 @@ from tests.infra.bicep import GROUP
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
 PLACES = (
+    (
+        rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w{{1,9}}ev\w{{13}}",
+        "storage account of events",
+    ),
     (rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w+", "its own storage account"),
+    (rf"{GROUP}/.+/queues/rotations", "queue rotations"),
+    (rf"{GROUP}/.+/containers/rekey-leases", "container rekey-leases"),
     (rf"{GROUP}/providers/Microsoft.Insights/components/[\w-]+", "Application Insights"),
     (rf"{GROUP}/providers/Microsoft.EventGrid/topics/[\w-]+", "outcome topic"),
     (r".+/providers/Microsoft.OperationalInsights/workspaces/[\w-]+", "workspace of logs"),
@@ -29,7 +35,7 @@ PLACES = (
 class Right:
     """One role assignment.
 
-    `who` is app or events, `role` the id of a built-in role or the name of a custom one.
+    `who` is app, events or deployer, `role` the id of a built-in role or the name of a custom one.
     """
 
     who: str
@@ -51,6 +57,13 @@ def only(snapshot: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return the one resource of a type."""
     (resource,) = of_type(snapshot, kind)
     return resource
+
+
+def accounts(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the app's own storage account, and the one that Event Grid delivers to."""
+    first, second = of_type(snapshot, "Microsoft.Storage/storageAccounts")
+    named = settings(snapshot)["RekeyEvents__queueServiceUri"]
+    return (second, first) if named.startswith(f"https://{first['name']}.") else (first, second)
 
 
 def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
@@ -89,6 +102,8 @@ def _who(principal: str) -> str:
 
     That of a topic that exists already is not worked out.
     """
+    if "deployer()" in principal:
+        return "deployer"
     if principal == "[unknown()]" or "Microsoft.EventGrid/systemTopics/" in principal:
         return "events"
     assert re.search(r"userAssignedIdentities/[\w-]+'", principal), principal

@@ -31,6 +31,7 @@ from tests.infra.landscape import Landscape
 from tests.shared.rig import RigClock
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
+SERVICES = ("blob", "queue", "table")
 QUEUE = f"{ACCOUNT}/queueServices/queues"
 ENDPOINT = "Microsoft.Network/privateEndpoints"
 SUBSCRIPTIONS = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
@@ -64,16 +65,11 @@ class DeployedApp:
         self.identity = self.world.add_principal(
             "rekey", own.added["principalId"], own.added["clientId"]
         )
-        host = self.landscape.one(ACCOUNT)
-        place = place_of(host.id)
-        name = host.id.rpartition("/")[2]
-        keys = host.properties["allowSharedKeyAccess"]
-        self.host = self.world.add_account(
-            name, place.subscription, place.group, allow_shared_key_access=keys
-        )
-        self.host.network_default_action = "Allow" if self._reaches(host) else "Deny"
+        for account in self.landscape.all(ACCOUNT):
+            self._add_account(account)
         for queue in self.landscape.tenant.of_kind(QUEUE):
-            self._queues.create(name, queue.id.rpartition("/")[2], {}, self.world.now())
+            account_name, name = queue.id.split("/")[8], queue.id.rpartition("/")[2]
+            self._queues.create(account_name, name, {}, self.world.now())
         for vault in self.landscape.parameters["vaults"]:
             self._add_vault(vault)
 
@@ -154,7 +150,12 @@ class DeployedApp:
     @property
     def events_queue(self) -> str:
         """The id of the queue that events are meant to reach."""
-        return f"{self.landscape.one(ACCOUNT).id}/queueServices/default/queues/vault-events"
+        (queue,) = (
+            queue.id
+            for queue in self.landscape.tenant.of_kind(QUEUE)
+            if queue.id.endswith("/queues/vault-events")
+        )
+        return queue
 
     def secret(self, vault: str) -> SecretVersion:
         """Return the current version of a vault's secret."""
@@ -164,7 +165,8 @@ class DeployedApp:
 
     def take(self, queue: str) -> Iterator[str]:
         """Take everything from one of the app's queues."""
-        messages = self._queues.find(self.host.name, queue).messages
+        own = Settings.read(self.settings | {"REKEY_EVENT_TOPIC": ""}).storage.account
+        messages = self._queues.find(own, queue).messages
         texts = [base64.b64decode(message.body).decode() for message in messages]
         messages.clear()
         yield from texts
@@ -192,7 +194,8 @@ class DeployedApp:
             if connection["privateLinkServiceId"] == host.id
         }
         inside = self.landscape.one("Microsoft.Web/sites").properties.get("virtualNetworkSubnetId")
-        return bool(inside) and groups == {"blob", "queue", "table"}
+        needed = {"blob", "queue"} if "ev" in host.id.rpartition("/")[2] else set(SERVICES)
+        return bool(inside) and groups == needed
 
     @property
     def _queues(self) -> Any:
@@ -211,6 +214,14 @@ class DeployedApp:
         }
         kind = "Microsoft.KeyVault.SecretNearExpiry"
         return {"id": "1", "eventType": kind, "subject": "storage", "data": data}
+
+    def _add_account(self, account: Resource) -> None:
+        place, name = place_of(account.id), account.id.rpartition("/")[2]
+        keys = account.properties["allowSharedKeyAccess"]
+        made = self.world.add_account(
+            name, place.subscription, place.group, allow_shared_key_access=keys
+        )
+        made.network_default_action = "Allow" if self._reaches(account) else "Deny"
 
     def _add_vault(self, entry: dict[str, Any]) -> None:
         """Add a vault with one secret that is due, a key of an account in its scope."""

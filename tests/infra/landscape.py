@@ -70,7 +70,8 @@ class Landscape:
 
     def __post_init__(self) -> None:
         self.parameters = copy.deepcopy(self.parameters)
-        self.tenant = Tenant(self.clock.now, TENANT, REGION, spread=self.spread)
+        cloud = self.parameters.get("cloud", {})
+        self.tenant = Tenant(self.clock.now, TENANT, REGION, cloud=cloud, spread=self.spread)
         self.tenant.add_group(PLACE)
         # The hooks of a deployment see to it; what follows shows what happens without them.
         self.tenant.register(SUBSCRIPTION, ["Microsoft.App"])
@@ -128,12 +129,16 @@ class Landscape:
 
     def one(self, kind: str) -> Resource:
         """Return the only resource of a type in the app's group."""
-        (resource,) = [
+        (resource,) = self.all(kind)
+        return resource
+
+    def all(self, kind: str) -> list[Resource]:
+        """Return the resources of a type in the app's group."""
+        return [
             candidate
             for candidate in self.tenant.of_kind(kind)
             if candidate.id.startswith(f"{PLACE.id}/")
         ]
-        return resource
 
     def _add_vault(self, vault: dict[str, Any]) -> None:
         id_ = resource_id(self.place(vault).id, VAULT, vault["name"])

@@ -29,9 +29,13 @@ class Row:
 
 
 def rows(page: Path = PAGE) -> list[Row]:
-    """Return the rights of both identities."""
+    """Return the rights of both identities, and of who deploys."""
     sections = page.read_text().split("\n## ")
-    heads = {"What Rekey may do": "app", "What Event Grid may do": "events"}
+    heads = {
+        "What Rekey may do": "app",
+        "What Event Grid may do": "events",
+        "What the person who deploys may do": "deployer",
+    }
     return [
         _row(heads[title], line)
         for title, _, body in (section.partition("\n") for section in sections)

@@ -20,9 +20,10 @@ from tests.infra.landscape import CUSTOMER
 HOSTS = {
     "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__clientId",
-    "AzureWebJobsStorage__blobServiceUri",
-    "AzureWebJobsStorage__queueServiceUri",
-    "AzureWebJobsStorage__tableServiceUri",
+    "RekeyEvents__credential",
+    "RekeyEvents__clientId",
+    "RekeyEvents__blobServiceUri",
+    "RekeyEvents__queueServiceUri",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
@@ -33,6 +34,9 @@ HOSTS = {
     "AZURE_TENANT_ID",
 }
 """Settings that the Functions host, the worker, the exporter and the identity library read."""
+BY_NAME = {"AzureWebJobsStorage__accountName"}
+BY_ADDRESS = {f"AzureWebJobsStorage__{service}ServiceUri" for service in ("blob", "queue", "table")}
+"""How the app's own storage account is named: in the public cloud, and in the others."""
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
 """Settings that the platform's sign-in reads:
 https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
@@ -58,10 +62,11 @@ def triggered_queues() -> Iterator[str]:
             yield str(node.args[1].value)
 
 
-def child_names(template: dict[str, Any], kind: str) -> set[str]:
+def child_names(template: dict[str, Any], kind: str, account: str) -> set[str]:
     return {
         resource["id"].rpartition("/")[2]
         for resource in deployed.of_type(template, f"Microsoft.Storage/storageAccounts/{kind}")
+        if f"/{account}/" in resource["id"]
     }
 
 
@@ -72,21 +77,25 @@ def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poi
     used = {*triggered_queues(), queues.ROTATIONS, queues.SWEEPS}
     expected = used | {f"{queue}-poison" for queue in used if not queue.endswith("-poison")}
     assert len(expected) == 6
-    assert child_names(snapshot(name), "queueServices/queues") == expected
+    deployment = snapshot(name)
+    own, events = (
+        child_names(deployment, "queueServices/queues", account["name"])
+        for account in deployed.accounts(deployment)
+    )
+    assert events == {queue for queue in expected if queue.startswith("vault-events")}
+    assert own == expected - events
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(name: str) -> None:
     deployment = snapshot(name)
-    assert child_names(deployment, "blobServices/containers") == {
-        blobs.CONTAINER,
-        "deployments",
-        "dead-letters",
-    }
+    account, events = (each["name"] for each in deployed.accounts(deployment))
+    containers = "blobServices/containers"
+    assert child_names(deployment, containers, account) == {blobs.CONTAINER, "deployments"}
+    assert child_names(deployment, containers, events) == {"dead-letters"}
     package = deployed.only(deployment, "Microsoft.Web/sites")["properties"]["functionAppConfig"][
         "deployment"
     ]["storage"]
-    account = deployed.only(deployment, "Microsoft.Storage/storageAccounts")["name"]
     assert package["value"].startswith(f"https://{account}.blob.core.")
     assert package["value"].endswith("/deployments")
 
@@ -111,13 +120,23 @@ def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ev
 @pytest.mark.parametrize("name", names())
 def test_the_settings_are_those_that_are_read_none_missing_none_unknown(name: str) -> None:
     configured = set(deployed.settings(snapshot(name)))
-    assert configured - OPTIONAL == (KNOWN | HOSTS) - OPTIONAL
+    storage = BY_ADDRESS if name == "us-government" else BY_NAME
+    assert configured - OPTIONAL == (KNOWN | HOSTS | storage) - OPTIONAL
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_setting_is_empty_least_of_all_the_hosts_storage(name: str) -> None:
+    configured = deployed.settings(snapshot(name))
+    assert not [setting for setting, value in configured.items() if not value]
+    assert "AzureWebJobsStorage" not in configured
 
 
 def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> (
     None
 ):
-    assert set(deployed.settings(snapshot("everything-on"))) == KNOWN | HOSTS | PLATFORMS
+    assert set(deployed.settings(snapshot("everything-on"))) == (
+        KNOWN | HOSTS | BY_NAME | PLATFORMS
+    )
     assert not OPTIONAL & set(deployed.settings(snapshot("everything-off")))
 
 
@@ -136,6 +155,9 @@ def test_the_app_starts_with_the_settings_as_they_are(name: str) -> None:
     settings = settings_of(name)
     assert settings.storage.connection_string == ""
     assert settings.storage.blob_url.startswith("https://")
+    own, events = deployed.accounts(snapshot(name))
+    assert settings.storage.account == own["name"]
+    assert (settings.events.account, settings.events.connection) == (events["name"], "RekeyEvents")
 
 
 def test_scopes_applications_and_consumers_reach_the_app_bound_to_their_vault() -> None:
@@ -165,6 +187,8 @@ def test_another_cloud_has_its_own_names_everywhere() -> None:
     assert settings.authority == "https://login.microsoftonline.us"
     assert settings.storage.blob_url.endswith(".blob.core.usgovcloudapi.net")
     assert settings.storage.queue_url.endswith(".queue.core.usgovcloudapi.net")
+    assert settings.events.blob_url.endswith(".blob.core.usgovcloudapi.net")
+    assert settings.events.queue_url.endswith(".queue.core.usgovcloudapi.net")
     text = json.dumps(snapshot("us-government"))
     for public in (
         "core.windows.net",
@@ -200,8 +224,8 @@ def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str)
         assert destination["properties"]["queueName"] == "vault-events"
         dead = properties["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
         assert dead["blobContainerName"] == "dead-letters"
-        account = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")["id"]
-        assert {destination["properties"]["resourceId"], dead["resourceId"]} == {account}
+        _, account = deployed.accounts(snapshot(name))
+        assert {destination["properties"]["resourceId"], dead["resourceId"]} == {account["id"]}
 
 
 def test_the_runtime_is_the_one_that_the_code_is_written_for() -> None:
@@ -223,6 +247,7 @@ def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_a
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_runs_may_end_before_its_instance_is_replaced(name: str) -> None:
+def test_a_preview_of_azures_is_used_only_where_it_is_asked_for(name: str) -> None:
     config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
-    assert config["siteUpdateStrategy"] == {"type": "RollingUpdate"}
+    asked = {"type": "RollingUpdate"} if name == "everything-on" else None
+    assert config.get("siteUpdateStrategy") == asked

@@ -149,7 +149,7 @@ def test_a_vault_that_uses_access_policies_is_refused_while_deploying(
 ) -> None:
     parameters = (
         f"param vaultName = 'contoso'\nparam usesRbac = {uses_rbac}\nparam appPrincipalId = "
-        "'p'\nparam owner = 'o'\nparam certificates = false"
+        "'p'\nparam owner = 'o'\nparam certificates = false\nparam deployerId = ''"
     )
     run = predicted(tmp_path, parameters, "modules/vault-access.bicep")
     assert run.code == code

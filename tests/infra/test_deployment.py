@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloud.storage.host_storage import HostStorage
 from scripts.deploying.template import SPREADING
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.tenant import Spread
@@ -107,4 +108,6 @@ def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exi
     assert {trigger["queueName"] for trigger in triggers} <= queues
     for trigger in triggers:
         assert settings[f"{trigger['connection']}__credential"] == "managedidentity"
-        assert settings[f"{trigger['connection']}__queueServiceUri"].startswith("https://")
+        named = HostStorage.from_settings(settings, trigger["connection"])
+        assert named
+        assert named.queue_url.startswith("https://")

@@ -12,21 +12,18 @@ from tests.infra.bicep import names, snapshot
 PRIVATE = ("everything-on", "us-government")
 
 
-def account(name: str) -> dict[str, Any]:
-    properties: dict[str, Any] = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")[
-        "properties"
-    ]
-    return properties
+def accounts(name: str) -> list[dict[str, Any]]:
+    return [account["properties"] for account in deployed.accounts(snapshot(name))]
 
 
 @pytest.mark.parametrize("name", names())
 def test_storage_takes_no_shared_key_no_anonymous_reader_and_no_plain_http(name: str) -> None:
-    properties = account(name)
-    assert properties["allowSharedKeyAccess"] is False
-    assert properties["allowBlobPublicAccess"] is False
-    assert properties["allowCrossTenantReplication"] is False
-    assert properties["supportsHttpsTrafficOnly"] is True
-    assert properties["minimumTlsVersion"] == "TLS1_2"
+    for properties in accounts(name):
+        assert properties["allowSharedKeyAccess"] is False
+        assert properties["allowBlobPublicAccess"] is False
+        assert properties["allowCrossTenantReplication"] is False
+        assert properties["supportsHttpsTrafficOnly"] is True
+        assert properties["minimumTlsVersion"] == "TLS1_2"
     for container in deployed.of_type(
         snapshot(name), "Microsoft.Storage/storageAccounts/blobServices/containers"
     ):
@@ -89,13 +86,13 @@ def test_with_a_private_network_storage_and_topic_answer_there_only_and_without_
     name: str,
 ) -> None:
     private, deployment = name in PRIVATE, snapshot(name)
-    properties = account(name)
-    # Disabled would shut Event Grid out, too: nothing promises that it gets in there.
-    assert properties["publicNetworkAccess"] == "Enabled"
-    assert properties["networkAcls"] == {
-        "bypass": "AzureServices",
-        "defaultAction": "Deny" if private else "Allow",
-    }
+    for properties in accounts(name):
+        # Disabled would shut Event Grid out, too: nothing promises that it gets in there.
+        assert properties["publicNetworkAccess"] == "Enabled"
+        assert properties["networkAcls"] == {
+            "bypass": "AzureServices",
+            "defaultAction": "Deny" if private else "Allow",
+        }
     for topic in deployed.of_type(deployment, "Microsoft.EventGrid/topics"):
         assert topic["properties"]["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
 
@@ -110,16 +107,16 @@ def test_whatever_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zon
         for resource in deployed.of_type(deployment, "Microsoft.Network/privateEndpoints")
     ]
     reached = {
-        (connection["privateLinkServiceId"].split("/")[-2], connection["groupIds"][0])
+        (connection["privateLinkServiceId"], connection["groupIds"][0])
         for connection in connections
     }
-    expected = {
-        ("storageAccounts", "blob"),
-        ("storageAccounts", "queue"),
-        ("storageAccounts", "table"),
-    }
-    expected |= {("topics", "topic"), ("vaults", "vault")}
-    assert reached == (expected | {("sites", "sites")} if name == "everything-on" else expected)
+    own, events = (account["id"] for account in deployed.accounts(deployment))
+    stores = {*((own, group) for group in ("blob", "queue", "table"))}
+    stores |= {(events, "blob"), (events, "queue")}
+    assert stores <= reached
+    others = {(target.split("/")[-2], group) for target, group in reached - stores}
+    expected = {("topics", "topic"), ("vaults", "vault")}
+    assert others == (expected | {("sites", "sites")} if name == "everything-on" else expected)
     zones = {
         resource["id"]
         for resource in deployed.of_type(deployment, "Microsoft.Network/privateDnsZones")
@@ -165,22 +162,44 @@ def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() 
     assert listed["scmIpSecurityRestrictionsUseMain"] is True
 
 
-def test_logs_of_everything_that_the_deployment_owns_go_to_the_workspace() -> None:
+def logged(deployment: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return what has which logs."""
+    return {
+        (setting["id"].partition("/providers/Microsoft.Insights/")[0].split("/")[-2], log)
+        for setting in deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
+        for entry in setting["properties"]["logs"]
+        for log in (entry.get("category") or entry["categoryGroup"],)
+    }
+
+
+def test_without_a_wish_only_what_fails_is_logged_a_second_time() -> None:
+    assert logged(snapshot("three-subscriptions")) == {
+        ("blobServices", "StorageWrite"),
+        ("systemTopics", "DeliveryFailures"),
+    }
+    (setting,) = (
+        setting["id"]
+        for setting in deployed.of_type(
+            snapshot("three-subscriptions"), "Microsoft.Insights/diagnosticSettings"
+        )
+        if "/blobServices/" in setting["id"]
+    )
+    _, events = deployed.accounts(snapshot("three-subscriptions"))
+    assert setting.startswith(events["id"])
+    assert logged(snapshot("everything-off")) == set()
+
+
+def test_logs_of_everything_that_the_deployment_owns_go_to_the_workspace_if_asked() -> None:
     deployment = snapshot("everything-on")
     workspace = deployed.only(deployment, "Microsoft.OperationalInsights/workspaces")["id"]
     listed = deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
     assert {setting["properties"]["workspaceId"] for setting in listed} == {workspace}
-    logged = {
-        setting["id"]
-        .partition("/providers/Microsoft.Insights/diagnosticSettings")[0]
-        .split("/")[-2]
-        for setting in listed
+    assert logged(deployment) == {
+        ("blobServices", "audit"),
+        ("queueServices", "audit"),
+        ("tableServices", "audit"),
+        ("topics", "allLogs"),
+        ("systemTopics", "DeliveryFailures"),
+        ("sites", "FunctionAppLogs"),
     }
-    assert logged == {
-        "blobServices",
-        "queueServices",
-        "tableServices",
-        "topics",
-        "systemTopics",
-        "sites",
-    }
+    assert len([setting for setting in listed if "/storageAccounts/" in setting["id"]]) == 6

@@ -79,6 +79,7 @@ def test_code_that_is_deployed_before_rights_have_spread_is_refused(sets: Sets) 
     landscape.template["resources"]["rightsSpread"]["copy"]["count"] = 0
     for module in (
         "storageEndpoints",
+        "eventEndpoints",
         "topicEndpoint",
         "vaultEndpoint",
     ):  # They take long, which hides it.
@@ -95,7 +96,7 @@ def test_an_identity_that_is_not_said_to_be_new_is_not_found(sets: Sets) -> None
 @pytest.mark.parametrize(
     ("name", "module", "forgotten"),
     [
-        ("everything-on", "vaultAccess", "storage"),
+        ("everything-on", "vaultAccess", "eventStorage"),
         ("everything-on", "storage", "monitoring"),
         ("everything-off", "app", "storage"),
         ("everything-on", "alertRules", "monitoring"),
@@ -116,7 +117,7 @@ def test_what_is_made_before_what_it_rests_on_is_refused(
 
 
 def test_a_module_that_takes_long_is_waited_for(sets: Sets) -> None:
-    for module in ("storage", "network", "monitoring"):
+    for module in ("storage", "eventStorage", "network", "monitoring"):
         Landscape(sets["everything-on"], delays={module: 900}).deploy()
 
 
@@ -162,6 +163,11 @@ def use_the_apps_identity(landscape: Landscape) -> None:
     for kind in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
         properties[kind]["identity"] = {"type": "UserAssigned", "userAssignedIdentity": owner}
     del vaults["resources"]["events"]
+    own, events = (
+        landscape.template["resources"][module]["properties"]["parameters"]
+        for module in ("storage", "eventStorage")
+    )
+    events["appRoles"] = own["appRoles"]
 
 
 def pass_on(template: dict[str, Any], module: str, owner: dict[str, str]) -> None:
@@ -178,7 +184,7 @@ def test_events_reach_a_closed_account_only_as_those_of_a_trusted_service(
     rules: dict[str, str], expected: set[str | None], sets: Sets
 ) -> None:
     landscape = Landscape(sets["us-government"])
-    landscape.module("storage")["resources"]["account"]["properties"]["networkAcls"] |= rules
+    landscape.module("eventStorage")["resources"]["account"]["properties"]["networkAcls"] |= rules
     assert reached(landscape) == expected
 
 
@@ -186,9 +192,8 @@ def test_events_are_not_promised_to_reach_an_account_whose_public_access_is_disa
     sets: Sets,
 ) -> None:
     landscape = Landscape(sets["us-government"])
-    landscape.module("storage")["resources"]["account"]["properties"]["publicNetworkAccess"] = (
-        "Disabled"
-    )
+    account = landscape.module("eventStorage")["resources"]["account"]
+    account["properties"]["publicNetworkAccess"] = "Disabled"
     assert reached(landscape) == {None}
 
 

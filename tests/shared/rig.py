@@ -174,14 +174,14 @@ class Rig:
         """Return the tags of a secret's current version."""
         return self.latest(name).tags or {}
 
-    def queue(self, name: str) -> list[Message]:
-        """Return what waits on one of the host's queues, hidden messages too."""
+    def queue(self, name: str, account: str = "rekeyhost") -> list[Message]:
+        """Return what waits on one of the app's queues, hidden messages too."""
         service = next(
             candidate for candidate in self.world.services if isinstance(candidate, QueueService)
         )
-        if name not in service.queues.names("rekeyhost"):
-            service.queues.create("rekeyhost", name, {}, self.clock.now())
-        return service.queues.find("rekeyhost", name).alive(self.clock.now())
+        if name not in service.queues.names(account):
+            service.queues.create(account, name, {}, self.clock.now())
+        return service.queues.find(account, name).alive(self.clock.now())
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """Return the JSON messages that wait on one of the host's queues."""

@@ -26,6 +26,17 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
         f"{_QUEUES}/delete",
         f"{_QUEUES}/messages/*",
     ),
+    # Storage Blob Data Reader
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": (
+        f"{_BLOBS}/containers/read",
+        f"{_BLOBS}/generateUserDelegationKey/action",
+        f"{_BLOBS}/containers/blobs/read",
+    ),
+    # Storage Queue Data Reader
+    "19e7f393-937e-4f77-808e-94535e297925": (
+        f"{_QUEUES}/read",
+        f"{_QUEUES}/messages/read",
+    ),
     # Storage Queue Data Message Sender
     "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": (f"{_QUEUES}/messages/add/action",),
     # Storage Table Data Contributor

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.arm import clouds, errors
 from simulator.arm.deployments import ids
 from simulator.arm.deployments.ids import is_id
 from simulator.arm.deployments.refusals import app, authorization, events, monitoring, storage
@@ -36,7 +37,7 @@ def create(tenant: Tenant, put: Put) -> Resource:
     if kind is None:
         message = f"The resource type '{put.kind}' could not be found."
         raise ArmError(400, "InvalidResourceType", message)
-    _check_version(put, kind)
+    _check_version(tenant, put, kind)
     _check_registration(tenant, put)
     _check_surroundings(tenant, put)
     for rule in kind.rules:
@@ -49,15 +50,12 @@ def create(tenant: Tenant, put: Put) -> Resource:
     return resource
 
 
-def _check_version(put: Put, kind: Kind) -> None:
-    version = put.body["apiVersion"]
-    if version not in kind.versions:
-        known = ", ".join(kind.versions)
-        message = (
-            f"No registered resource provider found for API version '{version}' "
-            f"for type '{put.kind}'. The supported api-versions are '{known}'."
-        )
-        raise ArmError(400, "NoRegisteredProviderFound", message)
+def _check_version(tenant: Tenant, put: Put, kind: Kind) -> None:
+    version, (namespace, _, name) = put.body["apiVersion"], put.kind.partition("/")
+    here = clouds.offered(tenant.cloud.get("name", clouds.PUBLIC), namespace, kind.versions)
+    if version not in here:
+        place = put.body.get("location", tenant.location)
+        raise errors.no_registered_provider(version, name, here, place)
 
 
 def _check_registration(tenant: Tenant, put: Put) -> None:
@@ -155,7 +153,8 @@ def _endpoint(tenant: Tenant, put: Put) -> Mapping[str, Any]:
 _INSIGHTS, _STORAGE, _NETWORK = (f"Microsoft.{name}" for name in ("Insights", "Storage", "Network"))
 _ACCOUNT = f"{_STORAGE}/storageAccounts"
 _SITE = "Microsoft.Web/sites"
-_STORAGE_VERSIONS = ("2025-06-01", "2025-08-01", "2026-09-01")
+# The public cloud's; simulator/arm/clouds.py says which of them the others have.
+_STORAGE_VERSIONS = ("2023-05-01", "2024-01-01", "2025-06-01", "2025-08-01", "2026-09-01")
 _WEB_VERSIONS = ("2024-04-01", "2024-11-01", "2025-03-01")
 _GRID_VERSIONS = ("2022-06-15", "2025-02-15")
 _NETWORK_VERSIONS = ("2024-05-01", "2025-05-01")
@@ -164,7 +163,7 @@ KINDS: dict[str, Kind] = {
     IDENTITY: Kind(("2023-01-31", "2024-11-30"), added=_own_identity),
     DEFINITION: Kind(("2022-04-01",), (authorization.check_definition,)),
     ASSIGNMENT: Kind(("2022-04-01",), (authorization.check_assignment,)),
-    "Microsoft.Authorization/policyAssignments": Kind(("2025-03-01",)),
+    "Microsoft.Authorization/policyAssignments": Kind(("2024-04-01", "2025-03-01")),
     "Microsoft.OperationalInsights/workspaces": Kind(("2023-09-01", "2025-07-01")),
     f"{_INSIGHTS}/components": Kind(("2020-02-02",), added=_insights),
     f"{_INSIGHTS}/diagnosticSettings": Kind(("2021-05-01-preview",)),

@@ -234,6 +234,10 @@ def _utc_now(scope: Scope, form: str = "") -> str:
     return f"{scope.tenant.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _deployer(scope: Scope) -> dict[str, Any]:
+    return {"objectId": scope.tenant.deployer, "tenantId": scope.tenant.tenant_id}
+
+
 def _environment(scope: Scope) -> dict[str, Any]:
     return dict(scope.tenant.cloud)
 
@@ -259,6 +263,7 @@ _CONTEXTUAL: dict[str, Callable[..., Any]] = {
     "subscription": _subscription,
     "deployment": _deployment,
     "tenant": _tenant,
+    "deployer": _deployer,
     "environment": _environment,
     "utcnow": _utc_now,
 }

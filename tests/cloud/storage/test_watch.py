@@ -166,6 +166,25 @@ async def test_each_run_of_the_timer_measures_the_queues_and_the_dead_letters(
     assert sent.metric("rekey.dead_letters") == {dims(): 3}
 
 
+async def test_events_and_dead_letters_are_counted_where_event_grid_puts_them(
+    sent: Collected,
+) -> None:
+    rig = Rig()
+    key = rig.world.add_account("rekeyevents").keys["key1"].value
+    rig.environment = {
+        "RekeyEvents": f"DefaultEndpointsProtocol=https;AccountName=rekeyevents;AccountKey={key}"
+    }
+    queues(rig, "vault-events", "vault-events-poison")
+    left_over(rig, "vault-events-poison", account="rekeyevents")
+    await dead_letter(rig, "one")
+    await rig.service().sweep({}, past_due=False)
+    lengths = sent.metric("rekey.queue.messages")
+    assert lengths[dims(queue="vault-events-poison")] == 1
+    assert lengths[dims(queue="rotations-poison")] == 0
+    assert dims(queue="vault-events") not in lengths
+    assert sent.metric("rekey.dead_letters") == {dims(): 1}
+
+
 async def test_without_a_container_nothing_is_said_of_dead_letters(sent: Collected) -> None:
     rig = Rig()
     await rig.service().sweep({}, past_due=False)

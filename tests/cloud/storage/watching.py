@@ -1,4 +1,4 @@
-"""Queues and dead letters in the app's own storage account."""
+"""Queues and dead letters in the app's storage accounts."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def queues(rig: Rig, *without: str) -> None:
             rig.queue(name)
 
 
-def left_over(rig: Rig, queue: str) -> None:
+def left_over(rig: Rig, queue: str, account: str = "rekeyhost") -> None:
     """Put a message on a queue."""
     now = rig.clock.now()
     body = base64.b64encode(b"{}").decode()
-    waiting = rig.queue(queue)
+    waiting = rig.queue(queue, account)
     waiting.append(Message(str(len(waiting)), body, now, NEVER, now, "receipt"))
 
 
 async def dead_letter(rig: Rig, *names: str) -> None:
     """Leave blobs as Event Grid does."""
-    container = watch_of(rig)._client().get_container_client(DEAD_LETTERS)
+    watch = watch_of(rig)
+    container = watch._events.blobs(watch._azure).get_container_client(DEAD_LETTERS)
     await container.create_container()
     for name in names:
         await container.upload_blob(name, b"[]")

@@ -40,7 +40,6 @@ SCENES = {
     "poison": Pair(
         (
             scenes.cannot_be_read,
-            scenes.is_given_up_by_the_host,
             further.has_messages_given_up,
             further.is_swept_by_its_timer,
         ),

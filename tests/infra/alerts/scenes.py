@@ -83,14 +83,6 @@ async def cannot_be_read(stage: Stage) -> None:
     await stage.rig.service().park(b"no work item", "a-message")
 
 
-async def is_given_up_by_the_host(stage: Stage) -> None:
-    """Write what the host does: https://github.com/Azure/azure-webjobs-sdk, QueueProcessor."""
-    text = (
-        "Message has reached MaxDequeueCount of 5. Moving message to queue 'vault-events-poison'."
-    )
-    stage.imitate("traces", message=text, severityLevel=2)
-
-
 async def is_not_delivered(stage: Stage) -> None:
     stage.imitate("StorageBlobLogs", **_stored("dead-letters"))
 
@@ -101,7 +93,7 @@ async def something_else_is_stored(stage: Stage) -> None:
 
 def _stored(container: str) -> dict[str, str]:
     """Return a line of https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs."""
-    path = f"/rekeyhost/{container}/a-blob"
+    path = f"/rekeyevents/{container}/a-blob"
     return {
         "Category": "StorageWrite",
         "OperationName": "PutBlob",

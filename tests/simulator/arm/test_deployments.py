@@ -140,7 +140,7 @@ def test_two_roles_cannot_have_one_name() -> None:
         (
             {
                 "type": "Microsoft.Storage/storageAccounts",
-                "apiVersion": "2026-09-01",
+                "apiVersion": "2023-05-01",
                 "name": "Data",
             },
             "AccountNameInvalid",
@@ -148,7 +148,7 @@ def test_two_roles_cannot_have_one_name() -> None:
         (
             {
                 "type": "Microsoft.Storage/storageAccounts/queueServices",
-                "apiVersion": "2026-09-01",
+                "apiVersion": "2023-05-01",
                 "name": "nobody/default",
             },
             "ParentResourceNotFound",
