@@ -27,6 +27,8 @@ PLACE = re.compile(r"/subscriptions/([^/]+)(?:/resourcegroups/([^/]+))?(?:/.*)?"
 LISTED = frozenset({"storage-key"})
 """Kinds whose age is told where they are listed here, so they are not asked to list themselves."""
 APPLICATION = "#microsoft.graph.application"
+STORAGE = "2023-05-01"
+"""The api-version of a listing of storage accounts: every cloud of Azure offers it."""
 READ_APPLICATIONS = "sign in with the permission Application.Read.All"
 """Who lacks it is shown the id and the type of what he owns, and null for all else."""
 ENTRA_ONLY = "administrators/activedirectory"
@@ -97,7 +99,8 @@ async def _accounts(
 ) -> AsyncIterator[Credential]:
     from azure.mgmt.storage.aio import StorageManagementClient
 
-    accounts = StorageManagementClient(**_management(azure, subscription)).storage_accounts
+    options = {"api_version": STORAGE, **_management(azure, subscription)}
+    accounts = StorageManagementClient(**options).storage_accounts
     listing = (
         accounts.list_by_resource_group(group, **READING) if group else accounts.list(**READING)
     )

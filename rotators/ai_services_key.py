@@ -24,7 +24,7 @@ class AiServicesKey(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="AI services account",
         types=("Microsoft.CognitiveServices/accounts",),
-        version="2025-09-01",
+        version="2024-10-01",
         role="ai-services-keys",
         pairs=(Pair(Slot("key1", "Key1"), Slot("key2", "Key2")),),
         shape=re.compile(r"[A-Za-z0-9]{32,128}"),

@@ -23,7 +23,7 @@ class BatchKey(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="Batch account",
         types=("Microsoft.Batch/batchAccounts",),
-        version="2025-06-01",
+        version="2024-07-01",
         role="batch-keys",
         replaces="regenerateKeys",
         pairs=(Pair(Slot("primary", "Primary"), Slot("secondary", "Secondary")),),

@@ -28,7 +28,7 @@ class ContainerRegistryPassword(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="container registry",
         types=("Microsoft.ContainerRegistry/registries",),
-        version="2025-11-01",
+        version="2023-07-01",
         role="container-registry-passwords",
         lists="listCredentials",
         replaces="regenerateCredential",

@@ -31,7 +31,7 @@ class CosmosDbKey(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="Cosmos DB account",
         types=("Microsoft.DocumentDB/databaseAccounts",),
-        version="2026-03-15",
+        version="2024-11-15",
         role="cosmos-db-keys",
         names_it="keyKind",
         pairs=(

@@ -27,7 +27,7 @@ class RedisKey(RedisCache):
         noun="Redis cache",
         types=("Microsoft.Cache/redis", "Microsoft.Cache/redisEnterprise/databases"),
         version="2024-11-01",
-        versions={MANAGED: "2025-07-01"},
+        versions={MANAGED: "2025-04-01"},
         role="redis-keys",
         names_it="keyType",
         shape=re.compile(r"[A-Za-z0-9+/=]{43,128}"),

@@ -26,7 +26,7 @@ class SearchAdminKey(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="search service",
         types=("Microsoft.Search/searchServices",),
-        version="2025-05-01",
+        version="2023-11-01",
         role="search-admin-keys",
         lists="listAdminKeys",
         replaces="regenerateAdminKey",

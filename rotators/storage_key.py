@@ -47,7 +47,7 @@ class StorageKey(TwoKeys):
     facts: ClassVar[Facts] = Facts(
         noun="storage account",
         types=("Microsoft.Storage/storageAccounts",),
-        version="2026-09-01",
+        version="2023-05-01",
         role="Storage Account Key Operator Service Role",
         pairs=(Pair(Slot("key1"), Slot("key2")),),
         shape=re.compile(r"[A-Za-z0-9+/]{86}=="),

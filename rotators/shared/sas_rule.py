@@ -40,7 +40,7 @@ NAMESPACE_RULE = 2
 
 
 def rule_facts(
-    noun: str, role: str, *types: str, version: str = "2026-01-01", **others: Any
+    noun: str, role: str, *types: str, version: str = "2024-01-01", **others: Any
 ) -> Facts:
     """Return the facts of the rules of one service; `types` are those of the namespace first.
 

@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from scripts.deploying.patience import NotYetError, StepError
 
-API_VERSION = "2024-11-01"
+API_VERSION = "2024-04-01"
 SOON = frozenset({403, 404, 408, 409, 429, 500, 502, 503, 504})
 """The statuses of a new site until its names, rights and deployment service are ready."""
 SPREADING = (

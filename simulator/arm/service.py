@@ -10,7 +10,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from simulator.arm import authorization, errors, metadata, tenants
+from simulator.arm import authorization, clouds, errors, metadata, tenants
 from simulator.arm.request import ArmRequest, parse
 from simulator.identity import HOME_TENANT, Principal, bearer
 from simulator.rates import Rate
@@ -140,10 +140,10 @@ class ArmService:
         supported = provider.api_versions(call.kind)
         if not supported:
             raise errors.invalid_type(provider.namespace, call.api_version)
-        if call.api_version not in supported:
-            raise errors.no_registered_provider(
-                call.api_version, call.kind, supported, "westeurope"
-            )
+        cloud = clouds.cloud_of(self._world.domains.arm)
+        here = clouds.offered(cloud, provider.namespace, supported)
+        if call.api_version not in here:
+            raise errors.no_registered_provider(call.api_version, call.kind, here, "westeurope")
         return provider
 
     def _count(self, call: ArmRequest, kind: str) -> None:
