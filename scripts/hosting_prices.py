@@ -8,7 +8,7 @@ them could not be checked then; where they differ, the page is right. Free grant
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.meter.prices import price
@@ -19,6 +19,13 @@ HOURS = 730
 DAYS = 30
 MILLION, GIB, PAGE = 1_000_000, 1 << 30, 25
 """PAGE is the number of secrets in one page of a listing."""
+POLLS = HOURS * 360
+"""How often Azure looks at a queue in a month: every ten seconds, whether the app runs or not.
+https://github.com/Azure/azure-functions-durable-extension/issues/391 says so of the component that
+scales apps, and host.json lets a running app poll as often."""
+START_KB, RUN_KB, RECORD_KB = 120, 6, 1
+"""What an instance logs as it starts, what a function logs each time, and a record of an access to
+storage. Assumed: a line or a record is 1 KB, a start is 120 lines."""
 GB_SECOND, EXECUTION = 0.000026, 0.40 / MILLION
 """Flex Consumption on demand: https://azure.microsoft.com/pricing/details/functions/."""
 LOG_GB, LOG_GB_MONTH, LOG_DAYS_INCLUDED = 2.76, 0.12, 31
@@ -50,6 +57,9 @@ class Load:
     sweep_seconds: float = 30
     troubled: float = 0.05
     """The share of secrets that an alert's query returns; only those become a time series."""
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """How many queues each storage account has, by its name."""
+    retention_days: float = 31
 
     @property
     def executions(self) -> float:
@@ -71,10 +81,29 @@ class Load:
         }
 
     @property
+    def starts(self) -> float:
+        """Return how often an instance starts.
+
+        Nothing runs between sweeps, and each function that is woken has instances of its own.
+        """
+        return self.executions
+
+    @property
+    def lines_kb(self) -> float:
+        """Return the KB that the host and the app log."""
+        return START_KB * self.starts + RUN_KB * self.executions
+
+    @property
     def log_gb(self) -> float:
-        """Return the GB of telemetry: 1 KB for a secret's gauge or a call, 5 KB for a run."""
-        kilobytes = self.sweeps * self.secrets + sum(self.calls.values()) + 5 * self.executions
+        """Return the GB of telemetry: the log, and 1 KB for a secret's gauge or a call."""
+        kilobytes = self.lines_kb + self.sweeps * self.secrets + sum(self.calls.values())
         return kilobytes * 1024 / GIB
+
+    @property
+    def log_gb_price(self) -> float:
+        """Return what a GB of logs costs, its retention too."""
+        kept = max(0.0, self.retention_days - LOG_DAYS_INCLUDED) / DAYS
+        return LOG_GB + kept * LOG_GB_MONTH
 
 
 def _calls(load: Load, *services: str) -> float:
@@ -92,15 +121,26 @@ def _plan(plan: Resource, load: Load) -> float:
     return seconds * load.memory_gb * GB_SECOND + load.executions * EXECUTION
 
 
-def _workspace(workspace: Resource, load: Load) -> float:
-    kept = max(0.0, float(workspace["properties"]["retentionInDays"]) - LOG_DAYS_INCLUDED) / DAYS
-    return load.log_gb * (LOG_GB + kept * LOG_GB_MONTH)
-
-
 def _storage(account: Resource, load: Load) -> float:
-    # Six queues, each polled every ten seconds by an instance that never stops: an upper bound.
-    polls = 6 * HOURS * 360 * (price("queue", "GetMessages") or 0)
-    return BLOB_GB[account["sku"]["name"].partition("_")[2]] + polls + _calls(load, "blob", "queue")
+    polls = load.queues.get(account["name"], 0) * POLLS * (price("queue", "GetMessages") or 0)
+    kept = BLOB_GB[account["sku"]["name"].partition("_")[2]]
+    # The app's own calls go to its own account, which has more queues than that of events.
+    own = account["name"] == max(load.queues, key=lambda name: load.queues[name], default="")
+    return kept + polls + (_calls(load, "blob", "queue") if own else 0)
+
+
+def _logged(setting: Resource, load: Load) -> float:
+    """Return the cost of what a diagnostic setting sends to the workspace."""
+    target = setting["id"].partition("/providers/Microsoft.Insights/")[0].split("/")
+    logs = {log.get("category") or log["categoryGroup"] for log in setting["properties"]["logs"]}
+    kilobytes = 0.0
+    if "FunctionAppLogs" in logs:
+        kilobytes = load.lines_kb
+    elif "queueServices" in target and "audit" in logs:
+        kilobytes = load.queues.get(target[target.index("storageAccounts") + 1], 0) * POLLS
+    elif "blobServices" in target and "audit" in logs:
+        kilobytes = sum(count for call, count in load.calls.items() if call[0] == "blob")
+    return kilobytes * RECORD_KB * 1024 / GIB * load.log_gb_price
 
 
 def _alert(rule: Resource, load: Load) -> float:
@@ -113,7 +153,8 @@ def _alert(rule: Resource, load: Load) -> float:
 
 METERS: Mapping[str, Callable[[Resource, Load], float]] = {
     "Microsoft.Web/serverfarms": _plan,
-    "Microsoft.OperationalInsights/workspaces": _workspace,
+    "Microsoft.OperationalInsights/workspaces": lambda _, load: load.log_gb * load.log_gb_price,
+    "Microsoft.Insights/diagnosticSettings": _logged,
     "Microsoft.Storage/storageAccounts": _storage,
     "Microsoft.Insights/scheduledQueryRules": _alert,
     "Microsoft.Network/privateEndpoints": lambda _, __: ENDPOINT,
@@ -131,7 +172,6 @@ FREE = (
     "Microsoft.EventGrid/systemTopics/eventSubscriptions",
     "Microsoft.Insights/actionGroups",  # mails: the first thousand a month
     "Microsoft.Insights/components",  # its data is the workspace's
-    "Microsoft.Insights/diagnosticSettings",  # to a workspace: its data is the workspace's
     "Microsoft.Insights/workbooks",
     "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks",

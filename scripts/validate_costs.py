@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs 
 
 from scripts.hosting_prices import METERS, Load, known, vault_calls
 
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+QUEUE = "Microsoft.Storage/storageAccounts/queueServices/queues"
 WITHIN, ABOVE, NO_SNAPSHOT, UNKNOWN = 0, 1, 2, 3
 
 
@@ -98,6 +100,8 @@ def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
     (app,) = [resource for resource in resources if resource["type"] == "Microsoft.Web/sites"]
     app_settings = app["properties"]["siteConfig"]["appSettings"]
     settings = {setting["name"]: setting["value"] for setting in app_settings}
+    (workspace,) = [one for one in resources if one["type"] == WORKSPACE]
+    queues = Counter(one["id"].split("/")[8] for one in resources if one["type"] == QUEUE)
     return Load(
         secrets=options.secrets,
         vaults=len(settings["REKEY_VAULTS"].split(",")),
@@ -105,6 +109,8 @@ def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
         sweeps=options.sweeps_a_day * 30,
         memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
         / 1024,
+        queues=queues,
+        retention_days=workspace["properties"]["retentionInDays"],
     )
 
 

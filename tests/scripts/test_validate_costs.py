@@ -6,6 +6,8 @@ Nothing unknown is called within the budget.
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,27 @@ import pytest
 
 from scripts import validate_costs
 from scripts.hosting_prices import Load
-from tests.infra.bicep import SNAPSHOTS, names, snapshot
+from tests.infra.bicep import (
+    PUBLIC_CLOUD,
+    ROOT,
+    SNAPSHOTS,
+    SUBSCRIPTION,
+    names,
+    predicted,
+    snapshot,
+)
 
 LOAD = Load(secrets=100, vaults=1, rotations=50, sweeps=720)
+DEFAULT = f"""
+param vaults = [{{
+  name: 'contoso'
+  scopes: ['/subscriptions/{SUBSCRIPTION}/resourceGroups/data']
+}}]
+"""
+"""The default deployment: one vault, and everything else left out."""
+BUDGET = 15
+FREE_PARTS = re.compile(r"/(storageAccounts|sites|systemTopics)/\w+")
+"""Parts of resources that the page does not list by themselves."""
 
 
 def saved(folder: Path, *more: dict[str, Any]) -> str:
@@ -32,6 +52,66 @@ def test_the_price_of_everything_that_the_template_deploys_is_known(name: str) -
     costs = validate_costs.estimate(snapshot(name), LOAD)
     assert not costs.unknown
     assert 1 < costs.total < 200
+
+
+def estimated(
+    folder: Path, capsys: pytest.CaptureFixture[str], parameters: str = ""
+) -> dict[str, Any]:
+    """Return what a deployment is estimated to cost, and the types of its resources."""
+    run = predicted(folder, DEFAULT + PUBLIC_CLOUD + parameters)
+    assert run.code == 0, run.said
+    file = folder / "case.snapshot.json"
+    validate_costs.main([str(file), "--budget", str(BUDGET), "--json"])
+    kinds = {one["type"] for one in json.loads(file.read_text())["predictedResources"]}
+    return {**json.loads(capsys.readouterr().out), "kinds": kinds}
+
+
+def test_the_default_deployment_costs_less_than_15_dollars_logs_and_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert estimated(tmp_path, capsys)["total"] < BUDGET
+
+
+def test_the_page_justifies_each_resource_of_the_default_deployment_with_its_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "costs.md").read_text().partition("## Logs")[0]
+    rows = re.findall(r"^\| (.+?) \| (.*?) \| ([\d.]+) \|$", page, re.MULTILINE)
+    listed = {name: float(usd) for names, _, usd in rows for name in re.findall(r"`(.+?)`", names)}
+    known = estimated(tmp_path, capsys)
+    assert all(why or "total" in names for names, why, _ in rows)
+    assert set(listed) == {kind for kind in known["kinds"] if not FREE_PARTS.search(kind)} | {
+        "calls to the vaults"
+    }
+    assert {name: usd for name, usd in listed.items() if name in known["usd"]} == {
+        name: pytest.approx(usd, abs=0.005) for name, usd in known["usd"].items()
+    }
+    assert not [name for name, usd in listed.items() if usd and name not in known["usd"]]
+    assert f"| {known['total']:.2f} |" in page
+
+
+def test_logs_of_every_access_cost_more_than_everything_but_the_alerts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cheap = estimated(tmp_path, capsys)
+    dear = estimated(tmp_path, capsys, "param auditLogs = true\n")
+    logs = "Microsoft.Insights/diagnosticSettings"
+    assert cheap["usd"][logs] == 0
+    assert dear["total"] - cheap["total"] == pytest.approx(dear["usd"][logs])
+    assert 4 < dear["usd"][logs] < 6
+
+
+def test_a_poll_of_a_queue_is_a_record_where_accesses_are_logged() -> None:
+    account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/own"
+    setting = {
+        "type": "Microsoft.Insights/diagnosticSettings",
+        "id": f"{account}/queueServices/default/providers/Microsoft.Insights/diagnosticSettings/x",
+        "properties": {"logs": [{"categoryGroup": "audit"}]},
+    }
+    load = replace(LOAD, queues={"own": 4})
+    polls = 4 * 6 * 60 * 730
+    costs = validate_costs.estimate({"predictedResources": [setting]}, load).costs
+    assert costs[setting["type"]] == pytest.approx(polls * 1024 / 2**30 * 2.76)
 
 
 def test_a_budget_is_kept_to_the_cent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
