@@ -118,6 +118,7 @@ param maximumInstances int = 40
 @description('URL of the code package, which Azure can read without a signature in it; no code is deployed if empty.')
 param packageUri string = ''
 
+// Azure's own build was seen to use another Python than the app: https://github.com/Azure/azure-dev/issues/8538.
 @description('Whether Azure installs the Python packages. Say true for a package that does not bring them.')
 param remoteBuild bool = false
 
@@ -213,7 +214,7 @@ module eventStorage 'modules/storage.bicep' = {
   params: {
     name: eventsName
     location: location
-    tags: appTags
+    tags: union(appTags, { contents: 'events' })
     sku: storageSku
     closed: privateNetwork
     containers: [deadLetterContainer]

@@ -65,19 +65,21 @@ def furnished(stage: Stage) -> Stage:
     """Put what the commands name into the world, with the Azure CLI where it can."""
     world, az = stage.world, stage.az
     world.add_vault(values.VAULT).put(values.SECRET, "value", tags={"RekeyState": "parked"})
-    world.add_account(values.STORAGE, group=values.GROUP).tags["application"] = "rekey"
+    for account, tags in ((values.STORAGE, {}), (values.EVENTS, {"contents": "events"})):
+        made = world.add_account(account, group=values.GROUP)
+        made.tags.update({"application": "rekey"} | tags)
     world.identities.add("rekey", values.IDENTITY)
     world.add_application("shop")
-    here = ("--auth-mode", "login", "--account-name", values.STORAGE)
-    for queue in values.QUEUES:
-        az.answer("storage", "queue", "create", *here, "--name", queue)
-    az.answer(
-        "storage", "message", "put", *here, "--queue-name", values.QUEUES[0], "--content", "{}"
-    )
-    for container in (values.DEAD_LETTERS, values.RECORDS):
-        az.answer("storage", "container", "create", *here, "--name", container)
-    event = ("--name", values.BLOB, "--data", "{}")
-    az.answer("storage", "blob", "upload", *here, "--container-name", values.DEAD_LETTERS, *event)
+    for account, queues in values.QUEUES.items():
+        here = ("--auth-mode", "login", "--account-name", account)
+        for queue in queues:
+            az.answer("storage", "queue", "create", *here, "--name", queue)
+        message = ("--queue-name", queues[0], "--content", "{}")
+        az.answer("storage", "message", "put", *here, *message)
+        for container in (values.DEAD_LETTERS, values.RECORDS):
+            az.answer("storage", "container", "create", *here, "--name", container)
+        event = ("--container-name", values.DEAD_LETTERS, "--name", values.BLOB, "--data", "{}")
+        az.answer("storage", "blob", "upload", *here, *event)
     return stage
 
 

@@ -6,10 +6,13 @@ from simulator.azure import SUBSCRIPTION
 from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
-VAULT, SECRET, STORAGE = "prod", "app-key", "rekeyhost"
+VAULT, SECRET, STORAGE, EVENTS = "prod", "app-key", "rekeyhost", "rekeyevents"
 DEAD_LETTERS, RECORDS = "dead-letters", "rekey-leases"
 GROUP = "rekey"
-QUEUES = ("sweeps-poison", "vault-events")
+QUEUES = {
+    STORAGE: ("sweeps-poison", "vault-events", "vault-events-poison"),
+    EVENTS: ("vault-events",),
+}
 BLOB = "event.json"
 APPLICATION = str(uuid5(NAMESPACE_DNS, "appid.shop"))
 """As the world derives it from the application's name."""
@@ -36,6 +39,8 @@ VALUES = {
     "client id": APPLICATION,
     "client ID": APPLICATION,
     "application id": APPLICATION,
+    "object id": IDENTITY,
+    "assignment": f"{SOURCE}/providers/Microsoft.Authorization/roleAssignments/{IDENTITY}",
     "identity": IDENTITY,
     "identityPrincipalId": IDENTITY,
     "Graph": GRAPH_OBJECT_ID,
@@ -49,6 +54,8 @@ VALUES = {
     "VAULT": VAULT,
     "NAME": SECRET,
     "STORAGE": STORAGE,
+    "EVENTS": EVENTS,
+    "OLD": SOURCE,
     "PROBE": "cHJvYmU=",
     "PARAMETERS": "infra/main.bicepparam",
     "1": GROUP,
