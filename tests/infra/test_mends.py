@@ -13,8 +13,8 @@ from simulator.arm.deployments.functions import TemplateError
 from simulator.arm.deployments.ids import place_of
 from simulator.arm.deployments.tenant import IDENTITY
 from tests.infra.bicep import names
-from tests.infra.deployed_app import SUBSCRIPTIONS, DeployedApp
-from tests.infra.landscape import TOPIC, Landscape
+from tests.infra.deployed_app import ACCOUNT, SUBSCRIPTIONS, DeployedApp
+from tests.infra.landscape import REGION, TOPIC, Landscape
 
 type Sets = dict[str, dict[str, Any]]
 CLOSED = ("everything-on", "us-government")
@@ -48,11 +48,12 @@ def reached(landscape: Landscape) -> set[str | None]:
 
 
 @pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("setting", ["ftpsState", "http20Enabled", "remoteDebuggingEnabled"])
+@pytest.mark.parametrize("setting", ["ftpsState", "netFrameworkVersion", "http20Enabled"])
 def test_a_setting_that_flex_does_not_have_is_refused(name: str, setting: str, sets: Sets) -> None:
     landscape = Landscape(sets[name])
     site(landscape)["siteConfig"][setting] = "Disabled"
-    assert f"not supported for Flex Consumption: {setting}" in refused(landscape)
+    named = f"(Site.SiteConfig.{setting[0].upper()}{setting[1:]}) for Flex Consumption sites"
+    assert named in refused(landscape)
 
 
 def test_the_runtime_as_a_setting_is_refused(sets: Sets) -> None:
@@ -300,6 +301,69 @@ def test_an_alert_that_looks_back_less_far_than_it_waits_is_refused_before_anyth
     with pytest.raises(TemplateError, match="the window of expiring is shorter than PT1H"):
         landscape.deploy()
     assert set(landscape.tenant.resources) == before
+
+
+@pytest.mark.parametrize(
+    ("query", "used"),
+    [
+        ("union *\n| where message has 'x'", "union"),
+        ("search 'poison'", "search"),
+        ("let a = traces;\nlet b = requests;\nunion a, b", "union"),
+        ("traces\n| union requests\n| count", "union"),
+    ],
+)
+def test_an_alert_whose_query_no_rule_may_have_is_refused(
+    query: str, used: str, sets: Sets
+) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    (rule,) = [
+        resource
+        for resource in landscape.module("alertRules")["resources"].values()
+        if resource["type"] == "Microsoft.Insights/scheduledQueryRules"
+    ]
+    rule["properties"]["criteria"]["allOf"][0]["query"] = query
+    assert f"uses '{used}', which an alert rule may not" in refused(landscape)
+
+
+def test_names_that_somebody_else_has_are_refused(sets: Sets) -> None:
+    for number in (0, 1):
+        landscape = Landscape(sets["everything-off"])
+        landscape.deploy()
+        names = [account.id.rpartition("/")[2] for account in landscape.all(ACCOUNT)]
+        another = Landscape(sets["everything-off"])
+        another.tenant.taken = {names[number]}
+        assert f"StorageAccountAlreadyTaken: The storage account named {names[number]}" in refused(
+            another
+        )
+
+
+def test_the_name_of_an_app_that_somebody_else_has_is_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-off"])
+    name = landscape.deploy()["appName"]
+    another = Landscape(sets["everything-off"])
+    another.tenant.taken = {name}
+    assert f"Conflict: Website with given name {name} already exists" in refused(another)
+
+
+def test_a_region_without_flex_consumption_and_one_without_quota_are_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-off"])
+    landscape.tenant.without_flex = {REGION}
+    assert "Requested features are not supported in region" in refused(landscape)
+    landscape = Landscape(sets["everything-off"])
+    landscape.tenant.without_quota = {REGION}
+    assert "Unauthorized: Operation cannot be completed without additional quota" in refused(
+        landscape
+    )
+
+
+def test_a_version_of_an_interface_that_a_cloud_does_not_have_is_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["us-government"])
+    landscape.module("storage")["resources"]["account"]["apiVersion"] = "2026-09-01"
+    assert (
+        "NoRegisteredProviderFound: No registered resource provider found for location "
+        "'usgovvirginia' and API version '2026-09-01' for type 'storageAccounts'. The supported "
+        "api-versions are '2023-05-01, 2024-01-01, 2025-06-01'." in refused(landscape)
+    )
 
 
 def test_azure_itself_would_refuse_such_an_alert_only_amid_the_deployment(sets: Sets) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 from simulator.arm import clouds, errors
 from simulator.arm.deployments import ids
 from simulator.arm.deployments.ids import is_id
-from simulator.arm.deployments.refusals import app, authorization, events, monitoring, storage
+from simulator.arm.deployments.refusals import (
+    app,
+    authorization,
+    events,
+    monitoring,
+    storage,
+    vaults,
+)
 from simulator.arm.deployments.refusals.put import Put
 from simulator.arm.deployments.tenant import ASSIGNMENT, DEFINITION, IDENTITY, Resource, Tenant
 from simulator.arm.errors import ArmError
@@ -187,7 +194,8 @@ KINDS: dict[str, Kind] = {
     f"{_NETWORK}/privateDnsZones/virtualNetworkLinks": Kind(("2024-06-01",)),
     f"{_NETWORK}/privateEndpoints": Kind(_NETWORK_VERSIONS),
     f"{_NETWORK}/privateEndpoints/privateDnsZoneGroups": Kind(_NETWORK_VERSIONS),
-    "Microsoft.Web/serverfarms": Kind(_WEB_VERSIONS),
+    "Microsoft.KeyVault/vaults": Kind(("2023-07-01", "2026-02-01"), (vaults.check_vault,)),
+    "Microsoft.Web/serverfarms": Kind(_WEB_VERSIONS, (app.check_plan,)),
     _SITE: Kind(_WEB_VERSIONS, (app.check_site,), _host_name),
     f"{_SITE}/basicPublishingCredentialsPolicies": Kind(_WEB_VERSIONS),
     f"{_SITE}/config": Kind(_WEB_VERSIONS),

@@ -77,6 +77,14 @@ class Tenant:
     registered: set[tuple[str, str]] = field(default_factory=set)
     """Subscriptions with the resource providers registered in them, in lower case."""
     principals: dict[str, datetime] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    """Names of storage accounts and apps that somebody else in Azure has."""
+    deleted: set[str] = field(default_factory=set)
+    """Names of vaults that were deleted and can still be recovered."""
+    without_flex: set[str] = field(default_factory=set)
+    """Regions that do not have Flex Consumption."""
+    without_quota: set[str] = field(default_factory=set)
+    """Regions in which the subscription may have no instance of Flex Consumption."""
     deployer: str = field(init=False)
     """The object id of who deploys, who has been in the directory for long."""
 

@@ -164,6 +164,14 @@ def test_what_is_no_resource_is_refused(resource: dict[str, Any], code: str) -> 
         assert refused({"resource": resource}) == code
 
 
+def test_the_name_of_a_deleted_vault_is_kept() -> None:
+    vault = {"type": "Microsoft.KeyVault/vaults", "apiVersion": "2026-02-01", "name": "prod"}
+    into = tenant()
+    into[0].deleted = {"prod"}
+    assert refused({"vault": vault}, into) == "ConflictError"
+    deploy({"vault": {**vault, "name": "another"}}, into)
+
+
 def test_what_depends_on_a_refused_resource_is_not_made() -> None:
     made, clock = tenant()
     wrong = {**OWN, "name": "x", "apiVersion": "1999-01-01"}

@@ -11,6 +11,8 @@ from simulator.arm.deployments.tenant import Resource, Tenant
 from simulator.arm.errors import ArmError
 
 NOT_ON_FLEX = {
+    # https://github.com/pulumi/pulumi-azure-native/issues/4168
+    "netFrameworkVersion",
     # https://github.com/Azure/azure-cli/issues/31414
     # https://github.com/Azure/terraform-azurerm-avm-res-web-site/issues/360
     "ftpsState",
@@ -21,7 +23,7 @@ NOT_ON_FLEX = {
     "http20Enabled",
     "remoteDebuggingEnabled",
 }
-"""Properties of siteConfig. Some stamps refuse the first one today; Flex ignores the others."""
+"""Properties of siteConfig. Some stamps refuse the first two today; Flex ignores the others."""
 SETTINGS_NOT_ON_FLEX = {
     "FUNCTIONS_WORKER_RUNTIME",
     "FUNCTIONS_WORKER_RUNTIME_VERSION",
@@ -41,16 +43,42 @@ MEMORIES = {512, 2048, 4096}
 WRITE_BLOB = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
+def check_plan(tenant: Tenant, put: Put) -> None:
+    """Refuse a region without Flex Consumption, and one where the subscription has no quota.
+
+    https://github.com/Azure/azure-cli/issues/29370 shows the first answer, which even a region
+    that is listed can give, and issue 31665 there the second. A version of Python that a region
+    lacks is not refused: https://github.com/Azure/Azure-Functions/issues/2666 tells of an app that
+    is made and never starts.
+    """
+    region = put.body["location"]
+    if region in tenant.without_flex:
+        raise _bad("Requested features are not supported in region. Please try another region")
+    if region in tenant.without_quota:
+        kind = "FlexConsumption VMs"
+        message = (
+            "Operation cannot be completed without additional quota. \r\nAdditional details - "
+            f"Location:  \r\nCurrent Limit ({kind}): 0 \r\nCurrent Usage: 0\r\nAmount required "
+            f"for this deployment ({kind}): 1 \r\n(Minimum) New Limit that you should request to "
+            "enable this deployment: 1."
+        )
+        raise ArmError(401, "Unauthorized", message)
+
+
 def check_site(tenant: Tenant, put: Put) -> None:
     """Refuse settings that a Flex Consumption app may not have, and missing required ones."""
     plan = tenant.read(put.properties["serverFarmId"])
     if plan.body.get("sku", {}).get("name") != "FC1":
         raise _bad("the plan is no Flex Consumption plan (FC1)")
     config = put.properties.get("siteConfig", {})
+    if put.name.lower() in tenant.taken:
+        message = f"Website with given name {put.name} already exists."
+        raise ArmError(409, "Conflict", message)
     for name in sorted(NOT_ON_FLEX & config.keys()):
         raise _bad(
-            "The following site configuration property is not supported for Flex "
-            f"Consumption: {name}"
+            "The following site configuration property "
+            f"(Site.SiteConfig.{name[0].upper()}{name[1:]}) for Flex Consumption sites is "
+            "invalid. Please remove or rename it before retrying"
         )
     settings = {setting["name"] for setting in config.get("appSettings", ())}
     for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
