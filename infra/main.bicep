@@ -443,10 +443,11 @@ var bound = toObject(
   one => concat(one.scopes, one.applications, one.ownKinds, one.consumers)
 )
 
-// By its name, which the host turns into addresses of the public cloud. With addresses in its place, an empty setting
+// By its name, where the host makes the right addresses of it. With addresses in its place, an empty setting
 // AzureWebJobsStorage that a tool leaves beside them makes hosts fail with 401:
 // https://github.com/Azure/azure-functions-host/issues/11782, 11787 and 11636.
-var ownStorage = cloud.name == 'AzureCloud'
+#disable-next-line no-hardcoded-env-urls // It is the host's own constant, whatever the cloud.
+var ownStorage = cloud.storage == 'core.windows.net'
   ? { AzureWebJobsStorage__accountName: storageName }
   : {
       AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${cloud.storage}'

@@ -99,14 +99,15 @@ class DeploymentsProvider:
         if part == "validate":
             return json_response(200, {"properties": {"provisioningState": "Succeeded"}})
         if call.request.method == "PUT":
-            return self._begin(call, scope)
+            return self._begin(call, scope, principal.oid)
         known = self.deployments.get(scope.lower())
         if known is None:
             raise errors.resource_not_found(KIND, match["name"], call.group)
         return json_response(200, _shown(known, part))
 
-    def _begin(self, call: ArmRequest, scope: str) -> Response:
+    def _begin(self, call: ArmRequest, scope: str, deployer: str) -> Response:
         self.tries += 1
+        self._world.tenant.deployed_by(deployer)
         sent = _read(call.request.body)
         properties = sent["properties"]
         made = Deployment(
@@ -156,10 +157,7 @@ def _shown(known: Deployment, part: str) -> dict[str, Any]:
 
 def error_of(failure: DeploymentFailed) -> dict[str, Any]:
     """Return a failure as Resource Manager tells it: one detail for each refusal."""
-    details = [
-        {"code": error.code, "message": error.message, "target": id_}
-        for id_, error in failure.details
-    ]
+    details = [{**error.shown(), "target": id_} for id_, error in failure.details]
     message = (
         "At least one resource deployment operation failed. Please list deployment operations for "
         "details. Please see https://aka.ms/arm-deployment-operations for usage details."

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 
 from cloud.storage.host_storage import HostStorage
 from scripts.deploying.template import SPREADING
+from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.tenant import Spread
 from tests.infra.bicep import ROOT, names
-from tests.infra.deployed_app import QUEUE, DeployedApp
+from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
 from tests.infra.landscape import Landscape
 
 type Sets = dict[str, dict[str, Any]]
@@ -71,6 +73,27 @@ def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
     }
     assert after == before
     assert landscape.outputs == outputs
+
+
+def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue_to_be_read(
+    sets: Sets,
+) -> None:
+    landscape = Landscape(sets["us-government"])
+    landscape.deploy()
+    (own, events) = sorted(landscape.all(ACCOUNT), key=lambda one: "contents" in one.body["tags"])
+    old = f"{own.id}/queueServices/default/queues/vault-events"
+    landscape.add(old, QUEUE)
+    (subscription,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
+    before = json.loads(json.dumps(subscription.body).replace(events.id, own.id))
+    landscape.tenant.keep(replace(subscription, body=before))
+    landscape.deploy()
+    (after,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
+    assert after.id == subscription.id
+    assert after.properties["filter"] == before["properties"]["filter"]
+    assert deliver(landscape.tenant, after) == (
+        f"{events.id}/queueServices/default/queues/vault-events"
+    )
+    assert landscape.tenant.has(old)
 
 
 @pytest.mark.parametrize("name", names())

@@ -86,11 +86,15 @@ class Tenant:
     without_quota: set[str] = field(default_factory=set)
     """Regions in which the subscription may have no instance of Flex Consumption."""
     deployer: str = field(init=False)
-    """The object id of who deploys, who has been in the directory for long."""
+    """The object id of who deploys."""
 
     def __post_init__(self) -> None:
-        self.deployer = str(uuid.uuid5(_PEOPLE, "deployer"))
-        self.principals[self.deployer] = self.now() - timedelta(days=365)
+        self.deployed_by(str(uuid.uuid5(_PEOPLE, "deployer")))
+
+    def deployed_by(self, oid: str) -> None:
+        """Let somebody deploy, who has been in the directory for long."""
+        self.deployer = oid
+        self.principals.setdefault(oid, self.now() - timedelta(days=365))
 
     def add_group(self, place: ids.Place) -> None:
         """Create a resource group."""
