@@ -258,16 +258,21 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
                 f"{DEPLOY} with this vault in `vaults`",
             )
         else:
-            yield await _subscription(events, vault, topics[name])
+            account = session.settings.events.account
+            yield await _subscription(events, vault, topics[name], account)
 
 
-async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
+async def _subscription(events: Arm, vault: str, topic: Json, account: str) -> Check:
     path, broken = f"{topic['id']}/eventSubscriptions", ""
     async for subscription in events.pages(path, "listing the event subscriptions", vault):
         properties = subscription.get("properties") or {}
         delivery = (properties.get("deliveryWithResourceIdentity") or {}).get("destination")
         destination = delivery or properties.get("destination") or {}
-        if (destination.get("properties") or {}).get("queueName") != EVENTS:
+        target = destination.get("properties") or {}
+        if target.get("queueName") != EVENTS:
+            continue
+        if not str(target.get("resourceId", account)).lower().endswith(account.lower()):
+            broken = f"leading to another storage account than {account}, which the app reads"
             continue
         if properties.get("provisioningState") == "Succeeded":
             return Check("fine", f"the vault's events go to the queue {EVENTS}", vault)

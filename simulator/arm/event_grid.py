@@ -35,10 +35,13 @@ class EventSubscription:
     queue: str = "vault-events"
     state: str = "Succeeded"
     by_identity: bool = True
+    account: str = ""
+    """The id of the queue's storage account; none is shown if empty."""
 
     def body(self, topic: SystemTopic) -> dict[str, Any]:
         """Return the subscription as Resource Manager shows it."""
-        destination = {"endpointType": "StorageQueue", "properties": {"queueName": self.queue}}
+        queue = {"queueName": self.queue} | ({"resourceId": self.account} if self.account else {})
+        destination = {"endpointType": "StorageQueue", "properties": queue}
         delivery = {"identity": {"type": "SystemAssigned"}, "destination": destination}
         where = (
             {"deliveryWithResourceIdentity": delivery}

@@ -218,6 +218,10 @@ def test_a_vault_whose_events_go_nowhere_is_found(works: Deployed) -> None:
         ([], "no subscription that leads to the queue vault-events"),
         ([EventSubscription("elsewhere")], "no subscription that leads to the queue vault-events"),
         ([EventSubscription(state="Failed")], "the subscription to the vault's events is Failed"),
+        (
+            [EventSubscription(account="/subscriptions/s/storageAccounts/another")],
+            "is leading to another storage account than rekeyhost, which the app reads",
+        ),
     ],
 )
 def test_a_subscription_that_leads_elsewhere_or_failed_is_found(
@@ -230,6 +234,13 @@ def test_a_subscription_that_leads_elsewhere_or_failed_is_found(
 def test_a_topic_that_existed_and_delivers_without_identity_is_fine(works: Deployed) -> None:
     works.topic.subscriptions = [*(EventSubscription(f"other-{number}") for number in range(30))]
     works.topic.subscriptions.append(EventSubscription(by_identity=False))
+    assert works.doctor()[1] == []
+
+
+def test_a_subscription_that_leads_to_the_account_that_the_app_reads_is_fine(
+    works: Deployed,
+) -> None:
+    works.topic.subscriptions = [EventSubscription(account="/x/storageAccounts/RekeyHost")]
     assert works.doctor()[1] == []
 
 

@@ -113,7 +113,6 @@ def test_the_commands_are_those_that_the_pages_lead_through() -> None:
     [
         "providers: Microsoft.Web is registered now",
         "template: Azure answered RoleDefinitionDoesNotExist; again in",
-        "code: the deployment failed: InaccessibleStorageException",
         'Encountered an error (ServiceUnavailable) from host runtime."}}; again in',
         "doctor: everything that was deployed works",
     ],
