@@ -135,14 +135,8 @@ def build_api(
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
     )
-    watch = AppWatch(
-        settings.storage,
-        azure,
-        clock,
-        tuple(settings.scopes),
-        settings.schedule,
-        events=settings.events,
-    )
+    at, vaults_served = settings.storage, tuple(settings.scopes)
+    watch = AppWatch(at, azure, clock, vaults_served, settings.schedule, events=settings.events)
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
     return Api(service, BlobMemory(settings.storage, azure), env)
 

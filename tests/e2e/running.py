@@ -145,13 +145,17 @@ def product(
             )
             for connection in connections
         )
-        for account, name in (*((queues, name) for name in QUEUES), (events, EVENTS_QUEUE)):
-            with contextlib.suppress(ResourceExistsError):
-                account.create_queue(name)
+        _make_queues(queues, events)
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env, *options)))
         yield Product(app, webhook, cloud, parts, queues, events, log, connections[0], trusted)
+
+
+def _make_queues(queues: QueueServiceClient, events: QueueServiceClient) -> None:
+    for account, name in (*((queues, name) for name in QUEUES), (events, EVENTS_QUEUE)):
+        with contextlib.suppress(ResourceExistsError):
+            account.create_queue(name)
 
 
 @contextlib.contextmanager

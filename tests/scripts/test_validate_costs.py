@@ -103,15 +103,16 @@ def test_logs_of_every_access_cost_more_than_everything_but_the_alerts(
 
 def test_a_poll_of_a_queue_is_a_record_where_accesses_are_logged() -> None:
     account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/own"
+    kind = "Microsoft.Insights/diagnosticSettings"
     setting = {
-        "type": "Microsoft.Insights/diagnosticSettings",
+        "type": kind,
         "id": f"{account}/queueServices/default/providers/Microsoft.Insights/diagnosticSettings/x",
         "properties": {"logs": [{"categoryGroup": "audit"}]},
     }
     load = replace(LOAD, queues={"own": 4})
     polls = 4 * 6 * 60 * 730
     costs = validate_costs.estimate({"predictedResources": [setting]}, load).costs
-    assert costs[setting["type"]] == pytest.approx(polls * 1024 / 2**30 * 2.76)
+    assert costs[kind] == pytest.approx(polls * 1024 / 2**30 * 2.76)
 
 
 def test_a_budget_is_kept_to_the_cent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
