@@ -1,8 +1,11 @@
 # Everything runs on a machine that has git, make and a python3 with venv: uv, Python 3.13 and all packages are fetched.
-# `make demo` shows Rekey at work, `make test` proves it, `make check` is for who changes it.
+# `make demo` shows Rekey at work (ALL=1: every kind; KEEP=1: and goes on running), `make test` proves it, `make check` is for who changes it.
 
 # Dozens of short processes start here: none should have to compile what another one has compiled.
 export PYTHONDONTWRITEBYTECODE :=
+
+# Nothing is written outside of this folder but uv's cache.
+export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 
 UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
@@ -14,21 +17,18 @@ SERVERS_READY := .tools/mariadb/.fetched .tools/redis/.fetched
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo welcome test check prove mutate spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: demo test check prove mutate spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
-demo: welcome .venv/.compiled
-	@$(RUN) python -m simulator.demo
+demo: .tools/demo-venv/.ready
+	@.tools/demo-venv/bin/python -m simulator.demo
 
-welcome:
-	@echo "Rekey's demo: a simulated Azure, the app, a dozen secrets, an incident, a restore, a policy, every kind; under a minute once all is here."
-
-# Compiled once, and again after a change of the lock: the demo should not begin with half a minute of that.
-# The packages that are deployed are installed beside those of the environment: the demo runs what is shipped.
-.venv/.compiled: uv.lock | $(UV)
-	@echo "Fetching Python and the packages, and compiling them: about a minute, the first time."
-	@$(UV) sync --frozen --compile-bytecode
-	@$(RUN) python scripts/package.py --unfolded > /dev/null
+# An environment of its own: who looks at the demo fetches what it runs, and no test or tool. The
+# packages that are deployed are installed beside it: the demo runs what is shipped.
+.tools/demo-venv/.ready: uv.lock requirements.txt | $(UV)
+	@echo "Fetching 45 MB of packages, and Python (some 35 MB) where there is no 3.13: a minute, once."
+	@UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --quiet --no-default-groups --group demo --compile-bytecode
+	@$(@D)/bin/python scripts/package.py --unfolded > /dev/null
 	@touch $@
 
 test: $(UV) $(AZURITE_READY) $(SERVERS_READY)
@@ -118,9 +118,9 @@ clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .tools/bin/uv:
-	@echo "Fetching uv $(UV_VERSION) into .tools."
+	@echo "Fetching uv $(UV_VERSION) (18 MB) into .tools."
 	@python3 -m venv .tools
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.tools/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==$(UV_VERSION)
 
 # Debian's packages, unpacked: no registry of Python or JavaScript carries these servers.
 .tools/mariadb/.fetched .tools/redis/.fetched: scripts/debian.py | $(UV)

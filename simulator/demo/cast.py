@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
@@ -18,13 +18,17 @@ from simulator.demo.sources import (
     SqlAdministrator,
 )
 from simulator.keys.contracts import CONTRACTS
+from simulator.storage.queues import QueueService
 from simulator.world import Domains
 
 VAULT = "shop"
 APP = "rekey"
 HOST_ACCOUNT = "rekeyhost"
 EVENTS_ACCOUNT = "rekeyevents"
+FEW = ("orders-key", "invoices-key", "sql-app", "crm-client", "archive-key", "legacy-key")
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+ELSEWHERE = "legacy"
+ELSEWHERE_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{ELSEWHERE}"
 CONNECTION = (
     "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
 )
@@ -35,9 +39,6 @@ RIGHTS = (
     "Microsoft.KeyVault/vaults/secrets/update/action",
     "Microsoft.KeyVault/vaults/certificates/create/action",
     "Microsoft.KeyVault/vaults/certificates/read",
-    "Microsoft.Storage/storageAccounts/read",
-    "Microsoft.Storage/storageAccounts/listKeys/action",
-    "Microsoft.Storage/storageAccounts/regenerateKey/action",
     "Microsoft.Sql/servers/read",
     "Microsoft.Sql/servers/write",
     "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
@@ -45,6 +46,12 @@ RIGHTS = (
     *(right for contract in CONTRACTS for right in rights(contract)),
     *servers.RIGHTS,
 )
+OF_ACCOUNTS = (
+    "Microsoft.Storage/storageAccounts/read",
+    "Microsoft.Storage/storageAccounts/listKeys/action",
+    "Microsoft.Storage/storageAccounts/regenerateKey/action",
+)
+"""What the app may do with storage accounts, but those of another group."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,14 @@ class Part:
 def cast() -> tuple[Part, ...]:
     """Return the secrets, each with a new source."""
     return (*_keys(), *_logins(), *_exceptions())
+
+
+def few() -> tuple[Part, ...]:
+    """Return the secrets of the main job: one by an event, one broken, the others by a sweep."""
+    parts = {part.name: part for part in cast()}
+    # Nothing is derived from it here.
+    parts["orders-key"] = replace(parts["orders-key"], tags={})
+    return tuple(parts[name] for name in FEW)
 
 
 def _keys() -> tuple[Part, ...]:
@@ -150,11 +165,10 @@ def _exceptions() -> tuple[Part, ...]:
         ),
         Part(
             "legacy-key",
-            Account("shoplegacy"),
-            "broken on purpose: its validity is a word",
+            Account("shoplegacy", group=ELSEWHERE),
+            "broken on purpose: Rekey has no right at its account",
             5,
             "parked",
-            {"ValidityPeriodDays": "sixty"},
         ),
     )
 
@@ -164,13 +178,28 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
     azure.add_account(EVENTS_ACCOUNT)
+    _add_queue(azure, EVENTS_ACCOUNT, "vault-events")
     azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
+    permit(azure, GROUP_ID)
     for vault in vaults(parts):
         azure.add_vault(vault)
     for part in parts:
         _enter(azure, part)
     return azure
+
+
+def permit(azure: Azure, scope: str) -> None:
+    """Let the app rotate the keys of the storage accounts in a scope."""
+    app = azure.managed_identity.system
+    assert app  # noqa: S101 - the stage has added it
+    azure.grant(app, OF_ACCOUNTS, scope)
+
+
+def _add_queue(azure: Azure, account: str, name: str) -> None:
+    """Add what the template adds; the app makes the other queues when it starts."""
+    (service,) = (one for one in azure.services if isinstance(one, QueueService))
+    service.queues.create(account, name, {}, azure.now())
 
 
 def _enter(azure: Azure, part: Part) -> None:
@@ -190,8 +219,9 @@ def vaults(parts: tuple[Part, ...]) -> list[str]:
 
 
 def scopes(parts: tuple[Part, ...]) -> list[str]:
-    """Return the rotation scopes: the resource group, and each application by its client id."""
+    """Return the rotation scopes: the resource groups, and each application by its client id."""
     return [
         GROUP_ID,
+        ELSEWHERE_ID,
         *(part.source.client_id for part in parts if isinstance(part.source, Application)),
     ]

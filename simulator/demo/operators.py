@@ -1,4 +1,4 @@
-"""The demo's second act: what operators do, by the command line as they would type it."""
+"""What operators do in the demo, by the command line as they would type it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from simulator.azure import Azure
-from simulator.demo.cast import VAULT, Part
+from simulator.demo.cast import ELSEWHERE_ID, VAULT, Part, permit
 from simulator.demo.lines import WIDTH, wrapped
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.server import Background
@@ -28,7 +28,8 @@ rules:
   - match: {secret: "archive-*"}  # good for 80 days: due from now on
     rotateBeforeDays: 85
 """
-LEAKED, RESTORED = "invoices-key", "orders-key"
+LEAKED, RESTORED, BROKEN = "invoices-key", "orders-key", "legacy-key"
+MENDING = ("unpark", f"{VAULT}/{BROKEN}", "--wait")
 INDENT = " " * 11
 LIMIT = 90
 """Seconds after which a command counts as failed."""
@@ -38,8 +39,8 @@ LIMIT = 90
 class Terminal:
     """Types commands, and shows what they answer."""
 
-    sourced: Path
-    """The file that selects the simulated cloud."""
+    rekey: Path
+    """The program that speaks to the simulated cloud."""
     say: Callable[[str], None]
 
     def show(self, *words: str) -> int:
@@ -53,7 +54,7 @@ class Terminal:
     def data(self, *words: str) -> dict[str, object]:
         """Run a command and return its JSON; an empty object if it wrote none."""
         ended = subprocess.run(  # noqa: S603
-            self._line((*words, "-o", "json")),
+            [self.rekey, *words, "-o", "json"],
             capture_output=True,
             text=True,
             check=False,
@@ -71,7 +72,7 @@ class Terminal:
         with (
             os.fdopen(mine, "rb", buffering=0) as screen,
             subprocess.Popen(  # noqa: S603
-                self._line(words), stdout=theirs, stderr=subprocess.PIPE, env=env
+                [self.rekey, *words], stdout=theirs, stderr=subprocess.PIPE, env=env
             ) as process,
         ):
             os.close(theirs)
@@ -80,10 +81,6 @@ class Terminal:
             written = _read(screen) + process.communicate()[1]
             limit.cancel()
         return process.returncode, written.decode()
-
-    def _line(self, words: tuple[str, ...]) -> list[str]:
-        line = f". {shlex.quote(str(self.sourced))} && exec rekey {shlex.join(words)}"
-        return ["/bin/sh", "-c", line]
 
 
 def _read(screen: IO[bytes]) -> bytes:
@@ -116,12 +113,34 @@ class Operators:
         say("how everything stands, what needs a person first:")
         # Exit code 1: one secret was broken on purpose.
         well = bool(incident) & (self.terminal.show("status", "--vault", VAULT) == 1)
-        well &= self._restore()
+        well &= self._restore_twice()
         well &= self._policy()
         well &= meanwhile()
         say("how far has the incident come?")
         well &= self.terminal.show("incident", "follow", incident, "--wait", "60") == 0
         return well & self._is_cut_off(before)
+
+    def mend(self) -> bool:
+        """Grant what the broken secret's reason names, and let it be tried again."""
+        permit(self.cloud.world, ELSEWHERE_ID)
+        self.terminal.say(
+            f"the owner of {BROKEN}'s account gives Rekey the right; then it is tried again:"
+        )
+        return self.terminal.show(*MENDING) == 0
+
+    def cut_off(self) -> bool:
+        """Report one credential as leaked, and follow its rotation to the end."""
+        before = self._latest(LEAKED)
+        self.terminal.say(f"a laptop with {LEAKED} on it was stolen: cut off what leaked, at once")
+        words = ("rotate", f"{VAULT}/{LEAKED}", "--compromised", "--reason", "stolen", "--wait")
+        return (self.terminal.show(*words) == 0) & self._is_cut_off(before)
+
+    def restore(self) -> bool:
+        """Publish again what the vault held before the last rotation."""
+        self.terminal.say(f"whoever reads {RESTORED} cannot use the new key: undo the rotation")
+        older = self._versions(RESTORED)[-2]
+        well = self.terminal.show(*_restoring(older)) == 0
+        return well and self._latest(RESTORED).value == older.value
 
     def _begin(self) -> str:
         """Begin the incident, and return its id."""
@@ -132,17 +151,15 @@ class Operators:
         self.terminal.say(f"  incident {identity} of vaults {begun.get('vaults')} is queued")
         return identity
 
-    def _restore(self) -> bool:
+    def _restore_twice(self) -> bool:
         """Undo a rotation, twice by the same command: the second time nothing is left to do."""
         newer, older = self._latest(RESTORED), self._versions(RESTORED)[-2]
-        self.terminal.say(f"whoever reads {RESTORED} cannot use the new key: undo the rotation")
-        words = ("restore", f"{VAULT}/{RESTORED}", "--to", older.version, "--wait")
-        well = self.terminal.show(*words) == 0
+        well = self.restore()
         current = self._latest(RESTORED)
         self.terminal.say("typed again, the same command does nothing:")
-        well &= self.terminal.show(*words) == 0
-        is_back = current.value == older.value and current.version != newer.version
-        return well and is_back and self._latest(RESTORED).version == current.version
+        well &= self.terminal.show(*_restoring(older)) == 0
+        is_new = current.version != newer.version
+        return well and is_new and self._latest(RESTORED).version == current.version
 
     def _policy(self) -> bool:
         """Change the policy document; the answer says what that does to all secrets."""
@@ -170,3 +187,7 @@ class Operators:
 
     def _latest(self, name: str) -> SecretVersion:
         return self._versions(name)[-1]
+
+
+def _restoring(older: SecretVersion) -> tuple[str, ...]:
+    return ("restore", f"{VAULT}/{RESTORED}", "--to", older.version, "--wait")

@@ -18,7 +18,7 @@ from azure.storage.blob import (
     generate_account_sas,
 )
 
-from simulator.azure import Azure
+from simulator.azure import GROUP, Azure
 from simulator.certificates import self_signed
 from simulator.identity import HOME_TENANT
 from simulator.sql.errors import SqlError
@@ -44,12 +44,13 @@ class Source(Protocol):
 class Account:
     """A storage account; with a template, its secret is a connection string."""
 
-    def __init__(self, name: str, template: str = "{key}") -> None:
-        self.name, self.template = name, template
+    def __init__(self, name: str, template: str = "{key}", group: str = GROUP) -> None:
+        self.name, self.template, self.group = name, template, group
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
         """Add the account; both of its keys are valid."""
-        account, suffix = azure.add_account(self.name), azure.domains.blob.partition(".")[2]
+        account = azure.add_account(self.name, group=self.group)
+        suffix = azure.domains.blob.partition(".")[2]
         tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
         keys = [account.keys[slot].value for slot in ("key1", "key2")]
         return tags, [

@@ -21,18 +21,17 @@ def exports(settings: Mapping[str, str]) -> str:
 
 
 def command_line(folder: Path, settings: Mapping[str, str]) -> Path:
-    """Write a file to source: it selects the cloud, and `rekey` runs this checkout."""
-    program = folder / "bin" / "rekey"
-    program.parent.mkdir()
+    """Write a program `rekey` that runs this checkout against the cloud, and return its path.
+
+    The settings hold for its own process, and what it remembers stays in the folder: whoever calls
+    it keeps a shell and a home as they were.
+    """
     start = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.main import run; sys.exit(run())"
     )
-    program.write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -c {shlex.quote(start)} "$@"\n'
-    )
-    program.chmod(0o755)
-    sourced = folder / "rekey.env"
-    sourced.write_text(
-        f'{exports(settings)}\nexport PATH={shlex.quote(str(program.parent))}:"$PATH"\n'
-    )
-    return sourced
+    program = folder / "rekey"
+    run = f'exec {shlex.quote(sys.executable)} -P -c {shlex.quote(start)} "$@"'
+    own = {**settings, "XDG_CACHE_HOME": str(folder)}
+    program.write_text(f"#!/bin/sh\n{exports(own)}\n{run}\n")
+    program.chmod(0o700)
+    return program

@@ -22,8 +22,8 @@ def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> N
     """It speaks to the vault, to Resource Manager, to the account and to Graph, signed in by a managed identity."""
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
-        sourced = command_line(tmp_path, settings(cloud, parts, "0 0 * * * *"))
-        ran = shell(f". {sourced} && rekey rotate shop/media-key --force --dry-run --json")
+        rekey = command_line(tmp_path, settings(cloud, parts, "0 0 * * * *"))
+        ran = shell(f"{rekey} rotate shop/media-key --force --dry-run --json")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout)["action"] == "rotate"
 

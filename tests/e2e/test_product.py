@@ -98,7 +98,7 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
         lambda: "RekeyState" in (running.latest("legacy-key").tags or {}),
         lambda: "the broken one to be parked",
     )
-    assert "ValidityPeriodDays" in (running.latest("legacy-key").tags or {})["RekeyReason"]
+    assert "answered 403" in (running.latest("legacy-key").tags or {})["RekeyReason"]
     assert running.latest("archive-key") == before["archive-key"]
 
 
