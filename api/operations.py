@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 
 from api import views
 from api.actions import POLL_SECONDS, VERBS
@@ -23,6 +24,8 @@ from engine.secret import SecretRef, SecretVersion
 MOST_WAIT = 120
 """Seconds that a request may wait for an operation's end: Azure's load balancer gives up after
 230."""
+FIRST_PAUSES, PAUSE = (0.5, 1.0), 2.0
+"""Seconds between two looks: most rotations take about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Found:
 async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
     """Tell how an operation goes; waits so many seconds for its end."""
     ends = engine.clock.monotonic() + wait
+    pauses = chain(FIRST_PAUSES, repeat(PAUSE))
     while True:
         versions = newest_first(
             [version async for version in engine.vaults.versions(operation.ref)]
@@ -85,7 +89,7 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
         left = ends - engine.clock.monotonic()
         if progress.status != "running" or left <= 0:
             return _answer(operation, progress)
-        await engine.clock.sleep(min(2.0, left))
+        await engine.clock.sleep(min(next(pauses), left))
 
 
 def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]) -> Found:

@@ -44,6 +44,18 @@ async def test_a_rotation_runs_and_then_succeeds_with_the_new_version() -> None:
     assert ended.body["version"] == rig.latest(NAME).version
 
 
+async def test_who_waits_for_it_is_told_soon_and_asks_less_often_later() -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api)
+    began, listing = rig.clock(), "/versions"
+    rig.world.exchanges.clear()
+    assert (await follow(api, accepted, wait="6")).body["status"] == "running"
+    assert (rig.clock() - began).total_seconds() == 6
+    looked = [each for each in rig.world.exchanges if each.request.path.endswith(listing)]
+    assert len(looked) == 6  # after 0, 0.5, 1.5, 3.5, 5.5 and 6 seconds
+
+
 async def test_it_is_still_known_after_a_later_rotation() -> None:
     rig = scene(tags={"OverlapHours": "0"})
     api = rig.api()
