@@ -61,7 +61,7 @@ async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
         yield check
     async for check in _whole(_topics(session, place["subscription"]), "Event Grid"):
         yield check
-    accounts = [session.settings.storage.account]
+    accounts = [session.settings.storage.account, session.settings.events.account]
     async for check in _seen(inherited(session.azure, place["subscription"], accounts)):
         yield check
     for vault in session.settings.scopes:
