@@ -113,6 +113,7 @@ def test_what_a_first_deployment_waits_for_is_said(deployed: Deployed) -> None:
     for said in (
         "providers: Microsoft.Web is registered now",
         "template: Azure answered RoleDefinitionDoesNotExist; again in",
+        "template: Azure answered Managed Identity Authorization Error; again in",
         'Encountered an error (ServiceUnavailable) from host runtime."}}; again in',
         "doctor: everything that was deployed works",
     ):
