@@ -39,6 +39,26 @@ def outages() -> dict[str, Move]:
     }
 
 
+def outages_elsewhere() -> dict[str, Move]:
+    """Return an outage of each service but the source.
+
+    What it keeps from being published can be taken back at the source, which answers.
+    """
+
+    def outage_of(service: str) -> Move:
+        def move(world: World) -> None:
+            until = world.kernel.time() + 900.0
+            world.down[service] = max(world.down.get(service, 0.0), until)
+            world.away += 900.0
+            world.watch.away_elsewhere(until)
+
+        return move
+
+    return {
+        f"{service} goes away": outage_of(service) for service in ("vault", "storage", "writes")
+    }
+
+
 def failover(world: World) -> None:
     """The vault fails over.
 

@@ -12,7 +12,7 @@ from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
-from tests.proof import leaks
+from tests.proof import announcing, leaks
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK, Many, Signatures, credential_in, signed
 
@@ -41,9 +41,13 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
         _counted(watch, all_, versions)
     dropped(watch, engine)
     _no_stray(watch)
+    if owed := watch.owed():
+        _broken(f"P5: {owed[0][1]} was superseded at {owed[0][0]}, and lives on")
     _one_owner(watch)
     _ended(watch)
     _bounded(watch)
+    if text := announcing.unannounced(watch):
+        _broken(text)
     no_leak(watch)
 
 
@@ -60,7 +64,8 @@ def _bounded(watch: Watch) -> None:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")
-    if world.mint.made > MOST_CREDENTIALS + world.away / A_CREDENTIAL_EACH:
+    away = world.away - world.fruitless
+    if world.mint.made > MOST_CREDENTIALS + away / A_CREDENTIAL_EACH:
         _broken(f"resources: {world.mint.made} credentials for one schedule")
 
 

@@ -80,6 +80,8 @@ class Hand:
             world.refuse_while_away(label, changes=changes)
         if mode == "read stale":
             return (stale or effect)() if not changes else self._land(label, effect, lease)
+        if mode == "go" and guarded and world.fails_after_applying(label):
+            mode = "fail after the effect"
         if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
             return self._land(label, effect, lease) if changes else self._seen(effect, stale)
         return self._fail(mode, label, effect, lease)

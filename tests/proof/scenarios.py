@@ -15,6 +15,7 @@ from tests.proof.deleting import DELETED
 from tests.proof.derived import DERIVED
 from tests.proof.further import FURTHER
 from tests.proof.going_back import GOING_BACK
+from tests.proof.handing_over import HANDED_OVER
 from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
@@ -35,6 +36,7 @@ from tests.proof.staging import (
     source_of,
     with_replicas,
 )
+from tests.proof.strains import STRAINED
 from tests.proof.world import VAULT, World
 
 __all__ = ["FIRST", "SCENARIOS", "SECOND", "Scenario", "source_of"]
@@ -296,5 +298,7 @@ SCENARIOS = {
         *(make("two-by-name") for make in (_rotation, _incident_alone, _retirement)),
         *GOING_BACK,
         *DELETED,
+        *HANDED_OVER,
+        *STRAINED,
     ]
 }

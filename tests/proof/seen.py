@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from engine.decide.ledger import DAY as SECONDS_A_DAY
 from engine.model.record import Record
 from engine.secret import SecretRef
-from tests.proof import ending
+from tests.proof import announcing, ending
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EPOCH
 from tests.proof.sources import LIST_LAGS, Entry, Listing, Signatures, Slots
@@ -188,10 +188,12 @@ def _watch(watch: Watch) -> Hashable:
         lambda: (_disturbed(watch), watch.struck, len(watch.outcomes) > watch.verdicts),
         lambda: (frozenset(watch.alive_before), frozenset(watch.ended)),
         lambda: tuple(
-            (name, strand.slot, strand.unknown, strand.look)
+            (name, strand.slot, strand.unknown, strand.look, strand.vain)
             for name, strand in watch.strands.items()
         ),
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
+        lambda: (frozenset(announcing.silent(watch)), frozenset(watch.handed_over)),
+        lambda: frozenset(watch.superseded.items()) if watch.handed_over else None,
     )
     return tuple(part() for part in sets)
 

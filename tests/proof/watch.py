@@ -17,7 +17,7 @@ from engine.model.outcome import Outcome
 from engine.model.record import parts_of
 from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.secret import SecretRef, SecretVersion
-from tests.proof import appearance, descent, unending
+from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
@@ -36,6 +36,10 @@ told."""
 LATE_SECONDS = 3600.0
 """For how long a change that landed late excuses its source; it must be accepted again within five
 minutes all the same."""
+MOST_GIVEN = 24
+"""More versions than any schedule of ours needs."""
+MOST_IN_VAIN = 6
+"""After so many passwords in a row that nobody knows somebody has been told."""
 WRITES = frozenset({"publish", "retag", "disable"})
 
 
@@ -65,6 +69,8 @@ class Strand:
     """Who changed it, or found it so and had nothing to do, has just ended."""
     setter: int = 0
     """Which worker put that into it."""
+    vain: int = 0
+    """So many passwords in a row were set that nobody knows."""
 
 
 @dataclass
@@ -114,6 +120,14 @@ class Watch:
     open_at: Callable[[datetime], bool] | None = None
     """When the window of every secret here is open."""
     outcomes: list[Outcome] = field(default_factory=list)
+    elsewhere: float = 0.0
+    """Until when a service that is no source is away."""
+    handed_over: set[str] = field(default_factory=set)
+    """The sources that another secret has taken over."""
+    superseded: dict[str, str] = field(default_factory=dict)
+    """Credentials that a version of Rekey's own replaced, each with its source."""
+    given: list[str] = field(default_factory=list)
+    """The versions that Rekey has published, replicas aside."""
     traces: set[int] = field(default_factory=set)
     """The workers that have reported an outcome or posted a message."""
     verdicts: int = 0
@@ -138,6 +152,14 @@ class Watch:
         What must heal has five minutes from then.
         """
         self.disturbed = max(self.disturbed, moment)
+
+    def away_elsewhere(self, until: float) -> None:
+        """Note an outage of a service that is no source.
+
+        Who was at a change takes it back, where nothing else goes wrong meanwhile.
+        """
+        self.disturb(self.world.kernel.time())
+        self.elsewhere = max(self.elsewhere, until)
 
     def by_hand(self) -> None:
         """Take note of what a person has done, and check what must hold after that."""
@@ -223,8 +245,12 @@ class Watch:
         basis = shown.get(version.ref)
         versions, name = self.world.vault[version.ref], version.ref.name
         credential = credential_in(version.value.reveal() if version.value else "")
+        if announcing.is_to_be_announced(version):
+            self.given.append(str(version.version))
         if credential not in self.proved:
             raise Broken(f"P3: {name} was given a value that no source had accepted")
+        if len(self.given) > MOST_GIVEN:
+            raise Broken(f"resources: {len(self.given)} versions were published")
         if len(versions) == 1:
             # It was purged between the fresh read and this write, which made it anew.
             self.excuses.used[Excuse.RACED] += 1
@@ -250,7 +276,29 @@ class Watch:
             raise Broken(str(wrong)) from None
         self._not_known_to_be_compromised(version, credential)
         if not raced:
+            self._superseded(before, version)
             self._protect(before, version)
+
+    def _superseded(self, old: SecretVersion, new: SecretVersion) -> None:
+        source, held = self.source_of(old), credential_in(old.value.reveal() if old.value else "")
+        if source and held and held != credential_in(new.value.reveal() if new.value else ""):
+            self.superseded[held] = source
+
+    def owed(self) -> list[tuple[str, str]]:
+        """Return what must still be revoked at the sources that have passed to another secret."""
+        leaked = {credential: self.source_by(credential) for credential in self.compromised}
+        debts = [
+            (source, credential)
+            for credential, source in (self.superseded | leaked).items()
+            if source in self.handed_over and self.world.sources[source].accepts(credential)
+        ]
+        mine = self.disowned | self.foreign
+        return [debt for debt in debts if debt[1] not in mine and not self.is_current(debt[1])]
+
+    def source_by(self, credential: str) -> str:
+        """Return which source accepts a credential; empty where none does."""
+        sources = self.world.sources.items()
+        return next((name for name, source in sources if source.accepts(credential)), "")
 
     def _excused(self, version: SecretVersion, before: SecretVersion) -> bool:
         """Return whether another hand came between the read and the write.
@@ -512,6 +560,7 @@ class Watch:
                 not broken and not accepted and not self._known(held),
             )
             strand.look, strand.setter = strand.unknown, self.actor
+            strand.vain = 0 if accepted else strand.vain + strand.unknown
             if strand.unknown:
                 self.excuses.used[Excuse.SLOT] += 1
 
@@ -702,7 +751,7 @@ class Watch:
     def passed(self) -> None:
         """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
-        if text := unending.untold(self):
+        if text := unending.untold(self) or self._set_in_vain():
             raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
@@ -712,11 +761,26 @@ class Watch:
             return
         for ref, since in self.refused.items():
             bound = HEALED_SECONDS + self._takes(refused[ref])
-            late = now - max(since, self.disturbed) > bound
+            disturbed = max(self.disturbed, self.elsewhere if self.struck else 0.0)
+            late = now - max(since, disturbed) > bound
             if late and not self._lapsed(ref, refused[ref], Excuse.STORE):
                 raise Broken(
                     f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"
                 )
+
+    def _set_in_vain(self) -> str:
+        """Return which password was set again and again, and nobody was told; empty if none was."""
+        for ref, source, current in self._watched():
+            strand = self.strands.get(source)
+            if not strand or strand.vain <= MOST_IN_VAIN or REPLICA_OF in current.tags:
+                continue
+            if not (STATE in current.tags or self._is_reported(ref)):
+                return f"P8: {strand.vain} passwords of {ref.name} were set in vain, and nobody was told"
+        return ""
+
+    def _is_reported(self, ref: SecretRef) -> bool:
+        parked = (outcome for outcome in self.outcomes if outcome.result == "parked")
+        return any(outcome.item.ref == ref for outcome in parked)
 
     def _takes(self, source: str) -> float:
         """Return how long a source goes on with the change that heals it, as far as that counts."""

@@ -131,6 +131,10 @@ class World:
     """Until when a service does not answer: vault, writes, source, storage, apps."""
     away: float = 0.0
     """For how many seconds in all some service has not answered."""
+    applies_and_fails: float = 0.0
+    """Until when every source applies what it is asked for, and answers that it failed."""
+    fruitless: float = 0.0
+    """For how many seconds of those that is so: no excuse to make further credentials."""
     copy_until: float = 0.0
     """Until when the vault serves a copy from before its latest change."""
     before: dict[SecretRef, tuple[float, tuple[SecretVersion, ...]]] = field(default_factory=dict)
@@ -216,6 +220,10 @@ class World:
         away = self.down.get(service, 0.0) > now
         if away or (service == "vault" and changes and self.down.get("writes", 0.0) > now):
             raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
+
+    def fails_after_applying(self, label: str) -> bool:
+        """Return whether a source applies this change just now, and answers that it failed."""
+        return service_of(label) == "source" and self.applies_and_fails > self.kernel.time()
 
     def serves_a_copy(self) -> bool:
         """Return whether the vault's reads are answered from a copy."""

@@ -1,0 +1,209 @@
+"""A source passes from one secret to another while the first one still owes something.
+
+A superseded credential whose overlap goes on, or a leaked one that could not be revoked yet. Who
+takes a source over takes its debts over, or is parked until they are paid; and somebody is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from engine.model.tags import OURS, REASON, STATE
+from engine.model.workitem import INCIDENT_SECONDS, WorkItem
+from engine.secret import SecretRef
+from tests.proof.excuses import Excuse
+from tests.proof.further import all_of
+from tests.proof.model_leases import Claim
+from tests.proof.people import identify, unmanage
+from tests.proof.staging import (
+    Move,
+    Scenario,
+    ask,
+    blob_of,
+    credential_of,
+    current,
+    due,
+    incident,
+    leaked,
+    rotated,
+    source_of,
+)
+from tests.proof.watch import AUDITED_SECONDS
+from tests.proof.world import VAULT, World
+
+SLOTTED = ("two-slots", "two-logins", "many")
+EVERY = (*SLOTTED, "one-slot")
+APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
+
+
+def _heir(world: World, *, days_left: float = 80) -> None:
+    """Somebody names the source of `app` in another secret, which gets the credential in use."""
+    version = world.versions_of(APP)[-1]
+    address = version.tags.get("ProviderAddress", "")
+    if HEIR in world.vault or address not in world.sources or not version.value:
+        return
+    held = identify(world, address, version) or version.tags["CredentialId"]
+    theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
+    world.secret("heir", version.value.reveal(), days_left, theirs | {"CredentialId": held})
+    world.wanted[HEIR] = dict(current(world, "heir").tags)
+    # Nothing looks at a secret that is new before the next sweep and its first audit.
+    until = world.kernel.time() + AUDITED_SECONDS
+    world.watch.excuses.grant(Excuse.BROKEN, address, until)
+    world.watch.excuses.grant(Excuse.THEIRS, "heir")
+    world.watch.handed_over.add(address)
+
+
+def loses_its_address(world: World) -> None:
+    """The old one loses its tag ProviderAddress, the new one names the source."""
+    if APP in world.vault:
+        _heir(world)
+        unmanage("app")(world)
+
+
+def is_deleted(world: World) -> None:
+    """The old one is deleted, the new one names the source."""
+    if APP in world.vault:
+        _heir(world)
+        world.watch.excuses.grant(Excuse.CLAIM, "app")
+        world.delete(APP)
+
+
+def asks(world: World) -> None:
+    """The sweep finds the new one."""
+    if HEIR in world.vault:
+        ask(world, "heir", action="audit", trigger="sweep", pinned=False)
+
+
+def rotates(world: World) -> None:
+    """Somebody rotates the new one at once."""
+    if HEIR in world.vault:
+        ask(world, "heir", force=True)
+
+
+HAND_OVER: Mapping[str, Move] = {
+    "the old one loses its address": loses_its_address,
+    "the old one is deleted": is_deleted,
+    "the new one is audited": asks,
+    "the new one is rotated": rotates,
+}
+
+
+def mend(world: World) -> None:
+    """Whoever was told of a debt pays it at the source, and takes the marks off.
+
+    Who was told nothing does nothing.
+    """
+    told = [
+        outcome
+        for outcome in world.watch.outcomes
+        if outcome.result == "parked" and outcome.item.ref in (APP, HEIR)
+    ]
+    marked = HEIR in world.vault and STATE in current(world, "heir").tags
+    if told or marked:
+        for source, credential in world.watch.owed():
+            world.sources[source].revoke(credential)
+    for ref in (APP, HEIR):
+        if ref in world.vault:
+            _unmark(world, ref)
+    if HEIR in world.vault and not world.watch.holds(current(world, "heir")):
+        _write_what_is_accepted(world)
+
+
+def _write_what_is_accepted(world: World) -> None:
+    """Write what the source accepts, as whoever wrote a copy that was late must."""
+    version = current(world, "heir")
+    source = world.sources[version.tags["ProviderAddress"]]
+    theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
+    known = source.alive() - world.watch.foreign - set(world.watch.compromised)
+    if known:
+        written = world.secret("heir", min(known), 80, theirs)
+        held = identify(world, version.tags["ProviderAddress"], written)
+        world.edit(HEIR, tags=theirs | {"CredentialId": held or theirs["CredentialId"]})
+
+
+def _unmark(world: World, ref: SecretRef) -> None:
+    version = world.vault[ref][-1]
+    kept = {tag: text for tag, text in version.tags.items() if tag not in (STATE, REASON)}
+    if kept != version.tags and version.enabled:
+        world.edit(ref, tags=kept)
+
+
+def _in_overlap(kind: str) -> Scenario:
+    """A source is handed over while a superseded credential has hours to live."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=30)
+        ask(world, action="audit", trigger="sweep")
+
+    return Scenario(f"handed-over/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False)
+
+
+def _in_rotation(kind: str) -> Scenario:
+    """A source is handed over while it is rotated."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+
+    return Scenario(
+        f"handed-over-in-rotation/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False
+    )
+
+
+def _in_incident(kind: str) -> Scenario:
+    """A source is handed over while an incident is dealt with."""
+
+    def build(world: World) -> None:
+        if kind == "one-slot":
+            due(world, kind, days_left=80)
+        else:
+            rotated(world, kind, hours_left=100)
+        incident(world)
+
+    return Scenario(
+        f"handed-over-in-incident/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False
+    )
+
+
+def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
+    """A leaked credential could not be revoked, and comes back; meanwhile its source is handed over."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=100)
+        older = world.vault[APP][0]
+        leaked(world, "app", credential_of(older), source_of(kind))
+        claim = world.claims[blob_of(source_of(kind))]
+        world.claims[blob_of(source_of(kind))] = Claim(
+            replace(claim.record, compromised=(str(older.version),))
+        )
+        item = WorkItem(APP, version=older.version, compromised=True, force=True)
+        back = replace(item, returned=1, source=source_of(kind))
+        world.post("rotate", back.to_json(), INCIDENT_SECONDS)
+        move(world)
+        asks(world)
+
+    # An incident of a deleted secret comes back for a month: too long to be played at each call.
+    return Scenario(
+        f"handed-over-{how}/{kind}",
+        build,
+        {},
+        mend=mend,
+        mends=2,
+        workers=1,
+        is_planned=move is not is_deleted,
+    )
+
+
+def _named(kind: str) -> Scenario:
+    return _with_an_open_incident(kind, loses_its_address, "when-leaked")
+
+
+def _deleted(kind: str) -> Scenario:
+    return _with_an_open_incident(kind, is_deleted, "when-leaked-and-deleted")
+
+
+HANDED_OVER = [
+    *all_of(EVERY, _in_incident, _in_rotation),
+    *all_of(SLOTTED, _in_overlap, _named, _deleted),
+]
