@@ -64,6 +64,9 @@ def _bounded(watch: Watch) -> None:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")
+    undisturbed = not (watch.struck or watch.leapt)
+    if undisturbed and world.most_made is not None and world.mint.made > world.most_made:
+        _broken(f"resources: {world.mint.made} credentials where nothing went wrong")
     away = world.away - world.fruitless
     if world.mint.made > MOST_CREDENTIALS + away / A_CREDENTIAL_EACH:
         _broken(f"resources: {world.mint.made} credentials for one schedule")

@@ -60,7 +60,7 @@ class _Kind:
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         del credential_id
-        for wait in (*PAUSES, None):
+        for wait in (*PAUSES, *self.hand.world.patience, None):
             if await self._proves(source, credential.reveal()):
                 self.hand.world.watch.proven(credential.reveal())
                 return

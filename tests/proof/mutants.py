@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -60,47 +60,18 @@ from engine.service import Service
 from engine.sweep.cut_off import CutOff
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
+from tests.proof.closer_mutants import CLOSER
 from tests.proof.kernel import Worker
 from tests.proof.listed_kind import ReplacedList
 from tests.proof.model_leases import ModelLease
 from tests.proof.model_vaults import ModelVaults
+from tests.proof.mutant import Break, Mutant, function, method
 from tests.proof.ports import ModelQueue
+
+__all__ = ["MUTANTS", "Mutant", "violations"]
 
 DERIVED = "tests/engine/rotate/test_derived.py"
 RECORDS = "tests/adversary/test_records.py"
-
-type Break = Callable[[pytest.MonkeyPatch], None]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One bug."""
-
-    apply: Break
-    promise: str
-    """How the violation begins that it must lead to."""
-    scenarios: tuple[str, ...]
-    """Where to look for it: names of scenarios, or of kinds after `real:`."""
-    tests: tuple[str, ...] = ()
-    """Tests that notice it, where no schedule does: a second guard covers it, or what it takes is
-    not in the model."""
-
-
-def _method(owner: Any, name: str, value: Any = None) -> Break:
-    """Return a break after which a coroutine method does nothing but return a value."""
-
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        async def nothing(*_: Any, **__: Any) -> Any:
-            return value
-
-        patch.setattr(owner, name, nothing)
-
-    return apply
-
-
-def _function(owner: Any, name: str, function: Any) -> Break:
-    """Return a break that puts a function in place of another."""
-    return lambda patch: patch.setattr(owner, name, function)
 
 
 def _publish_before_verify(patch: pytest.MonkeyPatch) -> None:
@@ -306,8 +277,8 @@ def _tidied_without_exception(patch: pytest.MonkeyPatch) -> None:
 
 
 def _replicas_forgotten(patch: pytest.MonkeyPatch) -> None:
-    _method(Replicas, "write", [])(patch)
-    _method(Replicas, "catch_up")(patch)
+    method(Replicas, "write", [])(patch)
+    method(Replicas, "catch_up")(patch)
 
 
 def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
@@ -417,7 +388,7 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _digest(answer: bool) -> Break:
-    return _function(Record, "fits", lambda self, write, *_: bool(self and write and answer))
+    return function(Record, "fits", lambda self, write, *_: bool(self and write and answer))
 
 
 def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -471,7 +442,7 @@ def _gate_without_a_fresh_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _not_announced(patch: pytest.MonkeyPatch) -> None:
-    _method(Publishing, "_announce")(patch)
+    method(Publishing, "_announce")(patch)
     patch.setattr(Sight, "landed", lambda self, version: self.retagged(version))
 
 
@@ -559,7 +530,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "operation id at random": Mutant(_operation_id_at_random, "P", (f"one/{MANY}",)),
     "retire before publish": Mutant(_retire_before_publish, "P1", (f"one/{SLOTS}",)),
     "the SDK retries what changes": Mutant(_sdk_retries_what_changes, "P2", ("real:storage-key",)),
-    "the lease is not looked after": Mutant(_method(ModelLease, "ensure"), "P2", ("seeds",)),
+    "the lease is not looked after": Mutant(method(ModelLease, "ensure"), "P2", ("seeds",)),
     "changing calls have no bound": Mutant(_calls_without_a_bound, "P2", ("seeds",)),
     "no look after an uncertain change": Mutant(_no_follow_up, "P1", (f"one/{ONE}",)),
     "a look is promised once only": Mutant(
@@ -585,7 +556,7 @@ MUTANTS: Mapping[str, Mutant] = {
         ("tests/engine/decide/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",),
     ),
     "windows are ignored": Mutant(
-        _function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
+        function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
     ),
     "healing takes the other slot": Mutant(
         _heal_takes_the_other_slot, "P4", (f"drift-in-overlap/{SLOTS}",)
@@ -611,32 +582,32 @@ MUTANTS: Mapping[str, Mutant] = {
     "the content type is dropped": Mutant(
         _drafted(lambda new, _: replace(new, content_type="")), "content type", (f"one/{SLOTS}",)
     ),
-    "nothing is tidied": Mutant(_method(Subject, "tidy"), "P5", (f"one/{MANY}",)),
+    "nothing is tidied": Mutant(method(Subject, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
-        _method(Publishing, "withdraw"),
+        method(Publishing, "withdraw"),
         "P5",
         (f"audited/{MANY}#400", f"incident-and-people/{MANY}#600", f"owners/{MANY}#600"),
     ),
     "replicas are never caught up": Mutant(
-        _method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)
+        method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)
     ),
     "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{SLOTS}",)),
     "replicas are published after the primary": Mutant(
         _replicas_after_the_primary, "P1", (f"replicas/{ONE}#400",)
     ),
     "a replica's old version stays": Mutant(
-        _method(Replicas, "disable_superseded"), "P5", (f"replicas/{SLOTS}",)
+        method(Replicas, "disable_superseded"), "P5", (f"replicas/{SLOTS}",)
     ),
     "no consent anywhere": Mutant(
-        _function(Replicas, "_problem", lambda *_: None), "P7", (f"stranger/{SLOTS}",)
+        function(Replicas, "_problem", lambda *_: None), "P7", (f"stranger/{SLOTS}",)
     ),
-    "parking marks nothing": Mutant(_method(Marking, "_mark", ""), "P8", (f"one/{SLOTS}",)),
+    "parking marks nothing": Mutant(method(Marking, "_mark", ""), "P8", (f"one/{SLOTS}",)),
     "a parked mark is never taken off": Mutant(
-        _function(tags, "unparked", dict), "P8", (f"one/{SLOTS}",)
+        function(tags, "unparked", dict), "P8", (f"one/{SLOTS}",)
     ),
     "a mark rests for ever": Mutant(
-        _function(
+        function(
             decide,
             "rests_until",
             lambda secret, rest, _: (
@@ -648,15 +619,15 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "failures are swallowed": Mutant(_failures_swallowed, "P8", (f"one/{SLOTS}",)),
     "nothing is ever due": Mutant(
-        _function(decide, "due_reason", lambda *_: None), "P8", (f"one/{SLOTS}",)
+        function(decide, "due_reason", lambda *_: None), "P8", (f"one/{SLOTS}",)
     ),
-    "a sweep finds nothing": Mutant(_method(Sweeper, "_consider", 0), "P8", (f"one/{SLOTS}",)),
+    "a sweep finds nothing": Mutant(method(Sweeper, "_consider", 0), "P8", (f"one/{SLOTS}",)),
     "a value in the report": Mutant(_value_in_the_report, "P6", (f"one/{SLOTS}",)),
     "scopes are ignored": Mutant(
-        _function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)
+        function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)
     ),
     "the source's owner is ignored": Mutant(
-        _method(run, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
+        method(run, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
     ),
     "a request about any version": Mutant(
         _request_about_any_version, "resources", (f"forced/{ONE}",)
@@ -665,7 +636,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)
     ),
     "an incident is not noted": Mutant(
-        _method(Sight, "note_compromised"), "P5", (f"order-and-restore/{SLOTS}#100", *INCIDENTS)
+        method(Sight, "note_compromised"), "P5", (f"order-and-restore/{SLOTS}#100", *INCIDENTS)
     ),
     "what is compromised is taken for gone": Mutant(
         _compromised_taken_for_gone,
@@ -676,10 +647,10 @@ MUTANTS: Mapping[str, Mutant] = {
         ),
     ),
     "incident orders send nothing": Mutant(
-        _method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
+        method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
     "a compromised credential is restored": Mutant(
-        _function(Work, "asked", lambda self: self.item),
+        function(Work, "asked", lambda self: self.item),
         "P5",
         (f"incident-restore/{SLOTS}", "seeds"),
     ),
@@ -687,7 +658,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the digest is never believed": Mutant(_digest(False), "P", (*ANY_SLOT, "seeds")),
     "nothing is written ahead": Mutant(_not_announced, "P", (*ANY_SLOT, "seeds")),
     "no waiting for a settled vault": Mutant(
-        _function(records, "SETTLE", timedelta()),
+        function(records, "SETTLE", timedelta()),
         "resources",
         (f"lagging/{ONE}#700",),
     ),
@@ -700,16 +671,16 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "the gate reads nothing afresh": Mutant(_gate_without_a_fresh_read, "gate", (f"one/{SLOTS}",)),
     "the policy document is written": Mutant(
-        _function(Policy, "is_own", lambda *_: False), "P7", (f"greedy/{SLOTS}#100",)
+        function(Policy, "is_own", lambda *_: False), "P7", (f"greedy/{SLOTS}#100",)
     ),
     "a read that lags is believed": Mutant(
-        _function(Record, "_older", lambda *_: False),
+        function(Record, "_older", lambda *_: False),
         "P",
         (),
         ("tests/adversary/test_stale_reads.py",),
     ),
     "a manual secret is rotated": Mutant(
-        _function(manual, "is_manual", lambda _: False),
+        function(manual, "is_manual", lambda _: False),
         "people",
         (),
         (
@@ -724,19 +695,19 @@ MUTANTS: Mapping[str, Mutant] = {
         _tags_of_the_first_read, "tags", (f"people-in-overlap/{SLOTS}#200", f"owners/{SLOTS}#200")
     ),
     "apps are not waited for": Mutant(
-        _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
+        method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "a key signs for whoever names it": Mutant(
-        _function(Lineage, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
+        function(Lineage, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
     ),
     "a key that a lagging vault shows signs": Mutant(
-        _method(Lineage, "_record"),
+        method(Lineage, "_record"),
         "P4",
         (),
         (f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",),
     ),
     "a key goes before what it made": Mutant(
-        _method(Descendants, "hold_back"), "P1", ("derived-retirement",)
+        method(Descendants, "hold_back"), "P1", ("derived-retirement",)
     ),
     "what is made from a key outlasts it": Mutant(_outlasting, "expiry", ("derived-alone",)),
     "nobody looks for the end of a change": Mutant(
@@ -753,23 +724,23 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "what a restore superseded counts as abandoned": Mutant(
-        _function(Record, "abandoned", property(lambda record: record.touched)),
+        function(Record, "abandoned", property(lambda record: record.touched)),
         "P4",
         (f"restored/{MANY}",),
     ),
     "what a record that went back has forgotten is never told of": Mutant(
-        _function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
+        function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
     ),
     "an incident that no record can note is skipped": Mutant(
-        _method(run.Run, "_claim"),
+        method(run.Run, "_claim"),
         "P5",
         ("records-in-incident/two-logins#100",),
     ),
     "what an operation without a record made is left": Mutant(
-        _method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
+        method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
     ),
     "a look that its record has forgotten has nothing to look at": Mutant(
-        _function(Sight, "is_forgotten", property(lambda _: False)),
+        function(Sight, "is_forgotten", property(lambda _: False)),
         "P1",
         (),
         ("tests/engine/rotate/test_sight.py::test_a_look_that_the_record_has_forgotten_looks",),
@@ -783,23 +754,24 @@ MUTANTS: Mapping[str, Mutant] = {
         ),
     ),
     "an incident cuts off whatever has the place of an older key": Mutant(
-        _function(decide, "_leaked_again", _in_the_same_place),
+        function(decide, "_leaked_again", _in_the_same_place),
         "P4",
         (
             "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1",
         ),
     ),
     "what a healed key has overwritten is retired": Mutant(
-        _function(draft, "_is_overwritten", lambda *_: False),
+        function(draft, "_is_overwritten", lambda *_: False),
         "P8",
         ("slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",),
     ),
     "who cannot enable a purged version is told to": Mutant(
-        _function(compromised, "PURGED_FIX", "enable that version"),
+        function(compromised, "PURGED_FIX", "enable that version"),
         "P8",
         (f"deleted-in-incident/{SLOTS}#100",),
     ),
-    "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
+    "an audit believes everything": Mutant(method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
+    **CLOSER,
 }
 
 

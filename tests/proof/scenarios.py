@@ -37,6 +37,7 @@ from tests.proof.staging import (
     with_replicas,
 )
 from tests.proof.strains import STRAINED
+from tests.proof.to_the_second import CLOSER
 from tests.proof.world import VAULT, World
 
 __all__ = ["FIRST", "SCENARIOS", "SECOND", "Scenario", "source_of"]
@@ -300,5 +301,6 @@ SCENARIOS = {
         *DELETED,
         *HANDED_OVER,
         *STRAINED,
+        *CLOSER,
     ]
 }

@@ -582,6 +582,7 @@ class Schedule:
             self._say(f"the clock leaps {leap:.0f} s")
             # A question to an app that takes this long has failed.
             world.watch.struck |= bool(world.workers) and leap > LOOK_SECONDS
+            world.watch.leapt += leap if world.workers else 0.0
             world.advance(leap)
             world.watch.disturb(world.kernel.time())
         return True

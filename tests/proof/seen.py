@@ -185,7 +185,12 @@ def _watch(watch: Watch) -> Hashable:
         ),
         lambda: frozenset(watch.refused.items()),
         lambda: _granted(watch),
-        lambda: (_disturbed(watch), watch.struck, len(watch.outcomes) > watch.verdicts),
+        lambda: (
+            _disturbed(watch),
+            watch.struck,
+            watch.leapt,
+            len(watch.outcomes) > watch.verdicts,
+        ),
         lambda: (frozenset(watch.alive_before), frozenset(watch.ended)),
         lambda: tuple(
             (name, strand.slot, strand.unknown, strand.look, strand.vain)

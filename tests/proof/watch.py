@@ -120,6 +120,8 @@ class Watch:
     open_at: Callable[[datetime], bool] | None = None
     """When the window of every secret here is open."""
     outcomes: list[Outcome] = field(default_factory=list)
+    leapt: float = 0.0
+    """By how many seconds the clock has leapt while somebody was at work."""
     elsewhere: float = 0.0
     """Until when a service that is no source is away."""
     handed_over: set[str] = field(default_factory=set)
@@ -218,11 +220,7 @@ class Watch:
         lease: ModelLease | None = worker.lease
         if lease is None or not lease.held:
             raise Broken(f"P2: {label} was sent after the lease had ended")
-        # What it superseded while it was bound is retired all the same: that is the record's, and
-        # nobody else's.
-        due = lease.claim.record.pending
-        retires = due is not None and due.at <= self.world.kernel.now()
-        if about is None and not retires and not self.world.allows(worker, lease.source):
+        if about is None and not self.world.allows(worker, lease.source):
             raise Broken(f"P7: {label} was sent to {lease.source}, which is outside the scopes")
 
     def put_off(self, worker: Worker, message: Message) -> None:
@@ -233,6 +231,12 @@ class Watch:
             raise Broken(
                 f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
             )
+
+    def comes_back(self, worker: Worker, message: Message) -> None:
+        """Check that what is given back to its queue returns no sooner than Azure has asked for."""
+        early = worker.resting.get(worker.last[0], 0.0) - message.visible if worker.resting else 0.0
+        if early > 1:
+            raise Broken(f"throttling: a message is back on its queue {early:.0f} s too soon")
 
     def too_late(self, label: str, source: str) -> None:
         """Note a change that reached its target after its lease: it was under way that long."""
@@ -255,6 +259,7 @@ class Watch:
             # It was purged between the fresh read and this write, which made it anew.
             self.excuses.used[Excuse.RACED] += 1
             return
+        self._consented(version, basis)
         before = versions[-2]
         if basis is None or not basis.enabled:
             raise Broken(f"people: {name} was written although its current version was disabled")
@@ -278,6 +283,17 @@ class Watch:
         if not raced:
             self._superseded(before, version)
             self._protect(before, version)
+
+    def _consented(self, version: SecretVersion, basis: SecretVersion | None) -> None:
+        """Check that the owner of a replica consented in what its writer has just read."""
+        primary = basis.tags.get(REPLICA_OF) if basis else None
+        if primary is None or "ProviderAddress" in version.tags:
+            return
+        known = self.world.versions_of(SecretRef.parse(primary))
+        source = self.source_of(known[-1]) if known else None
+        credential = credential_in(version.value.reveal() if version.value else "")
+        if source is None or not self.world.sources[source].accepts(credential):
+            raise Broken(f"P7: {version.ref.name} was written, and consents to another secret")
 
     def _superseded(self, old: SecretVersion, new: SecretVersion) -> None:
         source, held = self.source_of(old), credential_in(old.value.reveal() if old.value else "")
@@ -385,7 +401,8 @@ class Watch:
         ):
             return
         hours = self.world.overlap_hours(old)
-        until = self.world.kernel.time() + hours * 3600 - 2 * self.world.skew
+        # It is counted from a moment before the version is written.
+        until = self.world.kernel.time() + hours * 3600 - 2 * self.world.skew - self.leapt
         until = min(until, descent.ends(self, source, held, new))
         self.protected.append(Protected(held, source, until, str(old.version)))
 

@@ -123,6 +123,11 @@ class World:
     looks: int = 0
     """So many messages more are no growth without end: looks at a change that goes on for a day."""
     replication: float = 0.0
+    """For how many seconds a new secret is not known everywhere."""
+    patience: tuple[float, ...] = ()
+    """After how many further seconds a proof tries once more."""
+    most_made: int | None = None
+    """So many credentials are made where nothing goes wrong; None where that is not said."""
     capped: int = 0
     """By how many days the source ends its credentials earlier than asked."""
     skew: float = 0.0
@@ -445,8 +450,11 @@ class World:
             self.watch.consumed(message, worker.number)
             return
         self.watch.failed(error)
-        away = DEAD_SECONDS if isinstance(error, Died) or message.what == "park" else RETRY_SECONDS
+        dies = isinstance(error, Died)
+        away = DEAD_SECONDS if dies or message.what == "park" else RETRY_SECONDS
         message.visible = self.kernel.time() + away
+        if message.what == "rotate" and not dies:
+            self.watch.comes_back(worker, message)
         if message.tries >= MAX_TRIES and message.what == "rotate":
             # The host moves it to the poison queue, whose function parks the secret.
             message.what, message.visible = "park", self.kernel.time()

@@ -1,0 +1,161 @@
+"""Deliberate bugs in what the hour, or one worker, does not show.
+
+Each had survived the proof. What was missing is a scenario in which its class can show: a moment
+in place of an hour, a second worker, a promise that no message repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.storage.blob.aio import BlobClient
+
+from engine import service
+from engine.decide import draft, ledger
+from engine.rotate import publishing
+from engine.rotate.gate import Gate, _nothing
+from engine.rotate.left_over import LeftOver
+from engine.rotate.proof import Proof
+from engine.rotate.publishing import Publishing
+from engine.rotate.replicas import Replicas
+from engine.rotate.under_lease import UnderLease
+from engine.secret import Draft, SecretVersion
+from tests.proof.mutant import Mutant, function, method
+
+RECORDS = "tests/cloud/storage/test_leases.py"
+RETIRING = "tests/engine/rotate/test_retiring.py"
+
+
+def _no_check_at_the_gate(patch: pytest.MonkeyPatch) -> None:
+    publish = Gate.publish
+
+    async def trusting(self: Gate, secret: Any, new: Any, step: str = "", **_: Any) -> Any:
+        return await publish(self, secret, new, step, _nothing)
+
+    patch.setattr(Gate, "publish", trusting)
+
+
+def _from_the_start(patch: pytest.MonkeyPatch) -> None:
+    """Count the overlap from when the work began."""
+    rotate, compose, begun = Publishing.rotate, Publishing._draft, dict[int, Any]()
+
+    async def early(self: Publishing, secret: Any, reason: str, *, at_once: bool) -> Any:
+        begun[id(self.at.progress)] = self.at.parts.clock.now()
+        return await rotate(self, secret, reason, at_once=at_once)
+
+    def drafted(self: Publishing, secret: Any, issued: Any, overlap: timedelta) -> Draft:
+        start = begun.get(id(self.at.progress), self.at.parts.clock.now())
+        return compose(self, secret, issued, overlap - (self.at.parts.clock.now() - start))
+
+    patch.setattr(Publishing, "rotate", early)
+    patch.setattr(Publishing, "_draft", drafted)
+
+
+def _an_hour_short(patch: pytest.MonkeyPatch) -> None:
+    version = draft.new_version
+
+    def shorter(
+        secret: Any, managed: Any, issued: Any, now: Any, overlap: timedelta, *rest: Any
+    ) -> Draft:
+        less = max(overlap - timedelta(hours=1), timedelta())
+        return version(secret, managed, issued, now, less, *rest)
+
+    patch.setattr(publishing, "new_version", shorter)
+
+
+def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
+    begin = UnderLease.begin
+
+    async def unbound(self: UnderLease, item: Any, secret: Any, *rest: Any, **options: Any) -> None:
+        bound = UnderLease.is_bound
+        UnderLease.is_bound = (  # type: ignore[method-assign]
+            bound if options.get("kind") else lambda *_: True
+        )
+        try:
+            await begin(self, item, secret, *rest, **options)
+        finally:
+            UnderLease.is_bound = bound  # type: ignore[method-assign]
+
+    patch.setattr(LeftOver, "_is_allowed", property(lambda _: True))
+    patch.setattr(UnderLease, "begin", unbound)
+
+
+def _without_the_open_ones(patch: pytest.MonkeyPatch) -> None:
+    work = ledger._work
+    patch.setattr(
+        ledger, "_work", lambda ref, listed, now: work(ref, replace(listed, is_open=False), now)
+    )
+
+
+def _consent_kept(patch: pytest.MonkeyPatch) -> None:
+    """Ask each replica's owner once only."""
+    problem, known = Replicas._problem, set[object]()
+
+    def kept(self: Replicas, copy: SecretVersion, primary: Any) -> Any:
+        if copy.ref in known:
+            return None
+        found = problem(self, copy, primary)
+        if found is None:
+            known.add(copy.ref)
+        return found
+
+    patch.setattr(Replicas, "_problem", kept)
+
+
+def _not_renewed(patch: pytest.MonkeyPatch) -> None:
+    async def accepted(
+        self: Proof, managed: Any, credential_id: str, credential: Any, step: str
+    ) -> None:
+        del step
+        await self.parts.rotator(managed).verify(managed.source, credential_id, credential)
+
+    patch.setattr(Proof, "accepted", accepted)
+
+
+def _without_if_match(patch: pytest.MonkeyPatch) -> None:
+    upload = BlobClient.upload_blob
+
+    async def anyhow(self: BlobClient, *content: Any, **options: Any) -> Any:
+        options.pop("etag", None)
+        options.pop("match_condition", None)
+        return await upload(self, *content, **options)
+
+    patch.setattr(BlobClient, "upload_blob", anyhow)
+
+
+CLOSER: Mapping[str, Mutant] = {
+    "the gate asks no owner again": Mutant(
+        _no_check_at_the_gate, "P7", ("false-copies/two-slots#1500", "false-copies/many#1500")
+    ),
+    "an overlap begins with the work": Mutant(_from_the_start, "P4", ("to-the-second/many",)),
+    "an overlap is an hour short": Mutant(_an_hour_short, "P4", ("to-the-second/two-slots",)),
+    "scopes do not bind retirements": Mutant(
+        _retired_outside_the_scopes, "P7", ("bound-less-in-overlap/two-slots",)
+    ),
+    "a record is written without If-Match": Mutant(
+        _without_if_match,
+        "P",
+        (),
+        (f"{RECORDS}::test_a_record_that_was_changed_behind_the_lease_is_not_overwritten",),
+    ),
+    "what a list no longer shows counts as gone at once": Mutant(
+        method(Proof, "unlisted", value=True),
+        "P5",
+        (),
+        (f"{RETIRING}::test_a_revocation_that_does_not_spread_is_not_called_one",),
+    ),
+    "Retry-After is ignored by way of the queue": Mutant(
+        function(service, "MAX_DEFERRALS", -1), "throttling", ("clocks/two-slots#300",)
+    ),
+    "no sweep takes an incident up": Mutant(_without_the_open_ones, "P5", ("left-open/two-slots",)),
+    "a replica's consent is kept": Mutant(
+        _consent_kept, "P7", ("false-copies/two-slots#600", "false-copies/many#600")
+    ),
+    "no lease is renewed while a proof goes on": Mutant(
+        _not_renewed, "resources", ("spreading/many",)
+    ),
+}
