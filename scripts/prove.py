@@ -5,7 +5,12 @@ This plays every schedule that can be enumerated, and a sample of those that can
     python -m scripts.prove                   over a million schedules, in about fifteen minutes on two cores
     python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
+    python -m scripts.prove --fresh 300000    so many seeds, and nothing else
+    python -m scripts.prove --first 4711      the seeds from this one on, as an earlier run printed it
+    python -m scripts.prove --keep FILE       note what was played, and go on from there at the next start
     python -m scripts.prove --replay CASE     one case again, with its trace
+
+The seeds are drawn anew each time. Which they are is printed first.
 
 Exits with 1 where a promise was broken.
 """
@@ -14,14 +19,23 @@ from __future__ import annotations
 
 import argparse
 import logging
+import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from tests.proof.excuses import Excuse
 from tests.proof.findings import known
-from tests.proof.run import LONG, USUAL, Part, parts, play, run
+from tests.proof.kept import Kept, OtherRunError, header
+from tests.proof.run import LONG, USUAL, Part, fresh, parts, play, run
 
+FIRST, SPAN = 10_000_000, 1_000_000_000
+"""From which number on the seeds are drawn, and how many numbers there are: below stand those that
+the tests play."""
 SHOWN = 10
 """How many violations of each part are printed."""
 
@@ -45,10 +59,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=USUAL,
         help="play more orders and seeds, and through the SDKs every fault at a source's calls",
     )
+    parser.add_argument("--first", type=int, help="the first of the seeds; drawn where left out")
+    parser.add_argument("--fresh", type=int, metavar="SEEDS", help="play so many seeds alone")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="a file to go on from")
+    parser.add_argument("--cores", type=int, help="how many to use; all where left out")
     options = parser.parse_args(arguments)
     if options.replay:
         return replay(options.replay)
-    return prove(parts(options.long, options.share))
+    began = _begun(options)
+    try:
+        kept = Kept.begun(options.keep, began)
+    except OtherRunError as other:
+        parser.error(f"{other}; name another file, or check that commit out")
+    first, seeds = began["first"], began["fresh"]
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z, commit {began['commit']}, seeds from {first} on")
+    print(f"    again with --first {first}", flush=True)
+    chosen = [fresh(first, seeds)] if seeds else parts(options.long, options.share, first)
+    return prove(chosen, kept, options.cores)
+
+
+def _begun(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what tells this run from others; a run that goes on has the seeds that it had."""
+    drawn = header(options.keep).get("first") if options.first is None else options.first
+    return {
+        "commit": _commit(),
+        "first": FIRST + secrets.randbelow(SPAN) if drawn is None else drawn,
+        "fresh": options.fresh or 0,
+        "long": options.long is LONG,
+        "share": options.share,
+    }
+
+
+def _commit() -> str:
+    """Return the commit that is checked out, and whether something was changed since."""
+    git = ("git", "describe", "--always", "--dirty", "--exclude=*")
+    try:
+        return subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - a constant
+    except (OSError, subprocess.CalledProcessError):
+        return "(none)"
 
 
 def replay(text: str) -> int:
@@ -60,11 +108,11 @@ def replay(text: str) -> int:
     return 1 if problem else 0
 
 
-def prove(chosen: Sequence[Part]) -> int:
+def prove(chosen: Sequence[Part], kept: Kept | None = None, cores: int | None = None) -> int:
     """Play parts of the proof and print the counts."""
     logging.disable(logging.CRITICAL)
     began = time.perf_counter()
-    run(chosen, _progress(chosen, began))
+    run(chosen, _progress(chosen, began), kept, cores)
     print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")
     for part in chosen:
         _report(part)

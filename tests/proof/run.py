@@ -16,10 +16,12 @@ from types import SimpleNamespace
 from engine.model import record
 from tests.proof import campaign, case, findings, real
 from tests.proof.excuses import Excuse
+from tests.proof.kept import Kept
 from tests.proof.places import PAIRED, STORIES
 from tests.proof.scenarios import SCENARIOS
 from tests.proof.seen import Seen
 
+SEEDED = "model: seeded schedules"
 ORDERS = "orders:"
 """How a job begins that plays so many orders of a scenario, each found by playing the one
 before."""
@@ -113,8 +115,16 @@ def result(text: str, seen: Seen | None = None) -> Result:
         return Result(text, f"the proof itself failed: {error!r}")
 
 
-def parts(size: Size = USUAL, share: float = 1.0) -> list[Part]:
-    """Return the parts of the proof; of pairs, orders and seeds so much as `share` says."""
+def fresh(first: int, number: int) -> Part:
+    """Return the seeded schedules from a seed on, of all scenarios in turn."""
+    return Part(SEEDED, map(str, campaign.seeds(first, number)))
+
+
+def parts(size: Size = USUAL, share: float = 1.0, first: int = 0) -> list[Part]:
+    """Return the parts of the proof; of pairs, orders and seeds so much as `share` says.
+
+    `first` is the first of the seeds.
+    """
     stride = max(1, round(1 / share))
     most = max(1, int(size.orders * share))
     pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
@@ -133,26 +143,30 @@ def parts(size: Size = USUAL, share: float = 1.0) -> list[Part]:
             (f"{ORDERS}{most}:{name}" for name in SCENARIOS),
             chunk=1,
         ),
-        Part(
-            "model: seeded schedules",
-            map(str, campaign.seeds(1_000_000, int(size.seeds * share))),
-        ),
+        fresh(first, int(size.seeds * share)),
         Part("SDKs: faults at every call", map(str, singles)),
         Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, size.stride * stride))),
     ]
 
 
-def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
-    """Play all parts; `say` is advanced after each chunk."""
-    context = multiprocessing.get_context("fork")
-    with context.Pool(os.cpu_count(), _quiet) as pool:
+def run(
+    chosen: Sequence[Part],
+    say: Iterator[None],
+    kept: Kept | None = None,
+    cores: int | None = None,
+) -> None:
+    """Play all parts, those chunks aside that an earlier start has; `say` is advanced after each."""
+    context, kept = multiprocessing.get_context("fork"), kept or Kept()
+    with context.Pool(cores or os.cpu_count(), _quiet) as pool:
         for part in chosen:
             began = time.perf_counter()
-            for results in pool.imap_unordered(
-                _chunk, batched(part.cases, part.chunk, strict=False)
-            ):
+            kept.recall(part)
+            chunks = enumerate(batched(part.cases, part.chunk, strict=False))
+            left = ((at, texts) for at, texts in chunks if (part.name, at) not in kept.done)
+            for at, results in pool.imap_unordered(_chunk, left):
                 for result in results:
                     part.add(result)
+                kept.note(part, at, results)
                 part.seconds = time.perf_counter() - began
                 next(say)
 
@@ -163,10 +177,11 @@ SEEN: Seen = {}
 """The states that this process has played to a good end."""
 
 
-def _chunk(texts: Sequence[str]) -> list[Result]:
+def _chunk(numbered: tuple[int, Sequence[str]]) -> tuple[int, list[Result]]:
+    at, texts = numbered
     results = [result for text in texts for result in _job(text)]
     gc.collect()
-    return results
+    return at, results
 
 
 def _job(text: str) -> Iterator[Result]:
