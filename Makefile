@@ -17,7 +17,7 @@ SERVERS_READY := .tools/mariadb/.fetched .tools/redis/.fetched
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove mutate spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: demo test check prove kill mutate spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -49,6 +49,11 @@ check: $(UV)
 prove: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m scripts.prove $(ARGS)
+
+# Processes are killed in earnest: half an hour, and longer with ARGS='--kills 120'.
+kill: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(RUN) python -m scripts.kill $(ARGS)
 
 mutate: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode

@@ -30,8 +30,8 @@ MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
 MOST_CREDENTIALS = 16
-A_MESSAGE_EACH, A_CREDENTIAL_EACH = 15.0, 60.0
-"""Seconds of an outage for which one more may be posted, or made."""
+A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 240.0
+"""Seconds of an outage for which one more may be posted, or made, or made although none is of use."""
 
 
 def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
@@ -67,7 +67,7 @@ def _bounded(watch: Watch) -> None:
     undisturbed = not (watch.struck or watch.leapt)
     if undisturbed and world.most_made is not None and world.mint.made > world.most_made:
         _broken(f"resources: {world.mint.made} credentials where nothing went wrong")
-    away = world.away - world.fruitless
+    away = world.away - world.fruitless * (1 - A_CREDENTIAL_EACH / A_FRUITLESS_EACH)
     if world.mint.made > MOST_CREDENTIALS + away / A_CREDENTIAL_EACH:
         _broken(f"resources: {world.mint.made} credentials for one schedule")
 

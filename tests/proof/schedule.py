@@ -46,8 +46,8 @@ STRETCHES = (DAY, OVERLAP, DAY, OVERLAP, DAY)
 """What passes in the end, until nothing is left to do."""
 JUMPS = (16.0, 21.0, 45.0, 61.0, 200.0)
 """Seconds by which the clock leaps: past a client's time-out, a call's, a lease's."""
-MOST_AUDITS = 3
-"""So many audits come on the way to a later sweep while a source refuses something."""
+MOST_AUDITS = 4
+"""So many sweeps come on the way to a later one while a source refuses something."""
 LOOKS = 2
 """So many moments after its last decision a schedule is compared with the states seen while
 messages still wait."""
@@ -489,7 +489,10 @@ class Schedule:
         else:
             at.audits, at.is_last = 0, False
         while at.audits < MOST_AUDITS:
-            audit = min(self._audited(self._full_hour(HOUR), ref) for ref in self._owned())
+            # What a sweep has asked for in place of an audit: the next one asks for that.
+            audit = self._full_hour(0.0)
+            if at.audits:
+                audit = min(self._audited(self._full_hour(HOUR), ref) for ref in self._owned())
             watch = self.world.watch
             if audit >= moment or not (watch.refuses() or watch.is_unsure()):
                 break
