@@ -197,7 +197,10 @@ def _watch(watch: Watch) -> Hashable:
             for name, strand in watch.strands.items()
         ),
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
-        lambda: (frozenset(announcing.silent(watch)), frozenset(watch.handed_over)),
+        lambda: (
+            frozenset(it.version for it in announcing.silent(watch)),
+            frozenset(watch.handed_over),
+        ),
         lambda: frozenset(watch.superseded.items()) if watch.handed_over else None,
     )
     return tuple(part() for part in sets)

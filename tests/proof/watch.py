@@ -128,7 +128,7 @@ class Watch:
     """The sources that another secret has taken over."""
     superseded: dict[str, str] = field(default_factory=dict)
     """Credentials that a version of Rekey's own replaced, each with its source."""
-    given: list[str] = field(default_factory=list)
+    given: list[SecretVersion] = field(default_factory=list)
     """The versions that Rekey has published, replicas aside."""
     traces: set[int] = field(default_factory=set)
     """The workers that have reported an outcome or posted a message."""
@@ -250,7 +250,7 @@ class Watch:
         versions, name = self.world.vault[version.ref], version.ref.name
         credential = credential_in(version.value.reveal() if version.value else "")
         if announcing.is_to_be_announced(version):
-            self.given.append(str(version.version))
+            self.given.append(version)
         if credential not in self.proved:
             raise Broken(f"P3: {name} was given a value that no source had accepted")
         if len(self.given) > MOST_GIVEN:
@@ -713,7 +713,12 @@ class Watch:
             for version in versions
             if version.version == outcome.new_version and version.version in self.world.written
         ]
-        ours = {version.value for version in versions if version.version not in self.world.written}
+        # What a secret that is gone held may be another one's now.
+        ours = {
+            version.value
+            for version in self.world.every_version()
+            if version.version not in self.world.written
+        }
         if outcome.result in ("rotated", "healed", "restored") and any(
             version.value not in ours for version in theirs
         ):
