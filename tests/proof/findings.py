@@ -40,6 +40,30 @@ OPEN: tuple[Finding, ...] = (
         "writers-in-overlap/listed#7029",
     ),
     Finding(
+        "looks at what a refused key has made go on for a week, while the key is left to a person",
+        r"derived-and-people",
+        r"resources: over \d+ deliveries",
+        "derived-and-people#7700012",
+    ),
+    Finding(
+        "where the records of a key and of what it makes go back again and again, the key goes first",
+        r"derived-records",
+        r"P1: the current version of sas is not accepted",
+        "derived-records#7700020",
+    ),
+    Finding(
+        "what an operation made stays where its record was lost in between",
+        r"records-in-overlap/many",
+        r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
+        "records-in-overlap/many#7700116",
+    ),
+    Finding(
+        "looks multiply where the records go back four times within one incident",
+        r"records-in-incident/",
+        r"resources: over \d+ deliveries",
+        "records-in-incident/listed#21006594",
+    ),
+    Finding(
         "a version is published and never announced: its worker died, and whoever looked next had nothing to do",
         r".*",
         r"P8: v\d+ was published, and never announced",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.model.tags import OURS, REASON, STATE
-from engine.model.workitem import INCIDENT_SECONDS, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, MOST_RETURNS, RETURNS_A_DAY, WorkItem
 from engine.secret import SecretRef
 from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
@@ -178,7 +178,8 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
             replace(claim.record, compromised=(str(older.version),))
         )
         item = WorkItem(APP, version=older.version, compromised=True, force=True)
-        back = replace(item, returned=1, source=source_of(kind))
+        # A day before it comes back no more: a month of it shows nothing else.
+        back = replace(item, returned=MOST_RETURNS - RETURNS_A_DAY, source=source_of(kind))
         world.post("rotate", back.to_json(), INCIDENT_SECONDS)
         move(world)
         asks(world)
