@@ -63,36 +63,6 @@ OPEN: tuple[Finding, ...] = (
         r"resources: over \d+ deliveries",
         "records-in-incident/listed#21006594",
     ),
-    Finding(
-        "a version is published and never announced: its worker died, and whoever looked next had nothing to do",
-        r".*",
-        r"P8: v\d+ was published, and never announced",
-        "died/one-slot#29",
-    ),
-    Finding(
-        "who takes a source over forgets what is to be revoked there",
-        r"handed-over",
-        r"P[45]: ",
-        "handed-over-when-leaked/two-slots",
-    ),
-    Finding(
-        "a source that applies and answers 500 is changed again and again for hours",
-        r"(comes-to-apply-and-fail|applies-and-fails)/",
-        r"resources: |P8: \d+ passwords of app were set in vain",
-        "applies-and-fails/one-slot",
-    ),
-    Finding(
-        "a version that was published under an incident itself counts as leaked by it",
-        r"reported-",
-        r"P2: app has|P4: |resources: \d+ versions",
-        "reported-ahead/two-slots",
-    ),
-    Finding(
-        "a password that cannot be published is not set back while another service is away",
-        r"outage-in-change/one-slot",
-        r"P1: /one-slot/app has refused what the vault holds for \d+ s",
-        "outage-in-change/one-slot#2",
-    ),
 )
 
 

@@ -147,7 +147,7 @@ MOVES: Mapping[str, Move] = {
 def mend(world: World) -> None:
     """Do what the reports and the marks say, as the runbook explains it; then what any owner does."""
     for name in [ref.name for ref in world.vault if ref.vault == VAULT]:
-        text = _said_of(world, name)
+        text = said_of(world, name)
         if is_wrong := "that of another source" in text:
             _move_aside(world)
         if is_wrong or "unless it is in use" in text:
@@ -165,7 +165,7 @@ def mend(world: World) -> None:
             people.mend(world)
 
 
-def _said_of(world: World, name: str) -> str:
+def said_of(world: World, name: str) -> str:
     """Return what the mark and the reports say of one secret."""
     parked = (
         f"{outcome.reason} {outcome.fix}"

@@ -137,7 +137,7 @@ def _reported_at(kind: str, since: str, how: str) -> Scenario:
         world.advance(600)
         version = current(world)
         leaked(world, "app", credential_of(version), source_of(kind))
-        ask(world, pinned=False, compromised=True, force=True, since=since)
+        ask(world, pinned=False, compromised=True, since=since)
 
     return Scenario(f"reported-{how}/{kind}", build, {}, {"app": 2}, workers=1)
 

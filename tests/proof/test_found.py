@@ -242,6 +242,32 @@ FOUND = {
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),
+    "a version is never announced whose worker died, and after which something else was asked for": (
+        "died/one-slot#29"
+    ),
+    "who takes a source over forgets what is to be revoked there": (
+        "handed-over-when-leaked/two-slots"
+    ),
+    "a source that applies and answers 500 is changed again every 45 seconds": (
+        "applies-and-fails/one-slot"
+    ),
+    "what was published under an incident that is dated ahead counts as leaked": (
+        "reported-ahead/two-slots"
+    ),
+    "a password that cannot be published is not set back while another service is away": (
+        "outage-in-change/one-slot#2"
+    ),
+    "a late change of ours cuts off what another deployment has published": (
+        "two-deployments/two-slots#1009794"
+    ),
+    "a late change of another deployment's app is healed after eight minutes": (
+        "two-deployments/two-slots#7700061"
+    ),
+    "clocks that differ have a single slot refused for an hour": "clocks/one-slot#8800050",
+    "a change of hours leaves a version too many": "slow-for-hours/one-slow#7700178",
+    "the hour after a retirement brings the audit that it was sent in place of": (
+        "false-copies/two-slots#75"
+    ),
 }
 
 
