@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {options.seed}; the app's log: {folder / 'host.log'}", flush=True)
     killed = play(folder, options.seed, options.kills)
     print(
-        f"{killed.kills} processes killed in {time.monotonic() - began:.0f} s, {killed.accepted} requests"
-        f" accepted, {killed.versions} versions written; {killed.tries:,} tries at the sources; {len(killed.leaked)} credentials called"
+        f"{killed.kills} processes killed in {time.monotonic() - began:.0f} s,"
+        f" {killed.accepted} requests accepted, {killed.versions} versions written;"
+        f" {killed.tries:,} tries at the sources; {len(killed.leaked)} credentials called"
         f" compromised; a single slot refused for {killed.longest:.0f} s at most"
     )
     print(*(killed.problems or ["every promise held"]), sep="\n")

@@ -2,12 +2,12 @@
 
 This plays every schedule that can be enumerated, and a sample of those that cannot.
 
-    python -m scripts.prove                   over a million schedules, in about fifteen minutes on two cores
+    python -m scripts.prove                   over a million schedules, in fifteen minutes or so
     python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --fresh 300000    so many seeds, and nothing else
-    python -m scripts.prove --first 4711      the seeds from this one on, as an earlier run printed it
-    python -m scripts.prove --keep FILE       note what was played, and go on from there at the next start
+    python -m scripts.prove --first 4711      the seeds from there on, as a run printed it
+    python -m scripts.prove --keep FILE       note what was played; go on from there
     python -m scripts.prove --replay CASE     one case again, with its trace
 
 The seeds are drawn anew each time. Which they are is printed first.
@@ -42,6 +42,23 @@ SHOWN = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof, or one case of it."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.replay:
+        return replay(options.replay)
+    began = _begun(options)
+    try:
+        kept = Kept.begun(options.keep, began)
+    except OtherRunError as other:
+        parser.error(f"{other}; name another file, or check that commit out")
+    first, seeds = began["first"], began["fresh"]
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z, commit {began['commit']}, seeds from {first} on")
+    print(f"    again with --first {first}", flush=True)
+    chosen = [fresh(first, seeds)] if seeds else parts(options.long, options.share, first)
+    return prove(chosen, kept, options.cores)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prove", description=__doc__.splitlines()[0] if __doc__ else None
     )
@@ -57,25 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_const",
         const=LONG,
         default=USUAL,
-        help="play more orders and seeds, and through the SDKs every fault at a source's calls",
+        help="more orders and seeds, and through the SDKs every fault at a source's calls",
     )
     parser.add_argument("--first", type=int, help="the first of the seeds; drawn where left out")
     parser.add_argument("--fresh", type=int, metavar="SEEDS", help="play so many seeds alone")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="a file to go on from")
     parser.add_argument("--cores", type=int, help="how many to use; all where left out")
-    options = parser.parse_args(arguments)
-    if options.replay:
-        return replay(options.replay)
-    began = _begun(options)
-    try:
-        kept = Kept.begun(options.keep, began)
-    except OtherRunError as other:
-        parser.error(f"{other}; name another file, or check that commit out")
-    first, seeds = began["first"], began["fresh"]
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z, commit {began['commit']}, seeds from {first} on")
-    print(f"    again with --first {first}", flush=True)
-    chosen = [fresh(first, seeds)] if seeds else parts(options.long, options.share, first)
-    return prove(chosen, kept, options.cores)
+    return parser
 
 
 def _begun(options: argparse.Namespace) -> dict[str, Any]:
@@ -94,9 +99,10 @@ def _commit() -> str:
     """Return the commit that is checked out, and whether something was changed since."""
     git = ("git", "describe", "--always", "--dirty", "--exclude=*")
     try:
-        return subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - a constant
+        done = subprocess.run(git, check=True, capture_output=True, text=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return "(none)"
+    return done.stdout.strip()
 
 
 def replay(text: str) -> int:

@@ -31,7 +31,7 @@ MOST_WAITING = 3 * MOST_WAITS
 
 MOST_CREDENTIALS = 16
 A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 240.0
-"""Seconds of an outage for which one more may be posted, or made, or made although none is of use."""
+"""Seconds of an outage for which one more may be posted, or made, or made in vain."""
 
 
 def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import AccessDenied, TransientError
-from tests.proof.kernel import Died, Worker
+from tests.proof.kernel import Died, Mode, Worker
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -69,7 +69,7 @@ class Hand:
         world.watch.sent(label, worker, about, guarded=guarded)
         began = world.kernel.time()
         try:
-            mode = await world.kernel.turn(worker, label)
+            mode = self._spoilt(await world.kernel.turn(worker, label), label, guarded=guarded)
         except asyncio.CancelledError:
             if changes:
                 world.in_flight.append((label, effect, lease))
@@ -80,11 +80,14 @@ class Hand:
             world.refuse_while_away(label, changes=changes)
         if mode == "read stale":
             return (stale or effect)() if not changes else self._land(label, effect, lease)
-        if mode == "go" and guarded and world.fails_after_applying(label):
-            mode = "fail after the effect"
         if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
             return self._land(label, effect, lease) if changes else self._seen(effect, stale)
         return self._fail(mode, label, effect, lease)
+
+    def _spoilt(self, mode: Mode, label: str, *, guarded: bool) -> Mode:
+        """Return how a call ends where its source applies each change and says that it failed."""
+        fails = mode == "go" and guarded and self.world.fails_after_applying(label)
+        return "fail after the effect" if fails else mode
 
     def _seen[T](self, effect: Callable[[], T], stale: Callable[[], T] | None) -> T:
         return stale() if stale and self.world.serves_a_copy() else effect()

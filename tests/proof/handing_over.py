@@ -38,7 +38,7 @@ EVERY = (*SLOTTED, "one-slot")
 APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
 
 
-def _heir(world: World, *, days_left: float = 80) -> None:
+def _heir(world: World, *, days_left: float = 400) -> None:
     """Somebody names the source of `app` in another secret, which gets the credential in use."""
     version = world.versions_of(APP)[-1]
     address = version.tags.get("ProviderAddress", "")
@@ -109,6 +109,8 @@ def mend(world: World) -> None:
     for ref in (APP, HEIR):
         if ref in world.vault:
             _unmark(world, ref)
+    if told and HEIR in world.vault and _holds_what_leaked(world):
+        incident(world, name="heir")
     if HEIR in world.vault and not world.watch.holds(current(world, "heir")):
         _write_what_is_accepted(world)
 
@@ -123,6 +125,11 @@ def _write_what_is_accepted(world: World) -> None:
         written = world.secret("heir", min(known), 80, theirs)
         held = identify(world, version.tags["ProviderAddress"], written)
         world.edit(HEIR, tags=theirs | {"CredentialId": held or theirs["CredentialId"]})
+
+
+def _holds_what_leaked(world: World) -> bool:
+    leaked_one = credential_of(current(world, "heir"))
+    return leaked_one in world.watch.compromised and world.watch.holds(current(world, "heir"))
 
 
 def _unmark(world: World, ref: SecretRef) -> None:
@@ -170,7 +177,7 @@ def _in_incident(kind: str) -> Scenario:
 
 
 def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
-    """A leaked credential could not be revoked, and comes back; meanwhile its source is handed over."""
+    """A leaked credential could not be revoked; then its source is handed over."""
 
     def build(world: World) -> None:
         rotated(world, kind, hours_left=100)

@@ -155,7 +155,7 @@ def run(
     kept: Kept | None = None,
     cores: int | None = None,
 ) -> None:
-    """Play all parts, those chunks aside that an earlier start has; `say` is advanced after each."""
+    """Play all parts, but what an earlier start has; `say` is advanced after each chunk."""
     context, kept = multiprocessing.get_context("fork"), kept or Kept()
     with context.Pool(cores or os.cpu_count(), _quiet) as pool:
         for part in chosen:

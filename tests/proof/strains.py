@@ -139,7 +139,8 @@ def _reported_at(kind: str, since: str, how: str) -> Scenario:
         leaked(world, "app", credential_of(version), source_of(kind))
         ask(world, pinned=False, compromised=True, since=since)
 
-    return Scenario(f"reported-{how}/{kind}", build, {}, {"app": 2}, workers=1)
+    # A try that comes back cannot tell what the one before it has published: it replaces that, too.
+    return Scenario(f"reported-{how}/{kind}", build, workers=1)
 
 
 def _next(**fields: object) -> Move:

@@ -242,7 +242,7 @@ FOUND = {
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),
-    "a version is never announced whose worker died, and after which something else was asked for": (
+    "a version is never announced whose worker died, where something else comes next": (
         "died/one-slot#29"
     ),
     "who takes a source over forgets what is to be revoked there": (

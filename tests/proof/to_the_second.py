@@ -68,7 +68,7 @@ def _bound_less(kind: str) -> Scenario:
 
 
 def _spreading(kind: str) -> Scenario:
-    """A new secret takes longer to be known everywhere than a lease lasts; two messages ask for it."""
+    """A new secret takes longer to spread than a lease lasts; two messages ask for it."""
 
     def build(world: World) -> None:
         world.replication, world.patience = LATER, (30.0,)

@@ -232,9 +232,10 @@ class Watch:
                 f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
             )
 
-    def comes_back(self, worker: Worker, message: Message) -> None:
+    def comes_back(self, worker: Worker, message: Message, error: BaseException) -> None:
         """Check that what is given back to its queue returns no sooner than Azure has asked for."""
-        early = worker.resting.get(worker.last[0], 0.0) - message.visible if worker.resting else 0.0
+        is_asked = isinstance(error, TransientError) and error.retry_after is not None
+        early = worker.resting.get(worker.last[0], 0.0) - message.visible if is_asked else 0.0
         if early > 1:
             raise Broken(f"throttling: a message is back on its queue {early:.0f} s too soon")
 
@@ -797,7 +798,8 @@ class Watch:
             if not strand or strand.vain <= MOST_IN_VAIN or REPLICA_OF in current.tags:
                 continue
             if not (STATE in current.tags or self._is_reported(ref)):
-                return f"P8: {strand.vain} passwords of {ref.name} were set in vain, and nobody was told"
+                what = f"{strand.vain} passwords of {ref.name} were set in vain"
+                return f"P8: {what}, and nobody was told"
         return ""
 
     def _is_reported(self, ref: SecretRef) -> bool:

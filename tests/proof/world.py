@@ -454,7 +454,7 @@ class World:
         away = DEAD_SECONDS if dies or message.what == "park" else RETRY_SECONDS
         message.visible = self.kernel.time() + away
         if message.what == "rotate" and not dies:
-            self.watch.comes_back(worker, message)
+            self.watch.comes_back(worker, message, error)
         if message.tries >= MAX_TRIES and message.what == "rotate":
             # The host moves it to the poison queue, whose function parks the secret.
             message.what, message.visible = "park", self.kernel.time()
