@@ -67,6 +67,10 @@ def is_deleted(world: World) -> None:
     if APP in world.vault:
         _heir(world)
         world.watch.excuses.grant(Excuse.CLAIM, "app")
+        held = credential_of(current(world))
+        if HEIR in world.vault and credential_of(current(world, "heir")) != held:
+            # It was published after the new one had been written: who deletes it looks after that.
+            world.watch.disowned.add(held)
         world.delete(APP)
 
 

@@ -257,6 +257,9 @@ FOUND = {
     "a password that cannot be published is not set back while another service is away": (
         "outage-in-change/one-slot#2"
     ),
+    "who announces a version again does so before the time that storage has named": (
+        "outage-in-change/one-slot#27"
+    ),
     "a late change of ours cuts off what another deployment has published": (
         "two-deployments/two-slots#1009794"
     ),
