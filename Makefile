@@ -1,5 +1,6 @@
 # Everything runs on a machine that has git, make and a python3 with venv: uv, Python 3.13 and all packages are fetched.
-# `make demo` shows Rekey at work (ALL=1: every kind; KEEP=1: and goes on running), `make test` proves it, `make check` is for who changes it.
+# `make demo` shows Rekey at work (ALL=1: every kind; KEEP=1: and goes on running), `make test` is for before a push,
+# `make test-all` is everything, `make check` is for who changes it.
 
 # Dozens of short processes start here: none should have to compile what another one has compiled.
 export PYTHONDONTWRITEBYTECODE :=
@@ -11,13 +12,15 @@ UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
+TEST := $(RUN) pytest -n auto --dist worksteal
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 SERVERS_READY := .tools/mariadb/.fetched .tools/redis/.fetched
 
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove kill mutate spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: demo test test-all test-whole test-product test-simulator test-system test-faults
+.PHONY: check prove kill mutate spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -31,14 +34,21 @@ demo: .tools/demo-venv/.ready
 	@$(@D)/bin/python scripts/package.py --unfolded > /dev/null
 	@touch $@
 
-test: $(UV) $(AZURITE_READY) $(SERVERS_READY)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+# tests/parts.py says which tests a part has. Paths in ARGS win: `make test ARGS=tests/rotators/test_storage_key.py`.
+test: $(UV)
+	@test -d .venv || echo "Fetching Python's packages for the tests: 150 MB, the first time."
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
+	@$(TEST) --part product $(ARGS)
+
+test-all test-whole test-product test-simulator test-system test-faults: $(UV) $(AZURITE_READY) $(SERVERS_READY)
+	@test -d scripts/azure_cli/.venv || echo "Fetching what all tests need, Azure CLI and a KQL engine among it: 700 MB, the first time."
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system
 	@$(UV) sync --project scripts/azure_cli --frozen --quiet
 	@$(RUN) python scripts/package.py --unfolded > /dev/null
-	$(RUN) pytest -n auto --dist worksteal $(ARGS)
+	@$(TEST) $(if $(filter test-all test-whole,$@),,--part $(@:test-%=%)) $(if $(filter test-whole,$@),--whole) $(ARGS)
 
 check: $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system
 	$(UV) lock --check --quiet
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .

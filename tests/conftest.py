@@ -5,10 +5,12 @@ Azure CLI, one PostgreSQL, one MariaDB and one Redis, which take seconds to star
 """
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import parts
 from tests.az.program import AzureCli, running
 from tests.az.stage import Stage, signed_in
 from tests.mariadb import MariaDb, start_mariadb
@@ -18,6 +20,29 @@ from tests.servers import drain
 
 settings.register_profile("rekey", deadline=None)
 settings.load_profile("rekey")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parts.options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    parts.configure(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return parts.ignore(collection_path, config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    parts.select(config, items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and (line := parts.closing_line(config)):
+        reporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

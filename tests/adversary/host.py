@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -32,6 +32,12 @@ BACK = timedelta(seconds=30)
 LOST = timedelta(minutes=10)
 """How long the queue hides a message whose reader is gone with its instance."""
 HOUR = timedelta(hours=1)
+QUIET = timedelta(hours=6)
+"""How often the timer runs in the middle of a long wait."""
+EDGE = timedelta(hours=4)
+"""So long after the beginning of a wait, and before its end, the timer runs hourly."""
+LONG = timedelta(days=1)
+"""The middle of a wait that is longer than this is long."""
 QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
 MOST_STEPS = 200_000
 
@@ -57,6 +63,8 @@ class Host:
     """How long each invocation took."""
     sweeping: bool = True
     """Whether the timer runs."""
+    every: timedelta = HOUR
+    """How often it does: a sweep takes up what is due since the one before, however long ago."""
     _process: Api | None = None
     _timer: datetime = field(init=False)
     _died: bool = False
@@ -109,7 +117,7 @@ class Host:
         return min([*moments, *([self._next_timer()] if self.sweeping else [])], default=None)
 
     def _next_timer(self) -> datetime:
-        return self._timer.replace(minute=0, second=0, microsecond=0) + HOUR
+        return self._timer.replace(minute=0, second=0, microsecond=0) + self.every
 
     async def step(self) -> None:
         """Do one thing that is due now."""
@@ -124,8 +132,9 @@ class Host:
         await self._deliver(name, message)
 
     async def _tick(self) -> None:
-        last, self._timer = self._timer, self._next_timer()
-        times = {"Last": last.isoformat(), "Next": (self._timer + HOUR).isoformat()}
+        hour = self.clock.now().replace(minute=0, second=0, microsecond=0)
+        last, self._timer = self._timer, max(self._next_timer(), hour)
+        times = {"Last": last.isoformat(), "Next": (self._timer + self.every).isoformat()}
         await self._invoke(lambda service: service.sweep(times, past_due=False))
 
     async def _deliver(self, name: str, message: Message) -> None:
@@ -170,6 +179,19 @@ class Host:
         self.queue(name).messages.remove(message)
         if name == "rotations":
             self.post("rotations-poison", base64.b64decode(message.body).decode())
+
+
+async def wait_until(clock: VirtualClock, hosts: Sequence[Host], end: datetime) -> None:
+    """Let all hosts work until a moment, with fewer sweeps in the middle of a long wait."""
+    begin, last = clock.now() + EDGE, end - EDGE
+    if last - begin > LONG:
+        await run_until(clock, hosts, begin)
+        for host in hosts:
+            host.every = QUIET
+        await run_until(clock, hosts, last)
+        for host in hosts:
+            host.every = HOUR
+    await run_until(clock, hosts, end)
 
 
 async def run_until(clock: VirtualClock, hosts: Iterable[Host], end: datetime) -> None:

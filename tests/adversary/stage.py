@@ -39,7 +39,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.blob_store import Blob
 from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
-from tests.adversary.host import HOUR, Dying, Host, run_until
+from tests.adversary.host import HOUR, Dying, Host, wait_until
 from tests.adversary.sources import Secret, of_account, of_application, of_logins
 from tests.adversary.strikes import Hook, Strikes, Where
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
@@ -471,7 +471,7 @@ class Stage:
 
     async def run_for(self, **span: float) -> None:
         """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits."""
-        await run_until(
+        await wait_until(
             self.clock,
             [deployment.host for deployment in self.deployments],
             self.clock.now() + timedelta(**span),

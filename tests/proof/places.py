@@ -130,3 +130,16 @@ PAIRED = tuple(
     or name in (*QUIRKS, "postgresql-role-password")
 )
 """What is played under two faults, too."""
+STRATEGIES = (
+    "storage-key",
+    "storage-sas",
+    "service-principal-secret",
+    "service-principal-certificate",
+    "sql-admin-password",
+    "sql-login-password of two logins",
+    "cosmos-db-key that takes long",
+    "storage-key in an incident",
+    "sql-login-password in an incident",
+)
+"""One for each way to rotate, and an incident of two: two keys, a signature, many credentials, a
+certificate, one password, two logins, and a change that takes hours."""

@@ -159,6 +159,11 @@ def calls_of(place: str) -> int:
     return len(play(RealCase(place))[1])
 
 
+def own_calls(trace: Sequence[str]) -> list[int]:
+    """Return the numbers of the calls to a kind's source, in the trace of a story."""
+    return [at for at, call in enumerate(trace) if not any(service in call for service in SHARED)]
+
+
 def singles(place: str, own: int, shared: int, every: int) -> Iterator[RealCase]:
     """Yield faults at calls, so many of the six at each, in turn.
 

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from tests.infra.bicep import ROOT
+from tests.parts import PARTS
+from tests.shared.makefile import make_targets
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WRITING = {
@@ -64,8 +66,7 @@ def test_every_job_ends(job: dict[str, Any]) -> None:
 @pytest.mark.parametrize("job", jobs())
 def test_every_script_and_make_target_that_is_called_exists(job: dict[str, Any]) -> None:
     text = commands(job)
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake (?:--silent )?([a-z]+)", text)) <= targets
+    assert set(re.findall(r"\bmake (?:--silent )?([a-z-]+)", text)) <= make_targets()
     assert [
         script for script in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / script).exists()
     ] == []
@@ -94,6 +95,13 @@ def test_production_comes_after_the_canary_and_both_are_watched_and_can_return()
     assert "--duration 10m" in named["Watch it"]["env"]["WATCH"]
     assert named["Return to the package before"]["if"].startswith("(failure() || cancelled())")
     assert named["Return to the package before"]["env"] == {"PACKAGE": "previous/rekey.zip"}
+
+
+def test_ci_runs_every_part_of_the_tests_beside_the_others() -> None:
+    jobs = workflow(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
+    assert set(jobs["test"]["strategy"]["matrix"]["part"]) == set(PARTS)
+    assert {f"test-{part}" for part in PARTS} <= make_targets()
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test-all"
 
 
 def test_nothing_is_released_that_was_not_tested_and_scanned() -> None:

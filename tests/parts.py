@@ -1,0 +1,152 @@
+"""Which tests run when: the one place that says so.
+
+`make test` runs the part `product`: what a person waits for before a push. `make test-all` runs all
+parts, and `make test-<part>` one of them. `make test-whole` plays the rows marked `nightly`, too:
+tables of which the other commands take a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
+
+ROOT = Path(__file__).parents[1]
+PARTS: Mapping[str, Sequence[str]] = {
+    "product": (
+        "tests",
+        # The cheap share of the proof: schedules that broke a promise once, or that tell a bug.
+        "tests/proof/test_found.py",
+        "tests/proof/test_killers.py",
+        "tests/proof/test_long_proof.py",
+        "tests/proof/test_schedule.py",
+    ),
+    "simulator": ("tests/simulator",),
+    "system": (
+        "tests/az",
+        "tests/e2e",
+        "tests/infra",
+        "tests/scripts",
+        "tests/api/test_dashboard_browser.py",
+        "tests/api/test_page_incidents_browser.py",
+        "tests/api/test_page_secret_browser.py",
+        "tests/api/test_pages_firefox.py",
+        "tests/cli/test_report_browser.py",
+    ),
+    "faults": ("tests/adversary", "tests/crash", "tests/proof"),
+}
+"""The longest path that a test's own path begins with decides."""
+REAL = ("shared_postgresql", "shared_mariadb", "shared_redis", "azure_cli")
+"""Fixtures that start a program which `make test` does not fetch: who asks for one is in `system`."""
+BOTH = (
+    "tests/cloud/test_mysql.py",
+    "tests/cloud/test_postgresql.py",
+    "tests/cloud/test_redis.py",
+    "tests/rotators/test_databases_for_real.py",
+    "tests/rotators/test_redis_for_real.py",
+)
+"""Files of which some tests ask for one, and others do not."""
+WHAT = {
+    "product": "engine, rotators, cloud, API, command line, pages, a share of the proof",
+    "simulator": "what the simulated Azure is held against",
+    "system": "infra, az, browsers, real databases, whole apps",
+    "faults": "crashes, an adversary, the proof",
+}
+
+
+def part_of(path: Path) -> str:
+    """Return the part of a file or folder of tests."""
+    fitting = (
+        (len(place), name)
+        for name, places in PARTS.items()
+        for place in places
+        if path.is_relative_to(ROOT / place)
+    )
+    return max(fitting, default=(0, "product"))[1]
+
+
+def holds(path: Path, parts: Sequence[str]) -> bool:
+    """Return whether a file or folder has tests of these parts."""
+    below = [place for name in parts for place in PARTS[name]]
+    below += BOTH if "system" in parts else ()
+    return part_of(path) in parts or any((ROOT / place).is_relative_to(path) for place in below)
+
+
+def part_of_item(item: pytest.Item) -> str:
+    """Return the part of a collected test; raises UsageError if `BOTH` lacks its file."""
+    part = part_of(item.path)
+    real = [name for name in REAL if name in getattr(item, "fixturenames", ())]
+    if real and part != "system" and not any(item.path == ROOT / place for place in BOTH):
+        raise pytest.UsageError(f"{item.path} uses {real[0]}: name it in BOTH of tests/parts.py")
+    return "system" if real else part
+
+
+def options(parser: pytest.Parser) -> None:
+    """Add `--part` and `--whole`."""
+    parser.addoption(
+        "--part",
+        action="append",
+        choices=sorted(PARTS),
+        default=[],
+        help="run only this part of the tests (tests/parts.py); paths that are named win",
+    )
+    parser.addoption(
+        "--whole", action="store_true", help="run every row of the long tables, not a sample"
+    )
+
+
+def configure(config: pytest.Config) -> None:
+    """Let named paths win over parts, before other processes are told of either."""
+    config.addinivalue_line("markers", "nightly: a row of a long table that only --whole plays")
+    if _names_paths(config):
+        config.option.part = []
+
+
+def _names_paths(config: pytest.Config) -> bool:
+    is_worker = hasattr(config, "workerinput")
+    return config.args_source is pytest.Config.ArgsSource.ARGS and not is_worker
+
+
+def ignore(path: Path, config: pytest.Config) -> bool | None:
+    """Keep pytest out of files without a test that shall run."""
+    parts: list[str] = config.option.part
+    return True if parts and not holds(path, parts) else None
+
+
+def select(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out the tests of other parts, and the rows that only run at night."""
+    parts: list[str] = config.option.part
+    whole: bool = config.option.whole
+    chosen = [
+        item
+        for item in items
+        if (not parts or part_of_item(item) in parts)
+        and (whole or not item.get_closest_marker("nightly"))
+    ]
+    if len(chosen) < len(items):
+        gone = set(items) - set(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if item in gone])
+        items[:] = chosen
+
+
+def closing_line(config: pytest.Config) -> str:
+    """Return what was left out, and the command that runs it; empty where nothing was."""
+    parts: list[str] = config.option.part
+    out = [f"{name} ({WHAT[name]})" for name in PARTS if parts and name not in parts]
+    if out:
+        return f"Left out: {'; '.join(out)}. Everything: make test-all."
+    if config.option.whole or _names_paths(config):
+        return ""
+    return "Left out: rows of long tables. All: make test-whole."
+
+
+def sampled[T](rows: Sequence[T], sample: Collection[T]) -> list[ParameterSet]:
+    """Return all rows for `parametrize`; those that are not in the sample run at night."""
+    assert not set(sample) - set(rows), "a sample holds rows of its table"
+    marks = [() if row in sample else pytest.mark.nightly for row in rows]
+    return [
+        pytest.param(*(row if isinstance(row, tuple) else (row,)), marks=mark)
+        for row, mark in zip(rows, marks, strict=True)
+    ]

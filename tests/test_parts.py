@@ -1,0 +1,94 @@
+"""Every test is in one part, and what the commands say of the parts is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import parts
+from tests.parts import PARTS, part_of
+from tests.shared.makefile import MAKEFILE
+
+ROOT = Path(__file__).parents[1]
+LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
+LOCKED: dict[str, dict[str, Any]] = {package["name"]: package for package in LOCK["package"]}
+MOST_MEGABYTES = 500
+LINUX = re.compile(r"(cp313-cp313|abi3|py3-none|py2\.py3-none)-(any|manylinux\w*x86_64)")
+
+
+@pytest.mark.parametrize("place", [*chain(*PARTS.values()), *parts.BOTH])
+def test_every_path_of_the_table_exists(place: str) -> None:
+    assert (ROOT / place).exists()
+
+
+def test_no_part_names_a_path_twice() -> None:
+    places = [place for named in PARTS.values() for place in named]
+    assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("tests/engine/decide/test_decide.py", "product"),
+        ("tests/proof/test_share.py", "faults"),
+        ("tests/proof/test_found.py", "product"),
+        ("tests/infra", "system"),
+        ("tests", "product"),
+    ],
+)
+def test_the_longest_path_decides(path: str, part: str) -> None:
+    assert part_of(ROOT / path) == part
+
+
+def test_a_folder_is_looked_into_for_the_part_of_one_file_in_it() -> None:
+    assert parts.holds(ROOT / "tests/proof", ["product"])
+    assert parts.holds(ROOT / "tests/cloud", ["system"])
+    assert not parts.holds(ROOT / "tests/engine", ["system"])
+    assert not parts.holds(ROOT / "tests/simulator", ["product", "faults"])
+
+
+def test_of_a_long_table_the_sample_alone_runs_by_day() -> None:
+    rows = parts.sampled([("a", 1), ("b", 2)], [("b", 2)])
+    assert [row.values for row in rows] == [("a", 1), ("b", 2)]
+    assert [bool(row.marks) for row in rows] == [True, False]
+    with pytest.raises(AssertionError, match="rows of its table"):
+        parts.sampled(["a"], ["c"])
+
+
+def needed(names: Iterable[str]) -> set[str]:
+    """Return these packages, and those that they need."""
+    pending, every = list(names), set[str]()
+    while pending:
+        name = pending.pop()
+        if name not in every:
+            every.add(name)
+            pending += [of["name"] for of in LOCKED[name].get("dependencies", ())]
+    return every
+
+
+def megabytes(name: str) -> float:
+    """Return what of a package is fetched on Linux."""
+    wheels: list[dict[str, Any]] = LOCKED[name].get("wheels", [])
+    fitting = [wheel["size"] for wheel in wheels if LINUX.search(wheel["url"])]
+    return max(fitting, default=LOCKED[name].get("sdist", {}).get("size", 0)) / 1e6
+
+
+def of_groups(*groups: str) -> Iterator[str]:
+    rekey = LOCKED["rekey"]
+    yield from (package["name"] for package in rekey["dependencies"])
+    for group in groups:
+        yield from (package["name"] for package in rekey["dev-dependencies"][group])
+
+
+def test_what_the_tests_fetch_is_less_than_make_says() -> None:
+    """Beside the packages: uv, 25 MB, and Python where there is none, 30 MB."""
+    (said,) = map(int, re.findall(r"packages for the tests: (\d+) MB", MAKEFILE))
+    fetched = sum(map(megabytes, needed(of_groups("cli", "dev", "simulator")))) + 55
+    assert fetched > 100
+    assert fetched <= said <= MOST_MEGABYTES
