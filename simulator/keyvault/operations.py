@@ -71,12 +71,11 @@ def update_secret(call: Call) -> dict[str, Any]:
 def list_secrets(call: Call) -> dict[str, Any]:
     """List secrets, including managed ones, each described by its latest version."""
     seen = call.vault.at_next_replica()
-    shown = {name.upper(): call.vault.shown(name, seen) for name in call.vault.secrets}
-    latest = {name: versions[-1] for name, versions in shown.items() if versions}
     return page(
         call.vault,
         call.request,
-        latest,
+        call.vault.names(),
+        lambda name: next(reversed(call.vault.shown(name, seen)), None),
         lambda version: shapes.item(call.vault, version, with_version=False),
     )
 
@@ -87,7 +86,8 @@ def list_versions(call: Call) -> dict[str, Any]:
     return page(
         call.vault,
         call.request,
-        versions,
+        sorted(versions),
+        versions.get,
         lambda version: shapes.item(call.vault, version, with_version=True),
     )
 
@@ -103,7 +103,11 @@ def list_deleted(call: Call) -> dict[str, Any]:
     gone = [secret for secret in call.vault.deleted.values() if _is_visible(call.vault, secret)]
     items = {secret.versions[0].name.upper(): secret for secret in gone}
     return page(
-        call.vault, call.request, items, lambda secret: shapes.deleted_item(call.vault, secret)
+        call.vault,
+        call.request,
+        sorted(items),
+        items.get,
+        lambda secret: shapes.deleted_item(call.vault, secret),
     )
 
 

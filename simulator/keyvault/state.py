@@ -13,7 +13,7 @@ from simulator.keyvault import events
 from simulator.rates import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simulator.keyvault.key_pairs import CertificateVersion, Creation
 
@@ -93,6 +93,9 @@ class Vault:
     creations: dict[str, Creation] = field(default_factory=dict)
     """The latest creation of each certificate, by name."""
     certificates: dict[str, list[CertificateVersion]] = field(default_factory=dict)
+    _names: Sequence[str] = ()
+    _names_of: frozenset[str] = frozenset()
+    """Of which secrets `_names` are the names: a listing of many pages sorts them once."""
 
     @property
     def host(self) -> str:
@@ -173,6 +176,13 @@ class Vault:
     def versions(self, name: str) -> list[SecretVersion]:
         """Return a secret's versions, oldest first; ties within a second keep their order."""
         return sorted(self.secrets.get(name.lower(), []), key=lambda version: version.created)
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all secrets in upper case, in order."""
+        if self._names_of != self.secrets.keys():
+            self._names_of = frozenset(self.secrets)
+            self._names = sorted(name.upper() for name in self.secrets)
+        return self._names
 
     def latest(self, name: str) -> SecretVersion | None:
         """Return the newest version, enabled or not; None if the secret does not exist."""
