@@ -57,7 +57,7 @@ def own(folder: Path) -> str | None:
 
 def missing(what: str) -> NoReturn:
     """Skip the test, or fail it where CI is set: there every server can be had."""
-    reason = f"{what} is missing: `make test` fetches it"
+    reason = f"{what} is missing: `make test-all` fetches it"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloud.azure import READING, Azure, call
+from cloud.azure import CHANGING, Azure, call
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.queues import ROLE, ROTATIONS, SWEEPS
 from engine.errors import NotFound
@@ -36,7 +36,8 @@ async def backlog(
 
 
 async def _length(service: QueueServiceClient, name: str) -> int | None:
-    request = service.get_queue_client(name).get_queue_properties(**READING)
+    # The SDK does not retry this, since it waits up to 80 seconds for each queue.
+    request = service.get_queue_client(name).get_queue_properties(**CHANGING)
     try:
         properties = await call("reading a queue", request, where=f"queue {name}", role=ROLE)
     except NotFound:
@@ -47,7 +48,7 @@ async def _length(service: QueueServiceClient, name: str) -> int | None:
 async def undelivered(events: HostStorage, azure: Azure) -> int | None:
     """Return the number of dead letters, 5,000 at most; None if their container does not exist."""
     async with events.blobs(azure) as service:
-        pages = service.get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
+        pages = service.get_container_client(DEAD_LETTERS).list_blobs(**CHANGING).by_page()
         where = f"container {DEAD_LETTERS}"
         try:
             page = await call("listing dead letters", anext(pages), where=where, role=BLOB_ROLE)

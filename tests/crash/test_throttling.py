@@ -13,7 +13,8 @@ import pytest
 from simulator.clock import VirtualClock
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.proof.places import PLACES
+from tests.parts import sampled
+from tests.proof.places import PLACES, STRATEGIES
 from tests.shared.delivery import Delivery
 from tests.shared.faults import refused
 
@@ -61,7 +62,10 @@ async def rotated(kind: str, at: int) -> Throttle:
     return throttle
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PLACES if "connection string" not in kind])
+KINDS = [kind for kind in PLACES if "connection string" not in kind]
+
+
+@pytest.mark.parametrize("kind", sampled(KINDS, set(KINDS) & set(STRATEGIES)))
 async def test_what_is_throttled_is_not_asked_for_again_before_its_time(kind: str) -> None:
     calls, repeated = (await rotated(kind, -1)).calls, 0
     for at in range(calls):

@@ -160,8 +160,12 @@ def calls_of(place: str) -> int:
 
 
 def own_calls(trace: Sequence[str]) -> list[int]:
-    """Return the numbers of the calls to a kind's source, in the trace of a story."""
-    return [at for at, call in enumerate(trace) if not any(service in call for service in SHARED)]
+    """Return the numbers of a story's calls to its source: each different one when it comes first."""
+    first: dict[str, int] = {}
+    for at, call in enumerate(trace):
+        if not any(service in call for service in SHARED):
+            first.setdefault(call.split(maxsplit=1)[1], at)
+    return list(first.values())
 
 
 def singles(place: str, own: int, shared: int, every: int) -> Iterator[RealCase]:

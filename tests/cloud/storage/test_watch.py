@@ -15,6 +15,7 @@ from cloud.schedule import next_time
 from cloud.storage.backlog import EVENTS
 from cloud.storage.watch import SLACK
 from engine.model.sweep_order import SweepOrder
+from simulator.wire import Request
 from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
 from tests.shared.builders import NOW
 from tests.shared.collected import Collected, dims
@@ -192,20 +193,23 @@ async def test_without_a_container_nothing_is_said_of_dead_letters(sent: Collect
 
 
 @pytest.mark.parametrize("status", [403, 503])
-async def test_queues_that_cannot_be_measured_fail_no_sweep(
+async def test_queues_that_cannot_be_measured_fail_no_sweep_and_are_asked_about_once(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = Rig()
-    refuse(
-        rig,
-        status,
-        "Refused",
-        lambda request: request.method == "GET" and ".queue." in request.host,
-        times=9,
-    )
+    """The SDK would ask four times, and wait 80 seconds between."""
+    rig, asked = Rig(), list[Request]()
+
+    def is_measured(request: Request) -> bool:
+        if request.method != "GET" or ".queue." not in request.host:
+            return False
+        asked.append(request)
+        return True
+
+    refuse(rig, status, "Refused", is_measured, times=9)
     await rig.service().sweep({}, past_due=False)
     assert len(rig.messages("sweeps")) == 1
     assert "could not be measured" in caplog.text
+    assert len(asked) == 1
 
 
 FIELDS: list[tuple[int, int]] = [(0, 59), (0, 59), (0, 23), (1, 28), (1, 12), (0, 6)]
