@@ -13,7 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.api.inventory import varied
-from tests.shared.chromium import MODULES, serve
+from tests.shared.chromium import MODULES, PATIENCE, serve
 from tests.shared.rig import Rig
 
 AXE = MODULES / "axe-core" / "axe.min.js"
@@ -53,6 +53,7 @@ def visits(browser: Browser) -> Iterator[Start]:
         def start(rig: Rig | None = None, **options: Any) -> Visit:
             address = stack.enter_context(serve((rig or varied()).api()))
             context = browser.new_context(**options)
+            context.set_default_timeout(PATIENCE)
             contexts.append(context)
             visit = Visit(context.new_page(), address)
             visit.page.on("console", lambda message: visit.complaints.append(message.text))

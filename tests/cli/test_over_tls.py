@@ -49,5 +49,5 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | noisy
     bash = ["/bin/sh", "-c", line]
     return subprocess.run(  # noqa: S603
-        bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+        bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False
     )

@@ -54,7 +54,7 @@ def compiler() -> str:
 def bicep(command: str, *arguments: str) -> Run:
     """Run the compiler."""
     done = subprocess.run(  # noqa: S603 - the compiler that the environment names
-        [compiler(), command, *arguments], capture_output=True, text=True, timeout=120, check=False
+        [compiler(), command, *arguments], capture_output=True, text=True, timeout=600, check=False
     )
     return Run(done.returncode, " ".join((done.stdout + done.stderr).split()), done.stdout)
 

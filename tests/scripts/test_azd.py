@@ -103,7 +103,7 @@ class Azd:
 def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
     ran = subprocess.run(  # noqa: S603
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=120, check=False,
+        text=True, timeout=600, check=False,
     )  # fmt: skip
     return ran.returncode, ran.stdout
 

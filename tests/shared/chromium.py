@@ -24,6 +24,8 @@ from api.route import Route
 from api.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 120_000
+"""Milliseconds until a page is taken to hang."""
 MODULES = ROOT / "node_modules"
 UNPACK = (
     "const fs = require('fs'), zlib = require('zlib'), [source, target] = process.argv.slice(1);"
@@ -37,9 +39,9 @@ UNPACK = (
 def start_chromium() -> Iterator[Browser]:
     """Run Chromium until the end of the block.
 
-    Expectations wait as long as actions do: on a busy machine their own five seconds are few.
+    Expectations wait for two minutes: on a busy machine their own five seconds are few.
     """
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_executable())
         try:

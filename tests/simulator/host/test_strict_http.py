@@ -93,7 +93,7 @@ def test_a_host_with_the_same_key_twice_does_not_start() -> None:
         "k",
     ]
     ended = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert ended.returncode != 0
     assert "two keys are the same" in ended.stderr
