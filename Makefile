@@ -38,14 +38,14 @@ demo: .tools/demo-venv/.ready
 test: $(UV)
 	@test -d .venv || echo "Fetching Python's packages for the tests: 150 MB, the first time."
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
-	@$(TEST) --part product $(ARGS)
+	@$(TEST) --part=product $(ARGS)
 
 test-all test-whole test-product test-simulator test-system test-faults: $(UV) $(AZURITE_READY) $(SERVERS_READY)
 	@test -d scripts/azure_cli/.venv || echo "Fetching what all tests need, Azure CLI and a KQL engine among it: 700 MB, the first time."
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system
 	@$(UV) sync --project scripts/azure_cli --frozen --quiet
 	@$(RUN) python scripts/package.py --unfolded > /dev/null
-	@$(TEST) $(if $(filter test-all test-whole,$@),,--part $(@:test-%=%)) $(if $(filter test-whole,$@),--whole) $(ARGS)
+	@$(TEST) $(if $(filter test-all test-whole,$@),,--part=$(@:test-%=%)) $(if $(filter test-whole,$@),--whole) $(ARGS)
 
 check: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system

@@ -84,7 +84,7 @@ def part_of_item(item: pytest.Item) -> str:
 
 
 def options(parser: pytest.Parser) -> None:
-    """Add `--part` and `--whole`."""
+    """Add `--part=<name>`, with its equals sign, and `--whole`."""
     parser.addoption(
         "--part",
         action="append",
@@ -132,14 +132,17 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def closing_line(config: pytest.Config) -> str:
-    """Return what was left out, and the command that runs it; empty where nothing was."""
+    """Return which parts were left out, and the command that runs them; empty where none was."""
     parts: list[str] = config.option.part
     out = [f"{name} ({WHAT[name]})" for name in PARTS if parts and name not in parts]
-    if out:
-        return f"Left out: {'; '.join(out)}. Everything: make test-all."
-    if config.option.whole or _names_paths(config):
+    return f"Left out: {'; '.join(out)}. Everything: make test-all." if out else ""
+
+
+def rows_left_out(config: pytest.Config) -> str:
+    """Return that rows were left out of all parts, and the command that plays them."""
+    if config.option.part or config.option.whole or _names_paths(config):
         return ""
-    return "Left out: rows of long tables. All: make test-whole."
+    return "Left out: rows of long tables. With them: make test-whole."
 
 
 def sampled[T](rows: Sequence[T], sample: Collection[T]) -> list[ParameterSet]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,6 +60,28 @@ def test_of_a_long_table_the_sample_alone_runs_by_day() -> None:
     assert [bool(row.marks) for row in rows] == [True, False]
     with pytest.raises(AssertionError, match="rows of its table"):
         parts.sampled(["a"], ["c"])
+
+
+def options(part: Sequence[str] = (), *, whole: bool = False, named: bool = False) -> Any:
+    source = pytest.Config.ArgsSource
+    return SimpleNamespace(
+        option=SimpleNamespace(part=list(part), whole=whole),
+        args_source=source.ARGS if named else source.TESTPATHS,
+    )
+
+
+def test_a_run_says_which_parts_it_left_out_and_what_runs_them() -> None:
+    line = parts.closing_line(options(["product"]))
+    assert [name for name in PARTS if f"{name} (" in line] == ["simulator", "system", "faults"]
+    assert line.endswith("make test-all.")
+    assert parts.closing_line(options()) == ""
+
+
+def test_a_run_of_all_parts_says_that_rows_were_left_out() -> None:
+    assert "make test-whole" in parts.rows_left_out(options())
+    assert parts.rows_left_out(options(whole=True)) == ""
+    assert parts.rows_left_out(options(named=True)) == ""
+    assert parts.rows_left_out(options(["faults"])) == ""
 
 
 def needed(names: Iterable[str]) -> set[str]:
