@@ -98,8 +98,8 @@ def needed(names: Iterable[str]) -> set[str]:
 def megabytes(name: str) -> float:
     """Return what of a package is fetched on Linux."""
     wheels: list[dict[str, Any]] = LOCKED[name].get("wheels", [])
-    fitting = [wheel["size"] for wheel in wheels if LINUX.search(wheel["url"])]
-    return max(fitting, default=LOCKED[name].get("sdist", {}).get("size", 0)) / 1e6
+    fitting = [int(wheel["size"]) for wheel in wheels if LINUX.search(wheel["url"])]
+    return max(fitting, default=int(LOCKED[name].get("sdist", {}).get("size", 0))) / 1e6
 
 
 def of_groups(*groups: str) -> Iterator[str]:

@@ -50,9 +50,14 @@ def planned() -> list[str]:
 def singles() -> Iterator[Case]:
     """Yield every fault at every call of every scenario."""
     for name in planned():
-        for at in range(calls_of(name)):
-            for mode in FAULTS:
-                yield Case(name, ((at, mode),))
+        yield from singles_of(name)
+
+
+def singles_of(name: str) -> Iterator[Case]:
+    """Yield every fault at every call of a scenario."""
+    for at in range(calls_of(name)):
+        for mode in FAULTS:
+            yield Case(name, ((at, mode),))
 
 
 def pairs() -> Iterator[Case]:
