@@ -57,7 +57,7 @@ check: $(UV)
 	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
 
 prove: $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.prove $(ARGS)
 
 # Processes are killed in earnest: half an hour, and longer with ARGS='--kills 120'.
@@ -66,14 +66,14 @@ kill: $(UV)
 	@$(RUN) python -m scripts.kill $(ARGS)
 
 mutate: $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.mutation.run $(ARGS)
 
 spec: $(UV)
 	@$(UV) run --frozen --isolated --quiet --only-group spec python scripts/spec.py $(ARGS)
 
 bench: $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system
 	@$(RUN) python -m bench
 
 format: $(UV)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +84,51 @@ def test_a_run_of_all_parts_says_that_rows_were_left_out() -> None:
     assert parts.rows_left_out(options(whole=True)) == ""
     assert parts.rows_left_out(options(named=True)) == ""
     assert parts.rows_left_out(options(["faults"])) == ""
+
+
+@cache
+def imported(path: Path) -> Sequence[str]:
+    """Return what a file imports when it is loaded: what a function imports may be missing."""
+    names: list[str] = []
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+@cache
+def own_file(name: str) -> Path | None:
+    """Return the file of a module of this repository; None for another one."""
+    path = ROOT / f"{name.replace('.', '/')}.py"
+    return path if path.exists() else None
+
+
+def reached(path: Path) -> set[str]:
+    """Return the packages that are loaded with a file of tests, its conftests among it."""
+    pending, seen, packages = [path], set[Path](), set[str]()
+    pending += [
+        conftest for folder in path.parents if (conftest := folder / "conftest.py").exists()
+    ]
+    while pending:
+        file = pending.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        for name in imported(file):
+            pending += filter(None, [own_file(name)])
+            packages.add(name.partition(".")[0])
+    return packages
+
+
+def test_what_make_test_runs_needs_no_package_of_the_other_parts() -> None:
+    system = {package["name"] for package in LOCKED["rekey"]["dev-dependencies"]["system"]}
+    assert system == {"chdb-core", "playwright", "pyelftools"}
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if part_of(path) == "product"]
+    assert len(files) > 200
+    needing = {path.name: reached(path) & {"chdb", "playwright", "elftools"} for path in files}
+    assert {name: packages for name, packages in needing.items() if packages} == {}
 
 
 def needed(names: Iterable[str]) -> set[str]:

@@ -32,9 +32,9 @@ BACK = timedelta(seconds=30)
 LOST = timedelta(minutes=10)
 """How long the queue hides a message whose reader is gone with its instance."""
 HOUR = timedelta(hours=1)
-QUIET = timedelta(hours=6)
+QUIET = timedelta(hours=12)
 """How often the timer runs in the middle of a long wait."""
-EDGE = timedelta(hours=4)
+EDGE = timedelta(hours=3)
 """So long after the beginning of a wait, and before its end, the timer runs hourly."""
 LONG = timedelta(days=1)
 """The middle of a wait that is longer than this is long."""

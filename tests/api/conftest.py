@@ -1,16 +1,22 @@
-"""What tests of the pages in a real browser share."""
+"""What tests of the pages in a real browser share; its driver is only there for the part `system`."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.api.visits import Start, visits
-from tests.shared.chromium import start_chromium
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.api.visits import Start
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    from tests.shared.chromium import start_chromium
+
     with start_chromium() as running:
         yield running
 
@@ -21,5 +27,7 @@ def visit(browser: Browser) -> Iterator[Start]:
 
     At the end no visit may have had an error or broken the page's policy.
     """
+    from tests.api.visits import visits
+
     with visits(browser) as start:
         yield start
