@@ -470,7 +470,10 @@ class Stage:
         await self.run_for(minutes=30)
 
     async def run_for(self, **span: float) -> None:
-        """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits."""
+        """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits.
+
+        In the middle of a wait of more than thirty hours, the timer runs twice a day.
+        """
         await wait_until(
             self.clock,
             [deployment.host for deployment in self.deployments],
