@@ -38,9 +38,12 @@ def silent(watch: Watch) -> list[SecretVersion]:
 
 
 def _is_excused(watch: Watch, version: SecretVersion) -> bool:
-    """Return whether the record that knew of a version was lost, or went back to before it."""
+    """Return whether its record was lost, or went back to before it, or it landed too late."""
     source = watch.source_of(version) or ""
-    excused = (Excuse.STORE, source) in watch.excuses.granted
-    if excused:
-        watch.excuses.used[Excuse.STORE] += 1
-    return excused
+    known = [
+        excuse
+        for excuse in (Excuse.STORE, Excuse.LATE)
+        if (excuse, source) in watch.excuses.granted
+    ]
+    watch.excuses.used.update(known)
+    return bool(known)

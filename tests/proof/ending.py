@@ -30,7 +30,7 @@ MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
 MOST_CREDENTIALS = 16
-A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 240.0
+A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0
 """Seconds of an outage for which one more may be posted, or made, or made in vain."""
 
 

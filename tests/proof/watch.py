@@ -161,6 +161,8 @@ class Watch:
         Who was at a change takes it back, where nothing else goes wrong meanwhile.
         """
         self.disturb(self.world.kernel.time())
+        # A second one in the first may keep it from being taken back.
+        self.struck |= self.elsewhere > self.world.kernel.time()
         self.elsewhere = max(self.elsewhere, until)
 
     def by_hand(self) -> None:
