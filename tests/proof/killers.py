@@ -1,4 +1,4 @@
-"""One schedule for each deliberate bug that tells it, so that `make test` notices such a bug at once.
+"""One schedule for each deliberate bug that tells it, so that `make test` notices it at once.
 
 tests/proof/test_killers.py plays each of them, and tests/proof/test_mutants.py sees that each tells its
 bug. Where a change of the engine moves its calls, that test says which schedule to name instead.

@@ -145,7 +145,7 @@ class TwoSlots(_Kind):
         await self._held(job)
 
     def _nobody_elses(self, job: Job, slot: str) -> None:
-        """Refuse a key that somebody else made: after they wrote the version, or after our last change."""
+        """Refuse a key that somebody else made, after they wrote the version or after our change."""
         born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
         if job.may_have_made(born):
             return

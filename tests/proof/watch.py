@@ -656,7 +656,8 @@ class Watch:
         self.outcomes.append(outcome)
         self.traces.add(worker)
         self.said(
-            f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}"
+            f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} "
+            f"{outcome.retired}"
         )
         versions = self.world.versions_of(outcome.item.ref)
         known = {version.version for version in versions} | self.world.purged
@@ -703,7 +704,8 @@ class Watch:
             credential = credential_in(version.value.reveal() if version.value else "")
             if credential in self.compromised and credential in self.alive():
                 raise Broken(
-                    f"P5: the incident of {version.ref.name} was reported as {outcome.result}, and {credential} lives"
+                    f"P5: the incident of {version.ref.name} was reported as {outcome.result}, and "
+                    f"{credential} lives"
                 )
 
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
@@ -928,7 +930,8 @@ class Watch:
             for entry in source.entries.values() if isinstance(source, Many) else ():
                 if entry.name.startswith("rekey ") and entry.secret not in known:
                     raise Broken(
-                        f"P5: {entry.secret} ({entry.name}) was left behind by a rotation that was called off"
+                        f"P5: {entry.secret} ({entry.name}) was left behind by a rotation that was "
+                        "called off"
                     )
 
     def outcomes_parked(self) -> bool:
