@@ -79,8 +79,13 @@ class Ending:
         return await Marking(work.parts).conclude(current, work.asked(), parked)
 
     async def warn(self, error: TransientError) -> None:
-        """Tell a person, once, that one change after the other could not be proven."""
+        """Tell a person, once, that one change after the other could not be proven.
+
+        A mark takes a read of the vault, which may be what Azure has asked to wait for.
+        """
         work = self.work
+        if error.retry_after:
+            return
         is_marked = not work.sight.is_enabled or STATE in work.sight.shown.tags
         if is_marked or work.record.unknown_for < UNKNOWN:
             return

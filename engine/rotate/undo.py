@@ -107,13 +107,15 @@ class Rollback:
             return problem
         except RekeyError as second:
             problem.add(f"what the vault holds could not be set back either: {second.what}")
-            # It may or may not have been set back, so the message must come back.
-            passing = isinstance(second, TransientError) and not isinstance(problem, TransientError)
             later = getattr(second, "retry_after", None)
+            if isinstance(problem, TransientError) and not later:
+                return problem
+            # It may or may not have been set back, so the message must come back, and no sooner
+            # than Azure has asked for.
             again = TransientError(
                 problem.what, where=problem.where, fix=problem.fix, retry_after=later
             )
-            return again if passing else problem
+            return again if isinstance(second, TransientError) else problem
         return problem
 
     async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:

@@ -57,12 +57,6 @@ OPEN: tuple[Finding, ...] = (
         r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
         "records-in-overlap/many#7700116",
     ),
-    Finding(
-        "a throttled look at the vault after a change of hours is repeated before its time",
-        r"slow-.*/one-slow",
-        r"throttling: read was sent again",
-        "slow-for-hours/one-slow#3356",
-    ),
 )
 
 

@@ -268,6 +268,9 @@ FOUND = {
     ),
     "clocks that differ have a single slot refused for an hour": "clocks/one-slot#8800050",
     "a change of hours leaves a version too many": "slow-for-hours/one-slow#7700178",
+    "a read of the vault is repeated before its time to tell of a password that nobody knows": (
+        "slow-for-hours/one-slow#3356"
+    ),
     "the hour after a retirement brings the audit that it was sent in place of": (
         "false-copies/two-slots#75"
     ),
