@@ -1,7 +1,7 @@
-"""One schedule for each deliberate bug that tells it, so that `make test` notices it at once.
+"""One schedule for each deliberate bug that tells it: `make test` notices such a bug at once.
 
-tests/proof/test_killers.py plays each of them, and tests/proof/test_mutants.py sees that each tells its
-bug. Where a change of the engine moves its calls, that test says which schedule to name instead.
+tests/proof/test_killers.py plays each of them, and tests/proof/test_mutants.py sees that each tells
+its bug. Where a change of the engine moves its calls, that test says which schedule to name instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ KILLERS: Mapping[str, str] = {
     "a tag of nobody's is added": "one/two-slots",
     "a value in the report": "one/two-slots",
     "an audit believes everything": "drift/two-slots",
-    "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1",
+    "an incident cuts off whatever has the place of an older key": (
+        "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1"
+    ),
     "an incident is not noted": "order-and-restore/two-slots#3",
     "an incident marks the next version": "one/two-slots@26:forbid",
     "an incident that no record can note is skipped": "records-in-incident/two-logins#37",
@@ -52,7 +54,7 @@ KILLERS: Mapping[str, str] = {
     "publish before verify": "one/two-slots",
     "replicas are forgotten": "replicas/two-slots",
     "replicas are never caught up": "false-copies/one-slot#10",
-    "replicas are published after the primary": "replicas/one-slot#331",
+    "replicas are published after the primary": "replicas/one-slot#84",
     "retire before publish": "one/two-slots",
     "scopes are ignored": "unbound/two-slots",
     "tags are set back to what they were": "people-in-overlap/two-slots#3",
@@ -68,7 +70,9 @@ KILLERS: Mapping[str, str] = {
     "the policy document is written": "greedy/two-slots#3",
     "the source's owner is ignored": "two-secrets/two-slots",
     "the tag RekeyRetire is believed": "forged/many#6",
-    "what a healed key has overwritten is retired": "slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",
+    "what a healed key has overwritten is retired": (
+        "slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0"
+    ),
     "what a record that went back has forgotten is never told of": "rolled-back-twice/many",
     "what a restore superseded counts as abandoned": "restored/many",
     "what an earlier try asked for is asked for again": "slow/two-slow",
@@ -78,7 +82,7 @@ KILLERS: Mapping[str, str] = {
     "what is put off comes back at once": "one/two-slots@0:throttle",
     "what is retired is not forgotten": "retirement/two-slots",
     "what is to be retired is forgotten": "one/two-slots",
-    "what is undone is undone without the lease": "people/one-slot#388",
+    "what is undone is undone without the lease": "people/one-slot#168",
     "who cannot enable a purged version is told to": "deleted-in-incident/two-slots#1",
     "who fell out of management is not shown": "people/two-slots#0",
     "windows are ignored": "closed/two-slots",

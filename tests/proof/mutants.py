@@ -285,8 +285,8 @@ def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
     publish, write = Gate.publish, Replicas.write
     later: list[Callable[[], Any]] = []
 
-    async def postponed(self: Replicas, primary: Any, fields: Any, new: Any) -> list[Any]:
-        later.append(lambda: write(self, primary, fields, new))
+    async def postponed(self: Replicas, *given: Any, **options: Any) -> list[Any]:
+        later.append(lambda: write(self, *given, **options))
         return []
 
     async def last(self: Gate, secret: Any, new: Any, *rest: Any, **options: Any) -> Any:
@@ -538,7 +538,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "P1",
         (),
         (
-            "tests/adversary/test_outages.py::test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]",
+            (
+                "tests/adversary/test_outages.py::"
+                "test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]"
+            ),
         ),
     ),
     "follow-ups without end": Mutant(_follow_ups_without_end, "resources", (f"one/{ONE}",)),
@@ -643,7 +646,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "P5",
         (),
         (
-            "tests/adversary/test_incidents.py::test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive",
+            (
+                "tests/adversary/test_incidents.py::"
+                "test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive"
+            ),
         ),
     ),
     "incident orders send nothing": Mutant(
@@ -678,7 +684,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "P",
         (),
         (
-            "tests/adversary/test_stale_reads.py::test_a_duplicate_that_reads_the_older_version_changes_nothing[login-named]",
+            (
+                "tests/adversary/test_stale_reads.py::"
+                "test_a_duplicate_that_reads_the_older_version_changes_nothing[login-named]"
+            ),
         ),
     ),
     "a manual secret is rotated": Mutant(
@@ -686,7 +695,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "people",
         (),
         (
-            "tests/adversary/test_people.py::test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person",
+            (
+                "tests/adversary/test_people.py::"
+                "test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person"
+            ),
         ),
     ),
     "who fell out of management is not shown": Mutant(
@@ -752,7 +764,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "P1",
         (),
         (
-            f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_for_five_minutes",
+            (
+                f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_"
+                "leaves_no_password_unknown_for_five_minutes"
+            ),
         ),
     ),
     "an incident cuts off whatever has the place of an older key": Mutant(
