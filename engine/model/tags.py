@@ -24,6 +24,10 @@ from engine.secret import VERSION, SecretRef, SecretVersion
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
 """Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
+FIX = " Fix: "
+"""What stands between the reason of a mark and the way out."""
+LEAST_REASON = 90
+"""How much of a reason is kept at least; a longer way out is cut."""
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
@@ -290,11 +294,21 @@ def parked(
 
 
 def shortened(text: str) -> str:
-    """Return a text as a tag can hold it, counted in UTF-16 units: what Azure counts is not said."""
-    encoded = text.encode("utf-16-le", "replace")
-    if len(encoded) <= 2 * MAX_TAG_LENGTH:
+    """Return a text as a tag can hold it: what is too long of a reason gives way to its fix."""
+    reason, mark, fix = text.partition(FIX)
+    room = max(MAX_TAG_LENGTH - _units(mark + fix), LEAST_REASON if mark else 0)
+    return _cut(_cut(reason, room) + mark + fix, MAX_TAG_LENGTH)
+
+
+def _units(text: str) -> int:
+    """Return the length in UTF-16 units: what Azure counts is not said."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def _cut(text: str, most: int) -> str:
+    if _units(text) <= most:
         return text
-    return encoded[: 2 * MAX_TAG_LENGTH - 2].decode("utf-16-le", "ignore") + "…"
+    return text.encode("utf-16-le", "replace")[: 2 * most - 2].decode("utf-16-le", "ignore") + "…"
 
 
 def marked_since(secret: SecretVersion, now: datetime) -> datetime | None:

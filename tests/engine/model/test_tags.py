@@ -45,6 +45,15 @@ def test_a_reason_is_cut_at_256_characters(length: int) -> None:
     assert text.endswith("…") is (length > 256)
 
 
+@pytest.mark.parametrize("length", [1, 150, 160, 161, 400])
+def test_a_long_reason_gives_way_to_the_fix_that_it_needs(length: int) -> None:
+    fix = "y" * length
+    text = parked(version(), f"{'x' * 300}. Fix: {fix}", NOW)["RekeyReason"]
+    assert len(text) == 256
+    kept = fix if length <= 160 else f"{'y' * 159}…"
+    assert text.endswith(f"x… Fix: {kept}")
+
+
 @pytest.mark.parametrize("length", [127, 128, 129, 256])
 def test_a_letter_of_two_units_counts_twice(length: int) -> None:
     """Which of the two Azure counts is not documented."""
