@@ -27,6 +27,7 @@ PARTS: Mapping[str, Sequence[str]] = {
     "system": (
         "tests/az",
         "tests/e2e",
+        "tests/first_deployment",
         "tests/infra",
         "tests/scripts",
         "tests/api/test_dashboard_browser.py",
