@@ -176,7 +176,7 @@ def _watch(watch: Watch) -> Hashable:
         ),
         lambda: frozenset(watch.late.items()),
         lambda: frozenset(watch.compromised.items()),
-        lambda: frozenset(watch.cut | watch.off | watch.enabled_again),
+        lambda: frozenset(watch.cut | watch.off | watch.enabled_again | watch.incidents),
         lambda: frozenset(
             watch.disowned | watch.orphaned | watch.foreign | watch.untouchable | watch.revoked
         ),

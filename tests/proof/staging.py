@@ -216,6 +216,7 @@ def incident(world: World, *, name: str = "app") -> None:
 def leaked(world: World, name: str, credential: str, source: str) -> None:
     """Note that a credential is known to somebody."""
     world.watch.compromised[credential] = name
+    world.watch.incidents.add(name)
     world.watch.cut.add(source)
 
 

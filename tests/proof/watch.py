@@ -89,6 +89,8 @@ class Watch:
     had ended."""
     compromised: dict[str, str] = field(default_factory=dict)
     """Credentials that must die at once, each with the secret that held it."""
+    incidents: set[str] = field(default_factory=set)
+    """The secrets of which somebody said so, even if a list brings their credentials back."""
     ended: set[str] = field(default_factory=set)
     """Those of them that were gone."""
     cut: set[str] = field(default_factory=set)
@@ -744,7 +746,7 @@ class Watch:
         word = versions[-1].tags.get(STATE, "") if versions else ""
         if (
             word.startswith("compromised")
-            and not (self.compromised or outcome.item.compromised)
+            and not (self.incidents or outcome.item.compromised)
             and versions[-1].version not in self.world.by_hand
         ):
             raise Broken(
