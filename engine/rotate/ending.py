@@ -42,11 +42,8 @@ class Ending:
         """End the work for good, and tell a person why; raises if nothing of that can be noted."""
         work = self.work
         error = deleted.named(error, work.progress.item, work.lease.source)
-        if work.lease.is_lost and not work.progress.has_published and LOST not in error.what:
-            # It was overtaken after it had changed the source, and failed with something else.
-            error.add(LOST)
         what = f"{error.what} ({error.where})" if error.where else error.what
-        parked = Park(what, error.fix, drifted=work.progress.drifted)
+        parked = work.warned(Park(what, error.fix, drifted=work.progress.drifted))
         # A worker that has lost the lease must not judge what another worker has done since.
         await work.lease.ensure(CALL_SECONDS)
         await self._tell_published()

@@ -80,7 +80,8 @@ class LeftOver:
         if unbound := self.unbound(secret):
             return unbound
         is_unknown = work.record.is_unknown
-        if not (work.item.follow_up and await work.sight.note_left() and is_unknown):
+        is_over = work.item.follow_up and await work.sight.note_left()
+        if not (work.leaves_unknown or (is_over and is_unknown)):
             return None
         reason = f"the secret has left {work.lease.source}, and {LOST}"
         return Outcome(work.progress.item, "parked", reason, "set a password there by hand")

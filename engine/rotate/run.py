@@ -164,7 +164,7 @@ class Run(Work):
             unproven = isinstance(decision, Skip) and item.action == "retire"
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
-                return await Marking(self.parts).conclude(secret, item, obstacle)
+                return await Marking(self.parts).conclude(secret, item, self.warned(obstacle))
             if not (was_owner or self.record.is_blank):
                 # The source has passed on, with what is owed there: that is decided from.
                 secret = await self.look()
@@ -226,6 +226,8 @@ class Run(Work):
             return unbound
         if item.follow_up:
             await left_over.tidy()
+        if isinstance(decision, Park):
+            decision = self.warned(decision)
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from engine.decide.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse
@@ -16,6 +17,7 @@ from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
 from engine.rotate.telling import Telling
 from engine.rotate.under_lease import UnderLease
+from engine.rotate.undo import LOST
 from engine.secret import SecretVersion
 
 
@@ -68,6 +70,20 @@ class Work:
     def is_single(self, managed: Managed) -> bool:
         """Return whether the source accepts one credential at a time."""
         return self.parts.rotator(managed).single_slot(managed.settings)
+
+    @property
+    def leaves_unknown(self) -> bool:
+        """Return whether this run has left the source with a password that nobody knows."""
+        return self.lease.is_lost and not self.progress.has_published
+
+    def warned(self, parked: Park) -> Park:
+        """Return why a secret is parked, and whether this run leaves a password that nobody knows.
+
+        Who was overtaken after it had changed the source ends with something else.
+        """
+        if not self.leaves_unknown or LOST in parked.reason:
+            return parked
+        return replace(parked, reason=f"{parked.reason}; {LOST}")
 
     def managed_here(self, secret: SecretVersion) -> Managed | None:
         """Return what a secret's tags ask for at this source; None if they name another one."""

@@ -274,6 +274,9 @@ FOUND = {
     "the hour after a retirement brings the audit that it was sent in place of": (
         "false-copies/two-slots#75"
     ),
+    "who is overtaken, and cannot set a password back, parks the secret and does not say that": (
+        "claimed/one-slot!c0=1+c1=1+c3=1+c4=1+i16=m3+m16=lose the request"
+    ),
     "an incident is no longer known to the proof once a late list brings its credential back": (
         "records-in-incident/listed!c0=1+c1=1+c9=1+c10=1+c11=1+m22=fail after the effect+m33=throttle+i65=l4+i85=m1+i110=m6+i128=m0"
     ),

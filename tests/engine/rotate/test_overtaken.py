@@ -35,6 +35,19 @@ def disable_and_hide(rig: Rig, name: str) -> None:
     refuse(rig, 403, "Forbidden", after_a_look, times=99)
 
 
+def misname(rig: Rig, name: str) -> None:
+    """Name a source that no kind knows."""
+    tags = {**rig.tags(name), "ProviderAddress": "/nothing/at-all"}
+    rig.vault.amend(rig.latest(name), tags=tags)
+
+
+def move(rig: Rig, name: str) -> None:
+    """Name another server."""
+    tags = rig.tags(name)
+    address = tags["ProviderAddress"].rpartition("/")[0]
+    rig.vault.amend(rig.latest(name), tags={**tags, "ProviderAddress": f"{address}/other"})
+
+
 def write(rig: Rig, name: str) -> None:
     rig.vault.put(name, "Written-by-hand-1", tags={**rig.tags(name), "Manual": "true"})
 
@@ -77,6 +90,14 @@ async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
     outcome = await rotate(login(), SQL, act, compromised=True)
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
+
+
+@pytest.mark.parametrize("act", [misname, move])
+async def test_who_was_overtaken_after_a_change_in_vain_says_so_whatever_the_secret_asks_for_now(
+    act: Act,
+) -> None:
+    outcome = await rotate(login(), SQL, act, compromised=True)
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
 
 
 async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:
