@@ -76,7 +76,6 @@ class LeftOver:
             await work.parts.reporter.concluded(outcome)
             await errand.follow(work.parts, outcome)
             work.sight.told(outcome)
-            await work.sight.note_reported()
         if unbound := self.unbound(secret):
             return unbound
         is_unknown = work.record.is_unknown

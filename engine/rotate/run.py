@@ -57,7 +57,10 @@ class Run(Work):
         is_told = outcome is not None and self.sight.is_news(outcome)
         # An incident is not over before what leaked is refused.
         if self.sight.has_read and not (is_told or self.record.compromised):
-            await self.telling(self.sight.shown).earlier()
+            await self.telling(self.sight.shown).untold()
+        if outcome is None:
+            # The item goes on at another source, or comes back where this cannot be noted.
+            await self.lease.write(self.lease.record)
         return outcome
 
     async def _go(self) -> Outcome | None:

@@ -51,10 +51,17 @@ class Telling:
         )
 
     async def earlier(self) -> None:
+        """Report the version that an earlier try published, and note that before it is replaced."""
+        if self.sight.record.untold:
+            await self.untold()
+            await self.lease.write(self.lease.record)
+
+    async def untold(self) -> None:
         """Report by itself the version that an earlier try published, if nobody has yet.
 
         Nothing else will: what this item is about is something else. So it says nothing of an
-        incident, which may not be over.
+        incident, which may not be over. Whoever ends the item notes it, once: a record that could
+        not be written may have to rest.
         """
         record = self.sight.record
         if not (record.untold and record.published):
@@ -65,7 +72,6 @@ class Telling:
         await self.parts.reporter.concluded(outcome)
         await errand.follow(self.parts, outcome)
         self.sight.told(outcome)
-        await self.sight.note_reported()
         self.progress.begin_anew()
 
     def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:

@@ -274,6 +274,9 @@ FOUND = {
     "the hour after a retirement brings the audit that it was sent in place of": (
         "false-copies/two-slots#75"
     ),
+    "who announces an earlier try's version notes it again within the Retry-After of its record": (
+        "drift/one-slot!m3=forbid+i30=l3+m46=fail after the effect+m52=throttle"
+    ),
     "who is overtaken, and cannot set a password back, parks the secret and does not say that": (
         "claimed/one-slot!c0=1+c1=1+c3=1+c4=1+i16=m3+m16=lose the request"
     ),

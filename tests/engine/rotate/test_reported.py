@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import LeaseUnavailable
+from engine.errors import LeaseUnavailable, Throttled
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
 from engine.rotate.engine import Engine
@@ -204,3 +204,31 @@ async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_thou
     assert [message["action"] for message in rig.messages("rotations")] == (
         ["refresh"] * len(results)
     )
+
+
+async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_goes_on() -> None:
+    """Where the record is to be written later, its storage is not asked for another one first."""
+    rig = scene()
+    await die_once_published(rig, NAME)
+    published = rig.latest(NAME)
+    elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}
+    rig.vault.amend(published, tags=elsewhere)
+    rig.clock.advance(8 * 86_400)
+    refused = list[str]()
+
+    async def between(request: Request, call: Call) -> Response:
+        stores = ".blob." in request.host and request.method == "PUT"
+        if not (told and stores and "comp" not in request.query):
+            return await call()
+        refused.append(request.path)
+        return Response(429, headers={"Retry-After": "7"})
+
+    engine = rig.service(between).engine
+    told = heard(engine)
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    item = rig.item(NAME, action="audit", trigger="sweep", source=source)
+    with pytest.raises(Throttled):
+        await engine.handle(item)
+    assert (len(told), len(refused)) == (1, 1)
+    outcome = await handle(rig, action="audit", trigger="sweep", source=source)
+    assert (outcome.result, rig.latest(NAME) != published) == ("healed", True)
