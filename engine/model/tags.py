@@ -26,8 +26,9 @@ MAX_TAG_LENGTH = 256
 """Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 FIX = " Fix: "
 """What stands between the reason of a mark and the way out."""
-LEAST_REASON = 90
+LEAST_REASON = 150
 """How much of a reason is kept at least; a longer way out is cut."""
+_DETAILS = re.compile(r" \([^()]*\)")
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
@@ -294,8 +295,14 @@ def parked(
 
 
 def shortened(text: str) -> str:
-    """Return a text as a tag can hold it: what is too long of a reason gives way to its fix."""
+    """Return a text as a tag can hold it.
+
+    What is too long of a reason gives way to its fix: first its details, in parentheses.
+    """
+    if _units(text) <= MAX_TAG_LENGTH:
+        return text
     reason, mark, fix = text.partition(FIX)
+    reason = _DETAILS.sub("", reason)
     room = max(MAX_TAG_LENGTH - _units(mark + fix), LEAST_REASON if mark else 0)
     return _cut(_cut(reason, room) + mark + fix, MAX_TAG_LENGTH)
 

@@ -45,13 +45,19 @@ def test_a_reason_is_cut_at_256_characters(length: int) -> None:
     assert text.endswith("…") is (length > 256)
 
 
-@pytest.mark.parametrize("length", [1, 150, 160, 161, 400])
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 400])
 def test_a_long_reason_gives_way_to_the_fix_that_it_needs(length: int) -> None:
     fix = "y" * length
     text = parked(version(), f"{'x' * 300}. Fix: {fix}", NOW)["RekeyReason"]
     assert len(text) == 256
-    kept = fix if length <= 160 else f"{'y' * 159}…"
+    kept = fix if length <= 100 else f"{'y' * 99}…"
     assert text.endswith(f"x… Fix: {kept}")
+
+
+def test_details_in_parentheses_give_way_before_a_consequence() -> None:
+    said = f"403 for the app (object {'1' * 200}); nobody knows the password (of {'2' * 90})"
+    text = parked(version(), f"{said}. Fix: grant it a role", NOW)["RekeyReason"]
+    assert text == "403 for the app; nobody knows the password. Fix: grant it a role"
 
 
 @pytest.mark.parametrize("length", [127, 128, 129, 256])
