@@ -127,12 +127,14 @@ def unreached(where: str, error: BaseException) -> RekeyError:
     """Return the error where no connection came about, or none that TLS could prove."""
     if isinstance(error, ssl.SSLError):
         return untrusted(where)
-    return TransientError(
+    problem = TransientError(
         f"the server cannot be reached: {type(error).__name__}",
         where=where,
         fix="check that the server runs, and that the app's network reaches its port",
         code=NOT_REACHED,
     )
+    problem.unsent = True
+    return problem
 
 
 def other(where: str, code: str) -> RekeyError:

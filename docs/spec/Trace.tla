@@ -104,7 +104,7 @@ Shown ==
     [] Event.do = "report" -> Report
     [] OTHER -> FALSE
 
-Unread(w) == [do |-> "unread", w |-> w]
+GivenUp(w) == [do |-> "unread", w |-> w]
 \* Steps that no port sees, or that change nothing.
 Hidden ==
   \/ Settle \/ Expire \/ Vanish
@@ -114,10 +114,10 @@ Hidden ==
   \* The value of a version that is disabled cannot be tried any more.
   \/ \E w \in 1..Workers: at[w] = "refused" /\ Refused(w) /\ at'[w] # "idle"
                          /\ \/ \E i \in 1..Newest: ver[i].c = made[w] /\ ~ver[i].on
-                            \/ ~Rule("read back") /\ \E j \in 1..line - 1: Events[j] = Unread(w)
+                            \/ ~Rule("read back") /\ \E j \in 1..line - 1: Events[j] = GivenUp(w)
   \* Without this rule the record names another version than the one that holds what is retired.
   \/ \E w \in 1..Workers: /\ ~Rule("keep pending") /\ at[w] = "disable" /\ job[w] = "retire"
-                         /\ (\E j \in 1..line - 1: Events[j] = Unread(w)) /\ Go(w, "forget")
+                         /\ (\E j \in 1..line - 1: Events[j] = GivenUp(w)) /\ Go(w, "forget")
                          /\ UNCHANGED <<source, vault, rec, lease, jobs, job, view, made, net, history, left>>
   \/ \E w \in 1..Workers: at[w] = "tidy" /\ Leftovers = {} /\ Tidy(w)
   \/ \E w \in 1..Workers: at[w] \in {"copy", "catch up"} /\ copy = made[w] /\ Copy(w) /\ net' = net
