@@ -24,11 +24,8 @@ from engine.secret import VERSION, SecretRef, SecretVersion
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
 """Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
-FIX = " Fix: "
-"""What stands between the reason of a mark and the way out."""
-LEAST_REASON = 150
-"""How much of a reason is kept at least; a longer way out is cut."""
-_DETAILS = re.compile(r" \([^()]*\)")
+CALLER = re.compile(r" \(application [^()]*\)")
+"""The ids of an identity that was refused, as Azure tells them."""
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
@@ -295,16 +292,10 @@ def parked(
 
 
 def shortened(text: str) -> str:
-    """Return a text as a tag can hold it.
-
-    What is too long of a reason gives way to its fix: first its details, in parentheses.
-    """
-    if _units(text) <= MAX_TAG_LENGTH:
-        return text
-    reason, mark, fix = text.partition(FIX)
-    reason = _DETAILS.sub("", reason)
-    room = max(MAX_TAG_LENGTH - _units(mark + fix), LEAST_REASON if mark else 0)
-    return _cut(_cut(reason, room) + mark + fix, MAX_TAG_LENGTH)
+    """Return a text as a tag can hold it: who was refused (`CALLER`) gives way to the fix."""
+    if _units(text) > MAX_TAG_LENGTH:
+        text = CALLER.sub("", text)
+    return _cut(text, MAX_TAG_LENGTH)
 
 
 def _units(text: str) -> int:
