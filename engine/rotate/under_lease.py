@@ -158,7 +158,7 @@ class UnderLease:
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         if look_after is not None:
-            self._not_again_at_once(now)
+            await self._not_again_at_once(item, now)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
         self._before = self._before or self.record
@@ -188,10 +188,11 @@ class UnderLease:
         """Say that a secret's vault is not bound to this source."""
         return f"vault {ref.vault} is not bound to {self.source} any more"
 
-    def _not_again_at_once(self, now: datetime) -> None:
+    async def _not_again_at_once(self, item: WorkItem, now: datetime) -> None:
         """Raise TransientError if a change of unknown effect was sent just now.
 
-        Tries by several workers are spaced out like those of one.
+        Tries by several workers are spaced out like those of one. A look is left to the next one,
+        which is not to come later than the wait is over.
         """
         record = self.record
         uncertain = record.changing or record.open_until or record.ahead
@@ -200,6 +201,8 @@ class UnderLease:
         spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
         if now - record.begun < spacing:
             wait = (spacing - (now - record.begun)).total_seconds()
+            if item.follow_up:
+                await self.write(await self._promised(record, item, wait))
             raise TransientError(
                 "the source was changed just now",
                 where=self.source,

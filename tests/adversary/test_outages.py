@@ -67,6 +67,7 @@ async def test_two_changes_that_land_late_are_mended_within_five_minutes_of_the_
 async def test_a_password_that_nobody_knows_is_replaced_within_five_minutes_of_the_last_death(
     stage: Stage, kind: str, deaths: int, what: Dying
 ) -> None:
+    """Whatever wait the name of the version makes of a busy source: names are drawn at random."""
     secret = managed(stage, kind)
     stage.kill(SINGLE[kind], times=deaths, what=what)
     stage.post(secret, version=secret.current.version)

@@ -155,6 +155,20 @@ async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effe
     await at.lease.begin(at.rig.item(NAME), at.secret)
 
 
+async def test_a_look_that_comes_too_soon_to_set_a_password_has_the_next_one_come_when_it_may(
+    at: Held,
+) -> None:
+    """The next one is minutes away: who is refused meanwhile would wait for it."""
+    at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, look_at=at.now + 4 * MINUTE)
+    look = replace(at.rig.item(NAME), follow_up=1)
+    with pytest.raises(TransientError, match="changed just now"):
+        await at.lease.begin(look, at.secret, LOOK_AFTER)
+    wait = SPACING - 10 * SECOND
+    ((seconds, posted),) = at.posted()
+    assert (seconds, posted["follow_up"]) == (wait.total_seconds(), 2)
+    assert at.record.look_at == at.now + wait
+
+
 async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
     at: Held,
 ) -> None:
