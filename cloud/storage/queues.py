@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class StorageQueues:
         )
         where = f"queue {queue}"
         options = {
-            "visibility_timeout": int(min(delay, MOST_HIDDEN)),
+            "visibility_timeout": math.ceil(min(delay, MOST_HIDDEN)),
             "time_to_live": FOREVER if lasts else None,
             **CHANGING,
         }

@@ -78,7 +78,7 @@ class Run(Work):
         except UnderWay as error:
             return await Ending(self).wait(error)
         except TransientError as error:
-            error.is_followed = self.sight.looks_follow()
+            error.is_followed |= self.sight.looks_follow()
             await Ending(self).warn(error)
             raise
         except PermanentError as error:

@@ -201,14 +201,16 @@ class UnderLease:
         spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
         if now - record.begun < spacing:
             wait = (spacing - (now - record.begun)).total_seconds()
-            if item.follow_up:
-                await self.write(await self._promised(record, item, wait))
-            raise TransientError(
+            error = TransientError(
                 "the source was changed just now",
                 where=self.source,
                 code="JustTried",
                 retry_after=wait,
             )
+            if item.follow_up:
+                await self.write(await self._promised(record, item, wait))
+                error.is_followed = True
+            raise error
 
     @property
     def has_begun(self) -> bool:

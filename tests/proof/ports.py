@@ -5,6 +5,7 @@ The vaults and leases have files of their own.
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class ModelQueue:
 
     def _post(self, what: str, text: str, delay: float) -> None:
         world, worker = self.hand.world, self.hand.worker
-        message = world.post(what, text, int(delay), worker.deployment)
+        message = world.post(what, text, math.ceil(delay), worker.deployment)
         world.watch.put_off(worker, message)
 
 

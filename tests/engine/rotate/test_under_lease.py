@@ -161,8 +161,9 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_has_the_next_one_com
     """The next one is minutes away: who is refused meanwhile would wait for it."""
     at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, look_at=at.now + 4 * MINUTE)
     look = replace(at.rig.item(NAME), follow_up=1)
-    with pytest.raises(TransientError, match="changed just now"):
+    with pytest.raises(TransientError, match="changed just now") as caught:
         await at.lease.begin(look, at.secret, LOOK_AFTER)
+    assert caught.value.is_followed, "else the look would come back beside the next one"
     wait = SPACING - 10 * SECOND
     ((seconds, posted),) = at.posted()
     assert (seconds, posted["follow_up"]) == (wait.total_seconds(), 2)
