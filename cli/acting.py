@@ -19,7 +19,6 @@ from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
 from cli.naming import expected, request_for
-from cli.plain import advice
 from cli.session import Session
 from cli.terminal import moment
 from engine.model.tags import Managed
@@ -128,6 +127,4 @@ def show(session: Session, answer: Answer, following: str = "") -> int:
 
 
 def _written(name: str, value: Any) -> Any:
-    if name == "fix":
-        return advice(str(value))
     return moment(datetime.fromisoformat(value)) if name in ("due", "until") and value else value

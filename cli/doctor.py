@@ -14,6 +14,7 @@ from cli.checks import Check, finding
 from cli.codes import Exit
 from cli.deployed import deployed
 from cli.gathering import inventory
+from cli.plain import advice
 from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
 from cloud.storage.backlog import QUEUES, backlog
@@ -177,7 +178,5 @@ def _show(session: Session, check: Check) -> None:
     session.terminal.progress("")
     place = f" ({check.where})" if check.where else ""
     session.terminal.line(f"{check.result}: {check.what}{place}", COLOURS.get(check.result, ""))
-    if check.fix:
-        session.terminal.line(
-            f"    fix: {check.fix}" if check.result == "finding" else f"    {check.fix}"
-        )
+    if fix := advice(check.fix):
+        session.terminal.line(f"    fix: {fix}" if check.result == "finding" else f"    {fix}")

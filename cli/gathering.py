@@ -15,6 +15,7 @@ from cli.codes import exit_of
 from cli.naming import short_name
 from cli.plain import plain
 from cli.session import AT_ONCE, Session
+from cli.signed_in import explained
 from engine.errors import RekeyError
 from engine.model.entry import Entry
 from engine.rotate.engine import Engine
@@ -95,7 +96,7 @@ async def gather[T](
     await asyncio.gather(*map(look, chosen))
     session.terminal.progress("")
     if tell:
-        _tell(session, unread)
+        await _tell(session, unread)
         if len(unread) == len(chosen):
             raise NothingRead(Gathered(items, unread).worst(0))
     return Gathered(items, unread)
@@ -109,10 +110,10 @@ def remember(session: Session, vaults: Iterable[str], gathered: Gathered[Entry])
         session.names.keep([vault for vault in vaults if vault not in unread], refs)
 
 
-def _tell(session: Session, unread: Sequence[Unread]) -> None:
+async def _tell(session: Session, unread: Sequence[Unread]) -> None:
     """Say what went wrong, once where it is the same for several vaults."""
     for error in {str(plain(missing.error)): missing.error for missing in unread}.values():
-        session.terminal.problem(error, exit_of(error))
+        session.terminal.problem(await explained(error, session.azure), exit_of(error))
 
 
 async def inventory(

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def run() -> int:
     """Run as the installed command."""
+    from cli.log_lines import OwnWords
+
     logging.basicConfig(level=logging.WARNING, format="rekey: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OwnWords())
     # What an SDK warns of comes again as an error.
     logging.getLogger("azure").setLevel(logging.CRITICAL)
     return main(sys.argv[1:], os.environ)

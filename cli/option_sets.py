@@ -9,6 +9,10 @@ from cli.readers import line, moment, operation, version, whole
 from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
 
 NAMED = "VAULT/NAME"
+FORCED = {
+    "rotate": "although it is not due",
+    "retire": "although an app still uses an older version",
+}
 DRY_RUN = "say what would happen, changing nothing"
 
 
@@ -104,8 +108,9 @@ def act(command: ArgumentParser, verb: str) -> None:
     if verb == "restore":
         help_text = "the version to go back to: typed again, the command does nothing"
         command.add_argument("--to", type=version, metavar="VERSION", help=help_text)
+    if verb in FORCED:
+        command.add_argument("--force", action="store_true", help=FORCED[verb])
     if verb == "rotate":
-        command.add_argument("--force", action="store_true", help="although it is not due")
         help_text = "cut the old credential off, without an overlap"
         command.add_argument("--compromised", action="store_true", help=help_text)
     reasoned(command).add_argument("--dry-run", action="store_true", help=DRY_RUN)

@@ -9,9 +9,10 @@ import asyncio
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import settings_file
 from cli.codes import Exit, exit_of
@@ -19,10 +20,14 @@ from cli.gathering import NothingRead
 from cli.names import Names
 from cli.query import compiled
 from cli.session import Parts, opened, signed_in
+from cli.signed_in import explained
 from cli.terminal import Terminal
 from cli.watching import watch
 from cloud.settings import Settings
 from engine.errors import RekeyError
+
+if TYPE_CHECKING:
+    from cloud.azure import Azure
 
 
 def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = None) -> int:
@@ -67,7 +72,7 @@ async def _before(
     function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal
 ) -> int:
     """Run a command that comes before there is an app, and so before there are settings."""
-    async with signed_in(values, parts) as azure:
+    async with signed_in(values, parts) as azure, _told(azure):
         code: int = await function(azure, terminal, parts.person, args)
         return code
 
@@ -80,8 +85,20 @@ async def _run(
     terminal: Terminal,
     names: Names | None,
 ) -> int:
-    async with opened(Settings.read(values), parts, terminal, names) as session:
+    async with (
+        opened(Settings.read(values), parts, terminal, names) as session,
+        _told(session.azure),
+    ):
         if args.watch is None:
             code: int = await function(session, args)
             return code
         return await watch(session, args.watch, lambda framed: function(framed, args))
+
+
+@asynccontextmanager
+async def _told(azure: Azure) -> AsyncIterator[None]:
+    """Say with an error who is signed in where."""
+    try:
+        yield
+    except RekeyError as error:
+        raise await explained(error, azure) from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.access import Caller, Role
 from cli import naming
+from cli.signed_in import name_of
 from cli.terminal import Terminal
 from cloud.policy_store import PolicyStore
 from cloud.rest.graph import Graph
@@ -34,8 +35,6 @@ SLOW = 60
 """Seconds that `az` or azd may take for a token: azure-identity waits ten, which can be too few."""
 AT_ONCE = 8
 """How many vaults or secrets a run looks at at a time."""
-NAMES = ("upn", "preferred_username", "unique_name", "app_displayname", "appid")
-"""What a token calls its holder, the most readable first."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,9 @@ class Session:
     async def caller(self) -> Caller:
         """Say who is signed in, for the record; what that person may do, Azure decides."""
         claims = await Graph(self.azure).claims("Microsoft Entra")
-        name = next((str(claims[claim]) for claim in NAMES if claims.get(claim)), "somebody")
-        return Caller(f"{name}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN)
+        return Caller(
+            f"{name_of(claims)}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN
+        )
 
     def secret(self, text: str) -> SecretRef:
         """Read what names a secret; raises NotFound where no vault of ours is meant."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
-from cli.plain import plain
+from cli.plain import advice, plain
 from cli.query import Query, as_csv, as_tsv, cell
 from cli.query import rows as table_of
 from cli.tables import aligned, paint
@@ -65,6 +65,7 @@ class Terminal:
         if self.is_for_people:
             return False
         self.progress("")
+        result = _in_our_words(result)
         if self.query:
             self._write(self.query(result))
         else:
@@ -114,7 +115,7 @@ class Terminal:
         """Write what has a value, one to a line."""
         shown = {
             name.replace("_", " "): value
-            for name, value in data.items()
+            for name, value in _in_our_words(data).items()
             if value not in (None, "", [])
         }
         width = max(map(len, shown), default=0)
@@ -170,6 +171,18 @@ class Terminal:
         if not (style and text and self.watched) or self.plain:
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def _in_our_words(data: Any) -> Any:
+    """Return a result whose fixes say what to type: the app's own say what to send."""
+    if isinstance(data, Mapping):
+        return {
+            name: advice(value)
+            if name.strip() == "fix" and isinstance(value, str)
+            else _in_our_words(value)
+            for name, value in data.items()
+        }
+    return [_in_our_words(part) for part in data] if isinstance(data, list) else data
 
 
 def _has_parts(value: Any) -> bool:

@@ -45,6 +45,19 @@ CONTENT_TYPE = "application/yaml"
 BY, WHY = PUSHED_BY, PUSHED_WHY
 
 
+class Ungoverned(TransientError):  # noqa: N818 - the name says what is the case
+    """No valid version of the policy is known, so nothing is rotated; `cause` says why."""
+
+    def __init__(self, cause: RekeyError, where: str) -> None:
+        self.cause = cause
+        super().__init__(
+            f"no valid version of the policy is available, so nothing is rotated: {cause.what}",
+            where=where,
+            fix=cause.fix,
+            retry_after=FRESH_SECONDS,
+        )
+
+
 class Versions(Protocol):
     """The part of engine.ports.Vaults that is needed here, and the listing of versions."""
 
@@ -198,7 +211,7 @@ class PolicyStore:
             self._report("unreadable", error)
             if self._held:
                 return self._held
-            raise self._none(error) from None
+            raise Ungoverned(error, str(self.ref)) from None
         if self._held and secret.version == self._held.version:
             self._report("ok")
             return self._held
@@ -233,15 +246,7 @@ class PolicyStore:
                     return self._adopt(document, secret)
         except RekeyError as error:
             problem = error
-        raise self._none(problem) from None
-
-    def _none(self, problem: RekeyError) -> TransientError:
-        return TransientError(
-            f"no valid version of the policy is available, so nothing is rotated: {problem.what}",
-            where=str(self.ref),
-            fix=problem.fix,
-            retry_after=FRESH_SECONDS,
-        )
+        raise Ungoverned(problem, str(self.ref)) from None
 
     def _adopt(self, document: Document, secret: SecretVersion) -> _Held:
         old = self._held.version if self._held else None

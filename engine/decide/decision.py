@@ -189,7 +189,7 @@ def _decide(  # noqa: PLR0911 - a table
     if item.action == "retire":
         return Skip(
             "nothing is to be retired yet",
-            "send compromised with rotate to cut a credential off now",
+            "only if the current one has leaked, send compromised with rotate",
         )
     if item.compromised:
         if pending:
@@ -224,7 +224,7 @@ def _rotate_when_due(
         return Wait(
             pending.at,
             f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
-            "wait, or send compromised to cut the old credential off now",
+            "wait; only if it has leaked, send compromised with rotate",
         )
     # A follow-up finishes what began inside the window: the source may already have changed.
     bound = managed.window if not (item.force or item.follow_up) else None

@@ -46,6 +46,14 @@ def test_a_rotation_is_asked_for_under_the_operators_name_and_with_the_reason() 
     )
 
 
+def test_force_of_a_retirement_reaches_the_app_which_says_where_it_overrules_nothing() -> None:
+    desk = a_desk()
+    ran = desk.run("retire", f"prod/{NAME}", "--force")
+    assert ran.code == 5
+    assert "force overrules an app that uses an older version, and none does" in ran.err
+    assert "rekey rotate with --compromised" in ran.err
+
+
 def test_force_and_compromised_are_passed_on() -> None:
     desk = a_desk(days_left=80)
     assert desk.run("rotate", f"prod/{NAME}", "--force").code == 0
@@ -240,4 +248,4 @@ def test_where_the_queue_refuses_the_role_is_named() -> None:
     )
     ran = desk.run("rotate", f"prod/{NAME}")
     assert ran.code == 4
-    assert "Storage Queue Data Contributor" in ran.err
+    assert "Storage Queue Data Message Sender" in ran.err

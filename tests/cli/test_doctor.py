@@ -144,7 +144,7 @@ def test_a_vault_that_cannot_be_listed_is_found() -> None:
     )
     desk.world.faults.append(Fault(lambda request: request.path == "/secrets", refusal, 9))
     (finding,) = findings(desk)
-    assert "Key Vault Secrets Officer" in finding
+    assert "Key Vault Reader" in finding
 
 
 def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_a_queue_that_cannot_be_read_is_found() -> None:
     refusal = json_response(403, {}, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
     desk.world.faults.append(Fault(lambda request: request.path == "/rotations", refusal, 1))
     (finding,) = findings(desk)
-    assert "Storage Queue Data Contributor" in finding
+    assert "Storage Queue Data Reader" in finding
 
 
 def test_a_policy_that_is_not_there_is_found_and_nothing_is_judged_without_it() -> None:

@@ -114,8 +114,8 @@ LATE = "see that sweeps run"
         (80 * DAY, DAY, pending(SECOND - DAY), "due", ""),
         (80 * DAY, DAY, pending(-DAY), "overdue", LATE),
         # What is held up is overdue only once it has expired.
-        (SECOND, DAY, pending(DAY), "due", "wait, or send compromised"),
-        (timedelta(), DAY, pending(DAY), "overdue", "wait, or send compromised"),
+        (SECOND, DAY, pending(DAY), "due", "wait; only if it has leaked"),
+        (timedelta(), DAY, pending(DAY), "overdue", "wait; only if it has leaked"),
     ],
 )
 def test_what_is_due_is_overdue_when_it_should_have_been_done(
