@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol, runtime_checkable
@@ -123,11 +123,17 @@ def _answer(
 
 
 def _effect(effect: Effect) -> views.Effect:
-    changed = []
-    for change in effect.changed:
-        ref = SecretRef.parse(str(change["secret"]))
-        changed.append({**change, "vault": ref.vault_name, "secret": ref.name})
-    return views.view(views.Effect, {**asdict(effect), "changed": changed})
+    named = {"changed": _named(effect.changed), "moved": _named(effect.moved)}
+    return views.view(views.Effect, {**asdict(effect), **named})
+
+
+def _named(changes: Sequence[Mapping[str, str | None]]) -> list[dict[str, str | None]]:
+    """Name each secret as a path does."""
+    refs = [SecretRef.parse(str(change["secret"])) for change in changes]
+    return [
+        {**change, "vault": ref.vault_name, "secret": ref.name}
+        for change, ref in zip(changes, refs, strict=True)
+    ]
 
 
 def _documents(policies: Policies) -> Documents:

@@ -228,12 +228,40 @@ class Change(View, frozen=True, kw_only=True):
     reason: str
 
 
+class Moved(View, frozen=True, kw_only=True):
+    """A secret that would fall due at another time; null where nothing would rotate it."""
+
+    vault: str
+    secret: str
+    from_: Time | None = msgspec.field(name="from")
+    to: Time | None
+
+
+class DueCounts(View, frozen=True, kw_only=True):
+    """How many secrets fall due so soon."""
+
+    now: Count | None
+    then: Count
+
+
+class Often(View, frozen=True, kw_only=True):
+    """A rule that makes secrets rotate every week or more often; empty for defaults and tags."""
+
+    rule: str
+    days: float
+    secrets: Count
+
+
 class Effect(View, frozen=True, kw_only=True):
     """What a policy would do to all secrets."""
 
     now: Counts | None
     then: Counts
     changed: list[Change]
+    moved: list[Moved]
+    due: dict[str, DueCounts]
+    unmatched: list[str]
+    often: list[Often]
 
 
 class Policy(View, frozen=True, kw_only=True):

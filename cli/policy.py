@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import sys
 from argparse import Namespace
-from dataclasses import asdict
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from api.answers import BadRequest
 from cli.codes import Exit
 from cli.plain import plain
+from cli.policy_effect import data_of, show_effect
+from cli.policy_lag import taken_up_by
 from cli.session import Session
-from cli.terminal import COLOURS, Terminal, iso, moment, printable
+from cli.terminal import COLOURS, iso, moment, printable
 from cloud.policy_store import BY, WHY, PolicyStore
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.policy.change import Effect
@@ -67,7 +70,7 @@ async def diff(session: Session, args: Namespace) -> int:
     effect = (
         await store.consider(new, await _newest_version(store)) if lines and not problems else None
     )
-    result = {"diff": lines, "problems": problems, "effect": asdict(effect) if effect else None}
+    result = {"diff": lines, "problems": problems, "effect": data_of(effect)}
     if session.terminal.data(result, "diff"):
         return Exit.FOUND if lines else Exit.FINE
     for line in lines:
@@ -76,7 +79,7 @@ async def diff(session: Session, args: Namespace) -> int:
         session.terminal.line(f"cannot be followed: {problem}", "31")
     if effect:
         session.terminal.line()
-        show_effect(session.terminal, effect)
+        show_effect(session.terminal, effect, session.now())
     return Exit.FOUND if lines else Exit.FINE
 
 
@@ -125,16 +128,25 @@ async def _push(session: Session, text: str, args: Namespace) -> int:
     replaced = await _newest_version(store)
     effect = await _effect(session, text, replaced, args)
     result: dict[str, Any] = {"status": "would be pushed", "version": None}
+    result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
     if not args.dry_run:
         written = await store.push(text, by=str(caller), why=args.reason, replacing=replaced)
-        result = {"status": "pushed", "version": written.version}
-    result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
-    if not session.terminal.data({**result, "effect": asdict(effect) if effect else None}):
-        session.terminal.fields(result)
-        if effect:
-            session.terminal.line()
-            show_effect(session.terminal, effect)
+        until = iso(taken_up_by(written))
+        result |= {"status": "pushed", "version": written.version, "app_follows_it_by": until}
+    if not session.terminal.data({**result, "effect": data_of(effect)}):
+        _show_pushed(session, result, effect)
     return Exit.FINE
+
+
+def _show_pushed(session: Session, result: Mapping[str, Any], effect: Effect | None) -> None:
+    until = result.get("app_follows_it_by")
+    by = {"app_follows_it_by": moment(datetime.fromisoformat(until))} if until else {}
+    session.terminal.fields({**result, **by})
+    if until:
+        session.terminal.line("until then the app may still follow the version that it replaces")
+    if effect:
+        session.terminal.line()
+        show_effect(session.terminal, effect, session.now())
 
 
 async def _effect(
@@ -155,23 +167,6 @@ async def _effect(
 
 async def _newest_version(store: PolicyStore) -> str | None:
     return next((version.version for version in await store.history()), None)
-
-
-def show_effect(terminal: Terminal, effect: Effect) -> None:
-    """Show how many secrets are in which state now and then, and those whose state changes."""
-    states = list(dict.fromkeys((*(effect.now or {}), *effect.then)))
-    now = effect.now if effect.now is not None else {}
-    unknown = "unknown" if effect.now is None else "0"
-    rows = [
-        (state, str(now.get(state, unknown)), str(effect.then.get(state, 0))) for state in states
-    ]
-    terminal.table(("secrets", "now", "then"), rows)
-    for change in effect.changed:
-        terminal.line(f"{change['secret']}: {change['from'] or 'unknown'} -> {change['to']}")
-        if change["reason"]:
-            terminal.line(f"  {change['reason']}")
-    if not effect.changed:
-        terminal.line("no secret begins or ceases to be rotated")
 
 
 def _refuse_foreign(store: PolicyStore, text: str) -> None:

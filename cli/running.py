@@ -18,6 +18,7 @@ from cli import settings_file
 from cli.codes import Exit, exit_of
 from cli.gathering import NothingRead
 from cli.names import Names
+from cli.policy_lag import tell_lag
 from cli.query import compiled
 from cli.session import Parts, opened, signed_in
 from cli.signed_in import explained
@@ -91,6 +92,7 @@ async def _run(
     ):
         if args.watch is None:
             code: int = await function(session, args)
+            tell_lag(session)
             return code
         return await watch(session, args.watch, lambda framed: function(framed, args))
 

@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -84,10 +84,11 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A policy and the version of its document."""
+    """A policy and its document."""
 
     policy: Policy
-    version: str | None
+    document: SecretVersion
+    """The version, without its text."""
 
 
 class PolicyStore:
@@ -123,6 +124,11 @@ class PolicyStore:
             if self._held:
                 return self._held.policy
             raise self._failure.with_traceback(None)
+
+    @property
+    def followed(self) -> SecretVersion | None:
+        """The version of the document that this process follows, without its text."""
+        return self._held.document if self._held else None
 
     def check(self, text: str) -> tuple[Document | None, tuple[str, ...]]:
         """Return the document that a text holds, or None and every problem if it is invalid."""
@@ -212,7 +218,7 @@ class PolicyStore:
             if self._held:
                 return self._held
             raise Ungoverned(error, str(self.ref)) from None
-        if self._held and secret.version == self._held.version:
+        if self._held and secret.version == self._held.document.version:
             self._report("ok")
             return self._held
         document, problems = self.check(text)
@@ -249,7 +255,7 @@ class PolicyStore:
         raise Ungoverned(problem, str(self.ref)) from None
 
     def _adopt(self, document: Document, secret: SecretVersion) -> _Held:
-        old = self._held.version if self._held else None
+        old = self._held.document.version if self._held else None
         record: Mapping[str, str | None] = {
             "result": "policy adopted",
             "vault": self.ref.vault,
@@ -260,7 +266,7 @@ class PolicyStore:
             "reason": secret.tags.get(WHY),
         }
         audit.info("%s", json.dumps(record))
-        return _Held(self._deployed.under(document), secret.version)
+        return _Held(self._deployed.under(document), replace(secret, value=None))
 
     def _report(self, state: str, problem: RekeyError | None = None) -> None:
         self._states.add(1, {"state": state})

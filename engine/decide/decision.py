@@ -295,6 +295,18 @@ def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | 
     return None
 
 
+def why_due(secret: SecretVersion, managed: Managed) -> str:
+    """Return since when a secret is due, and which setting makes it so."""
+    due, before = due_at(secret, managed), _before(secret, managed)
+    since = f"due since {due:%Y-%m-%d %H:%M}Z"
+    if secret.expires is None:
+        return f"{since}: it has no expiry"
+    if due == secret.expires - before:
+        days = f"{before / timedelta(days=1):.3g}"
+        return f"{since}, {days} days before it expires (RotateBeforeDays)"
+    return f"{since}, {managed.validity.days} days after it was written (ValidityPeriodDays)"
+
+
 def _before(secret: SecretVersion, managed: Managed) -> timedelta:
     """Return RotateBeforeDays, at most half of a life that the source itself cut short.
 

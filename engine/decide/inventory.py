@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.decide.decision import Decision, Kinds, Park, Retire, Rotate, Wait, decide, due_at
+from engine.decide.decision import (
+    Decision,
+    Kinds,
+    Park,
+    Retire,
+    Rotate,
+    Wait,
+    decide,
+    due_at,
+    why_due,
+)
 from engine.decide.ledger import believed
 from engine.model import manual
 from engine.model.entry import Entry, State
@@ -91,6 +101,8 @@ def _as_decided(
         case Rotate(_, reason) | Retire(_, _, reason):
             since = decision.pending.at if isinstance(decision, Retire) else due
             late = expired or (since is not None and since + GRACE <= now)
+            if isinstance(decision, Rotate) and not expired:
+                reason = why_due(secret, decision.managed)
             return Entry(
                 secret, "overdue" if late else "due", reason, LATE if late else "", managed, due
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.decide.decision import Kinds
@@ -14,6 +14,7 @@ from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
 from engine.model.tags import RETIRE
+from engine.policy.schedule import AHEAD, Often, Schedule
 from engine.secret import SecretVersion
 
 MOST_NAMED = 50
@@ -45,6 +46,17 @@ class Effect:
     then: Mapping[str, int]
     changed: Sequence[Mapping[str, str | None]]
     """`secret`, `from`, `to` and `reason` of the first MOST_NAMED secrets that change."""
+    moved: Sequence[Mapping[str, str | None]] = ()
+    """`secret`, and when it falls due now (`from`) and then (`to`), the earliest first.
+
+    An ISO time, or None where nothing rotates it. Secrets that fall due as before are left out.
+    """
+    due: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """How many fall due within 7 and within 30 days, `now` and `then`."""
+    unmatched: Sequence[str] = ()
+    """Rules that decide about no secret."""
+    often: Sequence[Often] = ()
+    """What makes secrets rotate every week, or more often."""
 
 
 async def effect(
@@ -55,18 +67,68 @@ async def effect(
     moment: datetime,
 ) -> Effect:
     """Judge every secret under the present policy, and under the proposed one."""
-    before: Counter[str] = Counter()
-    after: Counter[str] = Counter()
-    changed: list[dict[str, str | None]] = []
+    comparison = _Comparison(Schedule(now, moment) if now else None, Schedule(then, moment), kinds)
     async for secret in secrets:
-        old = _judged(entry(secret, now, kinds, moment))[0] if now else None
-        new, reason = _judged(entry(secret, then, kinds, moment))
-        before.update([old] if old else [])
-        after[new] += 1
+        comparison.take(secret)
+    return comparison.effect()
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """The present policy, None if no valid one exists, beside the proposed one."""
+
+    present: Schedule | None
+    proposed: Schedule
+    kinds: Kinds
+    before: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
+    changed: list[dict[str, str | None]] = field(default_factory=list)
+    moved: list[dict[str, str | None]] = field(default_factory=list)
+
+    def take(self, secret: SecretVersion) -> None:
+        """Judge one secret under both."""
+        old, due = None, None
+        if self.present:
+            current = self._entry(secret, self.present)
+            old, due = _judged(current)[0], self.present.take(current)
+            self.before[old] += 1
+        proposed = self._entry(secret, self.proposed)
+        new, reason = _judged(proposed)
+        self.after[new] += 1
         if old != new and (old or new in STOPPED):
-            changed.append({"secret": str(secret.ref), "from": old, "to": new, "reason": reason})
-    changed.sort(key=lambda change: change["to"] not in STOPPED)
-    return Effect(dict(before) if now else None, dict(after), changed[:MOST_NAMED])
+            change = {"secret": str(secret.ref), "from": old, "to": new, "reason": reason}
+            self.changed.append(change)
+        falls = self.proposed.take(proposed)
+        if self.present and due != falls:
+            self.moved.append({"secret": str(secret.ref), "from": _iso(due), "to": _iso(falls)})
+
+    def _entry(self, secret: SecretVersion, under: Schedule) -> Entry:
+        return entry(secret, under.policy, self.kinds, under.now)
+
+    def effect(self) -> Effect:
+        """Return all of it, what matters most first."""
+        self.changed.sort(key=lambda change: change["to"] not in STOPPED)
+        self.moved.sort(key=lambda move: (move["to"] is None, move["to"] or "", move["secret"]))
+        due = {
+            str(days): {
+                "now": self.present.due[days] if self.present else None,
+                "then": self.proposed.due[days],
+            }
+            for days in AHEAD
+        }
+        return Effect(
+            dict(self.before) if self.present else None,
+            dict(self.after),
+            self.changed[:MOST_NAMED],
+            self.moved,
+            due,
+            self.proposed.unmatched(),
+            self.proposed.often(),
+        )
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None
 
 
 def _judged(current: Entry) -> tuple[str, str]:

@@ -6,17 +6,17 @@ It also never shows what is none.
 from __future__ import annotations
 
 import io
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from cloud.policy_store import BY, WHY
+from cloud.policy_store import BY, FRESH_SECONDS, WHY
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
 from tests.shared.policies import EMPTY, OWN, example
-from tests.shared.scene import state
+from tests.shared.scene import NAME, state
 
 NEW = f"{EMPTY}defaults: {{owner: team-b}}\n"
 BROKEN = f"{EMPTY}defalts: {{}}\nrules: [{{match: {{secret: 'a b'}}}}]\n"
@@ -276,3 +276,48 @@ def test_a_vault_that_cannot_be_listed_hides_the_effect_of_a_push_and_does_not_p
     ran = desk.run("policy", "push", str(file), "--reason", "x")
     assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
     assert "its effect is not known: listing was answered 503 Busy" in ran.err
+
+
+OFTENER = f"{EMPTY}rules: [{{match: {{secret: '{NAME}'}}, validityPeriodDays: 30}}, "
+OFTENER += "{match: {secret: 'sql-*'}, owner: b}]\n"
+
+
+def test_a_change_shows_before_anything_is_written_which_dates_it_moves(
+    desk: Desk, file: Path
+) -> None:
+    """Good for 80 days more, it is due in 50; under the rule half a life after it was written."""
+    desk.secret(NAME, desk.account("appdata"), days_left=80)
+    file.write_text(OFTENER)
+    ran = desk.run("policy", "push", str(file), "--reason", "audit", "--dry-run")
+    assert ran.code == 0
+    (line,) = [line for line in ran.out.splitlines() if line.startswith(f"prod/{NAME}")]
+    assert "(in 50 d)" in line
+    assert "(in 30 d)" in line or "(in 29 d)" in line
+    assert "due within 30 days  0    1" in ran.out
+    assert "rule sql-*: it decides about no secret" in ran.out
+
+
+def test_a_rule_that_makes_a_secret_rotate_every_week_is_told_before_it_does(
+    desk: Desk, file: Path
+) -> None:
+    desk.secret(NAME, desk.account("appdata"), days_left=80)
+    file.write_text(OFTENER.replace("Days: 30", "Days: 37, rotateBeforeDays: 30"))
+    ran = desk.run("policy", "diff", str(file))
+    assert f"rule {NAME}: ValidityPeriodDays less RotateBeforeDays makes each of 1" in ran.out
+    assert "rotate every 7 days" in ran.out
+    effect = desk.run("policy", "diff", str(file), "--json").json["effect"]
+    assert effect["often"] == [{"rule": NAME, "days": 7.0, "secrets": 1}]
+
+
+def test_what_is_judged_by_a_document_that_the_app_may_not_follow_yet_says_so(
+    desk: Desk, file: Path
+) -> None:
+    pushed = desk.run("policy", "push", str(file), "--reason", "owner", "--json").json
+    until = desk.clock.now() + timedelta(seconds=FRESH_SECONDS)
+    assert datetime.fromisoformat(pushed["app_follows_it_by"]) == until.replace(microsecond=0)
+    told = desk.run("status").err
+    assert f"by version {pushed['version']} of the policy document, written " in told
+    assert f"by {ADA}" in told
+    assert f"until {until:%Y-%m-%d %H:%M}Z the app may still follow the version before" in told
+    desk.clock.advance(FRESH_SECONDS)
+    assert desk.run("status").err == ""

@@ -93,7 +93,7 @@ def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_
     assert ran.code == 4
     assert "prod/well" in ran.out
     assert "broken.vault.azure.net" in ran.err
-    assert "Fix: have the role Key Vault Secrets Officer" in ran.err
+    assert "Fix: have the role Key Vault Reader" in ran.err
     assert "vaults that could not be read: 1" in ran.out
 
 

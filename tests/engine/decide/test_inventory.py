@@ -126,6 +126,27 @@ def test_what_is_due_is_overdue_when_it_should_have_been_done(
     assert shown.reason
 
 
+@pytest.mark.parametrize(
+    ("left", "age", "changes", "reason"),
+    [
+        (29 * DAY, DAY, {}, f"{NOW - DAY:%Y-%m-%d %H:%M}Z, 30 days before it expires (RotateB"),
+        (
+            80 * DAY,
+            40 * DAY,
+            {"ValidityPeriodDays": "30", "RotateBeforeDays": "5"},
+            f"{NOW - 10 * DAY:%Y-%m-%d %H:%M}Z, 30 days after it was written (ValidityP",
+        ),
+        (None, 3 * DAY, {}, f"{NOW - 3 * DAY:%Y-%m-%d %H:%M}Z: it has no expiry"),
+    ],
+)
+def test_what_is_overdue_says_since_when_and_by_which_setting_not_when_it_expires(
+    left: timedelta | None, age: timedelta, changes: dict[str, str | None], reason: str
+) -> None:
+    shown = entry(version(left=left, age=age, changes=changes), POLICY, KINDS, NOW)
+    assert shown.state == "overdue"
+    assert shown.reason.startswith(f"due since {reason}")
+
+
 @pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])
 def test_a_marked_secret_shows_since_when_and_why(state: str, *, drifted: bool) -> None:
     marked = parked(version(), "no role", NOW - DAY, drifted=drifted)

@@ -51,7 +51,56 @@ async def test_every_secret_is_counted_under_both_policies_and_those_that_change
 
 async def test_a_secret_that_goes_on_as_before_is_not_named() -> None:
     shown = await judged(named("app-1"), named("x", {"ProviderAddress": None}))
-    assert shown == Effect({"ok": 1, "unmanaged": 1}, {"ok": 1, "unmanaged": 1}, [])
+    counts = {"ok": 1, "unmanaged": 1}
+    none_due = {"now": 0, "then": 0}
+    assert shown == Effect(counts, counts, [], [], {"7": none_due, "30": none_due}, [], [])
+
+
+OFTENER = "rules: [{match: {secret: 'app-*'}, validityPeriodDays: 30, rotateBeforeDays: 10}]\n"
+
+
+async def test_a_secret_that_falls_due_at_another_time_is_named_with_both() -> None:
+    """It was written ten days ago and is good for 80 more: due in 50, under the rule in 10."""
+    secret = replace(named("app-1"), created=NOW - 10 * DAY)
+    shown = await judged(secret, named("db"), then=policy(OFTENER))
+    due = {"from": (NOW + 50 * DAY).isoformat(), "to": (NOW + 20 * DAY).isoformat()}
+    assert shown.moved == [{"secret": f"{VAULT}/secrets/app-1", **due}]
+    assert shown.due == {"7": {"now": 0, "then": 0}, "30": {"now": 0, "then": 1}}
+    assert shown.changed == []
+
+
+async def test_what_would_no_longer_fall_due_is_named_after_all_that_will() -> None:
+    text = OFTENER.replace("app-*", "app-1") + "".join(BY_HAND.splitlines(keepends=True)[1:])
+    shown = await judged(named("app-1"), named("app-2"), then=policy(text))
+    assert [move["to"] is None for move in shown.moved] == [False]
+    gone = await judged(named("app-2"), then=policy(NARROWED))
+    assert [(move["from"] is None, move["to"]) for move in gone.moved] == [(False, None)]
+
+
+async def test_without_a_policy_now_no_secret_is_said_to_move() -> None:
+    shown = await judged(named("app-1"), now=None, then=policy(OFTENER))
+    assert (list(shown.moved), shown.due["30"]) == ([], {"now": None, "then": 1})
+
+
+async def test_a_rule_that_decides_about_no_secret_is_named_one_behind_another_too() -> None:
+    rules = "rules: [{match: {secret: 'app-*'}, owner: a}, {match: {secret: '*-1'}, owner: b},"
+    rules += f" {{match: {{vault: '{VAULT}', secret: 'sql-*'}}, owner: c}}]\n"
+    shown = await judged(named("app-1"), then=policy(rules))
+    assert shown.unmatched == ["*-1", "prod/sql-*"]
+
+
+@pytest.mark.parametrize(
+    ("validity", "before", "days"), [(37, 30, 7.0), (38, 30, None), (10, 8, 5.0), (4, 2, 2.0)]
+)
+async def test_a_rule_that_makes_a_secret_rotate_every_week_is_named(
+    validity: int, before: int, days: float | None
+) -> None:
+    """A rotation waits for the overlap, which is half of a short life."""
+    text = OFTENER.replace("Days: 10", f"Days: {before}").replace(
+        "Days: 30", f"Days: {validity}", 1
+    )
+    shown = await judged(named("app-1"), named("app-2"), named("db"), then=policy(text))
+    assert shown.often == ([{"rule": "app-*", "days": days, "secrets": 2}] if days else [])
 
 
 @pytest.mark.parametrize(
