@@ -21,6 +21,7 @@ from cli.codes import Exit
 from cli.naming import expected, request_for
 from cli.session import Session
 from cli.terminal import moment
+from cli.truth import truth
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
@@ -67,7 +68,15 @@ async def act(session: Session, args: Namespace) -> int:
     if args.wait is None:
         return show(session, accepted, _follow(request, accepted))
     session.terminal.progress(f"operation {accepted.body['operation']} is queued")
-    return show(session, await follow(engine, _operation(engine, request, accepted), args.wait))
+    return await ended(session, _operation(engine, request, accepted), args.wait)
+
+
+async def ended(session: Session, operation: Operation, seconds: int) -> int:
+    """Follow an operation, and show how it ended and what is true now."""
+    answer = await follow(await session.ready(), operation, seconds)
+    body = {} if isinstance(answer.body, str) else answer.body
+    now = await truth(session, operation.ref, body, leaked=operation.compromised)
+    return show(session, replace(answer, body={**body, "now": now}) if now else answer)
 
 
 async def _unnamed(engine: Engine, request: Request, caller: Caller) -> Conflict:

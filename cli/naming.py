@@ -5,6 +5,7 @@ By name, by URL, and what was perhaps meant where there is none.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from api.requests import Request
 from engine.errors import NotFound, RekeyError
 from engine.model.policy import Policy
+from engine.ports import Vaults
 from engine.rotate.engine import Engine
 from engine.secret import URL, SecretRef
 
@@ -61,11 +63,39 @@ def _parts(policy: Policy, text: str) -> tuple[str, str]:
         return short_name(vault(policy, place)), name
     served = [SecretRef(url, "").vault_name for url in policy.scopes]
     if len(served) > 1:
-        raise NotFound(
-            f"{text[:127]!r} names no vault",
-            fix=f"write VAULT/NAME, such as {served[0]}/{text[:127]}: {_some(served)}",
-        )
+        raise NotFound(f"{text[:127]!r} names no vault", fix=_written(policy, text))
     return served[0], text
+
+
+def is_bare(policy: Policy, text: str) -> bool:
+    """Return whether this is a name alone, where several vaults are served."""
+    return len(policy.scopes) > 1 and "/" not in text
+
+
+async def placed(vaults: Vaults, policy: Policy, name: str) -> str:
+    """Return VAULT/NAME for a name that one vault alone has; NotFound where none or several do."""
+    refs = [SecretRef(url, name) for url in policy.scopes]
+    held = await asyncio.gather(*(_holds(vaults, ref) for ref in refs))
+    places = [
+        f"{ref.vault_name}/{name}" for ref, is_there in zip(refs, held, strict=True) if is_there
+    ]
+    if len(places) == 1:
+        return places[0]
+    if places:
+        raise NotFound(f"several vaults have a secret {name}", fix=f"write {' or '.join(places)}")
+    what = f"no vault has a secret {name[:127]!r}"
+    raise NotFound(what, fix=f"{_written(policy, name)}; rekey status shows all")
+
+
+async def _holds(vaults: Vaults, ref: SecretRef) -> bool:
+    async for _version in vaults.versions(ref):
+        return True
+    return False
+
+
+def _written(policy: Policy, name: str) -> str:
+    served = [SecretRef(url, "").vault_name for url in policy.scopes]
+    return f"write VAULT/NAME, such as {served[0]}/{name[:127]}: {_some(served)}"
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from cli.parsing import Parser
-from cli.readers import line, moment, operation, version, whole
+from cli.readers import line, moment, operation, state, version, whole
 from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
 
 NAMED = "VAULT/NAME"
@@ -37,7 +37,7 @@ def secret(command: ArgumentParser) -> ArgumentParser:
     command.add_argument(
         "secret",
         metavar=NAMED,
-        help="or the URL of the secret; NAME alone where one vault is served",
+        help="or the URL of the secret; NAME alone where one vault alone has it",
     )
     return command
 
@@ -85,7 +85,13 @@ def waiting(command: ArgumentParser) -> None:
 def status(command: ArgumentParser) -> None:
     """Let some secrets be chosen."""
     watched(vault(command)).add_argument(
-        "--state", choices=(*STATES, ATTENTION), help="only those in this state"
+        "--state", type=state, choices=(*STATES, ATTENTION), help="only those in this state"
+    )
+    command.add_argument(
+        "--expires-within",
+        type=whole(0, 3650),
+        metavar="DAYS",
+        help="only what expires within so many days; 0 for what has expired",
     )
     command.add_argument(
         "--name", metavar="PATTERN", help="only names that match; * stands for anything"

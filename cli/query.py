@@ -9,13 +9,28 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from api.answers import BadRequest
 
-type Query = Callable[[Any], Any]
-
 FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What picks a part of a result."""
+
+    text: str
+    pick: Callable[[Any], Any]
+
+    def __call__(self, data: Any) -> Any:
+        """Return the part; None where there is none."""
+        return self.pick(data)
+
+    def __str__(self) -> str:
+        """Return it as it was typed."""
+        return f"--query {self.text}"
 
 
 def compiled(text: str | None) -> Query | None:
@@ -41,7 +56,7 @@ def compiled(text: str | None) -> Query | None:
                 f"--query does not fit the result: {problem}", fix="look at it with -o json"
             ) from None
 
-    return pick
+    return Query(text, pick)
 
 
 def rows(data: Any) -> tuple[list[str], list[list[Any]]]:

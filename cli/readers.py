@@ -62,6 +62,13 @@ def incident(text: str) -> str:
     return text
 
 
+def state(text: str) -> str:
+    """Read a state; expiry is none of them."""
+    if text.lower().startswith("expir"):
+        raise ArgumentTypeError(f"{text!r} is no state: --expires-within 0 lists what has expired")
+    return text
+
+
 def moment(text: str) -> str:
     """Read a time as answers write it, and return it in the form that the HTTP API takes."""
     try:

@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cli import settings_file
+from cli import naming, settings_file
 from cli.codes import Exit, exit_of
 from cli.gathering import NothingRead
 from cli.names import Names
 from cli.policy_lag import tell_lag
 from cli.query import compiled
-from cli.session import Parts, opened, signed_in
+from cli.session import Parts, Session, opened, signed_in
 from cli.signed_in import explained
 from cli.terminal import Terminal
 from cli.watching import watch
@@ -90,11 +90,19 @@ async def _run(
         opened(Settings.read(values), parts, terminal, names) as session,
         _told(session.azure),
     ):
+        await _place(session, args)
         if args.watch is None:
             code: int = await function(session, args)
             tell_lag(session)
             return code
         return await watch(session, args.watch, lambda framed: function(framed, args))
+
+
+async def _place(session: Session, args: Namespace) -> None:
+    """Find the vault of a secret that is named alone."""
+    name, policy = getattr(args, "secret", None), session.deployed
+    if isinstance(name, str) and naming.is_bare(policy, name):
+        args.secret = await naming.placed(session.service.engine.vaults, policy, name)
 
 
 @asynccontextmanager

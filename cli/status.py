@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
+from datetime import datetime, timedelta
 
 from api.listing import chosen, every, shown
 from api.requests import Request
@@ -20,10 +21,12 @@ async def status(session: Session, args: Namespace) -> int:
     query = {name: getattr(args, name) or "" for name in ("state", "rotator", "owner", "name")}
     selection = chosen(engine, Request("GET", "status", query=query))
     board, seen = Board(session.terminal, engine.clock), Counter[str]()
+    days = args.expires_within
+    until = None if days is None else session.now() + timedelta(days=days)
 
     def take(entry: Entry) -> None:
         seen["all"] += 1
-        if selection.lets_pass(entry):
+        if selection.lets_pass(entry) and _expires(entry, until):
             board.add(entry)
         board.answered(seen["all"])
 
@@ -33,6 +36,12 @@ async def status(session: Session, args: Namespace) -> int:
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)
+
+
+def _expires(entry: Entry, until: datetime | None) -> bool:
+    """Return whether a secret expires by then; every secret does where no time is asked for."""
+    expires = entry.secret.expires
+    return until is None or (expires is not None and expires <= until)
 
 
 def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:

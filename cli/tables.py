@@ -5,11 +5,14 @@ No word is ever broken.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 type Rows = Sequence[Sequence[str]]
 GAP = 2
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\dZ|in \d+ [dh]|\d+ [dh] ago")
+"""A cell that holds nothing but a time."""
 
 
 def aligned(heads: Sequence[str], rows: Rows, least: Sequence[int] = ()) -> list[str]:
@@ -119,6 +122,9 @@ def _widths(heads: Sequence[str], rows: Rows, least: Sequence[int]) -> list[int]
 
 
 def _longest_word(text: str) -> int:
+    """Return the length of what must stay on one line: a word, or a time."""
+    if TIME.fullmatch(text):
+        return len(text)
     return max(map(len, text.split()), default=0)
 
 

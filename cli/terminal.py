@@ -67,7 +67,10 @@ class Terminal:
         self.progress("")
         result = _in_our_words(result)
         if self.query:
-            self._write(self.query(result))
+            picked = self.query(result)
+            if picked is None and self.output != "json":
+                self.note(f"{self.query} found nothing, or null: the result has {_names(result)}")
+            self._write(picked)
         else:
             self._write(result[rows] if rows and self.output in ("tsv", "csv") else result)
         return True
@@ -171,6 +174,10 @@ class Terminal:
         if not (style and text and self.watched) or self.plain:
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def _names(result: Mapping[str, Any]) -> str:
+    return ", ".join(result)
 
 
 def _in_our_words(data: Any) -> Any:

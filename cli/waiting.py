@@ -9,9 +9,9 @@ from typing import Any
 
 from api import listing
 from api.answers import BadRequest
-from api.operations import Operation, follow
+from api.operations import Operation
 from api.requests import stamp
-from cli.acting import show
+from cli.acting import ended
 from cli.codes import Exit
 from cli.naming import expected, request_for
 from cli.session import Session
@@ -71,4 +71,4 @@ async def _operation(session: Session, args: Namespace) -> int:
     request = replace(request, path={**request.path, "operation": args.operation})
     session.terminal.progress(f"operation {args.operation} is followed")
     async with expected(engine, request.secret(session.deployed)):
-        return show(session, await follow(engine, Operation.of(engine, request), args.timeout))
+        return await ended(session, Operation.of(engine, request), args.timeout)

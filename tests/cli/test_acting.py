@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -16,6 +17,7 @@ from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
 from tests.shared.delivery import Delivery
 from tests.shared.scene import NAME, state
+from tests.shared.sql_rig import SQL_ACTIONS
 
 
 def a_desk(days_left: float = 10, **options: object) -> Desk:
@@ -249,3 +251,35 @@ def test_where_the_queue_refuses_the_role_is_named() -> None:
     ran = desk.run("rotate", f"prod/{NAME}")
     assert ran.code == 4
     assert "Storage Queue Data Message Sender" in ran.err
+
+
+def test_a_success_says_what_is_true_now() -> None:
+    """The new credential, and until when the old one works, or that it is refused."""
+    desk = a_desk()
+    work = app_at_work(desk)
+    ran = desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work)
+    until = desk.clock.now() + timedelta(days=7)
+    assert f"the vault holds key2, good until {desk.clock.now() + timedelta(days=90):%Y-%m-%d}" in (
+        ran.out
+    )
+    assert f"; key1 works until {until:%Y-%m-%d}" in ran.out
+    desk.clock.advance(8 * 86_400)
+    ran = desk.run("retire", f"prod/{NAME}", "--wait", while_waiting=work)
+    assert "; key1 is revoked, and the version that holds it is disabled" in ran.out
+    ran = desk.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=work)
+    assert "the vault holds key1," in ran.out
+    assert "; key2 is revoked, and the version that holds it is disabled" in ran.out
+    assert "now" not in desk.run("rotate", f"prod/{NAME}", "--dry-run", "--json").json
+
+
+def test_of_a_single_password_a_success_says_that_the_one_before_is_refused() -> None:
+    desk = Desk()
+    password = "F1rst-password-nobody-uses"
+    server = desk.world.sql.add_server("orders", "sqladmin", password)
+    desk.world.grant(desk.identity, SQL_ACTIONS, desk.group)
+    tags = {"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
+    expires = desk.clock.now() + timedelta(days=10)
+    desk.vault.put("sql", password, expires=expires, tags=tags)
+    ran = desk.run("rotate", "prod/sql", "--wait", while_waiting=app_at_work(desk))
+    assert "the vault holds sqladmin, good until" in ran.out
+    assert "; the password before it is refused" in ran.out

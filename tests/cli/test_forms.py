@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cli.board import HEADS, SPARE
 from cli.query import as_csv, as_tsv
 from cli.tables import aligned, fitted, narrowed
 from cli.terminal import Terminal
@@ -182,6 +183,21 @@ def test_widths_are_cut_where_there_is_most_to_cut() -> None:
     assert fitted(("a", "b"), [("xxxx", "one two three")], 10) is None
 
 
+def test_a_time_is_never_broken_beside_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each due cell took two lines where one secret had a long name."""
+    rows = [
+        ("ok", "prod/short", "storage-key", "team", "in 12 d", "2026-12-04 06:33Z"),
+        ("ok", f"prod/{'a-long-name' * 3}", "storage-key", "team", "in 80 d", "2027-01-17 06:33Z"),
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen()
+    Terminal(screen, Screen(), plain=True).table(HEADS, rows, SPARE)
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all("2026-12-04 06:33Z" in line or "12-04" not in line for line in lines)
+    assert "in 12 d" in lines[1]
+
+
 def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_shows_records() -> (
     None
 ):
@@ -208,3 +224,17 @@ def test_an_answer_shows_the_parts_of_its_lists_one_by_one() -> None:
         "  action  rotate",
         "  reason  x",
     ]
+
+
+@pytest.mark.parametrize("query", ["[].secret", "counts.expired", "secretes"])
+def test_a_query_that_finds_nothing_says_what_the_result_has(query: str) -> None:
+    """Az answers with lists, so [].name is what people write first."""
+    ran = Desk().run("status", "--query", query)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"--query {query} found nothing, or null" in ran.err
+    assert "the result has counts, secrets, unread" in ran.err
+
+
+def test_a_query_that_finds_an_empty_list_is_no_mistake() -> None:
+    ran = Desk().run("status", "--query", "secrets[?state=='parked'].secret", "-o", "tsv")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")

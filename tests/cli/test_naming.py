@@ -41,11 +41,30 @@ def test_a_secret_is_named_by_vault_and_name_by_url_or_by_name_alone_in_one_vaul
     assert a_desk().run("show", name, "--json").json["secret"] == "billing-storage"
 
 
-def test_a_forgotten_vault_is_answered_with_how_to_write_it() -> None:
+def test_a_name_that_one_of_several_vaults_has_names_its_vault() -> None:
     desk = a_desk()
-    ran = desk.run("rotate", "billing-storage", env=two(desk))
+    env = two(desk)
+    assert desk.run("show", "billing-storage", "--json", env=env).json["vault"] == "prod"
+    ran = desk.run("rotate", "billing-storage", "--force", "--dry-run", env=env)
+    assert (ran.code, "vault       prod" in ran.out) == (0, True)
+
+
+def test_a_name_that_several_vaults_have_is_answered_with_all_of_them() -> None:
+    desk = a_desk()
+    env = two(desk)
+    desk.world.vaults["stage"].put("billing-storage", "x")
+    ran = desk.run("rotate", "billing-storage", env=env)
+    assert (ran.code, ran.out) == (5, "")
+    assert "several vaults have a secret billing-storage" in ran.err
+    assert "Fix: write prod/billing-storage or stage/billing-storage" in ran.err
+
+
+def test_a_name_that_no_vault_has_is_answered_with_how_to_write_it() -> None:
+    desk = a_desk()
+    ran = desk.run("rotate", "biling", env=two(desk))
     assert ran.code == 5
-    assert "such as prod/billing-storage: prod, stage" in ran.err
+    assert "no vault has a secret 'biling'" in ran.err
+    assert "such as prod/biling: prod, stage" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -221,6 +222,14 @@ def test_the_page_takes_verdicts_and_times_as_programs_get_them_as_well() -> Non
     page = as_html([{**row, **times, "owner": None}], NOW, ["https://broken.vault.azure.net"])
     assert "Not compliant: 1" in page
     assert "<small>no expiry</small>" in page
-    assert "2026-11-02<small>100 of 90 days</small>" in page
+    assert "<time>2026-11-02</time><small>100 of 90 days</small>" in page
     assert '<td data-label="Expires">never</td>' in page
     assert "could not be read: https://broken.vault.azure.net." in page
+
+
+def test_no_day_of_the_printed_report_is_broken_at_its_hyphens() -> None:
+    """On A4 the columns of days were narrower than a day."""
+    page = a_desk().run("report", "--format", "html").out
+    assert "time { white-space: nowrap; }" in page
+    assert re.search(r"<td data-label=\"Due\"><time>\d{4}-\d\d-\d\d</time></td>", page)
+    assert not re.search(r"(?<!<time>)\b\d{4}-\d\d-\d\d</td>", page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 
@@ -217,3 +218,23 @@ def test_every_answer_names_a_vault_as_every_command_takes_it(
     shown = desk.run(*command, "-o", "json", "--query", path).json
     assert shown["vault"] == "prod"
     assert desk.run("show", f"{shown['vault']}/{shown['secret']}").code in (0, 1)
+
+
+def test_what_expires_in_the_next_days_is_one_command() -> None:
+    desk = Desk()
+    for name, days in (("gone", -1), ("soon", 9), ("later", 11)):
+        desk.vault.put(name, "x", expires=desk.clock.now() + timedelta(days=days))
+    desk.vault.put("never", "x")
+
+    def named(days: str) -> list[str]:
+        ran = desk.run("status", "--expires-within", days, "--json")
+        return [secret["secret"] for secret in ran.json["secrets"]]
+
+    assert (named("10"), named("0")) == (["gone", "soon"], ["gone"])
+
+
+def test_expired_is_no_state_and_the_option_for_it_is_named() -> None:
+    ran = Desk().run("status", "--state", "expired")
+    assert ran.code == 2
+    assert "--expires-within 0 lists what has expired" in ran.err
+    assert "parked?" not in ran.err
