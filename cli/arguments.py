@@ -87,6 +87,13 @@ def _looking(commands: _Commands) -> None:
     option_sets.secret(
         commands.add("history", "cli.showing:history", "every version of one secret, newest first")
     )
+    option_sets.who_read(
+        commands.add(
+            "who-read",
+            "cli.who_read:who_read",
+            "who read a secret, and which version each reader holds",
+        )
+    )
     plan = option_sets.watched(
         option_sets.vault(
             commands.add("plan", "cli.plan:plan", "what will happen in the days to come")

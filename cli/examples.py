@@ -20,6 +20,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey show prod/billing-storage -o json --query due",
     ),
     "history": ("rekey history prod/billing-storage", "rekey history prod/billing-storage -o csv"),
+    "who-read": (
+        "rekey who-read prod/billing-storage",
+        "rekey who-read prod/billing-storage --days 90 -o json",
+    ),
     "plan": ("rekey plan --days 60", "rekey plan --vault prod -o json"),
     "rotate": (
         "rekey rotate prod/billing-storage --dry-run",

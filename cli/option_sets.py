@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from cli.parsing import Parser
-from cli.readers import line, moment, operation, state, version, whole
+from cli.readers import line, moment, operation, state, version, whole, workspace
 from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
 
 NAMED = "VAULT/NAME"
@@ -98,6 +98,19 @@ def status(command: ArgumentParser) -> None:
     )
     command.add_argument("--owner", help="only this owner's")
     command.add_argument("--rotator", metavar="KIND", help="only this kind")
+
+
+def who_read(command: ArgumentParser) -> None:
+    """Take how far back, and where, the log is asked."""
+    secret(command).add_argument(
+        "--days", type=whole(1, 730), default=30, metavar="N", help="how far to look back (30)"
+    )
+    command.add_argument(
+        "--workspace",
+        type=workspace,
+        metavar="ID",
+        help="the workspace with the vault's audit log, in place of REKEY_LOGS_WORKSPACE",
+    )
 
 
 def doctor(command: ArgumentParser) -> None:

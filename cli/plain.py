@@ -64,8 +64,8 @@ APP_SETTINGS = "read the app's own, with --settings FILE: `Settings and sign-in`
 
 def advice(fix: str) -> str:
     """Return a fix in the words of the command line."""
-    for sent, said in SENT:
-        fix = re.sub(sent, said, fix)
+    for pattern, words in SENT:
+        fix = re.sub(pattern, words, fix)
     return fix
 
 

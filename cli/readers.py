@@ -12,6 +12,7 @@ from cli.words import STAMP
 VERSION = re.compile(r"[0-9a-z]{1,64}")
 OPERATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+GUID = OPERATION
 INCIDENT = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
 
 
@@ -67,6 +68,13 @@ def state(text: str) -> str:
     if text.lower().startswith("expir"):
         raise ArgumentTypeError(f"{text!r} is no state: --expires-within 0 lists what has expired")
     return text
+
+
+def workspace(text: str) -> str:
+    """Read the id of a Log Analytics workspace."""
+    if not GUID.fullmatch(text.lower()):
+        raise ArgumentTypeError("write the workspace's id, a GUID, not its resource id")
+    return text.lower()
 
 
 def moment(text: str) -> str:

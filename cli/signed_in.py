@@ -1,4 +1,4 @@
-"""Who is signed in where: told with whatever Azure refuses."""
+"""Who is signed in where: problem with whatever Azure refuses."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def name_of(claims: Mapping[str, Any]) -> str:
 
 async def explained(error: RekeyError, azure: Azure) -> RekeyError:
     """Return an error in plain words, with who was refused, or where nobody is signed in."""
-    told = plain(error)
-    if told.what == SIGNED_OUT:
-        told.where = urlsplit(azure.authority).hostname or azure.authority
-    if not (isinstance(told, AccessDenied) and YOU.search(told.what)):
-        return told
+    problem = plain(error)
+    if problem.what == SIGNED_OUT:
+        problem.where = urlsplit(azure.authority).hostname or azure.authority
+    if not (isinstance(problem, AccessDenied) and YOU.search(problem.what)):
+        return problem
     try:
         claims = await Graph(azure).claims("Microsoft Entra")
     except RekeyError:
-        return told
+        return problem
     whoever = f"for you, {name_of(claims)} (object {claims.get('oid')}, tenant {claims.get('tid')})"
-    what = YOU.sub(lambda _: whoever, told.what)
-    return AccessDenied(what, where=told.where, fix=told.fix, code=told.code)
+    what = YOU.sub(lambda _: whoever, problem.what)
+    return AccessDenied(what, where=problem.where, fix=problem.fix, code=problem.code)

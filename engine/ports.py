@@ -12,6 +12,7 @@ from engine.model.last_sweep import LastSweep
 from engine.model.notice import Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
+from engine.model.readers import Readers
 from engine.model.record import Listed, Record
 from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
@@ -190,6 +191,19 @@ class Watch(Protocol):
 
     async def obstacle(self) -> str:
         """Return what keeps the app from working, with its fix; empty if nothing is known to."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit logs of the vaults. Methods raise only RekeyErrors."""
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether there is one to ask."""
+        ...
+
+    async def readers(self, ref: SecretRef, days: int) -> Readers:
+        """Return who read a secret in the last days, and which version each of them holds."""
         ...
 
 

@@ -10,6 +10,7 @@ from simulator.identity import Principal, bearer
 from simulator.keyvault import errors, parameters
 from simulator.keyvault.call import Call
 from simulator.keyvault.operations import OPERATIONS, Operation
+from simulator.telemetry.vault_logs import Audited
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -37,10 +38,35 @@ class KeyVaultService:
         try:
             status, body = self._serve(vault, request, headers)
         except errors.VaultError as refusal:
+            self._audit(vault, request, refusal.status, {})
             return json_response(
                 refusal.status, refusal.body(), headers | self._hints(vault, refusal)
             )
+        self._audit(vault, request, status, body or {})
         return Response(204, headers) if body is None else json_response(status, body, headers)
+
+    def _audit(self, vault: Vault, request: Request, status: int, body: dict[str, Any]) -> None:
+        """Write a call to the audit log, if a diagnostic setting has one written."""
+        if vault.audit is None:
+            return
+        caller = self._world.identities.principal_of(
+            bearer(request.header("authorization")) or "..", self._audience
+        )
+        read = request.method == "GET" and "value" in body and "id" in body
+        url = f"https://{request.host}{request.path}"
+        known = {"app": caller.appid, "oid": caller.oid} if caller else {}
+        person = {"person": caller.name} if caller and caller.scopes else {}
+        vault.audit.append(
+            Audited(
+                vault.now(),
+                "SecretGet" if read or status == HTTPStatus.FORBIDDEN else "SecretList",
+                status,
+                str(body.get("id", "")),
+                url,
+                **known,
+                **person,
+            )
+        )
 
     def _vault(self, host: str) -> Vault | None:
         # A client that follows a nextLink names port 443.

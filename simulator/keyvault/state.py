@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from simulator.keyvault.key_pairs import CertificateVersion, Creation
+    from simulator.telemetry.vault_logs import Audited
 
 WINDOW = timedelta(seconds=10)
 
@@ -93,6 +94,8 @@ class Vault:
     creations: dict[str, Creation] = field(default_factory=dict)
     """The latest creation of each certificate, by name."""
     certificates: dict[str, list[CertificateVersion]] = field(default_factory=dict)
+    audit: list[Audited] | None = None
+    """Where a diagnostic setting writes every call; None without one."""
     _names: Sequence[str] = ()
     _names_of: frozenset[str] = frozenset()
     """Of which secrets `_names` are the names: a listing of many pages sorts them once."""

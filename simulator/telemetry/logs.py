@@ -1,4 +1,4 @@
-"""The query API of Log Analytics, for the one form of query that Rekey asks.
+"""The query API of Log Analytics, for the two forms of query that Rekey asks.
 
 Refusals: https://learn.microsoft.com/azure/azure-monitor/logs/api/errors. The words for a table
 that does not exist are those that users published. Rights, per table too:
@@ -16,9 +16,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from simulator.identity import Principal, bearer
+from simulator.telemetry import vault_logs
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
+    from simulator.telemetry.vault_logs import Audited
     from simulator.world import World
 
 AUDIENCES = ("https://api.loganalytics.io", "https://api.loganalytics.azure.com")
@@ -63,6 +65,8 @@ class LogWorkspace:
     id: str
     resource_id: str
     tables: dict[str, list[Logged]] = field(default_factory=dict)
+    audited: dict[str, list[Audited]] = field(default_factory=dict)
+    """The tables of Key Vaults, in the same way."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
@@ -135,6 +139,8 @@ class LogsService:
         self, caller: Principal, workspace: LogWorkspace, body: dict[str, Any]
     ) -> dict[str, Any]:
         query, span = QUERY.fullmatch(body["query"]), SPAN.fullmatch(body.get("timespan", ""))
+        if span and (audit := vault_logs.QUERY.fullmatch(body["query"])):
+            return self._audit(caller, workspace, audit, int(span["days"]))
         if query is None or span is None:
             raise _invalid("SyntaxError", "Syntax Error")
         tables = query["tables"].split(", ")
@@ -157,6 +163,22 @@ class LogsService:
         columns = [{"name": name, "type": kind} for name, kind in COLUMNS]
         listed = rows[: int(query["most"])]
         return {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": listed}]}
+
+    def _audit(
+        self, caller: Principal, workspace: LogWorkspace, query: re.Match[str], days: int
+    ) -> dict[str, Any]:
+        """Answer from the tables that there are and that the caller may read."""
+        rows = [
+            row
+            for name, table in workspace.audited.items()
+            if self._may(caller, workspace, f"{name}/read")
+            for row in table
+        ]
+        answered = vault_logs.answered(
+            query, rows, self._world.now() - vault_logs.span(query, days)
+        )
+        columns = [{"name": name, "type": kind} for name, kind in vault_logs.COLUMNS]
+        return {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": answered}]}
 
 
 def _matching(rows: list[Logged], account: str, since: datetime) -> list[Logged]:

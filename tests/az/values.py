@@ -30,6 +30,14 @@ VALUES = {
     "name": BLOB,
     "account": STORAGE,
     "storage": STORAGE,
+    "vault id": (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+        f"/providers/Microsoft.KeyVault/vaults/{VAULT}"
+    ),
+    "workspace id": (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+        "/providers/Microsoft.OperationalInsights/workspaces/central"
+    ),
     "in 20 days": "2099-01-01T00:00:00Z",
     "topic": "prod-topic",
     "service": "contoso-gateway",

@@ -12,10 +12,13 @@ import shlex
 import tempfile
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import md5
 from pathlib import Path
 
 from simulator.azure import SUBSCRIPTION
+from simulator.telemetry.logs import RIGHT as QUERY
+from simulator.telemetry.vault_logs import Audited
 from tests.cli.desk import Desk
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, OWN
@@ -70,7 +73,24 @@ def scene() -> Desk:
     application = desk.world.add_application("invoices", desk.ada)
     desk.world.directory.add_password(application, "by hand")
     desk.clock.advance(2 * 86_400)
+    _logged(desk)
     return desk
+
+
+def _logged(desk: Desk) -> None:
+    """Let a workspace have the vault's audit log: an application has read one secret."""
+    workspace = desk.world.add_log_workspace("central")
+    desk.world.grant(desk.ada, (f"{QUERY}/*",), workspace.resource_id)
+    version = desk.latest("billing-storage")
+    event = Audited(
+        desk.clock.now() - timedelta(hours=5),
+        "SecretGet",
+        200,
+        f"{desk.vault.url}/secrets/billing-storage/{version.version}",
+        f"{desk.vault.url}/secrets/billing-storage/?api-version=7.4",
+        f"{desk.group}/providers/Microsoft.Web/sites/invoices",
+    )
+    workspace.audited["AZKVAuditLogs"] = [event]
 
 
 def replayed(page: str) -> str:
@@ -81,7 +101,7 @@ def replayed(page: str) -> str:
         for principal in desk.world.identities.principals.values()
         for id_ in (principal.oid, principal.appid)
     }
-    names = Names(frozenset({SUBSCRIPTION, *people}))
+    names = Names(frozenset({SUBSCRIPTION, *people, *desk.world.logs.workspaces}))
 
     async def work() -> None:
         await Delivery(desk, desk.service).run()

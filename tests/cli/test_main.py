@@ -202,6 +202,7 @@ SHOWN = (
     "incident list",
     "conformance storage-key",
     "completion bash",
+    "who-read prod/app",
     "init --force --vault prod --scope {provider} --out {out}",
 )
 

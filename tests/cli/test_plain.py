@@ -120,7 +120,7 @@ def test_no_fix_of_the_app_keeps_the_words_of_the_http_api_on_the_command_line()
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("fix", "words"),
     [
         ("send force to rotate it anyway", "rotate it anyway with --force"),
         (
@@ -135,8 +135,8 @@ def test_no_fix_of_the_app_keeps_the_words_of_the_http_api_on_the_command_line()
         ("GET /api/incidents lists them", "rekey incident list shows them"),
     ],
 )
-def test_a_fix_says_what_to_type_where_the_api_says_what_to_send(sent: str, said: str) -> None:
-    assert advice(sent) == said
+def test_a_fix_says_what_to_type_where_the_api_says_what_to_send(fix: str, words: str) -> None:
+    assert advice(fix) == words
 
 
 def test_nobody_is_advised_to_cut_off_a_healthy_key_while_a_rotation_is_in_its_overlap() -> None:

@@ -315,9 +315,9 @@ def test_what_is_judged_by_a_document_that_the_app_may_not_follow_yet_says_so(
     pushed = desk.run("policy", "push", str(file), "--reason", "owner", "--json").json
     until = desk.clock.now() + timedelta(seconds=FRESH_SECONDS)
     assert datetime.fromisoformat(pushed["app_follows_it_by"]) == until.replace(microsecond=0)
-    told = desk.run("status").err
-    assert f"by version {pushed['version']} of the policy document, written " in told
-    assert f"by {ADA}" in told
-    assert f"until {until:%Y-%m-%d %H:%M}Z the app may still follow the version before" in told
+    note = desk.run("status").err
+    assert f"by version {pushed['version']} of the policy document, written " in note
+    assert f"by {ADA}" in note
+    assert f"until {until:%Y-%m-%d %H:%M}Z the app may still follow the version before" in note
     desk.clock.advance(FRESH_SECONDS)
     assert desk.run("status").err == ""

@@ -34,9 +34,20 @@ SCHEMA: dict[str, Mapping[str, str]] = {
         **dict.fromkeys(("Category", "OperationName", "StatusText", "ObjectKey"), "string"),
     },
     **dict.fromkeys(("StorageFileLogs", "StorageQueueLogs", "StorageTableLogs"), USE),
+    "AZKVAuditLogs": {
+        "TimeGenerated": "datetime",
+        "HttpStatusCode": "int",
+        "Identity": "dynamic",
+        **dict.fromkeys(("OperationName", "Id", "RequestUri", "CallerIpAddress"), "string"),
+    },
+    "AzureDiagnostics": {
+        "TimeGenerated": "datetime",
+        **dict.fromkeys(("OperationName", "ResourceProvider", "Category"), "string"),
+    },
 }
-"""The tables of the app and its host, and what matters of the logs of storage accounts:
-https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs."""
+"""The tables of the app and its host, and what matters of the logs of storage accounts and vaults:
+https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs, …/azkvauditlogs
+and …/azurediagnostics, of which only the columns that every workspace has are here."""
 TABLES = {
     name: f"({', '.join(f'{column}: {kind}' for column, kind in columns.items())})"
     for name, columns in SCHEMA.items()
