@@ -97,6 +97,7 @@ def connect(
         redis=MeteredSignIns(redis or RedisServers(), "redis"),
         identity_name=settings.identity_name,
         logs_workspace=settings.logs_workspace,
+        logs_endpoint=settings.logs_endpoint,
     )
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from cli.session import Session
 from cli.terminal import moment
-from cloud.policy_store import BY, FRESH_SECONDS, PolicyStore
+from cloud.policy_store import FRESH_SECONDS, PolicyStore
+from engine.errors import RekeyError
 from engine.secret import SecretVersion
 
 
@@ -15,13 +16,23 @@ def taken_up_by(document: SecretVersion) -> datetime:
     return document.created + timedelta(seconds=FRESH_SECONDS)
 
 
-def tell_lag(session: Session) -> None:
-    """Say which policy this run went by, where the app may still follow an older one."""
+async def tell_lag(session: Session) -> None:
+    """Say which policy this run went by, where the app may still follow the one before it."""
     policies = session.service.policies
     followed = policies.followed if isinstance(policies, PolicyStore) else None
-    if followed and session.now() < (until := taken_up_by(followed)):
+    if followed is None or session.now() >= (until := taken_up_by(followed)):
+        return
+    if before := await _before(session.store(), followed):
         session.terminal.note(
-            f"this is judged by version {followed.version} of the policy document, written "
-            f"{moment(followed.created)} by {followed.tags.get(BY, 'somebody else')}; until "
-            f"{moment(until)} the app may still follow the version before it"
+            f"this goes by version {followed.version} of the policy document, of "
+            f"{moment(followed.created)}; until {moment(until)} the app may follow {before.version}"
         )
+
+
+async def _before(store: PolicyStore, followed: SecretVersion) -> SecretVersion | None:
+    """Return the version before; None for the first one, or where the versions cannot be listed."""
+    try:
+        versions = await store.history()
+    except RekeyError:
+        return None
+    return next((version for version in versions if version.created < followed.created), None)

@@ -93,7 +93,7 @@ async def _run(
         await _place(session, args)
         if args.watch is None:
             code: int = await function(session, args)
-            tell_lag(session)
+            await tell_lag(session)
             return code
         return await watch(session, args.watch, lambda framed: function(framed, args))
 

@@ -95,7 +95,10 @@ class Azure:
     identity_name: str | None = None
     """The name of the app's identity, which is its user's in databases; None if no setting has it."""
     logs_workspace: str | None = None
-    """The id of the workspace that gets the logs of storage accounts; None if no setting has it."""
+    """The id of the workspace that gets the logs of storage accounts and vaults; None if no setting
+    has it."""
+    logs_endpoint: str | None = None
+    """Where workspaces are queried, and for whom tokens are; None for where `arm_endpoint` says."""
 
     @property
     def client_options(self) -> dict[str, Any]:

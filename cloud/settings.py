@@ -28,6 +28,7 @@ KNOWN = frozenset(
         "REKEY_ARM_ENDPOINT",
         "REKEY_GRAPH_ENDPOINT",
         "REKEY_IDENTITY_NAME",
+        "REKEY_LOGS_ENDPOINT",
         "REKEY_LOGS_WORKSPACE",
         "REKEY_RUNBOOK",
         endpoints.SETTING,
@@ -82,7 +83,10 @@ class Settings:
     identity_name: str | None = None
     """The name of the app's identity, under which it signs in to PostgreSQL and MySQL servers."""
     logs_workspace: str | None = None
-    """The Log Analytics workspace that gets the logs of storage accounts; None if none is named."""
+    """The Log Analytics workspace that gets the logs of storage accounts and vaults; None if none
+    is named."""
+    logs_endpoint: str | None = None
+    """Where workspaces are queried; None for where this cloud's Resource Manager says."""
     endpoints: tuple[endpoints.Endpoint, ...] = ()
     """Kinds of credential that HTTPS endpoints look after."""
     schedule: str = HOURLY
@@ -104,6 +108,7 @@ class Settings:
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
         logs_workspace = _workspace(env.get("REKEY_LOGS_WORKSPACE", "").strip(), problems)
+        logs_endpoint = _endpoint(env, "REKEY_LOGS_ENDPOINT", problems)
         own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
         problems += [
             _unknown(name)
@@ -126,6 +131,7 @@ class Settings:
             deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
             identity_name=env.get("REKEY_IDENTITY_NAME", "").strip() or None,
             logs_workspace=logs_workspace,
+            logs_endpoint=logs_endpoint,
             endpoints=own,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )

@@ -30,6 +30,8 @@ class Principal:
     scopes: str = ""
     """For a person: the delegated permissions of the tool used to sign in, listed in the claim
     `scp`."""
+    resource: str = ""
+    """For a managed identity: its ARM id, or that of its app, which is the claim `xms_mirid`."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,16 @@ class Identities:
         appid: str | None = None,
         tenant: str = HOME_TENANT,
         scopes: str = "",
+        resource: str = "",
     ) -> Principal:
         """Register a principal; missing ids are derived from its name, the same in every run."""
         principal = Principal(
-            name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes
+            name,
+            oid or _derived("oid", name),
+            appid or _derived("appid", name),
+            tenant,
+            scopes,
+            resource,
         )
         self.principals[principal.oid] = principal
         return principal
@@ -87,6 +95,7 @@ class Identities:
             "tid": principal.tenant,
             "ver": "1.0",
             **({"scp": principal.scopes, "upn": principal.name} if principal.scopes else {}),
+            **({"xms_mirid": principal.resource} if principal.resource else {}),
             **(
                 {"roles": list(self.app_roles[principal.oid])}
                 if principal.oid in self.app_roles

@@ -58,6 +58,7 @@ class Domains:
             login,
             identity=f"127.0.0.1:{identity_port}",
             graph=f"graph.localhost:{port}",
+            logs=f"logs.localhost:{port}",
         )
 
 

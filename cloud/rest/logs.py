@@ -58,7 +58,9 @@ class Logs:
     """The workspace that the setting names."""
 
     def __init__(self, azure: Azure) -> None:
-        self._endpoint, audience = SERVICES.get(azure.arm_endpoint, ("", ""))
+        named = azure.logs_endpoint or ""
+        service = (named, named) if named else SERVICES.get(azure.arm_endpoint, ("", ""))
+        self._endpoint, audience = service
         self._workspace = azure.logs_workspace
         self._client = SignedIn(azure, self._endpoint, f"{audience}/.default")
 

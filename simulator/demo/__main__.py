@@ -54,6 +54,7 @@ def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str,
         "REKEY_SCOPES": json.dumps(dict.fromkeys(urls, scopes(parts))),
         "REKEY_SWEEP_SCHEDULE": schedule,
         "REKEY_IDENTITY_NAME": APP,
+        "REKEY_LOGS_WORKSPACE": str(*cloud.world.logs.workspaces),
     }
 
 

@@ -19,14 +19,19 @@ from simulator.demo.sources import (
 )
 from simulator.keys.contracts import CONTRACTS
 from simulator.storage.queues import QueueService
+from simulator.wire import Request
 from simulator.world import Domains
 
 VAULT = "shop"
 APP = "rekey"
 HOST_ACCOUNT = "rekeyhost"
 EVENTS_ACCOUNT = "rekeyevents"
+WORKSPACE, SITE = "shop-logs", "Microsoft.Web/sites"
+READ = ("orders-key", "archive-key")
+"""What an app has read before the demo begins."""
 FEW = ("orders-key", "invoices-key", "sql-app", "crm-client", "archive-key", "legacy-key")
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+IDENTITY_ID = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{APP}"
 ELSEWHERE = "legacy"
 ELSEWHERE_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{ELSEWHERE}"
 CONNECTION = (
@@ -45,6 +50,7 @@ RIGHTS = (
     "Microsoft.Sql/locations/*/read",
     *(right for contract in CONTRACTS for right in rights(contract)),
     *servers.RIGHTS,
+    "Microsoft.OperationalInsights/workspaces/query/*",
 )
 OF_ACCOUNTS = (
     "Microsoft.Storage/storageAccounts/read",
@@ -179,14 +185,27 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     azure.add_account(HOST_ACCOUNT)
     azure.add_account(EVENTS_ACCOUNT)
     _add_queue(azure, EVENTS_ACCOUNT, "vault-events")
-    azure.managed_identity.system = azure.add_principal(APP)
+    azure.managed_identity.system = azure.identities.add(APP, resource=IDENTITY_ID)
     azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
     permit(azure, GROUP_ID)
     for vault in vaults(parts):
         azure.add_vault(vault)
     for part in parts:
         _enter(azure, part)
+    _log(azure)
     return azure
+
+
+def _log(azure: Azure) -> None:
+    """Let a workspace have the vault's audit log, and an app have read a secret before."""
+    workspace, vault = azure.add_log_workspace(WORKSPACE), azure.vaults[VAULT]
+    vault.audit = workspace.audited.setdefault("AZKVAuditLogs", [])
+    web = azure.identities.add("shop-web", resource=f"{GROUP_ID}/providers/{SITE}/shop-web")
+    azure.grant(web, RIGHTS[:1], vault.resource_id)
+    token = azure.identities.token_for(f"https://{azure.domains.vault}", web)
+    for name in READ:
+        url = f"{vault.url}/secrets/{name}/?api-version=7.4"
+        azure.handle(Request("GET", url, {"authorization": f"Bearer {token}"}))
 
 
 def permit(azure: Azure, scope: str) -> None:

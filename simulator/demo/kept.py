@@ -14,6 +14,7 @@ type Tries = tuple[tuple[str, ...], ...]
 
 TRIES: Tries = (
     ("status",),
+    ("who-read", f"{VAULT}/archive-key"),
     ("rotate", f"{VAULT}/archive-key", "--force", "--dry-run"),
     ("rotate", f"{VAULT}/archive-key", "--force", "--reason", "trying it", "--wait"),
     ("history", f"{VAULT}/archive-key"),

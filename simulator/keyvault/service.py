@@ -54,7 +54,9 @@ class KeyVaultService:
         )
         read = request.method == "GET" and "value" in body and "id" in body
         url = f"https://{request.host}{request.path}"
-        known = {"app": caller.appid, "oid": caller.oid} if caller else {}
+        known = (
+            {"app": caller.appid, "oid": caller.oid, "resource": caller.resource} if caller else {}
+        )
         person = {"person": caller.name} if caller and caller.scopes else {}
         vault.audit.append(
             Audited(

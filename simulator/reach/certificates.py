@@ -21,6 +21,7 @@ NAMES = (
     "arm.localhost",
     "login.localhost",
     "graph.localhost",
+    "logs.localhost",
     "clock.localhost",
     "*.azurewebsites.localhost",
     "*.scm.azurewebsites.localhost",

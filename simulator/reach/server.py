@@ -62,6 +62,7 @@ class Running[W: World]:
             "no_proxy": "localhost,.localhost,127.0.0.1",
             "REKEY_ARM_ENDPOINT": f"https://{domains.arm}",
             "REKEY_GRAPH_ENDPOINT": f"https://{domains.graph}",
+            "REKEY_LOGS_ENDPOINT": f"https://{domains.logs}",
             "AZURE_AUTHORITY_HOST": f"https://{domains.login}",
             **_identity(self.world),
         }

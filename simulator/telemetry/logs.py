@@ -106,7 +106,8 @@ class LogsService:
         if token is None:
             missing = "Authentication failed. The 'Authorization' header is missing."
             raise Refusal(HTTPStatus.UNAUTHORIZED, "AuthenticationFailed", missing)
-        principal = self._world.identities.principal_of(token, *AUDIENCES)
+        own = f"https://{self._world.domains.logs}"
+        principal = self._world.identities.principal_of(token, *AUDIENCES, own)
         if principal is None:
             invalid = "The access token is invalid."
             raise Refusal(HTTPStatus.FORBIDDEN, "InvalidAuthenticationToken", invalid)

@@ -215,7 +215,13 @@ def test_a_scope_wider_than_a_subscription_or_no_id_is_refused(scope: object) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST", "REKEY_EVENT_TOPIC"],
+    [
+        "REKEY_ARM_ENDPOINT",
+        "REKEY_GRAPH_ENDPOINT",
+        "REKEY_LOGS_ENDPOINT",
+        "AZURE_AUTHORITY_HOST",
+        "REKEY_EVENT_TOPIC",
+    ],
 )
 @pytest.mark.parametrize(
     "url",
