@@ -107,14 +107,9 @@ class Settings:
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
-        logs_workspace = _workspace(env.get("REKEY_LOGS_WORKSPACE", "").strip(), problems)
-        logs_endpoint = _endpoint(env, "REKEY_LOGS_ENDPOINT", problems)
+        logs_workspace, logs_endpoint = _logs(env, problems)
         own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
-        problems += [
-            _unknown(name)
-            for name in sorted(env)
-            if name.startswith("REKEY_") and name not in KNOWN
-        ]
+        problems += map(_unknown, _strangers(env))
         if problems or storage is None or events is None:
             raise ConfigError(problems)
         return cls(
@@ -162,6 +157,17 @@ def _runbook(address: str, problems: list[str]) -> None:
             f"REKEY_RUNBOOK is {address[:200]!r}: write the address where docs/runbook.md is read,"
             " https://…, without a part behind #, or leave it out"
         )
+
+
+def _strangers(env: Mapping[str, str]) -> list[str]:
+    """Return the names that look like settings of Rekey and are none."""
+    return [name for name in sorted(env) if name.startswith("REKEY_") and name not in KNOWN]
+
+
+def _logs(env: Mapping[str, str], problems: list[str]) -> tuple[str | None, str | None]:
+    """Return the workspace with the logs, and where it is queried."""
+    workspace = _workspace(env.get("REKEY_LOGS_WORKSPACE", "").strip(), problems)
+    return workspace, _endpoint(env, "REKEY_LOGS_ENDPOINT", problems)
 
 
 def _workspace(text: str, problems: list[str]) -> str | None:

@@ -204,7 +204,7 @@ def test_the_command_prints_an_environment_and_ends_when_interrupted() -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as process:  # noqa: S603 - our own
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
-        printed = [next(lines) for _ in range(11)]
+        printed = [next(lines) for _ in range(12)]
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert errors == ""
