@@ -15,6 +15,7 @@ from cloud.databases.servers import DatabaseServers, SignsIn
 from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredDatabases, MeteredSignIns, MeteredSqlServers
+from cloud.rest.vault_log import VaultLog
 from cloud.settings import Settings
 from cloud.signing_keys import SigningKeys
 from cloud.sql.driver import DriverSqlServers
@@ -135,6 +136,7 @@ def build_api(
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
+        audit_log=VaultLog(azure),
     )
     at, vaults_served = settings.storage, tuple(settings.scopes)
     watch = AppWatch(at, azure, clock, vaults_served, settings.schedule, events=settings.events)

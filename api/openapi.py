@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from api import operations, views
+from api import operations, readers, views
 from api.actions import VERBS
 from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
 from api.once import HEADER
@@ -60,6 +60,10 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "limit": ("How many secrets at most", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "cursor": ("Where to go on: from `next`, as it came", {"type": "string"}),
+    "days": (
+        "How many days to look back",
+        {"type": "integer", "minimum": 1, "maximum": readers.MOST_DAYS},
+    ),
     "dry_run": ("Tell what would happen; change nothing", {"enum": ["true", "false"]}),
     "wait": (
         "Wait so many seconds for the end",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, incidents, listing, operations, policies, views
+from api import actions, incidents, listing, operations, policies, readers, views
 from api.access import Caller, Role
 from api.answers import Answer
 from api.bodies import IncidentBody, PolicyBody
@@ -40,6 +40,11 @@ async def _list(at: Desk, request: Request, _: Caller) -> Answer:
 
 async def _show(at: Desk, request: Request, _: Caller) -> Answer:
     return await listing.show(at.engine, request.secret(at.engine.policy))
+
+
+async def _readers(at: Desk, request: Request, _: Caller) -> Answer:
+    days = request.number("days", readers.DAYS, readers.MOST_DAYS, least=1)
+    return await readers.who_read(at.engine, request.secret(at.engine.policy), days)
 
 
 async def _page(at: Desk, request: Request, caller: Caller) -> Answer:
@@ -119,6 +124,10 @@ ROUTES: tuple[Route, ...] = (
         "Show a secret and "
         "its history"
     ), {"200": "SecretWithHistory"}),
+    Route(
+        "http_readers", "GET", f"{SECRET}/readers", Role.READER, _readers,
+        "Tell who read a secret, and which version each reader holds", {"200": "Readers"}, query=("days",),
+    ),
     *(
         Route(
             f"http_{verb}", "POST", f"{SECRET}/{verb}", Role.OPERATOR, _act(verb), summary, ACTED,

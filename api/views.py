@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.model.entry import State
+from engine.model.readers import Kind
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -228,6 +229,29 @@ class Change(View, frozen=True, kw_only=True):
     reason: str
 
 
+class Reader(View, frozen=True, kw_only=True):
+    """One identity that read a secret; `kind` is `rekey` for the app itself."""
+
+    holds: Literal["current", "older", "gone"]
+    version: str
+    reader: str
+    kind: Kind
+    object: str | None
+    last: Time
+    reads: Count
+
+
+class Readers(View, frozen=True, kw_only=True):
+    """Who read a secret; without `logged` nothing is known of its vault."""
+
+    vault: str
+    secret: str
+    days: Count
+    logged: bool
+    partial: bool
+    readers: list[Reader]
+
+
 class Moved(View, frozen=True, kw_only=True):
     """A secret that would fall due at another time; null where nothing would rotate it."""
 
@@ -307,6 +331,6 @@ class Problem(View, frozen=True, kw_only=True):
 
 SHOWN: tuple[type[View], ...] = (
     Secrets, SecretWithHistory, Queued, Forecast, Operation, IncidentForecast, Incidents, IncidentQueued, IncidentProgress,
-    Policy, Health, Problem,
+    Policy, Health, Problem, Readers,
 )  # fmt: skip
 """Every answer, by whose name the table of calls goes."""

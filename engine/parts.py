@@ -15,7 +15,17 @@ from engine.model import tags, template
 from engine.model.policy import Policy
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
-from engine.ports import Apps, Clock, Incidents, Leases, Reporter, Vaults, Webhooks, WorkQueue
+from engine.ports import (
+    Apps,
+    AuditLog,
+    Clock,
+    Incidents,
+    Leases,
+    Reporter,
+    Vaults,
+    Webhooks,
+    WorkQueue,
+)
 from engine.secret import SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -38,6 +48,8 @@ class Parts:
     """How to notify owners; None if the deployment sends no notices."""
     incidents: Incidents | None = None
     """Where incidents are recorded; None if the deployment keeps none."""
+    audit_log: AuditLog | None = None
+    """What tells who read a secret; None if nothing does."""
 
     @property
     def kinds(self) -> Kinds:

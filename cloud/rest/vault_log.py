@@ -67,6 +67,7 @@ class VaultLog:
 
     def __init__(self, azure: Azure) -> None:
         self._logs = Logs(azure)
+        self._own = azure.identity_name or ""
 
     @property
     def is_known(self) -> bool:
@@ -84,7 +85,7 @@ class VaultLog:
                 where=str(ref),
             ) from None
         is_partial = answer.is_partial or len(answer.rows) >= MOST
-        return Readers(readers_of(reads), days, bool(answer.rows), is_partial)
+        return Readers(readers_of(reads, self._own), days, bool(answer.rows), is_partial)
 
 
 def query_of(ref: SecretRef, days: int) -> str:

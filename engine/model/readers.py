@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["resource", "person", "application", "unknown"]
+Kind = Literal["resource", "person", "application", "rekey", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,16 @@ class Readers:
     """There is more than the answer holds."""
 
 
-def readers_of(reads: Iterable[Read]) -> tuple[Reader, ...]:
-    """Return each identity once, with the version that it read last."""
+def readers_of(reads: Iterable[Read], own: str = "") -> tuple[Reader, ...]:
+    """Return each identity once, with the version that it read last.
+
+    `own` is the name of the app's identity: it reads what it proves.
+    """
     readers: dict[tuple[Kind, str, str], Reader] = {}
     for read in sorted(reads, key=lambda read: read.last, reverse=True):
         kind, name = read.reader
+        if own and name.rpartition("/")[2].lower() == own.lower():
+            kind = "rekey"
         latest = readers.get((kind, name, read.oid))
         version, last = (latest.version, latest.last) if latest else (read.version, read.last)
         count = read.count + (latest.count if latest else 0)

@@ -23,6 +23,7 @@ from rotators.shared.key_use import TABLES, query_of
 from rotators.storage_key import StorageKey
 from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
 from simulator.telemetry.logs import Logged, LogWorkspace
+from simulator.telemetry.vault_logs import TABLES as VAULTS
 from simulator.wire import UNANSWERED, Request, Response, json_response
 from tests.cli.desk import Answers, Desk
 from tests.infra import deployed
@@ -174,7 +175,7 @@ async def test_each_right_of_the_templates_role_is_needed(action: str) -> None:
         for name, actions, _, _ in deployed.custom_roles(snapshot("everything-on"))
         if name == "storage-logs"
     ]
-    assert sorted(role) == sorted(ROLE)
+    assert sorted(role) == sorted({*ROLE, *(f"{RIGHT}/{table}/read" for table in VAULTS)})
     scene = Watched()
     for table in TABLES:
         scene.log(table, KEY2)

@@ -1,0 +1,60 @@
+"""Who read a secret, and which version each reader holds: asked of its vault's audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from api.answers import Answer
+from api.near import no_such
+from api.views import Reader, Readers
+from engine.decide.history import newest_first
+from engine.errors import NotFound
+from engine.rotate.engine import Engine
+from engine.secret import SecretRef
+
+DAYS, MOST_DAYS = 30, 730
+"""How far back is looked where nobody says; a workspace keeps interactive logs for two years."""
+type Word = Literal["current", "older"]
+
+
+async def who_read(engine: Engine, ref: SecretRef, days: int) -> Answer:
+    """GET /api/secrets/{vault}/{name}/readers: who read it last comes first."""
+    if engine.audit_log is None or not engine.audit_log.is_known:
+        raise NotFound(
+            "no workspace gets the audit log of the vaults, so who read is not known",
+            fix="set REKEY_LOGS_WORKSPACE: `Who read it` in docs/consumers.md",
+        )
+    words = await _words(engine, ref)
+    log = await engine.audit_log.readers(ref, days)
+    readers = [
+        Reader(
+            holds=words.get(reader.version, "gone"),
+            version=reader.version,
+            reader=reader.name,
+            kind=reader.kind,
+            object=reader.oid or None,
+            last=reader.last.isoformat(timespec="seconds"),
+            reads=reader.count,
+        )
+        for reader in log.found
+    ]
+    shown = Readers(
+        vault=ref.vault_name,
+        secret=ref.name,
+        days=days,
+        logged=log.is_logged,
+        partial=log.is_partial,
+        readers=readers,
+    )
+    return Answer.of(200, shown)
+
+
+async def _words(engine: Engine, ref: SecretRef) -> Mapping[str, Word]:
+    """Return what each version is to who holds it."""
+    versions = newest_first([version async for version in engine.vaults.versions(ref)])
+    if not versions:
+        raise await no_such(engine, ref)
+    current, *earlier = (str(version.version) for version in versions)
+    words: dict[str, Word] = dict.fromkeys(earlier, "older")
+    return {**words, current: "current"}
