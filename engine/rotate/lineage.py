@@ -29,6 +29,8 @@ REFUSED_SECONDS = 300.0
 MOST_ANCESTORS = 20
 KEY_COMPROMISED = "KeyCompromised"
 """The code of an error that waits for a compromised key to be replaced."""
+KEY_REFUSED = "KeyRefused"
+"""The code of an error that waits for a key to be healed which the source refuses."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Lineage:
         return TransientError(
             f"{problem}: the key in {self.managed.derived_from} is looked at first",
             where=self.managed.source,
-            code="KeyRefused",
+            code=KEY_REFUSED,
             retry_after=REFUSED_SECONDS,
         )
 

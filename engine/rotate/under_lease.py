@@ -269,7 +269,9 @@ class UnderLease:
             record = replace(record, changing=None, open_until=until)
         if record.ahead and now < (late := record.ahead.at + LATE):
             record = replace(record, open_until=max(record.open_until or late, late))
-        if record.open_until and record.open_until + LOOKING <= now:
+        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
+        looking = LOOKING if record.begun else timedelta()
+        if record.open_until and record.open_until + looking <= now:
             record = replace(record, open_until=None, look_at=None)
         if record.open_until:
             audit = WorkItem(

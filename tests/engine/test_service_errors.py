@@ -24,6 +24,7 @@ from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.rotate.engine import Engine
+from engine.rotate.lineage import KEY_REFUSED
 from engine.rotate.under_lease import MOST_LOOKS
 from engine.service import (
     BUSY_SECONDS,
@@ -172,6 +173,17 @@ async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first
     assert (delay, message["follow_up"]) == (LOOK_SECONDS, number + 1)
     assert ("RekeyReason" in rig.tags(NAME)) is parked
     assert (f"a look at {look.ref} is repeated in 120 s: it failed" in caplog.text) is not parked
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(number: int) -> None:
+    """The key's own secret heals it, or tells a person: looks beside that would have no end."""
+    rig = scene()
+    refused = TransientError("refused: the key is looked at first", code=KEY_REFUSED)
+    look = rig.item(NAME, action="audit", follow_up=number)
+    await failing(rig, refused).rotate(look.to_json(), LAST)
+    assert rig.queue("rotations") == []
+    assert "the key is looked at first" in rig.tags(NAME)["RekeyReason"]
 
 
 async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() -> None:

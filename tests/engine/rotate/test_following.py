@@ -13,6 +13,7 @@ from engine.decide.decision import Confirm, Park, Rotate, Wait
 from engine.model.tags import MAX_TAGS
 from engine.rotate.lineage import (
     GAIN,
+    KEY_REFUSED,
     REFUSED_SECONDS,
 )
 from engine.secret import Sensitive
@@ -64,7 +65,7 @@ async def test_no_key_made_a_value_that_does_not_follow_its_form(stage: Stage) -
 async def test_a_key_that_is_refused_is_looked_at_first(stage: Stage) -> None:
     error = await stage.lineage.refused(stage.at.secret.ref, "the account refuses it")
     assert error.what.startswith("the account refuses it: the key in https://")
-    assert (error.code, error.retry_after) == ("KeyRefused", REFUSED_SECONDS)
+    assert (error.code, error.retry_after) == (KEY_REFUSED, REFUSED_SECONDS)
     assert error.where == stage.at.managed.source
     ((seconds, look),) = stage.at.posted()
     assert (seconds, look["action"], look["secret"], look["trigger"]) == (0, "audit", KEY, "event")

@@ -168,7 +168,7 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
 ) -> None:
     if "ahead" in facts:
         facts = {**facts, "ahead": at.announced(facts["ahead"])}
-    at.know(look_at=at.now - HOUR, **at.times(facts))
+    at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
     await at.lease.look_again(at.rig.item(NAME, action="retire", follow_up=2, trigger="event"))
     record = at.lease.leases[0].record
     assert record.changing is None
@@ -181,3 +181,14 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
     assert seconds == LOOK_SECONDS
     assert (look["action"], look["follow_up"], look["source"]) == ("audit", 1, at.lease.source)
     assert look["reason"] == "an earlier change may still take effect"
+
+
+@pytest.mark.parametrize(("left", "looks"), [(SECOND, 1), (-SECOND, 0)])
+async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
+    at: Held, left: timedelta, looks: int
+) -> None:
+    """A key makes a derived secret without a call: only its version could come late."""
+    at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
+    await at.lease.look_again(at.rig.item(NAME, action="audit", follow_up=2, trigger="sweep"))
+    assert len(at.posted()) == looks
+    assert (at.lease.leases[0].record.open_until is None) is (looks == 0)
