@@ -226,8 +226,10 @@ def _rotate_when_due(
             f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
             "wait; only if it has leaked, send compromised with rotate",
         )
-    # A follow-up finishes what began inside the window: the source may already have changed.
-    bound = managed.window if not (item.force or item.follow_up) else None
+    # A follow-up finishes what began inside the window: the source may already have changed. An
+    # audit begins nothing: it heals what is refused, whatever the window.
+    finishes = item.follow_up and item.action != "audit"
+    bound = managed.window if not (item.force or finishes) else None
     opens = bound.next_open(now) if bound else now
     if opens > now and secret.expires and secret.expires <= opens:
         reason += ", which is before its window opens"

@@ -405,6 +405,13 @@ def test_a_follow_up_is_not_bound_by_the_window() -> None:
     assert isinstance(judge(closed, item(version=V1, trigger="event", follow_up=1)), Rotate)
 
 
+def test_an_audit_that_follows_up_is_bound_by_the_window_since_it_begins_nothing() -> None:
+    """It heals what is refused, and rotates nothing that is merely due."""
+    closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
+    look = item(action="audit", version=V1, trigger="sweep", follow_up=1)
+    assert isinstance(judge(closed, look), Confirm)
+
+
 @pytest.mark.parametrize(
     ("left", "expected"),
     [(HOUR, Rotate), (16 * HOUR, Rotate), (16 * HOUR + SECOND, Wait)],
