@@ -99,6 +99,7 @@ class Confirming:
             # The next rotation may already have been tried, and failed for good half-way.
             await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
+            await self._tidy_late(secret)
             await Unrecorded(at.parts, at.lease, at.sight, at.managed).tidy(secret)
         if audit and isinstance(at.rotator, Preflight) and not at.lineage:
             job = at.job(secret)
@@ -125,6 +126,18 @@ class Confirming:
         if version and version != secret.version:
             held_id = self.at.managed.credential_id
             await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
+
+    async def _tidy_late(self, secret: SecretVersion) -> None:
+        """Remove what came late of the operation that made the version before this one.
+
+        What that version held is kept as long as it is inside its overlap.
+        """
+        record = self.at.sight.record
+        going, earlier = record.pending, record.earlier
+        known = len(earlier) > 1 and record.past_of(earlier[0]) and not record.twins
+        if record.open_until and known and (going is None or going.version == earlier[0]):
+            keep = going.credential_id if going else None
+            await self.at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
 
     def _make_room(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if a version could not be published: nothing is changed for it."""

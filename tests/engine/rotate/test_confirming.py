@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from engine.contract import LATE
 from engine.errors import AccessDenied, NeedsHuman
-from engine.model.tags import CREDENTIAL, OPERATION, PROOF, STATE
+from engine.model.tags import CREDENTIAL, OPERATION, PROOF, STATE, Pending
 from engine.model.workitem import operation_id
+from engine.model.write import Past
 from engine.rotate.confirming import Confirming
 from engine.rotate.progress import Progress
 from engine.rotate.sight import Sight
@@ -23,7 +24,8 @@ from tests.rotators.sas_scenes import SAS, SasScene
 from tests.shared.scene import NAME, refuse, to_vault
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
-V1 = "1" * 32
+V1, V2 = "1" * 32, "2" * 32
+DAYS_AHEAD = datetime(2027, 1, 1, tzinfo=UTC)
 PROVEN = f"verify {OLD_ID} {OLD}"
 
 
@@ -208,6 +210,32 @@ async def test_an_audit_removes_what_was_made_for_a_version_that_a_person_replac
         work.at.know(**facts)
         await confirm(work)
         assert (tidied(work, V1, OLD_ID) in kind.calls) is is_tidied
+
+
+@pytest.mark.parametrize(
+    ("facts", "keep"),
+    [
+        ({}, None),
+        ({"pending": Pending(DAYS_AHEAD, V2, "two")}, "two"),
+        ({"pending": Pending(DAYS_AHEAD, V1, "one")}, "-"),
+        ({"open_until": None}, "-"),
+        ({"past": ()}, "-"),
+        ({"twins": {V2: V1}}, "-"),
+        ({"earlier": (V2,)}, "-"),
+    ],
+)
+async def test_an_audit_removes_what_came_late_of_the_operation_before_the_last(
+    facts: dict[str, Any], keep: str | None
+) -> None:
+    """Nobody else would: each later version has an operation of its own."""
+    kind = Able()
+    async with working(kind, action="audit", follow_up=1) as work:
+        known = {"earlier": (V2, V1), "past": (Past(V2, "two", "digest"),)}
+        work.at.know(open_until=work.at.now + HOUR)
+        work.at.know(**(known | facts))
+        await confirm(work)
+        late = [call for call in kind.calls if call.startswith(tidied(work, V1)[:-4])]
+        assert late == ([] if keep == "-" else [tidied(work, V1, keep)])
 
 
 async def test_what_was_made_for_the_current_version_is_removed_once() -> None:
