@@ -39,6 +39,9 @@ def silent(watch: Watch) -> list[SecretVersion]:
 
 def _is_excused(watch: Watch, version: SecretVersion) -> bool:
     """Return whether its record was lost, or went back to before it, or it landed too late."""
+    if _is_left_to_a_person(watch, version):
+        watch.excuses.used[Excuse.TOLD] += 1
+        return True
     source = watch.source_of(version) or ""
     known = [
         excuse
@@ -47,3 +50,18 @@ def _is_excused(watch: Watch, version: SecretVersion) -> bool:
     ]
     watch.excuses.used.update(known)
     return bool(known)
+
+
+def _is_left_to_a_person(watch: Watch, version: SecretVersion) -> bool:
+    """Return whether an incident could not end, and who was told so has moved its record aside.
+
+    Until then its version is named in each report of that, and announced only with the end.
+    """
+    named = any(
+        outcome.result == "parked"
+        and outcome.item.compromised
+        and outcome.new_version == version.version
+        for outcome in watch.outcomes
+    )
+    records = [claim.record.published for claim in watch.world.claims.values()]
+    return named and all(known is None or known.version != version.version for known in records)

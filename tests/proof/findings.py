@@ -40,12 +40,6 @@ OPEN: tuple[Finding, ...] = (
         "writers-in-overlap/listed#7029",
     ),
     Finding(
-        "looks at what a refused key has made go on for a week, while the key is left to a person",
-        r"derived-and-people",
-        r"resources: over \d+ deliveries",
-        "derived-and-people#7700012",
-    ),
-    Finding(
         "where the records of a key and of what it made go back again, the key goes first",
         r"derived-records",
         r"P1: the current version of sas is not accepted",

@@ -85,9 +85,12 @@ class Hand:
         return self._fail(mode, label, effect, lease)
 
     def _spoilt(self, mode: Mode, label: str, *, guarded: bool) -> Mode:
-        """Return how a call ends where its source applies each change and says that it failed."""
-        fails = mode == "go" and guarded and self.world.fails_after_applying(label)
-        return "fail after the effect" if fails else mode
+        """Return how a call ends where its source applies a change, and its answer is not seen."""
+        if mode != "go" or not guarded:
+            return mode
+        if self.world.kills_after_applying(label):
+            return "die after"
+        return "fail after the effect" if self.world.fails_after_applying(label) else mode
 
     def _seen[T](self, effect: Callable[[], T], stale: Callable[[], T] | None) -> T:
         return stale() if stale and self.world.serves_a_copy() else effect()

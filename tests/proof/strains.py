@@ -31,6 +31,7 @@ from tests.proof.staging import (
 from tests.proof.world import OTHER_VAULT, VAULT, World
 
 SLOTTED = ("two-slots", "two-logins", "many")
+SINGLE = ("one-slot", "one-slow")
 EVERY = (*SLOTTED, "one-slot")
 DEATHS: tuple[Mode, ...] = ("die after", "die after", "lose the answer", "fail after the effect")
 """What leaves a version published, and nobody told."""
@@ -137,6 +138,7 @@ def _reported_at(kind: str, since: str, how: str) -> Scenario:
         world.advance(600)
         version = current(world)
         leaked(world, "app", credential_of(version), source_of(kind))
+        world.watch.undated |= set() if "T" in since else {source_of(kind)}
         ask(world, pinned=False, compromised=True, since=since)
 
     # A try that comes back cannot tell what the one before it has published: it replaces that, too.
@@ -196,8 +198,28 @@ def _died_in_drift(kind: str) -> Scenario:
     )
 
 
+def _kills(world: World) -> None:
+    """Five workers die, one after the other, each once its change has taken effect."""
+    world.deadly = 5
+    # The lease of each that is dead holds for another minute, and whoever comes waits for it.
+    world.away += world.deadly * 180.0
+
+
+def _deadly(kind: str) -> Scenario:
+    """Whoever changes the source dies of it, five times in a row: five minutes begin with the last."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        ask(world, trigger="event")
+
+    moves = {"five workers die in a row": _kills}
+    return Scenario(f"dies-at-each-change/{kind}", build, moves, {"app": 2}, faults=("throttle",))
+
+
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift),
     *all_of(EVERY, _stays_away),
+    *all_of(SINGLE, _deadly),
 ]

@@ -283,6 +283,21 @@ FOUND = {
     "an incident is no longer known to the proof once a late list brings its credential back": (
         "records-in-incident/listed!c0=1+c1=1+c9=1+c10=1+c11=1+m22=fail after the effect+m33=throttle+i65=l4+i85=m1+i110=m6+i128=m0"
     ),
+    "looks at what a refused key has made go on for a week, while the key is left to a person": (
+        "derived-and-people#7700012"
+    ),
+    "an order that comes twice replaces what it had made, where it is dated ahead": (
+        "reported-ahead/two-slots#243090254"
+    ),
+    "what comes late of an operation stays once the version that it made was replaced as well": (
+        "reported-in-another-year/many#243101360"
+    ),
+    "a look that was posted for a call of no consequence rotates outside the window": (
+        "closed/many#243090046"
+    ),
+    "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
+        "dies-at-each-change/one-slot#6"
+    ),
 }
 
 

@@ -93,6 +93,9 @@ class Watch:
     """The secrets of which somebody said so, even if a list brings their credentials back."""
     ended: set[str] = field(default_factory=set)
     """Those of them that were gone."""
+    undated: set[str] = field(default_factory=set)
+    """Sources of which a leak was reported that has neither a time nor a version: a try that comes
+    back takes what the one before it has published for leaked, too."""
     cut: set[str] = field(default_factory=set)
     """Sources with an incident under way: no overlap is left to any older credential."""
     disowned: set[str] = field(default_factory=set)
@@ -399,7 +402,7 @@ class Watch:
         claim = self.world.claims.get(parts_of(source)[0])
         if (
             self.single(source)
-            or source in self.cut
+            or source in self.cut | self.undated
             # Nobody can tell any more whether the current version holds what leaked.
             or (claim and not self.world.purged.isdisjoint(claim.record.compromised))
             or not self.world.sources[source].accepts(held)
@@ -791,7 +794,8 @@ class Watch:
         for ref, since in self.refused.items():
             bound = HEALED_SECONDS + self._takes(refused[ref])
             disturbed = max(self.disturbed, self.elsewhere if self.struck else 0.0)
-            late = now - max(since, disturbed) > bound
+            # Calls take no time here, so what takes all of it takes longer in earnest.
+            late = now - max(since, disturbed) >= bound
             if late and not self._lapsed(ref, refused[ref], Excuse.STORE):
                 raise Broken(
                     f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"

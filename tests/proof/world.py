@@ -138,6 +138,8 @@ class World:
     """For how many seconds in all some service has not answered."""
     applies_and_fails: float = 0.0
     """Until when every source applies what it is asked for, and answers that it failed."""
+    deadly: int = 0
+    """So many of the next changes of a source end with the death of whoever has sent them."""
     fruitless: float = 0.0
     """For how many seconds of those that is so: no excuse to make further credentials."""
     copy_until: float = 0.0
@@ -229,6 +231,15 @@ class World:
     def fails_after_applying(self, label: str) -> bool:
         """Return whether a source applies this change just now, and answers that it failed."""
         return service_of(label) == "source" and self.applies_and_fails > self.kernel.time()
+
+    def kills_after_applying(self, label: str) -> bool:
+        """Return whether who has sent this change to a source dies of it, and count that."""
+        kills = service_of(label) == "source" and self.deadly > 0
+        if kills:
+            self.deadly -= 1
+            self.watch.struck = True
+            self.watch.disturb(self.kernel.time())
+        return kills
 
     def serves_a_copy(self) -> bool:
         """Return whether the vault's reads are answered from a copy."""
