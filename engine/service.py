@@ -25,7 +25,7 @@ from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
-from engine.rotate.lineage import KEY_REFUSED
+from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
 from engine.rotate.under_lease import MOST_LOOKS
 from engine.sweep.sweeper import Sweeper
 
@@ -222,8 +222,8 @@ class Service:
         if item.compromised:
             await self._bring_back(item, error)
             return
-        # What a refused key has made is healed with the key, whose own secret is looked after.
-        looks = item.follow_up if error.code != KEY_REFUSED else 0
+        # What a key has made is healed with the key, whose own secret is looked after.
+        looks = item.follow_up if error.code not in (KEY_REFUSED, KEY_COMPROMISED) else 0
         if 0 < looks < MOST_LOOKS:
             later = replace(item, deferred=0, waited=0, follow_up=item.follow_up + 1)
             await self.queue.post_rotation(later, LOOK_SECONDS)

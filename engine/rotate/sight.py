@@ -13,7 +13,7 @@ from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.under_lease import SOON, UnderLease
 from engine.secret import SecretVersion
 
 _SKEW = timedelta(minutes=2)
@@ -66,8 +66,9 @@ class Sight:
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
         self.is_promised = self.looks_follow()
-        # One that had to wait is the promised look itself: the one that follows comes too late.
-        is_late = bool(self.item.waited)
+        # One that had to wait is the promised look itself: the one that follows may come too late.
+        look_at, now = self.record.look_at, self.parts.clock.now()
+        is_late = bool(self.item.waited and look_at and look_at > now + SOON)
         self.surplus = bool(self.item.follow_up) and not is_late and self.is_promised
         if self.record.owner and not self.surplus:
             await self._compare(shown)

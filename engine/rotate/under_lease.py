@@ -48,8 +48,12 @@ LONGEST_PAUSE = 1800.0
 """The longest wait in seconds between two looks for the end of a change under way."""
 AHEAD = timedelta(seconds=10)
 """How much earlier than noted the message may come that looks for the end of a change."""
-EARLY = timedelta(seconds=60)
+EARLY = timedelta(seconds=20)
 """How much earlier than noted the promised look may come: clocks differ."""
+NEXT_SECONDS = 21.0
+"""How long after a look the next one comes at the soonest, so that neither is taken for the other."""
+SOON = timedelta(seconds=90)
+"""A look that had to wait for its source is left to the next one only if that comes so soon."""
 UNBOUND_FIX = (
     "add the source's scope to this vault again, or revoke it there by hand and move the record "
     "aside: see docs/runbook.md, section 'The record of a source'"
@@ -158,7 +162,7 @@ class UnderLease:
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         if look_after is not None:
-            await self._not_again_at_once(item, now)
+            self._not_again_at_once(now)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
         self._before = self._before or self.record
@@ -188,29 +192,27 @@ class UnderLease:
         """Say that a secret's vault is not bound to this source."""
         return f"vault {ref.vault} is not bound to {self.source} any more"
 
-    async def _not_again_at_once(self, item: WorkItem, now: datetime) -> None:
+    def _not_again_at_once(self, now: datetime) -> None:
         """Raise TransientError if a change of unknown effect was sent just now.
 
-        Tries by several workers are spaced out like those of one. A look is left to the next one,
-        which is not to come later than the wait is over.
+        Tries by several workers are spaced out like those of one.
         """
-        record = self.record
-        uncertain = record.changing or record.open_until or record.ahead
-        if not (record.begun and uncertain):
-            return
-        spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
-        if now - record.begun < spacing:
-            wait = (spacing - (now - record.begun)).total_seconds()
-            error = TransientError(
+        if (wait := self._rest(self.record, now)) > 0:
+            raise TransientError(
                 "the source was changed just now",
                 where=self.source,
                 code="JustTried",
                 retry_after=wait,
             )
-            if item.follow_up:
-                await self.write(await self._promised(record, item, wait))
-                error.is_followed = True
-            raise error
+
+    @staticmethod
+    def _rest(record: Record, now: datetime) -> float:
+        """Return for how many seconds a single slot is left alone after a change of unknown effect."""
+        uncertain = record.changing or record.open_until or record.ahead
+        if not (record.begun and uncertain):
+            return 0.0
+        spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
+        return (record.begun + spacing - now).total_seconds()
 
     @property
     def has_begun(self) -> bool:
@@ -278,7 +280,10 @@ class UnderLease:
                 item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source
             )
             why = "an earlier change may still take effect"
-            record = await self._promised(record, replace(audit, reason=why), LOOK_SECONDS)
+            # A single slot that must be left alone is looked at as soon as it may be changed.
+            rest = self._rest(record, now) if record.blind and not record.waiting else 0.0
+            seconds = max(rest, NEXT_SECONDS) if rest > 0 else LOOK_SECONDS
+            record = await self._promised(record, replace(audit, reason=why), seconds)
         await self.write(record)
 
     def is_later(self, record: Record, item: WorkItem) -> bool:

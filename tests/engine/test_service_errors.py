@@ -24,7 +24,7 @@ from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.rotate.engine import Engine
-from engine.rotate.lineage import KEY_REFUSED
+from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
 from engine.rotate.under_lease import MOST_LOOKS
 from engine.service import (
     BUSY_SECONDS,
@@ -176,10 +176,13 @@ async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first
 
 
 @pytest.mark.parametrize("number", [1, 2])
-async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(number: int) -> None:
+@pytest.mark.parametrize("code", [KEY_REFUSED, KEY_COMPROMISED])
+async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
+    code: str, number: int
+) -> None:
     """The key's own secret heals it, or tells a person: looks beside that would have no end."""
     rig = scene()
-    refused = TransientError("refused: the key is looked at first", code=KEY_REFUSED)
+    refused = TransientError("refused: the key is looked at first", code=code)
     look = rig.item(NAME, action="audit", follow_up=number)
     await failing(rig, refused).rotate(look.to_json(), LAST)
     assert rig.queue("rotations") == []

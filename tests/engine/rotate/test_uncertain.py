@@ -88,7 +88,7 @@ async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     fields: dict[str, Any], *, is_left: bool
 ) -> None:
     rig = await uncertain()
-    await note(rig, await source_of(rig), look_at=rig.clock.now() + MINUTE)
+    await note(rig, await source_of(rig), look_at=rig.clock.now() + 2 * MINUTE)
     version, passwords = rig.latest(NAME).version, rig.passwords()
     outcome = await handle(rig, **fields)
     assert (outcome.reason == PROMISED) is is_left

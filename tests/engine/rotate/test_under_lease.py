@@ -13,6 +13,8 @@ from engine.errors import LeaseUnavailable, SourceBusy, TransientError
 from engine.model.record import parts_of
 from engine.rotate.under_lease import (
     CALL_SECONDS,
+    LOOK_SECONDS,
+    NEXT_SECONDS,
     NOBODY,
     SPACING,
     hold,
@@ -155,19 +157,44 @@ async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effe
     await at.lease.begin(at.rig.item(NAME), at.secret)
 
 
-async def test_a_look_that_comes_too_soon_to_set_a_password_has_the_next_one_come_when_it_may(
+async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one_then(
     at: Held,
 ) -> None:
-    """The next one is minutes away: who is refused meanwhile would wait for it."""
-    at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, look_at=at.now + 4 * MINUTE)
+    """The next one is posted already, for when it may: two of each would multiply."""
+    at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, blind=True)
     look = replace(at.rig.item(NAME), follow_up=1)
+    await at.lease.look_again(look)
+    ((seconds, _),) = at.posted()
+    wait = (SPACING - 10 * SECOND).total_seconds()
+    assert seconds == wait
     with pytest.raises(TransientError, match="changed just now") as caught:
         await at.lease.begin(look, at.secret, LOOK_AFTER)
-    assert caught.value.is_followed, "else the look would come back beside the next one"
-    wait = SPACING - 10 * SECOND
-    ((seconds, posted),) = at.posted()
-    assert (seconds, posted["follow_up"]) == (wait.total_seconds(), 2)
-    assert at.record.look_at == at.now + wait
+    assert caught.value.retry_after == wait
+    assert len(at.posted()) == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds"),
+    [
+        ({}, 35.0),
+        ({"asked": timedelta(minutes=-5)}, 135.0),
+        ({"asked": timedelta(hours=-5)}, 230.0),
+        ({"begun": timedelta(seconds=-40)}, NEXT_SECONDS),
+        ({"begun": timedelta(seconds=-45)}, LOOK_SECONDS),
+        ({"blind": False}, LOOK_SECONDS),
+        ({"waiting": timedelta(hours=-1)}, LOOK_SECONDS),
+    ],
+)
+async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_may_be_changed(
+    at: Held, facts: dict[str, Any], seconds: float
+) -> None:
+    """After several deaths that takes minutes, and a look within them is left to the next one."""
+    usual = {"begun": -10 * SECOND, "open_until": HOUR, "blind": True}
+    at.know(**at.times(usual | facts))
+    await at.lease.look_again(replace(at.rig.item(NAME), follow_up=1))
+    ((delay, look),) = at.posted()
+    assert (delay, look["action"]) == (seconds, "audit")
+    assert at.record.look_at == at.now + timedelta(seconds=seconds)
 
 
 async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
