@@ -30,16 +30,20 @@ def silent(watch: Watch) -> list[SecretVersion]:
     """Return the versions that nobody has been told of so far, and that are there."""
     told = {outcome.new_version for outcome in watch.outcomes if outcome.result in ANNOUNCING}
     gone = told | watch.world.purged
+    # Nobody can tell a copy that a person made from the version itself: it is named in its place.
+    copied = {it.value for it in watch.world.every_version() if it.version in told}
     return [
         version
         for version in watch.given
-        if version.version not in gone and version.ref in watch.world.vault
+        if version.version not in gone
+        and version.value not in copied
+        and version.ref in watch.world.vault
     ]
 
 
 def _is_excused(watch: Watch, version: SecretVersion) -> bool:
     """Return whether its record was lost, or went back to before it, or it landed too late."""
-    if _is_left_to_a_person(watch, version):
+    if _is_left_to_a_person(watch, version) or _is_disabled_by_hand(watch, version):
         watch.excuses.used[Excuse.TOLD] += 1
         return True
     source = watch.source_of(version) or ""
@@ -65,3 +69,11 @@ def _is_left_to_a_person(watch: Watch, version: SecretVersion) -> bool:
     )
     records = [claim.record.published for claim in watch.world.claims.values()]
     return named and all(known is None or known.version != version.version for known in records)
+
+
+def _is_disabled_by_hand(watch: Watch, version: SecretVersion) -> bool:
+    """Return whether a person disabled it before anybody could read it, and wrote another one."""
+    now = watch.world.versions_of(version.ref)
+    left = next((it for it in now if it.version == version.version), version)
+    by_hand = not left.enabled and version.version in watch.world.by_hand
+    return by_hand and now[-1].version != version.version

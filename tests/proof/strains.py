@@ -202,7 +202,7 @@ def _kills(world: World) -> None:
     """Five workers die, one after the other, each once its change has taken effect."""
     world.deadly = 5
     # The lease of each that is dead holds for another minute, and whoever comes waits for it.
-    world.away += world.deadly * 180.0
+    world.away += world.deadly * 300.0
 
 
 def _deadly(kind: str) -> Scenario:

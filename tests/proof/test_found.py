@@ -295,6 +295,12 @@ FOUND = {
     "a look that was posted for a call of no consequence rotates outside the window": (
         "closed/many#243090046"
     ),
+    "looks at what a compromised key has made go on, while the key is left to a person": (
+        "derived-retirement#243111771"
+    ),
+    "looks that wait for their source multiply, as none is left to the next one": (
+        "comes-to-apply-and-fail/one-slot#75"
+    ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),

@@ -242,6 +242,9 @@ class Watch:
     def comes_back(self, worker: Worker, message: Message, error: BaseException) -> None:
         """Check that what is given back to its queue returns no sooner than Azure has asked for."""
         is_asked = isinstance(error, TransientError) and error.retry_after is not None
+        if worker.resting.get("post", 0.0) > self.world.kernel.time():
+            # What is put off is put on a queue, and that takes nothing for now either.
+            return
         early = worker.resting.get(worker.last[0], 0.0) - message.visible if is_asked else 0.0
         if early > 1:
             raise Broken(f"throttling: a message is back on its queue {early:.0f} s too soon")
@@ -300,7 +303,10 @@ class Watch:
         known = self.world.versions_of(SecretRef.parse(primary))
         source = self.source_of(known[-1]) if known else None
         credential = credential_in(version.value.reveal() if version.value else "")
-        if source is None or not self.world.sources[source].accepts(credential):
+        if source and self.world.sources[source].accepts(credential):
+            return
+        # What comes after its lease may hold what its source has held before.
+        if not self.excuses.cover(Excuse.LATE, source or "", self.world.kernel.time()):
             raise Broken(f"P7: {version.ref.name} was written, and consents to another secret")
 
     def _superseded(self, old: SecretVersion, new: SecretVersion) -> None:
@@ -698,6 +704,7 @@ class Watch:
             not outcome.item.compromised
             or outcome.result in ("parked", "waiting")
             or "another look" in outcome.reason
+            or (outcome.item.follow_up and self._is_reported(outcome.item.ref))
         ):
             return
         leaked = [
@@ -755,6 +762,9 @@ class Watch:
             raise Broken(
                 f"P8: {outcome.item.ref.name} was marked as compromised, and nobody had said so"
             )
+        if outcome.old_version in self.world.purged:
+            # Who purges it meanwhile has thrown away what was set back, and nobody else knows that.
+            return
         for source, strand in self.strands.items():
             unknown = (
                 strand.unknown and strand.setter == worker and not self._known(self._held(source))
