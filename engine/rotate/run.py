@@ -293,7 +293,8 @@ class Run(Work):
             case Rotate(_, reason, at_once):
                 return await Publishing(at).rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
-                if not self.asked().compromised and await at.is_refused(secret):
+                heals = self.sight.heals_first or not self.asked().compromised
+                if heals and await at.is_refused(secret):
                     # The credential to retire may be the last one that works: heal first.
                     return await Confirming(at).confirm(secret, reason)
                 self.progress.managed, self.progress.reason = (

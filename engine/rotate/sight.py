@@ -81,6 +81,11 @@ class Sight:
         is_late = self.record.open_until is not None and not self.record.wrote(self.shown)
         return is_late and self.parts.is_anothers(self.shown)
 
+    @property
+    def heals_first(self) -> bool:
+        """Whether this looks for what a late change has done, which may be to what is in use."""
+        return bool(self.item.follow_up and self.record.open_until)
+
     def looks_follow(self) -> bool:
         """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record
