@@ -8,7 +8,7 @@ from engine.contract import LATE, Tidy
 from engine.decide.decision import Kinds, Park
 from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
-from engine.model.tags import BY, OPERATION, RETIRE, Malformed, Pending, parse
+from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts, log
 from engine.ports import Lease
@@ -182,7 +182,7 @@ def _unknown(secret: SecretVersion, record: Record) -> Park:
     """
     fix = f"remove the tag {OPERATION}"
     if _is_news(secret, record):
-        fix = f"revoke {_named(secret)} unless it is in use and remove {OPERATION} and {RETIRE}"
+        fix = f"revoke {_named(secret)} unless {_used(secret)} and remove {OPERATION} and {RETIRE}"
     return Park(
         "another deployment of Rekey wrote the current version, or the record is older than that",
         f"let one deployment serve the vault; if only one does, {fix}",
@@ -207,8 +207,13 @@ def unrecorded(secret: SecretVersion) -> Park:
     """Return why a tag RekeyRetire that no record confirms is not followed."""
     return Park(
         f"tag {RETIRE} names a credential to revoke, of which there is no record",
-        f"revoke {_named(secret)} at its source unless it is in use, then remove the tag {RETIRE}",
+        f"revoke {_named(secret)} at its source unless {_used(secret)}, then remove the tag {RETIRE}",
     )
+
+
+def _used(secret: SecretVersion) -> str:
+    """Say when a credential is not to be revoked by hand: what a key has made ends with it."""
+    return "it, or what it made, is in use" if MAY_DERIVE in secret.tags else "it is in use"
 
 
 def _named(secret: SecretVersion) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from engine.model.record import Listed, Record
-from engine.model.tags import BY, OPERATION, RETIRE, Pending
+from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.model.write import Write
 from engine.rotate.ownership import other_writer, unrecorded
@@ -313,3 +313,5 @@ async def test_a_disabled_version_is_nobodys() -> None:
 def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_for_it() -> None:
     park = unrecorded(version(changes={RETIRE: RETIRED}))
     assert park.fix.startswith(f"revoke {'k' * 60} at its source")
+    park = unrecorded(version(changes={RETIRE: RETIRED, MAY_DERIVE: "sas=blob"}))
+    assert "unless it, or what it made, is in use" in park.fix
