@@ -18,7 +18,7 @@ from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
 from tests.proof.kinds import SINCE
 from tests.proof.lasting import LOOKS_OF_A_DAY, under_way, went_on
-from tests.proof.sources import Many, Slots
+from tests.proof.sources import Many, Slots, credential_in, signed
 from tests.proof.staging import (
     Move,
     Scenario,
@@ -150,7 +150,7 @@ def mend(world: World) -> None:
         text = said_of(world, name)
         if is_wrong := "that of another source" in text:
             _move_aside(world)
-        if is_wrong or "unless it is in use" in text:
+        if is_wrong or "is in use" in text:
             _revoke_named(world, name)
         if SINCE in current(world, name).tags.get(REASON, ""):
             # The key that a person has revoked by hand is nobody's.
@@ -189,10 +189,19 @@ def _revoke_named(world: World, name: str) -> None:
     if RETIRE not in version.tags or source is None:
         return
     held = _shown(world, source).get(version.tags[RETIRE].split(" ")[2])
+    if held in _signing(world):
+        # What it has made is in use: that follows its key within a day.
+        return
     if held and held != credential_of(version):
         world.sources[source].revoke(held)
         world.watch.revoked.add(held)
     _unmark(world, name, RETIRE)
+
+
+def _signing(world: World) -> set[str]:
+    """Return the keys whose signatures are in use."""
+    values = (versions[-1].value for versions in world.vault.values())
+    return {signed(credential_in(value.reveal()))[0] for value in values if value}
 
 
 def _unmark(world: World, name: str, *further: str) -> None:

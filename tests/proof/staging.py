@@ -130,7 +130,9 @@ def ask(
 def rotated(world: World, kind: str, hours_left: float, **tags: str) -> None:
     """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
-    world.secret("app", first, 80, managed(kind, **tags))
+    before = world.secret("app", first, 80, managed(kind, **tags))
+    # Nobody could tell which of two came first that were written in the same second.
+    world.vault[before.ref][-1] = replace(before, created=before.created - timedelta(days=1))
     source = world.sources[source_of(kind)]
     operation = "made-before"
     if isinstance(source, Many):

@@ -301,6 +301,18 @@ FOUND = {
     "looks that wait for their source multiply, as none is left to the next one": (
         "comes-to-apply-and-fail/one-slot#75"
     ),
+    "a list that two writers replace lacks the entry in use: it is put back after seven minutes": (
+        "writers-in-overlap/listed#7029"
+    ),
+    "nothing is healed where an incident finds the entry in use missing": (
+        "retirement/listed#243113536"
+    ),
+    "where the records of a key and of what it made go back again, the key goes first": (
+        "derived-records#7700020"
+    ),
+    "what an operation made stays where its record was lost in between": (
+        "records-in-overlap/many#7700116"
+    ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),
