@@ -64,6 +64,8 @@ class Sight:
         """
         with self.parts.reporter.step("read"):
             shown = await self.parts.vaults.read(self.item.ref)
+        # What was proven is not what somebody has written since.
+        self.audited &= self._shown is not None and shown.version == self._shown.version
         self._shown = shown
         self.is_promised = self.looks_follow()
         # One that had to wait is the promised look itself: the one that follows may come too late.

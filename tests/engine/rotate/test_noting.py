@@ -107,6 +107,19 @@ async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audite
         assert noted == (None, "", {}, None)
 
 
+async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_proven(at: Held) -> None:
+    """It may have taken the secret out of management, which the next listing must show."""
+    sight = seen(at)
+    await sight.look()
+    sight.audited = True
+    at.rig.clock.advance(1)
+    at.rig.vault.put(NAME, "theirs")
+    await sight.look()
+    await sight.note_reported()
+    record = at.lease.leases[0].record
+    assert (record.audited, record.proven, record.created) == (None, "", None)
+
+
 @pytest.mark.parametrize("single", [False, True])
 async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
     at: Held, *, single: bool
