@@ -12,7 +12,7 @@ from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
-from tests.proof import announcing, leaks
+from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK, Many, Signatures, credential_in, signed
 
@@ -140,7 +140,7 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
     name, source = current.ref.name, watch.source_of(current)
     if source is None or REPLICA_OF in current.tags:
         return
-    more = 2 * watch.late[source]
+    more = 2 * sum(watch.late[root] for root in descent.roots(watch, source))
     made = Counter(
         version.tags[OPERATION]
         for version in versions
