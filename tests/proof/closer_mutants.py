@@ -16,18 +16,23 @@ from azure.storage.blob.aio import BlobClient
 
 from engine import service
 from engine.decide import draft, ledger
-from engine.rotate import publishing
+from engine.model.record import Record
+from engine.rotate import publishing, replicas
+from engine.rotate.engine import Engine
 from engine.rotate.gate import Gate, _nothing
 from engine.rotate.left_over import LeftOver
 from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
+from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import Draft, SecretVersion
 from tests.proof.mutant import Mutant, function, method
 
 RECORDS = "tests/cloud/storage/test_leases.py"
 RETIRING = "tests/engine/rotate/test_retiring.py"
+REPORTED = "tests/adversary/test_reported_in_mid_rotation.py"
+REPLICAS = "tests/adversary/test_replicas.py"
 
 
 def _no_check_at_the_gate(patch: pytest.MonkeyPatch) -> None:
@@ -127,7 +132,60 @@ def _without_if_match(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BlobClient, "upload_blob", anyhow)
 
 
+def _empty(self: Record, owner: str, secret: SecretVersion) -> Record:
+    del secret
+    return Record(source=self.source, owner=owner, key=self.key)
+
+
+def _without_the_record(patch: pytest.MonkeyPatch) -> None:
+    """Preview a rotation as if nothing were under way."""
+    peek = Engine._job
+
+    async def blind(self: Engine, *about: Any) -> Any:
+        async def nothing(source: str) -> None:
+            del source
+
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(self.leases, "peek", nothing)
+            return await peek(self, *about)
+
+    patch.setattr(Engine, "_job", blind)
+
+
+def _never_dead(patch: pytest.MonkeyPatch) -> None:
+    """Leave an overlap to what a replica held, although its source refuses that."""
+    superseded = replicas._superseded
+    patch.setattr(replicas, "_superseded", lambda copy, new, **_: superseded(copy, new, dead=False))
+
+
 CLOSER: Mapping[str, Mutant] = {
+    "who takes a source over begins with an empty record": Mutant(
+        function(Record, "passed", _empty), "P5", ("handed-over-in-incident/many#60",)
+    ),
+    "an incident that is dated ahead is forgotten with its work": Mutant(
+        function(Publishing, "_ahead_of", lambda *_: None),
+        "P",
+        ("reported-ahead/two-slots",),
+    ),
+    "nobody looks at what a late change may have cut off": Mutant(
+        function(Sight, "may_have_cut_off", property(lambda _: False)),
+        "P1",
+        ("two-deployments/two-slots",),
+    ),
+    "a preview knows nothing of the record": Mutant(
+        _without_the_record,
+        "P8",
+        (),
+        (f"{REPORTED}::test_a_leak_reported_in_the_middle_of_a_first_rotation_is_taken",),
+    ),
+    "what a replica held has an overlap although it is dead": Mutant(
+        _never_dead,
+        "P5",
+        (),
+        (
+            f"{REPLICAS}::test_a_heal_leaves_no_version_of_a_replica_enabled_that_holds_a_dead_value",
+        ),
+    ),
     "the gate asks no owner again": Mutant(
         _no_check_at_the_gate, "P7", ("false-copies/two-slots#1500", "false-copies/many#1500")
     ),

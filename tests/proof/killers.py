@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KILLERS: Mapping[str, str] = {
+    "who takes a source over begins with an empty record": "handed-over-in-incident/many#3",
+    "an incident that is dated ahead is forgotten with its work": "reported-ahead/two-slots",
+    "nobody looks at what a late change may have cut off": "two-deployments/two-slots#1009794",
     "Owner is dropped": "one/two-slots",
     "a change that does not end is never told of": "slow-without-end/two-slow",
     "a compromised credential is restored": "incident-restore/two-slots@4:die after",
