@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -34,7 +35,9 @@ PAGES_AT_ONCE = 40
 is left to `next`."""
 PAGE_PARAMETERS = frozenset({"api-version", "$skiptoken", "maxresults"})
 """What the address of one of Key Vault's pages may hold."""
-FILTERS = ("vault", "state", "rotator", "owner", "name")
+EXPIRES_WITHIN = "expires_within"
+MOST_DAYS = 3650
+FILTERS = ("vault", "state", "rotator", "owner", "name", EXPIRES_WITHIN)
 ATTENTION = "attention"
 """The filter's word for every state that needs a person."""
 
@@ -112,6 +115,8 @@ class Filter:
     rotator: str = ""
     owner: str = ""
     name: str = ""
+    expired_by: datetime | None = None
+    """Only what has expired by then, and is not disabled."""
 
     def lets_pass(self, entry: Entry) -> bool:
         """Tell whether a secret is one of them."""
@@ -124,7 +129,12 @@ class Filter:
             )
             and (not self.owner or entry.secret.tags.get("Owner", "").lower() == self.owner.lower())
             and (not self.name or fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()))
+            and (self.expired_by is None or self._ends_by(entry.secret, self.expired_by))
         )
+
+    @staticmethod
+    def _ends_by(secret: SecretVersion, moment: datetime) -> bool:
+        return secret.enabled and secret.expires is not None and secret.expires <= moment
 
 
 def chosen(engine: Engine, request: Request) -> Filter:
@@ -137,7 +147,14 @@ def chosen(engine: Engine, request: Request) -> Filter:
         request.choice("rotator", tuple(engine.kinds)),
         request.query.get("owner", "").strip()[:127],
         request.query.get("name", "").strip()[:127],
+        ending(request, engine.clock.now()),
     )
+
+
+def ending(request: Request, now: datetime) -> datetime | None:
+    """Return the end of so many days in which secrets expire; None where none are asked for."""
+    days = request.number(EXPIRES_WITHIN, -1, MOST_DAYS)
+    return None if days < 0 else now + timedelta(days=days)
 
 
 @dataclass(frozen=True, slots=True)

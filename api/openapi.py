@@ -11,7 +11,10 @@ import msgspec
 from api import operations, readers, views
 from api.actions import VERBS
 from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
+from api.listing import EXPIRES_WITHIN, MOST_DAYS
 from api.once import HEADER
+from api.page.choice import GROUPS
+from api.page.columns import SORTS
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
@@ -50,7 +53,12 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "group": (
         "What rows are grouped by, in place of their urgency",
-        {"enum": ["owner", "rotator", "vault"]},
+        {"enum": [*GROUPS]},
+    ),
+    "sort": ("The column that rows are sorted by; `-` turns it round", {"enum": [*SORTS]}),
+    EXPIRES_WITHIN: (
+        "Only what expires within so many days, or has expired, and is not disabled",
+        {"type": "integer", "minimum": 0, "maximum": MOST_DAYS},
     ),
     "secret": ("The page of this secret of the vault", {"type": "string"}),
     "incident": ("The page of this incident", {"type": "string"}),

@@ -53,10 +53,11 @@ async def _page(at: Desk, request: Request, caller: Caller) -> Answer:
         return await one_secret(at, request, caller)
     if request.query.get("incident"):
         return await one_incident(at, request)
-    return await inventory(at, request)
+    return await inventory(at, request, caller)
 
 
-async def _door(_: Desk, request: Request, __: Caller) -> Answer:
+async def _door(at: Desk, request: Request, _: Caller) -> Answer:
+    check(at.engine, request)
     return await problem.door(request)
 
 
@@ -118,7 +119,7 @@ ROUTES: tuple[Route, ...] = (
             "List secrets with "
             "their state"
         ), {"200": "Secrets"},
-        query=("vault", "state", "rotator", "owner", "name", "limit", "cursor"), heavy=True,
+        query=(*listing.FILTERS, "limit", "cursor"), heavy=True,
     ),
     Route("http_show", "GET", SECRET, Role.READER, _show, (
         "Show a secret and "

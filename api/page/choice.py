@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 
-from api.listing import ATTENTION, Filter, Page, Place, page
+from api.listing import ATTENTION, EXPIRES_WITHIN, Filter, Page, Place, ending, page
+from api.page.columns import SORTS
 from api.page.deeds import KEYS
 from api.requests import Request
 from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
 from engine.rotate.engine import Engine
 
 FIRST_ROWS, MOST_ROWS = 100, 1000
-GROUPS = ("owner", "rotator", "vault")
-FILTERS = ("state", "vault", "rotator", "owner", "search", "group")
+GROUPS = ("none", "owner", "rotator", "vault")
+FILTERS = ("state", "vault", "rotator", "owner", EXPIRES_WITHIN, "search", "group", "sort")
 MOST_TEXT = 127
 
 
@@ -23,12 +25,15 @@ class Sieve(Filter):
     """A filter that also counts what it would let pass if no state were chosen."""
 
     search: str = ""
+    owners: set[str] = field(default_factory=set, compare=False)
+    """The owners of everything that it was asked about, whoever was chosen."""
     counted: list[Entry] = field(default_factory=list, compare=False)
     passed: list[Entry] = field(default_factory=list, compare=False)
 
     def lets_pass(self, entry: Entry) -> bool:
         """Return whether a secret is shown."""
-        anywhere = Filter("", self.rotator, self.owner)
+        self.owners.add(entry.secret.tags.get("Owner", ""))
+        anywhere = Filter("", self.rotator, self.owner, expired_by=self.expired_by)
         if not (anywhere.lets_pass(entry) and _mentions(entry, self.search)):
             return False
         self.counted.append(entry)
@@ -45,6 +50,7 @@ class Shown:
     entries: list[Entry]
     counted: list[Entry]
     rest: Place | None
+    owners: list[str]
 
     @property
     def counts(self) -> Counter[str]:
@@ -59,22 +65,30 @@ class Shown:
 
 def check(engine: Engine, request: Request) -> None:
     """Raise BadRequest for a choice that there is not, whichever page the request is for."""
-    request.number("limit", FIRST_ROWS, MOST_ROWS)
+    request.number("limit", FIRST_ROWS, MOST_ROWS, least=1)
+    ending(request, engine.clock.now())
     request.choice("state", (*STATES, ATTENTION))
     request.choice("rotator", tuple(engine.kinds))
     request.choice("group", GROUPS)
+    request.choice("sort", SORTS)
     request.choice("try", KEYS)
 
 
-async def gathered(engine: Engine, request: Request) -> Shown:
+async def gathered(engine: Engine, request: Request, now: datetime) -> Shown:
     """Gather what a request asks for; raises BadRequest or NotFound for what it cannot mean."""
     query = request.query
-    limit = request.number("limit", FIRST_ROWS, MOST_ROWS) or FIRST_ROWS
+    limit = request.number("limit", FIRST_ROWS, MOST_ROWS, least=1)
     state = request.choice("state", (*STATES, ATTENTION))
     rotator = request.choice("rotator", tuple(engine.kinds))
     only = request.vault(engine.policy, query["vault"]) if query.get("vault") else ""
     cursor = query.get("cursor", "")
-    sieve = Sieve(state, rotator, text(request, "owner"), search=text(request, "search").lower())
+    sieve = Sieve(
+        state,
+        rotator,
+        text(request, "owner"),
+        expired_by=ending(request, now),
+        search=text(request, "search").lower(),
+    )
     part = await page(engine, Place.read(cursor) if cursor else None, sieve, limit, only)
     return _shown(sieve, part)
 
@@ -89,7 +103,8 @@ def _shown(sieve: Sieve, part: Page) -> Shown:
     # there.
     overlooked = len(sieve.passed) > len(part.entries)
     counted = sieve.counted[:-1] if overlooked else sieve.counted
-    return Shown(part.entries, counted, part.rest)
+    owners = sorted(filter(None, {*sieve.owners, sieve.owner}), key=str.lower)
+    return Shown(part.entries, counted, part.rest, owners)
 
 
 def _mentions(entry: Entry, words: str) -> bool:

@@ -9,25 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from api.access import Caller
 from api.answers import Answer
-from api.listing import ATTENTION
-from api.page import coming, incidents, look, sweeps
+from api.listing import ATTENTION, EXPIRES_WITHIN
+from api.page import coming, deeds, incidents, look, sweeps
 from api.page.choice import FILTERS, GROUPS, Shown, gathered, text
-from api.page.rows import groups
+from api.page.columns import heads
+from api.page.groups import groups
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
 from engine.model.entry import STATES
 from engine.secret import SecretRef
 
+NARROWING = ("state", "vault", "rotator", "owner", EXPIRES_WITHIN, "search")
+"""What leaves secrets out."""
 KEPT = (*FILTERS, "code")
 """What a link to the next rows repeats: the filter, and the function key of who came with one."""
 
 
-async def inventory(at: Desk, request: Request) -> Answer:
+async def inventory(at: Desk, request: Request, caller: Caller) -> Answer:
     """Answer with the page, or with those of its rows that a cursor asks for."""
     engine, query, now = at.engine, request.query, at.engine.clock.now()
-    shown = await gathered(engine, request)
+    shown = await gathered(engine, request, now)
+    group, sort = text(request, "group").lower(), text(request, "sort").lower()
     vaults = sorted(SecretRef(url, "").vault_name for url in engine.policy.scopes)
     first = not query.get("cursor")
     return look.drawn(
@@ -37,16 +42,11 @@ async def inventory(at: Desk, request: Request) -> Answer:
         now=now,
         code=query.get("code", ""),
         chosen={name: text(request, name) for name in FILTERS},
+        narrowed=any(map(query.get, NARROWING)),
         states=(ATTENTION, *STATES),
         vaults=vaults,
         kinds=sorted(engine.kinds),
-        owners=sorted(
-            {
-                entry.secret.tags["Owner"]
-                for entry in shown.counted
-                if entry.secret.tags.get("Owner")
-            }
-        ),
+        owners=shown.owners,
         by=GROUPS,
         counts=shown.counts,
         in_need=shown.in_need,
@@ -54,7 +54,9 @@ async def inventory(at: Desk, request: Request) -> Answer:
         links={state: _address({**query, "state": state}) for state in ("", ATTENTION, *STATES)},
         summary=_summary(shown),
         ticks=ticks(),
-        groups=groups(shown.entries, now, query, query.get("group", "").strip().lower()),
+        groups=groups(shown.entries, now, query, group, sort),
+        heads=heads({name: query[name] for name in KEPT if query.get(name)}, sort),
+        acts=deeds.may_act(caller),
         days=coming.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],
@@ -66,6 +68,8 @@ async def inventory(at: Desk, request: Request) -> Answer:
 
 def _summary(shown: Shown) -> str:
     total, rows = len(shown.counted), len(shown.entries)
+    if not total and not shown.rest:
+        return ""
     amount = f"{rows} shown" if rows == total else f"{rows} of {total} shown"
     return amount + ("; there are more." if shown.rest else ".")
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HERE = Path(__file__).parent
+SCRIPTS = ("shared.js", "inventory.js", "secret.js")
+"""The files of the one script, in order."""
 
 
 def drawn(template: str, status: int = 200, **values: Any) -> Answer:
@@ -57,7 +59,9 @@ def _parts() -> tuple[str, str]:
     """
     from markupsafe import Markup
 
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    scripts = ((HERE / "script" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join(scripts)
     return Markup(style), Markup(script)  # noqa: S704 - files of this app
 
 

@@ -29,6 +29,11 @@ class Moment:
         return f"{self.at:%Y-%m-%dT%H:%MZ}"
 
     @property
+    def near(self) -> str:
+        """How far away it is, in the room of a column."""
+        return self.distance.removeprefix("in ").replace(" days", " d")
+
+    @property
     def day(self) -> str:
         """The day for people."""
         return f"{self.at:%Y-%m-%d}"

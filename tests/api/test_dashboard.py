@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from engine.model.entry import NEEDS_A_PERSON, STATES
 from engine.model.sweep_order import SweepOrder
 from tests.api.inventory import DRIFTED, Inventory, many, varied
 from tests.api.page import Element, read
+from tests.api.test_access import SIGNED_IN, principal
 from tests.shared.rig import Rig
 from tests.shared.scene import send
 
@@ -201,9 +203,11 @@ async def test_what_the_query_holds_stays_text() -> None:
     page, expected = [
         await shown(varied(), search=text, owner=text, code=text) for text in (HOSTILE, "none-such")
     ]
-    assert _skeleton(page) == _skeleton(expected)
+    # The chosen owner stands among the others by its name.
+    assert sorted(_skeleton(page)) == sorted(_skeleton(expected))
     assert page.one("input", name="search").attributes["value"] == HOSTILE[:127]
-    assert page.one("input", name="owner").attributes["value"] == HOSTILE[:127]
+    (owner,) = page.one("select", name="owner").all("option", selected="")
+    assert owner.attributes["value"] == HOSTILE[:127].strip()
     assert page.one("input", name="code").attributes["value"] == HOSTILE
 
 
@@ -305,6 +309,9 @@ async def test_links_lead_to_every_secret_once_and_back() -> None:
         ({"owner": "data"}, set()),
         ({"rotator": "storage-key", "state": "drifted"}, {"reports-storage"}),
         ({"rotator": "sql-login-password"}, set()),
+        ({"expires_within": "0"}, {"partner-api"}),
+        ({"expires_within": "5"}, {"partner-api", "reports-storage"}),
+        ({"expires_within": "7", "state": "overdue"}, {"partner-api", "invoices-app"}),
     ],
 )
 async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(
@@ -312,11 +319,11 @@ async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(
 ) -> None:
     page = await shown(varied(), **query)
     assert set(rows(page)) == names
-    chosen = {option.attributes["value"] for option in page.all("option", selected="")}
+    chosen = {option.attributes["value"].lower() for option in page.all("option", selected="")}
     assert chosen == {
-        query[name].lower() for name in ("state", "vault", "rotator") if name in query
+        query[name].lower() for name in ("state", "vault", "rotator", "owner") if name in query
     }
-    for name in ("search", "owner"):
+    for name in ("search", "expires_within"):
         assert page.one("input", name=name).attributes["value"] == query.get(name, "").strip()
 
 
@@ -331,7 +338,7 @@ async def test_links_and_form_keep_the_filter_and_the_key_and_nothing_else() -> 
         "name": "code",
         "value": "a+key==",
     }
-    assert page.one("form").attributes == {"method": "get"}
+    assert page.one("search").one("form").attributes == {"method": "get"}
 
 
 async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> None:
@@ -346,6 +353,10 @@ async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> 
         ({"group": "colour"}, 400),
         ({"cursor": "elsewhere"}, 400),
         ({"limit": "1001"}, 400),
+        ({"limit": "0"}, 400),
+        ({"sort": "colour"}, 400),
+        ({"expires_within": "3651"}, 400),
+        ({"expires_within": "soon"}, 400),
         ({"limit": "-1"}, 400),
         ({"vault": "unknown"}, 404),
         ({"vault": "https://evil.example"}, 404),
@@ -525,3 +536,121 @@ async def test_there_is_one_fix_the_marks_own_where_it_has_one() -> None:
 async def test_a_blank_group_is_no_group() -> None:
     page = await shown(varied(), group=" ")
     assert "Needs a person" in str(page)
+
+
+async def test_a_secret_takes_one_line_and_its_details_are_folded_away() -> None:
+    row = rows(await shown(varied()))["warehouse-sql"]
+    details = row.one("details")
+    assert "open" not in details.attributes
+    assert details.one("summary").text == "Details of warehouse-sql"
+    assert details.one("p", **{"class": "fix"}).text.startswith("Fix:")
+    assert {
+        cell.attributes["data-column"]: cell.text
+        for cell in row.children
+        if "data-column" in cell.attributes
+    } == {
+        "secret": "warehouse-sql",
+        "owner": "data platform",
+        "vault": "prod",
+        "kind": "storage-key",
+        "due": "2026-10-23 10 d ago",
+        "expires": "2026-11-22 20 d",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("", ["partner-api", "reports-storage", "warehouse-sql", "mail-relay", "invoices-app"]),
+        (
+            "secret",
+            ["invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"],
+        ),
+        (
+            "-secret",
+            ["warehouse-sql", "reports-storage", "partner-api", "mail-relay", "invoices-app"],
+        ),
+        (
+            "-expires",
+            ["mail-relay", "warehouse-sql", "invoices-app", "reports-storage", "partner-api"],
+        ),
+        (
+            "owner",
+            ["reports-storage", "warehouse-sql", "invoices-app", "partner-api", "mail-relay"],
+        ),
+        ("due", ["partner-api", "reports-storage", "invoices-app", "warehouse-sql", "mail-relay"]),
+        ("-due", ["warehouse-sql", "invoices-app", "reports-storage", "partner-api", "mail-relay"]),
+    ],
+)
+async def test_rows_are_sorted_by_the_column_and_what_has_no_text_there_stands_last(
+    sort: str, names: list[str]
+) -> None:
+    page = await shown(varied(), sort=sort)
+    assert list(rows(page, "first")) == names
+    heads = [head for head in page.all("th") if "aria-sort" in head.attributes]
+    assert {(head.text, head.attributes["aria-sort"]) for head in heads} == (
+        {(sort.removeprefix("-").capitalize(), "descending" if sort[0] == "-" else "ascending")}
+        if sort
+        else set()
+    )
+
+
+async def test_the_head_of_a_column_sorts_by_it_and_the_second_time_the_other_way_round() -> None:
+    page = await shown(varied(), state="attention", code="a+key")
+    (head,) = page.one("section", **{"data-group": "first"}).all("th", **{"data-column": "expires"})
+    assert head.one("a").attributes["href"] == "?state=attention&code=a%2Bkey&sort=expires"
+    page = await shown(varied(), sort="expires")
+    (head,) = page.one("section", **{"data-group": "first"}).all("th", **{"data-column": "expires"})
+    assert head.one("a").attributes["href"] == "?sort=-expires"
+    assert page.one("input", name="sort").attributes["value"] == "expires"
+
+
+async def test_every_owner_can_be_chosen_whoever_is_and_wherever_the_rows_are_cut() -> None:
+    page = await shown(varied(), owner="analytics", state="parked")
+    owners = [option.text for option in page.one("select", name="owner").all("option")]
+    assert owners == [
+        "all",
+        "analytics",
+        "data platform",
+        "finance@contoso.example",
+        "integration",
+        "platform",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rig", "query", "words"),
+    [
+        (Inventory, {}, "The vaults hold no secret yet."),
+        (varied, {"search": "none-such"}, "No secret fits these filters."),
+        (varied, {"expires_within": "0", "vault": "shared"}, "No secret fits these filters."),
+    ],
+)
+async def test_an_empty_result_says_so_in_one_sentence(
+    rig: Callable[[], Inventory], query: dict[str, str], words: str
+) -> None:
+    page = await shown(rig(), **query)
+    assert page.one(id="secrets").text == words
+    assert page.one(id="said").text == ""
+
+
+async def test_what_does_no_harm_can_be_selected_by_who_may_do_it_and_by_nobody_else() -> None:
+    page = await shown(varied())
+    paths = {
+        name: box.attributes["data-path"]
+        for name, row in rows(page).items()
+        for box in row.all("input", type="checkbox")
+    }
+    assert paths == {
+        "warehouse-sql": "secrets/prod/warehouse-sql/unpark",
+        "reports-storage": "secrets/prod/reports-storage/unpark",
+        "search-index": "secrets/prod/search-index/rotate",
+        "invoices-app": "secrets/prod/invoices-app/rotate",
+        "partner-api": "secrets/prod/partner-api/rotate",
+    }
+    answer = await send(
+        varied().api(env=SIGNED_IN), "http_dashboard", headers=principal("Rekey.Reader")
+    )
+    page = read(answer.text())
+    assert not [box for row in rows(page).values() for box in row.all("input")]
+    assert not page.all(id="several")

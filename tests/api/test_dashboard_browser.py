@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import Inventory, many, varied
 from tests.api.visits import Start, axe
+from tests.shared.scene import scene
 from tests.simulator.host.waiting import wait_for
 
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
@@ -43,6 +44,8 @@ def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
     rig.add("w" * 127, Owner="W" * 256, marked=("parked", "W" * 256))
     page = visit(rig, viewport={"width": width, "height": 640}).loaded()
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    for each in rows(page).locator("summary").all():
+        each.click()
     cells = rows(page).locator("th, td")
     assert (
         cells.evaluate_all(
@@ -60,13 +63,13 @@ def test_a_screen_reader_finds_landmarks_headings_and_tables(
     page = visit(viewport=size).loaded()
     for landmark in ("banner", "main", "search"):
         expect(page.get_by_role(landmark)).to_have_count(1)
-    headings = ["Rekey inventory", "The next seven days", "Needs a person", "All others"]
+    headings = ["Rekey inventory", "Needs a person", "All others"]
     assert page.get_by_role("heading").all_inner_texts() == headings
     table = page.get_by_role("table", name="Needs a person")
-    expect(table.get_by_role("columnheader")).to_have_count(4)
+    expect(table.get_by_role("columnheader")).to_have_count(10 if size is not PHONE else 9)
     expect(table.get_by_role("rowheader")).to_have_count(5)
     row = table.get_by_role("row").filter(has_text="reports-storage")
-    expect(row.get_by_role("cell")).to_have_count(3)
+    row.locator("summary").click()
     expect(row.get_by_role("img", name="expires 2026-11-07")).to_have_count(1)
     expect(page.get_by_role("status")).to_have_text("All loaded: 12.")
 
@@ -74,7 +77,7 @@ def test_a_screen_reader_finds_landmarks_headings_and_tables(
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(visit: Start) -> None:
     page = visit().loaded()
     reached = []
-    fields = ["search", "state", "vault", "rotator", "owner", "group", "Show"]
+    fields = ["search", "state", "vault", "rotator", "owners", "expires_within", "group", "Show"]
     for _ in range(4 + len(STATES) + len(fields)):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
@@ -164,7 +167,8 @@ def test_hostile_tags_are_read_and_never_run(visit: Start) -> None:
     rig.add("aaa", Owner=HOSTILE, marked=("parked", HOSTILE))
     rig.add("zzz", vault=rig.shared, Owner=HOSTILE, marked=("parked", HOSTILE))
     page = visit(rig).loaded()
-    expect(page.get_by_text(HOSTILE.rstrip("\u202e"))).to_have_count(4)
+    shown = page.locator("tbody").get_by_text(HOSTILE.rstrip("\u202e"))
+    expect(shown).to_have_count(4)
     assert page.evaluate("window.owned") is None
     expect(page.locator("img")).to_have_count(0)
 
@@ -177,10 +181,17 @@ def test_whoever_wants_less_motion_or_paper_gets_it(visit: Start) -> None:
     expect(rows(page).last).to_be_visible()
 
 
-@pytest.mark.parametrize("rig", [Inventory, lambda: many(3)], ids=["no secret", "none in need"])
-def test_an_empty_part_says_so(visit: Start, rig: Callable[[], Inventory]) -> None:
+@pytest.mark.parametrize(
+    ("rig", "words"),
+    [
+        (Inventory, "The vaults hold no secret yet."),
+        (lambda: many(3), "Nothing here needs a person."),
+    ],
+    ids=["no secret", "none in need"],
+)
+def test_an_empty_part_says_so(visit: Start, rig: Callable[[], Inventory], words: str) -> None:
     page = visit(rig()).loaded()
-    expect(page.get_by_text("Nothing here needs a person.")).to_be_visible()
+    expect(page.locator(".none:visible")).to_have_text(words)
     expect(page.get_by_role("table", name="Needs a person")).to_be_hidden()
 
 
@@ -269,8 +280,11 @@ def test_a_key_that_was_renewed_is_named_when_the_page_can_no_longer_be_refreshe
 
 
 def reading(visit: Start, rig: Inventory, anchoring: str) -> Page:
-    """Open the page of a world, with its clock stopped, and read on to the middle."""
-    opened = visit(rig)
+    """Open the page of a world on a phone, with its clock stopped, and read on to the middle.
+
+    There a row is as high as what it says.
+    """
+    opened = visit(rig, viewport=PHONE)
     opened.page.clock.install()
     page = opened.loaded()
     read_on(page, anchoring)
@@ -345,3 +359,78 @@ def read_on(page: Page, anchoring: str) -> None:
         return abs(drawn_at(page)) < 1
 
     wait_for(is_there, lambda: "the page to scroll")
+
+
+def test_a_column_sorts_at_once_and_the_address_remembers_it(visit: Start) -> None:
+    opened = visit(many(150))
+    page = opened.loaded()
+    before = len(opened.requests)
+    names = page.locator("[data-group=others] tbody th a")
+    for order in ("ascending", "descending"):
+        page.get_by_role("table", name="All others").get_by_role("link", name="Secret").click()
+        head = page.locator("[data-group=others] th[data-column=secret]").first
+        expect(head).to_have_attribute("aria-sort", order)
+        shown = names.all_text_contents()
+        assert shown == sorted(shown, reverse=order == "descending")
+    assert len(opened.requests) == before
+    assert page.url.endswith("?sort=-secret")
+    opened.loaded("?sort=-secret")
+    assert names.all_text_contents() == shown
+
+
+def test_several_are_tried_again_with_one_reason_and_a_refusal_is_named(visit: Start) -> None:
+    rig = scene(days_left=1)
+    rig.secret("too-late", rig.account("gone"), days_left=1)
+    opened = visit(rig)
+    page = opened.loaded()
+    expect(page.locator("#several")).to_be_hidden()
+    for name in ("app-key", "too-late"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    page.route("**/too-late/rotate", lambda route: route.fulfill(status=409, json={"detail": "no"}))
+    page.get_by_label("Why, for the audit record").fill("before the holidays")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#sent")).to_have_text("Sent: 1. Refused: too-late: no")
+    (item,) = rig.messages("rotations")
+    assert (item["secret"], item["reason"]) == ("app-key", "before the holidays")
+    assert (item["force"], item["compromised"]) == (False, False)
+    expect(page.locator("[data-selected]")).to_have_text("1")
+    opened.complaints.clear()
+
+
+def test_what_is_shown_is_exported_and_no_cell_is_a_formula(visit: Start) -> None:
+    rig = varied()
+    rig.add("odd", Owner='=HYPERLINK("x")')
+    page = visit(rig).loaded("?state=ok")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    assert download.value.suggested_filename == "rekey-secrets-2026-11-02.csv"
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "secret,vault,state,owner,kind,due,expires,reason,fix"
+    assert len(lines) == 1 + rows(page).count()
+    (odd,) = [line for line in lines if line.startswith('"odd"')]
+    assert odd.split(",")[:4] == ['"odd"', '"prod"', '"ok"', '"\'=HYPERLINK(""x"")"']
+
+
+def test_details_that_a_reader_has_opened_stay_open_when_the_page_refreshes(visit: Start) -> None:
+    rig = varied()
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
+    row = rows(page).filter(has_text="warehouse-sql")
+    row.locator("summary").click()
+    rig.add("aaa-late", left=-1)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(13)
+    expect(row.locator(".fix")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, {"width": 400, "height": 800}])
+def test_the_first_screen_of_three_hundred_shows_what_needs_a_person(
+    visit: Start, size: dict[str, int]
+) -> None:
+    page = visit(many(339), viewport=size).loaded()
+    in_need = rows(page.locator("[data-group=first]"))
+    for number in range(4):
+        expect(in_need.nth(number)).to_be_in_viewport(ratio=0.9)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    assert height < (13_000 if size["width"] == 1280 else 24_000)

@@ -36,7 +36,7 @@ class Visit:
     def loaded(self, query: str = "") -> Page:
         """Open the inventory, and wait until the script has brought everything."""
         self.open(query)
-        expect(self.page.locator("#said")).to_contain_text("All loaded", timeout=60_000)
+        expect(self.page.locator("#secrets[aria-busy=false]")).to_be_attached(timeout=60_000)
         return self.page
 
 

@@ -63,9 +63,11 @@ def test_the_package_holds_exactly_what_the_tools_of_azure_may_deploy() -> None:
     assert {"function_app.py", "host.json", "requirements.txt", "engine/decide/decision.py"} <= set(
         content
     )
-    assert {"api/page/templates/inventory.html", "api/page/page.css", "api/page/page.js"} <= set(
-        content
-    ), "what the page is made of"
+    assert {
+        "api/page/templates/inventory.html",
+        "api/page/page.css",
+        "api/page/script/inventory.js",
+    } <= set(content), "what the page is made of"
 
 
 def test_the_same_files_make_the_same_package_wherever_they_lie(tmp_path: Path) -> None:

@@ -1,12 +1,8 @@
-"use strict";
-// Brings all rows to one page, keeps them fresh without taking the focus away, copies commands, and acts after a dry run.
+// Brings all rows to one page, keeps them fresh without taking the focus away, sorts and exports them, and sends several at once.
 (() => {
   const ROWS = 500; // a call: more would come later, fewer would ask more often
   const LEAST_PAUSE = 60_000, PAUSE_A_ROW = 60; // milliseconds between refreshes: 5,000 secrets cost 200 calls
-  const by = (id, page = document) => page.getElementById(id);
-  const all = (what, within = document) => [...within.querySelectorAll(what)];
   const rowsOf = (page) => all("tr[data-state]", page);
-  const say = (text, id = "said") => { by(id).textContent = text; };
 
   // The next pages
 
@@ -33,6 +29,20 @@
     }
   };
 
+  // Rows go by urgency, or by the column that was chosen, and there those without a text come last. api/page/columns.py does the same.
+  const textOf = (row, column) => {
+    const cell = row.querySelector(`[data-column="${column}"]`);
+    return (cell.querySelector("time")?.dateTime ?? cell.textContent.trim()).toLowerCase();
+  };
+  const inOrder = (rows) => {
+    const urgent = [...rows].sort(order("urgency")), head = document.querySelector("th[aria-sort]");
+    if (!head) return urgent;
+    const turn = head.getAttribute("aria-sort") === "descending" ? -1 : 1;
+    const keyed = urgent.map((row) => [textOf(row, head.dataset.column), row]);
+    const filled = keyed.filter(([text]) => text).sort(([one], [other]) => turn * (one < other ? -1 : one > other ? 1 : 0));
+    return [...filled, ...keyed.filter(([text]) => !text)].map(([, row]) => row);
+  };
+
   const order = (key) => (left, right) => (left.dataset[key] < right.dataset[key] ? -1 : left.dataset[key] > right.dataset[key] ? 1 : 0);
   const sectionsOf = (page) => all("section[data-group]", page);
   const groupIn = (page, key) => sectionsOf(page).find((section) => section.dataset.group === key);
@@ -41,7 +51,7 @@
     const sections = sectionsOf(page).sort(order("order"));
     arrange(by("secrets", page), sections.length ? sections : [...by("secrets", page).children]);
     sections.forEach((section, at) => {
-      const body = section.querySelector("tbody"), rows = [...body.children].sort(order("urgency"));
+      const body = section.querySelector("tbody"), rows = inOrder(body.children);
       arrange(body, rows);
       const title = section.querySelector("h2"), id = `group-${at + 1}`, sum = section.querySelector(".sum");
       title.id = id;
@@ -56,6 +66,8 @@
       sum.textContent = steps.length || "–";
       sum.classList.toggle("alarm", steps.some((step) => step.classList.contains("alarm")));
     }
+    page.querySelector("[data-ahead]").textContent = all("details[data-day] li", page).length;
+    for (const count of all(".counts li:has(.state) b", page)) count.closest("li").classList.toggle("zero", count.textContent === "0");
   };
 
   // Adds what the next page shows to what a page shows already.
@@ -72,8 +84,12 @@
       const steps = more.querySelector(`details[data-day="${day.dataset.day}"] ul`);
       if (steps) day.querySelector("ul").append(...steps.children);
     }
-    const owners = by("owners", page), known = new Set(all("option", owners).map((option) => option.value));
-    owners.append(...all("#owners option", more).filter((option) => !known.has(option.value)));
+    const known = all("#owners option", page);
+    for (const option of all("#owners option", more)) {
+      if (known.some((one) => one.value === option.value)) continue;
+      const after = known.slice(1).find((one) => one.value.toLowerCase() > option.value.toLowerCase());
+      by("owners", page).insertBefore(option, after ?? null);
+    }
     const link = next(page);
     if (link) link.replaceWith(...all("a[rel=next]", more));
     tidy(page);
@@ -83,17 +99,20 @@
     const pages = by("pages"), loaded = () => rowsOf(document).length;
     try {
       pages.hidden = true;
+      by("secrets").setAttribute("aria-busy", "true");
       for (let link = next(document); link; link = next(document)) {
         say(`${loaded()} loaded, more are coming…`);
         merge(await fetched(link.href), document);
       }
-      say(`All loaded: ${loaded()}.`);
+      say(loaded() ? `All loaded: ${loaded()}.` : "");
+      if (by("more")) say(by("more").dataset.end, "more");
       return true;
     } catch (error) {
       say(`Loading stopped after ${loaded()}: ${error.message}. The link at the end goes on.`);
       return false;
     } finally {
       pages.hidden = false;
+      by("secrets").setAttribute("aria-busy", "false");
     }
   };
 
@@ -103,6 +122,7 @@
 
   // Changes what differs, and keeps the row: its height is remembered while it is out of sight.
   const renew = (row, fresh) => {
+    fresh.querySelector("details").open = row.querySelector("details").open;
     if (row.isEqualNode(fresh)) return row;
     for (const name of Object.keys(row.dataset)) delete row.dataset[name];
     Object.assign(row.dataset, { ...fresh.dataset });
@@ -153,7 +173,7 @@
       // A row with the focus stays where it is, even if its secret now belongs elsewhere.
       const body = here.querySelector("tbody"), kept = rows.filter((row) => row !== held || body.contains(held));
       if (held && body.contains(held) && !kept.includes(held)) kept.push(held);
-      arrange(body, kept.sort(order("urgency")));
+      arrange(body, inOrder(kept));
     }
     for (const count of all("[data-count]")) {
       count.textContent = page.querySelector(`[data-count="${count.dataset.count}"]`).textContent;
@@ -203,69 +223,91 @@
     }, 5_000);
   };
 
-  if (by("live")) load().then((whole) => { if (whole && !new URLSearchParams(location.search).has("cursor")) live(); });
+  // Sorting, without loading anything again
 
-  // Commands to copy
-
-  for (const button of all("button[data-copy]")) {
-    button.hidden = !navigator.clipboard;
-    button.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(by(button.dataset.copy).textContent);
-        say("Copied.", "heard");
-      } catch {
-        getSelection().selectAllChildren(by(button.dataset.copy));
-        say("It cannot be copied from here. It is selected: press Ctrl+C.", "heard");
-      }
-    });
-  }
-
-  // Acting, after the dry run that the page shows
-
-  const code = new URLSearchParams(location.search).get("code");
-  const call = async (address, options = {}) => {
-    const answer = await fetch(address, { redirect: "error", ...options, headers: { ...options.headers, ...(code && { "x-functions-key": code }) } });
-    if (answer.status === 401 && code) throw new Error("This key opens the page alone. Take a host key, or the command below.");
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(`${body.detail ?? `The answer was ${answer.status}.`}${body.fix ? ` Fix: ${body.fix}` : ""}`);
-    return { body, follow: answer.headers.get("Location") };
-  };
-
-  const followed = async (address) => {
-    const wait = new URL(address, location.href);
-    wait.searchParams.set("wait", "20");
-    for (let tries = 0; tries < 30; tries += 1) {
-      const { body } = await call(wait);
-      if (body.status !== "running") return body;
-      say("Running…", "outcome");
+  const sortBy = (link) => {
+    const { column } = link.closest("th").dataset, chosen = link.search;
+    history.replaceState(null, "", chosen);
+    const descending = new URLSearchParams(chosen).get("sort").startsWith("-");
+    for (const head of all("th[data-column]:not([scope=row])")) {
+      const mine = head.dataset.column === column, address = new URL(location.href);
+      if (mine) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+      address.searchParams.set("sort", (mine && !descending ? "-" : "") + head.dataset.column);
+      head.querySelector("a").href = address.search;
     }
-    return { status: "running", reason: "it goes on; load this page again later" };
+    tidy(document);
   };
 
-  const act = by("act");
-  if (act) {
-    const key = crypto.randomUUID(); // Sent twice, it acts once.
-    act.hidden = false;
-    by("unscripted").hidden = true;
-    by("trial").focus();
-    act.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const button = act.querySelector("button"), reason = act.elements.reason.value;
-      button.disabled = true;
-      say("Sent…", "outcome");
+  // Export of the rows as they stand
+
+  const quoted = (text) => {
+    const harmless = /^\s*[=+\-@\t\r]/.test(text) ? `'${text}` : text; // a spreadsheet takes it for nothing but text
+    return `"${harmless.replaceAll('"', '""')}"`;
+  };
+  const cellOf = (row, what) => {
+    const cell = row.querySelector(what);
+    return cell?.querySelector("time")?.dateTime ?? cell?.textContent.trim().replace(/\s+/g, " ") ?? "";
+  };
+  const COLUMNS = {
+    secret: "[data-column=secret]", vault: "[data-column=vault]", state: ".state", owner: "[data-column=owner]", kind: "[data-column=kind]",
+    due: "[data-column=due]", expires: "[data-column=expires]", reason: ".why", fix: ".fix bdi",
+  };
+  const exported = () => {
+    const rows = rowsOf(document).map((row) => Object.values(COLUMNS).map((what) => quoted(cellOf(row, what))).join(","));
+    const text = [Object.keys(COLUMNS).join(","), ...rows, ""].join("\r\n");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = `rekey-secrets-${by("now").dateTime.slice(0, 10)}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+
+  // Several at once: what does no harm
+
+  const picked = () => all("tbody :checked");
+  const count = () => {
+    by("several").hidden = picked().length === 0;
+    by("several").querySelector("[data-selected]").textContent = picked().length;
+  };
+  const send = async (reason) => {
+    const boxes = picked(), refused = [];
+    for (const [at, box] of boxes.entries()) {
+      say(`Sending ${at + 1} of ${boxes.length}…`, "sent");
       try {
-        const { follow } = await call(act.dataset.path, {
-          method: "POST",
-          headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-          body: JSON.stringify({ ...JSON.parse(act.dataset.body), reason }),
-        });
-        const end = await followed(follow);
-        say(`It ${end.status === "running" ? "is still running" : end.status}${end.reason ? `: ${end.reason}` : "."}`, "outcome");
-        by("again").hidden = false;
+        await act(box.dataset.path, { reason }, crypto.randomUUID());
+        box.checked = false;
       } catch (error) {
-        button.disabled = false;
-        say(error.message, "outcome");
+        refused.push(`${box.closest("tr").querySelector("th").textContent}: ${error.message}`);
       }
+    }
+    by("several").querySelector("[data-selected]").textContent = picked().length;
+    say(`Sent: ${boxes.length - refused.length}.${refused.length ? ` Refused: ${refused.join(" | ")}` : " Each row shows its outcome once it is done."}`, "sent");
+  };
+
+  const ready = () => {
+    by("export").hidden = false;
+    by("export").addEventListener("click", exported);
+    by("secrets").addEventListener("click", (event) => {
+      const link = event.target.closest("th[data-column] a");
+      if (!link?.closest("thead") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      sortBy(link);
     });
+    if (!by("several")) return; // Who only reads has nothing to select.
+    by("secrets").addEventListener("change", count);
+    by("several").addEventListener("reset", () => { for (const box of picked()) box.checked = false; count(); });
+    by("several").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const button = event.target.querySelector("button");
+      button.disabled = true;
+      await send(event.target.elements.reason.value);
+      button.disabled = false;
+    });
+  };
+
+  if (by("live")) {
+    ready();
+    load().then((whole) => { if (whole && !new URLSearchParams(location.search).has("cursor")) live(); });
   }
 })();
