@@ -7,8 +7,9 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from api import views
 from api.access import Caller
@@ -17,13 +18,13 @@ from api.bodies import IncidentBody
 from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
 from engine.errors import NotFound, RekeyError
-from engine.model.incident import Incident, Progress
+from engine.model.incident import LEAD, Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 from engine.sweep.counting import counted, unreached
-from engine.sweep.cut_off import LEAD_SECONDS
+from engine.sweep.evidence import Evidence, ended, evidence
 
 log = logging.getLogger("rekey.incident")
 
@@ -32,6 +33,8 @@ NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
 POLL_SECONDS = 15
 NAMING_SECONDS = 8.0
 """How long the answer waits for the names of deleted secrets: what leaked must not."""
+REPORT = "rekey-incident-report/1"
+"""The shape of a report. A field may be added to it; another shape gets another number."""
 MOST = 50
 """How many incidents a listing shows."""
 
@@ -43,10 +46,10 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     if request.flag("dry_run"):
         (progress,) = await counted(engine, [incident])
         return Answer.of(
-            200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"})
+            200, views.view(views.IncidentForecast, {**progress.counts(), "status": "dry run"})
         )
     need_key(request, "sent again, it would replace everything a second time")
-    incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
+    incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     named = await _unreached(engine, incident)
@@ -66,17 +69,70 @@ async def _unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str
 
 
 async def newest(engine: Engine) -> Answer:
-    """GET /api/incidents: those that there were, the newest first."""
+    """GET /api/incidents: those that there were, the newest first, and how far each has come."""
     incidents = await engine.incidents.newest(MOST) if engine.incidents else ()
-    shown = [_shown(incident) for incident in incidents]
-    return Answer.of(200, views.Incidents(incidents=shown))
+    try:
+        progress: Sequence[Progress | None] = await counted(engine, incidents)
+    except RekeyError as error:
+        log.warning("how far the incidents have come cannot be counted: %s", error)
+        progress = [None] * len(incidents)
+    pairs = zip(incidents, progress, strict=True)
+    return Answer.of(200, views.Incidents(incidents=[_listed(*pair) for pair in pairs]))
+
+
+def _listed(incident: Incident, progress: Progress | None) -> views.IncidentListed:
+    known = {**progress.counts(), "status": status_of(progress)} if progress else {}
+    return views.view(views.IncidentListed, {**_shown(incident).body(), **known})
+
+
+async def report(engine: Engine, request: Request) -> Answer:
+    """GET /api/incidents/{incident}/report: what it did with each secret, as evidence."""
+    incident = await found(engine, request.path.get("incident", ""))
+    progress, secrets = await evidence(engine, incident)
+    over = ended(progress, secrets)
+    data = {
+        "format": REPORT,
+        "made": stamp(engine.clock.now()),
+        "incident": _shown(incident).body(),
+        "status": status_of(progress),
+        "ended": stamp(over) if over else None,
+        "secrets": [reported(each) for each in secrets],
+    }
+    return Answer.of(200, views.view(views.IncidentReport, data))
+
+
+def reported(each: Evidence) -> dict[str, Any]:
+    """Return what a report says of one secret."""
+    stands = each.stands
+    return {
+        "vault": stands.ref.vault_name,
+        "secret": stands.ref.name,
+        "owner": stands.owner or None,
+        "sources": list(each.sources),
+        "status": stands.standing,
+        "reason": stands.reason,
+        "fix": stands.fix,
+        "replica_of": stands.primary or None,
+        "replaced_by": each.replaced_by or None,
+        "replaced": stamp(each.replaced) if each.replaced else None,
+        "refused": stamp(each.refused) if each.refused else None,
+        "cut_off": [
+            {
+                "version": old.version,
+                "credential": old.credential or None,
+                "refused": stamp(old.refused) if old.refused else None,
+                "proof": old.proof or None,
+            }
+            for old in each.cut_off
+        ],
+    }
 
 
 async def follow(engine: Engine, request: Request) -> Answer:
     """GET /api/incidents/{incident}: how far it has come, as vaults and records show it."""
     incident = await found(engine, request.path.get("incident", ""))
     (progress,) = await counted(engine, [incident])
-    data = {**_shown(incident).body(), **asdict(progress), "status": status_of(progress)}
+    data = {**_shown(incident).body(), **progress.counts(), "status": status_of(progress)}
     return Answer.of(
         200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
     )
@@ -106,7 +162,7 @@ def status_of(progress: Progress) -> views.IncidentStatus:
 def _shown(incident: Incident) -> views.Incident:
     return views.Incident(
         id=incident.id,
-        since=stamp(incident.since),
+        since=stamp(incident.reported),
         requested_by=incident.requested_by,
         reason=incident.reason,
         vaults=[SecretRef(url, "").vault_name for url in incident.vaults],
@@ -115,10 +171,10 @@ def _shown(incident: Incident) -> views.Incident:
     )
 
 
-def _id(since: datetime, caller: Caller, key: str) -> str:
+def _id(reported: datetime, caller: Caller, key: str) -> str:
     """Name an incident: the same for two requests of one second with one key."""
-    letters = uuid.uuid5(uuid.NAMESPACE_URL, f"{caller.id}/{key}/{stamp(since)}").hex[:8]
-    return f"{since:%Y%m%dT%H%M%SZ}-{letters}"
+    letters = uuid.uuid5(uuid.NAMESPACE_URL, f"{caller.id}/{key}/{stamp(reported)}").hex[:8]
+    return f"{reported:%Y%m%dT%H%M%SZ}-{letters}"
 
 
 def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Caller) -> Incident:
@@ -131,7 +187,7 @@ def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Call
     vaults = (
         (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
     )
-    since = engine.clock.now().replace(microsecond=0) + timedelta(seconds=LEAD_SECONDS)
+    since = engine.clock.now().replace(microsecond=0) + LEAD
     name, source = _name(sent.name), _source(sent.source)
     return Incident(since, name, source, str(caller), sent.reason.strip(), vaults=vaults)
 

@@ -78,6 +78,10 @@ async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
     return await incidents.follow(at.engine, request)
 
 
+async def _report(at: Desk, request: Request, _: Caller) -> Answer:
+    return await incidents.report(at.engine, request)
+
+
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
     return await policies.show(at.policies)
 
@@ -153,11 +157,15 @@ ROUTES: tuple[Route, ...] = (
             "List the incidents, the "
             "newest first"
         ),
-        {"200": "Incidents"}, follows_policy=False,
+        {"200": "Incidents"}, heavy=True,
     ),
     Route(
         "http_incident_progress", "GET", "incidents/{incident}", Role.READER, _progress,
         "Tell how far an incident has come", {"200": "IncidentProgress"}, heavy=True,
+    ),
+    Route(
+        "http_incident_report", "GET", "incidents/{incident}/report", Role.READER, _report,
+        "Tell what an incident did with each secret, as evidence", {"200": "IncidentReport"}, heavy=True,
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(

@@ -183,10 +183,59 @@ class Incident(View, frozen=True, kw_only=True):
     source: str
 
 
+class IncidentListed(Incident, frozen=True, kw_only=True):
+    """What was reported, and how far that has come; null where it cannot be counted now."""
+
+    status: IncidentStatus | None = None
+    secrets: Count | None = None
+    rotated: Count | None = None
+    waiting: Count | None = None
+    needs_a_person: Count | None = None
+
+
 class Incidents(View, frozen=True, kw_only=True):
     """The newest incidents."""
 
-    incidents: list[Incident]
+    incidents: list[IncidentListed]
+
+
+class CutOff(View, frozen=True, kw_only=True):
+    """A version whose credential had to go; `refused` is null where no record tells of a proof."""
+
+    version: str
+    credential: str | None
+    refused: Time | None
+    proof: str | None
+
+
+class SecretReport(View, frozen=True, kw_only=True):
+    """What an incident did with one secret."""
+
+    vault: str
+    secret: str
+    owner: str | None
+    sources: list[str]
+    status: Literal["refused", "waiting", "needs a person"]
+    reason: str
+    fix: str
+    replica_of: str | None
+    replaced_by: str | None
+    """The version that took the place of what leaked."""
+    replaced: Time | None
+    refused: Time | None
+    """When the last of its credentials was proven to be refused."""
+    cut_off: list[CutOff]
+
+
+class IncidentReport(View, frozen=True, kw_only=True):
+    """What an incident did, as evidence: secrets by vault and name."""
+
+    format: Literal["rekey-incident-report/1"]
+    made: Time
+    incident: Incident
+    status: IncidentStatus
+    ended: Time | None
+    secrets: list[SecretReport]
 
 
 class IncidentQueued(Incident, frozen=True, kw_only=True):
@@ -330,7 +379,7 @@ class Problem(View, frozen=True, kw_only=True):
 
 
 SHOWN: tuple[type[View], ...] = (
-    Secrets, SecretWithHistory, Queued, Forecast, Operation, IncidentForecast, Incidents, IncidentQueued, IncidentProgress,
+    Secrets, SecretWithHistory, Queued, Forecast, Operation, IncidentForecast, Incidents, IncidentQueued, IncidentProgress, IncidentReport,
     Policy, Health, Problem, Readers,
 )  # fmt: skip
 """Every answer, by whose name the table of calls goes."""

@@ -177,6 +177,10 @@ def _incident(commands: _Commands) -> None:
     follow.add_argument(
         "incident", type=incident, metavar="ID", help="as `begin` answered and `list` shows it"
     )
+    report = commands.add(
+        "report", "cli.incident:report", "what an incident did with each secret, for an auditor"
+    )
+    report.add_argument("incident", type=incident, metavar="ID", help="as `list` shows it")
     for command in (begin, follow):
         option_sets.waiting(command)
     commands.add("list", "cli.incident:newest", "the incidents that there were, newest first")

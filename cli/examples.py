@@ -51,6 +51,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey incident begin --name 'billing-*' --reason 'key in a log' --wait 600",
     ),
     "incident follow": ("rekey incident follow 20261125T090010Z-1a2b3c4d --wait 600",),
+    "incident report": (
+        "rekey incident report 20261125T090010Z-1a2b3c4d",
+        "rekey incident report 20261125T090010Z-1a2b3c4d --json > incident.json",
+    ),
     "incident list": (
         "rekey incident list",
         "rekey incident list -o json --query 'incidents[0].id'",

@@ -63,14 +63,54 @@ async def newest(session: Session, args: Namespace) -> int:
     if session.terminal.data(body, "incidents"):
         return Exit.FINE
     rows = [
-        (incident["id"], _scope_of(incident), incident["requested_by"], incident["reason"])
+        (
+            incident["id"],
+            incident["status"] or "not counted",
+            f"{incident['rotated']}/{incident['secrets']}" if incident["status"] else "",
+            _scope_of(incident),
+            incident["requested_by"],
+            incident["reason"],
+        )
         for incident in body["incidents"]
     ]
     if rows:
-        session.terminal.table(("incident", "scope", "by", "reason"), rows)
+        heads = ("incident", "status", "cut off", "scope", "by", "reason")
+        session.terminal.table(heads, rows, spare=("by",))
     else:
         session.terminal.line("there have been no incidents")
     return Exit.FINE
+
+
+async def report(session: Session, args: Namespace) -> int:
+    """Tell what an incident did with each secret, for people or as a file for an auditor."""
+    request = Request("GET", f"/api/incidents/{args.incident}/report", {"incident": args.incident})
+    body = (await incidents.report(await session.ready(), request)).body
+    if not session.terminal.data(body, "secrets"):
+        _tell(session, body)
+    return _exit(body)
+
+
+def _tell(session: Session, body: Mapping[str, Any]) -> None:
+    incident, terminal = body["incident"], session.terminal
+    facts = {
+        "incident": incident["id"],
+        "reported": incident["since"],
+        "by": incident["requested_by"],
+        "reason": incident["reason"],
+        "scope": _scope_of(incident),
+        "status": body["status"],
+        "ended": body["ended"],
+    }
+    terminal.fields(facts)
+    for secret in body["secrets"]:
+        terminal.line()
+        place = f"{secret['vault']}/{secret['secret']}"
+        terminal.line(f"{place}: {secret['status']}")
+        names = ("owner", "reason", "fix", "replica_of", "replaced", "replaced_by")
+        terminal.fields({f"  {name}": secret[name] for name in names})
+        for old in secret["cut_off"]:
+            proof = f"refused {old['refused']}: {old['proof']}" if old["proof"] else "no proof yet"
+            terminal.line(f"  version {old['version']} ({old['credential'] or '-'}): {proof}")
 
 
 def _scope_of(incident: Mapping[str, Any]) -> str:
@@ -115,6 +155,10 @@ def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int
         session.terminal.answer(body)
         if following:
             session.terminal.line(f"follow it: {following}")
+    return _exit(body)
+
+
+def _exit(body: Mapping[str, Any]) -> int:
     return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(
         str(body.get("status")), Exit.FINE
     )

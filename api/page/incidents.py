@@ -23,6 +23,7 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 from engine.sweep.counting import counted
 from engine.sweep.cut_off import CutOff
+from engine.sweep.evidence import ended, evidence
 
 log = logging.getLogger("rekey.incident")
 
@@ -35,8 +36,6 @@ To count it costs a listing of its vaults. The page of an incident always counts
 """
 COUNT_SECONDS = 20.0
 """How long the inventory waits for that: the secrets come first."""
-SECOND = timedelta(seconds=1)
-"""An incident is dated a little ahead of its report: what has been reported is never to come."""
 NAMED = 5
 """How many secrets of an incident the inventory names."""
 ENDED = ("ended", "nothing in scope")
@@ -117,14 +116,21 @@ async def one_incident(at: Desk, request: Request) -> Answer:
     """Answer with the page of one incident; raises NotFound."""
     engine, now = at.engine, at.engine.clock.now()
     incident = await found(engine, request.query["incident"])
-    progress = await counted(engine, [incident])
+    progress, secrets = await evidence(engine, incident)
+    over = ended(progress, secrets)
     code = {"code": request.query["code"]} if request.query.get("code") else {}
     return look.drawn(
         "incident.html",
         title=f"incident {incident.id}",
         home="?" + urlencode(code),
         now=now,
-        incident=_reported(incident, progress[0], now, request.query),
+        incident=_reported(incident, progress, now, request.query),
+        ended=Moment("ended", over, distance(over - now)) if over else None,
+        secrets=[
+            (each, rows.to_secret(each.stands.ref.vault_name, each.stands.ref.name, request.query))
+            for each in secrets
+        ],
+        report=f"incidents/{incident.id}/report?{urlencode(code)}".rstrip("?"),
         runbook=at.runbook,
     )
 
@@ -185,7 +191,7 @@ def _reported(
     return Reported(
         id=incident.id,
         href="?" + urlencode({"incident": incident.id, **kept}),
-        began=Moment("began", incident.since, distance(min(incident.since - now, -SECOND))),
+        began=Moment("reported", incident.reported, distance(incident.reported - now)),
         by=incident.requested_by,
         reason=incident.reason,
         scope=scope,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from engine.model.entry import Entry
 from engine.model.manual import is_manual
@@ -21,6 +21,11 @@ WAITERS = 1000
 """How many of the waiting secrets a report names."""
 LIVES = timedelta(days=37)
 """How long an incident's messages live: at most six days until it is their turn, and a month."""
+LEAD = timedelta(seconds=10)
+"""How far ahead of its report an incident is dated.
+
+Even if clocks differ by that much, everything written before the report is older than the date.
+"""
 LEAKED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
@@ -39,7 +44,7 @@ class Incident:
     """What is compromised, since when, who says so, and why."""
 
     since: datetime
-    """When it began, in whole seconds and UTC. Everything written before this time is replaced."""
+    """In whole seconds and UTC, LEAD ahead of its report. What was written before is replaced."""
     name: str = ""
     """A pattern of secrets' names, in which `*` stands for any characters; empty for all names."""
     source: str = ""
@@ -50,6 +55,11 @@ class Incident:
     """The id to ask for it by; empty if it is not recorded."""
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
+
+    @property
+    def reported(self) -> datetime:
+        """When it was reported."""
+        return self.since - LEAD
 
     @property
     def tried_until(self) -> datetime:
@@ -145,6 +155,22 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
     return [tagged, *(listed.source for listed in known)]
 
 
+Standing = Literal["refused", "waiting", "needs a person"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """How an incident stands with one secret."""
+
+    ref: SecretRef
+    standing: Standing
+    owner: str = ""
+    reason: str = ""
+    fix: str = ""
+    primary: str = ""
+    """The URL of the secret that this is a replica of; empty for any other."""
+
+
 @dataclass
 class Progress:
     """How far an incident has come, counted from the vaults."""
@@ -159,6 +185,12 @@ class Progress:
     """The first NAMED of those, each with its reason."""
     waiting_for: list[dict[str, str | None]] = field(default_factory=list)
     """The first WAITERS of the waiting secrets."""
+    each: list[Stands] = field(default_factory=list)
+    """Every secret that was counted."""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what the progress of an incident is told by."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "each"}
 
     def add(
         self,
@@ -194,17 +226,21 @@ class Progress:
             self._wait(entry, known)
         else:
             self.rotated += 1
+            self.each.append(_stands(entry, "refused"))
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""
         self.secrets += 1
         if not sources:
             self.rotated += 1
+            self.each.append(Stands(ref, "refused", reason=why))
             return
         self.needs_a_person += 1
+        reason = deleted_at(*sources, why=why)
+        self.each.append(Stands(ref, "needs a person", reason=reason, fix=fix))
         if len(self.named) < NAMED:
             place = {"vault": ref.vault_name, "secret": ref.name}
-            self.named.append({**place, "reason": deleted_at(*sources, why=why), "fix": fix})
+            self.named.append({**place, "reason": reason, "fix": fix})
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:
@@ -218,6 +254,7 @@ class Progress:
 
     def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
         self.waiting += 1
+        self.each.append(_stands(entry, "waiting"))
         if len(self.waiting_for) < WAITERS:
             # An edited tag may name another source than the one of what leaked.
             holding = [listed.source for listed in known if listed.holds(entry.secret)]
@@ -228,8 +265,15 @@ class Progress:
 
     def _name(self, entry: Entry, reason: str, fix: str) -> None:
         self.needs_a_person += 1
+        self.each.append(_stands(entry, "needs a person", reason, fix))
         if len(self.named) < NAMED:
             self.named.append({**_place(entry), "reason": reason, "fix": fix})
+
+
+def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -> Stands:
+    tags = entry.secret.tags
+    primary = tags.get(REPLICA_OF, "") if is_replica(entry) else ""
+    return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary)
 
 
 def _place(entry: Entry) -> dict[str, str]:

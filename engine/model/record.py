@@ -67,6 +67,8 @@ class Record:
     """Versions that hold dead values and must still be disabled; a replica's by its URL."""
     gone: tuple[str, ...] = ()
     """Versions whose credentials were proven to be refused, the newest first."""
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    """When and how each of those was proven, by version: a time and words. For reports alone."""
     changing: datetime | None = None
     """When a change was begun whose end was not noted; None if there is none."""
     open_until: datetime | None = None
@@ -257,11 +259,15 @@ class Record:
             created=secret.created,
         )
 
-    def without(self, version: str) -> Record:
+    def without(self, version: str, proof: str = "") -> Record:
         """Return the record once the credential of a version has been proven to be refused."""
         left = tuple(known for known in self.compromised if known != version)
         gone = (version, *(known for known in self.gone if known != version))[:MOST_EARLIER]
-        return replace(self.arrived(), compromised=left, gone=gone).discarded(version)
+        known = {**self.proofs, version: proof or self.proofs.get(version, "")}
+        proofs = {each: known[each] for each in gone if known.get(each)}
+        return replace(self.arrived(), compromised=left, gone=gone, proofs=proofs).discarded(
+            version
+        )
 
     def discarded(self, *versions: str) -> Record:
         """Return the record with further versions that hold dead values."""

@@ -142,6 +142,7 @@ _READ: Mapping[str, Any] = {
     "created": _time,
     "tags": _words,
     "twins": _words,
+    "proofs": _words,
     "key": _key,
     "blind": _flag,
     "untold": _flag,

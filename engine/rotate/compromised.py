@@ -12,7 +12,7 @@ from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate import earlier
 from engine.rotate.gate import Gate
-from engine.rotate.proof import Proof
+from engine.rotate.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
@@ -39,14 +39,14 @@ class Compromised:
             raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
         managed = self._managed(secret)
         if await self._replaced_in_place(secret, version, managed):
-            await self.sight.settle(version)
+            await self.sight.settle(version, IN_PLACE)
             await self.gate.out_of_use(secret)
             return
         try:
             old = await self.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied) as unread:
             await self._remove_unread(secret, version, managed, _fix_of(unread))
-            await self.sight.settle(version)
+            await self.sight.settle(version, UNLISTED)
             return
         held = self._held(old, managed)
         is_current, current = version == secret.version, secret.value
@@ -57,7 +57,7 @@ class Compromised:
         ):
             # A person has written the leaked value again, so the current version must be replaced.
             await self.sight.note_compromised(str(secret.version))
-            await self.sight.settle(version)
+            await self.sight.settle(version, SAME_VALUE)
             return
         for shape, credential in held.items():
             if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
@@ -65,7 +65,7 @@ class Compromised:
             if is_current:
                 raise self._alive(decision)
             await self._revoke(secret, old, managed, shape, credential)
-        await self.sight.settle(version)
+        await self.sight.settle(version, TRIED)
         await self.gate.out_of_use(secret)
 
     async def foresee(self, secret: SecretVersion, decision: Decision) -> None:

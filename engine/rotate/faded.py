@@ -13,7 +13,7 @@ from engine.model import template
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.gate import Gate
-from engine.rotate.proof import REFUSALS
+from engine.rotate.proof import REFUSALS, TRIED, proof_text
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
@@ -34,7 +34,9 @@ class Faded:
         record = self.sight.record
         for version in record.earlier:
             if version not in record.gone and await self._has_ended(secret, version):
-                self.lease.learn(self.sight.record.without(version))
+                self.lease.learn(
+                    self.sight.record.without(version, proof_text(self.parts.clock.now(), TRIED))
+                )
         await self.gate.out_of_use(secret)
 
     async def _has_ended(self, secret: SecretVersion, version: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.contract import Issued, Job, Lists, Readable
 from engine.model.tags import Managed
@@ -24,6 +25,15 @@ REFUSALS = 2
 
 A single refusal only proves that one server of the source knows of the revocation.
 """
+TRIED = "tried at its source, which refused it twice in a row"
+UNLISTED = "its source shows or lists it no more"
+IN_PLACE = "its source takes one credential at a time, and accepted the one in its place"
+SAME_VALUE = "a later version holds the same value, and is cut off in its place"
+
+
+def proof_text(now: datetime, how: str) -> str:
+    """Return what a record keeps of a proof."""
+    return f"{now:%Y-%m-%dT%H:%M:%SZ} {how}"
 
 
 @dataclass(frozen=True)

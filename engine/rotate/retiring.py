@@ -13,7 +13,7 @@ from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate import earlier
 from engine.rotate.gate import Gate
-from engine.rotate.proof import Proof
+from engine.rotate.proof import TRIED, Proof, proof_text
 from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
@@ -200,7 +200,7 @@ class Retiring:
         """
         record = self.sight.record
         if proven:
-            record = record.without(pending.version)
+            record = record.without(pending.version, proof_text(self.parts.clock.now(), TRIED))
         await self.lease.write(
             record.discarded(pending.version, record.twins.get(pending.version, ""))
         )

@@ -13,6 +13,7 @@ from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
+from engine.rotate.proof import proof_text
 from engine.rotate.under_lease import SOON, UnderLease
 from engine.secret import SecretVersion
 
@@ -184,9 +185,10 @@ class Sight:
         if new:
             await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
 
-    async def settle(self, version: str) -> None:
-        """Note that the credential of a compromised version is proven to be refused."""
-        await self.lease.write(self.record.without(version))
+    async def settle(self, version: str, how: str) -> None:
+        """Note that the credential of a compromised version is proven to be refused, and how."""
+        proof = proof_text(self.parts.clock.now(), how)
+        await self.lease.write(self.record.without(version, proof))
 
     async def note_left(self) -> bool:
         """Note that nothing can take effect any more at a source that the secret has left; return whether that is so."""

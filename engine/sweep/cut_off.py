@@ -17,7 +17,7 @@ from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.entry import Entry
-from engine.model.incident import RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
+from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.record import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
@@ -31,14 +31,9 @@ from engine.sweep.unlisted import is_deleted, unlisted
 
 log = logging.getLogger("rekey.incident")
 
-LEAD_SECONDS = 10
-"""How far before its request an incident is dated.
-
-Even if clocks differ by that much, everything written before the request is older than the date.
-"""
 PAGE = 25
 """How many secrets are looked at together: as many as a page of a listing holds."""
-SETTLE_SECONDS = 2.0 * LEAD_SECONDS
+SETTLE_SECONDS = 2.0 * LEAD.total_seconds()
 """How long after the request its work starts.
 
 By the same margin, everything that the work writes is newer than the incident's date.

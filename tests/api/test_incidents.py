@@ -17,9 +17,9 @@ from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
 from engine.errors import TransientError
-from engine.model.incident import Incident
+from engine.model.incident import LEAD, Incident
 from engine.secret import SecretVersion
-from engine.sweep.cut_off import LEAD_SECONDS, SETTLE_SECONDS, CutOff
+from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
 from engine.sweep.pace import Pace
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
@@ -217,7 +217,10 @@ async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None
     assert again.body == second.body
     assert [row["id"] for row in await listed(api)] == [second.body["id"], first.body["id"]]
     newest = (await listed(api))[0]
-    assert {**newest, "named": [], "status": "queued"} == second.body
+    counts = ("secrets", "rotated", "waiting", "needs_a_person")
+    assert [newest[name] for name in counts] == [4, 0, 3, 1]
+    shown = {name: text for name, text in newest.items() if name not in counts}
+    assert {**shown, "named": [], "status": "queued"} == second.body
     assert second.headers["Location"] == f"/api/incidents/{newest['id']}"
 
 
@@ -360,7 +363,7 @@ async def test_a_version_written_by_hand_before_the_order_is_worked_off_is_repla
     api = rig.api()
     old = rig.world.accounts["appone"].keys["key1"].value
     accepted = await begin(api, name="app-one")
-    rig.clock.advance(LEAD_SECONDS + 1)
+    rig.clock.advance(LEAD.total_seconds() + 1)
     rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
     await carry_out(rig)
     assert rig.world.accounts["appone"].keys["key1"].value != old
@@ -372,7 +375,7 @@ async def test_the_leaked_value_written_again_by_hand_is_replaced_like_the_first
     api = rig.api()
     accepted = await begin(api, name="app-one")
     await deliver_orders(rig)
-    rig.clock.advance(LEAD_SECONDS + 1)
+    rig.clock.advance(LEAD.total_seconds() + 1)
     rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
     await Delivery(rig, rig.service).run()
     counts = await progress(api, accepted)
@@ -506,3 +509,115 @@ async def test_a_pattern_is_never_cut_or_guessed_at(name: str) -> None:
     before = state(rig)
     assert (await begin(rig.api(), name=name)).status == 400
     assert state(rig) == before
+
+
+async def reported(api: Api, accepted: Answer) -> dict[str, Any]:
+    answer = await send(api, "http_incident_report", {"incident": accepted.body["id"]})
+    assert answer.status == 200, answer.body
+    body: dict[str, Any] = answer.body
+    return body
+
+
+async def test_an_incident_is_dated_as_it_was_reported() -> None:
+    """It was dated ten seconds ahead, and its id with it."""
+    rig = scattered()
+    accepted = await begin(rig.api(), name="app-*")
+    assert accepted.body["since"] == f"{rig.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    assert accepted.body["id"].startswith(f"{rig.clock.now():%Y%m%dT%H%M%SZ}-")
+
+
+async def test_the_list_tells_how_far_each_incident_has_come() -> None:
+    rig = scattered()
+    await begin(rig.api(), name="app-*")
+    await carry_out(rig)
+    rig.clock.advance(60)
+    await begin(rig.api(), key="two", name="batch")
+    running, over = await listed(rig.api())
+    assert (running["status"], running["waiting"]) == ("running", 1)
+    assert (over["status"], over["secrets"], over["rotated"]) == ("ended", 2, 2)
+
+
+async def test_incidents_whose_vault_cannot_be_read_are_listed_without_their_progress() -> None:
+    rig = scattered()
+    accepted = await begin(rig.api(), name="app-*")
+    refuse(rig, 403, "Forbidden", to_vault(), times=99)
+    (row,) = await listed(rig.api())
+    assert (row["id"], row["status"], row["secrets"]) == (accepted.body["id"], None, None)
+
+
+async def test_a_report_names_each_secret_with_what_replaced_it_and_how_it_was_proven() -> None:
+    rig = scattered()
+    api = rig.api()
+    old = {name: rig.latest(name) for name in ("app-one", "app-two")}
+    accepted = await begin(api, name="app-*")
+    running = await reported(api, accepted)
+    assert (running["status"], running["ended"]) == ("running", None)
+    assert [row["status"] for row in running["secrets"]] == ["waiting", "waiting"]
+    await carry_out(rig)
+    told = await reported(api, accepted)
+    assert (told["format"], told["status"]) == ("rekey-incident-report/1", "ended")
+    assert told["incident"]["id"] == accepted.body["id"]
+    assert [row["secret"] for row in told["secrets"]] == ["app-one", "app-two"]
+    for row in told["secrets"]:
+        (cut_off,) = row["cut_off"]
+        assert cut_off["version"] == old[row["secret"]].version
+        assert cut_off["credential"] == "key1"
+        assert cut_off["proof"] == "tried at its source, which refused it twice in a row"
+        assert row["replaced_by"] == rig.latest(row["secret"]).version
+        assert told["incident"]["since"] < row["replaced"] <= row["refused"] == cut_off["refused"]
+    assert told["ended"] == max(row["refused"] for row in told["secrets"])
+
+
+async def test_a_report_names_the_older_credential_that_was_inside_its_overlap_too() -> None:
+    rig = scattered()
+    first = rig.latest("app-one").version
+    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
+    second = rig.latest("app-one").version
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    (row,) = (await reported(rig.api(), accepted))["secrets"]
+    assert [each["version"] for each in row["cut_off"]] == [second, first]
+    assert all(each["proof"] for each in row["cut_off"])
+
+
+async def test_a_report_stays_as_it_was_after_ordinary_rotations() -> None:
+    rig = scattered()
+    accepted = await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    before = await reported(rig.api(), accepted)
+    rig.clock.advance(86_400)
+    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
+    after = await reported(rig.api(), accepted)
+    assert {**after, "made": ""} == {**before, "made": ""}
+
+
+async def test_a_report_says_of_a_secret_that_needs_a_person_why_and_claims_no_end() -> None:
+    rig = scattered()
+    accepted = await begin(rig.api(), vault="prod")
+    await carry_out(rig)
+    told = await reported(rig.api(), accepted)
+    assert (told["status"], told["ended"]) == ("needs a person", None)
+    (off,) = [row for row in told["secrets"] if row["secret"] == "off"]
+    assert (off["status"], off["refused"]) == ("needs a person", None)
+    assert "may still be accepted" in off["reason"]
+    assert off["fix"]
+
+
+async def test_a_replica_is_reported_with_the_proof_of_its_primary() -> None:
+    rig = scattered()
+    primary = f"{rig.vault.url}/secrets/batch"
+    copy = {"ProviderAddress": None, "ReplicaOf": primary}
+    rig.secret("copy", rig.world.accounts["batch"], tags=copy)
+    rig.vault.put(
+        "batch",
+        rig.latest("batch").value,
+        tags={**rig.tags("batch"), "Replicas": f"{rig.vault.url}/secrets/copy"},
+    )
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), name="copy")
+    await carry_out(rig)
+    (row,) = (await reported(rig.api(), accepted))["secrets"]
+    assert (row["status"], row["replica_of"]) == ("refused", primary)
+    assert row["replaced_by"] == rig.latest("copy").version
+    assert row["cut_off"][0]["proof"]

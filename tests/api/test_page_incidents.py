@@ -74,7 +74,8 @@ async def test_what_an_incident_needs_a_person_for_is_named_first_and_with_its_f
     assert item.text.startswith("app-one prod")
     assert "AuthorizationFailed" in item.text
     assert "Fix:" in item.text
-    assert f"rekey incident follow {identity} --wait" in page.one("code").text
+    commands = [code.text for code in page.all("code")]
+    assert f"rekey incident follow {identity} --wait" in commands
 
 
 async def test_the_page_of_a_secret_shows_the_incident_that_concerns_it_and_no_other() -> None:
@@ -143,3 +144,17 @@ async def test_hostile_words_of_an_incident_are_shown_and_never_run() -> None:
         answer = await ask(rig, **query)
         assert "<script>alert" not in answer.text()
         assert "alert(&#39;owned&#39;)" in answer.text()
+
+
+async def test_the_page_of_an_incident_says_what_it_did_with_each_secret() -> None:
+    rig = scattered()
+    old = rig.latest("app-one").version
+    identity = (await begin(rig.api(), name="app-*")).body["id"]
+    await carry_out(rig)
+    page = await shown(rig, incident=identity, code="a+key")
+    items = page.one("section", **{"aria-labelledby": "secrets-title"}).all("li")
+    assert [item.one("a").text for item in items] == ["app-one", "app-two"]
+    assert str(old) in items[0].text
+    assert "tried at its source, which refused it twice in a row" in items[0].text
+    links = [link.attributes["href"] for link in page.all("a")]
+    assert f"incidents/{identity}/report?code=a%2Bkey" in links

@@ -114,3 +114,17 @@ def test_it_is_followed_until_the_time_is_up() -> None:
     before = desk.clock.now()
     assert begin(desk, "--yes", "--wait", "30")[0] == 6
     assert (desk.clock.now() - before).total_seconds() == 30
+
+
+def test_a_report_names_each_secret_for_people_and_as_a_file() -> None:
+    desk = a_desk()
+    desk.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--yes")
+    (listed,) = desk.run("incident", "list", "--json").json["incidents"]
+    assert (listed["status"], listed["secrets"]) == ("running", 2)
+    ran = desk.run("incident", "report", listed["id"])
+    assert ran.code == 6
+    assert "prod/billing-a: waiting" in ran.out
+    assert "no proof yet" in ran.out
+    told = desk.run("incident", "report", listed["id"], "--json").json
+    assert told["format"] == "rekey-incident-report/1"
+    assert [row["secret"] for row in told["secrets"]] == ["billing-a", "billing-b"]

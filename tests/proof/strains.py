@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from engine.model.incident import Incident
+from engine.model.incident import LEAD, Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
-from engine.sweep.cut_off import LEAD_SECONDS
 from tests.proof import adversaries, circumstances, people
 from tests.proof.further import all_of
 from tests.proof.kernel import Mode
@@ -104,7 +103,7 @@ def _reported(kind: str, seconds: float, how: str) -> Scenario:
         world.advance(600)
         version = current(world)
         leaked(world, "app", credential_of(version), source_of(kind))
-        since = world.kernel.now() + timedelta(seconds=seconds + LEAD_SECONDS)
+        since = world.kernel.now() + timedelta(seconds=seconds) + LEAD
         order = SweepOrder.for_incident(
             VAULT, Incident(since, source=source_of(kind), reason="leaked")
         )

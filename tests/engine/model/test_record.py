@@ -45,7 +45,7 @@ records = st.builds(
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
     blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
     tags=st.dictionaries(words, words, max_size=3), gone=texts, past=st.lists(pasts, max_size=2).map(tuple),
-    waiting=maybe, mark=words, resume_at=maybe,
+    proofs=st.dictionaries(words, words, max_size=3), waiting=maybe, mark=words, resume_at=maybe,
 )  # fmt: skip
 
 
@@ -298,6 +298,15 @@ def test_what_the_record_knows_stands_in_place_of_tags() -> None:
 def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
     record = replace(Record(), compromised=(OLD, NEW)).without(OLD).without(OLD)
     assert (record.compromised, record.gone) == ((NEW,), (OLD,))
+
+
+def test_a_proof_is_kept_as_long_as_its_version_is_known_and_outlives_a_second_one() -> None:
+    record = Record().without(OLD, "noon tried").without(OLD)
+    assert record.proofs == {OLD: "noon tried"}
+    for number in range(MOST_EARLIER):
+        record = record.without(f"{number}", "later tried")
+    assert OLD not in record.proofs
+    assert len(record.proofs) == MOST_EARLIER
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,10 @@ async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Hel
     at.rig.calls()
     await sight.note_compromised(V1)
     assert at.rig.calls() == {}
-    await sight.settle(V1)
+    await sight.settle(V1, "tried")
     settled = lease.record
     assert (settled.compromised, settled.gone) == ((V2,), (V1, "gone"))
+    assert settled.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
 
 
 @pytest.mark.parametrize(

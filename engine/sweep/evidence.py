@@ -1,0 +1,136 @@
+"""What an incident did with each secret: what leaked, what replaced it, and how it was proven.
+
+It comes from the vault's versions, and from the records, which keep the proofs of each source's ten
+latest replaced versions. No value is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import batched
+
+from engine.decide.history import newest_first
+from engine.decide.ledger import Ledger
+from engine.errors import PermanentError
+from engine.model.incident import Incident, Progress, Stands
+from engine.model.record import Record
+from engine.rotate.engine import Engine
+from engine.secret import SecretRef, SecretVersion
+from engine.sweep.counting import counted
+
+AT_ONCE = 20
+"""How many secrets are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutOffVersion:
+    """A version whose credential had to go."""
+
+    version: str
+    credential: str
+    refused: datetime | None = None
+    """When its source was proven to refuse it; None while it is not, or if no record tells."""
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an incident did with one secret."""
+
+    stands: Stands
+    sources: tuple[str, ...] = ()
+    cut_off: tuple[CutOffVersion, ...] = ()
+    """What leaked first, then older versions that were cut off for this incident, too."""
+    replaced_by: str = ""
+    replaced: datetime | None = None
+
+    @property
+    def refused(self) -> datetime | None:
+        """When the last of its credentials was proven to be refused; None while one is not."""
+        times = [each.refused for each in self.cut_off]
+        known = [moment for moment in times if moment]
+        return max(known) if known and len(known) == len(times) else None
+
+
+async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
+    """Return how far an incident has come, and what it did with each secret, by vault and name."""
+    (progress,) = await counted(engine, [incident])
+    ledger, found = await engine.ledger(), list[Evidence]()
+    by_name = sorted(progress.each, key=lambda each: str(each.ref).lower())
+    for part in batched(by_name, AT_ONCE, strict=False):
+        looks = (_of(engine, incident, stands, ledger) for stands in part)
+        found += await asyncio.gather(*looks)
+    return progress, found
+
+
+def ended(progress: Progress, found: Sequence[Evidence]) -> datetime | None:
+    """Return when the last credential was proven to be refused; None while one may not be."""
+    times = [each.refused for each in found]
+    known = [moment for moment in times if moment]
+    is_over = not (progress.waiting or progress.needs_a_person)
+    return max(known) if known and is_over and len(known) == len(times) else None
+
+
+async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger) -> Evidence:
+    # A replica has no record: what proves its credential refused stands in that of its primary.
+    owner = SecretRef.parse(stands.primary) if stands.primary else stands.ref
+    sources = tuple(listed.source for listed in ledger.of(owner))
+    records = [record for source in sources if (record := await _peek(engine, source))]
+    versions = await _versions(engine, owner)
+    older = [version for version in versions if _is_older(version, incident, records)]
+    own = versions if owner == stands.ref else await _versions(engine, stands.ref)
+    new = [version for version in own if not _is_older(version, incident, records)]
+    replaced = new[-1] if new and len(new) < len(own) else None
+    return Evidence(
+        stands,
+        sources,
+        tuple(_cut_off(older, incident, records)),
+        str(replaced.version) if replaced else "",
+        replaced.created if replaced else None,
+    )
+
+
+def _cut_off(
+    older: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> list[CutOffVersion]:
+    found = []
+    for place, version in enumerate(older):
+        texts = (record.proofs.get(str(version.version), "") for record in records)
+        at, proof = _read(next(filter(None, texts), ""))
+        if place == 0 or (at and at >= incident.reported):
+            credential = version.tags.get("CredentialId", "")
+            found.append(CutOffVersion(str(version.version), credential, at, proof))
+    return found
+
+
+def _read(text: str) -> tuple[datetime | None, str]:
+    time, _, proof = text.partition(" ")
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC), proof
+    except ValueError:
+        return None, ""
+
+
+def _is_older(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+    """Return whether a version is from before an incident. Of its own, a record tells."""
+    for record in records:
+        if record.published and record.published.version == version.version:
+            return not record.published.made_since(incident.since)
+    return version.created < incident.since
+
+
+async def _peek(engine: Engine, source: str) -> Record | None:
+    try:
+        return await engine.leases.peek(source)
+    except PermanentError:
+        # A damaged record proves nothing; the secret itself says so elsewhere.
+        return None
+
+
+async def _versions(engine: Engine, ref: SecretRef) -> list[SecretVersion]:
+    if not engine.policy.manages(ref.vault):
+        return []
+    return newest_first([version async for version in engine.vaults.versions(ref)])
