@@ -54,6 +54,8 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     item = item.about(secret.version)
     if back_to and await _is_back(engine, secret, decision, back_to):
         return Answer.of(200, _restored(secret, back_to))
+    if verb == "restore" and not back_to and (held := await _undone(engine, secret, decision)):
+        return Answer.of(200, _restored(secret, held))
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("the secret is not parked", fix="send rotate if you want it rotated")
     if request.flag("dry_run"):
@@ -69,9 +71,7 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
 def guard(verb: Verb, request: Request) -> None:
     """Refuse a request without an Idempotency-Key that would do harm when it is sent again."""
     sent = request.read(BODIES[verb])
-    if isinstance(sent, RestoreBody) and not sent.version:
-        need_key(request, "sent again, it would undo itself, unless it names the version")
-    elif isinstance(sent, RotateBody) and (sent.force or sent.compromised):
+    if isinstance(sent, RotateBody) and (sent.force or sent.compromised):
         need_key(request, "sent again, it would rotate once more")
 
 
@@ -101,6 +101,17 @@ async def _is_back(engine: Engine, secret: SecretVersion, decision: Decision, ve
         f"version {version[:64]} is not the one that can be restored",
         fix=fix or getattr(decision, "fix", "") or "rotate instead",
     )
+
+
+async def _undone(engine: Engine, secret: SecretVersion, decision: Decision) -> str:
+    """Return the version that a restored secret went back to; empty if it is no restored one.
+
+    Another restore would go forward again: who wants that names the version.
+    """
+    record = (
+        await engine.leases.peek(decision.managed.source) if isinstance(decision, Restore) else None
+    )
+    return record.published.original if record and record.published and record.wrote(secret) else ""
 
 
 async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:

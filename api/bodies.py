@@ -10,6 +10,15 @@ MAX_REASON = 200
 Reason = Annotated[
     str, Meta(description=f"For the audit record; cut after {MAX_REASON} characters")
 ]
+SOME = {"pattern": r"\S"}
+"""What is not blank, in the OpenAPI document."""
+Why = Annotated[
+    str,
+    Meta(
+        description=f"For the audit record; cut after {MAX_REASON} characters",
+        extra_json_schema=SOME,
+    ),
+]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,7 +35,7 @@ class RestoreBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the undoing of a rotation may say."""
 
     version: Annotated[
-        str, Meta(description="The version to go back to: sent again, the request does nothing")
+        str, Meta(description="The version to go back to; else the one before the rotation")
     ] = ""
     reason: Reason = ""
 
@@ -57,14 +66,14 @@ class IncidentBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(description="Only names of this pattern, such as `app-*`")] = ""
     source: Annotated[str, Meta(description="Only sources with this id, or inside it")] = ""
     everything: Annotated[bool, Meta(description="All of it; together with nothing else")] = False
-    reason: Reason
+    reason: Why
 
 
 class PolicyBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new version of the policy document."""
 
-    document: Annotated[str, Meta(description="Its text")]
+    document: Annotated[str, Meta(description="Its text", extra_json_schema=SOME)]
     replacing: Annotated[
         str, Meta(description="The version that it replaces; If-Match says the same")
     ] = ""
-    reason: Reason
+    reason: Why

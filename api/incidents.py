@@ -185,7 +185,9 @@ def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Call
         )
         raise BadRequest("; ".join(flaw.detail for flaw in flaws), fix=fix, flaws=flaws)
     vaults = (
-        (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
+        (request.vault(engine.policy, sent.vault),)
+        if sent.vault.strip()
+        else tuple(engine.policy.scopes)
     )
     since = engine.clock.now().replace(microsecond=0) + LEAD
     name, source = _name(sent.name), _source(sent.source)
@@ -195,7 +197,7 @@ def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Call
 def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
     if not sent.reason.strip():
         yield Flaw("reason is missing: say why, for the audit record", pointer="#/reason")
-    narrowed = [name for name in NARROWING if getattr(sent, name)]
+    narrowed = [name for name in NARROWING if getattr(sent, name).strip()]
     if sent.everything:
         for name in narrowed:
             yield Flaw(

@@ -9,21 +9,21 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from api.answers import Answer, BadRequest, Flaw
+from api.answers import Answer
 from api.near import no_such
 from api.requests import Request
 from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.decide.history import events, newest_first
 from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
-from engine.errors import RekeyError
+from engine.errors import NotFound, RekeyError
 from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
@@ -102,9 +102,8 @@ def _leads_on(vault: str, token: str) -> bool:
     return same and known and plain and page.path == "/secrets"
 
 
-def _bad_cursor() -> BadRequest:
-    what, fix = "cursor is none of ours", "follow `next` as it came, or leave cursor out"
-    return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter="cursor")])
+def _bad_cursor() -> NotFound:
+    return NotFound("cursor is none of ours", fix="follow `next` as it came, or leave cursor out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +139,11 @@ class Filter:
 def chosen(engine: Engine, request: Request) -> Filter:
     """Read the filter that a request asks for.
 
-    Raises BadRequest for a state or kind that there is not.
+    Raises BadRequest for a state that there is not, and NotFound for such a kind.
     """
     return Filter(
         request.choice("state", (*get_args(State), ATTENTION)),
-        request.choice("rotator", tuple(engine.kinds)),
+        request.kind(engine.kinds),
         request.query.get("owner", "").strip()[:127],
         request.query.get("name", "").strip()[:127],
         ending(request, engine.clock.now()),
@@ -253,7 +252,27 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     versions = newest_first([version async for version in engine.vaults.versions(ref)])
     if not versions:
         raise await no_such(engine, ref)
-    entry = judge(engine, versions[0], await ledger_of(engine))
-    history = events(versions, policy=engine.policy.is_own(ref))
+    ledger = await ledger_of(engine)
+    entry, history = judge(engine, versions[0], ledger), await told(engine, versions, ledger)
     data = {**shown(entry), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))
+
+
+async def told(
+    engine: Engine, versions: Sequence[SecretVersion], ledger: Ledger
+) -> list[dict[str, Any]]:
+    """Return what a secret's versions, newest first, say of themselves: who wrote each, and why."""
+    ref = versions[0].ref
+    written = [
+        version for listed in ledger.of(ref) for version in await _written(engine, listed.source)
+    ]
+    return events(versions, policy=engine.policy.is_own(ref), written=written)
+
+
+async def _written(engine: Engine, source: str) -> tuple[str, ...]:
+    try:
+        record = await engine.leases.peek(source)
+    except RekeyError as error:
+        log.warning("who wrote which version is told by tags: %s", error)
+        return ()
+    return record.written if record else ()

@@ -20,6 +20,7 @@ from api.requests import required
 from api.route import Route
 from engine.model.entry import State
 from engine.model.incident import ID as INCIDENT_ID
+from engine.model.policy import SCOPE
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
@@ -89,7 +90,7 @@ REQUIRED = frozenset({"since"})
 HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     HEADER: (
         (
-            "Sent twice, it acts once. Needed by incidents, restore without version, and "
+            "Sent twice, it acts once. Needed by incidents, and by "
             "rotate with force or compromised, unless it is a dry run"
         ),
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
@@ -111,8 +112,31 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[
         1
     ]
+    components["IncidentBody"]["anyOf"] = _scopes()
     acted = {"anyOf": [_ref("Forecast"), _ref("Operation")]}
     return {**dict(sorted(components.items())), "Acted": acted, "OpenApi": {"type": "object"}}
+
+
+def _scopes() -> list[dict[str, Any]]:
+    """Describe what an incident may cover: all of it alone, or what at least one member narrows."""
+    none, source = {"const": ""}, f"^({SCOPE.pattern})$"
+    patterns = {"vault": r"\S", "name": "^[0-9A-Za-z*-]{1,127}$", "source": source}
+    shapes = {
+        name: {"anyOf": [none, {"type": "string", "pattern": pattern}]}
+        for name, pattern in patterns.items()
+    }
+    everything = {"everything": {"const": True}, **dict.fromkeys(patterns, none)}
+    narrowed = {"everything": {"const": False}, **shapes}
+    return [
+        {"properties": everything, "required": ["everything"]},
+        *(
+            {
+                "properties": {**narrowed, name: {"type": "string", "pattern": pattern}},
+                "required": [name],
+            }
+            for name, pattern in patterns.items()
+        ),
+    ]
 
 
 FOLLOWED = ("Location", "Retry-After")

@@ -129,6 +129,18 @@ class Request:
             raise self._unreadable(name, f"send one of {', '.join(allowed)}")
         return text
 
+    def kind(self, kinds: Iterable[str]) -> str:
+        """Read a kind of credential that this app knows; empty where none is sent.
+
+        Raises NotFound: the document cannot list them, since an app may have kinds of its own.
+        """
+        text = self.query.get("rotator", "").strip().lower()
+        if text and text not in (known := tuple(kinds)):
+            raise NotFound(
+                f"there is no rotator {text[:40]!r}", fix=f"send one of {', '.join(known)}"
+            )
+        return text
+
     def _unreadable(self, name: str, fix: str) -> BadRequest:
         what = f"{name} is {self.query.get(name, '')[:40]!r}"
         return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter=name)])

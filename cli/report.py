@@ -63,7 +63,8 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
         "not_overdue": entry.state != "overdue" and not expired,
         "not_parked": entry.state not in ("parked", "drifted"),
     }
-    if entry.state == "disabled" or policy.is_own(secret.ref):
+    is_own = policy.is_own(secret.ref) or secret.ref.holds_key_pairs
+    if entry.state == "disabled" or (is_own and managed is None):
         verdicts = dict.fromkeys(verdicts, True)
     return {
         "vault": secret.ref.vault_name,

@@ -22,6 +22,8 @@ VERSION = re.compile(r"[0-9a-z]{1,64}")
 
 An empty id would mean the latest version, so it never passes.
 """
+PAIRS = re.compile(r"rekey-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name under which Rekey has a vault make the key pairs of an Entra application."""
 URL = re.compile(
     r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?"
 )
@@ -75,6 +77,15 @@ class SecretRef:
                 fix="write https://<vault>/secrets/<name>",
             )
         return cls(f"https://{match['host'].lower()}", match["name"])
+
+    @property
+    def holds_key_pairs(self) -> bool:
+        """Whether the name is that of the certificates that Rekey has a vault make.
+
+        A vault lists each certificate as a secret, too:
+        https://learn.microsoft.com/azure/key-vault/certificates/about-certificates.
+        """
+        return PAIRS.fullmatch(self.name.lower()) is not None
 
     @property
     def vault_name(self) -> str:

@@ -63,12 +63,11 @@ class Shown:
         return sum(entry.state in NEEDS_A_PERSON for entry in self.counted)
 
 
-def check(engine: Engine, request: Request) -> None:
-    """Raise BadRequest for a choice that there is not, whichever page the request is for."""
+def check(request: Request, now: datetime) -> None:
+    """Raise BadRequest for a choice that there is not, whichever page is asked for."""
     request.number("limit", FIRST_ROWS, MOST_ROWS, least=1)
-    ending(request, engine.clock.now())
+    ending(request, now)
     request.choice("state", (*STATES, ATTENTION))
-    request.choice("rotator", tuple(engine.kinds))
     request.choice("group", GROUPS)
     request.choice("sort", SORTS)
     request.choice("try", KEYS)
@@ -79,7 +78,7 @@ async def gathered(engine: Engine, request: Request, now: datetime) -> Shown:
     query = request.query
     limit = request.number("limit", FIRST_ROWS, MOST_ROWS, least=1)
     state = request.choice("state", (*STATES, ATTENTION))
-    rotator = request.choice("rotator", tuple(engine.kinds))
+    rotator = request.kind(engine.kinds)
     only = request.vault(engine.policy, query["vault"]) if query.get("vault") else ""
     cursor = query.get("cursor", "")
     sieve = Sieve(

@@ -125,9 +125,9 @@ async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | Non
         return Trial(deed, able=False, facts=(("why", error.what), ("fix", error.fix)))
     assert isinstance(answer, Answer)  # noqa: S101 - a dry run queues nothing
     forecast: dict[str, Any] = json.loads(answer.text())
-    return Trial(
-        deed, able=forecast["action"] not in ("skip", "wait", "park"), facts=tuple(_facts(forecast))
-    )
+    # What is done already has a status, and no steps.
+    able = forecast["action"] not in ("skip", "wait", "park") and "status" not in forecast
+    return Trial(deed, able, facts=tuple(_facts(forecast)))
 
 
 def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from api.access import Caller
-from api.answers import Answer, BadRequest
-from api.listing import judge, ledger_of
+from api.answers import Answer
+from api.listing import judge, ledger_of, told
 from api.page import coming, deeds, incidents, links, look, rows
 from api.page.commands import commands
 from api.page.deeds import Deed
@@ -16,7 +16,7 @@ from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
 from engine.contract import Derived
-from engine.decide.history import events, newest_first
+from engine.decide.history import newest_first
 from engine.errors import NotFound
 from engine.model.entry import Entry
 from engine.model.tags import REPLICA_OF
@@ -39,13 +39,14 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
     """Answer with the page of one secret, and with what the deed would do that is to be tried."""
     engine, now = at.engine, at.engine.clock.now()
     if not request.query.get("vault"):
-        raise BadRequest("vault is missing", fix="send the vault's short name beside the secret's")
+        raise NotFound("vault is missing", fix="send the vault's short name beside the secret's")
     request = replace(
         request, path={"vault": request.query["vault"], "name": request.query["secret"]}
     )
     ref = request.secret(engine.policy)
     versions = await _versions(engine, ref)
-    entry = judge(engine, versions[0], await ledger_of(engine))
+    ledger = await ledger_of(engine)
+    entry = judge(engine, versions[0], ledger)
     code = {"code": request.query["code"]} if request.query.get("code") else {}
     return look.drawn(
         "secret.html",
@@ -62,7 +63,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         ticks=ticks(),
         steps=coming.next_of(engine, versions[0], now, request.query),
         consumers=_consumers(engine, entry, request.query),
-        history=events(versions),
+        history=await told(engine, versions, ledger),
         commands=commands(entry, versions[1:]),
         deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],
         trial=await deeds.trial(engine, request, caller),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from engine.model.tags import CAUSE, OPERATION, REASON, RETIRE, STATE
@@ -34,12 +34,15 @@ def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
     return sorted(versions, key=lambda version: (version.created, age(version)), reverse=True)
 
 
-def events(versions: Sequence[SecretVersion], *, policy: bool = False) -> list[dict[str, Any]]:
+def events(
+    versions: Sequence[SecretVersion], *, policy: bool = False, written: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Return what versions, newest first, say about themselves, for people and programs.
 
-    Anybody can copy tags onto a version. So a version counts as written by Rekey only if it is
-    the oldest one with its operation's id, and if that operation replaced a known version. The
-    secret of the `policy` document has no operations: a tag names who pushed a version.
+    Rekey wrote the versions that its record lists as `written`, whatever their tags say by now: a
+    change with Azure CLI removes them. Of versions older than those the tags tell. Anybody can copy
+    tags, so such a version counts as Rekey's only if it is the oldest one with its operation's id,
+    and if that operation replaced a known version. The secret of the `policy` document has no operations: a tag names who pushed a version.
     """
     if policy:
         return [
@@ -54,9 +57,17 @@ def events(versions: Sequence[SecretVersion], *, policy: bool = False) -> list[d
         for version in versions
         if version.tags.get(OPERATION) in replaced
     }
-    return [
-        _event(version, ours=first.get(version.tags.get(OPERATION, "")) == version.version)
+    tagged = {
+        str(version.version)
         for version in versions
+        if first.get(version.tags.get(OPERATION, "")) == version.version
+    }
+    recorded = max(
+        (place for place, version in enumerate(versions) if version.version in written), default=-1
+    )
+    return [
+        _event(version, ours=version.version in (written if place <= recorded else tagged))
+        for place, version in enumerate(versions)
     ]
 
 

@@ -139,6 +139,8 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
             reason,
             f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}",
         )
+    if secret.ref.holds_key_pairs:
+        return Entry(secret, "unmanaged", "it holds key pairs that Rekey has the vault make")
     return Entry(
         secret,
         "unmanaged",

@@ -106,6 +106,8 @@ class Record:
     """When the version that was seen last was created, according to the vault."""
     earlier: tuple[str, ...] = ()
     """Versions that were replaced, the newest first."""
+    written: tuple[str, ...] = ()
+    """Versions that Rekey published, the newest first: their tags may be gone. For reports alone."""
     past: tuple[Past, ...] = ()
     """The credentials of versions that were replaced, the newest first."""
     twins: Mapping[str, str] = field(default_factory=dict)
@@ -192,6 +194,7 @@ class Record:
             published=published and replace(published, created=None, operation=""),
             compromised=compromised,
             unused=(),
+            written=(),
             untold=False,
             look_at=None,
             resume_at=None,
@@ -252,6 +255,7 @@ class Record:
             lost=tuple(write for write in self.lose().lost if write != announced),
             pending=written.retire,
             earlier=earlier,
+            written=(secret.version, *self.written)[:MOST_EARLIER],
             tags=own,
             twins=twins,
             proven=secret.version,

@@ -128,6 +128,7 @@ _READ: Mapping[str, Any] = {
     "compromised": _texts,
     "unused": _texts,
     "earlier": _texts,
+    "written": _texts,
     "past": _pasts,
     "gone": _texts,
     "changing": _time,

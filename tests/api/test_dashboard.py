@@ -349,9 +349,9 @@ async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> 
     ("query", "status"),
     [
         ({"state": "fine"}, 400),
-        ({"rotator": "password"}, 400),
+        ({"rotator": "password"}, 404),
         ({"group": "colour"}, 400),
-        ({"cursor": "elsewhere"}, 400),
+        ({"cursor": "elsewhere"}, 404),
         ({"limit": "1001"}, 400),
         ({"limit": "0"}, 400),
         ({"sort": "colour"}, 400),

@@ -279,6 +279,8 @@ async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict
         ({"everything": True, "reason": "   "}, "reason"),
         ({}, "scope"),
         ({"everything": False}, "scope"),
+        ({"source": " "}, "scope"),
+        ({"vault": "\t"}, "scope"),
         ({"source": "appdata"}, "source"),
         ({"source": "/"}, "source"),
         ({"everything": "true"}, "everything"),

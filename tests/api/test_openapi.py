@@ -175,6 +175,29 @@ def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
     sent()
 
 
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.label))
+def test_what_the_document_allows_is_not_refused_as_unreadable(
+    operation: APIOperation[Any, Any, Any, Any],
+) -> None:
+    """But for what no schema can say.
+
+    That is which requests need an Idempotency-Key, and what a policy document may hold.
+    """
+    rig = scene()
+
+    @FUZZ
+    @given(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def sent(case: Case[Any]) -> None:
+        with suppress(NotServed):
+            answer = carry(case, rig)
+            if answer.status_code in (400, 413, 422):
+                problem = json.loads(answer.content)
+                parts = [flaw.get("pointer") for flaw in problem["errors"]]
+                assert problem["type"].endswith("-missing") or "#/document" in parts, problem
+
+    sent()
+
+
 def test_every_walk_from_answer_to_answer_holds_what_the_document_says() -> None:
     run_state_machine_as_test(
         Stateful, settings=settings(FUZZ, max_examples=15, stateful_step_count=12)

@@ -37,8 +37,8 @@ def page_of(answer: Answer) -> Element:
     [
         ({"state": "fine"}, 400),
         ({"state": EVIL}, 400),
-        ({"cursor": "elsewhere"}, 400),
-        ({"secret": "app-key"}, 400),
+        ({"cursor": "elsewhere"}, 404),
+        ({"secret": "app-key"}, 404),
         ({"vault": "unknown"}, 404),
         ({"vault": EVIL}, 404),
         ({"vault": "prod", "secret": "no-such"}, 404),

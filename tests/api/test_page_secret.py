@@ -19,7 +19,7 @@ from tests.api.test_access import principal
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.policies import OWN, PolicyRig
 from tests.shared.rig import Rig
-from tests.shared.scene import scene, send, state
+from tests.shared.scene import NAME, scene, send, state
 
 HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
 
@@ -314,3 +314,18 @@ async def test_a_key_and_what_it_makes_name_each_other() -> None:
     assert source.endswith(f"/{signature.account.name}"), "the portal shows no signature"
     answer = await send(signature.rig.api(), "http_show", {"vault": "prod", "name": SAS})
     assert dict(answer.body)["derived_from"].endswith(f"/secrets/{KEY}")
+
+
+async def test_page_and_api_say_who_wrote_a_version_although_its_tags_are_gone() -> None:
+    """Azure CLI replaces all tags where somebody sets one."""
+    rig = scene(days_left=60)
+    await rig.service().rotate(rig.item(NAME, force=True).to_json(), 1)
+    rig.vault.amend(rig.latest(NAME), tags={"Owner": "somebody"})
+    answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
+    assert [row["written_by"] for row in answer.body["history"]] == ["Rekey", "somebody else"]
+    page = read(
+        (await send(rig.api(), "http_dashboard", query={"vault": "prod", "secret": NAME})).text()
+    )
+    newest, oldest = page.one("ol", **{"class": "history"}).all("li")
+    assert "written by Rekey" in newest.text
+    assert "written by somebody else" in oldest.text

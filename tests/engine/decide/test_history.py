@@ -96,3 +96,21 @@ def test_a_version_of_the_policy_document_says_who_pushed_it_and_why() -> None:
         ("Rekey", "policy pushed by me: tidying"),
         ("somebody else", None),
     ]
+
+
+def test_the_record_says_what_rekey_wrote_whatever_became_of_the_tags() -> None:
+    """Azure CLI replaces all tags where one is set, and the page then named somebody else."""
+    by_hand, ours = written(V1, age=9), written(V2, age=8)
+    copied, later = written(V3, V2, age=7), written(V4, V3, age=6)
+    rows = events([later, copied, ours, by_hand], written=[V4, V2])
+    assert [(row["version"], row["written_by"]) for row in rows] == [
+        (V4, "Rekey"),
+        (V3, "somebody else"),
+        (V2, "Rekey"),
+        (V1, "somebody else"),
+    ]
+
+
+def test_what_is_older_than_the_record_remembers_is_told_by_its_tags() -> None:
+    rows = events([written(V3, V2), written(V2, V1, age=8), written(V1, age=9)], written=[V3])
+    assert [row["written_by"] for row in rows] == ["Rekey", "Rekey", "somebody else"]
