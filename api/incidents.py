@@ -96,26 +96,26 @@ async def report(engine: Engine, request: Request) -> Answer:
         "incident": _shown(incident).body(),
         "status": status_of(progress),
         "ended": stamp(over) if over else None,
-        "secrets": [reported(each) for each in secrets],
+        "secrets": [reported(evident) for evident in secrets],
     }
     return Answer.of(200, views.view(views.IncidentReport, data))
 
 
-def reported(each: Evidence) -> dict[str, Any]:
+def reported(evident: Evidence) -> dict[str, Any]:
     """Return what a report says of one secret."""
-    stands = each.stands
+    stands = evident.stands
     return {
         "vault": stands.ref.vault_name,
         "secret": stands.ref.name,
         "owner": stands.owner or None,
-        "sources": list(each.sources),
+        "sources": list(evident.sources),
         "status": stands.standing,
         "reason": stands.reason,
         "fix": stands.fix,
         "replica_of": stands.primary or None,
-        "replaced_by": each.replaced_by or None,
-        "replaced": stamp(each.replaced) if each.replaced else None,
-        "refused": stamp(each.refused) if each.refused else None,
+        "replaced_by": evident.replaced_by or None,
+        "replaced": stamp(evident.replaced) if evident.replaced else None,
+        "refused": stamp(evident.refused) if evident.refused else None,
         "cut_off": [
             {
                 "version": old.version,
@@ -123,7 +123,7 @@ def reported(each: Evidence) -> dict[str, Any]:
                 "refused": stamp(old.refused) if old.refused else None,
                 "proof": old.proof or None,
             }
-            for old in each.cut_off
+            for old in evident.cut_off
         ],
     }
 

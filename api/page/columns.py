@@ -35,9 +35,9 @@ def arranged(rows: Iterable[Row], sort: str) -> tuple[Row, ...]:
 
 def heads(query: Mapping[str, str], sort: str) -> dict[str, Head]:
     """Return the heads by column; that of the column sorted by turns the order round."""
-    found = {}
+    by_column = {}
     for column in COLUMNS:
         order = {column: "ascending", DOWN + column: "descending"}.get(sort, "")
         turned = DOWN + column if sort == column else column
-        found[column] = Head(column, "?" + urlencode({**query, "sort": turned}), order)
-    return found
+        by_column[column] = Head(column, "?" + urlencode({**query, "sort": turned}), order)
+    return by_column

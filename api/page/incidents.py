@@ -127,8 +127,9 @@ async def one_incident(at: Desk, request: Request) -> Answer:
         incident=_reported(incident, progress, now, request.query),
         ended=Moment("ended", over, distance(over - now)) if over else None,
         secrets=[
-            (each, rows.to_secret(each.stands.ref.vault_name, each.stands.ref.name, request.query))
-            for each in secrets
+            (secret, rows.to_secret(ref.vault_name, ref.name, request.query))
+            for secret in secrets
+            for ref in (secret.stands.ref,)
         ],
         report=f"incidents/{incident.id}/report?{urlencode(code)}".rstrip("?"),
         runbook=at.runbook,

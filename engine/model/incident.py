@@ -190,7 +190,7 @@ class Progress:
 
     def counts(self) -> dict[str, Any]:
         """Return what the progress of an incident is told by."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "each"}
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name != "each"}
 
     def add(
         self,

@@ -268,7 +268,7 @@ class Record:
         left = tuple(known for known in self.compromised if known != version)
         gone = (version, *(known for known in self.gone if known != version))[:MOST_EARLIER]
         known = {**self.proofs, version: proof or self.proofs.get(version, "")}
-        proofs = {each: known[each] for each in gone if known.get(each)}
+        proofs = {past: known[past] for past in gone if known.get(past)}
         return replace(self.arrived(), compromised=left, gone=gone, proofs=proofs).discarded(
             version
         )

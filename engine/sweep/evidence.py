@@ -50,7 +50,7 @@ class Evidence:
     @property
     def refused(self) -> datetime | None:
         """When the last of its credentials was proven to be refused; None while one is not."""
-        times = [each.refused for each in self.cut_off]
+        times = [version.refused for version in self.cut_off]
         known = [moment for moment in times if moment]
         return max(known) if known and len(known) == len(times) else None
 
@@ -58,17 +58,17 @@ class Evidence:
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
     """Return how far an incident has come, and what it did with each secret, by vault and name."""
     (progress,) = await counted(engine, [incident])
-    ledger, found = await engine.ledger(), list[Evidence]()
-    by_name = sorted(progress.each, key=lambda each: str(each.ref).lower())
+    ledger, secrets = await engine.ledger(), list[Evidence]()
+    by_name = sorted(progress.each, key=lambda stands: str(stands.ref).lower())
     for part in batched(by_name, AT_ONCE, strict=False):
         looks = (_of(engine, incident, stands, ledger) for stands in part)
-        found += await asyncio.gather(*looks)
-    return progress, found
+        secrets += await asyncio.gather(*looks)
+    return progress, secrets
 
 
-def ended(progress: Progress, found: Sequence[Evidence]) -> datetime | None:
+def ended(progress: Progress, secrets: Sequence[Evidence]) -> datetime | None:
     """Return when the last credential was proven to be refused; None while one may not be."""
-    times = [each.refused for each in found]
+    times = [secret.refused for secret in secrets]
     known = [moment for moment in times if moment]
     is_over = not (progress.waiting or progress.needs_a_person)
     return max(known) if known and is_over and len(known) == len(times) else None
@@ -96,14 +96,14 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
 def _cut_off(
     older: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
 ) -> list[CutOffVersion]:
-    found = []
+    versions = []
     for place, version in enumerate(older):
         texts = (record.proofs.get(str(version.version), "") for record in records)
         at, proof = _read(next(filter(None, texts), ""))
         if place == 0 or (at and at >= incident.reported):
             credential = version.tags.get("CredentialId", "")
-            found.append(CutOffVersion(str(version.version), credential, at, proof))
-    return found
+            versions.append(CutOffVersion(str(version.version), credential, at, proof))
+    return versions
 
 
 def _read(text: str) -> tuple[datetime | None, str]:

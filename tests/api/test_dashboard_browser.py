@@ -44,8 +44,8 @@ def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
     rig.add("w" * 127, Owner="W" * 256, marked=("parked", "W" * 256))
     page = visit(rig, viewport={"width": width, "height": 640}).loaded()
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    for each in rows(page).locator("summary").all():
-        each.click()
+    for summary in rows(page).locator("summary").all():
+        summary.click()
     cells = rows(page).locator("th, td")
     assert (
         cells.evaluate_all(

@@ -556,18 +556,18 @@ async def test_a_report_names_each_secret_with_what_replaced_it_and_how_it_was_p
     assert (running["status"], running["ended"]) == ("running", None)
     assert [row["status"] for row in running["secrets"]] == ["waiting", "waiting"]
     await carry_out(rig)
-    told = await reported(api, accepted)
-    assert (told["format"], told["status"]) == ("rekey-incident-report/1", "ended")
-    assert told["incident"]["id"] == accepted.body["id"]
-    assert [row["secret"] for row in told["secrets"]] == ["app-one", "app-two"]
-    for row in told["secrets"]:
+    shown = await reported(api, accepted)
+    assert (shown["format"], shown["status"]) == ("rekey-incident-report/1", "ended")
+    assert shown["incident"]["id"] == accepted.body["id"]
+    assert [row["secret"] for row in shown["secrets"]] == ["app-one", "app-two"]
+    for row in shown["secrets"]:
         (cut_off,) = row["cut_off"]
         assert cut_off["version"] == old[row["secret"]].version
         assert cut_off["credential"] == "key1"
         assert cut_off["proof"] == "tried at its source, which refused it twice in a row"
         assert row["replaced_by"] == rig.latest(row["secret"]).version
-        assert told["incident"]["since"] < row["replaced"] <= row["refused"] == cut_off["refused"]
-    assert told["ended"] == max(row["refused"] for row in told["secrets"])
+        assert shown["incident"]["since"] < row["replaced"] <= row["refused"] == cut_off["refused"]
+    assert shown["ended"] == max(row["refused"] for row in shown["secrets"])
 
 
 async def test_a_report_names_the_older_credential_that_was_inside_its_overlap_too() -> None:
@@ -579,8 +579,8 @@ async def test_a_report_names_the_older_credential_that_was_inside_its_overlap_t
     accepted = await begin(rig.api(), name="app-one")
     await carry_out(rig)
     (row,) = (await reported(rig.api(), accepted))["secrets"]
-    assert [each["version"] for each in row["cut_off"]] == [second, first]
-    assert all(each["proof"] for each in row["cut_off"])
+    assert [old["version"] for old in row["cut_off"]] == [second, first]
+    assert all(old["proof"] for old in row["cut_off"])
 
 
 async def test_a_report_stays_as_it_was_after_ordinary_rotations() -> None:
@@ -598,9 +598,9 @@ async def test_a_report_says_of_a_secret_that_needs_a_person_why_and_claims_no_e
     rig = scattered()
     accepted = await begin(rig.api(), vault="prod")
     await carry_out(rig)
-    told = await reported(rig.api(), accepted)
-    assert (told["status"], told["ended"]) == ("needs a person", None)
-    (off,) = [row for row in told["secrets"] if row["secret"] == "off"]
+    shown = await reported(rig.api(), accepted)
+    assert (shown["status"], shown["ended"]) == ("needs a person", None)
+    (off,) = [row for row in shown["secrets"] if row["secret"] == "off"]
     assert (off["status"], off["refused"]) == ("needs a person", None)
     assert "may still be accepted" in off["reason"]
     assert off["fix"]

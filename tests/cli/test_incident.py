@@ -125,6 +125,6 @@ def test_a_report_names_each_secret_for_people_and_as_a_file() -> None:
     assert ran.code == 6
     assert "prod/billing-a: waiting" in ran.out
     assert "no proof yet" in ran.out
-    told = desk.run("incident", "report", listed["id"], "--json").json
-    assert told["format"] == "rekey-incident-report/1"
-    assert [row["secret"] for row in told["secrets"]] == ["billing-a", "billing-b"]
+    written = desk.run("incident", "report", listed["id"], "--json").json
+    assert written["format"] == "rekey-incident-report/1"
+    assert [row["secret"] for row in written["secrets"]] == ["billing-a", "billing-b"]
