@@ -19,7 +19,9 @@ async def status(session: Session, args: Namespace) -> int:
     """List the secrets with their state."""
     engine = await session.ready()
     query = {name: getattr(args, name) or "" for name in ("state", "rotator", "owner", "name")}
-    selection = chosen(engine, Request("GET", "status", query=query))
+    request = Request("GET", "status", query=query)
+    request.choice("rotator", tuple(engine.kinds))  # a wrong word is wrong usage
+    selection = chosen(engine, request)
     board, seen = Board(session.terminal, engine.clock), Counter[str]()
     days = args.expires_within
     until = None if days is None else session.now() + timedelta(days=days)

@@ -319,6 +319,7 @@ async def test_a_key_and_what_it_makes_name_each_other() -> None:
 async def test_page_and_api_say_who_wrote_a_version_although_its_tags_are_gone() -> None:
     """Azure CLI replaces all tags where somebody sets one."""
     rig = scene(days_left=60)
+    rig.clock.advance(60)
     await rig.service().rotate(rig.item(NAME, force=True).to_json(), 1)
     rig.vault.amend(rig.latest(NAME), tags={"Owner": "somebody"})
     answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
