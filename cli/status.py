@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
-from datetime import datetime, timedelta
 
-from api.listing import chosen, every, shown
+from api.listing import EXPIRES_WITHIN, chosen, every, shown
 from api.requests import Request
 from cli.board import ORDER, Board
 from cli.codes import Exit
@@ -19,16 +18,16 @@ async def status(session: Session, args: Namespace) -> int:
     """List the secrets with their state."""
     engine = await session.ready()
     query = {name: getattr(args, name) or "" for name in ("state", "rotator", "owner", "name")}
+    if args.expires_within is not None:
+        query[EXPIRES_WITHIN] = str(args.expires_within)
     request = Request("GET", "status", query=query)
     request.choice("rotator", tuple(engine.kinds))  # a wrong word is wrong usage
     selection = chosen(engine, request)
     board, seen = Board(session.terminal, engine.clock), Counter[str]()
-    days = args.expires_within
-    until = None if days is None else session.now() + timedelta(days=days)
 
     def take(entry: Entry) -> None:
         seen["all"] += 1
-        if selection.lets_pass(entry) and _expires(entry, until):
+        if selection.lets_pass(entry):
             board.add(entry)
         board.answered(seen["all"])
 
@@ -38,12 +37,6 @@ async def status(session: Session, args: Namespace) -> int:
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)
-
-
-def _expires(entry: Entry, until: datetime | None) -> bool:
-    """Return whether a secret expires by then; every secret does where no time is asked for."""
-    expires = entry.secret.expires
-    return until is None or (expires is not None and expires <= until)
 
 
 def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:
