@@ -37,6 +37,7 @@ BODIES: Mapping[Verb, type[Sent]] = {
     "unpark": ReasonBody,
 }
 DELETED_FIX = "recover the secret and send this again, or revoke its credential there by hand"
+HELD = "it holds already what version {} holds: nothing is left to do"
 POLL_SECONDS = 5
 """When to ask again how an operation goes."""
 
@@ -53,17 +54,18 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
     if back_to and await _is_back(engine, secret, decision, back_to):
-        return Answer.of(200, _restored(secret, back_to))
+        return Answer.of(200, _done(secret, verb, HELD.format(back_to)))
     if verb == "restore" and not back_to and (held := await _undone(engine, secret, decision)):
-        return Answer.of(200, _restored(secret, held))
-    if verb == "unpark" and STATE not in secret.tags:
-        raise Conflict("the secret is not parked", fix="send rotate if you want it rotated")
+        return Answer.of(200, _done(secret, verb, HELD.format(held)))
+    if verb == "unpark" and STATE not in secret.tags and not isinstance(decision, Park):
+        return Answer.of(200, _done(secret, verb, "it is not parked: nothing is left to do"))
     if request.flag("dry_run"):
         first = await engine.foreseen(secret, item, decision)
         return Answer.of(200, await forecast(engine, secret, item, first))
-    if isinstance(decision, Park | Skip | Wait):
-        raise _refusal(decision)
-    if isinstance(decision, Confirm) and verb != "unpark":
+    # A leak is taken up whatever keeps the secret from being rotated: the engine comes back to it.
+    is_leak = item.compromised and isinstance(decision, Park)
+    idle = (Park, Skip, Wait) if verb == "unpark" else (Park, Skip, Wait, Confirm)
+    if isinstance(decision, idle) and not is_leak:
         raise _refusal(decision)
     return Queued((item,), _accepted(engine, secret, item, verb, decision))
 
@@ -125,15 +127,15 @@ async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:
     return earlier.enabled and secret.enabled and earlier.value == secret.value
 
 
-def _restored(secret: SecretVersion, version: str) -> views.Operation:
+def _done(secret: SecretVersion, verb: Verb, reason: str) -> views.Operation:
     return views.Operation(
         operation=secret.tags.get(OPERATION),
         vault=secret.ref.vault_name,
         secret=secret.ref.name,
         version=secret.version,
-        action="restore",
+        action=verb,
         status="succeeded",
-        reason=f"it holds already what version {version} holds: nothing is left to do",
+        reason=reason,
     )
 
 

@@ -47,7 +47,6 @@ SMALLEST: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 SENT = (
-    (r"^send rotate if you want it rotated$", "rekey rotate rotates it, if you want that"),
     (r"\bsend force to (.+)$", r"\1 with --force"),
     (r"\bsend (force|compromised) with rotate\b", r"rekey rotate with --\1"),
     (r"\bsend (force|compromised)\b", r"add --\1"),

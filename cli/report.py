@@ -48,7 +48,8 @@ async def report(session: Session, args: Namespace) -> int:
 def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     """Judge one secret.
 
-    It complies if it expires, is managed, and is neither overdue nor parked nor drifted.
+    It complies if it expires, is managed, and is neither overdue nor parked nor drifted. What only
+    a person rotates has until it expires.
     """
     secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now
@@ -60,7 +61,7 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
         "rotated_within_policy": secret.created + managed.validity > now
         if managed
         else followed and not expired,
-        "not_overdue": entry.state != "overdue" and not expired,
+        "not_overdue": not expired and (followed or entry.state != "overdue"),
         "not_parked": entry.state not in ("parked", "drifted"),
     }
     is_own = policy.is_own(secret.ref) or secret.ref.holds_key_pairs

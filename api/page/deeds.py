@@ -87,14 +87,16 @@ class Trial:
 
 
 def possible(entry: Entry) -> list[Deed]:
-    """Return what makes sense for a secret in this state."""
-    if entry.managed is None:
-        return []
-    marked, pending = entry.state in ("parked", "drifted"), entry.managed.pending is not None
+    """Return what makes sense for a secret in this state.
+
+    What is parked because its tags cannot be read may have leaked all the same.
+    """
+    marked, readable = entry.state in ("parked", "drifted"), entry.managed is not None
+    pending = entry.managed is not None and entry.managed.pending is not None
     sensible = {
         "unpark": marked,
-        "rotate": True,
-        "leaked": True,
+        "rotate": readable,
+        "leaked": readable or marked,
         "restore": pending,
         "retire": pending,
     }
@@ -126,7 +128,8 @@ async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | Non
     assert isinstance(answer, Answer)  # noqa: S101 - a dry run queues nothing
     forecast: dict[str, Any] = json.loads(answer.text())
     # What is done already has a status, and no steps.
-    able = forecast["action"] not in ("skip", "wait", "park") and "status" not in forecast
+    idle = ("skip", "wait") if deed.key == "leaked" else ("skip", "wait", "park")
+    able = "status" not in forecast and forecast["action"] not in idle
     return Trial(deed, able, facts=tuple(_facts(forecast)))
 
 

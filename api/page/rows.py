@@ -45,9 +45,6 @@ class Row:
 def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
     """Return how a secret is shown."""
     secret, ref = entry.secret, entry.secret.ref
-    # A mark holds its own fix behind its reason, and that one is worth more than what is said of
-    # all marks.
-    reason, _, own_fix = entry.reason.partition(". Fix: ")
     dates = tuple(moments(entry, now))
     known = {moment.word: moment.iso for moment in dates}
     texts = {
@@ -65,8 +62,8 @@ def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
         texts=texts,
         state=entry.state,
         marks=marks(entry, now),
-        reason=reason,
-        fix=own_fix or entry.fix,
+        reason=entry.reason,
+        fix=entry.fix,
         moments=dates,
         line=line(entry, now),
         href=to_secret(ref.vault_name, ref.name, query),

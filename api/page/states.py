@@ -25,8 +25,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "A credential leaked",
     ),
     "overdue": Meaning(
-        "It should have been rotated more than a day ago, or it has expired.",
-        "See that sweeps run, then rotate it.",
+        "It should have been rotated more than a day ago, or only a person rotates it and it is due,"
+        " or it has expired.",
+        "See that sweeps run, then rotate it. What only a person rotates: change it at its source.",
         "A secret expires soon",
     ),
     "parked": Meaning(

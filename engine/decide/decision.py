@@ -97,6 +97,12 @@ class Park:
     """The source refuses what the vault holds, and Rekey could not heal that."""
 
 
+DEFAULTS: Mapping[str, str] = {
+    "ValidityPeriodDays": "90",
+    **dict.fromkeys(("RotateBeforeDays", "OverlapHours", RETIRE), ""),
+}
+"""What a malformed tag is best set to; nothing removes it, so that the policy's default counts."""
+
 Acting = Rotate | Retire | Restore | Confirm
 Decision = Acting | Skip | Wait | Park
 
@@ -122,14 +128,23 @@ def decide(
         )
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
-        return Park(
-            str(managed),
-            "correct the tags" + (" or the policy document" if policy.document else ""),
-        )
+        return Park(str(managed), mended(held, secret, managed))
     if unbound := _unbound(held, managed, policy):
         return unbound
     decision = _decide(secret, managed, item, now)
     return crowded(held) or decision if isinstance(decision, Rotate) else decision
+
+
+def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str:
+    """Return the command that mends malformed tags, with a default or VALUE for each.
+
+    `applied` has the tags that count under the policy. What the document says, no tag mends.
+    """
+    if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
+        return f"correct {', '.join(wrong.tags)} in the policy document"
+    settings = " ".join(f"{tag}={DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
+    place = f"{held.ref.vault_name}/{held.ref.name}"
+    return f"rekey tags set {place} {settings}" if settings else "correct the tags"
 
 
 def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:

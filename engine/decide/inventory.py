@@ -15,6 +15,7 @@ from engine.decide.decision import (
     Wait,
     decide,
     due_at,
+    mended,
     why_due,
 )
 from engine.decide.ledger import believed
@@ -80,9 +81,8 @@ def _judged(
     due = due_at(secret, known) if known else None
     if since := marked_since(secret, now):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
-        reason = secret.tags.get(REASON, "see the log")
-        fix = "fix what the reason names, then unpark the secret"
-        return Entry(secret, "drifted" if drifted else "parked", reason, fix, known, due, since)
+        state: State = "drifted" if drifted else "parked"
+        return Entry(secret, state, *_told(held, secret, managed), known, due, since)
     decision = decide(held, WorkItem(secret.ref, trigger="sweep"), policy, kinds, now)
     return _as_decided(secret, decision, known, due, now)
 
@@ -112,12 +112,33 @@ def _as_decided(
             return Entry(secret, "ok", "", "", managed, due)
 
 
+def _told(
+    held: SecretVersion, secret: SecretVersion, managed: Managed | Malformed
+) -> tuple[str, str]:
+    """Return why a secret is marked, and its way out.
+
+    A mark holds its own fix behind its reason.
+    """
+    place = f"{secret.ref.vault_name}/{secret.ref.name}"
+    reason, _, fix = secret.tags.get(REASON, "see the log").partition(". Fix: ")
+    if isinstance(managed, Malformed):
+        return reason, mended(held, secret, managed)
+    return reason, f"{fix or 'fix what the reason names'}, then rekey unpark {place} --wait"
+
+
 def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entry:
-    expired = secret.expires is not None and secret.expires <= now
-    state: State = "overdue" if expired else "due" if due is not None and due <= now else "ok"
-    return Entry(
-        secret, state, "only a person rotates it", "" if state == "ok" else manual.FIX, due=due
-    )
+    """Return how a secret stands that only a person rotates.
+
+    It is overdue as soon as it is due: no sweep will do what the person has not done.
+    """
+    reason = "only a person rotates it"
+    if due is None or due > now:
+        return Entry(secret, "ok", reason, due=due)
+    reason += f", due since {due:%Y-%m-%d %H:%M}Z"
+    if secret.expires:
+        tense = "expires" if secret.expires > now else "expired"
+        reason += f", it {tense} {secret.expires:%Y-%m-%d %H:%M}Z"
+    return Entry(secret, "overdue", reason, manual.FIX, due=due)
 
 
 def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:

@@ -49,6 +49,9 @@ CAUSE = "RekeyCause"
 """Who or what asked for a version, and why, so that the vault alone shows its history."""
 OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE, BY})
 
+NAMED = re.compile(r"(?:tag )?([A-Z]\w+) (?:is|has|spans|names|uses) ")
+"""How a problem with a tag begins."""
+
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -102,6 +105,12 @@ class Malformed:
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that the problems name."""
+        named = (NAMED.match(problem) for problem in self.problems)
+        return tuple(dict.fromkeys(match[1] for match in named if match))
 
 
 class _Reader:

@@ -527,10 +527,11 @@ def test_the_app_starts_without_what_draws_pages() -> None:
 async def test_there_is_one_fix_the_marks_own_where_it_has_one() -> None:
     """The page said "Fix" twice, and earlier "Fix" and "Way out" beside each other."""
     rig = Inventory()
-    rig.add("odd", marked=("parked", "tag ValidityPeriodDays is 'sixty'. Fix: correct the tags"))
+    rig.add("odd", marked=("parked", "the app may not read it. Fix: grant Reader"))
     row = rows(await shown(rig))["odd"]
-    assert row.one("p", **{"class": "why"}).text == "tag ValidityPeriodDays is 'sixty'"
-    assert row.one("p", **{"class": "fix"}).text == "Fix: correct the tags"
+    assert row.one("p", **{"class": "why"}).text == "the app may not read it"
+    fix = "Fix: grant Reader, then rekey unpark prod/odd --wait"
+    assert row.one("p", **{"class": "fix"}).text == fix
 
 
 async def test_a_blank_group_is_no_group() -> None:

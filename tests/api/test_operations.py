@@ -294,8 +294,10 @@ async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed_and
     assert (await follow(api, accepted)).body["status"] == "succeeded"
 
 
-async def test_a_secret_that_is_not_parked_cannot_be_unparked() -> None:
-    assert (await ask(scene(days_left=80).api(), action="unpark")).status == 409
+async def test_to_unpark_what_is_not_parked_any_more_succeeds_and_says_so() -> None:
+    answer = await ask(scene(days_left=80).api(), action="unpark")
+    assert (answer.status, answer.body["status"]) == (200, "succeeded")
+    assert answer.body["reason"] == "it is not parked: nothing is left to do"
 
 
 async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -> None:
@@ -306,3 +308,19 @@ async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -
     answer = await ask(api, wait="30")
     assert answer.status == 202
     assert len(rig.messages("rotations")) == 1
+
+
+async def test_a_leak_is_taken_up_although_the_tags_cannot_be_read_and_ends_once_they_are_mended() -> (
+    None
+):
+    """The request was refused, so that who reported it had to come back after mending the tags."""
+    rig = scene(tags={"ValidityPeriodDays": "ninety"})
+    leaked = rig.latest(NAME).value
+    answer = await ask(rig.api(), {"compromised": True})
+    assert answer.status == 202
+    await Delivery(rig, rig.service).run_one()
+    assert rig.tags(NAME)["RekeyState"].startswith("compromised ")
+    rig.latest(NAME).tags["ValidityPeriodDays"] = "90"
+    await work_off(rig)
+    assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    assert "RekeyState" not in rig.tags(NAME)

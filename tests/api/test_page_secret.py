@@ -207,8 +207,26 @@ async def test_a_button_says_first_what_would_happen_and_changes_nothing() -> No
 async def test_what_cannot_be_done_has_its_reason_and_no_button() -> None:
     trial = (await shown(scene(days_left=60), "app-key", **{"try": "unpark"})).one(id="trial")
     assert trial.one("h2").text == "Try again: not now"
-    assert "the secret is not parked" in trial.text
+    assert "it is not parked: nothing is left to do" in trial.text
     assert not trial.all("form")
+
+
+async def test_what_is_parked_because_its_tags_cannot_be_read_can_be_tried_again_or_has_leaked() -> (
+    None
+):
+    """Both buttons were missing, and so was the way to report a leak before the tags are mended."""
+    wrong = {"ValidityPeriodDays": "ninety"}
+    rig = scene(days_left=60, tags=wrong)
+    await rig.service().rotate(rig.item("app-key", trigger="sweep").to_json(), 1)
+    page = await shown(rig, "app-key")
+    assert buttons(page) == ["Try again", "It has leaked"]
+    again, leaked = [
+        (await shown(rig, "app-key", **{"try": deed})).one(id="trial")
+        for deed in ("unpark", "leaked")
+    ]
+    assert "rekey tags set prod/app-key ValidityPeriodDays=90" in again.text
+    assert not again.all("form")
+    assert leaked.one("form").attributes["data-body"] == '{"compromised": true}'
 
 
 async def test_hostile_tags_stay_text() -> None:

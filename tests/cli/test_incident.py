@@ -46,7 +46,7 @@ def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
     ran = desk.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
     assert "needs a person  1" in ran.out
     assert "billing-odd" in ran.out
-    assert "correct the tags" in ran.out
+    assert "rekey tags set prod/billing-odd ValidityPeriodDays=90" in ran.out
 
 
 @pytest.mark.parametrize(

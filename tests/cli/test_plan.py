@@ -45,7 +45,8 @@ def test_an_expiry_that_nothing_prevents_is_a_finding_with_its_fix() -> None:
     desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
     ran = desk.run("plan", "--json")
     (lost,) = [row for row in ran.json["coming"] if row["what"] == "expire"]
-    assert (ran.code, lost["secret"], lost["fix"]) == (1, "odd", "correct the tags")
+    mending = "rekey tags set prod/odd ValidityPeriodDays=90"
+    assert (ran.code, lost["secret"], lost["fix"]) == (1, "odd", mending)
     assert "expiries that nothing will prevent: 1" in desk.run("plan").out
 
 

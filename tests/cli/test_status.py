@@ -32,7 +32,7 @@ def test_every_secret_is_shown_and_what_needs_a_person_comes_first_with_its_fix(
     lines = ran.out.splitlines()
     assert lines[0] == "secrets: 5 (1 parked, 1 due, 1 ok, 1 disabled, 1 unmanaged)"
     assert lines[2] == "parked: prod/odd"
-    assert "fix  correct the tags" in lines[4]
+    assert "fix  rekey tags set prod/odd ValidityPeriodDays=90" in lines[4]
     assert [line.split()[:2] for line in lines[7:]] == [
         ["parked", "prod/odd"],
         ["due", "prod/soon"],

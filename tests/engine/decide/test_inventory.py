@@ -10,6 +10,7 @@ from engine.decide.inventory import days_to_expiry, entry
 from engine.model.record import Listed
 from engine.model.tags import REPLICA_OF, parked
 from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
+from tests.shared.policies import document
 
 DAY = timedelta(days=1)
 COPY = {"ProviderAddress": None, REPLICA_OF: "https://prod.vault.azure.net/secrets/primary"}
@@ -147,12 +148,59 @@ def test_what_is_overdue_says_since_when_and_by_which_setting_not_when_it_expire
     assert shown.reason.startswith(f"due since {reason}")
 
 
+def test_a_manual_secret_says_since_when_it_is_due_and_when_it_expires() -> None:
+    tags = {"Manual": "true", "ValidityPeriodDays": None}
+    shown = entry(version(left=2 * DAY, age=90 * DAY, changes=tags), POLICY, KINDS, NOW)
+    assert shown.reason == (
+        f"only a person rotates it, due since {NOW - 28 * DAY:%Y-%m-%d %H:%M}Z, "
+        f"it expires {NOW + 2 * DAY:%Y-%m-%d %H:%M}Z"
+    )
+
+
 @pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])
 def test_a_marked_secret_shows_since_when_and_why(state: str, *, drifted: bool) -> None:
     marked = parked(version(), "no role", NOW - DAY, drifted=drifted)
     shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
     assert (shown.state, shown.parked_since, shown.reason) == (state, NOW - DAY, "no role")
     assert "unpark" in shown.fix
+
+
+def test_a_mark_tells_its_reason_once_and_its_fix_is_a_command() -> None:
+    marked = parked(version(), "no role. Fix: grant Reader", NOW - DAY)
+    shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
+    assert shown.reason == "no role"
+    assert shown.fix == "grant Reader, then rekey unpark prod/app-key --wait"
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "settings"),
+    [
+        ({"ValidityPeriodDays": "ninety"}, "ValidityPeriodDays=90"),
+        ({"ValidityPeriodDays": None}, "ValidityPeriodDays=90"),
+        (
+            {"OverlapHours": "a week", "RotationWindow": "never"},
+            "OverlapHours= RotationWindow=VALUE",
+        ),
+        ({"ValueTemplate": "{nothing}"}, "ValueTemplate=VALUE"),
+        ({"Rotator": "acme"}, "Rotator=VALUE"),
+    ],
+)
+def test_tags_that_cannot_be_read_have_the_command_that_mends_them(
+    wrong: dict[str, str | None], settings: str, *, marked: bool
+) -> None:
+    tags: dict[str, str | None] = dict(wrong)
+    if marked:
+        tags |= parked(version(changes=tags), "tag X is wrong. Fix: mend it", NOW - DAY)
+    shown = entry(version(changes=tags), POLICY, KINDS, NOW)
+    assert (shown.state, shown.fix) == ("parked", f"rekey tags set prod/app-key {settings}")
+
+
+def test_what_the_policy_document_says_wrongly_is_mended_there() -> None:
+    text = "rules: [{match: {secret: '*'}, overlapHours: 720}]\n"
+    short: dict[str, str | None] = {"ValidityPeriodDays": "7"}
+    shown = entry(version(changes=short), POLICY.under(document(text)), KINDS, NOW)
+    assert (shown.state, shown.fix) == ("parked", "correct OverlapHours in the policy document")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from engine.decide.decision import Park, Retire, Rotate, Skip, Wait
 from engine.decide.draft import new_version
 from engine.decide.inventory import entry
 from engine.model import manual
+from engine.model.entry import NEEDS_A_PERSON
 from engine.model.policy import Policy
 from engine.model.policy_document import Document, Match, Rule, Webhook
 from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
@@ -25,6 +26,7 @@ from tests.shared.builders import (
     NOW,
     POLICY,
     REF,
+    SECOND,
     VAULT,
     item,
     judge,
@@ -266,14 +268,22 @@ def test_the_day_on_which_a_person_should_rotate_is_known(
 
 
 @pytest.mark.parametrize(
-    ("left", "state"), [(31 * DAY, "ok"), (30 * DAY, "due"), (DAY, "due"), (timedelta(), "overdue")]
+    ("left", "state"),
+    [
+        (30 * DAY + SECOND, "ok"),
+        (30 * DAY, "overdue"),
+        (2 * DAY, "overdue"),
+        (timedelta(), "overdue"),
+    ],
 )
-def test_the_inventory_shows_how_a_secret_that_only_a_person_rotates_stands(
+def test_what_only_a_person_rotates_needs_that_person_as_soon_as_it_is_due(
     left: timedelta, state: str
 ) -> None:
+    """It was `due`, beside what the next sweep rotates, until the day it expired."""
     row = entry(version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW)
-    assert (row.state, row.reason) == (state, "only a person rotates it")
-    assert bool(row.fix) == (state != "ok")
+    assert (row.state, row.state in NEEDS_A_PERSON) == (state, state == "overdue")
+    assert row.reason.startswith("only a person rotates it")
+    assert bool(row.fix) is (state == "overdue")
     assert row.due == NOW + left - 30 * DAY
     assert row.to_json()["owner"] == "default"
 
@@ -310,10 +320,10 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
     assert rests_until(after.applied(marked), DAY, NOW) is None
 
 
-def test_malformed_tags_name_the_policy_where_there_is_one() -> None:
+def test_a_malformed_tag_of_the_secrets_own_is_mended_there_although_there_is_a_document() -> None:
     decision = judge(version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
     assert isinstance(decision, Park)
-    assert "policy document" in decision.fix
+    assert decision.fix == "rekey tags set prod/app-key ValidityPeriodDays=90"
 
 
 def test_an_owner_is_told_where_it_asked_and_who_wants_everything_too() -> None:

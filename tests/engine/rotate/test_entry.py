@@ -39,7 +39,11 @@ def accepted(rig: Rig, version: SecretVersion) -> bool:
     ("options", "fix"),
     [
         pytest.param({"tags": NO_TAGS}, "set the tag ProviderAddress", id="without tags"),
-        pytest.param({"tags": MALFORMED}, "correct the tags", id="with wrong tags"),
+        pytest.param(
+            {"tags": MALFORMED},
+            "rekey tags set prod/app-key ValidityPeriodDays=90",
+            id="with wrong tags",
+        ),
         pytest.param({"enabled": False}, "enable the current version", id="disabled"),
     ],
 )
