@@ -37,6 +37,7 @@ def parser() -> Parser:
     _looking(commands)
     _doing(commands)
     _managing(commands)
+    _tags(commands.below("tags", "mend or change what a secret's tags ask for"))
     _incident(commands.below("incident", "rotate and cut off everything in a scope, and follow it"))
     _policy(
         commands.below("policy", "show, check, compare, push and roll back the policy document")
@@ -134,6 +135,9 @@ def _managing(commands: _Commands) -> None:
             "adopt", "cli.adoption:adopt", "put a secret under management; nothing is rotated"
         )
     )
+    option_sets.release(
+        commands.add("release", "cli.release:release", "take a secret out of management for good")
+    )
     before = "write the parameters of a deployment; needs no app and no settings"
     option_sets.init(commands.add("init", "cli.init:init", before, "azure"))
     own = commands.add(
@@ -155,6 +159,16 @@ def _managing(commands: _Commands) -> None:
         "nothing",
     )
     completion.add_argument("shell", choices=SHELLS)
+
+
+def _tags(commands: _Commands) -> None:
+    setting = commands.add(
+        "set", "cli.tagging:set_tags", "set tags of a secret's current version; nothing is rotated"
+    )
+    option_sets.secret(setting).add_argument(
+        "tags", nargs="+", metavar="TAG=VALUE", help="TAG= removes the tag"
+    )
+    setting.add_argument("--dry-run", action="store_true", help=option_sets.DRY_RUN)
 
 
 def _incident(commands: _Commands) -> None:

@@ -71,6 +71,14 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
             "--owner team-a --yes"
         ),
     ),
+    "tags set": (
+        "rekey tags set prod/billing-storage OverlapHours=24 Owner=team-a --dry-run",
+        "rekey tags set prod/billing-storage ValidityPeriodDays=90",
+    ),
+    "release": (
+        "rekey release prod/billing-storage --dry-run",
+        "rekey release prod/billing-storage --yes",
+    ),
     "discover": ("rekey discover", "rekey discover --older-than-days 0 -o csv"),
     "report": (
         "rekey report --format html --out report.html",

@@ -204,6 +204,17 @@ def adopt(command: ArgumentParser) -> None:
     )
 
 
+def release(command: ArgumentParser) -> None:
+    """Take what is released."""
+    secret(command).add_argument("--dry-run", action="store_true", help=DRY_RUN)
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="although something is in progress, or other secrets are made from this one",
+    )
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
 def _derivation(command: ArgumentParser) -> None:
     """Take what a key makes, and from which key."""
     command.add_argument(

@@ -21,6 +21,7 @@ GRAPH = "graph.microsoft.com"
 NOT_RUN = {
     "account clear": "it would end the sign-in of the commands after it",
     "ad signed-in-user show": "no person can sign in without a browser",
+    "ad app delete": "the commands beside it need the application",
     "bicep install": "it fetches a program",
     "deployment group create": (
         "it compiles the template first, with a program that not every machine has"
@@ -30,9 +31,12 @@ NOT_RUN = {
     ),
     "extension add": "it fetches a package",
     "functionapp show": "it asks for the app's plan, and the simulated apps name none",
+    "keyvault secret delete": "the commands beside it need the secret",
     "keyvault secret recover": "the commands beside it need the secret, which is not deleted",
     "login": "a person signs in with a browser; a pipeline's sign-in has tests of its own",
     "role assignment delete": "there is no such assignment, and none would be left for the others",
+    "role definition delete": "the simulated Azure looks up roles, and lists and deletes none",
+    "role definition list": "the simulated Azure looks up roles, and lists and deletes none",
     "storage container list": "its key is a new one each time",
 }
 """Commands that `az` is asked about but that are not run, with the reason."""

@@ -29,6 +29,7 @@ VALUES = {
     "app": "rekey-abc",
     "name": BLOB,
     "account": STORAGE,
+    "vault": VAULT,
     "storage": STORAGE,
     "vault id": (
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"

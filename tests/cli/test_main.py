@@ -203,6 +203,8 @@ SHOWN = (
     "conformance storage-key",
     "completion bash",
     "who-read prod/app",
+    "tags set prod/app Owner=team-a",
+    "release prod/app --force --yes",
     "init --force --vault prod --scope {provider} --out {out}",
 )
 

@@ -1,0 +1,84 @@
+"""Take a secret out of management for good: its tags go, and the records forget it.
+
+Both happen under the leases of its sources, so no rotation is in between. The tags go first: a
+secret without them is rotated by nobody, and whoever dies before the records are written releases
+it again. A record that still named the secret would later call it dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.decide.ledger import Ledger
+from engine.model.record import Record
+from engine.model.tags import Managed, Pending, unfinished_incident
+from engine.parts import Parts
+from engine.rotate.gate import Overtaken
+from engine.rotate.under_lease import NOBODY, hold
+from engine.secret import SecretRef, SecretVersion
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A secret, and what the records of its sources say."""
+
+    secret: SecretVersion
+    records: Sequence[Record]
+
+    @property
+    def pending(self) -> Pending | None:
+        """The superseded credential that nobody will revoke any more."""
+        return next((record.pending for record in self.records if record.pending), None)
+
+    def in_progress(self, now: datetime) -> str:
+        """Return what a release would leave unfinished; empty if nothing is in progress."""
+        records = self.records
+        if unfinished_incident(self.secret) or any(record.compromised for record in records):
+            return "what leaked may still be accepted: its incident has not ended"
+        if any(record.ahead or record.changing or record.waiting for record in records):
+            return "a change of its source is in progress"
+        if any(record.open_until and record.open_until > now for record in records):
+            return "the last change of its source may still take effect"
+        if self.pending:
+            until = f"{self.pending.at:%Y-%m-%d %H:%M}Z"
+            return f"{self.pending.credential_id} is inside its overlap until {until}"
+        return ""
+
+
+async def owned(parts: Parts, ref: SecretRef) -> Owned:
+    """Look at a secret and at the records that name it as their owner, without a lease."""
+    known = (await Ledger.read(parts.leases.index())).of(ref)
+    records = [await parts.leases.peek(listed.source) for listed in known]
+    return Owned(await parts.vaults.read(ref), [record for record in records if record])
+
+
+async def release(
+    parts: Parts,
+    ref: SecretRef,
+    managed: Managed | None,
+    kept: Mapping[str, str],
+    check: Callable[[Owned], None],
+) -> None:
+    """Leave the secret with the tags `kept` alone, and the records without it.
+
+    `check` raises where the secret, as it is under the leases, is not to be released. Raises
+    SourceBusy while another worker holds a lease, and Overtaken if somebody wrote a version.
+    """
+    before = await owned(parts, ref)
+    sources = dict.fromkeys(record.source for record in before.records)
+    sources |= {managed.source: None} if managed else {}
+    mine = (str(ref).lower(), NOBODY)
+    async with AsyncExitStack() as stack:
+        under = [await stack.enter_async_context(hold(parts, source, ref)) for source in sources]
+        leases = [part for lease in under for part in lease.leases if part.record.owner in mine]
+        fresh = await parts.vaults.read(ref)
+        if fresh.version != before.secret.version:
+            raise Overtaken("somebody has written a version in the meantime", where=str(ref))
+        check(Owned(fresh, [lease.record for lease in leases]))
+        if dict(fresh.tags) != dict(kept):
+            await parts.vaults.retag(fresh, kept)
+        for lease in leases:
+            await lease.write(Record(source=lease.record.source, key=lease.record.key))

@@ -1,0 +1,142 @@
+"""`rekey release` takes a secret out of management for good, and raises no alert."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.model.tags import REPLICA_OF
+from tests.cli.desk import Answers, Desk
+from tests.shared.delivery import Delivery
+from tests.shared.policies import EMPTY, OWN
+from tests.shared.scene import state
+
+
+def a_desk(**options: Any) -> Desk:
+    desk = Desk()
+    desk.secret("app", desk.account("appdata"), **options)
+    return desk
+
+
+async def rotated(desk: Desk) -> None:
+    """Rotate the secret, and revoke what it had before."""
+    await desk.service().rotate(desk.item("app", trigger="sweep").to_json(), 1)
+
+
+def states(desk: Desk) -> list[str]:
+    return [row["state"] for row in desk.run("status", "--json").json["secrets"]]
+
+
+def test_its_tags_go_and_those_of_others_stay() -> None:
+    desk = a_desk(days_left=80, tags={"Owner": "team-a", "Cost": "42", "OverlapHours": "24"})
+    ran = desk.run("release", "prod/app", "--yes")
+    assert (ran.code, desk.tags("app")) == (0, {"Owner": "team-a", "Cost": "42"})
+    assert "appdata works on, and the vault holds it" in ran.out
+    assert "narrow REKEY_SCOPES" in ran.out
+
+
+def test_a_released_secret_is_never_called_dropped_whoever_writes_it_next() -> None:
+    """Its record named it, so that the next version without tags raised an alert."""
+    desk = a_desk(tags={"OverlapHours": "0"})
+    asyncio.run(rotated(desk))
+    assert desk.run("release", "prod/app", "--force", "--yes").code == 0
+    desk.clock.advance(3600)
+    desk.vault.put("app", "a-value-of-somebody-elses")
+    assert states(desk) == ["unmanaged"]
+    assert desk.run("status").code == 0
+
+
+def test_nothing_is_rotated_or_revoked_after_a_release() -> None:
+    desk = a_desk(tags={"OverlapHours": "24"})
+    asyncio.run(rotated(desk))
+    assert desk.run("release", "prod/app", "--force", "--yes").code == 0
+    keys = {name: key.value for name, key in desk.world.accounts["appdata"].keys.items()}
+    desk.clock.advance(100 * 86_400)
+    asyncio.run(rotated(desk))
+    asyncio.run(Delivery(desk, desk.service).run())
+    assert {n: key.value for n, key in desk.world.accounts["appdata"].keys.items()} == keys
+
+
+def test_inside_an_overlap_it_is_refused_unless_told_and_then_says_what_is_to_be_revoked() -> None:
+    desk = a_desk(tags={"OverlapHours": "24"})
+    asyncio.run(rotated(desk))
+    before = state(desk)
+    ran = desk.run("release", "prod/app", "--yes")
+    assert (ran.code, state(desk)) == (5, before)
+    assert "key1 is inside its overlap until" in ran.err
+    forced = desk.run("release", "prod/app", "--yes", "--force")
+    assert forced.code == 0
+    assert "works on until it is revoked by hand at its source" in forced.out
+
+
+def test_in_an_incident_it_is_refused_unless_told() -> None:
+    desk = a_desk(days_left=80, tags={"ValidityPeriodDays": "ninety"})
+    item = desk.item("app", trigger="manual", compromised=True)
+    asyncio.run(desk.service().rotate(item.to_json(), 1))
+    ran = desk.run("release", "prod/app", "--yes")
+    assert ran.code == 5
+    assert "its incident has not ended" in ran.err
+
+
+def test_what_is_written_from_it_is_named_and_must_be_released_first() -> None:
+    desk = a_desk(days_left=80)
+    desk.vault.put("copy", "value", tags={REPLICA_OF: f"{desk.vault.url}/secrets/app"})
+    ran = desk.run("release", "prod/app", "--yes")
+    assert (ran.code, "prod/copy is a replica of it" in ran.err) == (5, True)
+    assert desk.run("release", "prod/copy", "--yes").code == 0
+    assert desk.run("release", "prod/app", "--yes").code == 0
+
+
+def test_a_second_time_it_is_under_no_management_and_that_is_no_error() -> None:
+    desk = a_desk(days_left=80)
+    assert desk.run("release", "prod/app", "--yes").code == 0
+    before = state(desk)
+    again = desk.run("release", "prod/app", "--yes", "--json")
+    assert (again.code, again.json["status"], state(desk)) == (0, "not under management", before)
+
+
+def test_who_died_between_the_tags_and_the_record_releases_it_again() -> None:
+    desk = a_desk(tags={"OverlapHours": "0"})
+    asyncio.run(rotated(desk))
+    desk.latest("app").tags.clear()
+    assert (
+        desk.run("release", "prod/app", "--force", "--yes", "--json").json["status"] == "released"
+    )
+    desk.clock.advance(3600)
+    desk.vault.put("app", "a-value-of-somebody-elses")
+    assert states(desk) == ["unmanaged"]
+
+
+def test_what_was_released_can_be_adopted_again() -> None:
+    desk = a_desk(days_left=80)
+    account = desk.world.accounts["appdata"]
+    assert desk.run("release", "prod/app", "--yes").code == 0
+    ran = desk.run("adopt", "prod/app", "--provider", account.resource_id, "--yes")
+    assert ran.code == 0, ran.err
+    assert desk.run("rotate", "prod/app", "--force", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(("answers", "code"), [(["y"], 0), (["n"], 5), ([], 5)])
+def test_whoever_releases_is_asked(answers: list[str], code: int) -> None:
+    desk = a_desk(days_left=80)
+    ran = desk.run("release", "prod/app", person=Answers(answers))
+    assert ran.code == code
+    assert ("ProviderAddress" in desk.tags("app")) is (code != 0)
+
+
+def test_a_dry_run_says_all_and_changes_nothing() -> None:
+    desk = a_desk(days_left=80)
+    before = state(desk)
+    ran = desk.run("release", "prod/app", "--dry-run")
+    assert (ran.code, state(desk)) == (0, before)
+    assert "would be released" in ran.out
+
+
+def test_what_a_rule_of_the_policy_manages_is_taken_out_there() -> None:
+    desk = Desk(policy=True)
+    desk.secret("app", desk.account("appdata"), days_left=80)
+    desk.vault.put(OWN.name, f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]\n")
+    ran = desk.run("release", "prod/app", "--yes")
+    assert (ran.code, "a rule of the policy document manages it" in ran.err) == (5, True)

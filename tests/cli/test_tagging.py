@@ -1,0 +1,89 @@
+"""`rekey tags set` mends tags, and refuses those that Rekey could not follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.desk import Desk
+from tests.shared.scene import state
+
+
+def a_desk(**tags: str | None) -> Desk:
+    desk = Desk()
+    desk.secret("app", desk.account("appdata"), days_left=80, tags=tags)
+    return desk
+
+
+def test_the_fix_that_status_shows_of_tags_that_cannot_be_read_mends_them() -> None:
+    desk = a_desk(ValidityPeriodDays="sixty")
+    (row,) = desk.run("status", "--json").json["secrets"]
+    command = row["fix"].split()
+    assert command[:4] == ["rekey", "tags", "set", "prod/app"]
+    ran = desk.run(*command[1:])
+    assert (ran.code, desk.tags("app")["ValidityPeriodDays"]) == (0, "90")
+    assert desk.run("status").code == 0
+
+
+def test_before_and_after_are_shown_and_a_dry_run_changes_nothing() -> None:
+    desk = a_desk(OverlapHours="24")
+    before = state(desk)
+    ran = desk.run("tags", "set", "prod/app", "OverlapHours=48", "Owner=team-a", "--dry-run")
+    assert (ran.code, state(desk)) == (0, before)
+    assert "would be set" in ran.out
+    assert ran.out.splitlines()[-2:] == ["OverlapHours  24   48", "Owner              team-a"]
+
+
+def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothing() -> None:
+    desk = a_desk(OverlapHours="24")
+    assert desk.run("tags", "set", "prod/app", "OverlapHours=").code == 0
+    assert "OverlapHours" not in desk.tags("app")
+    before = state(desk)
+    again = desk.run("tags", "set", "prod/app", "OverlapHours=", "--json")
+    assert (again.json["status"], again.json["tags"], state(desk)) == ("as they were", [], before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("OverlapHours=soon", 5, "set it to whole hours"),
+        ("ProviderAddress=nowhere", 5, "set it to the id of what issues the credential"),
+        ("CredentialId=key2", 5, "the value is key1, not key2"),
+        ("ValueTemplate=Key={key}", 5, "does not follow the template"),
+        ("OverlapHuors=24", 2, "did you mean OverlapHours?"),
+        ("overlaphours=24", 2, "did you mean OverlapHours?"),
+        ("RekeyState=ok", 2, "only Rekey sets the tag RekeyState"),
+        ("RekeyRetire=soon", 2, "only Rekey sets the tag RekeyRetire"),
+        ("Owner", 2, "write Tag=Value"),
+        (f"Owner={'x' * 257}", 2, "longer than the 256 characters"),
+    ],
+)
+def test_what_rekey_could_not_follow_is_refused_and_nothing_is_changed(
+    setting: str, code: int, said: str
+) -> None:
+    desk = a_desk()
+    before = state(desk)
+    ran = desk.run("tags", "set", "prod/app", setting)
+    assert (ran.code, state(desk)) == (code, before)
+    assert said in ran.err
+
+
+def test_a_source_that_another_secret_has_is_refused() -> None:
+    desk = a_desk()
+    desk.secret("other", desk.account("otherdata"), days_left=80)
+    source = desk.world.accounts["otherdata"].resource_id
+    ran = desk.run("tags", "set", "prod/app", f"ProviderAddress={source}")
+    assert ran.code == 5
+    assert "is the source of https://prod.vault.azure.net/secrets/other already" in ran.err
+
+
+def test_a_tag_of_rekeys_own_that_a_fix_names_can_be_removed() -> None:
+    desk = a_desk(RekeyBy="somebody")
+    assert desk.run("tags", "set", "prod/app", "RekeyBy=").code == 0
+    assert "RekeyBy" not in desk.tags("app")
+
+
+def test_what_does_not_say_what_the_value_is_asks_nothing_of_the_source() -> None:
+    desk = a_desk()
+    desk.calls()
+    assert desk.run("tags", "set", "prod/app", "Owner=team-a").code == 0
+    assert set(desk.calls()) <= {"vault", "host blob"}
