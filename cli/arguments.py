@@ -115,6 +115,8 @@ def _looking(commands: _Commands) -> None:
     discover.add_argument(
         "--older-than-days", type=whole(0, 3650), default=90, metavar="N", help=older
     )
+    saving = "also write a file to edit, for `rekey adopt --from`"
+    discover.add_argument("--save", metavar="FILE", help=saving)
 
 
 def _doing(commands: _Commands) -> None:

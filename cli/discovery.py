@@ -6,6 +6,7 @@ covered already, and which kinds nobody can list.
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cli import adoption_file
 from cli.codes import Exit, exit_of
 from cli.gathering import inventory
 from cli.naming import short_name
@@ -107,10 +109,17 @@ async def discover(session: Session, args: Namespace) -> int:
         credential.source: (credential.kind, managed[credential.source]) for credential in found
     }
     _show(session, unmanaged, Coverage(covers, _unlisted(engine), len(problems)), now)
+    if args.save:
+        _save(session, args.save, unmanaged, now)
     return max(
         (exit_of(issue) for issue in problems),
         default=covered.worst(Exit.FOUND if unmanaged else Exit.FINE),
     )
+
+
+def _save(session: Session, path: str, uncovered: Iterable[Uncovered], now: datetime) -> None:
+    adoption_file.save(path, [_line(row, now) for row in uncovered])
+    session.terminal.note(f"written: {path}. Edit it, then rekey adopt --from {path} --dry-run")
 
 
 async def _everything(
@@ -260,6 +269,27 @@ def _row(credential: Credential, now: datetime) -> tuple[str, ...]:
         credential.way_off,
         credential.source,
     )
+
+
+def _line(uncovered: Uncovered, now: datetime) -> dict[str, str]:
+    """Return a line of the file that a person edits: one secret for one source."""
+    credential = uncovered.credential
+    is_certificate = credential.kind == CERTIFICATE
+    source = credential.source.removesuffix(CERTIFICATES) if is_certificate else credential.source
+    # What a resource is called, or an application's id: a secret's name takes letters and hyphens.
+    name = re.sub(r"[^0-9a-zA-Z-]+", "-", source.rpartition("/")[2])
+    return {
+        # Without a vault that may rotate it the line is left out, until a scope allows that.
+        "secret": f"{uncovered.vault}/{name}" if uncovered.vault else "",
+        "provider": source,
+        "validity_days": "90",
+        "rotator": CERTIFICATE if is_certificate else "",
+        "kind": credential.kind,
+        "credential": credential.name,
+        "age_days": str((now - credential.created).days) if credential.created else "",
+        "ends": iso(credential.ends) or "",
+        "switch_off": credential.way_off,
+    }
 
 
 def _json(uncovered: Uncovered) -> dict[str, str | None]:

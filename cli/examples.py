@@ -70,6 +70,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
             "rekey adopt prod/legacy-key --provider <resource id of the storage account> "
             "--owner team-a --yes"
         ),
+        "rekey adopt prod/new-key --provider <resource id> --create --owner team-a",
+        "rekey adopt --from adopt.csv --dry-run",
     ),
     "tags set": (
         "rekey tags set prod/billing-storage OverlapHours=24 Owner=team-a --dry-run",
@@ -79,7 +81,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey release prod/billing-storage --dry-run",
         "rekey release prod/billing-storage --yes",
     ),
-    "discover": ("rekey discover", "rekey discover --older-than-days 0 -o csv"),
+    "discover": (
+        "rekey discover",
+        "rekey discover --older-than-days 0 -o csv",
+        "rekey discover --save adopt.csv",
+    ),
     "report": (
         "rekey report --format html --out report.html",
         "rekey report -o json --query 'secrets[?!compliant]'",

@@ -166,16 +166,13 @@ def wait(command: ArgumentParser) -> None:
 
 
 def adopt(command: ArgumentParser) -> None:
-    """Take the tags of a secret."""
-    secret(command)
-    command.add_argument(
-        "--provider", required=True, metavar="ADDRESS", help="the id of what issues the credential"
-    )
+    """Take the tags of a secret, or a file with many."""
+    _adopted(command)
     command.add_argument(
         "--credential-id", metavar="ID", help="which credential it is, if Rekey cannot tell"
     )
     command.add_argument(
-        "--validity-days", type=whole(1, 3650), default=90, help="how long a credential lives (90)"
+        "--validity-days", type=whole(1, 3650), help="how long a credential lives (90)"
     )
     command.add_argument(
         "--rotate-before-days", type=whole(1, 3650), help="how long before its expiry it is due"
@@ -201,6 +198,29 @@ def adopt(command: ArgumentParser) -> None:
     )
     command.add_argument(
         "--yes", action="store_true", help="do not ask, even if there is something to warn of"
+    )
+
+
+def _adopted(command: ArgumentParser) -> None:
+    """Take what is adopted: a secret that exists, one to be created, or a file."""
+    command.add_argument(
+        "secret",
+        nargs="?",
+        metavar=NAMED,
+        help="or the URL of the secret; NAME alone where one vault is served",
+    )
+    way = command.add_mutually_exclusive_group(required=True)
+    way.add_argument("--provider", metavar="ADDRESS", help="the id of what issues the credential")
+    way.add_argument(
+        "--from",
+        dest="from_file",
+        metavar="FILE",
+        help="adopt every line of a file that `rekey discover --save` wrote, and a person edited",
+    )
+    command.add_argument(
+        "--create",
+        action="store_true",
+        help="there is no such secret yet: write its first version with a credential of its source",
     )
 
 

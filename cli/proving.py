@@ -20,7 +20,7 @@ from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.rotate.lineage import Lineage
 from engine.rotate.ownership import claimed
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 
 def considered(
@@ -47,16 +47,22 @@ def considered(
     raise NeedsHuman(decision.reason, where=str(secret.ref), fix=fix)
 
 
-async def refuse_claimed(
-    session: Session, engine: Engine, adopted: SecretVersion, managed: Managed
-) -> None:
+async def claims(session: Session, engine: Engine) -> dict[str, SecretRef]:
+    """Return which secret claims which source, in all vaults."""
+    return {
+        part: entry.secret.ref
+        async for entry in every(engine, session.vaults(None))
+        for part in claimed(entry.secret.tags, engine.kinds)
+    }
+
+
+def refuse_claimed(taken: Mapping[str, SecretRef], ref: SecretRef, managed: Managed) -> None:
     """Refuse a source that another secret names: two secrets would cut each other off."""
-    mine = set(parts_of(managed.source))
-    async for entry in every(engine, session.vaults(None)):
-        if entry.secret.ref != adopted.ref and mine & claimed(entry.secret.tags, engine.kinds):
+    for part in parts_of(managed.source):
+        if taken.get(part, ref) != ref:
             raise NeedsHuman(
-                f"{managed.source} is the source of {entry.secret.ref} already",
-                where=str(adopted.ref),
+                f"{managed.source} is the source of {taken[part]} already",
+                where=str(ref),
                 fix=(
                     "keep one secret a source; let the other one write this one: see Replicas "
                     "in docs/tags.md"

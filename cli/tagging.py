@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from api.answers import BadRequest
 from api.listing import judge, ledger_of
-from cli.adoption import TAGS
 from cli.codes import Exit
 from cli.naming import expected
-from cli.proving import recognised, refuse_claimed
+from cli.proposal import TAGS
+from cli.proving import claims, recognised, refuse_claimed
 from cli.session import Session
 from engine.decide.decision import Park
 from engine.errors import NeedsHuman, TransientError
@@ -118,7 +118,7 @@ async def _prove(
     managed = parse(applied, engine.policy, engine.kinds) if "ProviderAddress" in applied else None
     if managed is None or isinstance(managed, Malformed):
         return
-    await refuse_claimed(session, engine, then, managed)
+    refuse_claimed(await claims(session, engine), then.ref, managed)
     session.terminal.progress("proving the value at its source")
     await recognised(engine, then, managed)
 

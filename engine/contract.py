@@ -219,7 +219,10 @@ class Readable(Protocol):
     """For kinds whose source shows its credentials, so interrupted work can be published."""
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
-        """Return the fields of one credential as the source shows it; None if it shows none."""
+        """Return the fields of one credential as the source shows it; None if it shows none.
+
+        An empty `credential_id` means the one that a secret would hold first.
+        """
         ...
 
 

@@ -139,7 +139,8 @@ class ServicePrincipalSecret(ApplicationCredential):
         """Find out whether the application exists, is ours to change, and can sign in."""
         await self._check_rights(job.source)
         await self._superseded(job, look=True)
-        held = job.held or Sensitive("")
+        # Entra answers a wrong secret as it answers one that is gone, and an empty one otherwise.
+        held = job.held or Sensitive("none-yet")
         problem = await self._prove(job.source, held)
         if isinstance(problem, NeedsHuman | TransientError):
             raise problem

@@ -142,9 +142,9 @@ class TwoKeys(KeyKind):
         return refusal if is_gone else keyless
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
-        """List the keys and return the fields of one."""
+        """List the keys and return the fields of one; an empty id means the first."""
         place = self.facts.place(job.source)
-        slot = place.pair.find(credential_id)
+        slot = place.pair.find(credential_id) if credential_id else place.pair.slots[0]
         if slot is None:
             return None
         return (

@@ -203,6 +203,7 @@ SHOWN = (
     "conformance storage-key",
     "completion bash",
     "who-read prod/app",
+    "adopt prod/made --provider {provider} --create --dry-run",
     "tags set prod/app Owner=team-a",
     "release prod/app --force --yes",
     "init --force --vault prod --scope {provider} --out {out}",

@@ -9,7 +9,9 @@ import pytest
 
 from engine.model.tags import REPLICA_OF
 from tests.cli.desk import Answers, Desk
+from tests.cli.strikes import struck
 from tests.shared.delivery import Delivery
+from tests.shared.faults import Mode
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
 
@@ -97,16 +99,20 @@ def test_a_second_time_it_is_under_no_management_and_that_is_no_error() -> None:
     assert (again.code, again.json["status"], state(desk)) == (0, "not under management", before)
 
 
-def test_who_died_between_the_tags_and_the_record_releases_it_again() -> None:
-    desk = a_desk(tags={"OverlapHours": "0"})
-    asyncio.run(rotated(desk))
-    desk.latest("app").tags.clear()
-    assert (
-        desk.run("release", "prod/app", "--force", "--yes", "--json").json["status"] == "released"
-    )
-    desk.clock.advance(3600)
-    desk.vault.put("app", "a-value-of-somebody-elses")
-    assert states(desk) == ["unmanaged"]
+@pytest.mark.parametrize("mode", ["die before", "die after", "lose the answer"])
+def test_whoever_dies_at_any_call_releases_it_again(mode: Mode) -> None:
+    at, goes_on = 0, True
+    while goes_on:
+        desk = a_desk(tags={"OverlapHours": "0"})
+        asyncio.run(rotated(desk))
+        goes_on = struck(desk, at, mode, "release", "prod/app", "--force", "--yes")
+        desk.clock.advance(120)
+        again = desk.run("release", "prod/app", "--force", "--yes")
+        assert (again.code, again.err, desk.tags("app")) == (0, "", {}), at
+        desk.clock.advance(3600)
+        desk.vault.put("app", "a-value-of-somebody-elses")
+        assert states(desk) == ["unmanaged"], at
+        at += 1
 
 
 def test_what_was_released_can_be_adopted_again() -> None:
