@@ -212,9 +212,10 @@ def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
         "fine",
         f"a replica, written when {desk.vault.url}/secrets/well is rotated",
     )
-    assert by_name["hand"] == ("note", "only a person rotates it")
+    result, what = by_name["hand"]
+    assert (result, what.startswith("overdue: only a person rotates it")) == ("finding", True)
     assert "plain" not in by_name
-    assert ran.code == 0
+    assert ran.code == 1
 
 
 def test_a_vault_of_another_tenant_is_found_with_what_to_do() -> None:
