@@ -10,6 +10,7 @@ import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,7 +93,8 @@ async def discover(session: Session, args: Namespace) -> int:
         # What a secret may not rotate, it does not look after, whatever its tags say.
         if engine.policy.allows(entry.secret.ref.vault, part)
     }
-    own = session.settings.storage.account
+    settings = session.settings
+    own = {storage.account.lower() for storage in (settings.storage, settings.events)}
     uncovered = [
         credential
         for credential in dict.fromkeys(seen)
@@ -196,15 +198,14 @@ def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
     )
 
 
-def _is_own(credential: Credential, account: str) -> bool:
-    """Return whether it is a key of the app's own storage account, whose name is unique in all of Azure.
+def _is_own(credential: Credential, accounts: AbstractSet[str]) -> bool:
+    """Return whether it is a key of a storage account of the app's own.
 
-    The app signs in there with its identity, or with a connection string among its settings: no
-    vault holds the key.
+    Their names are unique in all of Azure. The app signs in there with its identity, or with a
+    connection string among its settings: no vault holds the key.
     """
-    return bool(account) and credential.source.endswith(
-        f"/microsoft.storage/storageaccounts/{account.lower()}"
-    )
+    place, _, name = credential.source.rpartition("/")
+    return place.endswith("/microsoft.storage/storageaccounts") and name in accounts
 
 
 def _vault(policy: Policy, source: str) -> str | None:

@@ -65,6 +65,13 @@ def test_the_storage_account_of_the_app_itself_is_not_recommended() -> None:
     assert "rekeyhost" not in desk.run("discover", "--older-than-days", "0", env=env).out
 
 
+def test_the_account_that_takes_the_events_is_the_apps_own_too() -> None:
+    desk = Desk()
+    desk.account("rekeyevents")
+    env = {**desk.env, "RekeyEvents__accountName": "rekeyevents"}
+    assert "rekeyevents" not in desk.run("discover", "--older-than-days", "0", env=env).out
+
+
 @pytest.mark.parametrize(("days", "count"), [(90, 1), (89.99, 0)])
 def test_what_is_younger_than_asked_for_is_left_out(days: float, count: int) -> None:
     ran = discover(a_desk(days))
