@@ -140,6 +140,9 @@ def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Fou
     if gone and gone not in current.tags:
         return Found("succeeded", current.version)
     decision = engine.decide(current, operation.item(current.version))
+    if operation.compromised and isinstance(decision, Park):
+        # A worker takes a leak up all the same, and marks the secret.
+        return Found("running", current.version)
     if isinstance(decision, Skip | Wait | Park):
         return Found(
             "failed" if isinstance(decision, Park) else "skipped", current.version, decision.reason
