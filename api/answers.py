@@ -29,6 +29,7 @@ __all__ = [
     "JSON",
     "KINDS",
     "PROBLEM",
+    "PROMETHEUS",
     "Answer",
     "BadRequest",
     "Conflict",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html"
+PROMETHEUS = "text/plain; version=0.0.4"
+"""Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/."""
 RETRY_SECONDS = 30
 """When to come back where Azure did not say."""
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -25,6 +25,8 @@ from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}
+TEXTS: Mapping[str, str] = {"Html": "text/html", "Metrics": "text/plain"}
+"""What is answered as text, with its media type."""
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
     "vault": (
@@ -255,8 +257,8 @@ def _may_come(route: Route, kind: Kind) -> bool:
 
 
 def _success(schema: str, status: str) -> dict[str, Any]:
-    kind = "text/html" if schema == "Html" else JSON
-    content = {"schema": {"type": "string"} if schema == "Html" else _ref(schema)}
+    kind = TEXTS.get(schema, JSON)
+    content = {"schema": TEXT if schema in TEXTS else _ref(schema)}
     answer = {"description": SUCCESSES.get(schema, "As asked"), "content": {kind: content}}
     if links := LINKS.get(schema):
         answer["links"] = {

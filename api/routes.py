@@ -12,6 +12,7 @@ from api import actions, incidents, listing, operations, policies, readers, view
 from api.access import Caller, Role
 from api.answers import Answer
 from api.bodies import IncidentBody, PolicyBody
+from api.metrics import metrics
 from api.once import HEADER, Queued
 from api.page import problem
 from api.page.choice import FILTERS, check
@@ -55,6 +56,10 @@ async def _page(at: Desk, request: Request, caller: Caller) -> Answer:
     if request.query.get("incident"):
         return await one_incident(at, request)
     return await inventory(at, request, caller)
+
+
+async def _metrics(at: Desk, request: Request, _: Caller) -> Answer:
+    return await metrics(at, request)
 
 
 async def _door(at: Desk, request: Request, _: Caller) -> Answer:
@@ -193,6 +198,13 @@ ROUTES: tuple[Route, ...] = (
             "ask for a key"
         ), {"303": "Html"},
         query=(*FILTERS, "secret", "incident"), follows_policy=False,
+    ),
+    Route(
+        "http_metrics", "GET", "metrics", Role.READER, _metrics, (
+            "Expose expiry and rotation "
+            "to Prometheus"
+        ), {"200": "Metrics"},
+        query=("vault",), heavy=True,
     ),
     Route("http_health", "GET", "health", None, _health, (
         "Tell a probe whether the "

@@ -1,0 +1,146 @@
+"""GET /api/metrics: when each secret expires and was rotated, in Prometheus' text format.
+
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/. Names and units:
+https://prometheus.io/docs/practices/naming/. Times are Unix seconds, so that a query subtracts
+`time()` and no series changes while nothing happens. Nothing here reads a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.answers import PROMETHEUS, Answer
+from api.listing import every
+from api.requests import Request
+from api.route import Desk
+from engine.model import manual
+from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
+from engine.model.last_sweep import LastSweep
+from engine.model.tally import UNKNOWN
+from engine.secret import SecretRef
+from engine.version import VERSION
+
+type Sample = tuple[Mapping[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: a gauge with its help and its samples."""
+
+    name: str
+    help: str
+    samples: Sequence[Sample]
+
+    def text(self) -> str:
+        """Write it down."""
+        head = f"# HELP {self.name} {self.help}\n# TYPE {self.name} gauge\n"
+        return head + "".join(
+            f"{self.name}{_labels(labels)} {value:.17g}\n" for labels, value in self.samples
+        )
+
+
+async def metrics(at: Desk, request: Request) -> Answer:
+    """Answer with every metric of all vaults, or of one."""
+    policy, asked = at.engine.policy, request.query.get("vault", "")
+    vaults = [request.vault(policy, asked)] if asked else list(policy.scopes)
+    entries = [entry async for entry in every(at.engine, vaults)]
+    sweeps = [last for last in await at.watch.sweeps() if last.vault in vaults]
+    text = "".join(family.text() for family in families(vaults, entries, sweeps))
+    return Answer(200, text, PROMETHEUS)
+
+
+def families(
+    vaults: Sequence[str], entries: Sequence[Entry], sweeps: Iterable[LastSweep]
+) -> Iterator[Family]:
+    """Yield every metric; those of single secrets leave out what is disabled or never expires."""
+    yield Family("rekey_build_info", "The version of Rekey.", [({"version": VERSION}, 1)])
+    yield Family("rekey_secrets", "Secrets by state.", _by_state(vaults, entries))
+    yield from _of_secrets([entry for entry in entries if _is_shown(entry)])
+    yield from _of_sweeps(list(sweeps))
+
+
+def _of_secrets(shown: Sequence[Entry]) -> Iterator[Family]:
+    yield Family(
+        "rekey_secret_info",
+        "Kind, owner and state of a secret.",
+        [({**_of(entry), **_about(entry)}, 1) for entry in shown],
+    )
+    yield Family(
+        "rekey_secret_needs_person",
+        "1 if a person must act on the secret, else 0.",
+        [(_of(entry), float(entry.state in NEEDS_A_PERSON)) for entry in shown],
+    )
+    yield Family(
+        "rekey_secret_expiration_timestamp_seconds",
+        "When the current version expires.",
+        _moments((_of(entry), entry.secret.expires) for entry in shown),
+    )
+    yield Family(
+        "rekey_secret_due_timestamp_seconds",
+        "When the secret is due to be rotated.",
+        _moments((_of(entry), entry.due) for entry in shown),
+    )
+    yield Family(
+        "rekey_secret_version_created_timestamp_seconds",
+        "When the current version was written.",
+        _moments((_of(entry), entry.secret.created) for entry in shown),
+    )
+
+
+def _of_sweeps(sweeps: Sequence[LastSweep]) -> Iterator[Family]:
+    yield Family(
+        "rekey_vault_last_sweep_timestamp_seconds",
+        "When the last sweep of the vault ended.",
+        _moments((_vault(last.vault), last.ended) for last in sweeps),
+    )
+    yield Family(
+        "rekey_vault_next_sweep_timestamp_seconds",
+        "When the next sweep of the vault is due.",
+        _moments((_vault(last.vault), last.due) for last in sweeps),
+    )
+
+
+def _is_shown(entry: Entry) -> bool:
+    has_dates = entry.secret.expires is not None or entry.due is not None
+    return entry.state != "disabled" and (has_dates or entry.state != "unmanaged")
+
+
+def _by_state(vaults: Sequence[str], entries: Iterable[Entry]) -> list[Sample]:
+    counts = {(vault, state): 0 for vault in vaults for state in STATES}
+    for entry in entries:
+        counts[entry.secret.ref.vault, entry.state] += 1
+    return [({**_vault(vault), "state": state}, count) for (vault, state), count in counts.items()]
+
+
+def _about(entry: Entry) -> dict[str, str]:
+    rotator = entry.managed.rotator.kind if entry.managed else UNKNOWN
+    rotator = "manual" if manual.is_manual(entry.secret.tags) else rotator
+    rotator = "none" if entry.state == "unmanaged" else rotator
+    return {
+        "rotator": rotator,
+        "owner": entry.secret.tags.get("Owner", ""),
+        "state": entry.state,
+    }
+
+
+def _of(entry: Entry) -> dict[str, str]:
+    ref = entry.secret.ref
+    return {"vault": ref.vault_name, "secret": ref.name}
+
+
+def _vault(url: str) -> dict[str, str]:
+    return {"vault": SecretRef(url, "").vault_name}
+
+
+def _moments(times: Iterable[tuple[Mapping[str, str], datetime | None]]) -> list[Sample]:
+    return [(labels, moment.timestamp()) for labels, moment in times if moment]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

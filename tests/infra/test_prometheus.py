@@ -1,0 +1,104 @@
+"""Grafana's dashboard and the alerts for Prometheus ask for metrics that the app exposes.
+
+promql-parser, which follows Prometheus' own grammar, judges each query.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from api.metrics import families
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "infra" / "prometheus"
+PAGE = (ROOT / "docs" / "metrics.md").read_text()
+NAMES = {family.name for family in families([], [], [])}
+LABELS = {"vault", "secret", "rotator", "owner", "state", "version"}
+
+
+def dashboard() -> dict[str, Any]:
+    """Return the dashboard."""
+    read: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text())
+    return read
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return the alerts."""
+    data = yaml.safe_load((FOLDER / "alerts.yml").read_text())
+    return [rule for group in data["groups"] for rule in group["rules"]]
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Yield each query of PromQL with its title."""
+    for panel in dashboard()["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+    for rule in rules():
+        yield rule["alert"], rule["expr"]
+
+
+@pytest.mark.parametrize(("title", "query"), list(queries()))
+def test_every_query_is_promql_over_metrics_and_labels_that_there_are(
+    title: str, query: str
+) -> None:
+    assert promql_parser.parse(query), title
+    named = set(re.findall(r"\brekey_\w+", query))
+    assert named
+    assert named <= NAMES
+    matched = {
+        name for part in re.findall(r"{(.*?)}", query) for name in re.findall(r"(\w+)=", part)
+    }
+    joined = {name for part in re.findall(r"\bon \((.*?)\)", query) for name in part.split(", ")}
+    assert matched | joined <= LABELS
+
+
+def test_a_query_of_nonsense_would_be_noticed() -> None:
+    with pytest.raises(Exception, match=r"parse|invalid|unexpected"):
+        promql_parser.parse("sum by rekey_secrets{")
+
+
+def test_the_choices_of_the_dashboard_are_filled_from_metrics_that_there_are() -> None:
+    asked = [
+        re.fullmatch(r"label_values\((\w+), (\w+)\)", choice["definition"])
+        for choice in dashboard()["templating"]["list"]
+        if choice["type"] == "query"
+    ]
+    assert [match and match.groups() for match in asked] == [
+        ("rekey_secrets", "vault"),
+        ("rekey_secret_info", "owner"),
+    ]
+
+
+def test_the_dashboard_is_bound_to_no_data_source_and_its_panels_do_not_overlap() -> None:
+    panels = dashboard()["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${source}"}
+    taken = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) < 24
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_every_metric_is_on_its_page_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(rekey_\w+)` \|", PAGE, re.MULTILINE)) == NAMES
+
+
+def test_the_scrape_configurations_of_the_page_are_yaml_that_names_the_call() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    jobs = [job for block in blocks for job in yaml.safe_load(block).get("scrape_configs", ())]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert (job["scheme"], job["metrics_path"]) == ("https", "/api/metrics")
+        assert {"oauth2", "http_headers"} & set(job)
