@@ -137,6 +137,7 @@ def build_api(
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
         audit_log=VaultLog(azure),
+        memory=BlobMemory(settings.storage, azure),
     )
     at, vaults_served = settings.storage, tuple(settings.scopes)
     watch = AppWatch(at, azure, clock, vaults_served, settings.schedule, events=settings.events)

@@ -21,6 +21,7 @@ from engine.ports import (
     Clock,
     Incidents,
     Leases,
+    Memory,
     Reporter,
     Vaults,
     Webhooks,
@@ -50,6 +51,8 @@ class Parts:
     """Where incidents are recorded; None if the deployment keeps none."""
     audit_log: AuditLog | None = None
     """What tells who read a secret; None if nothing does."""
+    memory: Memory | None = None
+    """Where it is noted which sweep sends a digest; None if any may."""
 
     @property
     def kinds(self) -> Kinds:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 
+from engine.errands import digest
 from engine.errors import NeedsHuman
 from engine.model import manual
 from engine.model.notice import Notice
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.policy import Policy
+from engine.model.policy_document import Webhook
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MOST_TEXT = 1500
 """How many characters of a reason are sent.
 
@@ -33,9 +33,11 @@ TITLES: Mapping[Result | Errand, str] = {
     "restored": "{} has its earlier credential back",
     "parked": "{} cannot be rotated: a person is needed",
     "unrefreshed": "Apps that use {} may still use its old credential",
-    "reminded": "{} must be rotated by a person",
 }
-"""The outcomes that owners hear about, and the title of each notice."""
+"""The outcomes that owners hear about, and the title of each notice.
+
+Reminders are no part of them: owners get a digest.
+"""
 
 
 def of(outcome: Outcome) -> WorkItem:
@@ -71,7 +73,11 @@ async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     """
     secret = parts.policy.applied(secret)
     hooks = {hook.secret: hook for hook in parts.policy.webhooks(secret.tags.get("Owner"))}
-    targets = [hook for hook in hooks.values() if item.to in ("", hook.secret)]
+    targets = [
+        hook
+        for hook in hooks.values()
+        if item.to in ("", hook.secret) and _concerns(hook, item, secret, parts)
+    ]
     if not targets or parts.webhooks is None or parts.policy.own is None:
         return Outcome(item, "skipped", "no webhook is to be notified")
     if len(targets) > 1:
@@ -86,52 +92,63 @@ async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     return Outcome(item, "told", f"{targets[0].kind}, by the webhook in {place}")
 
 
+def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts) -> bool:
+    """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
+
+    Nobody hears of a digest whose most urgent secret was renewed meanwhile.
+    """
+    if item.news != digest.EXPIRING:
+        return hook.within is None
+    now = parts.clock.now()
+    if digest.moment(secret, manual.due_at(secret, parts.policy), now) is None:
+        return False
+    return hook.within is None or (
+        secret.expires is not None and secret.expires <= now + hook.within * digest.DAY
+    )
+
+
 def notice(item: WorkItem, secret: SecretVersion) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
+    title, _, lines = item.reason.partition("\n")
+    if item.news == digest.EXPIRING:
+        return _notice(title, {"Secrets": lines, **_where(item, secret)})
+    title = next((text for result, text in TITLES.items() if result == item.news), "{}")
     facts = {
         "Why": item.reason,
-        "Vault": item.ref.vault,
-        "Owner": secret.tags.get("Owner", ""),
+        **_where(item, secret),
         "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else "never",
         "Operation": item.operation or "",
     }
-    title = next((text for result, text in TITLES.items() if result == item.news), "{}")
-    return Notice(
-        title.format(item.ref.name), tuple((name, text) for name, text in facts.items() if text)
-    )
+    return _notice(title.format(item.ref.name), facts)
+
+
+def _where(item: WorkItem, secret: SecretVersion) -> dict[str, str]:
+    return {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
+
+
+def _notice(title: str, facts: Mapping[str, str]) -> Notice:
+    return Notice(title, tuple((name, text) for name, text in facts.items() if text))
 
 
 def reminder(secret: SecretVersion, policy: Policy, order: SweepOrder) -> str | None:
     """Return the text of a reminder that falls into this sweep; None if none does.
 
-    Only secrets that a person rotates get reminders: when they are due and then every week, and
-    every day from a week before they expire. The times follow from the secret's own dates, so
-    each falls into exactly one sweep, however often sweeps run.
+    Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
+    so each falls into exactly one sweep, however often sweeps run: see engine.errands.digest.
     """
+    due, expires = manual.due_at(secret, policy), secret.expires
     if (
-        not secret.enabled
+        due is None
+        or not secret.enabled
         or policy.is_own(secret.ref)
         or not manual.is_manual(policy.applied(secret).tags)
     ):
         return None
-    due, expires = manual.due_at(secret, policy), secret.expires
-    if due is None:
-        return None
-    daily = max(due, expires - WEEK) if expires else None
-    falls = (
-        _falls(daily, DAY, order) if daily and order.until >= daily else _falls(due, WEEK, order)
-    )
-    if not falls:
+    moment = digest.latest(due, expires, order.until, by_hand=True)
+    if moment is None or moment <= order.since:
         return None
     if expires and expires <= order.until:
         return f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z"
     return f"due since {due:%Y-%m-%d %H:%M}Z" + (
         f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
     )
-
-
-def _falls(first: datetime, every: timedelta, order: SweepOrder) -> bool:
-    """Return whether a time that recurs from its first occurrence falls into a sweep."""
-    if order.until < first:
-        return False
-    return order.since < first + (order.until - first) // every * every

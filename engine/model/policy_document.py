@@ -54,6 +54,8 @@ class Webhook:
     owner: str | None
     kind: Literal["slack", "teams"]
     secret: str
+    within: int | None = None
+    """Only digests of what expires within so many days go there; None for all messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,12 @@ class Document:
             frozenset(map(tag, data.get("tagsMayOverride", ()))),
             tuple(Rule(Match.of(rule["match"]), as_tags(rule)) for rule in data.get("rules", ())),
             tuple(
-                Webhook(entry.get("owner"), entry["kind"], entry["webhookSecret"])
+                Webhook(
+                    entry.get("owner"),
+                    entry["kind"],
+                    entry["webhookSecret"],
+                    _whole(entry.get("withinDays")),
+                )
                 for entry in _part(data, "notifications")
             ),
             tuple(
@@ -152,6 +159,10 @@ def _as_text(value: Any) -> str:
             return str(int(value))
         case _:
             return str(value)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _id(scope: str) -> str:

@@ -78,12 +78,13 @@ class SweepOrder:
     ) -> SweepOrder:
         """Derive the times from a timer's ScheduleStatus (`Last`, `Next`).
 
-        A time that is missing counts as one hour from now. What sweeps have not `covered` since,
-        because they failed, is made up for: a day of it at most.
+        A time that is missing counts as one hour from now, and a day is made up for at most. Where
+        it is known until when sweeps have `covered` what falls due, all since then is made up for.
         """
         last, following = _time(status.get("Last")), _time(status.get("Next"))
         last = last if last and last < now else now - HOUR
-        since = max(min(last, covered or last), now - DAY)
+        last = max(last, now - DAY)
+        since = min(last, covered or last)
         return cls(vault, since, now, following - now if following and following > now else HOUR)
 
     @classmethod

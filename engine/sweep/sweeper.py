@@ -12,8 +12,9 @@ from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
 from engine.decide.inventory import days_to_expiry, entry
 from engine.decide.ledger import Ledger, audit_is_due, believed
 from engine.errands import consumers, notices
+from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
-from engine.model.entry import STATES
+from engine.model.entry import STATES, Entry
 from engine.model.outcome import Outcome
 from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
@@ -56,7 +57,7 @@ class Sweeper:
         if order.incident:
             return await CutOff(self.engine, order.incident).send(order, self.seconds)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
-        tally, ledger = _tally(order), await self.engine.ledger()
+        tally, ledger, digests = _tally(order), await self.engine.ledger(), Digests(order)
         # A sweep without the records sees only tags, so it does not count as complete.
         tally.broken += ledger.unread
         seen: set[SecretRef] = set()
@@ -64,7 +65,7 @@ class Sweeper:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
             for secret in secrets:
                 seen.add(secret.ref)
-                await self._look(secret, tally, part.pace, order, ledger)
+                await self._look(secret, tally, part.pace, digests, ledger)
             if token is None:
                 await self._miss(seen, order, ledger)
                 break
@@ -72,17 +73,18 @@ class Sweeper:
             if part.is_over:
                 await self._go_on(order, part, tally)
                 break
+        await self._digest(digests)
         await self.engine.reporter.swept(tally)
         return not tally.goes_on
 
     async def _look(
-        self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger
+        self, secret: SecretVersion, tally: Tally, pace: Pace, digests: Digests, ledger: Ledger
     ) -> None:
         tally.seen += 1
         try:
-            self._count(secret, tally, ledger)
-            await self._remind(secret, order)
-            tally.posted += await self._consider(secret, pace, order, ledger)
+            digests.add(self._count(secret, tally, ledger))
+            await self._remind(secret, digests.order)
+            tally.posted += await self._consider(secret, pace, digests.order, ledger)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
@@ -114,12 +116,33 @@ class Sweeper:
         )
         log.info("a new message continues the sweep of %s: %d seen", order.vault, tally.seen)
 
-    def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> None:
+    def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> Entry:
         now, known = self.engine.clock.now(), ledger.of(secret.ref)
-        tally.add(
-            entry(secret, self.engine.policy, self.engine.kinds, now, known),
-            days_to_expiry(secret, now),
-        )
+        stands = entry(secret, self.engine.policy, self.engine.kinds, now, known)
+        tally.add(stands, days_to_expiry(secret, now))
+        return stands
+
+    async def _digest(self, digests: Digests) -> None:
+        """Post digests, unless another sweep of the same moments has done so.
+
+        A sweep that is repeated posts its own again: a message may come twice, but not never.
+        """
+        if not (self.engine.policy.document and self.engine.policy.document.webhooks):
+            return
+        sweep = digests.order.until.isoformat()
+        for key, item in digests.items():
+            if await self._noted(key, sweep) == sweep:
+                await post(self.queue, item)
+
+    async def _noted(self, key: str, sweep: str) -> str:
+        """Return the sweep that was the first to note a digest; this one if that is not known."""
+        if self.engine.memory is None:
+            return sweep
+        try:
+            return await self.engine.memory.remember(key, sweep)
+        except RekeyError as error:
+            log.warning("it cannot be noted that a digest is sent: %s", error)
+            return sweep
 
     async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
         if text := notices.reminder(secret, self.engine.policy, order):

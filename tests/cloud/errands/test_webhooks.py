@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -53,9 +54,11 @@ def listening(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "rekey.audit")
 
 
-def told_about(owner: str | None = "shop", manual: str | None = None, **options: Any) -> Consuming:
+def told_about(
+    owner: str | None = "shop", manual: str | None = None, further: str = HOOKS, **options: Any
+) -> Consuming:
     """Return a rig whose owners are told."""
-    rig = Consuming(further=HOOKS, tags={"Owner": owner, "Manual": manual}, **options)
+    rig = Consuming(further=further, tags={"Owner": owner, "Manual": manual}, **options)
     rig.vault.put("chat-all", TEAMS_URL)
     rig.vault.put("chat-shop", f" {SLACK_URL}\n")
     return rig
@@ -124,6 +127,9 @@ def order(rig: Consuming) -> str:
     return SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now()).to_json()
 
 
+TITLE = f"A secret needs a person: {NAME} expires within 30 days"
+
+
 async def test_a_secret_that_only_a_person_rotates_is_reminded_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -133,10 +139,94 @@ async def test_a_secret_that_only_a_person_rotates_is_reminded_of(
     rig.clock.advance(3600)
     await rig.service().sweep_vault(order(rig))
     await rig.deliver()
-    title = f"{NAME} must be rotated by a person"
-    assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+    assert received(rig) == [f"slack: {TITLE}", f"teams: {TITLE}"]
     assert ended(caplog.records, "remind") == ["reminded"]
-    assert "due since" in json.dumps(rig.world.webhooks.received)
+    assert "only a person rotates it" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_a_timer_that_comes_twice_sends_one_digest() -> None:
+    rig = told_about(days_left=30.0, manual="true", owner=None)
+    rig.clock.advance(60)
+    first = order(rig)
+    rig.clock.advance(30)
+    await asyncio.gather(rig.service().sweep_vault(first), rig.service().sweep_vault(order(rig)))
+    await rig.deliver()
+    assert received(rig) == [f"teams: {TITLE}"]
+
+
+async def test_a_timer_that_did_not_come_for_days_makes_up_for_the_digest_that_it_missed() -> None:
+    rig = told_about(days_left=31.0, manual="true", owner=None)
+
+    async def sweep() -> None:
+        await rig.service().sweep({}, past_due=False)
+        (message,) = rig.messages("sweeps")
+        rig.queue("sweeps").clear()
+        await rig.service().sweep_vault(json.dumps(message))
+        await rig.deliver()
+
+    await sweep()
+    assert received(rig) == []
+    rig.clock.advance(4 * 86_400)
+    await sweep()
+    assert received(rig) == [f"teams: {TITLE}".replace("30", "27")]
+
+
+async def test_a_sweep_that_is_repeated_sends_its_digest_again_and_not_never() -> None:
+    rig = told_about(days_left=30.0, manual="true", owner=None)
+    rig.clock.advance(60)
+    text = order(rig)
+    await rig.service().sweep_vault(text)
+    await rig.service().sweep_vault(text)
+    await rig.deliver()
+    assert received(rig) == [f"teams: {TITLE}"] * 2
+
+
+async def test_one_digest_tells_an_owner_of_all_secrets_the_first_to_expire_first() -> None:
+    rig = told_about(days_left=7.0, manual="true", owner=None)
+    for name, days in (("licence", 20.0), ("much-later", 90.0)):
+        tags: dict[str, str | None] = {"Manual": "true"}
+        rig.secret(name, rig.account(name.replace("-", "")), days_left=days, tags=tags)
+    rig.clock.advance(60)
+    await rig.service().sweep_vault(order(rig))
+    await rig.deliver()
+    assert received(rig) == [f"teams: 2 secrets need a person: {NAME} expires within 7 days"]
+    sent = json.dumps(rig.world.webhooks.received)
+    assert sent.index(NAME) < sent.index("licence expires within 20 days")
+    assert "much-later" not in sent
+
+
+async def test_a_parked_secret_is_in_the_digest_as_its_expiry_comes_near() -> None:
+    rig = told_about(owner=None, days_left=7.01)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await rig.rotate()
+    rig.world.webhooks.received.clear()
+    rig.clock.advance(3600)
+    await rig.service().sweep_vault(order(rig))
+    await rig.deliver()
+    titles = received(rig)
+    assert f"teams: A secret needs a person: {NAME} expires within 7 days" in titles
+
+
+ESCALATED = HOOKS + "  - kind: slack\n    webhookSecret: chat-shop\n    withinDays: 7\n"
+
+
+@pytest.mark.parametrize(
+    ("days", "chats"), [(30.0, {"teams"}), (7.0, {"teams", "slack"}), (1.0, {"teams", "slack"})]
+)
+async def test_a_webhook_with_within_days_hears_of_a_digest_as_late_as_that(
+    days: float, chats: set[str]
+) -> None:
+    rig = told_about(days_left=days, manual="true", owner="else", further=ESCALATED)
+    rig.clock.advance(60)
+    await rig.service().sweep_vault(order(rig))
+    await rig.deliver()
+    assert {message.partition(":")[0] for message in received(rig)} == chats
+
+
+async def test_a_webhook_with_within_days_hears_of_no_rotation() -> None:
+    rig = told_about(owner="else", further=ESCALATED)
+    await rig.rotate()
+    assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
 
 
 async def test_without_webhooks_a_reminder_is_in_the_log_alone(

@@ -44,15 +44,15 @@ def reminders(secret: SecretVersion, days: int, step: timedelta = HOUR) -> list[
 
 
 @pytest.mark.parametrize("step", [HOUR, 6 * HOUR, DAY])
-def test_an_owner_is_reminded_when_due_every_week_and_daily_in_the_last_week_and_after(
+def test_an_owner_is_reminded_when_due_thirty_seven_and_one_days_before_the_expiry_and_daily_after(
     step: timedelta,
 ) -> None:
-    secret = manual(left=40, age=325)
-    reminded = reminders(secret, 45, step)
-    assert [round(day) for day, _ in reminded] == [10, 17, 24, 31, *range(33, 46)]
-    assert [text.partition(":")[0].partition(" ")[0] for _, text in reminded] == ["due"] * 11 + [
+    secret = manual(left=40, age=325, RotateBeforeDays="35")
+    reminded = reminders(secret, 43, step)
+    assert [round(day) for day, _ in reminded] == [5, 10, 33, 39, 40, 41, 42, 43]
+    assert [text.partition(":")[0].partition(" ")[0] for _, text in reminded] == ["due"] * 4 + [
         "overdue"
-    ] * 6
+    ] * 4
 
 
 def test_without_an_expiry_the_reminder_comes_every_week() -> None:
@@ -99,9 +99,9 @@ async def test_a_reminder_is_given_from_the_second_on_in_which_the_secret_is_due
     assert (await notices.remind(Rig().service().engine, work, secret)).result == result
 
 
-def test_a_short_life_is_reminded_of_daily_from_its_due_date_on() -> None:
+def test_of_a_short_life_nobody_is_reminded_before_it_is_due() -> None:
     secret = manual(left=10, age=0)
-    assert [round(day) for day, _ in reminders(secret, 8)] == [5, 6, 7, 8]
+    assert [round(day) for day, _ in reminders(secret, 11)] == [5, 9, 10, 11]
 
 
 def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_fits() -> None:
