@@ -9,7 +9,7 @@ from typing import Protocol
 
 from engine.model.incident import Incident
 from engine.model.last_sweep import LastSweep
-from engine.model.notice import Notice
+from engine.model.notice import Event, Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
 from engine.model.readers import Readers
@@ -167,10 +167,13 @@ class Apps(Protocol):
 
 
 class Webhooks(Protocol):
-    """Chat webhooks."""
+    """Webhooks of chats, and of programs, whose events are signed."""
 
-    async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
-        """Post a message once, within seconds. Raises only RekeyErrors that never show the URL."""
+    async def send(self, hook: Webhook, url: Sensitive, message: Notice | Event) -> None:
+        """Post a message once, within seconds.
+
+        Raises only RekeyErrors that show neither the URL nor a key.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Messages to Teams and Slack by webhook. The URL is a secret, so only the request contains it.
+"""Messages to Teams, Slack and programs by webhook. The URL is a secret, so only the request contains it.
 
 Teams: a workflow with the trigger "When a Teams webhook request is received" accepts an Adaptive
 Card as an attachment and answers 202. The card uses text runs, in which Markdown has no effect:
@@ -11,6 +11,7 @@ https://docs.slack.dev/messaging/formatting-message-text.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud.azure import BUSY, CHANGING, Azure
+from cloud.errands import signatures
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
 from cloud.waiting import retry_after
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
-from engine.model.notice import Notice
+from engine.model.notice import Event, Notice
 from engine.model.policy_document import Webhook
 from engine.secret import Sensitive
 
@@ -45,7 +47,7 @@ class ChatWebhooks:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
+    async def send(self, hook: Webhook, url: Sensitive, message: Notice | Event) -> None:
         """Post a message once, within 15 s; raises only RekeyErrors, which never show the URL."""
         where = f"the webhook in the secret {hook.secret}"
         if not _fit(url.reveal()):
@@ -54,13 +56,14 @@ class ChatWebhooks:
                 where=where,
                 fix="write the webhook's URL there",
             )
-        status, problem = await self._posted(url, SHAPES[hook.kind](notice), where)
+        content, headers = _written(hook, message)
+        status, problem = await self._posted(url, content, headers, where)
         count("webhook", "Send", status)
         if problem:
             raise problem
 
     async def _posted(
-        self, url: Sensitive, body: Json, where: str
+        self, url: Sensitive, content: bytes, headers: Mapping[str, str], where: str
     ) -> tuple[str, RekeyError | None]:
         """Post, and return the status and the problem, if any.
 
@@ -70,17 +73,19 @@ class ChatWebhooks:
 
         try:
             async with asyncio.timeout(SECONDS):
-                status, wait = await self._exchange(url, body)
+                status, wait = await self._exchange(url, content, headers)
         except (AzureError, TimeoutError, ValueError) as error:
             return NO_ANSWER, TransientError(
                 f"{SENDING} got no answer: {type(error).__name__}", where=where
             )
         return str(status), _problem(status, wait, where)
 
-    async def _exchange(self, url: Sensitive, body: Json) -> tuple[int, float | None]:
+    async def _exchange(
+        self, url: Sensitive, content: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, float | None]:
         from azure.core.rest import HttpRequest
 
-        request = HttpRequest("POST", url.reveal().strip(), json=body)
+        request = HttpRequest("POST", url.reveal().strip(), content=content, headers=dict(headers))
         # The answer is not read, since it may have any length.
         response = await self._pipeline().send_request(
             request, stream=True, **without_logging(CHANGING)
@@ -96,6 +101,15 @@ class ChatWebhooks:
                 replace(self._azure, options=unmetered(self._azure.options)), ""
             )
         return self._client
+
+
+def _written(hook: Webhook, message: Notice | Event) -> tuple[bytes, dict[str, str]]:
+    """Return a message's body and headers."""
+    kind = {"Content-Type": "application/json"}
+    if isinstance(message, Notice):
+        return json.dumps(SHAPES[hook.kind](message)).encode(), kind
+    content = signatures.body(message)
+    return content, kind | signatures.headers(message, content, f"the secret {hook.signing}")
 
 
 def _fit(url: str) -> bool:

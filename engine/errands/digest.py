@@ -91,6 +91,7 @@ class Digests:
                     trigger="sweep",
                     requested_by="sweep",
                     reason=_text(entries, self.order.until),
+                    since=self.order.until.isoformat(),
                     news=EXPIRING,
                 ),
             )

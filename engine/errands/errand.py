@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from engine.errands import consumers, notices
 from engine.errors import PermanentError, RekeyError
@@ -73,14 +74,16 @@ def given_up(item: WorkItem, error: RekeyError) -> Outcome:
 
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
     """Post what follows an outcome; `again` if the item was retried. Never raises."""
-    for item in _following(parts.policy, outcome, again=again):
+    for item in _following(parts.policy, outcome, parts.clock.now(), again=again):
         try:
             await parts.queue.post_rotation(item)
         except RekeyError as error:
             log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
 
 
-def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[WorkItem]:
+def _following(
+    policy: Policy, outcome: Outcome, now: datetime, *, again: bool
+) -> Iterator[WorkItem]:
     item = outcome.item
     if outcome.result in TO_REFRESH or (
         again and outcome.result in FOUND_DONE and not item.is_errand
@@ -92,8 +95,8 @@ def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[Wor
                 yield replace(_refresh(item), ref=ref, version=None)
     if outcome.result in TO_FOLLOW:
         yield from map(follow_key, outcome.derived)
-    if outcome.result in notices.TITLES and policy.document and policy.document.webhooks:
-        yield notices.of(outcome)
+    if notices.is_news(outcome, policy):
+        yield replace(notices.of(outcome), since=now.isoformat())
 
 
 def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:

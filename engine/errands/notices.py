@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.errands import digest
+from engine.errands import digest, events
 from engine.errors import NeedsHuman
 from engine.model import manual
-from engine.model.notice import Notice
+from engine.model.notice import Event, Notice
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.policy import Policy
-from engine.model.policy_document import Webhook
+from engine.model.policy_document import STANDARD, Webhook
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, SecretVersion, Sensitive
 
 MOST_TEXT = 1500
 """How many characters of a reason are sent.
@@ -38,6 +38,14 @@ TITLES: Mapping[Result | Errand, str] = {
 
 Reminders are no part of them: owners get a digest.
 """
+
+
+def is_news(outcome: Outcome, policy: Policy) -> bool:
+    """Return whether somebody is to be told of an outcome: people, or a program."""
+    if not (policy.document and policy.document.webhooks):
+        return False
+    programs = outcome.result in events.ALSO and events.anybody_listens(policy)
+    return programs or outcome.result in TITLES
 
 
 def of(outcome: Outcome) -> WorkItem:
@@ -84,12 +92,22 @@ async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
         for hook in targets:
             await parts.queue.post_rotation(replace(item, to=hook.secret))
         return Outcome(item, "waiting", f"one message for each of {len(targets)} webhooks")
-    place = SecretRef(parts.policy.own.vault, targets[0].secret)
-    url = (await parts.vaults.read(place)).value
-    if url is None:
+    hook, vault = targets[0], parts.policy.own.vault
+    url = await _kept(parts, SecretRef(vault, hook.secret))
+    message: Notice | Event = notice(item, secret)
+    if hook.kind == STANDARD:
+        key = await _kept(parts, SecretRef(vault, hook.signing))
+        message = events.event(item, secret, key, parts.clock.now())
+    await parts.webhooks.send(hook, url, message)
+    return Outcome(item, "told", f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}")
+
+
+async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
+    """Return what a webhook's secret holds: its URL, or its key."""
+    value = (await parts.vaults.read(place)).value
+    if value is None:
         raise NeedsHuman("the webhook's secret is disabled", where=str(place), fix="enable it")
-    await parts.webhooks.send(targets[0], url, notice(item, secret))
-    return Outcome(item, "told", f"{targets[0].kind}, by the webhook in {place}")
+    return value
 
 
 def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts) -> bool:
@@ -97,6 +115,8 @@ def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts
 
     Nobody hears of a digest whose most urgent secret was renewed meanwhile.
     """
+    if item.news in events.ALSO and hook.kind != STANDARD:
+        return False
     if item.news != digest.EXPIRING:
         return hook.within is None
     now = parts.clock.now()

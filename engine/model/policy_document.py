@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from engine.secret import SecretRef
 
+STANDARD = "standard"
+"""The kind of webhook that takes signed events in the form of Standard Webhooks."""
 SPANS = frozenset({"RotateBeforeDays", "OverlapHours"})
 """Tags whose defaults yield to a short life: see engine.model.tags.parse."""
 
@@ -52,10 +54,12 @@ class Webhook:
     """Where to notify an owner (None for all); `secret`, in the document's vault, holds the URL."""
 
     owner: str | None
-    kind: Literal["slack", "teams"]
+    kind: Literal["slack", "teams", "standard"]
     secret: str
     within: int | None = None
     """Only digests of what expires within so many days go there; None for all messages."""
+    signing: str = ""
+    """The secret, in the document's vault, with the key that signs events; empty for chats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Document:
                     entry["kind"],
                     entry["webhookSecret"],
                     _whole(entry.get("withinDays")),
+                    entry.get("signingSecret", ""),
                 )
                 for entry in _part(data, "notifications")
             ),

@@ -63,7 +63,8 @@ class WorkItem:
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 
-    Every credential older than that counts as compromised, too.
+    Every credential older than that counts as compromised, too. Where the action is `tell`, it is
+    when that happened which is told.
     """
     source: str | None = None
     """The source as the sender saw it, to save the worker one read.

@@ -13,7 +13,15 @@ from typing import Any
 from engine.contract import Rotator
 from engine.model import template
 from engine.model.policy import Policy
-from engine.model.policy_document import Document, Match, Rule, tag, vault_url
+from engine.model.policy_document import (
+    STANDARD,
+    Document,
+    Match,
+    Rule,
+    Webhook,
+    tag,
+    vault_url,
+)
 from engine.model.tags import DERIVED_FROM, Malformed, parse
 from engine.model.window import Window
 from engine.policy import schema as policy_schema
@@ -63,6 +71,8 @@ class _Review:
                 yield from self._exact(place, path, rule, rule.match.exact)
         for place, consumers in enumerate(self.document.consumers):
             yield from self._match(f"consumers[{place}].match", consumers.match)
+        for place, webhook in enumerate(self.document.webhooks):
+            yield from _signing(f"notifications[{place}].signingSecret", webhook)
 
     def _vaults(self) -> Iterator[str]:
         written = list(self.data.get("vaults", {}))
@@ -191,6 +201,15 @@ _SEEN_ALONE = frozenset({"RotateBeforeDays", "OverlapHours", "RotationWindow", "
 
 def _manages(rule: Rule) -> bool:
     return any(tag(setting) in rule.settings for setting in ONE_SECRET)
+
+
+def _signing(path: str, webhook: Webhook) -> Iterator[str]:
+    if webhook.kind == STANDARD and not webhook.signing:
+        yield f"{path}: is missing: events are signed, so name the secret that holds a key"
+    if webhook.kind != STANDARD and webhook.signing:
+        yield f"{path}: a chat checks no signature: remove it, or write kind: standard"
+    if webhook.signing and webhook.signing.lower() == webhook.secret.lower():
+        yield f"{path}: holds the webhook's URL: name another secret for the key"
 
 
 def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:

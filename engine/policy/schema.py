@@ -145,6 +145,10 @@ WEBHOOK_SECRET = {
     **SECRET,
     "description": "the name of the secret in this document's vault that holds the webhook's URL",
 }
+SIGNING_SECRET = {
+    **SECRET,
+    "description": "the name of the secret in this document's vault that holds a key (whsec_…)",
+}
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Rekey's policy document",
@@ -191,12 +195,16 @@ SCHEMA: Schema = {
                 _object(
                     {
                         "owner": _text("an owner as tagged or set here; without it, all secrets"),
-                        "kind": {"enum": ["slack", "teams"], "description": "slack or teams"},
+                        "kind": {
+                            "enum": ["slack", "standard", "teams"],
+                            "description": "slack, teams, or standard for signed events",
+                        },
                         "webhookSecret": WEBHOOK_SECRET,
+                        "signingSecret": SIGNING_SECRET,
                         "withinDays": _number(1, 30, "days before an expiry"),
                     },
                     ["kind", "webhookSecret"],
-                    "kind, webhookSecret and if need be owner and withinDays",
+                    "kind, webhookSecret and if need be owner, withinDays and signingSecret",
                 ),
                 "whom to tell, and where",
                 most=100,

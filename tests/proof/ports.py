@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.model.last_sweep import LastSweep
-from engine.model.notice import Notice
+from engine.model.notice import Event, Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
 from engine.model.sweep_order import SweepOrder
@@ -120,10 +120,10 @@ class ModelChats:
 
     hand: Hand
 
-    async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
+    async def send(self, hook: Webhook, url: Sensitive, message: Notice | Event) -> None:
         """Post a message, which says nothing secret."""
         del hook, url
-        self.hand.world.watch.said(repr(notice))
+        self.hand.world.watch.said(repr(message))
         await self.hand.reach("tell a person", lambda: None, changes=True)
 
 

@@ -225,6 +225,18 @@ PROBLEMS = {
         f"vaults: {{'{VAULT}': {{scopes: [{GROUP}/x, {GROUP}2]}}}}\n",
         f"vaults.{VAULT}.scopes[1]: is wider than what REKEY_SCOPES binds",
     ),
+    "events without a key": (
+        "notifications: [{kind: standard, webhookSecret: url}]\n",
+        "notifications[0].signingSecret: is missing: events are signed",
+    ),
+    "a key for a chat": (
+        "notifications: [{kind: slack, webhookSecret: url, signingSecret: key}]\n",
+        "notifications[0].signingSecret: a chat checks no signature",
+    ),
+    "a key that is the URL": (
+        "notifications: [{kind: standard, webhookSecret: url, signingSecret: URL}]\n",
+        "notifications[0].signingSecret: holds the webhook's URL",
+    ),
 }
 
 

@@ -1,0 +1,236 @@
+"""Programs hear of each outcome by a webhook that is signed as Standard Webhooks are.
+
+The library that receivers use is the judge.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+import standardwebhooks
+from standardwebhooks import webhooks
+
+from cloud.errands.signatures import body, headers
+from engine.errors import NeedsHuman
+from engine.model.notice import Event
+from engine.model.sweep_order import SweepOrder
+from engine.secret import Sensitive
+from simulator.clock import VirtualClock
+from simulator.faults import Fault
+from simulator.wire import Request, Response
+from tests.shared.builders import NOW
+from tests.shared.consuming import Consuming, ended
+from tests.shared.scene import NAME, refuse, to_arm
+
+HOST = "events.contoso.example"
+URL = f"https://{HOST}/hush-rekey"
+KEY = "whsec_aHVzaC1rZXktb2YtdHdlbnR5LWZvdXItYnl0ZXM="
+OTHER = "whsec_aHVzaC1vdGhlci1rZXktb2YtMjQtYnl0ZXMtYW5kLW1vcmU="
+HOOK = """\
+notifications:
+  - kind: standard
+    webhookSecret: hook-url
+    signingSecret: hook-key
+"""
+
+
+@dataclass
+class Receiver:
+    """A program that checks each signature when it arrives."""
+
+    clock: VirtualClock
+    key: str = KEY
+    status: int = 204
+    requests: list[Request] = field(default_factory=list)
+    verified: list[dict[str, Any]] = field(default_factory=list)
+
+    def answers(self, host: str) -> bool:
+        """Return whether it is meant."""
+        return host == HOST
+
+    def handle(self, request: Request) -> Response:
+        """Verify an event; raises where its signature is wrong."""
+        self.requests.append(request)
+        judge = standardwebhooks.Webhook(self.key)
+        self.verified.append(judge.verify(request.body, dict(request.headers)))
+        return Response(self.status)
+
+
+def listening(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Consuming, Receiver]:
+    """Return a rig with a program that listens, whose library goes by the rig's clock."""
+    rig = Consuming(further=HOOK, **options)
+    rig.vault.put("hook-url", URL)
+    rig.vault.put("hook-key", KEY)
+    receiver = Receiver(rig.clock)
+    rig.world.services.insert(0, receiver)
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Now:
+            return cls.fromtimestamp(rig.clock.now().timestamp(), tz)
+
+    monkeypatch.setattr(webhooks, "datetime", Now)
+    return rig, receiver
+
+
+async def test_a_rotation_is_told_in_a_signed_event_with_what_happened_to_which_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listening(monkeypatch, tags={"Owner": "shop"})
+    await rig.rotate()
+    (told,) = receiver.verified
+    assert told["type"] == "rekey.secret.rotated"
+    assert datetime.fromisoformat(told["timestamp"]).tzinfo
+    newest = rig.vault.versions(NAME)[-1]
+    assert told["data"] | {"reason": "", "operation": ""} == {
+        "id": f"{rig.vault.url}/secrets/{NAME}",
+        "vault": "prod",
+        "secret": NAME,
+        "result": "rotated",
+        "reason": "",
+        "owner": "shop",
+        "version": newest.version,
+        "expires": datetime.fromtimestamp(newest.expires or 0, UTC).isoformat(),
+        "operation": "",
+    }
+
+
+async def test_a_retirement_is_told_to_programs_and_not_to_chats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listening(monkeypatch)
+    await rig.rotate()
+    rig.clock.advance(8 * 86_400)
+    await rig.rotate(action="retire", trigger="sweep")
+    assert [event["type"] for event in receiver.verified] == [
+        "rekey.secret.rotated",
+        "rekey.secret.retired",
+    ]
+    assert rig.world.webhooks.received == []
+
+
+async def test_a_failure_is_told_with_its_reason_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, receiver = listening(monkeypatch)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await rig.rotate()
+    (told,) = receiver.verified
+    assert told["type"] == "rekey.secret.parked"
+    assert "403 AuthorizationFailed" in told["data"]["reason"]
+    assert "Fix: grant it the role" in told["data"]["reason"]
+
+
+async def test_what_a_person_must_rotate_is_told_to_programs_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listening(monkeypatch, days_left=30.0, tags={"Manual": "true"})
+    rig.clock.advance(60)
+    order = SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now())
+    await rig.service().sweep_vault(order.to_json())
+    await rig.deliver()
+    assert sorted(event["type"] for event in receiver.verified) == [
+        "rekey.secret.expiring",
+        "rekey.secret.reminded",
+    ]
+
+
+async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listening(monkeypatch)
+    receiver.status = 503
+    await rig.rotate()
+    ids = {request.headers["webhook-id"] for request in receiver.requests}
+    times = [int(request.headers["webhook-timestamp"]) for request in receiver.requests]
+    assert len(receiver.requests) == 5
+    assert len(ids) == 1
+    assert "." not in ids.pop()
+    assert times == sorted(set(times))
+    assert len({event["timestamp"] for event in receiver.verified}) == 1
+
+
+async def test_two_events_have_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, receiver = listening(monkeypatch)
+    for _ in range(2):
+        refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=1)
+        await rig.rotate(force=True, trigger="manual")
+        rig.clock.advance(90_000)
+    ids = [request.headers["webhook-id"] for request in receiver.requests]
+    assert len(ids) == len(set(ids)) >= 2
+
+
+async def test_a_key_is_changed_without_a_gap_while_both_stand_in_its_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listening(monkeypatch)
+    rig.vault.put("hook-key", f"{OTHER}\n{KEY}\n")
+    await rig.rotate()
+    (request,) = receiver.requests
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    assert standardwebhooks.Webhook(OTHER).verify(request.body, dict(request.headers))
+
+
+@pytest.mark.parametrize("key", ["", "hush", "whsec_", "whsec_c2hvcnQ=", "whsec_*", "x" + KEY])
+async def test_what_is_no_key_is_reported_unshown_and_nothing_is_sent(
+    key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rekey.audit")
+    rig, receiver = listening(monkeypatch)
+    rig.vault.put("hook-key", key)
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+    assert "the signing secret holds no key" in caplog.text
+    assert "hush" not in caplog.text
+    assert "c2hvcnQ" not in caplog.text
+    assert receiver.requests == []
+
+
+async def test_neither_the_key_nor_the_url_nor_a_value_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    rig, receiver = listening(monkeypatch)
+    rig.world.faults.append(Fault(lambda request: request.host == HOST, Response(500), times=1))
+    await rig.rotate()
+    emitted = caplog.text + json.dumps(receiver.verified) + json.dumps(rig.messages("rotations"))
+    values = [version.value for version in rig.vault.versions(NAME)]
+    assert not [text for text in (KEY, URL, *values) if text in emitted]
+
+
+def test_what_was_changed_on_its_way_is_refused_by_the_receivers_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = Event("msg_1", "rekey.secret.rotated", NOW.isoformat(), {}, Sensitive(KEY), NOW)
+    content = body(event)
+    signed = headers(event, content, "here")
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Now:
+            return cls.fromtimestamp((NOW + timedelta(minutes=4)).timestamp(), tz)
+
+    monkeypatch.setattr(webhooks, "datetime", Now)
+    judge = standardwebhooks.Webhook(KEY)
+    assert judge.verify(content, signed) == json.loads(content)
+    for changed in (content + b" ", content.replace(b"rotated", b"retired")):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            judge.verify(changed, signed)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        judge.verify(content, signed | {"webhook-id": "msg_2"})
+
+
+def test_a_key_has_24_to_64_bytes() -> None:
+    def signs(count: int) -> bool:
+        key = "whsec_" + base64.b64encode(b"x" * count).decode()
+        event = Event("msg_1", "t", "", {}, Sensitive(key), NOW)
+        try:
+            headers(event, b"{}", "here")
+        except NeedsHuman:
+            return False
+        return True
+
+    assert [signs(count) for count in (23, 24, 64, 65)] == [False, True, True, False]
