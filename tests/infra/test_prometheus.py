@@ -18,7 +18,7 @@ import yaml
 from api.metrics import families
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "infra" / "prometheus"
+FOLDER = ROOT / "docs" / "prometheus"
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 NAMES = {family.name for family in families([], [], [])}
 LABELS = {"vault", "secret", "rotator", "owner", "state", "version"}
