@@ -62,6 +62,8 @@ VALUES = {
     "site": SITE,
     "VAULT": VAULT,
     "NAME": SECRET,
+    "VAULT_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT}",
+    "KEY": "whsec_aHVzaC1rZXktb2YtdHdlbnR5LWZvdXItYnl0ZXM=",
     "STORAGE": STORAGE,
     "EVENTS": EVENTS,
     "OLD": SOURCE,
