@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from api.routes import ROUTES, document
 from rotators import registry
 from scripts import api_reference
+from tests.infra.queries import tiles
 from tests.test_docs import PAGES
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,13 @@ def test_a_drawn_picture_is_told_in_words_suits_both_schemes_and_loads_nothing(
     assert "prefers-color-scheme: dark" in text
     assert re.findall(r"(?:href|src)=|url\((?!#)|<script|@import", text) == []
     assert any(picture.name in page.read_text() for page in PAGES)
+
+
+def test_the_drawing_of_the_workbook_has_its_tiles_in_their_order() -> None:
+    text = (DOCS / "images" / "workbook.svg").read_text()
+    titles = [title.partition(":")[0] for title in tiles()]
+    places = [text.index(f">{title}<") for title in titles]
+    assert sorted(places) == places
 
 
 @pytest.mark.parametrize("name", OF_AUTHORS)
