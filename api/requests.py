@@ -84,6 +84,9 @@ class Request:
 
     def known(self, parameters: Iterable[str]) -> None:
         """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act."""
+        for name, text in self.query.items():
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise self._unreadable(name, "send text in UTF-8")
         names = tuple(parameters)
         unknown = [name for name in self.query if name not in names and name != KEY_PARAMETER]
         if not unknown:

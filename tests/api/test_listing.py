@@ -46,6 +46,13 @@ async def test_every_secret_is_listed_once_in_pages_of_any_size() -> None:
         assert len(set(names)) == len(names) == 60
 
 
+@pytest.mark.parametrize("name", ["http_list", "http_dashboard", "http_metrics"])
+async def test_half_a_character_is_no_text_and_fails_nothing(name: str) -> None:
+    answer = await send(scene().api(), name, query={"vault": "\ud800"})
+    assert answer.status == 400
+    assert "UTF-8" in json.loads(answer.text())["fix"]
+
+
 async def test_listing_costs_one_call_for_twenty_five_secrets() -> None:
     """So 10,000 secrets cost 400."""
     rig = many(2_500, days_left=80)
