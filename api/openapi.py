@@ -10,7 +10,7 @@ import msgspec
 
 from api import operations, readers, views
 from api.actions import VERBS
-from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
+from api.answers import FAILED, JSON, KINDS, PROBLEM, PROMETHEUS, Kind
 from api.listing import EXPIRES_WITHIN, MOST_DAYS
 from api.once import HEADER
 from api.page.choice import GROUPS
@@ -25,7 +25,7 @@ from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}
-TEXTS: Mapping[str, str] = {"Html": "text/html", "Metrics": "text/plain"}
+TEXTS: Mapping[str, str] = {"Html": "text/html", "Metrics": PROMETHEUS}
 """What is answered as text, with its media type."""
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
