@@ -113,10 +113,7 @@ def build_api(
     redis: SignsIn | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Api:
-    """Build the service and the HTTP API over it.
-
-    `options` go to every SDK client. `sql`, `databases` and `redis` replace the drivers.
-    """
+    """Build service and HTTP API; `options` go to SDK clients, the rest replaces drivers."""
     azure = connect(
         settings, identity=identity, options=options, sql=sql, databases=databases, redis=redis
     )
