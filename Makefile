@@ -24,7 +24,7 @@ DEPLOYING := $(LEAN) python -m scripts.deploying
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
-	@.tools/demo-venv/bin/python -m simulator.demo
+	@.tools/demo-venv/bin/python -m demo
 
 # An environment of its own: who looks at the demo fetches what it runs, and no test or tool. The
 # packages that are deployed are installed beside it: the demo runs what is shipped.

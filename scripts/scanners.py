@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PLANTED = ("tests/", "simulator/", "bench/")
+PLANTED = ("tests/", "simulated-azure/", "demo/", "bench/")
 """Folders with invented passwords. Keys and tokens in real formats are reported there too."""
 GUESSES = frozenset({"Secret Keyword", "Base64 High Entropy String", "Hex High Entropy String"})
 GENERATED = r"(^|/)(uv\.lock|package-lock\.json|requirements\.txt)$|\.snapshot\.json$"

@@ -23,7 +23,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "tests/proof/test_long_proof.py",
         "tests/proof/test_schedule.py",
     ),
-    "simulator": ("tests/simulator",),
+    "simulator": ("simulated-azure", "tests/simulator"),
     "system": (
         "tests/az",
         "tests/e2e",

@@ -14,7 +14,9 @@ from api.route import Route
 from api.routes import ROUTES, arriving
 from cloud.settings import Settings
 from engine.service import MAX_TRIES
+from simulator.host.bundle import chosen
 from simulator.host.describe import describe_app
+from simulator.host.settings import HostFile
 from simulator.host.worker import IndexingError
 
 ROOT = Path(__file__).parents[1]
@@ -189,3 +191,7 @@ def test_the_host_is_told_all_that_its_defaults_would_get_wrong() -> None:
     assert HOST["telemetryMode"] == "OpenTelemetry"
     assert HOST["functionTimeout"] == "00:10:00"
     assert HOST["extensions"]["http"]["routePrefix"] == "api"
+
+
+def test_the_range_of_bundles_in_our_host_json_holds_one() -> None:
+    assert chosen(HostFile.read(ROOT, {})) == "4.38"

@@ -17,12 +17,12 @@ import pytest
 
 from cli.discovery import NAMED_HERE, UNLISTED
 from cli.words import TEMPLATE_KINDS as OFFERED
+from demo.cast import cast, stage
+from demo.kinds import ABSENT, platform
 from engine.contract import Derived, Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
-from simulator.demo.cast import cast, stage
-from simulator.demo.kinds import ABSENT, platform
 from simulator.world import Domains
 from tests.crash.test_calls import RETIREMENT, ROTATION
 from tests.infra import permissions

@@ -63,7 +63,7 @@ FORBIDDEN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "the HTTP API knows no Azure SDK and no Functions runtime": (("api",), SDKS),
     "production code knows neither simulator nor tests": (
         PRODUCTION,
-        ("simulator", "tests", "bench"),
+        ("simulator", "tests", "demo", "bench"),
     ),
     "a rotator knows nothing of vaults, queues and leases": (
         ("rotators",),
@@ -123,7 +123,18 @@ MOST_LONG = 0.005
 """The share of lines that may be longer: URLs and answers of Azure cannot always be wrapped."""
 NO_NAMES = {"found", "each", "one", "asked", "told", "given", "wanted", "taken", "said"}
 """Names that say that there is something, and not what it is."""
-FOLDERS = ("api", "bench", "cli", "cloud", "engine", "rotators", "scripts", "simulator", "tests")
+FOLDERS = (
+    "api",
+    "bench",
+    "cli",
+    "cloud",
+    "demo",
+    "engine",
+    "rotators",
+    "scripts",
+    "simulated-azure",
+    "tests",
+)
 type Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -172,9 +183,11 @@ def test_no_function_is_longer_than_forty_lines() -> None:
 
 
 def room_of(path: Path) -> str:
-    """Return the folder at the top that holds a file; of the tests, the folder below it."""
+    """Return the folder at the top that holds a file; of tests and simulator, the one below it."""
     parts = path.relative_to(ROOT).parts
-    return "/".join(parts[: 2 if parts[0] == "tests" and len(parts) > 2 else 1])
+    return "/".join(
+        parts[: 2 if parts[0] in ("tests", "simulated-azure") and len(parts) > 2 else 1]
+    )
 
 
 def test_nearly_all_lines_have_at_most_a_hundred_characters() -> None:

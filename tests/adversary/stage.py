@@ -33,7 +33,6 @@ from simulator.faults import Late, Outage, Throttling, unavailable
 from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, SqlServer
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blob_store import Blob
@@ -44,6 +43,7 @@ from tests.adversary.sources import Secret, of_account, of_application, of_login
 from tests.adversary.strikes import Hook, Strikes, Where
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
+from tests.shared.simulated_sql import SimulatedSqlServers
 from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
 
 SECOND = "S3cond-password-nobody-uses"

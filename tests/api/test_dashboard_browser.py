@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from engine.model.entry import NEEDS_A_PERSON, STATES
+from simulator_tests.host.waiting import wait_for
 from tests.api.inventory import Inventory, many, varied
 from tests.api.visits import Start, axe
 from tests.shared.scene import scene
-from tests.simulator.host.waiting import wait_for
 
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
 PHONE = {"width": 320, "height": 640}

@@ -16,9 +16,9 @@ from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from simulator.sql.in_process import SimulatedSqlServers
 from tests.shared.policies import OWN
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
+from tests.shared.simulated_sql import SimulatedSqlServers
 
 LIST_ACTIONS = (
     "Microsoft.Storage/storageAccounts/read",

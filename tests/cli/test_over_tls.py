@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from simulator.demo.__main__ import settings
-from simulator.demo.cast import cast, stage
+from demo.__main__ import settings
+from demo.cast import cast, stage
+from demo.command import command_line
 from simulator.reach.server import start_in_thread
-from simulator.reach.shell import command_line
-from tests.simulator.host.running import ROOT
+from tests.parts import ROOT
 
 
 def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from scripts.package import files
-from tests.simulator.host.running import ROOT
+from tests.parts import ROOT
 
 APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())

@@ -24,7 +24,7 @@ from engine.model import entry, incident
 from engine.model.workitem import operation_id
 from tests.cli.desk import Desk
 from tests.cli.tree import commands
-from tests.simulator.host.running import ROOT
+from tests.parts import ROOT
 
 HEAVY = (
     "aiohttp",

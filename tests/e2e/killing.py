@@ -21,23 +21,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from simulator.azure import Azure
-from simulator.demo.__main__ import settings
-from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
-from simulator.demo.cast import VAULT, Part, stage
-from simulator.demo.sources import (
+from demo.__main__ import settings
+from demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
+from demo.cast import VAULT, Part, stage
+from demo.sources import (
     Account,
     AlternatingLogins,
     Application,
     Source,
     SqlAdministrator,
 )
+from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.names import resolve_localhost, trust
 from simulator.reach.server import Background, start_in_thread
 from simulator.wire import Request, Response
-from tests.simulator.host.running import ROOT
-from tests.simulator.host.waiting import wait_for
+from simulator_tests.host.waiting import wait_for
+from tests.parts import ROOT
 
 STARTED = re.compile(r"python process with Id=(\d+) started for function:rotate")
 ACCEPTED = 202

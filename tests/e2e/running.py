@@ -18,18 +18,18 @@ from pathlib import Path
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
+from demo.__main__ import settings
+from demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
+from demo.cast import EVENTS_ACCOUNT, HOST_ACCOUNT, VAULT, Part, cast, stage
 from scripts.package import unfolded
 from simulator.azure import Azure
-from simulator.demo.__main__ import settings
-from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
-from simulator.demo.cast import EVENTS_ACCOUNT, HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Background, start_in_thread
-from tests.shared.azurite import start_azurite
-from tests.simulator.host.running import process, trigger_host
-from tests.simulator.host.waiting import free_port, wait_for
+from simulator_tests.azurite import start_azurite
+from simulator_tests.host.running import process, trigger_host
+from simulator_tests.host.waiting import free_port, wait_for
 
 OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"

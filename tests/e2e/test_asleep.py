@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.demo.app import SYSTEM_KEY
+from demo.app import SYSTEM_KEY
+from simulator_tests.host.waiting import wait_for
 from tests.e2e.running import OURS_SIMULATED, Product, product
 from tests.e2e.test_product import alive
 from tests.shared.promises import holds
-from tests.simulator.host.waiting import wait_for
 
 PATH = "/runtime/webhooks/EventGrid?functionName=on_event_grid"
 NOTIFIED = {"aeg-event-type": "Notification", "x-functions-key": SYSTEM_KEY}

@@ -10,11 +10,11 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
-from simulator.demo.cast import VAULT
+from demo.cast import VAULT
+from simulator_tests.host.waiting import wait_for
 from tests.e2e.running import OURS_SIMULATED, Product, product
 from tests.e2e.test_product import alive
 from tests.shared.promises import holds
-from tests.simulator.host.waiting import wait_for
 
 NAME, ACCOUNT = "archive-key", "shoparchive"
 PATH = f"/api/secrets/{VAULT}/{NAME}/rotate"

@@ -24,10 +24,10 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
 from simulator.faults import Fault
 from simulator.wire import Request, Response
+from simulator_tests.host.waiting import wait_for
 from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
 from tests.e2e.test_product import alive
 from tests.shared.promises import holds
-from tests.simulator.host.waiting import wait_for
 
 STARTED = re.compile(r"python process with Id=(\d+) started for function:rotate")
 

@@ -21,20 +21,20 @@ from typing import Any
 
 import pytest
 
+from demo.__main__ import ENDED_WELL, FOLDER
+from demo.cast import Part, stage
+from demo.kinds import ABSENT, PLATFORM, Kinds, platform
+from demo.operators import Terminal
 from rotators.registry import ROTATORS
 from simulator.azure import Azure
-from simulator.demo.__main__ import ENDED_WELL, FOLDER
-from simulator.demo.cast import Part, stage
-from simulator.demo.kinds import ABSENT, PLATFORM, Kinds, platform
-from simulator.demo.operators import Terminal
 from simulator.world import Domains
-from tests.simulator.host.running import ROOT
-from tests.simulator.host.waiting import wait_for
+from simulator_tests.host.waiting import wait_for
+from tests.parts import ROOT
 
 LAST = "Stop with Ctrl-C."
 ENDED = """
 import signal
-from simulator.demo.__main__ import mind_signals
+from demo.__main__ import mind_signals
 mind_signals()
 try:
     signal.raise_signal({number:d})
@@ -78,7 +78,7 @@ class Demo:
 def kept(home: Path, **wanted: str) -> Iterator[Demo]:
     """Run a demo for somebody with a home of their own."""
     own = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "ALL")}
-    command = [sys.executable, "-m", "simulator.demo"]
+    command = [sys.executable, "-m", "demo"]
     env = own | {"KEEP": "1", "HOME": str(home)} | wanted
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         lines: list[str] = []
@@ -188,7 +188,7 @@ def _closure(packages: Mapping[str, Any]) -> set[str]:
 def _largest(package: Mapping[str, Any]) -> int:
     """Return the bytes of a package's largest wheel for Python 3.13 on Linux."""
     fits = re.compile(r"-(py3|py2\.py3|cp313|cp3\d+-abi3)-[^/]*(any|manylinux[^/]*x86_64)\.whl$")
-    fitting = [wheel["size"] for wheel in package["wheels"] if fits.search(wheel["url"])]
+    fitting = [wheel["size"] for wheel in package.get("wheels", ()) if fits.search(wheel["url"])]
     return max(fitting, default=0)
 
 

@@ -10,10 +10,11 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from demo.app import KEY
+from demo.cast import VAULT
+from demo.sources import Account, Application
 from scripts.package import PACKAGES, unfolded
-from simulator.demo.app import KEY
-from simulator.demo.cast import VAULT
-from simulator.demo.sources import Account, Application
+from simulator_tests.host.waiting import wait_for
 from tests.e2e.running import (
     MICROSOFTS,
     OURS_AZURITE,
@@ -24,7 +25,6 @@ from tests.e2e.running import (
 )
 from tests.shared.image import need_wheels_of_the_image
 from tests.shared.promises import holds
-from tests.simulator.host.waiting import wait_for
 
 
 @pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])

@@ -23,12 +23,12 @@ from simulator.azure import Azure, build_world
 from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.queues import QueueService
 from simulator.world import Domains
 from tests.infra.landscape import Landscape
 from tests.shared.rig import RigClock
+from tests.shared.simulated_sql import SimulatedSqlServers
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 SERVICES = ("blob", "queue", "table")

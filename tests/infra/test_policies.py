@@ -14,11 +14,11 @@ import pytest
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from simulator_tests import specs
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.infra.policy_rules import Judge, fields
 from tests.shared.rig import Rig
-from tests.simulator import specs
 
 ASSIGNMENT = "Microsoft.Authorization/policyAssignments"
 

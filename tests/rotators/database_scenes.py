@@ -15,12 +15,12 @@ from rotators.mysql_admin_password import MysqlAdminPassword
 from rotators.mysql_user_password import MysqlUserPassword
 from rotators.postgresql_admin_password import PostgresqlAdminPassword
 from rotators.postgresql_role_password import PostgresqlRolePassword
-from simulator.databases.in_process import simulated_databases
 from simulator.databases.servers import EngineName, FlexibleServer
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from simulator.sql.servers import Account
 from tests.shared.rig import Rig, RigClock
+from tests.shared.simulated_databases import simulated_databases
 
 type Kind = type[
     PostgresqlAdminPassword | PostgresqlRolePassword | MysqlAdminPassword | MysqlUserPassword

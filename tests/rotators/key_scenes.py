@@ -30,12 +30,12 @@ from rotators.shared.two_keys import TwoKeys
 from rotators.signalr_key import SignalRKey
 from rotators.web_pubsub_key import WebPubSubKey
 from simulator.azure import GROUP, SUBSCRIPTION
-from simulator.databases.in_process import SimulatedRedis
 from simulator.keys.accounts import KeyedAccount, KeyRing
 from simulator.keys.contracts import BY_KIND
 from simulator.keys.shapes import keys_body
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.shared.rig import Rig, RigClock
+from tests.shared.simulated_databases import SimulatedRedis
 
 OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 BASE64_32 = "A" * 43 + "="

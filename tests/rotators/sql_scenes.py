@@ -11,9 +11,9 @@ from engine.secret import Sensitive
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import Account, SqlServer
 from tests.shared.rig import RigClock
+from tests.shared.simulated_sql import SimulatedSqlServers
 from tests.shared.sql_product import SECOND, SqlProduct
 from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE
 

@@ -1,7 +1,7 @@
 """The queue trigger in virtual time: at-least-once, five tries, poison.
 
 A dead worker's message comes back late. The delays and counts are those that Microsoft's own
-listener shows; tests/simulator/host compares the local host with it.
+listener shows; the simulator's own tests compare the local host with it.
 """
 
 from __future__ import annotations

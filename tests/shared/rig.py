@@ -19,7 +19,6 @@ from engine.service import Service
 from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
-from simulator.databases.in_process import SimulatedRedis, simulated_databases
 from simulator.identity import Principal
 from simulator.keys.accounts import KeyedAccount
 from simulator.keyvault.state import SecretVersion, Vault
@@ -29,11 +28,12 @@ from simulator.reach.transport import (
     SimulatedTransport,
     forget_challenges,
 )
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
 from simulator.wire import Request
+from tests.shared.simulated_databases import SimulatedRedis, simulated_databases
+from tests.shared.simulated_sql import SimulatedSqlServers
 
 VAULT_ACTIONS = (
     "Microsoft.KeyVault/vaults/secrets/getSecret/action",

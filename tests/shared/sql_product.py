@@ -14,9 +14,9 @@ from engine.service import Service
 from rotators import registry
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
 from tests.shared.rig import Rig, RigClock
+from tests.shared.simulated_sql import SimulatedSqlServers
 from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
 
 SECOND = "S3cond-password-nobody-uses"

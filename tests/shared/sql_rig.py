@@ -22,10 +22,10 @@ from simulator.reach.transport import (
     SimulatedTransport,
     forget_challenges,
 )
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import LOGIN_MANAGER, SqlServer
 from simulator.world import Domains
 from tests.shared.rig import RigClock
+from tests.shared.simulated_sql import SimulatedSqlServers
 
 ADMIN = "sqladmin"
 FIRST = "F1rst-password-nobody-uses"

@@ -15,10 +15,10 @@ from engine.errors import RekeyError
 from engine.secret import Sensitive
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
-from simulator.databases.in_process import simulated_databases
 from simulator.databases.servers import EngineName
 from tests.mariadb import MariaDb
 from tests.postgresql import PostgreSql
+from tests.shared.simulated_databases import simulated_databases
 
 pytestmark = pytest.mark.usefixtures("drained")
 FIRST = "F1rst-password-nobody-uses"

@@ -15,9 +15,9 @@ from cloud.sql.servers import SqlServers
 from engine.errors import RekeyError
 from engine.secret import Sensitive
 from rotators.shared.sql_names import Place, alter, standing
-from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import ALTER_ANY_USER, SqlServer
 from tests.cloud.sql.conftest import Wired
+from tests.shared.simulated_sql import SimulatedSqlServers
 from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
 
 NEW = "N3w-password-nobody-uses"

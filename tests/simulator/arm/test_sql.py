@@ -15,11 +15,11 @@ from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.sql.servers import Failure
 from simulator.wire import Response
+from simulator_tests import schemas, specs
+from simulator_tests.caller import Caller, body_of, error_of
+from simulator_tests.openapi import Document
+from simulator_tests.recordings import COMPARED_HEADERS, moment, pairs
 from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
-from tests.simulator import schemas, specs
-from tests.simulator.caller import Caller, body_of, error_of
-from tests.simulator.openapi import Document
-from tests.simulator.recordings import COMPARED_HEADERS, moment, pairs
 
 VERSION = "2025-01-01"
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\"|\?|$|')")

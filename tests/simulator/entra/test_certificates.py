@@ -20,9 +20,9 @@ from simulator.certificates import KeyPair, self_signed
 from simulator.entra.assertions import TYPE
 from simulator.entra.shapes import moment
 from simulator.wire import Request, Response
+from simulator_tests.caller import Caller, body_of, error_of
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import days, seconds
-from tests.simulator.caller import Caller, body_of, error_of
 
 GRAPH = "https://graph.microsoft.com/v1.0/applications"
 PROPERTIES = {

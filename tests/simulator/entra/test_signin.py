@@ -11,8 +11,8 @@ from azure.identity.aio import ClientSecretCredential
 
 from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
+from simulator_tests.caller import body_of
 from tests.shared.graph_rig import GraphRig, seconds
-from tests.simulator.caller import body_of
 
 SCOPE = "https://graph.microsoft.com/.default"
 
