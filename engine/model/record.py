@@ -69,6 +69,8 @@ class Record:
     """Versions whose credentials were proven to be refused, the newest first."""
     proofs: Mapping[str, str] = field(default_factory=dict)
     """When and how each of those was proven, by version: a time and words. For reports alone."""
+    incident: datetime | None = None
+    """The date of the incident that was noted last. What is published after that is no older."""
     changing: datetime | None = None
     """When a change was begun whose end was not noted; None if there is none."""
     open_until: datetime | None = None
@@ -80,11 +82,9 @@ class Record:
     begun: datetime | None = None
     """When a change was last sent."""
     asked: datetime | None = None
-    """When the source was first asked for the credential that is to replace `touched`: some take
-    hours to make it."""
+    """When the source was first asked for what is to replace `touched`: some take hours for it."""
     waiting: datetime | None = None
-    """Since when the source has been at a change that it accepted and goes on with; None if it is
-    at none."""
+    """Since when the source has been at a change that it accepted; None if it is at none."""
     mark: str = ""
     """What the rotator noted of that change for itself."""
     resume_at: datetime | None = None

@@ -126,6 +126,7 @@ _READ: Mapping[str, Any] = {
     "ahead": _write,
     "pending": _pending,
     "compromised": _texts,
+    "incident": _time,
     "unused": _texts,
     "earlier": _texts,
     "written": _texts,

@@ -149,9 +149,10 @@ class Publishing:
         return self.at.single or self.at.progress.drifted
 
     def _ahead_of(self, now: datetime) -> datetime | None:
-        """Return the date of the incident that this is done for, if clocks put that ahead."""
-        item = self.at.progress.item
-        return item.began if item.compromised and item.began and item.began > now else None
+        """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
+        item, noted = self.at.progress.item, self.at.sight.record.incident
+        incident = (item.began if item.compromised else None) or noted
+        return incident if incident and incident > now else None
 
     def _past(self, record: Record, secret: SecretVersion) -> Past | None:
         at = self.at

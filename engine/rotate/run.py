@@ -65,9 +65,11 @@ class Run(Work):
 
     async def _go(self) -> Outcome | None:
         try:
-            if self.progress.item.compromised and self.progress.item.version and self.record.owner:
+            item = self.progress.item
+            is_named = item.compromised and item.version and self.record.owner
+            if is_named and not self.sight.may_be_under(item):
                 # Noted before anything can fail, because only what the record knows is retried.
-                await self.sight.note_compromised(self.progress.item.version)
+                await self.sight.note_compromised(str(item.version))
             secret = await self.look()
             self.progress.old_version = secret.version
             if needless := self.sight.needless or self._left_to_a_look(secret):

@@ -174,6 +174,16 @@ class Sight:
         published = self.record.published
         return bool(published and self.wrote(secret) and not published.made_since(moment))
 
+    def made_since(self, secret: SecretVersion, moment: datetime) -> bool:
+        """Return whether Rekey published this version since an incident began, or under it."""
+        return self.wrote(secret) and not self.made_before(secret, moment)
+
+    def may_be_under(self, item: WorkItem) -> bool:
+        """Return whether the version that an incident's item names may be its own replacement."""
+        began, record = item.began, self.record
+        writes = (write for write in (record.ahead, record.published) if write)
+        return began is not None and any(write.made_since(began) for write in writes)
+
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""
         record = self.record
@@ -183,7 +193,9 @@ class Sight:
             if version not in record.compromised and version not in record.gone
         )
         if new:
-            await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
+            began = self.item.began if self.item.compromised else None
+            doomed, incident = (*record.compromised, *new), began or record.incident
+            await self.lease.write(replace(record, compromised=doomed, incident=incident))
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""

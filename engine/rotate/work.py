@@ -46,8 +46,12 @@ class Work:
     async def look(self) -> SecretVersion:
         """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
         secret = await self.sight.look()
-        if not (self.progress.item.compromised and self.progress.item.began):
-            self.progress.item = self.progress.item.about(secret.version)
+        item = self.progress.item
+        if not (item.compromised and item.began):
+            self.progress.item = item.about(secret.version)
+        elif item.version == secret.version and self.sight.made_since(secret, item.began):
+            # Whoever posted it went by the clock of the vault. The record knows better.
+            self.progress.item = replace(item, version=None)
         published = self.record.published
         if self.record.untold and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)

@@ -45,7 +45,7 @@ records = st.builds(
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
     blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
     tags=st.dictionaries(words, words, max_size=3), gone=texts, written=texts, past=st.lists(pasts, max_size=2).map(tuple),
-    proofs=st.dictionaries(words, words, max_size=3), waiting=maybe, mark=words, resume_at=maybe,
+    proofs=st.dictionaries(words, words, max_size=3), waiting=maybe, mark=words, resume_at=maybe, incident=maybe,
 )  # fmt: skip
 
 

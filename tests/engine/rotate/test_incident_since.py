@@ -118,6 +118,28 @@ async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bo
     assert accepted(rig, 2) is not is_older
 
 
+@pytest.mark.parametrize("by_a_look", [False, True])
+async def test_what_was_made_for_an_incident_dated_ahead_is_not_replaced_for_it_again(
+    *, by_a_look: bool
+) -> None:
+    """Whoever orders it once more goes by the vault's clock, and whoever makes it may be anybody."""
+    rig = scene(days_left=80)
+    leaked, since = rig.latest(NAME).version, (rig.clock.now() + HOUR).isoformat()
+    if by_a_look:
+        refuse(rig, 403, "AuthorizationFailed", to_regenerate)
+    await handle(rig, version=leaked, compromised=True, since=since)
+    if by_a_look:
+        source = (await record(rig)).source
+        assert (await handle(rig, action="audit", source=source)).result == "rotated"
+    made = rig.latest(NAME).version
+    rig.clock.advance(2 * HOUR.total_seconds())
+    outcome = await handle(rig, version=made, compromised=True, since=since)
+    assert (outcome.result, rig.latest(NAME).version) == ("confirmed", made)
+    assert (await record(rig)).compromised == ()
+    later = (rig.clock.now() + HOUR).isoformat()
+    assert (await handle(rig, version=made, compromised=True, since=later)).result == "rotated"
+
+
 async def test_an_incident_is_noted_before_the_secret_can_be_read() -> None:
     """Only what the record knows of is tried again by every sweep."""
     rig = await rotated()

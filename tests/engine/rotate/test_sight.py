@@ -260,5 +260,37 @@ async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
     assert seen(at).made_before(secret, at.now) is expected
 
 
+@pytest.mark.parametrize("name", ["published", "ahead"])
+async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_announced(
+    at: Held, name: str
+) -> None:
+    """Whoever dies once it is in the vault has noted no more than that."""
+    since = at.now + MINUTE
+    assert not seen(at, since=since.isoformat()).may_be_under(at.rig.item(NAME))
+    at.know(**{name: at.announced(born=since)})
+    for moment, expected in ((since, True), (since + SECOND, False)):
+        item = at.rig.item(NAME, since=moment.isoformat())
+        assert seen(at).may_be_under(item) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "compromised", "noted"),
+    [
+        (None, 0, True, 0),
+        (0, None, True, 0),
+        (0, 1, True, 1),
+        (0, 1, False, 0),
+    ],
+)
+async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
+    at: Held, before: int | None, began: int | None, *, compromised: bool, noted: int
+) -> None:
+    dates = [at.now + MINUTE, at.now + 2 * MINUTE]
+    at.know(incident=None if before is None else dates[before])
+    since = "" if began is None else dates[began].isoformat()
+    await seen(at, compromised=compromised, since=since).note_compromised(V2)
+    assert (at.record.compromised, at.record.incident) == ((V2,), dates[noted])
+
+
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     assert not seen(at).made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))
