@@ -114,12 +114,12 @@ class Lineage:
             retry_after=REFUSED_SECONDS,
         )
 
-    async def have_audited(self, reason: str) -> None:
-        """Post an audit of the secret with the key."""
+    async def have_audited(self, reason: str, *, follows: bool = False) -> None:
+        """Post an audit of the secret with the key; with `follows`, even if that is parked."""
         named = self.managed.derived_from
         assert named  # noqa: S101 - tags without it are malformed
         item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
-        await self.parts.queue.post_rotation(item)
+        await self.parts.queue.post_rotation(replace(item, follows=follows))
 
     @property
     def _rotator(self) -> Derived:

@@ -218,7 +218,8 @@ class Run(Work):
             if error.code == KEY_COMPROMISED and item.deferred in NUDGES:
                 # Whoever replaces it may have died, and its message comes back minutes later. So
                 # may whoever was asked to look.
-                await lineage.have_audited("it is compromised, and what it made waits for another")
+                reason = "it is compromised, and what it made waits for another"
+                await lineage.have_audited(reason, follows=True)
             raise
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:

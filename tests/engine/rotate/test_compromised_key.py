@@ -28,14 +28,19 @@ async def compromised() -> SasScene:
 async def test_a_signature_asks_twice_that_its_compromised_key_is_replaced(
     deferred: int, asked: int
 ) -> None:
-    """Whoever replaces it may have died, and so may whoever was asked to look."""
+    """Whoever replaces it may have died, and so may whoever was asked to look.
+
+    Where that failed, the key's secret is parked: it is replaced all the same.
+    """
     scene = await compromised()
     item = scene.rig.item(SAS, trigger="event", action="audit", deferred=deferred)
     with pytest.raises(TransientError) as caught:
         await scene.rig.service().engine.handle(item)
     assert caught.value.code == KEY_COMPROMISED
-    posted = [(it["secret"], it["action"]) for it in scene.rig.messages("rotations")]
-    assert posted == [(KEY, "audit")] * asked
+    posted = scene.rig.messages("rotations")
+    assert [(it["secret"], it["action"], it["follows"]) for it in posted] == [
+        (KEY, "audit", True)
+    ] * asked
 
 
 async def test_a_key_that_cannot_be_read_for_now_is_asked_of_nobody() -> None:
