@@ -43,8 +43,8 @@ class Family:
 
 async def metrics(at: Desk, request: Request) -> Answer:
     """Answer with every metric of all vaults, or of one."""
-    policy, asked = at.engine.policy, request.query.get("vault", "")
-    vaults = [request.vault(policy, asked)] if asked else list(policy.scopes)
+    policy, named = at.engine.policy, request.query.get("vault", "")
+    vaults = [request.vault(policy, named)] if named else list(policy.scopes)
     entries = [entry async for entry in every(at.engine, vaults)]
     sweeps = [last for last in await at.watch.sweeps() if last.vault in vaults]
     text = "".join(family.text() for family in families(vaults, entries, sweeps))

@@ -9,7 +9,7 @@ from api.answers import Answer
 from api.near import no_such
 from api.views import Reader, Readers
 from engine.decide.history import newest_first
-from engine.errors import NotFound
+from engine.errors import NeedsHuman
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 
@@ -21,7 +21,7 @@ type Word = Literal["current", "older"]
 async def who_read(engine: Engine, ref: SecretRef, days: int) -> Answer:
     """GET /api/secrets/{vault}/{name}/readers: who read it last comes first."""
     if engine.audit_log is None or not engine.audit_log.is_known:
-        raise NotFound(
+        raise NeedsHuman(
             "no workspace gets the audit log of the vaults, so who read is not known",
             fix="set REKEY_LOGS_WORKSPACE: `Who read it` in docs/consumers.md",
         )

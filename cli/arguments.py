@@ -108,6 +108,10 @@ def _looking(commands: _Commands) -> None:
             "report", "cli.report:report", "whether every secret keeps to its policy, for auditors"
         )
     )
+    _discovering(commands)
+
+
+def _discovering(commands: _Commands) -> None:
     discover = commands.add(
         "discover", "cli.discovery:discover", "credentials in reach that no managed secret covers"
     )

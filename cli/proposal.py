@@ -134,10 +134,10 @@ class Adoption:
 
     def _managed_already(self, secret: SecretVersion, wish: Wish) -> Proposal:
         managed = parse(secret.tags, self.engine.policy, self.engine.kinds)
-        asked = parse({**secret.tags, **wish.tags}, self.engine.policy, self.engine.kinds)
-        if isinstance(managed, Malformed) or isinstance(asked, Malformed) or not wish.again:
+        wished = parse({**secret.tags, **wish.tags}, self.engine.policy, self.engine.kinds)
+        if isinstance(managed, Malformed) or isinstance(wished, Malformed) or not wish.again:
             raise NeedsHuman("Rekey manages the secret already", where=str(wish.ref), fix=MANAGED)
-        if managed.source != asked.source:
+        if managed.source != wished.source:
             what = f"Rekey manages the secret already, with the source {managed.source}"
             raise NeedsHuman(what, where=str(wish.ref), fix=MANAGED)
         return Proposal("adopted already", secret, secret, managed)

@@ -56,12 +56,12 @@ async def claims(session: Session, engine: Engine) -> dict[str, SecretRef]:
     }
 
 
-def refuse_claimed(taken: Mapping[str, SecretRef], ref: SecretRef, managed: Managed) -> None:
+def refuse_claimed(sources: Mapping[str, SecretRef], ref: SecretRef, managed: Managed) -> None:
     """Refuse a source that another secret names: two secrets would cut each other off."""
     for part in parts_of(managed.source):
-        if taken.get(part, ref) != ref:
+        if sources.get(part, ref) != ref:
             raise NeedsHuman(
-                f"{managed.source} is the source of {taken[part]} already",
+                f"{managed.source} is the source of {sources[part]} already",
                 where=str(ref),
                 fix=(
                     "keep one secret a source; let the other one write this one: see Replicas "

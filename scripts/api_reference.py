@@ -45,7 +45,7 @@ SAMPLES: Mapping[str, Any] = {
 }
 """What a field of this name holds in an example."""
 TIME = "2026-11-04T09:00:00+00:00"
-MOST_DEPTH = 4
+MOST_DEPTH = 6
 
 
 def page() -> str:

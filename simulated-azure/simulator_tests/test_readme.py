@@ -15,8 +15,8 @@ def test_the_example_prints_what_the_page_says() -> None:
     ran = subprocess.run(  # noqa: S603 - our own page
         [sys.executable, "-c", example], capture_output=True, text=True, check=True
     )
-    (said,) = re.findall(r"It prints `(\w+)` and `(\w+)`", README)
-    assert tuple(ran.stdout.split()) == said
+    (promised,) = re.findall(r"It prints `(\w+)` and `(\w+)`", README)
+    assert tuple(ran.stdout.split()) == promised
 
 
 def test_every_folder_of_the_package_has_a_row() -> None:

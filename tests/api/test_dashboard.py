@@ -643,6 +643,7 @@ async def test_what_does_no_harm_can_be_selected_by_who_may_do_it_and_by_nobody_
         for box in row.all("input", type="checkbox")
     }
     assert paths == {
+        "mail-relay": "secrets/prod/mail-relay/unpark",
         "warehouse-sql": "secrets/prod/warehouse-sql/unpark",
         "reports-storage": "secrets/prod/reports-storage/unpark",
         "search-index": "secrets/prod/search-index/rotate",

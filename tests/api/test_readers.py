@@ -63,7 +63,7 @@ async def test_without_a_log_of_the_vault_the_answer_says_that_nothing_is_known(
 
 async def test_without_a_workspace_the_answer_says_what_to_set() -> None:
     answer = await send(a_rig().api(), "http_readers", PATH)
-    assert answer.status == 404
+    assert answer.status == 422
     assert "REKEY_LOGS_WORKSPACE" in str(answer.body)
 
 

@@ -338,7 +338,7 @@ def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
 def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
     async def settled(self: Compromised, secret: Any, version: str, decision: Any) -> None:
         del secret, decision
-        await self.sight.settle(version)
+        await self.sight.settle(version, "confirm")
 
     patch.setattr(Compromised, "settle", settled)
 
