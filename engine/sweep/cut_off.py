@@ -88,7 +88,7 @@ class CutOff:
             current = self._judge(await self.engine.vaults.read(ref))
             if not await self.is_open(current, ledger):
                 return False
-            version = self._leaked(current, ledger)
+            version = self._leaked(current)
             source = _leaked_at(current, ledger.of(ref))
         except PermanentError:
             version = None
@@ -115,16 +115,12 @@ class CutOff:
             delay = MOST_DELAY.total_seconds()
         await post(self.engine.queue, work, SETTLE_SECONDS + delay)
 
-    def _leaked(self, current: Entry, ledger: Ledger) -> str | None:
+    def _leaked(self, current: Entry) -> str | None:
         """Return the version that holds what leaked.
 
-        None if the record must tell: it is younger, or was made for this very incident, whose date
-        is ahead of the vault's clock.
+        None if the record must tell, since it is younger.
         """
-        secret, since = current.secret, self.incident.since
-        ours = [listed for listed in ledger.of(secret.ref) if listed.holds(secret)]
-        is_new = secret.created >= since or any(listed.made_since(since) for listed in ours)
-        return None if is_new else secret.version
+        return current.secret.version if current.secret.created < self.incident.since else None
 
     async def is_open(self, current: Entry, ledger: Ledger) -> bool:
         """Return whether the compromise may not be over for a secret.

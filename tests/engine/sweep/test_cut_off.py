@@ -178,15 +178,6 @@ async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_
     assert [message["version"] for message in rig.messages("rotations")] == [older, None]
 
 
-async def test_a_version_made_for_an_incident_that_is_dated_ahead_has_not_leaked() -> None:
-    """Its work may not be over, so it is sent on again; else its own version would be replaced."""
-    for under, expected in ((SINCE, None), (LATER, version().version)):
-        known = record(published=BEFORE, made=BEFORE, under=under, is_open=True)
-        ledger = Ledger({str(REF).lower(): (known,)})
-        work = CutOff(Rig().service().engine, INCIDENT)
-        assert work._leaked(current(BEFORE), ledger) == expected
-
-
 async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
