@@ -19,7 +19,17 @@ type Word = Literal["current", "older"]
 
 
 async def who_read(engine: Engine, ref: SecretRef, days: int) -> Answer:
-    """GET /api/secrets/{vault}/{name}/readers: who read it last comes first."""
+    """GET /api/secrets/{vault}/{name}/readers."""
+    return Answer.of(200, await read_by(engine, ref, days))
+
+
+def is_known(engine: Engine) -> bool:
+    """Return whether a workspace is named that gets the vaults' audit log."""
+    return engine.audit_log is not None and engine.audit_log.is_known
+
+
+async def read_by(engine: Engine, ref: SecretRef, days: int) -> Readers:
+    """Return who read a secret, the last reader first; raises NeedsHuman where no log is known."""
     if engine.audit_log is None or not engine.audit_log.is_known:
         raise NeedsHuman(
             "no workspace gets the audit log of the vaults, so who read is not known",
@@ -39,7 +49,7 @@ async def who_read(engine: Engine, ref: SecretRef, days: int) -> Answer:
         )
         for reader in log.found
     ]
-    shown = Readers(
+    return Readers(
         vault=ref.vault_name,
         secret=ref.name,
         days=days,
@@ -47,7 +57,6 @@ async def who_read(engine: Engine, ref: SecretRef, days: int) -> Answer:
         partial=log.is_partial,
         readers=readers,
     )
-    return Answer.of(200, shown)
 
 
 async def _words(engine: Engine, ref: SecretRef) -> Mapping[str, Word]:

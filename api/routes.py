@@ -190,7 +190,7 @@ ROUTES: tuple[Route, ...] = (
             "Show the inventory, or one "
             "secret, to people"
         ), {"200": "Html"},
-        query=(*FILTERS, "limit", "cursor", "secret", "try", "incident"), heavy=True,
+        query=(*FILTERS, "limit", "cursor", "secret", "try", "days", "incident"), heavy=True,
     ),
     Route(
         "http_door", "GET", "dashboard", None, _door, (

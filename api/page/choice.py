@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from api import readers
 from api.listing import ATTENTION, EXPIRES_WITHIN, Filter, Page, Place, ending, page
 from api.page.columns import SORTS
 from api.page.deeds import KEYS
@@ -71,6 +72,7 @@ def check(request: Request, now: datetime) -> None:
     request.choice("group", GROUPS)
     request.choice("sort", SORTS)
     request.choice("try", KEYS)
+    request.number("days", readers.DAYS, readers.MOST_DAYS, least=1)
 
 
 async def gathered(engine: Engine, request: Request, now: datetime) -> Shown:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from api import readers
 from api.access import Caller
 from api.answers import Answer
 from api.listing import judge, ledger_of, told
@@ -15,14 +16,18 @@ from api.page.deeds import Deed
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
+from api.views import Readers
 from engine.contract import Derived
 from engine.decide.history import newest_first
-from engine.errors import NotFound
+from engine.errors import NotFound, RekeyError
 from engine.model.entry import Entry
 from engine.model.tags import REPLICA_OF
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
+KEPT = ("vault", "secret", "code")
+ASKED = "days"
+"""Asks who read the secret within so many days: the answer takes seconds, so nobody gets it unasked."""
 ELSEWHERE = "see the list: it may stand in another vault, or be deleted"
 
 
@@ -33,6 +38,15 @@ class Place:
     name: str
     href: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who read a secret: the way to ask, the answer, or why there is none."""
+
+    href: str = ""
+    answer: Readers | None = None
+    problem: RekeyError | None = None
 
 
 async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
@@ -64,6 +78,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         steps=coming.next_of(engine, versions[0], now, request.query),
         consumers=_consumers(engine, entry, request.query),
         history=await told(engine, versions, ledger),
+        reading=await _reading(engine, request, ref),
         commands=commands(entry, versions[1:]),
         deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],
         trial=await deeds.trial(engine, request, caller),
@@ -82,8 +97,21 @@ def _buttons(entry: Entry, caller: Caller) -> list[Deed]:
 
 
 def _trying(deed: Deed, query: Mapping[str, str]) -> str:
-    kept = {name: query[name] for name in ("vault", "secret", "code") if query.get(name)}
+    kept = {name: query[name] for name in KEPT if query.get(name)}
     return "?" + urlencode({**kept, "try": deed.key}) + "#trial"
+
+
+async def _reading(engine: Engine, request: Request, ref: SecretRef) -> Reading:
+    if not readers.is_known(engine):
+        return Reading()
+    if not request.query.get(ASKED):
+        kept = {name: request.query[name] for name in KEPT if request.query.get(name)}
+        return Reading("?" + urlencode({**kept, ASKED: readers.DAYS}) + "#readers")
+    days = request.number(ASKED, readers.DAYS, readers.MOST_DAYS, least=1)
+    try:
+        return Reading(answer=await readers.read_by(engine, ref, days))
+    except RekeyError as error:
+        return Reading(problem=error)
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
