@@ -192,7 +192,8 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
         azure.add_vault(vault)
     for part in parts:
         _enter(azure, part)
-    _log(azure)
+    if VAULT in azure.vaults:
+        _log(azure)
     return azure
 
 

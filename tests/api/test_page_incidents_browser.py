@@ -47,7 +47,7 @@ def test_an_incident_leads_to_its_page_and_that_to_its_secrets(visit: Start) -> 
     page = visit(rig).loaded()
     page.get_by_role("link", name=identity).click()
     expect(page.get_by_role("heading", name=f"Incident {identity}")).to_be_visible()
-    page.get_by_role("link", name="orders-storage").click()
+    page.get_by_role("link", name="orders-storage").first.click()
     expect(page.get_by_role("heading", name="orders-storage")).to_be_visible()
     expect(page.get_by_role("link", name=identity)).to_be_visible()
 

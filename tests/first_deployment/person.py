@@ -149,7 +149,7 @@ def _variables(
     azd = programs / "azd"
     azd.write_text(f'#!/bin/sh\nexec {sys.executable} {AZD} "$@"\n')
     azd.chmod(0o755)
-    loopback = str(ROOT / "simulator" / "reach" / "loopback.py")
+    loopback = str(ROOT / "simulated-azure" / "simulator" / "reach" / "loopback.py")
     (programs / "sitecustomize.py").write_text(WAITS.format(loopback=loopback))
     return {
         **az.environment,

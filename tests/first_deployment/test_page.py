@@ -37,7 +37,7 @@ def test_every_row_says_what_is_seen_why_what_is_done_and_what_to_do(row: list[s
 
 @pytest.mark.parametrize("row", [row for row in ROWS if MET in row[0]], ids=lambda row: row[0][:40])
 def test_what_is_marked_is_refused_by_the_simulated_azure(row: list[str]) -> None:
-    places = (ROOT / "simulator", ROOT / "cli" / "setup")
+    places = (ROOT / "simulated-azure" / "simulator", ROOT / "cli" / "setup")
     code = "".join(path.read_text() for place in places for path in place.rglob("*.py"))
     words = re.findall(r"`([^`]+)`", row[0])
     assert any(word.partition(" (")[0] in code for word in words), words

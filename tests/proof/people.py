@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.model.tags import MAX_TAGS, OURS, REASON, RETIRE
+from engine.model.tags import MAX_TAGS, OURS, REASON, REPLICA_OF, RETIRE
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from tests.proof.excuses import Excuse
@@ -61,9 +61,18 @@ def make_credential(world: World) -> tuple[str, str]:
 
 
 def disown(world: World, *values: str) -> None:
-    """Leave what the secret held so far, and these, to the person who writes something else."""
+    """Leave what the secret and its copies held so far, and these, to the person who writes something else.
+
+    A copy is ahead of the secret where its owner refused the write in between.
+    """
     watch, ref = world.watch, SecretRef(VAULT, "app")
-    watch.disowned |= {credential_of(version) for version in world.vault[ref]} | set(values)
+    held = [
+        version
+        for place, versions in world.vault.items()
+        for version in versions
+        if place == ref or version.tags.get(REPLICA_OF) == str(ref)
+    ]
+    watch.disowned |= {credential_of(version) for version in held} | set(values)
     watch.orphaned |= {
         f"rekey {operation_id(ref, str(version.version))}" for version in world.vault[ref]
     }
