@@ -23,6 +23,8 @@ NOT_RUN = {
     "ad signed-in-user show": "no person can sign in without a browser",
     "ad app delete": "the commands beside it need the application",
     "bicep install": "it fetches a program",
+    "cloud set": "the commands beside it need the cloud that the stage has set",
+    "cloud update": "the commands beside it need the cloud that the stage has set",
     "deployment group create": (
         "it compiles the template first, with a program that not every machine has"
     ),
@@ -68,6 +70,7 @@ SOURCES = [str(path.relative_to(commands.ROOT)) for path in commands.sources()]
 def furnished(stage: Stage) -> Stage:
     """Put what the commands name into the world, with the Azure CLI where it can."""
     world, az = stage.world, stage.az
+    world.add_vault(values.DEMO)
     world.add_vault(values.VAULT).put(values.SECRET, "value", tags={"RekeyState": "parked"})
     for account, tags in ((values.STORAGE, {}), (values.EVENTS, {"contents": "events"})):
         made = world.add_account(account, group=values.GROUP)

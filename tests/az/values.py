@@ -7,6 +7,8 @@ from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
 VAULT, SECRET, STORAGE, EVENTS = "prod", "app-key", "rekeyhost", "rekeyevents"
+DEMO = "shop"
+"""The demo's vault."""
 DEAD_LETTERS, RECORDS = "dead-letters", "rekey-leases"
 GROUP = "rekey"
 QUEUES = {
@@ -55,6 +57,7 @@ VALUES = {
     "Graph": GRAPH_OBJECT_ID,
     "tenant": HOME_TENANT,
     # Variables of shell, in pages, scripts and workflows.
+    "REKEY_ARM_ENDPOINT": "https://management.azure.com",
     "RG": GROUP,
     "GROUP": GROUP,
     "APP": "rekey-abc",

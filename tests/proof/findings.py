@@ -32,7 +32,22 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = ()
+OPEN: tuple[Finding, ...] = (
+    Finding(
+        "a write to the vault that lands after its lease, in an incident that says another year, hides what "
+        "works: it is revoked, and nothing heals until the incident's item has been tried again",
+        r"reported-in-another-year/one-slot",
+        r"P1: /one-slot/app has refused what the vault holds for \d+ s",
+        "reported-in-another-year/one-slot#438857593",
+    ),
+    Finding(
+        "what an operation made stays where a write to the vault lands after its lease, and the source passes "
+        "to another secret, within one incident",
+        r"handed-over-in-incident/many",
+        r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
+        "handed-over-in-incident/many#438848151",
+    ),
+)
 
 
 def known(case: str, problem: str | None) -> Finding | None:
