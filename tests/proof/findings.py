@@ -41,9 +41,9 @@ OPEN: tuple[Finding, ...] = (
         "reported-in-another-year/one-slot#438857593",
     ),
     Finding(
-        "what an operation made stays where a write to the vault lands after its lease, and the source passes "
-        "to another secret, within one incident",
-        r"handed-over-in-incident/many",
+        "what an operation made stays at an application where its worker freezes for minutes and more goes "
+        "wrong: the record is lost or goes back, or the source passes to another secret",
+        r"(handed-over-in-incident|records-in-overlap|one-account)/many",
         r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
         "handed-over-in-incident/many#438848151",
     ),

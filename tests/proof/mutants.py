@@ -70,6 +70,7 @@ from tests.proof.ports import ModelQueue
 
 __all__ = ["MUTANTS", "Mutant", "violations"]
 
+MEMORY = "tests/engine/model/test_record_memory.py"
 DERIVED = "tests/engine/rotate/test_derived.py"
 RECORDS = "tests/adversary/test_records.py"
 
@@ -666,7 +667,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "no waiting for a settled vault": Mutant(
         function(records, "SETTLE", timedelta()),
         "resources",
-        (f"lagging/{ONE}#700",),
+        (),
+        # Schedules told it by how often a source was looked at, which is bounded now.
+        (f"{MEMORY}::test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced",),
     ),
     "what is to be retired is forgotten": Mutant(_pending_forgotten, "P5", (f"one/{SLOTS}",)),
     "what is retired is not forgotten": Mutant(
