@@ -47,6 +47,13 @@ OPEN: tuple[Finding, ...] = (
         r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
         "handed-over-in-incident/many#438848151",
     ),
+    Finding(
+        "the login that is not in use is set again and again, where several requests try while its server "
+        "applies each change for hours and answers that it failed",
+        r"comes-to-apply-and-fail/two-logins",
+        r"resources: \d+ credentials for one schedule",
+        "comes-to-apply-and-fail/two-logins#438874631",
+    ),
 )
 
 
