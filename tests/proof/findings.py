@@ -54,6 +54,24 @@ OPEN: tuple[Finding, ...] = (
         r"resources: \d+ credentials for one schedule",
         "comes-to-apply-and-fail/two-logins#438874631",
     ),
+    Finding(
+        "a secret that takes a source over stays parked, since the record still names the one before",
+        r"handed-over/many",
+        r"P8: heir is parked for good",
+        "handed-over/many#438876383",
+    ),
+    Finding(
+        "a version that a person has enabled again inside its overlap is disabled once more",
+        r"people-in-overlap/two-slots",
+        r"people: v\d+ was disabled although a person had enabled it again",
+        "people-in-overlap/two-slots#438889157",
+    ),
+    Finding(
+        "an incident without a time leaves a password that leaked with one of two logins",
+        r"reported-without-a-time/two-logins",
+        r"P5: !c\d+! of app v\d+ is still alive",
+        "reported-without-a-time/two-logins#438910809",
+    ),
 )
 
 
