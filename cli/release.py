@@ -47,7 +47,8 @@ async def release(session: Session, args: Namespace) -> int:
     check(owned)
     managed, kept = _managed(engine, secret), _kept(engine, secret)
     removed = {tag: text for tag, text in secret.tags.items() if tag not in kept}
-    left = [*dependents, *_left(owned, managed)]
+    going = owned.in_progress(engine.clock.now())
+    left = [*([going] if going else []), *dependents, *_left(owned, managed)]
     if (removed or owned.records) and not args.dry_run:
         if not args.yes:
             warning = f"nobody rotates {ref} from then on; {'; '.join(left)}"

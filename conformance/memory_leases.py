@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from conformance.memory import Claim, World
 from engine.errors import LeaseUnavailable, RekeyError
-from engine.model.record import Listed, Record
+from engine.model.listed import Listed
+from engine.model.record import Record
 
 LEASE_SECONDS = 60.0
 

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from engine.model.incident import Incident
 from engine.model.last_sweep import LastSweep
+from engine.model.listed import Listed
 from engine.model.notice import Event, Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
 from engine.model.readers import Readers
-from engine.model.record import Listed, Record
+from engine.model.record import Record
 from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem

@@ -23,7 +23,8 @@ from cloud.azure import CHANGING, Azure, call, stream
 from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
-from engine.model.record import Listed, Record, parts_of
+from engine.model.listed import Listed
+from engine.model.record import Record, parts_of
 from engine.model.record_text import FIX
 from engine.model.tags import Pending
 from engine.ports import Clock

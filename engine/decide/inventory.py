@@ -21,8 +21,8 @@ from engine.decide.decision import (
 from engine.decide.ledger import believed
 from engine.model import manual
 from engine.model.entry import Entry, State
+from engine.model.listed import Listed
 from engine.model.policy import Policy
-from engine.model.record import Listed
 from engine.model.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since, parse
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from engine.decide.decision import Kinds
+from engine.model.listed import Listed
 from engine.model.policy import Policy
-from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import RETIRE, Malformed, parse
 from engine.model.workitem import WorkItem

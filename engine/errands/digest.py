@@ -97,6 +97,11 @@ class Digests:
             )
 
 
+def tells_of_several(item: WorkItem) -> bool:
+    """Return whether a digest has a line for more than one secret."""
+    return item.reason.count("\n") > 1
+
+
 def _urgency(entry: Entry) -> tuple[bool, datetime, str]:
     expires = entry.secret.expires
     return expires is None, expires or entry.secret.created, entry.secret.ref.name.lower()

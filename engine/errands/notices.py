@@ -113,7 +113,8 @@ async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
 def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts) -> bool:
     """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
 
-    Nobody hears of a digest whose most urgent secret was renewed meanwhile.
+    Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
+    may have been: whoever hears of urgent ones alone is told of the others, too.
     """
     if item.news in events.ALSO and hook.kind != STANDARD:
         return False
@@ -121,7 +122,7 @@ def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts
         return hook.within is None
     now = parts.clock.now()
     if digest.moment(secret, manual.due_at(secret, parts.policy), now) is None:
-        return False
+        return digest.tells_of_several(item)
     return hook.within is None or (
         secret.expires is not None and secret.expires <= now + hook.within * digest.DAY
     )

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from engine.model.entry import Entry
+from engine.model.listed import Listed
 from engine.model.manual import is_manual
-from engine.model.record import Listed
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef

@@ -18,7 +18,7 @@ from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.entry import Entry
 from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem

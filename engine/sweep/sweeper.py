@@ -15,8 +15,8 @@ from engine.errands import consumers, notices
 from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
 from engine.model.entry import STATES, Entry
+from engine.model.listed import Listed
 from engine.model.outcome import Outcome
-from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.tally import Tally

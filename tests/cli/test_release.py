@@ -73,13 +73,16 @@ def test_inside_an_overlap_it_is_refused_unless_told_and_then_says_what_is_to_be
     assert "works on until it is revoked by hand at its source" in forced.out
 
 
-def test_in_an_incident_it_is_refused_unless_told() -> None:
+def test_in_an_incident_it_is_refused_unless_told_and_then_says_what_may_be_alive() -> None:
     desk = a_desk(days_left=80, tags={"ValidityPeriodDays": "ninety"})
     item = desk.item("app", trigger="manual", compromised=True)
     asyncio.run(desk.service().rotate(item.to_json(), 1))
     ran = desk.run("release", "prod/app", "--yes")
     assert ran.code == 5
     assert "its incident has not ended" in ran.err
+    forced = desk.run("release", "prod/app", "--yes", "--force", "--json")
+    assert forced.code == 0
+    assert forced.json["left"][0] == "what leaked may still be accepted: its incident has not ended"
 
 
 def test_what_is_written_from_it_is_named_and_must_be_released_first() -> None:

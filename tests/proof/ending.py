@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.decide.decision import Confirm
 from engine.decide.inventory import entry
-from engine.model.record import Listed, Record
+from engine.model.listed import Listed
+from engine.model.record import Record
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.secret import SecretRef, SecretVersion

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from cloud.storage.leases import checked
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
-from engine.model.record import Listed, Record, parts_of
+from engine.model.listed import Listed
+from engine.model.record import Record, parts_of
 from tests.proof.hand import Hand
 
 LEASE_SECONDS = 60.0

@@ -262,6 +262,20 @@ async def test_who_has_rotated_meanwhile_is_not_reminded(caplog: pytest.LogCaptu
     assert ended(caplog.records, "remind") == ["skipped"]
 
 
+async def test_others_are_told_of_although_the_most_urgent_secret_was_renewed_meanwhile() -> None:
+    """Each moment is told once: what is dropped with a digest is never told."""
+    rig = told_about(days_left=7.0, manual="true", owner=None, further=ESCALATED)
+    account = rig.account("licence")
+    rig.secret("licence", account, days_left=7.01, tags={"Manual": "true"})
+    rig.clock.advance(1000)
+    await rig.service().sweep_vault(order(rig))
+    expires = rig.clock.now() + timedelta(days=365)
+    rig.vault.put(NAME, "by hand", expires=expires, tags={"Manual": "true"})
+    await rig.deliver()
+    assert [message.partition(":")[0] for message in received(rig)] == ["slack", "teams"]
+    assert "licence expires within 7 days" in json.dumps(rig.world.webhooks.received)
+
+
 async def test_a_chat_that_is_down_is_tried_again_and_the_other_is_not_told_twice() -> None:
     rig = told_about()
     rig.world.faults.append(Fault(lambda request: request.host == SLACK, Response(503), times=3))

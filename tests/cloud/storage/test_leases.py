@@ -12,7 +12,8 @@ import pytest
 
 from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
-from engine.model.record import Listed, Record
+from engine.model.listed import Listed
+from engine.model.record import Record
 from engine.model.tags import OPERATION, Pending
 from engine.ports import Leases
 from simulator.faults import Fault

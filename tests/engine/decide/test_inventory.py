@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.decide.inventory import days_to_expiry, entry
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.tags import REPLICA_OF, parked
 from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
 from tests.shared.policies import document

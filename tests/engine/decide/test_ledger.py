@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.decide.ledger import Ledger, audit_is_due, believed
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import RETIRE, Pending
 from engine.model.workitem import WorkItem

@@ -13,7 +13,7 @@ import pytest
 from engine.decide.inventory import entry
 from engine.model.entry import Entry
 from engine.model.incident import NAMED, WAITERS, Incident, Progress
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.tags import MANUAL, REPLICA_OF, parked
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine.contract import LATE
 from engine.errors import NeedsHuman
-from engine.model.record import MOST_EARLIER, MOST_LOST, SETTLE, Listed, Record, Stale
+from engine.model.listed import Listed
+from engine.model.record import MOST_EARLIER, MOST_LOST, SETTLE, Record, Stale
 from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from engine.model.write import Past, Write

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.model.record import MOST_EARLIER, SETTLE, Listed, Record, Stale
+from engine.model.listed import Listed
+from engine.model.record import MOST_EARLIER, SETTLE, Record, Stale
 from engine.model.tags import CREDENTIAL, OPERATION, Pending
 from engine.model.write import Past
 from engine.secret import Sensitive

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.record import Listed, Record
+from engine.model.listed import Listed
+from engine.model.record import Record
 from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.model.write import Write

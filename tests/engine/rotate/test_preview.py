@@ -11,7 +11,7 @@ import pytest
 
 from engine.decide.decision import Decision, Park, Retire, Rotate
 from engine.errors import AccessDenied, NeedsHuman
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.tags import RETIRE, Pending
 from tests.rotators.sas_scenes import SAS, SasScene
 from tests.shared.graph_rig import NAME as SECRET

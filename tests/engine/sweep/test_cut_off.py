@@ -16,7 +16,7 @@ from engine.decide.ledger import Ledger
 from engine.errors import TransientError
 from engine.model.entry import Entry
 from engine.model.incident import LEAKED, LIVES, Incident, Progress
-from engine.model.record import Listed
+from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import Pending
 from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
