@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.contract import Job, Rotator
-from engine.decide.decision import Acting, Decision, Kinds, decide
+from engine.decide.decision import Acting, Decision, decided
 from engine.decide.ledger import Ledger
+from engine.decide.tagged import Kinds, Tagged
 from engine.errors import PermanentError
 from engine.kinds import KindsOf
 from engine.model import tags, template
@@ -61,7 +62,11 @@ class Parts:
 
     def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
-        decision = decide(secret, item, self.policy, self.kinds, self.clock.now())
+        return self.decided(Tagged.of(secret, self.policy, self.kinds), item)
+
+    def decided(self, tagged: Tagged, item: WorkItem) -> Decision:
+        """Decide what a work item means for a secret whose tags have been read."""
+        decision = decided(tagged, item, self.policy, self.clock.now())
         self.reporter.about(
             item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
         )

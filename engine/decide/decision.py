@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.contract import Rotator
+from engine.decide.tagged import Kinds, Tagged
 from engine.model import manual
 from engine.model.policy import Policy
 from engine.model.tags import (
@@ -22,14 +22,11 @@ from engine.model.tags import (
     Malformed,
     Managed,
     Pending,
-    parse,
     rests_until,
     to_cut_off,
 )
 from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretVersion
-
-Kinds = Mapping[str, type[Rotator]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +108,12 @@ def decide(
     secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
 ) -> Decision:
     """Decide what `item` means for `secret`, the vault's current version at `now`."""
-    held, secret = secret, policy.applied(secret)
+    return decided(Tagged.of(secret, policy, kinds), item, policy, now)
+
+
+def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
+    """Decide what `item` means for a secret whose tags have been read."""
+    held, secret, managed = tagged.held, tagged.applied, tagged.asks
     if left_alone := _left_alone(secret, policy):
         return left_alone
     rest = rests_until(secret, policy.parked_rest, now)
@@ -126,7 +128,7 @@ def decide(
         return Skip(
             f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}"
         )
-    managed = parse(secret.tags, policy, kinds)
+    assert managed is not None  # noqa: S101 - a secret without a source is left alone
     if isinstance(managed, Malformed):
         return Park(str(managed), mended(held, secret, managed))
     if unbound := _unbound(held, managed, policy):

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from engine.decide.decision import Kinds, Retire, Rotate, Skip, Wait, decide, due_at
+from engine.decide.decision import Retire, Rotate, Skip, Wait, decide, due_at
 from engine.decide.inventory import entry
+from engine.decide.tagged import Kinds
 from engine.model import manual
 from engine.model.policy import Policy
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending

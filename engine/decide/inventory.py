@@ -8,24 +8,23 @@ from datetime import datetime, timedelta
 
 from engine.decide.decision import (
     Decision,
-    Kinds,
     Park,
     Retire,
     Rotate,
     Wait,
-    decide,
+    decided,
     due_at,
     mended,
     why_due,
 )
-from engine.decide.ledger import believed
+from engine.decide.tagged import Kinds, Tagged
 from engine.model import manual
 from engine.model.entry import Entry, State
 from engine.model.listed import Listed
 from engine.model.policy import Policy
-from engine.model.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since, parse
+from engine.model.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since
 from engine.model.workitem import WorkItem
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
 UNFINISHED: frozenset[State] = frozenset({"ok", "due", "overdue", "parked", "drifted"})
@@ -47,7 +46,26 @@ def entry(
     `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
     records say of it.
     """
-    stands = _judged(secret, policy, kinds, now, records)
+    tagged = Tagged.believed(secret, records, policy, kinds)
+    return standing(
+        tagged, decided(tagged, sweep_of(secret.ref), policy, now), policy, now, records
+    )
+
+
+def sweep_of(ref: SecretRef) -> WorkItem:
+    """Return what a sweep asks of each secret."""
+    return WorkItem(ref, trigger="sweep", requested_by="sweep")
+
+
+def standing(
+    tagged: Tagged,
+    decision: Decision,
+    policy: Policy,
+    now: datetime,
+    records: Sequence[Listed],
+) -> Entry:
+    """Return the state of a secret of which it has been decided what a sweep does."""
+    stands = _judged(tagged, decision, policy, now, records)
     source = stands.managed.source if stands.managed else ""
     since = next((listed.waiting for listed in records if listed.source == source), None)
     if since is None or stands.state not in UNFINISHED:
@@ -58,14 +76,13 @@ def entry(
 
 
 def _judged(
-    secret: SecretVersion,
+    tagged: Tagged,
+    decision: Decision,
     policy: Policy,
-    kinds: Kinds,
     now: datetime,
     records: Sequence[Listed],
 ) -> Entry:
-    held = believed(secret, records, policy, kinds)
-    secret = policy.applied(held)
+    held, secret = tagged.held, tagged.applied
     if not secret.enabled:
         return Entry(
             secret, "disabled", "the current version is disabled", "enable it, or delete the secret"
@@ -74,16 +91,14 @@ def _judged(
         return Entry(secret, "unmanaged", "it holds the policy document")
     if manual.is_manual(secret.tags):
         return _by_hand(secret, manual.due_at(held, policy), now)
-    if "ProviderAddress" not in secret.tags:
+    if tagged.asks is None:
         return _without_source(secret, now, records)
-    managed = parse(secret.tags, policy, kinds)
-    known = None if isinstance(managed, Malformed) else managed
+    known = tagged.managed
     due = due_at(secret, known) if known else None
     if since := marked_since(secret, now):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
         state: State = "drifted" if drifted else "parked"
-        return Entry(secret, state, *_told(held, secret, managed), known, due, since)
-    decision = decide(held, WorkItem(secret.ref, trigger="sweep"), policy, kinds, now)
+        return Entry(secret, state, *_told(held, secret, tagged.asks), known, due, since)
     return _as_decided(secret, decision, known, due, now)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from engine.decide.decision import Kinds
+from engine.decide.tagged import Kinds, Tagged
 from engine.model.listed import Listed
 from engine.model.policy import Policy
 from engine.model.sweep_order import SweepOrder
-from engine.model.tags import RETIRE, Malformed, parse
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
 
@@ -58,16 +57,7 @@ def believed(
 
     A secret without a record keeps its tag, which the worker judges under the lease.
     """
-    if not records:
-        return secret
-    bare = replace(secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE})
-    tags = policy.applied(bare).tags
-    managed = parse(tags, policy, kinds) if "ProviderAddress" in tags else None
-    if managed is None or isinstance(managed, Malformed):
-        return bare
-    known = [listed.pending for listed in records if listed.source == managed.source]
-    pending = next((str(pending) for pending in known if pending), None)
-    return replace(bare, tags={**bare.tags, RETIRE: pending}) if pending else bare
+    return Tagged.believed(secret, records, policy, kinds).held
 
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from engine.decide.tagged import Tagged
 from engine.errands import digest, events
 from engine.errors import NeedsHuman
 from engine.model import manual
@@ -151,19 +152,17 @@ def _notice(title: str, facts: Mapping[str, str]) -> Notice:
     return Notice(title, tuple((name, text) for name, text in facts.items() if text))
 
 
-def reminder(secret: SecretVersion, policy: Policy, order: SweepOrder) -> str | None:
+def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     """Return the text of a reminder that falls into this sweep; None if none does.
 
     Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
     so each falls into exactly one sweep, however often sweeps run: see engine.errands.digest.
     """
+    secret = tagged.held
+    if not (secret.enabled and manual.is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
+        return None
     due, expires = manual.due_at(secret, policy), secret.expires
-    if (
-        due is None
-        or not secret.enabled
-        or policy.is_own(secret.ref)
-        or not manual.is_manual(policy.applied(secret).tags)
-    ):
+    if due is None:
         return None
     moment = digest.latest(due, expires, order.until, by_hand=True)
     if moment is None or moment <= order.since:

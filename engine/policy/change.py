@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.decide.decision import Kinds
 from engine.decide.inventory import entry
+from engine.decide.tagged import Kinds
 from engine.errors import NeedsHuman
 from engine.model.entry import Entry
 from engine.model.manual import is_manual

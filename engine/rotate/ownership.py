@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import LATE, Tidy
-from engine.decide.decision import Kinds, Park
+from engine.decide.decision import Park
+from engine.decide.tagged import Kinds
 from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record, parts_of
 from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Malformed, Pending, parse

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.deadline import SWEEP_SECONDS
-from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
-from engine.decide.inventory import days_to_expiry, entry
-from engine.decide.ledger import Ledger, audit_is_due, believed
+from engine.decide.decision import Confirm, Decision, Park, Retire, Rotate, Wait
+from engine.decide.inventory import days_to_expiry, standing, sweep_of
+from engine.decide.ledger import Ledger, audit_is_due
+from engine.decide.tagged import Tagged
 from engine.errands import consumers, notices
 from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
@@ -82,9 +83,12 @@ class Sweeper:
     ) -> None:
         tally.seen += 1
         try:
-            digests.add(self._count(secret, tally, ledger))
-            await self._remind(secret, digests.order)
-            tally.posted += await self._consider(secret, pace, digests.order, ledger)
+            engine, known = self.engine, ledger.of(secret.ref)
+            tagged = Tagged.believed(secret, known, engine.policy, engine.kinds)
+            decision = engine.decided(tagged, sweep_of(secret.ref))
+            digests.add(self._count(tagged, decision, tally, known))
+            await self._remind(tagged, digests.order)
+            tally.posted += await self._consider(tagged, decision, pace, digests.order, ledger)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
@@ -116,10 +120,12 @@ class Sweeper:
         )
         log.info("a new message continues the sweep of %s: %d seen", order.vault, tally.seen)
 
-    def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> Entry:
-        now, known = self.engine.clock.now(), ledger.of(secret.ref)
-        stands = entry(secret, self.engine.policy, self.engine.kinds, now, known)
-        tally.add(stands, days_to_expiry(secret, now))
+    def _count(
+        self, tagged: Tagged, decision: Decision, tally: Tally, known: Sequence[Listed]
+    ) -> Entry:
+        now = self.engine.clock.now()
+        stands = standing(tagged, decision, self.engine.policy, now, known)
+        tally.add(stands, days_to_expiry(tagged.held, now))
         return stands
 
     async def _digest(self, digests: Digests) -> None:
@@ -144,27 +150,29 @@ class Sweeper:
             log.warning("it cannot be noted that a digest is sent: %s", error)
             return sweep
 
-    async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
-        if text := notices.reminder(secret, self.engine.policy, order):
+    async def _remind(self, tagged: Tagged, order: SweepOrder) -> None:
+        if text := notices.reminder(tagged, self.engine.policy, order):
             item = WorkItem(
-                secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
+                tagged.held.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
             )
             await post(self.queue, item)
 
     async def _consider(
-        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
+        self,
+        tagged: Tagged,
+        decision: Decision,
+        pace: Pace,
+        order: SweepOrder,
+        ledger: Ledger,
     ) -> bool:
-        item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
-        known = ledger.of(secret.ref)
-        secret = believed(secret, known, self.engine.policy, self.engine.kinds)
-        certain = ledger.work(secret.ref, self.engine.clock.now())
+        item = sweep_of(tagged.held.ref)
+        certain = ledger.work(item.ref, self.engine.clock.now())
         posted = [await self._post(work, pace) for work in certain]
-        decision = self.engine.decide(secret, item)
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
-                if consumers.named(self.engine.policy, secret.ref) and self._audit_is_due(
-                    secret, managed, order, ledger
+                if consumers.named(self.engine.policy, item.ref) and self._audit_is_due(
+                    item.ref, managed, order, ledger
                 ):
                     # An app may delay the retirement for days. The audit must not wait for it.
                     await self._post(replace(item, action="audit", reason="daily audit"), pace)
@@ -178,32 +186,24 @@ class Sweeper:
                 await post(self.queue, later, (until - order.until).total_seconds())
                 return True
             case _:
-                return await self._audit(secret, pace, order, ledger) or any(posted)
+                return await self._audit(tagged, pace, order, ledger) or any(posted)
         if any(work.source == item.source for work in certain):
             return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]), pace)
 
-    async def _audit(
-        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
-    ) -> bool:
-        item = WorkItem(
-            secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit"
-        )
-        decision = self.engine.decide(secret, item)
-        if not isinstance(decision, Confirm) or not self._audit_is_due(
-            secret, decision.managed, order, ledger
-        ):
+    async def _audit(self, tagged: Tagged, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
+        ref, managed = tagged.held.ref, tagged.managed
+        if managed is None or not self._audit_is_due(ref, managed, order, ledger):
             return False
-        return await self._post(replace(item, source=decision.managed.source), pace)
+        item = replace(sweep_of(ref), action="audit", reason="daily audit")
+        if not isinstance(self.engine.decided(tagged, item), Confirm):
+            return False
+        return await self._post(replace(item, source=managed.source), pace)
 
     @staticmethod
-    def _audit_is_due(
-        secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger
-    ) -> bool:
-        times = [
-            listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source
-        ]
-        return audit_is_due(secret.ref, order, times[0] if times else None)
+    def _audit_is_due(ref: SecretRef, managed: Managed, order: SweepOrder, ledger: Ledger) -> bool:
+        times = [listed.audited for listed in ledger.of(ref) if listed.source == managed.source]
+        return audit_is_due(ref, order, times[0] if times else None)
 
     async def _post(self, item: WorkItem, pace: Pace) -> bool:
         delay = pace.delay(item.source)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from engine.decide.decision import Decision, Kinds, decide
+from engine.decide.decision import Decision, decide
+from engine.decide.tagged import Kinds
 from engine.model.policy import Policy
 from engine.model.tags import Pending
 from engine.model.workitem import WorkItem

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide.decision import Kinds, Park, Rotate, Skip
+from engine.decide.decision import Park, Rotate, Skip
+from engine.decide.tagged import Kinds
 from engine.model.tags import Malformed, parse
 from rotators.own.offer import refused
 from rotators.storage_sas import StorageSas

@@ -8,13 +8,14 @@ from typing import get_args
 
 import pytest
 
+from engine.decide.tagged import Tagged
 from engine.errands import notices
 from engine.errands.errand import ERRANDS, GIVEN_UP, TO_REFRESH
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import Action
 from engine.secret import SecretVersion
-from tests.shared.builders import NOW, POLICY, V1, VAULT, item, version
+from tests.shared.builders import KINDS, NOW, POLICY, V1, VAULT, item, version
 from tests.shared.policies import policy
 from tests.shared.rig import Rig
 
@@ -38,7 +39,9 @@ def reminders(secret: SecretVersion, days: int, step: timedelta = HOUR) -> list[
     reminded = []
     for count in range(int(days * DAY / step)):
         until = NOW + (count + 1) * step
-        if text := notices.reminder(secret, POLICY, SweepOrder(VAULT, until - step, until, step)):
+        if text := notices.reminder(
+            Tagged.of(secret, POLICY, KINDS), POLICY, SweepOrder(VAULT, until - step, until, step)
+        ):
             reminded.append(((until - NOW) / DAY, text))
     return reminded
 
@@ -78,7 +81,11 @@ def test_at_the_moment_itself_and_not_before_or_again() -> None:
     due = NOW
 
     def sweep(since: datetime, until: datetime) -> bool:
-        return bool(notices.reminder(secret, POLICY, SweepOrder(VAULT, since, until, HOUR)))
+        return bool(
+            notices.reminder(
+                Tagged.of(secret, POLICY, KINDS), POLICY, SweepOrder(VAULT, since, until, HOUR)
+            )
+        )
 
     second = timedelta(seconds=1)
     assert sweep(due - second, due)
