@@ -1,4 +1,4 @@
-"""A secret with what its tags ask for: they are read once, however often it is decided from. Pure."""
+"""A secret with what its tags ask for: read once, however often it is decided from. Pure."""
 
 from __future__ import annotations
 
