@@ -31,6 +31,9 @@ FOUND = {
         "incident-alone/one-slot@10:forbid+11:forbid"
     ),
     "an ordered incident tells of it, too": "order/one-slot@15:forbid+16:forbid",
+    "who hands a source over takes the address off again that a mark gave back": (
+        "handed-over-in-rotation/two-logins#773382816"
+    ),
     "looks end although a person has put a credential in place of the one to retire": "by-hand/two-slots#179",
     "a password is not left to whoever wrote the version that Rekey itself made useless": (
         "one/one-slot@9:lose the answer"
