@@ -1,17 +1,41 @@
-"""Secrets, items and policies for tests of what is pure."""
+"""The one door to what the engine decides: secrets, items and policies at one moment, and answers.
+
+What stands behind it may be built anew. Then this file changes, and no test of a decision does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from engine.decide.decision import Decision, decide
+from engine.contract import Issued
+from engine.decide.decision import (
+    Acting,
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+    decide,
+)
+from engine.decide.draft import new_version
+from engine.decide.inventory import entry
 from engine.decide.tagged import Kinds
+from engine.model.entry import Entry
+from engine.model.listed import Listed
 from engine.model.policy import Policy
-from engine.model.tags import Pending
+from engine.model.tags import Managed, Pending, parse
 from engine.model.workitem import WorkItem
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from rotators.storage_key import StorageKey
+
+__all__ = [
+    "Acting", "Confirm", "Decision", "Kinds", "Park", "Restore", "Retire", "Rotate", "Skip", "Wait",
+]  # fmt: skip
+"""What may be decided."""
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 VAULT = "https://prod.vault.azure.net"
@@ -22,6 +46,7 @@ KINDS: Kinds = {StorageKey.kind: StorageKey}
 POLICY = Policy({VAULT: (GROUP,)})
 V1, V2, V3 = "1" * 32, "2" * 32, "3" * 32
 SECOND = timedelta(seconds=1)
+ISSUED = Issued("key2", {"key": Sensitive("fresh")}, supersedes="key1")
 USUAL = {"ProviderAddress": ACCOUNT, "CredentialId": "key1", "ValidityPeriodDays": "90"}
 
 
@@ -64,7 +89,34 @@ def item(**fields: object) -> WorkItem:
 
 
 def judge(
-    secret: SecretVersion, request: WorkItem | None = None, policy: Policy = POLICY
+    secret: SecretVersion,
+    request: WorkItem | None = None,
+    policy: Policy = POLICY,
+    kinds: Kinds = KINDS,
 ) -> Decision:
     """Decide at NOW."""
-    return decide(secret, request or item(version=secret.version), policy, KINDS, NOW)
+    return decide(secret, request or item(version=secret.version), policy, kinds, NOW)
+
+
+def stands(
+    secret: SecretVersion,
+    known: Sequence[Listed] = (),
+    policy: Policy = POLICY,
+    kinds: Kinds = KINDS,
+) -> Entry:
+    """Return how a secret stands at NOW, with what the records say of it."""
+    return entry(secret, policy, kinds, NOW, known)
+
+
+def drafted(
+    secret: SecretVersion,
+    issued: Issued = ISSUED,
+    now: datetime = NOW,
+    overlap: timedelta = timedelta(hours=1),
+    policy: Policy = POLICY,
+    **words: str,
+) -> Draft:
+    """Compose what replaces a secret that is due."""
+    managed = parse(policy.applied(secret).tags, policy, KINDS)
+    assert isinstance(managed, Managed)
+    return new_version(secret, managed, issued, now, overlap, **words)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide.decision import Park, Rotate, Skip
-from engine.decide.tagged import Kinds
 from engine.model.tags import Malformed, parse
 from rotators.own.offer import refused
 from rotators.storage_sas import StorageSas
-from tests.shared.builders import ACCOUNT, KINDS, POLICY, VAULT, judge, tags, version
+from tests.shared.builders import (
+    ACCOUNT,
+    KINDS,
+    POLICY,
+    VAULT,
+    Kinds,
+    Park,
+    Rotate,
+    Skip,
+    judge,
+    tags,
+    version,
+)
 
 DERIVING: Kinds = {**KINDS, StorageSas.kind: StorageSas}
 FOREIGN = "https://foreign.vault.azure.net/secrets/x"

@@ -11,7 +11,6 @@ from typing import get_args
 
 import pytest
 
-from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
 from engine.model.policy import Policy
 from engine.model.tags import OPERATION, parked
 from engine.model.workitem import Action, Trigger, operation_id
@@ -27,6 +26,14 @@ from tests.shared.builders import (
     V2,
     V3,
     VAULT,
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
     item,
     judge,
     pending,

@@ -7,11 +7,27 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.decide.decision import Park, Retire, Rotate, Skip, Wait, decide
 from engine.model.tags import MAX_TAGS, OPERATION, Managed, Pending, parked, parse
 from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretVersion
-from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, USUAL, V1, V2, V3, version
+from tests.shared.builders import (
+    ACCOUNT,
+    KINDS,
+    NOW,
+    POLICY,
+    REF,
+    USUAL,
+    V1,
+    V2,
+    V3,
+    Park,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+    judge,
+    version,
+)
 
 TAGS = (
     *USUAL,
@@ -98,8 +114,8 @@ items = st.builds(
 def test_any_tags_get_a_decision_and_the_same_one_again(
     secret: SecretVersion, item: WorkItem
 ) -> None:
-    first = decide(secret, item, POLICY, KINDS, NOW)
-    assert first == decide(secret, item, POLICY, KINDS, NOW)
+    first = judge(secret, item)
+    assert first == judge(secret, item)
     if isinstance(first, Skip | Wait | Park):
         assert first.reason
 
@@ -109,7 +125,7 @@ def test_nothing_is_rotated_while_a_superseded_credential_is_still_alive(
     secret: SecretVersion, item: WorkItem
 ) -> None:
     """An incident does so where that credential is in use again: it cannot be revoked before."""
-    decision = decide(secret, item, POLICY, KINDS, NOW)
+    decision = judge(secret, item)
     if isinstance(decision, Rotate) and (pending := decision.managed.pending):
         assert item.compromised
         assert pending.credential_id == decision.managed.credential_id
@@ -119,7 +135,7 @@ def test_nothing_is_rotated_while_a_superseded_credential_is_still_alive(
 def test_nothing_is_retired_inside_its_overlap_unless_compromised(
     secret: SecretVersion, item: WorkItem
 ) -> None:
-    decision = decide(secret, item, POLICY, KINDS, NOW)
+    decision = judge(secret, item)
     if isinstance(decision, Retire) and not item.compromised:
         assert decision.pending.at <= NOW
 
@@ -128,7 +144,7 @@ def test_nothing_is_retired_inside_its_overlap_unless_compromised(
 def test_only_an_enabled_secret_inside_its_scopes_is_ever_touched(
     secret: SecretVersion, item: WorkItem
 ) -> None:
-    decision = decide(secret, item, POLICY, KINDS, NOW)
+    decision = judge(secret, item)
     if not isinstance(decision, Skip | Wait | Park):
         assert secret.enabled
         assert POLICY.allows(REF.vault, decision.managed.source)
@@ -139,7 +155,7 @@ def test_a_second_duplicate_after_a_rotation_never_rotates_again(
     secret: SecretVersion, item: WorkItem
 ) -> None:
     """P2: the version that a rotation writes answers every duplicate of the request with anything but a rotation."""
-    seen = decide(secret, item.about(secret.version), POLICY, KINDS, NOW)
+    seen = judge(secret, item.about(secret.version))
     if not isinstance(seen, Rotate) or secret.version is None:
         return
     written = version(
@@ -148,7 +164,7 @@ def test_a_second_duplicate_after_a_rotation_never_rotates_again(
         age=timedelta(0),
         changes={OPERATION: operation_id(REF, secret.version)},
     )
-    assert not isinstance(decide(written, item.about(secret.version), POLICY, KINDS, NOW), Rotate)
+    assert not isinstance(judge(written, item.about(secret.version)), Rotate)
 
 
 @given(any_tags)

@@ -7,30 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.contract import Issued
-from engine.decide.decision import Rotate
-from engine.decide.draft import new_version
 from engine.model.tags import BY, CAUSE, OPERATION, REASON, RETIRE, STATE, Pending
 from engine.model.workitem import operation_id
-from engine.secret import Draft, SecretVersion, Sensitive
-from tests.shared.builders import NOW, REF, SECOND, USUAL, V1, V2, judge, version
+from engine.secret import Draft, Sensitive
+from tests.shared.builders import ISSUED, NOW, REF, SECOND, USUAL, V1, V2, drafted, version
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-ISSUED = Issued("key2", {"key": Sensitive("fresh")}, supersedes="key1")
 TICK = timedelta(microseconds=1)
-
-
-def drafted(
-    secret: SecretVersion,
-    issued: Issued = ISSUED,
-    now: datetime = NOW,
-    overlap: timedelta = HOUR,
-    **words: str,
-) -> Draft:
-    """Compose what replaces a secret."""
-    decision = judge(version())
-    assert isinstance(decision, Rotate)
-    return new_version(secret, decision.managed, issued, now, overlap, **words)
 
 
 def test_a_new_version_keeps_the_owners_tags_and_renews_rekeys_own() -> None:

@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from engine.decide.inventory import days_to_expiry, entry
 from engine.model.listed import Listed
 from engine.model.tags import REPLICA_OF, parked
-from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
+from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, pending, stands, version
 from tests.shared.policies import document
 
 DAY = timedelta(days=1)
@@ -27,7 +26,7 @@ COPY = {"ProviderAddress": None, REPLICA_OF: "https://prod.vault.azure.net/secre
 def test_a_replica_is_overdue_once_it_has_expired(
     left: timedelta | None, state: str, fix: str
 ) -> None:
-    shown = entry(version(left=left, changes=COPY), POLICY, KINDS, NOW)
+    shown = stands(version(left=left, changes=COPY))
     assert (shown.state, shown.fix) == (state, fix)
 
 
@@ -37,7 +36,7 @@ def test_what_is_due_shows_since_when_its_own_source_is_at_a_change(
 ) -> None:
     began = NOW - DAY
     records = [Listed(source, str(REF), waiting=began)]
-    shown = entry(version(left=30 * DAY), POLICY, KINDS, NOW, records)
+    shown = stands(version(left=30 * DAY), records)
     assert shown.state == "due"
     assert shown.under_way_since == (began if known else None)
     assert ("; under way since" in shown.reason) is known
@@ -45,20 +44,14 @@ def test_what_is_due_shows_since_when_its_own_source_is_at_a_change(
 
 def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> None:
     records = [Listed(ACCOUNT, str(REF), waiting=NOW - DAY)]
-    shown = entry(version(left=80 * DAY), POLICY, KINDS, NOW, records)
+    shown = stands(version(left=80 * DAY), records)
     assert (shown.state, shown.under_way_since) == ("ok", NOW - DAY)
     assert shown.reason == f"under way since {NOW - DAY:%Y-%m-%d %H:%M}Z"
 
 
-@pytest.mark.parametrize("left", [10, 0.5, 0, -3, None])
-def test_days_to_an_expiry_are_days(left: float | None) -> None:
-    secret = version(left=None if left is None else left * DAY)
-    assert days_to_expiry(secret, NOW) == left
-
-
 def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> None:
     tags = {**pending(DAY), "Owner": "shop", "RekeyOperation": "an operation"}
-    shown = entry(version(left=80 * DAY, changes=tags), POLICY, KINDS, NOW)
+    shown = stands(version(left=80 * DAY, changes=tags))
     assert shown.to_json() == {
         "vault": REF.vault,
         "secret": "app-key",
@@ -83,7 +76,7 @@ def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> Non
 
 
 def test_an_entry_without_a_source_shows_none() -> None:
-    shown = entry(version(left=None, changes=COPY), POLICY, KINDS, NOW).to_json()
+    shown = stands(version(left=None, changes=COPY)).to_json()
     empty = ("rotator", "source", "expires", "due", "overlap_until", "operation")
     assert [shown[name] for name in empty] == [None] * len(empty)
     assert shown["replica_of"] == COPY[REPLICA_OF]
@@ -96,7 +89,7 @@ def test_an_entry_without_a_source_shows_none() -> None:
 def test_a_secret_is_due_before_its_expiry_or_at_its_age_and_without_an_expiry_at_once(
     left: timedelta | None, age: timedelta, due: timedelta
 ) -> None:
-    assert entry(version(left=left, age=age), POLICY, KINDS, NOW).due == NOW + due
+    assert stands(version(left=left, age=age)).due == NOW + due
 
 
 LATE = "see that sweeps run"
@@ -122,7 +115,7 @@ LATE = "see that sweeps run"
 def test_what_is_due_is_overdue_when_it_should_have_been_done(
     left: timedelta | None, age: timedelta, changes: dict[str, str | None], state: str, fix: str
 ) -> None:
-    shown = entry(version(left=left, age=age, changes=changes), POLICY, KINDS, NOW)
+    shown = stands(version(left=left, age=age, changes=changes))
     assert (shown.state, shown.fix[: len(LATE)]) == (state, fix[: len(LATE)])
     assert shown.reason
 
@@ -143,14 +136,14 @@ def test_what_is_due_is_overdue_when_it_should_have_been_done(
 def test_what_is_overdue_says_since_when_and_by_which_setting_not_when_it_expires(
     left: timedelta | None, age: timedelta, changes: dict[str, str | None], reason: str
 ) -> None:
-    shown = entry(version(left=left, age=age, changes=changes), POLICY, KINDS, NOW)
+    shown = stands(version(left=left, age=age, changes=changes))
     assert shown.state == "overdue"
     assert shown.reason.startswith(f"due since {reason}")
 
 
 def test_a_manual_secret_says_since_when_it_is_due_and_when_it_expires() -> None:
     tags = {"Manual": "true", "ValidityPeriodDays": None}
-    shown = entry(version(left=2 * DAY, age=90 * DAY, changes=tags), POLICY, KINDS, NOW)
+    shown = stands(version(left=2 * DAY, age=90 * DAY, changes=tags))
     assert shown.reason == (
         f"only a person rotates it, due since {NOW - 28 * DAY:%Y-%m-%d %H:%M}Z, "
         f"it expires {NOW + 2 * DAY:%Y-%m-%d %H:%M}Z"
@@ -160,14 +153,14 @@ def test_a_manual_secret_says_since_when_it_is_due_and_when_it_expires() -> None
 @pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])
 def test_a_marked_secret_shows_since_when_and_why(state: str, *, drifted: bool) -> None:
     marked = parked(version(), "no role", NOW - DAY, drifted=drifted)
-    shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
+    shown = stands(version(changes={**marked}))
     assert (shown.state, shown.parked_since, shown.reason) == (state, NOW - DAY, "no role")
     assert "unpark" in shown.fix
 
 
 def test_a_mark_tells_its_reason_once_and_its_fix_is_a_command() -> None:
     marked = parked(version(), "no role. Fix: grant Reader", NOW - DAY)
-    shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
+    shown = stands(version(changes={**marked}))
     assert shown.reason == "no role"
     assert shown.fix == "grant Reader, then rekey unpark prod/app-key --wait"
 
@@ -192,14 +185,14 @@ def test_tags_that_cannot_be_read_have_the_command_that_mends_them(
     tags: dict[str, str | None] = dict(wrong)
     if marked:
         tags |= parked(version(changes=tags), "tag X is wrong. Fix: mend it", NOW - DAY)
-    shown = entry(version(changes=tags), POLICY, KINDS, NOW)
+    shown = stands(version(changes=tags))
     assert (shown.state, shown.fix) == ("parked", f"rekey tags set prod/app-key {settings}")
 
 
 def test_what_the_policy_document_says_wrongly_is_mended_there() -> None:
     text = "rules: [{match: {secret: '*'}, overlapHours: 720}]\n"
     short: dict[str, str | None] = {"ValidityPeriodDays": "7"}
-    shown = entry(version(changes=short), POLICY.under(document(text)), KINDS, NOW)
+    shown = stands(version(changes=short), policy=POLICY.under(document(text)))
     assert (shown.state, shown.fix) == ("parked", "correct OverlapHours in the policy document")
 
 
@@ -213,6 +206,6 @@ def test_a_version_without_tags_that_came_after_rekeys_took_its_secret_out_of_ma
     """The tags of the version that Rekey knows were removed from it on purpose."""
     secret = version(changes={"ProviderAddress": None})
     known = None if created is None else secret.created + created
-    shown = entry(secret, POLICY, KINDS, NOW, [Listed(ACCOUNT, str(REF), created=known)])
+    shown = stands(secret, [Listed(ACCOUNT, str(REF), created=known)])
     assert shown.state == state
     assert ("rekey adopt prod/app-key" in shown.fix) is (state == "dropped")

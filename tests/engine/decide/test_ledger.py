@@ -136,6 +136,8 @@ MARK = NOW.replace(hour=1, minute=23, second=48)
     [
         (MARK - SECOND, MARK, True),
         (MARK, MARK + SECOND, False),
+        # A sweep that covers no time audits nothing.
+        (MARK, MARK, False),
         (MARK - 2 * SECOND, MARK - SECOND, False),
         (MARK - DAY - SECOND, MARK - DAY, True),
         # A sweep of the morning also covers what has passed since the evening before.
@@ -165,3 +167,16 @@ def test_a_secret_that_was_proven_is_audited_once_its_second_has_come_again(
 ) -> None:
     """However late the sweep is."""
     assert audit_is_due(REF, SweepOrder(VAULT, until, until, DAY), audited) is expected
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24])
+def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(
+    hours: int,
+) -> None:
+    step = timedelta(hours=hours)
+    orders = [
+        SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
+    ]
+    for number in range(200):
+        ref = SecretRef(VAULT, f"secret-{number}")
+        assert sum(audit_is_due(ref, order, None) for order in orders) == 1

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from engine.decide.inventory import entry
 from engine.model.entry import Entry
 from engine.model.incident import NAMED, WAITERS, Incident, Progress
 from engine.model.listed import Listed
 from engine.model.tags import MANUAL, REPLICA_OF, parked
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
-from tests.shared.builders import ACCOUNT, GROUP, KINDS, NOW, POLICY, REF, V1, VAULT, version
+from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, V1, VAULT, stands, version
 
 SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
@@ -29,7 +28,7 @@ KNOWN = (Listed(ACCOUNT, str(REF)),)
 
 def shown(changes: Mapping[str, str | None] | None = None) -> Entry:
     """Return how the usual secret stands, with some tags changed."""
-    return entry(version(changes=changes), POLICY, KINDS, NOW)
+    return stands(version(changes=changes))
 
 
 @pytest.mark.parametrize(

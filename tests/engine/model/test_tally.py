@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide.inventory import entry
 from engine.model.tally import Expiry, Tally
-from tests.shared.builders import KINDS, NOW, POLICY, version
+from tests.shared.builders import stands, version
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def test_each_state_is_counted_and_the_expiry_of_what_is_managed(
     expiries: list[Expiry],
 ) -> None:
     tally = Tally("https://prod.vault.azure.net")
-    shown = entry(version(enabled=enabled, changes=changes), POLICY, KINDS, NOW)
+    shown = stands(version(enabled=enabled, changes=changes))
     tally.add(shown, days)
     assert {name: count for name, count in tally.states.items() if count} == {state: 1}
     assert tally.expiries == expiries

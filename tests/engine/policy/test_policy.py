@@ -10,16 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract import Issued
-from engine.decide.decision import Park, Retire, Rotate, Skip, Wait
-from engine.decide.draft import new_version
-from engine.decide.inventory import entry
 from engine.model import manual
 from engine.model.entry import NEEDS_A_PERSON
 from engine.model.policy import Policy
 from engine.model.policy_document import Document, Match, Rule, Webhook
 from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import SecretRef, SecretVersion
 from tests.shared.builders import (
     ACCOUNT,
     GROUP,
@@ -28,9 +24,16 @@ from tests.shared.builders import (
     REF,
     SECOND,
     VAULT,
+    Park,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+    drafted,
     item,
     judge,
     pending,
+    stands,
     version,
 )
 from tests.shared.policies import ALL, OWN, document, policy
@@ -143,10 +146,7 @@ def test_a_rule_alone_puts_a_secret_under_management() -> None:
 
 def test_nothing_of_the_policy_is_written_into_tags() -> None:
     secret = version(changes={**BARE, "theirs": "kept"})
-    decision = judge(secret, policy=policy(DEFAULT + RULE))
-    assert isinstance(decision, Rotate)
-    issued = Issued("key2", {"key": Sensitive("new")}, supersedes="key1")
-    draft = new_version(secret, decision.managed, issued, NOW, decision.managed.overlap)
+    draft = drafted(secret, policy=policy(DEFAULT + RULE))
     assert set(draft.tags) <= OURS | {"CredentialId", "theirs"}
     assert draft.expires == NOW + 60 * DAY
 
@@ -280,7 +280,7 @@ def test_what_only_a_person_rotates_needs_that_person_as_soon_as_it_is_due(
     left: timedelta, state: str
 ) -> None:
     """It was `due`, beside what the next sweep rotates, until the day it expired."""
-    row = entry(version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW)
+    row = stands(version(left=left, age=60 * DAY, changes=BARE), (), policy(MANUAL + DEFAULT), ALL)
     assert (row.state, row.state in NEEDS_A_PERSON) == (state, state == "overdue")
     assert row.reason.startswith("only a person rotates it")
     assert bool(row.fix) is (state == "overdue")
@@ -290,13 +290,13 @@ def test_what_only_a_person_rotates_needs_that_person_as_soon_as_it_is_due(
 
 def test_the_inventory_follows_the_document() -> None:
     full = {f"other{number}": "x" for number in range(MAX_TAGS - 3)}
-    row = entry(version(left=30 * DAY, changes={**BARE, **full}), policy(DEFAULT + RULE), ALL, NOW)
+    row = stands(version(left=30 * DAY, changes={**BARE, **full}), (), policy(DEFAULT + RULE), ALL)
     assert (row.state, row.to_json()["source"], row.to_json()["owner"]) == (
         "due",
         ACCOUNT,
         "default",
     )
-    own = entry(replace(version(), ref=OWN), policy(""), ALL, NOW)
+    own = stands(replace(version(), ref=OWN), (), policy(""), ALL)
     assert own.state == "unmanaged"
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from engine.decide.ledger import audit_is_due
 from engine.errors import PermanentError, TransientError
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Pending
-from engine.secret import SecretRef, SecretVersion
 from simulator.wire import Request
-from tests.shared.builders import NOW, VAULT, version
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place, Promises
@@ -295,33 +291,3 @@ async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome
         rig.clock.advance(86_400)
     promises.finally_(2)
     promises.nothing_left()
-
-
-def names(count: int) -> list[SecretVersion]:
-    """Return secrets of many names."""
-    return [replace(version(), ref=SecretRef(VAULT, f"secret-{number}")) for number in range(count)]
-
-
-@pytest.mark.parametrize("hours", [1, 6, 24])
-def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(
-    hours: int,
-) -> None:
-    secrets, step = names(200), timedelta(hours=hours)
-    orders = [
-        SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
-    ]
-    for secret in secrets:
-        assert sum(audit_is_due(secret.ref, order, None) for order in orders) == 1
-
-
-def test_a_sweep_that_covers_no_time_audits_nothing() -> None:
-    assert not any(
-        audit_is_due(secret.ref, SweepOrder(VAULT, NOW, NOW, HOUR), None) for secret in names(200)
-    )
-
-
-def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
-    status = {"Last": (NOW - 9 * DAY).isoformat(), "Next": (NOW + HOUR).isoformat()}
-    late = SweepOrder.by_schedule(VAULT, status, NOW)
-    assert (late.since, late.until, late.period) == (NOW - DAY, NOW, HOUR)
-    assert all(audit_is_due(secret.ref, late, None) for secret in names(50))
