@@ -22,11 +22,10 @@ from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.outcome import Outcome
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
 from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
-from engine.rotate.under_lease import MOST_LOOKS
 from engine.sweep.sweeper import Sweeper
 
 log = logging.getLogger("rekey")

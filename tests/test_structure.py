@@ -40,7 +40,8 @@ def imports(path: Path) -> Sequence[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append(node.module or "")
+            module = node.module or ""
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
     return found
 
 
@@ -77,6 +78,33 @@ FORBIDDEN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
         ),
     ),
 }
+
+
+INNER = ("engine.decide", "engine.rotate", "engine.sweep", "engine.errands")
+BEHIND_THE_DOORS = {
+    "shared/builders.py": "the one door to what is decided: the answers, and what is asked",
+    "engine/rotate/held.py": "the one door to the steps of a rotation, under a lease",
+    "engine/rotate/test_proof.py": "a proof is paused in mid-air, which no port can do",
+    "engine/decide/test_forecast.py": "what is foreseen, a pure function of listings",
+    "engine/decide/test_history.py": "what versions say of their past, a pure function of them",
+    "engine/decide/test_ledger.py": "when audits fall due, to the second, for any name",
+    "engine/sweep/test_cut_off.py": "when an incident is over, from records alone",
+    "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
+    "engine/errands/test_notices.py": "the moments at which people are told, hour by hour",
+    "engine/errands/test_consumers.py": "shortens the twenty seconds that an app may be silent",
+}
+"""The only tests beside the proof that name modules behind the engine's doors, each with why."""
+
+
+def test_tests_speak_through_the_doors_of_the_engine() -> None:
+    """Service, ports, contract, errors, secret, model and policy: what is behind may be built anew."""
+    naming = {
+        line.partition(" imports ")[0].removeprefix("tests/")
+        for line in importing(("tests",), *INNER)
+        if not line.startswith("tests/proof/")
+    }
+    assert naming == set(BEHIND_THE_DOORS), "use the doors, or say here why not"
+    assert len(naming) <= 10
 
 
 @pytest.mark.parametrize("rule", FORBIDDEN)

@@ -19,6 +19,8 @@ INCIDENT_SECONDS = 900.0
 RETURNS_A_DAY = 96
 MOST_RETURNS = 30 * RETURNS_A_DAY
 """How often that happens: for a month. Then a person must report the incident again."""
+MOST_LOOKS = 2000
+"""How often a look that fails is repeated: for about a week."""
 TOLD = 8
 """Of the returns of the first day, each that many is reported: every two hours."""
 AGAIN = "it is tried again every quarter of an hour, for a month"

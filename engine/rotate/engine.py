@@ -14,7 +14,7 @@ from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome, Result
 from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
-from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.model.workitem import AGAIN, INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.parts import Parts, log
 from engine.rotate import deleted, elsewhere
 from engine.rotate.descendants import Descendants
@@ -27,7 +27,7 @@ from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
 from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
-from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
+from engine.rotate.under_lease import LOOK_SECONDS, UnderLease, hold
 from engine.secret import SecretVersion
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"

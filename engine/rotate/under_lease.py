@@ -37,8 +37,6 @@ FRESH_SECONDS = 45.0
 """How long a lease must last when a single slot is about to be changed."""
 LOOK_SECONDS = 240.0
 """How long after a change of uncertain effect the source is looked at, until it is certain."""
-MOST_LOOKS = 2000
-"""How often a look that fails is repeated: for about a week."""
 LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(seconds=LOOK_SECONDS)

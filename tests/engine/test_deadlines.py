@@ -18,8 +18,6 @@ from engine.errors import TransientError
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.service import MAX_TRIES, Service
-from engine.sweep.pace import Pace
-from engine.sweep.sweeper import Sweeper
 from simulator.host.settings import parse_timespan
 from simulator.reach.transport import Call
 from simulator.storage.blobs import BlobService
@@ -175,19 +173,6 @@ async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(
     assert f"in {rig.vault.url}: {4 * PAGE} of {4 * PAGE} secrets sent on" in caplog.text
 
 
-async def test_an_incidents_order_says_whether_it_came_to_the_vaults_end() -> None:
-    rig = huge(Rig())
-    rig.clock.advance(60)
-    incident = Incident(rig.clock.now().replace(microsecond=0), requested_by="ada", reason="drill")
-    order, service = SweepOrder.for_incident(rig.vault.url, incident), rig.service(slow(rig, 60))
-    sweeper, ends = Sweeper(service.engine, service.queue, 121), []
-    ends.append(await sweeper.sweep(order))
-    (following,) = orders(rig)
-    ends.append(await sweeper.sweep(SweepOrder.from_json(json.dumps(following), rig.clock.now())))
-    assert ends == [False, True]
-    assert orders(rig) == []
-
-
 async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     sent: Collected,
 ) -> None:
@@ -198,17 +183,6 @@ async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     following["so_far"]["states"] = {}
     await service.sweep_vault(json.dumps(following))
     assert sum(sent.metric("rekey.secrets").values()) == PAGE
-
-
-def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
-    scopes, source = {"v": ["/subscriptions/one"]}, "/subscriptions/one/x"
-    whole, first = Pace(scopes, 2 * HOUR), Pace(scopes, 2 * HOUR)
-    delays = [whole.delay(source) for _ in range(1500)]
-    for _ in range(700):
-        first.delay(source)
-    second = Pace(scopes, 2 * HOUR, first.started, elapsed=10)
-    rest = [second.delay(source) for _ in range(800)]
-    assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]
 
 
 async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(

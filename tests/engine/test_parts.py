@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide.decision import Rotate
 from engine.kinds import KindsOf
 from engine.model.tags import BY, PROOF, Managed, parse
 from rotators.storage_key import StorageKey
+from tests.shared.builders import Rotate
 from tests.shared.collected import Collected, dims
 from tests.shared.scene import NAME, scene
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,10 +22,7 @@ from engine.errors import (
 from engine.model.incident import Incident
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, WorkItem
-from engine.rotate.engine import Engine
-from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
-from engine.rotate.under_lease import MOST_LOOKS
+from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, WorkItem
 from engine.service import (
     BUSY_SECONDS,
     LOOK_SECONDS,
@@ -36,33 +33,24 @@ from engine.service import (
     Service,
 )
 from tests.shared.collected import Collected, dims
+from tests.shared.heard import handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
 LAST = MAX_TRIES
 
 
-@dataclass(frozen=True)
-class Failing(Engine):
-    """An engine whose work always fails with this error."""
-
-    error: RekeyError = field(default_factory=lambda: TransientError("it failed"))
-    handled: list[tuple[WorkItem, int]] = field(default_factory=list)
-    """Each item, and which try of it that is."""
-
-    async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
-        self.handled.append((item, tries))
-        raise self.error
-
-
 def failing(
     rig: Rig, error: RekeyError, handled: list[tuple[WorkItem, int]] | None = None
 ) -> Service:
-    """Return the app with such an engine, which notes what it is to handle."""
-    service = rig.service()
-    noted = [] if handled is None else handled
-    engine = Failing(**vars(service.engine), error=error, handled=noted)
-    return replace(service, engine=engine)
+    """Return the app with an engine whose work always fails, which notes each item and its try."""
+
+    async def fail(item: WorkItem, tries: int = 1) -> Outcome:
+        if handled is not None:
+            handled.append((item, tries))
+        raise error
+
+    return handled_by(rig.service(), fail)
 
 
 def followed(error: TransientError) -> TransientError:
@@ -176,7 +164,7 @@ async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first
 
 
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("code", [KEY_REFUSED, KEY_COMPROMISED])
+@pytest.mark.parametrize("code", ["KeyRefused", "KeyCompromised"])
 async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
     code: str, number: int
 ) -> None:

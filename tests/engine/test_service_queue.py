@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,14 +21,13 @@ from engine.errors import (
 )
 from engine.model.outcome import Outcome
 from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
-from engine.rotate.engine import Engine
-from engine.rotate.undo import LOST
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.shared.delivery import Delivery
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import LOST, handled_by
 from tests.shared.promises import holds
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
@@ -375,22 +374,15 @@ async def test_what_a_try_before_the_wait_left_behind_is_tidied_up() -> None:
         await rig.service().rotate(replace(item, tried=2).to_json(), 2)
     assert [message["tried"] for message in rig.messages("rotations")] == [2, 3]
     tries: list[int] = []
-    service = rig.service()
-    service = replace(service, engine=Counting(**vars(service.engine), tries=tries))
+
+    async def counting(asked: WorkItem, number: int = 1) -> Outcome:
+        assert asked.tried == 0, "what it posts would inherit it"
+        tries.append(number)
+        return Outcome(asked, "skipped", "")
+
+    service = handled_by(rig.service(), counting)
     await service.rotate(replace(item, waited=1, tried=2).to_json(), 1)
     assert tries == [3]
-
-
-@dataclass(frozen=True)
-class Counting(Engine):
-    """An engine that notes as which try it is called."""
-
-    tries: list[int] = field(default_factory=list)
-
-    async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
-        assert item.tried == 0, "what it posts would inherit it"
-        self.tries.append(tries)
-        return await super().handle(item, tries)
 
 
 async def test_a_secret_that_was_rotated_is_parked_no_longer() -> None:

@@ -18,7 +18,6 @@ from engine.errors import TransientError
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import RETIRE, STATE
 from engine.service import MAX_TRIES, Service
-from engine.sweep.sweeper import Sweeper
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.infra import permissions
@@ -460,10 +459,8 @@ async def test_while_a_retirement_waits_the_audit_goes_on_heals_and_refreshes_th
     rig.world.accounts["appdata"].regenerate(rig.tags(NAME)["CredentialId"])
     rig.clock.advance(3600)
     now = rig.clock.now()
-    service = rig.service()
-    await Sweeper(await service.ready(), service.queue).sweep(
-        SweepOrder(rig.vault.url, now - timedelta(days=1), now, timedelta(days=1))
-    )
+    order = SweepOrder(rig.vault.url, now - timedelta(days=1), now, timedelta(days=1))
+    await rig.service().sweep_vault(order.to_json())
     await rig.deliver()
     held = rig.latest(NAME)
     assert held.value in {key.value for key in rig.world.accounts["appdata"].keys.values()}, (

@@ -6,55 +6,49 @@ from datetime import timedelta
 
 import pytest
 
-from engine.decide.decision import Retire
-from engine.errands.consumers import patience
 from engine.model.tags import RETIRE, Pending
-from tests.shared.builders import NOW, item, judge, pending, version
-from tests.shared.consuming import DAY as SECONDS_A_DAY
 from tests.shared.consuming import SHOP, Consuming
 from tests.shared.scene import NAME
 
-DAY = timedelta(days=1)
-OVERLAP = 3 * DAY
 COPY = "https://prod.vault.azure.net/secrets/copy"
 
 
-@pytest.mark.parametrize(
-    ("age", "waits"),
-    [
-        (2 * DAY, 2 * DAY),
-        (30 * DAY, 7 * DAY),
-        # Written after its overlap had ended, so how long that was is not known.
-        (timedelta(0), OVERLAP),
-        (-DAY, OVERLAP),
-    ],
-)
-def test_a_retirement_waits_as_long_again_as_the_overlap_was_and_a_week_at_most(
-    age: timedelta, waits: timedelta
-) -> None:
-    retirement = {**pending(timedelta(0)), "OverlapHours": "72"}
-    decision = judge(version(left=80 * DAY, changes=retirement), item(action="retire"))
-    assert isinstance(decision, Retire)
-    assert patience(decision, NOW - age) == NOW + waits
-
-
-async def rotated(match: str = NAME, replica: str = "", secret: str = NAME) -> Consuming:
+async def rotated(
+    match: str = NAME, replica: str = "", secret: str = NAME, hours: int = 168
+) -> Consuming:
     """Return a rig whose overlap is over, with an app that still uses an older version."""
-    tags = {"Replicas": replica} if replica else {}
+    tags = {"OverlapHours": str(hours), **({"Replicas": replica} if replica else {})}
     rig = Consuming(SHOP, match=match, tags=tags)
     rig.vault.put("copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{NAME}"})
     reference = f"@Microsoft.KeyVault(SecretUri={rig.vault.url}/secrets/{secret})"
     rig.site(KEY=reference).stuck = True
     await rig.rotate()
-    rig.clock.advance(7 * SECONDS_A_DAY)
+    rig.clock.advance(hours * 3600)
     return rig
 
 
-async def test_it_waits_to_the_second_and_no_longer() -> None:
-    rig = await rotated()
-    until = Pending.parse(rig.tags(NAME)[RETIRE]).at.timestamp() + 7 * SECONDS_A_DAY
+@pytest.mark.parametrize("hours", [48, 168, 30 * 24], ids=["short", "a week", "a month"])
+async def test_it_waits_as_long_again_as_the_overlap_was_and_a_week_at_most(hours: int) -> None:
+    rig = await rotated(hours=hours)
+    overlap = Pending.parse(rig.tags(NAME)[RETIRE]).at.timestamp() - rig.latest(NAME).created
+    await waits_until(rig, min(timedelta(seconds=overlap), timedelta(days=7)))
+
+
+async def test_who_writes_the_value_again_after_its_overlap_makes_it_wait_no_longer() -> None:
+    """How long the overlap was is not known then: the owner's tag says how long it should be."""
+    rig = await rotated(hours=72)
+    current = rig.latest(NAME)
+    rig.clock.advance(60)
+    expires = rig.clock.now() + timedelta(days=80)
+    rig.vault.put(NAME, current.value, tags=current.tags, expires=expires)
+    await waits_until(rig, timedelta(hours=72))
+
+
+async def waits_until(rig: Consuming, longer: timedelta) -> None:
+    """Check that a retirement is put off to this second after the overlap, and no further."""
+    until = Pending.parse(rig.tags(NAME)[RETIRE]).at + longer
     for left, is_kept in ((1, True), (0, False)):
-        rig.clock.advance(until - left - rig.clock.now().timestamp())
+        rig.clock.advance((until - rig.clock.now()).total_seconds() - left)
         await rig.try_to_retire()
         assert (RETIRE in rig.tags(NAME)) == is_kept
 

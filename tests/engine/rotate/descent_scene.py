@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.decide.decision import Decision, Retire, Wait
 from engine.model.tags import STATE, Pending
-from engine.rotate.descendants import Delay, Descendants
-from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.held import Descendants, Held, held
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.shared.builders import Decision, Retire
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 DAY, ZERO = timedelta(days=1), timedelta()
-OVERLAP = DAY
+OVERLAP, HURRY = DAY, 2 * MINUTE
+"""How long an old key is kept for what it made: usually, and where it has leaked or expires."""
 V1 = "1" * 32
 
 
@@ -66,7 +66,7 @@ class Scene:
         what: Callable[[Held], Decision] | None = None,
         dry: bool = False,
         **item: Any,
-    ) -> tuple[Wait | Delay | None, list[tuple[float, dict[str, Any]]]]:
+    ) -> tuple[Any, list[tuple[float, dict[str, Any]]]]:
         """Ask how long a retirement waits; return what was posted, too."""
         async with held(self.rig, KEY) as at:
             began = None if since is None else self.replaced + since
@@ -85,7 +85,7 @@ class Scene:
     async def waits(self, **options: Any) -> timedelta | None:
         """Return until when a retirement waits, counted from when the key was replaced."""
         delay, _ = await self.asked(dry=True, **options)
-        return delay.wait.until - self.replaced if isinstance(delay, Delay) else None
+        return delay.wait.until - self.replaced if delay else None
 
 
 INCIDENT: dict[str, Any] = {"compromised": True, "version": V1}

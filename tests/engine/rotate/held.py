@@ -1,4 +1,7 @@
-"""A source under its lease, as every step of a rotation finds it, on a simulated Azure."""
+"""A source under its lease, as every step of a rotation finds it, on a simulated Azure.
+
+The one door to those steps: what stands behind it may be built anew, and then this file changes.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,43 @@ from engine.model.record import Record
 from engine.model.tags import Managed, parse
 from engine.model.write import Write
 from engine.parts import Parts
+from engine.rotate.confirming import Confirming
+from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
-from engine.rotate.under_lease import UnderLease, hold
+from engine.rotate.lineage import Lineage
+from engine.rotate.others import Others
+from engine.rotate.ownership import other_writer
+from engine.rotate.progress import Progress
+from engine.rotate.publishing import Publishing
+from engine.rotate.replicas import Replicas
+from engine.rotate.restoring import Restoring
+from engine.rotate.sight import Sight
+from engine.rotate.subject import Subject
+from engine.rotate.under_lease import (
+    AHEAD,
+    CALL_SECONDS,
+    EARLY,
+    LOOK_SECONDS,
+    LOOKING,
+    NEXT_SECONDS,
+    NOBODY,
+    SOON,
+    SPACING,
+    UnderLease,
+    hold,
+)
+from engine.rotate.undo import Rollback
+from engine.rotate.work import Work
 from engine.secret import SecretVersion, Sensitive
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
 from tests.shared.rig import Rig
 from tests.shared.scene import to_vault
+
+__all__ = [
+    "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "LOOK_SECONDS", "NEXT_SECONDS", "NOBODY", "SOON",
+    "SPACING", "Descendants", "Lineage", "Rollback", "hold", "other_writer",
+]  # fmt: skip
 
 
 @dataclass
@@ -38,9 +71,39 @@ class Held:
         return Gate(self.parts, self.lease)
 
     @property
+    def replicas(self) -> Replicas:
+        """Its copies."""
+        return Replicas(self.parts, self.gate, self.managed)
+
+    @property
+    def lineage(self) -> Lineage:
+        """The key that a derived secret is made from."""
+        lineage = Lineage.of(self.parts, self.managed)
+        assert lineage
+        return lineage
+
+    @property
+    def others(self) -> Others:
+        """Whoever else changes the source."""
+        return Others(self.parts, self.sight(), self.managed)
+
+    def sight(self, **item: Any) -> Sight:
+        """Return what one work item sees of the secret."""
+        return self.steps(**item).sight
+
+    def steps(self, tries: int = 1, **item: Any) -> Steps:
+        """Return what one work item may come to."""
+        return Steps(self, tries, **item)
+
+    @property
     def record(self) -> Record:
         """What is known of the source."""
         return self.lease.record
+
+    @property
+    def noted(self) -> Record:
+        """The record as it is stored."""
+        return self.lease.leases[0].record
 
     @property
     def now(self) -> datetime:
@@ -92,6 +155,45 @@ class Held:
         """Let the record say something else; returns it."""
         self.lease.learn(replace(self.lease.record, **facts))
         return self.lease.record
+
+
+class Steps:
+    """What one work item about the secret may come to, step by step."""
+
+    def __init__(self, at: Held, tries: int = 1, **item: Any) -> None:
+        self.at = at
+        asked = at.rig.item(at.secret.ref.name, **item)
+        self._work = Work(at.parts, at.lease, asked, tries)
+
+    @property
+    def sight(self) -> Sight:
+        """What is seen of the secret."""
+        return self._work.sight
+
+    @property
+    def progress(self) -> Progress:
+        """What was done so far."""
+        return self._work.progress
+
+    @property
+    def subject(self) -> Subject:
+        """The secret, for whoever makes, proves and publishes its credentials."""
+        return self._work.subject(self.at.managed)
+
+    @property
+    def publishing(self) -> Publishing:
+        """What makes and publishes a new version."""
+        return Publishing(self.subject)
+
+    @property
+    def confirming(self) -> Confirming:
+        """What proves the current version."""
+        return Confirming(self.subject)
+
+    @property
+    def restoring(self) -> Restoring:
+        """What publishes an earlier credential again."""
+        return Restoring(self.subject)
 
 
 @asynccontextmanager

@@ -9,14 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.contract import Parent
-from engine.decide.decision import Acting
 from engine.model.record import Record
-from engine.rotate.lineage import (
-    Lineage,
-)
 from engine.secret import SecretRef, Sensitive
 from tests.engine.rotate.held import Held, held
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.shared.builders import Acting
 
 NO_TAGS: Mapping[str, str | None] = {}
 
@@ -28,17 +25,11 @@ class Stage:
         self.scene, self.at, self.rig = scene, at, scene.rig
 
     @property
-    def lineage(self) -> Lineage:
-        lineage = Lineage.of(self.at.parts, self.at.managed)
-        assert lineage
-        return lineage
-
-    @property
     def key(self) -> Sensitive:
         return Sensitive(self.scene.account.keys["key1"].value)
 
     async def parent(self) -> Parent:
-        return await self.lineage.parent(self.at.secret.ref)
+        return await self.at.lineage.parent(self.at.secret.ref)
 
     def tag(self, tags: Mapping[str, str | None] = NO_TAGS, /, **more: str | None) -> None:
         """Edit tags of the key's secret; None takes one away."""
@@ -61,7 +52,7 @@ class Stage:
 
     async def judged(self, decision: Acting, **item: Any) -> Any:
         asked = self.rig.item(SAS, **item)
-        return await self.lineage.judged(self.at.secret, asked, decision)
+        return await self.at.lineage.judged(self.at.secret, asked, decision)
 
     def moves(self) -> None:
         """Let the key's secret hold the other key."""

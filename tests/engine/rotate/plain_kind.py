@@ -13,16 +13,9 @@ import pytest
 from engine.contract import Issued, Job, Recognised
 from engine.errors import RekeyError, VerificationFailed
 from engine.model.tags import CREDENTIAL, REPLICA_OF
-from engine.model.workitem import WorkItem
-from engine.rotate.confirming import Confirming
-from engine.rotate.progress import Progress
-from engine.rotate.publishing import Publishing
-from engine.rotate.restoring import Restoring
-from engine.rotate.sight import Sight
-from engine.rotate.subject import Subject
 from engine.secret import SecretVersion, Sensitive
 from simulator.keyvault.state import SecretVersion as Stored
-from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.held import Held, Steps, held
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME
 
@@ -128,30 +121,12 @@ class Able(Plain):
         return Recognised(job.held_id or "", self.ends)
 
 
-class Work:
+class Work(Steps):
     """One work item about a secret of the kind, under the lease of its source."""
 
-    def __init__(self, at: Held, kind: Plain, item: WorkItem, tries: int) -> None:
-        self.at, self.kind, self.rig = at, kind, at.rig
-        self.sight = Sight(at.parts, at.lease, item)
-        self.progress = Progress(item, tries)
-
-    @property
-    def subject(self) -> Subject:
-        at = self.at
-        return Subject(at.parts, at.lease, at.gate, self.sight, self.progress, at.managed)
-
-    @property
-    def publishing(self) -> Publishing:
-        return Publishing(self.subject)
-
-    @property
-    def confirming(self) -> Confirming:
-        return Confirming(self.subject)
-
-    @property
-    def restoring(self) -> Restoring:
-        return Restoring(self.subject)
+    def __init__(self, at: Held, kind: Plain, tries: int, **item: Any) -> None:
+        super().__init__(at, tries, **item)
+        self.kind, self.rig = kind, at.rig
 
     async def fails[E: RekeyError](self, error: type[E]) -> E:
         """Rotate, and return the error that it ends with."""
@@ -200,6 +175,6 @@ async def working(
     kept = {tag: text for tag, text in {**usual, **(tags or {})}.items() if text is not None}
     rig.vault.put(NAME, value, tags=kept, expires=rig.clock.now() + timedelta(days=days_left))
     async with held(rig, NAME, kinds={"plain": kind}) as at:
-        work = Work(at, kind, rig.item(NAME, **item), tries)
+        work = Work(at, kind, tries, **item)
         await work.sight.look()
         yield work

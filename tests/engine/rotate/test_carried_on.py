@@ -13,12 +13,8 @@ import pytest
 from engine.errors import AccessDenied, TransientError
 from engine.model.tags import CREDENTIAL, REPLICA_OF, RETIRE, STATE, Pending
 from engine.model.workitem import operation_id
-from engine.rotate.progress import Progress
-from engine.rotate.publishing import Publishing
-from engine.rotate.sight import Sight
-from engine.rotate.subject import Subject
 from engine.secret import SecretRef, Sensitive
-from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.held import Held, Steps, held
 from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.scene import NAME, refuse, to_vault
@@ -155,32 +151,30 @@ async def test_what_an_earlier_try_made_is_removed_before_another_one_is_made(
 
 
 @asynccontextmanager
-async def derived() -> AsyncIterator[tuple[SasScene, Held, Publishing]]:
+async def derived() -> AsyncIterator[tuple[SasScene, Held, Steps]]:
     """A signature that is due, under the lease of its source."""
     scene = SasScene()
     scene.manage(days_left=10)
     async with held(scene.rig, SAS) as at:
-        item = scene.rig.item(SAS, version=at.secret.version)
-        sight = Sight(at.parts, at.lease, item)
-        await sight.look()
+        steps = at.steps(version=at.secret.version)
+        await steps.sight.look()
         at.know(proven=str(at.secret.version))
-        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
-        yield scene, at, Publishing(subject)
+        yield scene, at, steps
 
 
 async def test_no_signature_is_made_again_for_a_vault_that_takes_no_write() -> None:
-    async with derived() as (scene, at, publishing):
+    async with derived() as (scene, at, steps):
         announce(at, "another")
         refuse(scene.rig, 403, "Forbidden", PATCH)
         with pytest.raises(AccessDenied):
-            await publishing.rotate(at.secret, "due", at_once=False)
+            await steps.publishing.rotate(at.secret, "due", at_once=False)
         assert len(scene.rig.vault.versions(SAS)) == 1
 
 
 async def test_a_signature_is_made_without_asking_whether_the_vault_takes_a_write() -> None:
-    async with derived() as (scene, at, publishing):
+    async with derived() as (scene, at, steps):
         refuse(scene.rig, 403, "Forbidden", PATCH)
-        await publishing.rotate(at.secret, "due", at_once=False)
+        await steps.publishing.rotate(at.secret, "due", at_once=False)
         assert scene.made_by(scene.rig.latest(SAS).value, "key1")
         assert len(scene.rig.vault.versions(SAS)) == 2
 
@@ -194,26 +188,24 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
     signature = scene.signed(key, scene.rig.clock.now() + timedelta(days=30))
     scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
     async with held(scene.rig, SAS) as at:
-        item = scene.rig.item(SAS, version=at.secret.version)
-        sight = Sight(at.parts, at.lease, item)
-        await sight.look()
+        steps = at.steps(version=at.secret.version)
+        await steps.sight.look()
         at.know(proven=str(at.secret.version))
         announce(at, signature)
         if key == "key1":
             refuse(scene.rig, 403, "Forbidden", PATCH)
-        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
-        await Publishing(subject).rotate(at.secret, "due", at_once=False)
+        await steps.publishing.rotate(at.secret, "due", at_once=False)
         published = scene.rig.latest(SAS).value
         assert (published == signature) is (key == "key1")
         assert scene.made_by(published, "key1")
 
 
 async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_looked_at() -> None:
-    async with derived() as (scene, at, publishing):
+    async with derived() as (scene, at, steps):
         value = "A" * 86 + "=="
         tags, expires = scene.rig.tags(KEY), scene.rig.clock.now() + timedelta(days=80)
         scene.rig.vault.put(KEY, value, tags=tags, expires=expires)
         with pytest.raises(TransientError) as caught:
-            await publishing.rotate(at.secret, "due", at_once=False)
+            await steps.publishing.rotate(at.secret, "due", at_once=False)
         assert caught.value.code == "KeyRefused"
         assert len(scene.rig.vault.versions(SAS)) == 1

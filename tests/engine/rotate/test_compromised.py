@@ -12,7 +12,6 @@ import pytest
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record, parts_of
-from engine.rotate.compromised import PURGED_FIX
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -195,7 +194,13 @@ async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
     assert rig.passwords() == before
 
 
-@pytest.mark.parametrize(("is_purged", "fix"), [(False, "enable that version"), (True, PURGED_FIX)])
+@pytest.mark.parametrize(
+    ("is_purged", "fix"),
+    [
+        (False, "enable that version"),
+        (True, "the vault has no such version: revoke it at its source by hand, then move"),
+    ],
+)
 async def test_who_cannot_enable_a_leaked_version_is_told_another_way_out(
     fix: str, *, is_purged: bool
 ) -> None:

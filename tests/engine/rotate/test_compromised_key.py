@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import TransientError
-from engine.rotate.lineage import KEY_COMPROMISED
 from engine.secret import SecretRef
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.scene import refuse, to_vault
@@ -36,7 +35,7 @@ async def test_a_signature_asks_twice_that_its_compromised_key_is_replaced(
     item = scene.rig.item(SAS, trigger="event", action="audit", deferred=deferred)
     with pytest.raises(TransientError) as caught:
         await scene.rig.service().engine.handle(item)
-    assert caught.value.code == KEY_COMPROMISED
+    assert caught.value.code == "KeyCompromised"
     posted = scene.rig.messages("rotations")
     assert [(it["secret"], it["action"], it["follows"]) for it in posted] == [
         (KEY, "audit", True)

@@ -13,10 +13,6 @@ from engine.errors import AccessDenied, NeedsHuman
 from engine.model.tags import CREDENTIAL, OPERATION, PROOF, STATE, Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past
-from engine.rotate.confirming import Confirming
-from engine.rotate.progress import Progress
-from engine.rotate.sight import Sight
-from engine.rotate.subject import Subject
 from engine.secret import SecretRef
 from tests.engine.rotate.held import held
 from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, working
@@ -153,11 +149,9 @@ async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str
     rig.vault.put(SAS, current.value, tags=current.tags)
     async with held(rig, SAS) as at:
         at.know(earlier=(ended.version,))
-        item = rig.item(SAS, action=action)
-        sight = Sight(at.parts, at.lease, item)
-        await sight.look()
-        subject = Subject(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
-        await Confirming(subject).confirm(at.secret, "audited")
+        steps = at.steps(action=action)
+        await steps.sight.look()
+        await steps.confirming.confirm(at.secret, "audited")
     enabled = [version.enabled for version in rig.vault.versions(SAS)]
     assert enabled == [True, action != "audit", True]
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from engine.decide.decision import Wait
 from engine.errors import TransientError
 from engine.model.record import Stale
 from engine.service import Service
@@ -17,6 +16,7 @@ from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.shared.builders import Wait
 from tests.shared.delivery import Delivery
 from tests.shared.faults import MODES, Saboteur
 from tests.shared.promises import Broken, Promises

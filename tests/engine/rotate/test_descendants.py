@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine.decide.decision import Confirm, Decision
 from engine.errors import TransientError
-from engine.rotate.descendants import HURRY, Delay
 from simulator.wire import Request
 from tests.engine.rotate.descent_scene import (
     DAY,
     HOUR,
+    HURRY,
     INCIDENT,
     MINUTE,
     NOW_COMPROMISED,
@@ -25,6 +24,7 @@ from tests.engine.rotate.descent_scene import (
 )
 from tests.engine.rotate.held import Held
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS
+from tests.shared.builders import Confirm, Decision
 from tests.shared.scene import refuse, to_vault
 
 
@@ -66,7 +66,7 @@ async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_m
     if until is None:
         assert delay is None
         return
-    assert isinstance(delay, Delay)
+    assert delay
     ends = scene.replaced + until
     assert (delay.wait.until, delay.hurried) == (ends, hurried)
     assert delay.wait.reason == (
@@ -105,7 +105,7 @@ async def test_what_moved_late_has_an_overlap_of_its_own_for_which_its_keys_next
     if until is None:
         assert delay is None
     else:
-        assert isinstance(delay, Delay)
+        assert delay
         assert (delay.wait.until, delay.hurried) == (scene.replaced + until, False)
 
 
@@ -114,7 +114,7 @@ async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
     scene.rig.vault.put("second", scene.rig.latest(SAS).value, tags=scene.rig.tags(SAS))
     scene.until(MINUTE)
     delay, _ = await scene.asked(dry=True)
-    assert isinstance(delay, Delay)
+    assert delay
     assert delay.wait.until - scene.replaced == HURRY
     assert delay.hurried
     assert f"/{SAS}, https" in delay.wait.reason

@@ -12,9 +12,7 @@ from engine.errors import TransientError
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
-from engine.model.workitem import MOST_RETURNS, NO_MORE
-from engine.rotate.engine import LEAKED_FIX
-from engine.rotate.under_lease import MOST_LOOKS
+from engine.model.workitem import MOST_LOOKS, MOST_RETURNS, NO_MORE
 from engine.secret import SecretRef
 from engine.service import Service
 from simulator.keyvault.state import SecretVersion
@@ -22,6 +20,7 @@ from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
 
 NO_TAGS = {"ProviderAddress": None}
+LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 MALFORMED = {"ValidityPeriodDays": "soon"}
 
 

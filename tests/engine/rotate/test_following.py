@@ -9,18 +9,15 @@ from datetime import timedelta
 import pytest
 
 from engine.contract import Issued
-from engine.decide.decision import Confirm, Park, Rotate, Wait
 from engine.model.tags import MAX_TAGS
-from engine.rotate.lineage import (
-    GAIN,
-    KEY_REFUSED,
-    REFUSED_SECONDS,
-)
 from engine.secret import Sensitive
 from tests.engine.rotate.lineage_stage import Stage, staged
 from tests.rotators.sas_scenes import KEY
+from tests.shared.builders import Confirm, Park, Rotate, Wait
 
 SECOND, DAY, VALIDITY = timedelta(seconds=1), timedelta(days=1), timedelta(days=60)
+GAIN = timedelta(hours=1)
+"""How much longer a new version must last."""
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ async def test_what_a_key_makes_never_outlasts_it(
 ) -> None:
     stage.ends(None if key_ends is None else stage.at.now + key_ends)
     job = stage.at.parts.job(stage.at.secret, stage.at.managed)
-    keyed = await stage.lineage.keyed(stage.at.secret.ref, job)
+    keyed = await stage.at.lineage.keyed(stage.at.secret.ref, job)
     assert keyed.expires == stage.at.now + expected
     assert keyed.parent
     assert keyed.parent.key == stage.key
@@ -49,23 +46,23 @@ async def test_whether_a_key_made_a_value_is_computed(
 ) -> None:
     value = stage.scene.signed(key, stage.at.now + DAY)
     job = stage.at.parts.job(stage.at.secret, stage.at.managed)
-    keyed = await stage.lineage.keyed(stage.at.secret.ref, job)
+    keyed = await stage.at.lineage.keyed(stage.at.secret.ref, job)
     issued = Issued("sas", {"sas": Sensitive(value)}, None)
-    assert stage.lineage.made(keyed, issued) is expected
+    assert stage.at.lineage.made(keyed, issued) is expected
     holding = replace(stage.at.secret, value=Sensitive(value))
-    assert stage.lineage.is_made_from(holding, stage.key) is expected
+    assert stage.at.lineage.is_made_from(holding, stage.key) is expected
 
 
 async def test_no_key_made_a_value_that_does_not_follow_its_form(stage: Stage) -> None:
     managed = replace(stage.at.managed, template="https://x?{sas}")
-    lineage = replace(stage.lineage, managed=managed)
+    lineage = replace(stage.at.lineage, managed=managed)
     assert lineage.is_made_from(stage.at.secret, stage.key) is False
 
 
 async def test_a_key_that_is_refused_is_looked_at_first(stage: Stage) -> None:
-    error = await stage.lineage.refused(stage.at.secret.ref, "the account refuses it")
+    error = await stage.at.lineage.refused(stage.at.secret.ref, "the account refuses it")
     assert error.what.startswith("the account refuses it: the key in https://")
-    assert (error.code, error.retry_after) == (KEY_REFUSED, REFUSED_SECONDS)
+    assert (error.code, error.retry_after) == ("KeyRefused", 300)
     assert error.where == stage.at.managed.source
     ((seconds, look),) = stage.at.posted()
     assert (seconds, look["action"], look["secret"], look["trigger"]) == (0, "audit", KEY, "event")

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, TransientError
 from engine.model.tags import BY, CAUSE, CREDENTIAL, MAX_TAGS, OPERATION, STATE
-from engine.rotate.gate import Overtaken
 from engine.secret import Draft, SecretVersion, Sensitive
 from tests.engine.rotate.held import Held, held
 from tests.shared.rig import Rig
@@ -146,8 +145,8 @@ WRITES: dict[str, Callable[[Held, str], Awaitable[object]]] = {
 @pytest.mark.parametrize(
     ("since", "error", "what"),
     [
-        (written, Overtaken, "somebody has written a version"),
-        (disabled, Overtaken, "somebody has written a version"),
+        (written, TransientError, "somebody has written a version"),
+        (disabled, TransientError, "somebody has written a version"),
         (is_policy, NeedsHuman, "holds the policy document"),
     ],
 )

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from engine.decide.decision import Wait
 from engine.errors import TransientError
-from engine.rotate.descendants import HURRY, HURRY_SECONDS, LEFT_BEHIND_SECONDS
 from tests.engine.rotate.descent_scene import (
     DAY,
     HOUR,
+    HURRY,
     INCIDENT,
     MINUTE,
     SECOND,
@@ -20,6 +19,10 @@ from tests.engine.rotate.descent_scene import (
     Scene,
 )
 from tests.rotators.sas_scenes import KEY, SAS
+from tests.shared.builders import Wait
+
+LEFT_BEHIND_SECONDS = 60.0
+"""When what a key made looks at it that went first."""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ async def test_a_key_that_is_to_go_at_once_comes_back_within_seconds_and_even_wh
     scene.until(MINUTE)
     with pytest.raises(TransientError, match="key1 is kept until") as caught:
         await scene.asked(**INCIDENT)
-    assert (caught.value.code, caught.value.retry_after) == ("Followed", HURRY_SECONDS)
+    assert (caught.value.code, caught.value.retry_after) == ("Followed", 20)
     ((message, look),) = zip(
         scene.rig.queue("rotations"), scene.rig.messages("rotations"), strict=True
     )

@@ -10,8 +10,7 @@ import pytest
 
 from engine.contract import LATE
 from engine.errors import TransientError
-from engine.rotate.under_lease import AHEAD, EARLY, LOOK_SECONDS, LOOKING
-from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.held import AHEAD, EARLY, LOOK_SECONDS, LOOKING, Held, held
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -28,7 +27,7 @@ async def at() -> AsyncIterator[Held]:
 async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
     item = at.rig.item(NAME, follow_up=2, waited=3, deferred=4)
     await at.lease.begin(item, at.secret, LOOK_AFTER)
-    record = at.lease.leases[0].record
+    record = at.noted
     assert record.blind
     assert record.look_at == at.now + timedelta(seconds=LOOK_AFTER)
     ((seconds, look),) = at.posted()
@@ -66,7 +65,7 @@ async def test_a_change_is_not_begun_where_the_look_at_it_cannot_be_posted(at: H
     with pytest.raises(TransientError) as caught:
         await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
     assert caught.value.fix
-    assert at.lease.leases[0].record.begun is None
+    assert at.noted.begun is None
 
 
 # A source goes on with a change.
@@ -86,7 +85,7 @@ async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
 ) -> None:
     at.know(**at.times(facts))
     await at.lease.wait(at.rig.item(NAME), 60, "a mark", on=False)
-    record = at.lease.leases[0].record
+    record = at.noted
     assert (record.waiting, record.mark) == (at.now + since, "a mark")
     assert at.posted() == []
 
@@ -170,7 +169,7 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
         facts = {**facts, "ahead": at.announced(facts["ahead"])}
     at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
     await at.lease.look_again(at.rig.item(NAME, action="retire", follow_up=2, trigger="event"))
-    record = at.lease.leases[0].record
+    record = at.noted
     assert record.changing is None
     assert record.open_until == (None if open_until is None else at.now + open_until)
     if open_until is None:
@@ -191,4 +190,4 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
     at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
     await at.lease.look_again(at.rig.item(NAME, action="audit", follow_up=2, trigger="sweep"))
     assert len(at.posted()) == looks
-    assert (at.lease.leases[0].record.open_until is None) is (looks == 0)
+    assert (at.noted.open_until is None) is (looks == 0)

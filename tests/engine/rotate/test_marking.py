@@ -10,8 +10,8 @@ import pytest
 
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, TransientError
-from engine.rotate.undo import LOST
 from engine.secret import SecretRef
+from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
 from tests.shared.sql_product import KINDS, SqlProduct

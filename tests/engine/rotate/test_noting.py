@@ -10,7 +10,6 @@ import pytest
 
 from engine.contract import LATE
 from engine.model.tags import STATE
-from engine.rotate.sight import Sight
 from tests.engine.rotate.held import Held, held
 from tests.shared.scene import NAME, refuse, scene
 
@@ -27,24 +26,19 @@ async def at() -> AsyncIterator[Held]:
         yield held_
 
 
-def seen(at: Held, **item: Any) -> Sight:
-    return Sight(at.parts, at.lease, at.rig.item(NAME, **item))
-
-
 async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Held) -> None:
-    lease = at.lease.leases[0]
     at.know(gone=("gone",))
-    sight = seen(at)
+    sight = at.sight()
     await sight.note_compromised("gone")
     assert at.record.compromised == ()
     await sight.note_compromised(V1, "gone")
     await sight.note_compromised(V2, V1)
-    assert lease.record.compromised == (V1, V2)
+    assert at.noted.compromised == (V1, V2)
     at.rig.calls()
     await sight.note_compromised(V1)
     assert at.rig.calls() == {}
     await sight.settle(V1, "tried")
-    settled = lease.record
+    settled = at.noted
     assert (settled.compromised, settled.gone) == ((V2,), (V1, "gone"))
     assert settled.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
 
@@ -59,9 +53,9 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     until = None if open_until is None else at.now + open_until
     at.know(open_until=until, look_at=look_at)
     await at.lease.write(at.record)
-    assert await seen(at).note_left() is is_over
+    assert await at.sight().note_left() is is_over
     kept = (None, None) if is_over else (until, look_at)
-    record = at.lease.leases[0].record
+    record = at.noted
     assert (record.open_until, record.look_at) == kept
 
 
@@ -85,7 +79,7 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     surplus: bool,
     ends: bool,
 ) -> None:
-    sight = seen(at, **item)
+    sight = at.sight(**item)
     sight.audited, sight.surplus = audited, surplus
     at.know(open_until=at.now + until, look_at=at.now)
     await sight.note_reported()
@@ -95,11 +89,11 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
 @pytest.mark.parametrize("audited", [False, True])
 async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
     at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     sight.audited = audited
     await sight.note_reported()
-    record = at.lease.leases[0].record
+    record = at.noted
     noted = (record.audited, record.proven, record.tags, record.created)
     if audited:
         own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
@@ -110,14 +104,14 @@ async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audite
 
 async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_proven(at: Held) -> None:
     """It may have taken the secret out of management, which the next listing must show."""
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     sight.audited = True
     at.rig.clock.advance(1)
     at.rig.vault.put(NAME, "theirs")
     await sight.look()
     await sight.note_reported()
-    record = at.lease.leases[0].record
+    record = at.noted
     assert (record.audited, record.proven, record.created) == (None, "", None)
 
 
@@ -127,7 +121,7 @@ async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
 ) -> None:
     at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
     assert at.record.unknown_for == (HOUR if single else timedelta())
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     sight.audited = True
     await sight.note_reported()
@@ -141,7 +135,7 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
     at: Held, ago: timedelta, *, is_lost: bool
 ) -> None:
     at.announce("new", ago)
-    sight = seen(at, action="audit")
+    sight = at.sight(action="audit")
     await sight.look()
     sight.audited = True
     await sight.note_reported()
@@ -151,8 +145,8 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
 
 async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
     at.published(untold=True)
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
     await sight.note_reported()
-    assert at.lease.leases[0].record.untold
+    assert at.noted.untold

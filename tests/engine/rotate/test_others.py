@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from types import SimpleNamespace
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engine.errors import NeedsHuman
-from engine.model.record import Record
-from engine.model.tags import Managed, parse
-from engine.model.write import Write
-from engine.rotate.others import PEACE, THEIRS, Others
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import LOST
 from simulator.keyvault.state import SecretVersion
-from tests.shared.builders import NOW, POLICY, REF, SECOND, V1, V2, item, tags, version
+from tests.engine.rotate.held import held
+from tests.shared.builders import SECOND, V2
+from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 from tests.shared.sql_product import KINDS, SqlProduct
@@ -28,8 +22,8 @@ from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="
 """A value of the right form that no account accepts."""
-MINE: dict[str, Any] = {"owner": str(REF).lower()}
-PUBLISHED = Write("operation", "key1", "digest", V2, NOW, version=V1)
+THEIRS, PEACE = timedelta(days=1), timedelta(days=7)
+"""For how long a version is left to whoever wrote it, and a credential not fought over."""
 WRITTEN = "the source refuses the value that somebody just wrote"
 
 
@@ -118,66 +112,56 @@ async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is
     assert rig.passwords() == before
 
 
-@dataclass
-class Held:
-    """A lease that shows a record."""
-
-    record: Record
-
-
-def others(record: Record, now: datetime = NOW) -> Others:
-    """Return the others of the usual secret, with this record of its source."""
-    engine = scene().service().engine
-    clock: Any = SimpleNamespace(now=lambda: now)
-    parts = replace(engine, clock=clock, policy=POLICY)
-    managed = parse(tags(), POLICY, parts.kinds)
-    assert isinstance(managed, Managed)
-    lease: Any = Held(record)
-    sight = Sight(parts, UnderLease(parts, managed.source, (lease,)), item())
-    return Others(parts, sight, managed)
-
-
 @pytest.mark.parametrize(
-    ("record", "is_theirs"),
+    ("facts", "is_theirs"),
     [
         pytest.param({}, True, id="of which nothing is known"),
-        pytest.param({"published": PUBLISHED}, False, id="that Rekey published"),
-        pytest.param({"proven": V1}, False, id="that a source has accepted"),
-        pytest.param({"touched": V1}, False, id="that a change by Rekey may have made useless"),
+        pytest.param({"published": "this"}, False, id="that Rekey published"),
+        pytest.param({"proven": "this"}, False, id="that a source has accepted"),
+        pytest.param({"touched": "this"}, False, id="that a change by Rekey may have made useless"),
         pytest.param({"proven": V2, "touched": V2}, True, id="in place of another"),
     ],
 )
-def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_it(
-    record: dict[str, Any], *, is_theirs: bool
+async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_it(
+    facts: dict[str, str], *, is_theirs: bool
 ) -> None:
-    recent = version(age=timedelta(hours=1))
-    assert others(Record(**MINE, **record)).wrote(recent) is is_theirs
+    async with held(scene()) as at:
+        if "published" in facts:
+            at.published()
+        this = str(at.secret.version)
+        known = {name: this if text == "this" else text for name, text in facts.items()}
+        at.know(**{name: text for name, text in known.items() if name != "published"})
+        assert at.others.wrote(at.secret) is is_theirs
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(*, is_open: bool) -> None:
-    record = Record(**MINE, blind=True, open_until=NOW if is_open else None)
-    error = others(record).refused(version())
+async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
+    *, is_open: bool
+) -> None:
+    async with held(scene()) as at:
+        at.know(blind=True, open_until=at.now if is_open else None)
+        error = at.others.refused(at.secret)
     assert error.what.startswith(WRITTEN)
     assert (LOST in error.what) is is_open
 
 
 @pytest.mark.parametrize(
-    ("record", "is_refused"),
+    ("facts", "ours", "is_refused"),
     [
-        pytest.param({"healed": NOW - PEACE + SECOND}, True, id="again within a week"),
-        pytest.param({"healed": NOW - PEACE}, False, id="again after a week"),
-        pytest.param({}, False, id="for the first time"),
-        pytest.param({"healed": NOW - SECOND, "published": None}, False, id="of their version"),
-        pytest.param({"healed": NOW - SECOND, "open_until": NOW}, False, id="by a late change"),
+        pytest.param({"healed": SECOND - PEACE}, True, True, id="again within a week"),
+        pytest.param({"healed": -PEACE}, True, False, id="again after a week"),
+        pytest.param({}, True, False, id="for the first time"),
+        pytest.param({"healed": -SECOND}, False, False, id="of their version"),
+        pytest.param({"healed": -SECOND, "open_until": SECOND}, True, False, id="by a late change"),
     ],
 )
-def test_what_is_changed_at_its_source_again_and_again_is_not_fought_over(
-    record: dict[str, Any], *, is_refused: bool
+async def test_what_is_changed_at_its_source_again_and_again_is_not_fought_over(
+    facts: dict[str, timedelta], *, ours: bool, is_refused: bool
 ) -> None:
-    theirs = others(Record(**{**MINE, "published": PUBLISHED, **record}))
-    if is_refused:
-        with pytest.raises(NeedsHuman, match="changes this credential at its source, too"):
-            theirs.refuse_to_fight(version())
-    else:
-        theirs.refuse_to_fight(version())
+    async with held(scene()) as at:
+        if ours:
+            at.published()
+        at.know(**at.times(facts))
+        fights = pytest.raises(NeedsHuman, match="changes this credential at its source, too")
+        with fights if is_refused else nullcontext():
+            at.others.refuse_to_fight(at.secret)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from engine.model.outcome import Outcome
-from engine.rotate.undo import LOST
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 from tests.shared.sql_product import KINDS, SqlProduct

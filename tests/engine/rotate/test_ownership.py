@@ -14,9 +14,9 @@ from engine.model.record import Record
 from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.model.write import Write
-from engine.rotate.ownership import other_writer, unrecorded
 from engine.secret import SecretRef
-from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, version
+from tests.engine.rotate.held import other_writer
+from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
 from tests.shared.scene import scene
@@ -311,8 +311,17 @@ async def test_a_disabled_version_is_nobodys() -> None:
     assert await other_writer(parts, Record(), disabled) is None
 
 
-def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_for_it() -> None:
-    park = unrecorded(version(changes={RETIRE: RETIRED}))
-    assert park.fix.startswith(f"revoke {'k' * 60} at its source")
-    park = unrecorded(version(changes={RETIRE: RETIRED, MAY_DERIVE: "sas=blob"}))
-    assert "unless it, or what it made, is in use" in park.fix
+@pytest.mark.parametrize(
+    ("tags", "fix"),
+    [
+        ({}, f"revoke {'k' * 60} at its source"),
+        ({MAY_DERIVE: "sas=blob"}, "unless it, or what it made, is in use"),
+    ],
+)
+async def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_for_it(
+    tags: dict[str, str | None], fix: str
+) -> None:
+    rig = scene(tags={RETIRE: RETIRED, **tags})
+    _, park = await rig.service().engine.preview(rig.item(KEY))
+    assert isinstance(park, Park)
+    assert fix in park.fix

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine.decide.decision import Decision, Park, Retire, Rotate
 from engine.errors import AccessDenied, NeedsHuman
 from engine.model.listed import Listed
 from engine.model.tags import RETIRE, Pending
 from tests.rotators.sas_scenes import SAS, SasScene
+from tests.shared.builders import Decision, Park, Retire, Rotate
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig

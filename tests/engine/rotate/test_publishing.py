@@ -18,7 +18,6 @@ from engine.errors import (
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past
-from engine.rotate.gate import Overtaken
 from engine.secret import SecretRef, Sensitive
 from tests.engine.rotate.held import AtFirstWrite
 from tests.engine.rotate.plain_kind import (
@@ -132,7 +131,7 @@ async def test_a_tag_that_decides_and_was_changed_since_stops_a_rotation(
             change()
         else:
             work.rig.world.faults.append(AtFirstWrite(change))
-        error = await work.fails(Overtaken)
+        error = await work.fails(TransientError)
         assert "its owner has changed its tags" in error.what
         assert work.latest.value == OLD
         announced = when == "before it is published"
@@ -260,7 +259,7 @@ async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -
         work.published()
         secret = work.secret
         work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
-        with pytest.raises(Overtaken):
+        with pytest.raises(TransientError, match="somebody has written a version"):
             await work.publishing.rotate(secret, "due", at_once=False)
         assert kind.calls == []
 

@@ -10,7 +10,6 @@ import pytest
 
 from engine.errors import NeedsHuman, NotFound, TransientError
 from engine.model.tags import CREDENTIAL, OPERATION, OURS, REPLICA_OF, RETIRE, STATE
-from engine.rotate.replicas import Replicas
 from engine.secret import Draft, SecretRef, Sensitive
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotate.held import Held, held
@@ -36,10 +35,6 @@ async def at() -> AsyncIterator[Held]:
         yield held_
 
 
-def replicas(at: Held) -> Replicas:
-    return Replicas(at.parts, at.gate, at.managed)
-
-
 def edit(at: Held, tags: Mapping[str, str | None] = NONE, /, **more: str | None) -> None:
     """Edit tags of a replica; None takes one away."""
     kept = {**at.rig.tags(COPY), **tags, **more}
@@ -61,7 +56,7 @@ def draft(at: Held, tags: Mapping[str, str]) -> Draft:
 async def write(at: Held, **tags: str) -> list[str]:
     """Write the replicas of a new version; return what was missed."""
     new = draft(at, {CREDENTIAL: "key2", OPERATION: "this one", **tags})
-    return [error.what for error in await replicas(at).write(at.secret.ref, FIELDS, new)]
+    return [error.what for error in await at.replicas.write(at.secret.ref, FIELDS, new)]
 
 
 PROBLEMS: dict[str, tuple[dict[str, str | None], str, str]] = {
@@ -92,7 +87,7 @@ async def test_what_keeps_a_replica_from_being_written_is_said_before_anything_c
     tags, what, fix = PROBLEMS[problem]
     edit(at, tags)
     with pytest.raises(NeedsHuman, match=f"the replica {what}") as caught:
-        await replicas(at).check(at.secret.ref)
+        await at.replicas.check(at.secret.ref)
     assert fix in caught.value.fix
     assert caught.value.where.endswith(f"/{COPY}")
 
@@ -103,11 +98,11 @@ async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_t
     own = replace(at.parts.policy, own=SecretRef(at.rig.vault.url, OTHER))
     at.parts = replace(at.parts, policy=own)
     with pytest.raises(NeedsHuman, match="is the policy document") as caught:
-        await replicas(at).check(at.secret.ref)
+        await at.replicas.check(at.secret.ref)
     assert caught.value.fix == "take it from the tag Replicas"
     at.rig.vault.amend(at.rig.latest(COPY), enabled=False)
     with pytest.raises(NeedsHuman, match="is disabled") as caught:
-        await replicas(at).check(at.secret.ref)
+        await at.replicas.check(at.secret.ref)
     assert caught.value.fix == "enable it, or remove it from the tag Replicas"
 
 
@@ -121,8 +116,8 @@ async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_t
 )
 async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None]) -> None:
     edit(at, tags)
-    copies = await replicas(at).check(at.secret.ref)
-    shapes = [(copy.ref.name, shape) for copy, shape in replicas(at).shapes(copies)]
+    copies = await at.replicas.check(at.secret.ref)
+    shapes = [(copy.ref.name, shape) for copy, shape in at.replicas.shapes(copies)]
     assert shapes == [(COPY, SHAPE), (OTHER, "{key}")]
 
 
@@ -204,7 +199,7 @@ async def test_an_error_that_may_pass_keeps_the_further_replicas_from_being_writ
 async def catch_up(at: Held) -> None:
     fields = {"key": at.secret.value}
     assert fields["key"]
-    await replicas(at).catch_up(at.secret, {"key": fields["key"]})
+    await at.replicas.catch_up(at.secret, {"key": fields["key"]})
 
 
 async def test_a_replica_that_missed_a_rotation_gets_the_credential_and_the_others_nothing(
@@ -260,7 +255,7 @@ async def test_once_the_credential_is_retired_the_replicas_versions_with_it_are_
 ) -> None:
     superseded(at)
     expected = {tag: text for tag, text in at.rig.tags(COPY).items() if tag != RETIRE}
-    await replicas(at).disable_superseded(at.secret.ref)
+    await at.replicas.disable_superseded(at.secret.ref)
     assert [version.enabled for version in versions(at)] == [False, True]
     assert at.rig.tags(COPY) == expected
     assert [version.enabled for version in versions(at, OTHER)] == [True]
@@ -276,7 +271,7 @@ async def test_a_replica_that_does_not_consent_or_names_no_version_is_left_alone
     superseded(at, OTHER)
     edit(at, tags)
     before = versions(at)
-    await replicas(at).disable_superseded(at.secret.ref)
+    await at.replicas.disable_superseded(at.secret.ref)
     assert versions(at) == before
     assert [version.enabled for version in versions(at, OTHER)] == [False, True]
 
@@ -285,6 +280,6 @@ async def test_a_replica_that_is_gone_keeps_nothing_from_being_disabled(at: Held
     superseded(at, OTHER)
     del at.rig.vault.secrets[COPY]
     with pytest.raises(NotFound):
-        await replicas(at).check(at.secret.ref)
-    await replicas(at).disable_superseded(at.secret.ref)
+        await at.replicas.check(at.secret.ref)
+    await at.replicas.disable_superseded(at.secret.ref)
     assert [version.enabled for version in versions(at, OTHER)] == [False, True]

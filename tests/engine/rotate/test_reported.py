@@ -11,8 +11,8 @@ import pytest
 from engine.errors import LeaseUnavailable, Throttled
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
+from engine.service import Service
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
@@ -85,10 +85,11 @@ async def test_what_a_dead_worker_has_published_is_told_by_the_next_one() -> Non
     assert (outcome.rotator, outcome.credential_id) == ("storage-key", "key2")
 
 
-def with_app(engine: Engine, name: str) -> Engine:
-    """Return the engine under a document that names an app which uses the secret."""
+def with_app(service: Service, name: str) -> Service:
+    """Return the app under a document that names an app which uses the secret."""
     document = Document(consumers=(Consumers(Match(None, name), (APP,)),))
-    return replace(engine, policy=engine.policy.under(document))
+    policy = service.engine.policy.under(document)
+    return replace(service, engine=replace(service.engine, policy=policy))
 
 
 @pytest.mark.parametrize("compromised", [False, True])
@@ -98,8 +99,8 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     first = rig.latest(SQL).version
     await die_once_published(rig, SQL)
     refuse(rig, 403, "Forbidden", to_vault("PATCH"), times=99)
-    engine = with_app(rig.service().engine, SQL)
-    told = heard(engine)
+    engine = with_app(rig.service(), SQL).engine
+    told = heard(engine.reporter)
     rig.queue("rotations").clear()
     await engine.handle(rig.item(SQL, version=first, compromised=compromised))
     results = [outcome.result for outcome in told]
@@ -195,8 +196,8 @@ async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_thou
     elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}
     rig.vault.amend(published, tags=elsewhere if goes_over else {})
     rig.clock.advance(8 * 86_400)
-    engine = with_app(rig.service().engine, NAME)
-    told = heard(engine)
+    engine = with_app(rig.service(), NAME).engine
+    told = heard(engine.reporter)
     source = rig.world.accounts["appdata"].resource_id.lower()
     await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source))
     assert [outcome.result for outcome in told] == results
@@ -224,7 +225,7 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
         return Response(429, headers={"Retry-After": "7"})
 
     engine = rig.service(between).engine
-    told = heard(engine)
+    told = heard(engine.reporter)
     source = rig.world.accounts["appdata"].resource_id.lower()
     item = rig.item(NAME, action="audit", trigger="sweep", source=source)
     with pytest.raises(Throttled):

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine.decide.decision import Restore
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.model.tags import CREDENTIAL, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, working
+from tests.shared.builders import Restore
 from tests.shared.scene import NAME
 
 DAY = OVERLAP = timedelta(days=1)

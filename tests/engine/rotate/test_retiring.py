@@ -14,8 +14,8 @@ from engine.contract import Rotator
 from engine.errors import NeedsHuman, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
+from engine.service import Service
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
@@ -40,11 +40,11 @@ async def overlapping(**options: Any) -> Rig:
     return rig
 
 
-async def retire(rig: Rig, engine: Engine | None = None, **fields: Any) -> Outcome:
+async def retire(rig: Rig, service: Service | None = None, **fields: Any) -> Outcome:
     """Let the overlap pass, and retire what is due, as a sweep does."""
     rig.clock.advance(8 * DAY)
     item = rig.item(NAME, **{"action": "retire", "trigger": "sweep", **fields})
-    return await (engine or rig.service().engine).handle(item)
+    return await (service or rig.service()).engine.handle(item)
 
 
 def keys(rig: Rig) -> dict[str, str]:
@@ -185,13 +185,14 @@ async def test_a_secret_that_somebody_wrote_again_is_not_removed_by_the_id_of_th
     assert rig.first in rig.alive()
 
 
-def changed(engine: Engine, **changes: Any) -> Engine:
-    """Return the engine with a kind that does something else than its own."""
-    rotator = engine.rotators[STORAGE]
+def changed(service: Service, **changes: Any) -> Service:
+    """Return the app with a kind that does something else than its own."""
+    engine, rotator = service.engine, service.engine.rotators[STORAGE]
     kind: Any = type("Changed", (type(rotator),), changes)
     other: Rotator = kind.__new__(kind)
     vars(other).update(vars(rotator))
-    return replace(engine, rotators={**engine.rotators, STORAGE: other})
+    rotators = {**engine.rotators, STORAGE: other}
+    return replace(service, engine=replace(engine, rotators=rotators))
 
 
 @pytest.mark.parametrize("recognises", [True, False])
@@ -202,10 +203,10 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     write(rig, first.value, CredentialId="key1")
-    before, engine = keys(rig), rig.service().engine
-    engine = engine if recognises else changed(engine, recognise=None)
+    before, service = keys(rig), rig.service()
+    service = service if recognises else changed(service, recognise=None)
     with caplog.at_level(logging.WARNING, "rekey"):
-        outcome = await retire(rig, engine)
+        outcome = await retire(rig, service)
     assert keys(rig) == before
     assert outcome.retired == ()
     assert outcome.result != "parked"
@@ -254,9 +255,9 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     first, second = rig.vault.versions(NAME)
     write(rig, "of another source", ProviderAddress=None)
     await note(rig, tags=tags)
-    engine = rig.service().engine
-    told = heard(engine)
-    await retire(rig, engine, source=source(rig))
+    service = rig.service()
+    told = heard(service.engine.reporter)
+    await retire(rig, service, source=source(rig))
     assert [(outcome.result, outcome.retired) for outcome in told] == [("retired", ("key1",))]
     assert told[0].reason == "its overlap has passed"
     assert (told[0].rotator, told[0].source) == (STORAGE, source(rig))
@@ -278,9 +279,9 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     theirs = dict(elsewhere.keys)
     written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
     write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
-    engine = rig.service().engine
-    told = heard(engine)
-    await retire(rig, engine, source=source(rig), action=action)
+    service = rig.service()
+    told = heard(service.engine.reporter)
+    await retire(rig, service, source=source(rig), action=action)
     assert [outcome.result for outcome in told] == results
     assert (told[0].source, told[0].retired) == (source(rig), ("key1",))
     assert keys(rig)["key1"] != first.value
@@ -344,7 +345,7 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
 ) -> None:
     rig = await overlapping()
     wrote(rig)
-    outcome = await retire(rig, changed(rig.service().engine, retire=_refuse))
+    outcome = await retire(rig, changed(rig.service(), retire=_refuse))
     assert outcome.result == "parked"
     assert "somebody else may use it" in outcome.reason
     assert (await record(rig)).pending
@@ -361,7 +362,7 @@ async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revok
         return response
 
     before = keys(rig)
-    await retire(rig, rig.service(between).engine)
+    await retire(rig, rig.service(between))
     assert len(rig.vault.versions(NAME)) == 3
     assert keys(rig) == before
 
@@ -378,7 +379,7 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
             works.append(rig.latest(NAME).value in keys(rig).values())
         return await call()
 
-    outcome = await retire(rig, rig.service(between).engine)
+    outcome = await retire(rig, rig.service(between))
     assert works == [True]
     assert (outcome.result, outcome.retired) == ("healed", ("key1",))
     assert keys(rig)["key1"] != first.value

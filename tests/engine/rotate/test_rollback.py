@@ -8,12 +8,12 @@ import pytest
 
 from engine.contract import Issued
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, TransientError
-from engine.rotate.undo import LOST, Rollback
 from engine.secret import Sensitive
 from simulator.faults import Fault
 from simulator.sql.servers import Account
 from simulator.wire import Request, Response, json_response
-from tests.engine.rotate.held import held
+from tests.engine.rotate.held import Rollback, held
+from tests.shared.heard import LOST
 from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
 from tests.shared.sql_rig import FIRST
 

@@ -10,11 +10,10 @@ import pytest
 from engine.errors import (
     AccessDenied,
     PermanentError,
+    TransientError,
     VerificationFailed,
 )
 from engine.model.tags import CREDENTIAL
-from engine.rotate.gate import Overtaken
-from engine.rotate.undo import LOST
 from tests.engine.rotate.held import AtFirstWrite
 from tests.engine.rotate.plain_kind import (
     NEW,
@@ -26,6 +25,7 @@ from tests.engine.rotate.plain_kind import (
     replicas,
     working,
 )
+from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, to_vault
 
 COPY, OTHER = "copy", "other-copy"
@@ -108,7 +108,7 @@ async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_t
                 passwords(work)
 
             work.rig.world.faults.append(AtFirstWrite(change))
-        error = await work.fails(Overtaken)
+        error = await work.fails(TransientError)
         assert "it was left alone" in error.what
         assert kind.accepted == {"by-hand"}
 

@@ -13,9 +13,7 @@ from engine.contract import LATE
 from engine.model.outcome import Outcome, Result
 from engine.model.record import SETTLE, Record
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import EARLY, SOON
-from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.held import EARLY, SOON, Held, held
 from tests.shared.scene import NAME, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -32,15 +30,11 @@ async def at() -> AsyncIterator[Held]:
         yield held_
 
 
-def seen(at: Held, **item: Any) -> Sight:
-    return Sight(at.parts, at.lease, at.rig.item(NAME, **item))
-
-
 async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_this_one(
     at: Held,
 ) -> None:
     before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
-    sight = seen(at, action="audit", follow_up=1)
+    sight = at.sight(action="audit", follow_up=1)
     assert await sight.look() == sight.shown == at.secret
     assert sight.record == Record()
     assert sight.needless == ""
@@ -50,7 +44,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
 
 async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
     at.published(pending=Pending(at.now, V1, "key2"))
-    sight = seen(at)
+    sight = at.sight()
     believed = await sight.look()
     expected = {OPERATION: "op", RETIRE: str(at.record.pending), CREDENTIAL: "key2"}
     assert believed.tags == {**at.secret.tags, **expected}
@@ -86,7 +80,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     if facts.get("ahead"):
         facts = {**facts, "ahead": at.announced(2 * MINUTE)}
     before = at.know(begun=at.now - HOUR, **at.times(facts))
-    sight = seen(at, **item)
+    sight = at.sight(**item)
     await sight.look()
     assert sight.needless.startswith(needless)
     assert bool(sight.needless) is bool(needless)
@@ -98,11 +92,11 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
 
 async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     """No look is posted before a change is noted: so the record is older, or was lost."""
-    sight = seen(at, action="audit", follow_up=1)
+    sight = at.sight(action="audit", follow_up=1)
     await sight.look()
     assert sight.is_forgotten
     assert sight.needless == ""
-    assert not seen(at, action="audit").is_forgotten
+    assert not at.sight(action="audit").is_forgotten
     at.know(begun=at.now)
     assert not sight.is_forgotten
     at.know(begun=None)
@@ -115,7 +109,7 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
 ) -> None:
     at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
-    sight = seen(at)
+    sight = at.sight()
     assert (await sight.look()).tags[CREDENTIAL] == "key2"
     assert at.record.untold
     assert at.record.ahead is None
@@ -135,7 +129,7 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     at: Held, result: Result, *, of_it: bool, is_told: bool
 ) -> None:
     at.published(untold=True)
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     version = str(at.secret.version) if of_it else V1
     sight.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
@@ -147,7 +141,7 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
     at: Held,
 ) -> None:
     announced = at.announce("new", SETTLE + SECOND)
-    sight = seen(at)
+    sight = at.sight()
     await sight.look()
     assert at.record.ahead == announced
     assert at.record.open_until == announced.at + LATE
@@ -159,7 +153,7 @@ async def test_while_the_current_version_is_disabled_an_announced_one_is_not_giv
 ) -> None:
     announced = at.announce("new", 10 * MINUTE)
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
-    await seen(at).look()
+    await at.sight().look()
     assert at.record.ahead == announced
 
 
@@ -175,7 +169,7 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     versions[-1] = replace(versions[-1], created=created)
     at.rig.clock.advance(60)
     by_hand = at.rig.vault.put(NAME, "by hand", tags={})
-    sight = seen(at)
+    sight = at.sight()
     assert (await sight.look()).version == by_hand.version
     assert at.record.ahead is None
     published = at.record.published
@@ -192,7 +186,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     assert at.rig.vault.versions(NAME)[0].value
     at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
     at.rig.vault.put(NAME, "by hand", tags={})
-    await seen(at).look()
+    await at.sight().look()
     assert at.record.published is None
     assert at.record.lost
 
@@ -202,7 +196,7 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     beneath = at.rig.vault.put(NAME, "new", tags={})
     at.rig.vault.put(NAME, "by hand", tags={})
     at.rig.vault.amend(beneath, enabled=False)
-    await seen(at).look()
+    await at.sight().look()
     assert at.record.published is None
     assert at.record.ahead is None
 
@@ -226,7 +220,7 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
     announced = at.announce("new", 10 * MINUTE)
     at.know(kind="many", blind=blind)
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
-    await seen(at).look()
+    await at.sight().look()
     assert kind.calls == [(at.lease.source, "op", "theirs")]
     assert at.record.lost == (announced,)
     assert at.record.open_until == (announced.at + LATE if blind else None)
@@ -236,14 +230,14 @@ async def test_what_was_just_published_is_believed_before_it_is_written_down(at:
     at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b"})
     version = await at.parts.vaults.read(at.secret.ref)
-    sight = seen(at)
+    sight = at.sight()
     assert sight.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
     assert sight.shown == version
     assert at.record.untold
     assert at.record.published
-    assert at.lease.leases[0].record.published is None
+    assert at.noted.published is None
     await sight.note_reported()
-    assert at.lease.leases[0].record.published == at.record.published
+    assert at.noted.published == at.record.published
 
 
 @pytest.mark.parametrize(
@@ -257,7 +251,7 @@ async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
     assert at.record.published
     at.know(published=replace(at.record.published, born=at.now + made))
     secret = at.secret if wrote else replace(at.secret, version=V2)
-    assert seen(at).made_before(secret, at.now) is expected
+    assert at.sight().made_before(secret, at.now) is expected
 
 
 @pytest.mark.parametrize("name", ["published", "ahead"])
@@ -266,11 +260,11 @@ async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_anno
 ) -> None:
     """Whoever dies once it is in the vault has noted no more than that."""
     since = at.now + MINUTE
-    assert not seen(at, since=since.isoformat()).may_be_under(at.rig.item(NAME))
+    assert not at.sight(since=since.isoformat()).may_be_under(at.rig.item(NAME))
     at.know(**{name: at.announced(born=since)})
     for moment, expected in ((since, True), (since + SECOND, False)):
         item = at.rig.item(NAME, since=moment.isoformat())
-        assert seen(at).may_be_under(item) is expected
+        assert at.sight().may_be_under(item) is expected
 
 
 @pytest.mark.parametrize(
@@ -288,9 +282,9 @@ async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
     dates = [at.now + MINUTE, at.now + 2 * MINUTE]
     at.know(incident=None if before is None else dates[before])
     since = "" if began is None else dates[began].isoformat()
-    await seen(at, compromised=compromised, since=since).note_compromised(V2)
+    await at.sight(compromised=compromised, since=since).note_compromised(V2)
     assert (at.record.compromised, at.record.incident) == ((V2,), dates[noted])
 
 
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
-    assert not seen(at).made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))
+    assert not at.sight().made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))

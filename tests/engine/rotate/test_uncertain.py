@@ -12,12 +12,12 @@ from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.write import Write
-from engine.rotate.undo import LOST
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, to_vault
 from tests.shared.sql_product import KINDS, NAME, SqlProduct

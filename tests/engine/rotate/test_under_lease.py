@@ -11,18 +11,19 @@ import pytest
 
 from engine.errors import LeaseUnavailable, SourceBusy, TransientError
 from engine.model.record import parts_of
-from engine.rotate.under_lease import (
+from engine.secret import SecretRef
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.engine.rotate.held import (
     CALL_SECONDS,
     LOOK_SECONDS,
     NEXT_SECONDS,
     NOBODY,
     SPACING,
+    Held,
+    held,
     hold,
 )
-from engine.secret import SecretRef
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response, json_response
-from tests.engine.rotate.held import Held, held
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -124,7 +125,7 @@ async def test_the_record_notes_what_is_about_to_be_changed_and_since_when(
         facts = {**facts, "touched": version}
     at.know(**at.times(facts))
     await at.lease.begin(at.rig.item(NAME), at.secret, kind=kind)
-    record = at.lease.leases[0].record
+    record = at.noted
     assert {name: getattr(record, name) for name in expected} == at.times(expected)
     assert (record.begun, record.touched) == (at.now, version)
     assert record.key

@@ -12,7 +12,7 @@ from engine.contract import LONGEST_CHANGE
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
 from engine.model.record import Record
-from engine.rotate.engine import Engine
+from engine.service import Service
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.signalr_key import SignalRKey
 from simulator.reach.transport import Call
@@ -42,12 +42,12 @@ class Slow:
         self.scene.account.duration = duration
         return self.rig.clock.now()
 
-    async def handle(self, engine: Engine | None = None, **fields: Any) -> Outcome:
+    async def handle(self, service: Service | None = None, **fields: Any) -> Outcome:
         """Work once on an item, in a fresh process."""
-        engine = engine or self.rig.service().engine
+        engine = (service or self.rig.service()).engine
         return await engine.handle(self.rig.item(NAME, **{"trigger": "event", **fields}))
 
-    def slow_once_published(self) -> Engine:
+    def slow_once_published(self) -> Service:
         """Start the app; once it has published a version, changes take minutes."""
 
         async def between(request: Request, call: Call) -> Response:
@@ -55,7 +55,7 @@ class Slow:
                 self.takes(TAKES)
             return await call()
 
-        return self.rig.service(between).engine
+        return self.rig.service(between)
 
     async def record(self) -> Record:
         known = await self.rig.service().engine.leases.peek(self.scene.source)
@@ -167,10 +167,11 @@ async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_do_not_w
     slow = Slow()
     slow.takes(timedelta())
     leaked = slow.rig.latest(NAME)
-    engine = slow.slow_once_published()
+    service = slow.slow_once_published()
     document = Document(consumers=(Consumers(Match(None, NAME), (APP,)),))
-    engine = replace(engine, policy=engine.policy.under(document))
-    first = await slow.handle(engine, version=leaked.version, compromised=True, force=True)
+    policy = service.engine.policy.under(document)
+    service = replace(service, engine=replace(service.engine, policy=policy))
+    first = await slow.handle(service, version=leaked.version, compromised=True, force=True)
     current = slow.rig.latest(NAME)
     assert current.version != leaked.version
     assert (first.result, first.new_version, first.retired) == ("waiting", None, ())

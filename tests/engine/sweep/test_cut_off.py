@@ -11,31 +11,32 @@ from typing import Any
 
 import pytest
 
-from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import TransientError
 from engine.model.entry import Entry
-from engine.model.incident import LEAKED, LIVES, Incident, Progress
+from engine.model.incident import LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
 from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import Pending
+from engine.sweep.counting import counted
 from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import (
     ACCOUNT,
-    KINDS,
     NOW,
-    POLICY,
     REF,
     SECOND,
     V2,
     VAULT,
+    stands,
     version,
 )
+from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
 
+DAY = timedelta(days=1)
 SINCE = NOW - timedelta(hours=1)
 BEFORE, LATER = SINCE - SECOND, SINCE + SECOND
 INCIDENT = Incident(SINCE, requested_by="ada", reason="a drill", vaults=(VAULT,))
@@ -61,7 +62,7 @@ async def is_open(current: Entry, known: Sequence[Listed], rig: Rig | None = Non
 def current(created: datetime, pending: Pending | None = None) -> Entry:
     retire = {"RekeyRetire": str(pending) if pending else None}
     secret = replace(version(changes=retire), created=created)
-    return entry(secret, POLICY, KINDS, NOW)
+    return stands(secret)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     incident = replace(begun(rig), since=rig.clock.now() + SECOND)
     rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
     work, progress = CutOff(rig.service().engine, incident), Progress()
-    shown = entry(version(), POLICY, KINDS, NOW)
+    shown = stands(version())
     await work.count(shown, Ledger({str(REF).lower(): known}), progress)
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
@@ -152,7 +153,7 @@ async def test_for_a_replica_the_record_of_its_primary_counts() -> None:
     tags = {"ProviderAddress": None, "ReplicaOf": str(REF)}
     copy = replace(version(changes=tags), ref=replace(REF, name="copy"))
     for created, expected in ((BEFORE, True), (LATER, False)):
-        shown = entry(replace(copy, created=created), POLICY, KINDS, NOW)
+        shown = stands(replace(copy, created=created))
         assert await is_open(shown, [record()]) is expected
         assert await is_open(shown, []) is True
 
@@ -269,3 +270,95 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
     sources = [message["source"] for message in rig.messages("rotations")]
     expected = source if rotated else named
     assert sources == ([expected.lower()] if expected else [])
+
+
+# What a vault does not list, although something of it is still to be revoked.
+
+
+class ListsNothing:
+    """A listing that lags behind; `denied` also forbids each read of a secret."""
+
+    def __init__(self, *, denied: bool = False) -> None:
+        self.denied = denied
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        if "vault" not in request.host or request.method != "GET":
+            return await call()
+        if "/secrets?" in request.url:
+            return json_response(200, {"value": [], "nextLink": None})
+        return json_response(403, {"error": {"code": "Forbidden"}}) if self.denied else await call()
+
+
+@pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
+async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
+    denied: bool, deleted: bool
+) -> None:
+    rig = scene(tags={"OverlapHours": "1"})
+    await rig.service().engine.handle(rig.item(NAME))
+    rig.clock.advance(DAY.total_seconds())
+    if deleted:
+        rig.vault.delete(NAME)
+    service = rig.service(ListsNothing(denied=denied))
+    outcomes, now = heard(service.engine.reporter), rig.clock.now()
+    await service.sweep_vault(SweepOrder(rig.vault.url, now - DAY, now, DAY).to_json())
+    reasons = [outcome.reason for outcome in outcomes]
+    assert [reason.partition(",")[0] for reason in reasons] == (["deleted"] if deleted else [])
+
+
+@pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
+async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_that_is_not_listed(
+    denied: bool, deleted: bool
+) -> None:
+    """A listing that lags says nothing, nor does a secret that may not be read."""
+    rig = scene()
+    await rig.service().engine.handle(rig.item(NAME))
+    rig.clock.advance(60)
+    if deleted:
+        rig.vault.delete(NAME)
+    engine = rig.service(ListsNothing(denied=denied)).engine
+    incident = Incident(rig.clock.now(), name="APP-*", vaults=(rig.vault.url,))
+    elsewhere = replace(incident, source="/subscriptions/elsewhere")
+    for scope in (
+        incident,
+        elsewhere,
+        replace(incident, name="other"),
+        replace(incident, vaults=()),
+    ):
+        await CutOff(engine, scope).send(SweepOrder.for_incident(rig.vault.url, scope))
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    sent = [(message["source"], message["version"]) for message in rig.messages("rotations")]
+    assert set(sent) == ({(source, None)} if deleted else set())
+    here, there = await counted(engine, [incident, elsewhere])
+    assert [row["reason"] for row in here.named] == ([deleted_at(source)] if deleted else [])
+    assert (here.secrets, there.secrets) == (deleted, 0)
+
+
+async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more() -> None:
+    """It was when the incident began. Nothing else would say that it still works."""
+    rig = scene()
+    await rig.service().engine.handle(rig.item(NAME))
+    rig.clock.advance(60)
+    incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    engine = rig.service().engine
+    engine = replace(engine, policy=replace(engine.policy, scopes={}))
+    (progress,) = await counted(engine, [incident])
+    assert [row["reason"].partition(";")[0] for row in progress.named] == [UNSERVED]
+    (progress,) = await counted(engine, [replace(incident, name="other")])
+    assert progress.secrets == 0
+
+
+@pytest.mark.parametrize("past_overlap", [True, False])
+async def test_a_deleted_secret_that_was_replaced_before_needs_nobody(
+    *, past_overlap: bool
+) -> None:
+    """Its successor is younger than the incident, and what it superseded is revoked."""
+    rig = scene(tags={"OverlapHours": "1"})
+    incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
+    rig.clock.advance(1)
+    await rig.service().engine.handle(rig.item(NAME))
+    if past_overlap:
+        rig.clock.advance(2 * 3600)
+        await rig.service().engine.handle(rig.item(NAME, action="retire"))
+    rig.vault.delete(NAME)
+    (progress,) = await counted(rig.service().engine, [incident])
+    assert (progress.rotated, progress.needs_a_person) == (past_overlap, not past_overlap)

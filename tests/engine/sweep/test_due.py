@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from engine.model.sweep_order import SweepOrder
-from engine.sweep.sweeper import Sweeper
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.delivery import Delivery
@@ -154,7 +153,8 @@ async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no
     service, now = rig.service(), rig.clock.now()
     rotators = {**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)}
     order = SweepOrder(rig.vault.url, now, now, HOUR)
-    await Sweeper(replace(service.engine, rotators=rotators), service.queue).sweep(order)
+    engine = replace(service.engine, rotators=rotators)
+    await replace(service, engine=engine).sweep_vault(order.to_json())
     assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
     assert summary(caplog) == {"seen": 2, "posted": 1, "broken": 1}
     assert "secrets/trapped cannot be judged" in caplog.text

@@ -133,3 +133,14 @@ def test_what_is_due_alone_starts_at_once() -> None:
     assert Pace({"v": [ONE]}, HOUR).delay(source(ONE, 1)) == 0
     assert Pace({}, timedelta(0)).delay(APPLICATION) == 0
     assert Pace({}, timedelta(0)).delay(None) == 0
+
+
+def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
+    scopes, source = {"v": ["/subscriptions/one"]}, "/subscriptions/one/x"
+    whole, first = Pace(scopes, 2 * HOUR), Pace(scopes, 2 * HOUR)
+    delays = [whole.delay(source) for _ in range(1500)]
+    for _ in range(700):
+        first.delay(source)
+    second = Pace(scopes, 2 * HOUR, first.started, elapsed=10)
+    rest = [second.delay(source) for _ in range(800)]
+    assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]

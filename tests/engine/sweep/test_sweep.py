@@ -180,7 +180,11 @@ async def test_a_refused_listing_fails_the_sweep_so_that_it_is_tried_again() -> 
         await sweep(rig)
 
 
-async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_no_harm() -> None:
+@pytest.mark.parametrize(("status", "code"), [(503, "ServerBusy"), (403, "AuthorizationFailure")])
+async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_no_harm(
+    status: int, code: str
+) -> None:
+    """A refusal says nothing of the secret, so the sweep is tried again and nobody is blamed."""
     rig = populated(3, 0)
     rig.queue("rotations")
     posted = 0
@@ -190,8 +194,8 @@ async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_n
         posted += request.method == "POST" and ".queue." in request.host
         return posted == 2
 
-    refuse(rig, 503, "ServerBusy", second)
-    with pytest.raises(TransientError):
+    refuse(rig, status, code, second)
+    with pytest.raises(TransientError, match=code):
         await sweep(rig)
     assert len(await sweep(rig)) == 4
 
