@@ -43,50 +43,6 @@ async def test_a_rotation_publishes_a_key_pair_that_signs_in_and_keeps_the_old_o
     assert current.expires == new.end.timestamp()
 
 
-async def test_the_old_certificate_is_removed_once_its_overlap_has_passed(
-    rig: CertificateRig,
-) -> None:
-    rig.managed()
-    await rotate(rig)
-    rig.clock.advance(7 * 86400 - 60)
-    await sweep(rig)
-    assert rig.first in rig.alive()
-    rig.clock.advance(120)
-    await sweep(rig)
-    assert [key.der for key in rig.alive()] == [rig.holds(rig.latest(NAME).value)]
-    assert RETIRE not in (rig.latest(NAME).tags or {})
-
-
-async def test_an_incident_removes_the_old_certificate_at_once(rig: CertificateRig) -> None:
-    rig.managed()
-    await rotate(rig, trigger="manual", compromised=True)
-    assert [key.der for key in rig.alive()] == [rig.holds(rig.latest(NAME).value)]
-
-
-async def test_a_certificate_removed_by_hand_is_noticed_by_the_audit_and_healed(
-    rig: CertificateRig,
-) -> None:
-    rig.managed()
-    await rotate(rig)
-    rig.clock.advance(86400)
-    rig.directory.remove_certificate(rig.app, rig.alive()[-1])
-    await rig.service().queue.post_rotation(rig.item(NAME, action="audit", trigger="sweep"))
-    await Delivery(rig, rig.service).run()
-    assert rig.accepts(rig.latest(NAME).value)
-    assert rig.holds(rig.latest(NAME).value) != rig.first.der
-
-
-async def test_the_restored_certificate_takes_the_place_of_the_new_one(rig: CertificateRig) -> None:
-    rig.managed()
-    await rotate(rig)
-    await rig.service().queue.post_rotation(rig.item(NAME, action="restore", trigger="manual"))
-    await Delivery(rig, rig.service).run()
-    assert rig.latest(NAME).value == rig.pair.pem
-    rig.clock.advance(7 * 86400 + 60)
-    await sweep(rig)
-    assert rig.alive() == [rig.first]
-
-
 async def test_a_key_pair_that_takes_a_minute_is_published_all_the_same(
     rig: CertificateRig,
 ) -> None:

@@ -263,13 +263,6 @@ async def test_a_certificate_is_listed_until_the_version_expires_and_is_valid_as
     assert pair.certificate.not_valid_after_utc >= rig.alive()[-1].end
 
 
-async def test_a_cap_that_the_refusal_tells_is_honoured(rig: CertificateRig) -> None:
-    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
-    issued = await rig.rotator().issue(rig.job())
-    assert issued.expires == rig.alive()[-1].end
-    assert days(29) < rig.alive()[-1].end - rig.clock.now() < days(30)
-
-
 async def test_a_policy_that_forbids_certificates_is_for_a_human(rig: CertificateRig) -> None:
     rig.directory.policy = AppPolicy(certificates_allowed=False)
     with pytest.raises(NeedsHuman, match="federated credential"):
@@ -293,12 +286,6 @@ async def test_a_value_that_is_another_certificate_than_the_tags_say_is_for_a_hu
         await rotator.issue(replace(wrong, held_id=None))
     assert versions(rig) == 0
     await rotator.preflight(replace(wrong, proven=True))
-
-
-async def test_a_preflight_finds_a_disabled_application(rig: CertificateRig) -> None:
-    rig.app.disabled = True
-    with pytest.raises(NeedsHuman, match="is disabled"):
-        await rig.rotator().preflight(rig.job())
 
 
 @pytest.mark.parametrize(

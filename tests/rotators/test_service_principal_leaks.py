@@ -10,12 +10,11 @@ import pytest
 
 from engine.errors import RekeyError
 from engine.secret import Sensitive
-from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response
 from tests.shared.application_rig import OPERATION
 from tests.shared.certificate_rig import CertificateRig
-from tests.shared.graph_rig import GraphRig, days, seconds
+from tests.shared.graph_rig import GraphRig, days
 from tests.shared.promises import Ear, everything
 
 
@@ -68,16 +67,6 @@ async def test_neither_a_key_nor_an_assertion_of_a_certificate_is_logged(ear: Ea
         assert secret not in heard
 
 
-@pytest.mark.parametrize(
-    "policy", [AppPolicy(max_lifetime=days(1)), AppPolicy(secrets_allowed=False)]
-)
-async def test_a_refused_issue_carries_no_secret(rig: GraphRig, policy: AppPolicy) -> None:
-    rig.directory.policy = policy
-    with pytest.raises(RekeyError) as caught:
-        await rig.rotator().issue(rig.job(proven=False))
-    assert rig.first.secret not in everything(caught.value)
-
-
 async def test_a_refused_sign_in_carries_no_secret_and_no_cause(rig: GraphRig) -> None:
     rig.directory.lags = (days(1),)
     issued = await rig.rotator().issue(rig.job())
@@ -106,12 +95,3 @@ async def test_a_service_that_repeats_the_secret_in_its_answer_is_not_quoted(
         with pytest.raises(RekeyError) as caught:
             await call
         assert planted.reveal() not in everything(caught.value)
-
-
-async def test_waiting_for_replication_holds_nobody_else_up(rig: GraphRig) -> None:
-    """It sleeps by the clock that it was given, so that other rotations go on."""
-    rig.directory.lags = (seconds(40),)
-    issued = await rig.rotator().issue(rig.job())
-    began = rig.clock.now()
-    await rig.rotator().verify(rig.app.app_id, issued.credential_id, issued.fields["secret"])
-    assert rig.clock.now() - began > seconds(40)

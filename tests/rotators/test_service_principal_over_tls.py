@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from datetime import timedelta
 
+import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
@@ -25,43 +26,10 @@ from tests.shared.certificate_rig import CERTIFICATE_ACTIONS
 from tests.shared.rig import VAULT_ACTIONS, RigClock
 
 
-async def test_a_secret_is_added_proven_and_removed_over_tls() -> None:
-    clock = VirtualClock()
-    async with serve(lambda domains: build_world(clock, domains)) as running:
-        world, identity = running.world, running.world.add_principal("rekey")
-        world.directory.grant(identity, OWNED_BY)
-        app = world.add_application("orders", identity)
-        with contextlib.ExitStack() as stack:
-            stack.callback(resolve_localhost())
-            async with AioHttpTransport(connection_verify=str(running.ca_file)) as transport:
-                credential = SimulatedCredential(world, identity)
-                azure = Azure(
-                    credential,
-                    options={"transport": transport},
-                    graph_endpoint=running.environment["REKEY_GRAPH_ENDPOINT"],
-                    authority=running.environment["AZURE_AUTHORITY_HOST"],
-                )
-                rotator = ServicePrincipalSecret(azure, RigClock(clock))
-                job = Job(
-                    source=app.app_id,
-                    operation=OPERATION,
-                    held_id=None,
-                    held=Sensitive("what somebody wrote"),
-                    proven=False,
-                    in_place=False,
-                    expires=clock.now() + timedelta(days=90),
-                )
-                issued = await rotator.issue(job)
-                await rotator.verify(app.app_id, issued.credential_id, issued.fields["secret"])
-                await rotator.preflight(job)
-                assert [password.secret for password in app.passwords(clock())] == [
-                    issued.fields["secret"].reveal()
-                ]
-                await rotator.tidy(app.app_id, OPERATION, keep=None)
-                assert app.passwords(clock()) == []
-
-
-async def test_a_key_pair_is_made_listed_and_proven_over_tls() -> None:
+@pytest.mark.parametrize("kind", [ServicePrincipalSecret, ServicePrincipalCertificate])
+async def test_a_credential_is_made_proven_and_removed_over_tls(
+    kind: type[ServicePrincipalSecret | ServicePrincipalCertificate],
+) -> None:
     clock = VirtualClock()
     async with serve(lambda domains: build_world(clock, domains)) as running:
         world, identity = running.world, running.world.add_principal("rekey")
@@ -77,9 +45,9 @@ async def test_a_key_pair_is_made_listed_and_proven_over_tls() -> None:
                     graph_endpoint=running.environment["REKEY_GRAPH_ENDPOINT"],
                     authority=running.environment["AZURE_AUTHORITY_HOST"],
                 )
-                rotator = ServicePrincipalCertificate(azure, RigClock(clock))
+                rotator = kind(azure, RigClock(clock))
                 job = Job(
-                    source=f"{app.app_id}/certificates",
+                    source=kind.canonical(app.app_id, {"Rotator": kind.kind}) or "",
                     operation=OPERATION,
                     held_id=None,
                     held=Sensitive("what somebody wrote"),
@@ -89,6 +57,10 @@ async def test_a_key_pair_is_made_listed_and_proven_over_tls() -> None:
                     vault=vault.url,
                 )
                 issued = await rotator.issue(job)
-                value = issued.fields["certificate"]
+                value = issued.fields[kind.value_field]
                 await rotator.verify(job.source, issued.credential_id, value)
-                assert [key.key_id for key in app.keys(clock())] == [issued.credential_id]
+                await rotator.preflight(job)
+                held = [*app.passwords(clock()), *app.keys(clock())]
+                assert [credential.key_id for credential in held] == [issued.credential_id]
+                await rotator.tidy(job.source, OPERATION, keep=None)
+                assert not [*app.passwords(clock()), *app.keys(clock())]
