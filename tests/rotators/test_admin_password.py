@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from engine.contract import Job, Preflight, Undo
-from engine.errors import AccessDenied, NeedsHuman
+from engine.contract import Job, Undo
+from engine.errors import AccessDenied
 from engine.secret import Sensitive
 from tests.rotators import sql_scenes
-from tests.rotators.database_scenes import FIRST, TEMPLATE, WRONG, DatabaseScene
+from tests.rotators.database_scenes import FIRST, WRONG, DatabaseScene
 
 type Scene = DatabaseScene | sql_scenes.SqlScene
 
@@ -97,13 +97,3 @@ async def test_a_password_that_is_set_back_is_good_again_once_that_has_been_said
     scene.server.operation_time = timedelta(seconds=60)
     await rotator.undo(job, Sensitive(FIRST))
     assert await rotator.accepts(job.source, job.held_id or "", Sensitive(FIRST))
-
-
-async def test_a_name_that_a_template_cannot_hold_is_found_before_the_rotation(
-    scene: Scene,
-) -> None:
-    rotator = scene.rotator()
-    assert isinstance(rotator, Preflight)
-    options = {**scene.job().options, "ValueTemplate": TEMPLATE, "Database": "a;b"}
-    with pytest.raises(NeedsHuman, match="escaped"):
-        await rotator.preflight(first(scene, options=options))

@@ -12,6 +12,7 @@ from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, SECOND, TEMPLATE, WRONG, DatabaseScene
+from tests.rotators.test_admin_password import SCENES as ADMINISTRATORS
 
 type Scene = DatabaseScene | sql_scenes.SqlScene
 ONE: dict[str, Callable[[], Scene]] = {
@@ -79,9 +80,7 @@ async def test_a_connection_string_is_no_password_to_be_recognised(
         await recognised(scene, held=text, options=bare)
 
 
-@pytest.mark.parametrize(
-    "made", [*ONE.values(), *TWO.values()], ids=[*ONE, *(f"two {n}" for n in TWO)]
-)
+@pytest.mark.parametrize("made", [*ONE.values(), *TWO.values(), *ADMINISTRATORS.values()])
 async def test_a_name_that_a_template_cannot_hold_is_found_before_the_rotation(
     made: Callable[[], Scene],
 ) -> None:

@@ -61,19 +61,6 @@ async def test_two_workers_never_change_one_login_at_a_time(rig: SqlProduct) -> 
     assert len(rig.vault.versions(NAME)) == 2
 
 
-async def test_who_gives_a_login_up_leaves_it_to_the_other(rig: SqlProduct) -> None:
-    await rotate(rig, OTHER)
-    tags = rig.latest(OTHER).tags or {}
-    rig.vault.put(
-        OTHER,
-        "unmanaged",
-        tags={tag: text for tag, text in tags.items() if tag != "ProviderAddress"},
-    )
-    # The other one has changed the password, so somebody must say that this one may.
-    assert await rotate(rig, NAME, force=True) == ""
-    assert len(rig.vault.versions(NAME)) == 2
-
-
 def test_a_source_is_held_login_by_login() -> None:
     assert parts_of("/servers/s/logins/a+b") == ("/servers/s/logins/a", "/servers/s/logins/b")
     assert parts_of("/servers/s/logins/a%2bb") == ("/servers/s/logins/a%2bb",)
