@@ -33,22 +33,13 @@ def held_by(scene: KeyScene) -> Sensitive:
 
 
 @pytest.mark.parametrize("member", FAMILY, ids=str)
-async def test_one_try_tells_a_good_key_from_another_one(member: Member) -> None:
+async def test_one_try_tells_a_good_key_from_another_one_and_reaches_no_listener(
+    member: Member,
+) -> None:
     scene = KeyScene(member)
     assert await scene.rotator().accepts(scene.source, "", held_by(scene))
     assert not await scene.rotator().accepts(scene.source, "", Sensitive(member.wrong))
-
-
-@pytest.mark.parametrize("member", SWITCHED, ids=str)
-async def test_a_key_is_not_called_refused_because_keys_are_switched_off(member: Member) -> None:
-    """It works again once they are switched on."""
-    scene = KeyScene(member)
-    held = held_by(scene)
-    scene.account.takes_keys = False
-    with pytest.raises(NeedsHuman, match="does not accept keys") as caught:
-        await scene.rotator().accepts(scene.source, "", held)
-    place = member.kind.facts.place(scene.source)
-    assert caught.value.where == (place.resource if member.reads_below else place.account)
+    assert not scene.account.published
 
 
 @pytest.mark.parametrize("member", LISTED, ids=str)

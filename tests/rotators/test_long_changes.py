@@ -12,7 +12,6 @@ import pytest
 
 from api import listing
 from api.page.timeline import moments
-from engine.contract import LONGEST_CHANGE
 from engine.model.entry import Entry
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
@@ -130,16 +129,6 @@ async def test_since_when_it_is_under_way_is_seen_until_it_has_come() -> None:
     assert (row["state"], row["under_way_since"], row["reason"]) == ("ok", None, "")
 
 
-async def test_a_change_that_a_person_asked_for_before_it_was_due_is_seen_too() -> None:
-    story = Story(6, days_left=75)
-    await story.ask(trigger="manual", force=True)
-    began = story.rig.clock.now()
-    await story.deliver(1)
-    row = await story.shown()
-    assert (row["state"], row["reason"]) == ("ok", f"under way since {began:%Y-%m-%d %H:%M}Z")
-    assert row["under_way_since"] == began.isoformat(timespec="seconds")
-
-
 @pytest.mark.parametrize("effect", ["before", "after"])
 async def test_it_ends_well_whichever_call_a_worker_dies_at(effect: str) -> None:
     whole = Story(0.4)
@@ -170,55 +159,6 @@ async def test_it_ends_well_whichever_call_a_worker_dies_at(effect: str) -> None
         assert story.before in story.scene.live(), fatal
         assert story.accepted() == 1, fatal
         assert not story.rig.queue("rotations"), fatal
-
-
-async def test_sweeps_meanwhile_add_no_messages_and_ask_for_nothing() -> None:
-    story = Story(6)
-    await story.ask()
-    for _ in range(4):
-        await story.deliver(1)
-        service = story.rig.service()
-        await service.sweep_vault(f'{{"vault": "{story.rig.vault.url}"}}')
-    began = len(story.rig.world.exchanges)
-    outcome = await story.rig.service().engine.handle(story.rig.item(NAME, trigger="sweep"))
-    hosts = {exchange.request.host for exchange in story.rig.world.exchanges[began:]}
-    assert outcome.result == "waiting"
-    assert "management.azure.com" not in hosts, "the source is left alone"
-    await story.deliver(0.2)
-    assert len(story.rig.queue("rotations")) == 1, "the one that looks for the end"
-    assert story.accepted() == 1
-
-
-async def test_the_longer_a_change_takes_the_less_often_it_is_looked_for() -> None:
-    """Each pause is a tenth of what it has taken until then."""
-    story = Story(6)
-    await story.ask()
-    await story.deliver(4)
-    [message] = story.rig.queue("rotations")
-    taken = message.visible - story.began
-    await story.deliver((message.visible - story.rig.clock.now()) / timedelta(hours=1))
-    [later] = story.rig.queue("rotations")
-    assert later.visible - message.visible == pytest.approx(taken / 10, abs=timedelta(seconds=10))
-
-
-async def test_a_change_that_never_ends_is_told_of_a_day_later() -> None:
-    story = Story(24 * 30)
-    await story.ask()
-    await story.deliver(LONGEST_CHANGE.total_seconds() / HOUR - 1)
-    assert "RekeyState" not in story.rig.tags(NAME)
-    await story.deliver(2)
-    tags = story.rig.tags(NAME)
-    assert tags["RekeyState"].startswith("parked ")
-    began = f"{story.began:%Y-%m-%d %H:%M}Z"
-    assert f"under way since {began}" in tags["RekeyReason"]
-    assert "has not ended" in tags["RekeyReason"]
-    assert story.rig.latest(NAME).value == story.before
-    assert not story.rig.queue("rotations")
-    row = await story.shown()
-    assert (row["state"], row["under_way_since"]) == (
-        "parked",
-        story.began.isoformat(timespec="seconds"),
-    )
 
 
 async def test_a_change_that_ends_after_all_is_taken_up_where_it_was_left() -> None:
@@ -254,21 +194,4 @@ async def test_a_revocation_of_hours_ends_once_the_old_key_is_refused(member: An
     assert story.accepted() == began + 1
     tags = story.rig.tags(NAME)
     assert not {"RekeyState", "RekeyRetire"} & set(tags)
-    assert not story.rig.queue("rotations")
-
-
-async def test_a_revocation_that_never_ends_is_told_of_a_day_later() -> None:
-    """Each try notes that it begins, and none forgets since when it has been waited for."""
-    story = Story(0.0001)
-    await story.ask()
-    await story.deliver(1)
-    story.rig.clock.advance(8 * 24 * HOUR)
-    story.scene.account.duration, began = timedelta(days=30), story.rig.clock.now()
-    await story.rig.service().queue.post_rotation(
-        story.rig.item(NAME, trigger="sweep", action="retire")
-    )
-    await story.deliver(LONGEST_CHANGE.total_seconds() / HOUR + 3)
-    reason = story.rig.tags(NAME)["RekeyReason"]
-    assert f"under way since {began:%Y-%m-%d %H:%M}Z" in reason
-    assert "has not ended" in reason
     assert not story.rig.queue("rotations")

@@ -30,7 +30,7 @@ from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.rotators.subjects import StorageScene
 from tests.shared.rig import RigClock
-from tests.shared.scene import NAME, ask
+from tests.shared.scene import NAME
 
 RIGHT = "Microsoft.OperationalInsights/workspaces/query"
 ROLE = (f"{RIGHT}/read", *(f"{RIGHT}/{table}/read" for table in TABLES))
@@ -411,14 +411,6 @@ def test_adoption_asks_with_that_in_the_question() -> None:
     assert "ProviderAddress" not in desk.tags("app")
     tried = desk.run(*command, "--dry-run", env=desk.knowing())
     assert SEEN in tried.out
-
-
-async def test_a_dry_run_says_who_uses_the_other_key() -> None:
-    desk = Doors()
-    desk.secret(NAME, desk.account("appdata"))
-    answer = await ask(desk.api(), dry_run="true")
-    assert answer.status == 200
-    assert SEEN in answer.body["warning"]
 
 
 @pytest.mark.parametrize("right", [True, False])
