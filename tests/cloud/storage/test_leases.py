@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,13 +13,11 @@ from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
 from engine.model.listed import Listed
 from engine.model.record import Record
-from engine.model.tags import OPERATION, Pending
+from engine.model.tags import Pending
 from engine.ports import Leases
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, json_response
-from tests.shared.delivery import Delivery
-from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 
 SOURCE = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/appdata"
@@ -272,136 +269,6 @@ async def test_storage_that_refuses_the_app_names_the_role() -> None:
     rig.host.network_default_action = "Deny"
     with pytest.raises(AccessDenied, match="Storage Blob Data Owner"):
         await touch(rig)
-
-
-class Pair:
-    """Two secrets that point at one account."""
-
-    def __init__(self) -> None:
-        self.rig = Rig()
-        self.account = self.rig.account("appdata")
-        self.rig.secret("first", self.account)
-        self.rig.secret("second", self.account)
-
-    async def rotate(self, name: str, **fields: Any) -> None:
-        """Let the queue work on one of them."""
-        item = self.rig.item(
-            name, version=self.rig.latest(name).version, trigger="manual", **fields
-        )
-        await self.rig.service().queue.post_rotation(item)
-        await Delivery(self.rig, self.rig.service).run()
-
-    def tags(self, name: str) -> dict[str, str]:
-        """Return the current version's tags."""
-        return dict(self.rig.latest(name).tags or {})
-
-
-async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_the_way_out() -> (
-    None
-):
-    pair = Pair()
-    promises = Promises(Place.of_account(pair.rig, "first", pair.account))
-    await pair.rotate("first")
-    await pair.rotate("second")
-    reason = pair.tags("second")["RekeyReason"]
-    assert "https://prod.vault.azure.net/secrets/first" in reason
-    assert "Fix: keep one secret a source" in reason
-    assert len(pair.rig.vault.versions("second")) == 1
-    promises.finally_(2)
-
-
-@pytest.mark.parametrize("fields", [{"force": True}, {"compromised": True}])
-async def test_not_even_by_force_do_two_secrets_rotate_one_source_against_each_other(
-    fields: dict[str, bool],
-) -> None:
-    pair = Pair()
-    await pair.rotate("first")
-    keys = dict(pair.account.keys)
-    await pair.rotate("second", **fields)
-    assert pair.account.keys == keys
-
-
-async def test_a_second_secret_is_not_retired_for_either() -> None:
-    pair = Pair()
-    await pair.rotate("first")
-    keys = dict(pair.account.keys)
-    latest = pair.rig.latest("second")
-    pending = f"2026-01-01T00:00:00Z {'a' * 32} key2"
-    pair.rig.vault.amend(
-        latest, tags={**(latest.tags or {}), "RekeyRetire": pending, OPERATION: "x"}
-    )
-    await pair.rotate("second")
-    assert pair.account.keys == keys
-    assert "secrets/first" in pair.tags("second")["RekeyReason"]
-
-
-def untag(pair: Pair) -> None:
-    first = pair.rig.latest("first")
-    pair.rig.vault.amend(first, tags={})
-
-
-def point_elsewhere(pair: Pair) -> None:
-    first, other = pair.rig.latest("first"), pair.rig.account("other")
-    pair.rig.vault.amend(first, tags={**(first.tags or {}), "ProviderAddress": other.resource_id})
-
-
-def delete(pair: Pair) -> None:
-    pair.rig.vault.delete("first")
-    pair.rig.clock.advance(60)
-
-
-def disable(pair: Pair) -> None:
-    pair.rig.vault.amend(pair.rig.latest("first"), enabled=False)
-
-
-@pytest.mark.parametrize(
-    ("change", "takes_over"),
-    [(untag, True), (point_elsewhere, True), (delete, True), (disable, False)],
-)
-async def test_a_second_secret_takes_over_once_the_first_has_let_go(
-    change: Any, takes_over: bool
-) -> None:
-    pair = Pair()
-    later = pair.rig.clock.now() + timedelta(days=80)
-    pair.rig.vault.amend(pair.rig.latest("first"), expires=int(later.timestamp()))
-    await pair.rotate("first", action="audit")
-    change(pair)
-    await pair.rotate("second")
-    assert (len(pair.rig.vault.versions("second")) == 2) is takes_over
-    if not takes_over:
-        assert "secrets/first" in pair.tags("second")["RekeyReason"]
-
-
-@pytest.mark.parametrize("change", [untag, point_elsewhere, delete])
-async def test_a_second_secret_changes_nothing_while_the_firsts_overlap_lasts(change: Any) -> None:
-    pair = Pair()
-    await pair.rotate("first", force=True)
-    change(pair)
-    keys = dict(pair.account.keys)
-    await pair.rotate("second")
-    assert (pair.account.keys, len(pair.rig.vault.versions("second"))) == (keys, 1)
-
-
-async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_the_record_is_named() -> (
-    None
-):
-    pair = Pair()
-    source = pair.account.resource_id.lower()
-    await touch(pair.rig, "https://elsewhere.vault.azure.net/secrets/other", source)
-    await pair.rotate("first")
-    assert len(pair.rig.vault.versions("first")) == 1
-    assert "elsewhere.vault.azure.net/secrets/other" in pair.tags("first")["RekeyReason"]
-    assert not [
-        exchange for exchange in pair.rig.world.exchanges if "elsewhere" in exchange.request.host
-    ]
-
-
-async def test_an_owner_that_is_no_secret_is_told_and_not_overrun() -> None:
-    pair = Pair()
-    await touch(pair.rig, "scribble", pair.account.resource_id.lower())
-    await pair.rotate("first")
-    assert len(pair.rig.vault.versions("first")) == 1
-    assert "scribble" in pair.tags("first")["RekeyReason"]
 
 
 async def test_a_record_is_read_without_its_lease_while_another_worker_holds_it() -> None:
