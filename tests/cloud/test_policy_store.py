@@ -23,13 +23,11 @@ from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
-from simulator.sql.servers import LOGIN_MANAGER
 from simulator.wire import Request, json_response
 from tests.shared.builders import GROUP, VAULT
 from tests.shared.collected import Collected, dims
 from tests.shared.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
 from tests.shared.rig import RigClock
-from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS
 
 BROKEN = "version: 1\ndefalts: {owner: planted-value}\nrules: [{match: {secret: 'a b'}}]\n"
 
@@ -427,60 +425,6 @@ async def test_a_secret_is_rotated_by_the_document_alone_and_its_tags_stay_its_o
         }  # fmt: skip
         rig.clock.advance(8 * 86_400)
         await rig.service().rotate(rig.item("app", action="retire").to_json(), 1)
-
-
-async def test_what_only_one_kind_asks_for_comes_from_the_document_too() -> None:
-    rig = PolicyRig()
-    server = rig.world.sql.add_server("orders", ADMIN, FIRST)
-    server.grant(rig.identity, LOGIN_MANAGER)
-    rig.world.grant(rig.identity, SQL_ACTIONS, server.resource_id.partition("/providers/")[0])
-    for login in ("app_a", "app_b"):
-        server.add_login(login, FIRST)
-    own_tags = {"logins": ["app_a", "app_b"], "valueTemplate": "User ID={user};Password={password}"}
-    rig.push(rule(rig, providerAddress=server.resource_id, credentialId="app_a", **own_tags))
-    rig.vault.put("app", f"User ID=app_a;Password={FIRST}")
-    await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
-    tags = rig.latest("app").tags
-    assert tags
-    assert (tags["CredentialId"], tags["RekeyRetire"].rpartition(" ")[2]) == ("app_b", "app_a")
-    assert rig.messages("rotations") == [], (
-        "two logins alternate, so nobody looks after a source with a single slot"
-    )
-
-
-async def test_a_source_belongs_to_the_secret_that_the_document_names_for_it() -> None:
-    rig = PolicyRig()
-    rig.push(rule(rig))
-    account = rig.world.accounts["appdata"]
-    rig.vault.put("app", account.keys["key1"].value)
-    await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
-    rig.secret("other", account)
-    await rig.service().rotate(rig.item("other").to_json(), 1)
-    assert "belongs to the secret" in (rig.latest("other").tags or {})["RekeyReason"]
-
-
-async def test_what_is_parked_under_a_policy_rests() -> None:
-    rig = PolicyRig()
-    rig.push(owned_by("shop"))
-    rig.secret("app", rig.account("appdata"), tags={"ValidityPeriodDays": "x"})
-    for _ in range(2):
-        await rig.service().rotate(rig.item("app", trigger="sweep").to_json(), 1)
-        marked = rig.latest("app")
-        rig.clock.advance(3600)
-    assert marked.updated == marked.created, "marked once, at first"
-
-
-async def test_a_document_changed_to_manual_stops_the_rotation() -> None:
-    rig = PolicyRig()
-    text = rule(rig)
-    rig.push(text)
-    before = rig.vault.put("app", rig.world.accounts["appdata"].keys["key1"].value)
-    service = rig.service()
-    await service.policies.current()
-    rig.push(f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]")
-    rig.clock.advance(FRESH_SECONDS)
-    await service.rotate(rig.item("app", force=True).to_json(), 1)
-    assert rig.latest("app") == before
 
 
 async def test_while_there_is_no_policy_work_waits_and_nothing_is_rotated_or_marked() -> None:

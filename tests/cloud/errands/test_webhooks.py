@@ -154,23 +154,6 @@ async def test_a_timer_that_comes_twice_sends_one_digest() -> None:
     assert received(rig) == [f"teams: {TITLE}"]
 
 
-async def test_a_timer_that_did_not_come_for_days_makes_up_for_the_digest_that_it_missed() -> None:
-    rig = told_about(days_left=31.0, manual="true", owner=None)
-
-    async def sweep() -> None:
-        await rig.service().sweep({}, past_due=False)
-        (message,) = rig.messages("sweeps")
-        rig.queue("sweeps").clear()
-        await rig.service().sweep_vault(json.dumps(message))
-        await rig.deliver()
-
-    await sweep()
-    assert received(rig) == []
-    rig.clock.advance(4 * 86_400)
-    await sweep()
-    assert received(rig) == [f"teams: {TITLE}".replace("30", "27")]
-
-
 async def test_a_sweep_that_is_repeated_sends_its_digest_again_and_not_never() -> None:
     rig = told_about(days_left=30.0, manual="true", owner=None)
     rig.clock.advance(60)
@@ -179,32 +162,6 @@ async def test_a_sweep_that_is_repeated_sends_its_digest_again_and_not_never() -
     await rig.service().sweep_vault(text)
     await rig.deliver()
     assert received(rig) == [f"teams: {TITLE}"] * 2
-
-
-async def test_one_digest_tells_an_owner_of_all_secrets_the_first_to_expire_first() -> None:
-    rig = told_about(days_left=7.0, manual="true", owner=None)
-    for name, days in (("licence", 20.0), ("much-later", 90.0)):
-        tags: dict[str, str | None] = {"Manual": "true"}
-        rig.secret(name, rig.account(name.replace("-", "")), days_left=days, tags=tags)
-    rig.clock.advance(60)
-    await rig.service().sweep_vault(order(rig))
-    await rig.deliver()
-    assert received(rig) == [f"teams: 2 secrets need a person: {NAME} expires within 7 days"]
-    sent = json.dumps(rig.world.webhooks.received)
-    assert sent.index(NAME) < sent.index("licence expires within 20 days")
-    assert "much-later" not in sent
-
-
-async def test_a_parked_secret_is_in_the_digest_as_its_expiry_comes_near() -> None:
-    rig = told_about(owner=None, days_left=7.01)
-    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
-    await rig.rotate()
-    rig.world.webhooks.received.clear()
-    rig.clock.advance(3600)
-    await rig.service().sweep_vault(order(rig))
-    await rig.deliver()
-    titles = received(rig)
-    assert f"teams: A secret needs a person: {NAME} expires within 7 days" in titles
 
 
 ESCALATED = HOOKS + "  - kind: slack\n    webhookSecret: chat-shop\n    withinDays: 7\n"
