@@ -83,62 +83,29 @@ def test_vaults_on_loopback_may_have_a_port() -> None:
     ]
 
 
+NO_VAULT = ("REKEY_VAULTS is empty", "https://prod.vault.azure.net")
+UNBOUND = ("REKEY_SCOPES binds nothing to", "list the scopes")
+FOREIGN = json.dumps({VAULT: [SCOPE], "https://x.vault.azure.net": [SCOPE]})
+NO_STORAGE = ("AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName")
+NO_CONNECTION = ("AzureWebJobsStorage is not a connection string", "AccountName=…")
+
+
 @pytest.mark.parametrize(
     ("changes", "named", "fix"),
     [
-        (
-            {"REKEY_VAULTS": None, "REKEY_SCOPES": None},
-            "REKEY_VAULTS is empty",
-            "https://prod.vault.azure.net",
-        ),
-        (
-            {"REKEY_VAULTS": " , ", "REKEY_SCOPES": None},
-            "REKEY_VAULTS is empty",
-            "https://prod.vault.azure.net",
-        ),
-        ({"REKEY_SCOPES": None}, "REKEY_SCOPES binds nothing to", "list the scopes"),
-        ({"REKEY_SCOPES": "{}"}, "REKEY_SCOPES binds nothing to", "list the scopes"),
-        (
-            {"REKEY_SCOPES": json.dumps({VAULT: []})},
-            "REKEY_SCOPES binds nothing to",
-            "list the scopes",
-        ),
-        (
-            {"REKEY_SCOPES": json.dumps({VAULT: SCOPE})},
-            "REKEY_SCOPES binds nothing to",
-            "list the scopes",
-        ),
-        (
-            {"REKEY_SCOPES": json.dumps({VAULT: [SCOPE], "https://x.vault.azure.net": [SCOPE]})},
-            "https://x.vault.azure.net",
-            "add it to REKEY_VAULTS",
-        ),
-        (
-            {"AzureWebJobsStorage": None},
-            "AzureWebJobsStorage is missing",
-            "AzureWebJobsStorage__accountName",
-        ),
-        (
-            {"AzureWebJobsStorage": ""},
-            "AzureWebJobsStorage is missing",
-            "AzureWebJobsStorage__accountName",
-        ),
-        (
-            {"AzureWebJobsStorage": "rekeyhost"},
-            "AzureWebJobsStorage is not a connection string",
-            "AccountName=…",
-        ),
-        (
-            {"AzureWebJobsStorage": f"AccountKey={KEY}"},
-            "AzureWebJobsStorage is not a connection string",
-            "AccountName=…",
-        ),
+        ({"REKEY_VAULTS": None, "REKEY_SCOPES": None}, *NO_VAULT),
+        ({"REKEY_VAULTS": " , ", "REKEY_SCOPES": None}, *NO_VAULT),
+        ({"REKEY_SCOPES": None}, *UNBOUND),
+        ({"REKEY_SCOPES": "{}"}, *UNBOUND),
+        ({"REKEY_SCOPES": json.dumps({VAULT: []})}, *UNBOUND),
+        ({"REKEY_SCOPES": json.dumps({VAULT: SCOPE})}, *UNBOUND),
+        ({"REKEY_SCOPES": FOREIGN}, "https://x.vault.azure.net", "add it to REKEY_VAULTS"),
+        ({"AzureWebJobsStorage": None}, *NO_STORAGE),
+        ({"AzureWebJobsStorage": ""}, *NO_STORAGE),
+        ({"AzureWebJobsStorage": "rekeyhost"}, *NO_CONNECTION),
+        ({"AzureWebJobsStorage": f"AccountKey={KEY}"}, *NO_CONNECTION),
         ({"REKEY_VALTS": VAULT}, "REKEY_VALTS is not a setting", "did you mean REKEY_VAULTS?"),
-        (
-            {"REKEY_COLOUR_OF_THE_SKY": "blue"},
-            "REKEY_COLOUR_OF_THE_SKY is not a setting",
-            "known are",
-        ),
+        ({"REKEY_COLOUR_OF_SKY": "x"}, "REKEY_COLOUR_OF_SKY is not a setting", "known are"),
     ],
 )
 def test_each_wrong_setting_is_named_with_its_fix(
@@ -213,27 +180,24 @@ def test_a_scope_wider_than_a_subscription_or_no_id_is_refused(scope: object) ->
     assert "neither /subscriptions/<id>… nor an application's id" in problem
 
 
+ENDPOINTS = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
+ADDRESS = "management.azure.com"
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "url"),
     [
-        "REKEY_ARM_ENDPOINT",
-        "REKEY_GRAPH_ENDPOINT",
-        "REKEY_LOGS_ENDPOINT",
-        "AZURE_AUTHORITY_HOST",
-        "REKEY_EVENT_TOPIC",
+        *((name, f"https://{ADDRESS}/subscriptions") for name in ENDPOINTS),
+        *(
+            (name, url)
+            for name in (*ENDPOINTS, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
+            for url in (ADDRESS, f"http://{ADDRESS}", "https://[x", "https://host", "ftp://a.b")
+        ),
     ],
 )
-@pytest.mark.parametrize(
-    "url",
-    [
-        "management.azure.com",
-        "http://management.azure.com",
-        "https://[x",
-        "https://host",
-        "ftp://a.b",
-    ],
-)
-def test_an_endpoint_that_is_no_https_address_is_refused_once(name: str, url: str) -> None:
+def test_an_endpoint_that_is_no_https_address_without_a_path_is_refused_once(
+    name: str, url: str
+) -> None:
     (problem,) = problems(**{name: url})
     assert name in problem
     assert "https://<host>" in problem
@@ -242,13 +206,14 @@ def test_an_endpoint_that_is_no_https_address_is_refused_once(name: str, url: st
 WORKSPACE = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 
 
-@pytest.mark.parametrize("text", [None, "", " "])
-def test_a_workspace_of_logs_may_be_left_out(text: str | None) -> None:
-    assert read(REKEY_LOGS_WORKSPACE=text).logs_workspace is None
-
-
-def test_a_workspace_of_logs_is_its_guid_in_any_case() -> None:
-    assert read(REKEY_LOGS_WORKSPACE=f" {WORKSPACE.upper()}").logs_workspace == WORKSPACE
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [(None, None), ("", None), (" ", None), (f" {WORKSPACE.upper()}", WORKSPACE)],
+)
+def test_a_workspace_of_logs_is_its_guid_in_any_case_or_left_out(
+    text: str | None, read_as: str | None
+) -> None:
+    assert read(REKEY_LOGS_WORKSPACE=text).logs_workspace == read_as
 
 
 @pytest.mark.parametrize(
@@ -265,14 +230,6 @@ def test_a_workspace_of_logs_that_is_no_guid_is_refused(text: str) -> None:
     (problem,) = problems(REKEY_LOGS_WORKSPACE=text)
     assert "REKEY_LOGS_WORKSPACE" in problem
     assert "a GUID" in problem
-
-
-@pytest.mark.parametrize(
-    "name", ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST"]
-)
-def test_an_endpoint_has_no_path(name: str) -> None:
-    (problem,) = problems(**{name: "https://management.azure.com/subscriptions"})
-    assert name in problem
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 from cloud.meter.operations import operation_of, service_of
 
 VAULT = "https://prod.vault.azure.net"
-GROUP = (
-    "https://management.azure.com/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups"
-)
+SUBSCRIPTION = "https://management.azure.com/subscriptions/11111111-2222-4333-8444-555555555555"
+GROUP = f"{SUBSCRIPTION}/resourceGroups"
+QUEUES = "https://rekeyhost.queue.core.windows.net"
+LOCAL = "http://127.0.0.1"
 STORAGE = "providers/Microsoft.Storage/storageAccounts"
 SQL = "providers/Microsoft.Sql"
 BLOB = "https://rekeyhost.blob.core.windows.net"
@@ -17,121 +18,69 @@ GRAPH = "https://graph.microsoft.com/v1.0"
 
 
 @pytest.mark.parametrize(
-    ("method", "url", "service", "operation"),
+    ("call", "name"),
     [
-        ("GET", f"{VAULT}/secrets/app-key/?api-version=7.6", "keyvault", "GetSecret"),
+        (f"GET {VAULT}/secrets/app-key/?api-version=7.6", "keyvault GetSecret"),
+        (f"GET {VAULT}/secrets/app-key/0123456789abcdef?api-version=7.6", "keyvault GetSecret"),
+        (f"PUT {VAULT}/secrets/app-key?api-version=7.6", "keyvault SetSecret"),
+        (f"PATCH {VAULT}/secrets/app-key/0123456789abcdef", "keyvault UpdateSecret"),
+        (f"GET {VAULT}/secrets?api-version=7.6&$skiptoken=abc", "keyvault ListSecrets"),
+        (f"GET {VAULT}/secrets/app-key/versions", "keyvault ListVersions"),
+        ("GET https://prod.vault.localhost:8443/secrets/a", "keyvault GetSecret"),
+        ("GET https://prod.vault.usgovcloudapi.net/secrets/a", "keyvault GetSecret"),
+        (f"POST {GROUP}/g/{STORAGE}/appdata/listKeys", "arm ListKeys"),
+        (f"POST {GROUP}/g/{STORAGE}/appdata/regenerateKey", "arm RegenerateKey"),
+        (f"GET {GROUP}/g/{STORAGE}/appdata", "arm GetStorageAccount"),
+        (f"GET {GROUP}/providers/{STORAGE}/appdata", "arm GetStorageAccount"),
+        (f"POST {GROUP}/g/{STORAGE}/providers/regenerateKey", "arm RegenerateKey"),
         (
-            "GET",
-            f"{VAULT}/secrets/app-key/0123456789abcdef?api-version=7.6",
-            "keyvault",
-            "GetSecret",
+            f"POST {GROUP}/g/providers/Microsoft.Search/searchServices/s/regenerateAdminKey/primary",
+            "arm RegenerateAdminKey",
         ),
-        ("PUT", f"{VAULT}/secrets/app-key?api-version=7.6", "keyvault", "SetSecret"),
-        ("PATCH", f"{VAULT}/secrets/app-key/0123456789abcdef", "keyvault", "UpdateSecret"),
-        ("GET", f"{VAULT}/secrets?api-version=7.6&$skiptoken=abc", "keyvault", "ListSecrets"),
-        ("GET", f"{VAULT}/secrets/app-key/versions", "keyvault", "ListVersions"),
-        ("GET", "https://prod.vault.localhost:8443/secrets/a", "keyvault", "GetSecret"),
-        ("GET", "https://prod.vault.usgovcloudapi.net/secrets/a", "keyvault", "GetSecret"),
-        ("POST", f"{GROUP}/g/{STORAGE}/appdata/listKeys", "arm", "ListKeys"),
-        ("POST", f"{GROUP}/g/{STORAGE}/appdata/regenerateKey", "arm", "RegenerateKey"),
-        ("GET", f"{GROUP}/g/{STORAGE}/appdata", "arm", "GetStorageAccount"),
-        ("GET", f"{GROUP}/providers/{STORAGE}/appdata", "arm", "GetStorageAccount"),
-        ("POST", f"{GROUP}/g/{STORAGE}/providers/regenerateKey", "arm", "RegenerateKey"),
+        (f"PATCH {GROUP}/g/{SQL}/servers/orders", "arm UpdateServer"),
+        (f"GET {GROUP}/g/{SQL}/servers/orders", "arm GetServer"),
         (
-            "POST",
-            f"{GROUP}/g/providers/Microsoft.Search/searchServices/s/regenerateAdminKey/primary",
-            "arm",
-            "RegenerateAdminKey",
-        ),
-        ("PATCH", f"{GROUP}/g/{SQL}/servers/orders", "arm", "UpdateServer"),
-        ("GET", f"{GROUP}/g/{SQL}/servers/orders", "arm", "GetServer"),
-        (
-            "GET",
-            f"{GROUP}/g/{SQL}/servers/orders/azureADOnlyAuthentications/Default",
-            "arm",
-            "GetAzureADOnlyAuthentication",
+            f"GET {GROUP}/g/{SQL}/servers/orders/azureADOnlyAuthentications/Default",
+            "arm GetAzureADOnlyAuthentication",
         ),
         (
-            "GET",
-            f"{GROUP.rpartition('/')[0]}/{SQL}/locations/we/azureAsyncOperation/1",
-            "arm",
-            "GetAzureAsyncOperation",
+            f"GET {SUBSCRIPTION}/{SQL}/locations/we/azureAsyncOperation/1",
+            "arm GetAzureAsyncOperation",
         ),
-        ("GET", f"{GROUP}/g", "arm", "Other"),
-        ("GET", GROUP.rpartition("/")[0], "arm", "Other"),
-        (
-            "GET",
-            f"{GRAPH}/applications(appId='11111111-2222')?$select=id",
-            "graph",
-            "GetApplication",
-        ),
-        (
-            "POST",
-            f"{GRAPH}/applications(appId='11111111-2222')/addPassword",
-            "graph",
-            "AddPassword",
-        ),
-        ("POST", f"{GRAPH}/applications/11111111-2222/removePassword", "graph", "RemovePassword"),
-        ("PATCH", f"{GRAPH}/applications(appId='1111-2222')", "graph", "UpdateApplication"),
-        ("GET", f"{GRAPH}/", "graph", "Other"),
-        ("POST", f"{VAULT}/certificates/rekey-1/create", "keyvault", "CreateCertificate"),
-        ("GET", f"{VAULT}/certificates/rekey-1/pending", "keyvault", "GetPending"),
-        ("GET", f"{VAULT}/certificates/rekey-1/", "keyvault", "GetCertificate"),
-        ("POST", "https://login.microsoftonline.com/tenant/oauth2/v2.0/token", "login", "GetToken"),
-        ("HEAD", f"{BLOB}/rekey-leases/sources/0123", "blob", "GetProperties"),
-        ("PUT", f"{BLOB}/rekey-leases/sources/0123", "blob", "PutBlob"),
-        ("PUT", f"{BLOB}/rekey-leases/sources/0123?comp=metadata", "blob", "SetMetadata"),
-        ("PUT", f"{BLOB}/rekey-leases?restype=container", "blob", "CreateContainer"),
-        ("GET", f"{BLOB}/?restype=service&comp=properties", "blob", "GetServiceProperties"),
-        ("GET", f"{BLOB}/rekey-policy/sources/0123", "blob", "GetBlob"),
-        (
-            "POST",
-            "https://rekeyhost.queue.core.windows.net/rotations/messages?visibilitytimeout=0",
-            "queue",
-            "PutMessage",
-        ),
-        ("PUT", "https://rekeyhost.queue.core.windows.net/rotations", "queue", "CreateQueue"),
-        (
-            "GET",
-            "https://rekeyhost.queue.core.windows.net/rotations?comp=metadata",
-            "queue",
-            "GetQueue",
-        ),
-        (
-            "POST",
-            "http://127.0.0.1:10001/devstoreaccount1/rotations/messages",
-            "queue",
-            "PutMessage",
-        ),
-        (
-            "PUT",
-            "http://127.0.0.1:10000/devstoreaccount1/rekey-leases/sources/0123",
-            "blob",
-            "PutBlob",
-        ),
+        (f"GET {GROUP}/g", "arm Other"),
+        (f"GET {SUBSCRIPTION}", "arm Other"),
+        (f"GET {GRAPH}/applications(appId='11111111-2222')?$select=id", "graph GetApplication"),
+        (f"POST {GRAPH}/applications(appId='11111111-2222')/addPassword", "graph AddPassword"),
+        (f"POST {GRAPH}/applications/11111111-2222/removePassword", "graph RemovePassword"),
+        (f"PATCH {GRAPH}/applications(appId='1111-2222')", "graph UpdateApplication"),
+        (f"GET {GRAPH}/", "graph Other"),
+        (f"POST {VAULT}/certificates/rekey-1/create", "keyvault CreateCertificate"),
+        (f"GET {VAULT}/certificates/rekey-1/pending", "keyvault GetPending"),
+        (f"GET {VAULT}/certificates/rekey-1/", "keyvault GetCertificate"),
+        ("POST https://login.microsoftonline.com/tenant/oauth2/v2.0/token", "login GetToken"),
+        (f"HEAD {BLOB}/rekey-leases/sources/0123", "blob GetProperties"),
+        (f"PUT {BLOB}/rekey-leases/sources/0123", "blob PutBlob"),
+        (f"PUT {BLOB}/rekey-leases/sources/0123?comp=metadata", "blob SetMetadata"),
+        (f"PUT {BLOB}/rekey-leases?restype=container", "blob CreateContainer"),
+        (f"GET {BLOB}/?restype=service&comp=properties", "blob GetServiceProperties"),
+        (f"GET {BLOB}/rekey-policy/sources/0123", "blob GetBlob"),
+        (f"POST {QUEUES}/rotations/messages?visibilitytimeout=0", "queue PutMessage"),
+        (f"PUT {QUEUES}/rotations", "queue CreateQueue"),
+        (f"GET {QUEUES}/rotations?comp=metadata", "queue GetQueue"),
+        (f"POST {LOCAL}:10001/devstoreaccount1/rotations/messages", "queue PutMessage"),
+        (f"PUT {LOCAL}:10000/devstoreaccount1/rekey-leases/sources/0123", "blob PutBlob"),
         *(
-            ("POST", f"https://api.loganalytics.{cloud}/v1/workspaces/0123/query", "logs", "Query")
+            (f"POST https://api.loganalytics.{cloud}/v1/workspaces/0123/query", "logs Query")
             for cloud in ("azure.com", "us", "azure.cn")
         ),
-        (
-            "POST",
-            "https://outcomes.westeurope-1.eventgrid.azure.net/api/events",
-            "eventgrid",
-            "Publish",
-        ),
-        (
-            "POST",
-            "https://127.0.0.1:9000/api/events?api-version=2018-01-01",
-            "eventgrid",
-            "Publish",
-        ),
+        ("POST https://outcomes.westeurope-1.eventgrid.azure.net/api/events", "eventgrid Publish"),
+        ("POST https://127.0.0.1:9000/api/events?api-version=2018-01-01", "eventgrid Publish"),
     ],
 )
-def test_a_call_is_named_by_service_and_operation(
-    method: str, url: str, service: str, operation: str
-) -> None:
-    assert service_of(url) == service
-    assert operation_of(service, method, url, {}) == operation
+def test_a_call_is_named_by_service_and_operation(call: str, name: str) -> None:
+    method, url = call.split(" ", 1)
+    service = service_of(url)
+    assert f"{service} {operation_of(service, method, url, {})}" == name
 
 
 @pytest.mark.parametrize("action", ["acquire", "renew", "release"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext as _nothing
 from typing import Any
 
@@ -250,21 +251,34 @@ def test_a_refused_caller_is_counted_by_route(sent: Collected) -> None:
 
 
 class Servers:
-    """Database servers that answer as told."""
+    """Database servers of every engine that answer as told."""
 
     def __init__(self, error: RekeyError | None) -> None:
         self.error = error
 
-    async def sign_in(self, *_: object) -> None:
-        """Answer."""
-        if self.error:
-            raise self.error
-
-    async def execute(self, *_: object) -> Row:
+    async def sign_in(self, *_: object) -> Row:
         """Answer."""
         if self.error:
             raise self.error
         return (1,)
+
+    execute = rehearse = set_password = sign_in
+
+
+APP = Operator("rekey", Sensitive("token"))
+LOGIN: dict[str, tuple[Any, ...]] = {
+    "SignIn": ("server", "shop", "app", Sensitive("password")),
+    "Rehearse": ("server", APP, "app"),
+    "SetPassword": ("server", APP, "app", Sensitive("password")),
+}
+CALLS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "sql": {
+        "SignIn": ("server", "shop", "user", Sensitive("password")),
+        "Execute": ("server", "shop", Sensitive("token"), Sensitive("ALTER")),
+    },
+    "postgresql": LOGIN,
+    "mysql": LOGIN,
+}
 
 
 @pytest.mark.parametrize(
@@ -276,59 +290,17 @@ class Servers:
         (AccessDenied("no"), "refused", 1),
     ],
 )
-async def test_database_servers_are_counted_by_how_they_answered(
-    error: RekeyError | None, status: str, denied: int, sent: Collected
-) -> None:
-    servers = MeteredSqlServers(Servers(error))
-    with pytest.raises(RekeyError) if error else _nothing():
-        await servers.sign_in("server", "shop", "user", Sensitive("password"))
-    with pytest.raises(RekeyError) if error else _nothing():
-        assert await servers.execute("server", "shop", Sensitive("token"), Sensitive("ALTER")) == (
-            1,
-        )
-    assert sent.metric("rekey.azure.calls") == {
-        dims(service="sql", operation=operation, status=status): 1
-        for operation in ("SignIn", "Execute")
-    }
-    assert sum(sent.metric("rekey.access.denied").values()) == 2 * denied
-
-
-class Databases:
-    """Database servers that all answer alike."""
-
-    def __init__(self, error: RekeyError | None) -> None:
-        self.error = error
-
-    async def sign_in(self, *_: object) -> None:
-        """Answer."""
-        if self.error:
-            raise self.error
-
-    rehearse = set_password = sign_in
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "denied"),
-    [
-        (None, "ok", 0),
-        (TransientError("busy"), "failed", 0),
-        (AccessDenied("no"), "refused", 1),
-    ],
-)
-@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
-async def test_servers_of_other_engines_are_counted_under_their_own_names(
+@pytest.mark.parametrize("engine", CALLS)
+async def test_database_servers_are_counted_under_their_names_by_how_they_answered(
     engine: str, error: RekeyError | None, status: str, denied: int, sent: Collected
 ) -> None:
-    servers = MeteredDatabases(Databases(error), engine)
-    app = Operator("rekey", Sensitive("token"))
-    with pytest.raises(RekeyError) if error else _nothing():
-        await servers.sign_in("server", "shop", "app", Sensitive("password"))
-    with pytest.raises(RekeyError) if error else _nothing():
-        await servers.rehearse("server", app, "app")
-    with pytest.raises(RekeyError) if error else _nothing():
-        await servers.set_password("server", app, "app", Sensitive("password"))
+    inner: Any = Servers(error)
+    servers = MeteredSqlServers(inner) if engine == "sql" else MeteredDatabases(inner, engine)
+    for operation, arguments in CALLS[engine].items():
+        method = re.sub("(?<=.)(?=[A-Z])", "_", operation).lower()
+        with pytest.raises(RekeyError) if error else _nothing():
+            await getattr(servers, method)(*arguments)
     assert sent.metric("rekey.azure.calls") == {
-        dims(service=engine, operation=operation, status=status): 1
-        for operation in ("SignIn", "Rehearse", "SetPassword")
+        dims(service=engine, operation=operation, status=status): 1 for operation in CALLS[engine]
     }
-    assert sum(sent.metric("rekey.access.denied").values()) == 3 * denied
+    assert sum(sent.metric("rekey.access.denied").values()) == len(CALLS[engine]) * denied

@@ -41,26 +41,12 @@ def invoked() -> Iterator[None]:
     context.detach(before)
 
 
-def event(rig: Rig, kind: str = "Microsoft.KeyVault.SecretNearExpiry") -> str:
+def event(rig: Rig) -> str:
     """Return the event that Key Vault sends of the secret."""
-    version = rig.latest(NAME).version
-    return json.dumps(
-        {
-            "id": "event",
-            "topic": rig.vault.resource_id,
-            "subject": NAME,
-            "eventType": kind,
-            "eventTime": "2026-11-01T09:00:00Z",
-            "dataVersion": "1",
-            "data": {
-                "Id": f"{rig.vault.url}/secrets/{NAME}/{version}",
-                "VaultName": "prod",
-                "ObjectType": "Secret",
-                "ObjectName": NAME,
-                "Version": version,
-            },
-        }
-    )
+    id_ = f"{rig.vault.url}/secrets/{NAME}/{rig.latest(NAME).version}"
+    data = {"Id": id_, "VaultName": "prod", "ObjectName": NAME}
+    kind = "Microsoft.KeyVault.SecretNearExpiry"
+    return json.dumps({"id": "event", "eventType": kind, "subject": NAME, "data": data})
 
 
 @pytest.mark.usefixtures("invoked")
