@@ -57,12 +57,12 @@ def lines(files: list[Path]) -> int:
 
 def names(path: Path) -> set[str]:
     """Return every name that a file uses or defines: no comments, docstrings or texts."""
-    found = set[str]()
+    texts = set[str]()
     for node in ast.walk(ast.parse(path.read_text())):
         for field in ("id", "attr", "name", "arg", "module"):
             text = getattr(node, field, None)
-            found |= {text} if isinstance(text, str) else set()
-    return found
+            texts |= {text} if isinstance(text, str) else set()
+    return texts
 
 
 def naming(pattern: str, own: tuple[str, ...]) -> int:
@@ -126,7 +126,7 @@ class Walk:
         self.files.add(here)
         self.crossings += here != product(frame.f_back)
         self.depth = max(self.depth, sum(1 for _ in callers(frame)))
-        for text in {text for part in list(frame.f_locals.values()) for text in texts(part)}:
+        for text in {text for part in list(frame.f_locals.values()) for text in long_texts(part)}:
             givens = self.held.setdefault(text, {})
             givens.setdefault(f"{here}:{code.co_qualname}", self.is_published)
         self.is_published |= code.co_qualname.endswith("landed")
@@ -156,7 +156,7 @@ def callers(frame: FrameType | None) -> Iterator[str]:
         last, frame = here or last, frame.f_back
 
 
-def texts(part: object, nesting: int = MOST_NESTING) -> Iterator[str]:
+def long_texts(part: object, nesting: int = MOST_NESTING) -> Iterator[str]:
     """Yield the long texts and the values that an argument holds."""
     if isinstance(part, Sensitive):
         # One that is being made has no text yet.
@@ -165,11 +165,11 @@ def texts(part: object, nesting: int = MOST_NESTING) -> Iterator[str]:
     elif isinstance(part, str) and len(part) >= LONG:
         yield part
     elif nesting and isinstance(part, tuple | list):
-        for each in part:
-            yield from texts(each, nesting - 1)
+        for member in part:
+            yield from long_texts(member, nesting - 1)
     elif nesting and dataclasses.is_dataclass(part) and not isinstance(part, type):
         for field in dataclasses.fields(part):
-            yield from texts(getattr(part, field.name, None), nesting - 1)
+            yield from long_texts(getattr(part, field.name, None), nesting - 1)
 
 
 async def rotation() -> tuple[Walk, dict[str, bool]]:
@@ -184,6 +184,7 @@ async def rotation() -> tuple[Walk, dict[str, bool]]:
     try:
         await service.rotate(item.to_json(), 1)
     finally:
+        monitoring.set_events(monitoring.PROFILER_ID, 0)
         monitoring.free_tool_id(monitoring.PROFILER_ID)
     latest = await service.engine.vaults.read(item.ref)
     value = latest.value.reveal() if latest.value else ""
@@ -195,8 +196,8 @@ async def report() -> None:
     """Print the figures."""
     engine, room = sources("engine"), sources("engine/rotate")
     hard = sorted(complexities())
-    walk, given = await rotation()
-    late = sum(given.values())
+    walk, holders = await rotation()
+    late = sum(holders.values())
     print(f"engine: {len(engine)} files, {lines(engine):,} lines")
     print(f"the room that rotates: {len(room)} files, {lines(room):,} lines")
     print(f"a source's state: {len(dataclasses.fields(Record))} fields, {leaves(Record)} leaves")
@@ -209,7 +210,7 @@ async def report() -> None:
         f"a rotation of a storage key: {len(walk.files)} files, {walk.crossings} calls from file"
         f" to file, {walk.depth} deep"
     )
-    print(f"functions that are given the new value: {len(given)}, {late} once published")
+    print(f"functions that are given the new value: {len(holders)}, {late} once published")
 
 
 if __name__ == "__main__":
