@@ -54,14 +54,14 @@ async def inherited(
     azure: Azure, subscription: str, accounts: Sequence[str]
 ) -> AsyncIterator[Check]:
     """Tell who may write the accounts with these names by a role that was given above them."""
-    wanted = {name.lower() for name in accounts}
+    lowered = {name.lower() for name in accounts}
     listing = Arm(azure, STORAGE, "Reader").pages(
         f"/subscriptions/{subscription}/providers/Microsoft.Storage/storageAccounts",
         "listing the storage accounts",
         f"/subscriptions/{subscription}",
     )
     async for account in listing:
-        if str(account["name"]).lower() in wanted:
+        if str(account["name"]).lower() in lowered:
             async for check in _of(azure, account):
                 yield check
 
@@ -69,21 +69,24 @@ async def inherited(
 async def _of(azure: Azure, account: Mapping[str, Any]) -> AsyncIterator[Check]:
     where = str(account["id"])
     keyless = (account.get("properties") or {}).get("allowSharedKeyAccess") is False
-    held = [one async for one in _above(azure, where)]
+    held = [holder async for holder in _above(azure, where)]
     writers = [
-        one
-        for one in held
-        if one.allows(WRITES, "dataActions") or (not keyless and one.allows((KEYS,), "actions"))
+        holder
+        for holder in held
+        if holder.allows(WRITES, "dataActions")
+        or (not keyless and holder.allows((KEYS,), "actions"))
     ]
-    for one in writers:
+    for holder in writers:
         yield Check(
             "note",
-            f"{one.who} may write the app's storage account by {one.role} at {_level(one.scope)}, and so is Rekey",
+            f"{holder.who} may write the app's storage account by {holder.role} at {_level(holder.scope)}, and so is Rekey",
             where,
-            f'give it at the accounts that need it: az role assignment delete --assignee {one.who} --role "{one.role}" --scope {one.scope}',
+            f'give it at the accounts that need it: az role assignment delete --assignee {holder.who} --role "{holder.role}" --scope {holder.scope}',
         )
-    if able := [one for one in held if one not in writers and one.allows(WAYS, "actions")]:
-        roles = ", ".join(sorted({f"{one.role} at {_level(one.scope)}" for one in able}))
+    if able := [
+        holder for holder in held if holder not in writers and holder.allows(WAYS, "actions")
+    ]:
+        roles = ", ".join(sorted({f"{holder.role} at {_level(holder.scope)}" for holder in able}))
         yield Check(
             "note",
             f"administrators who can give themselves a right to the app's storage account: {len(able)} ({roles})",
@@ -99,17 +102,17 @@ async def _above(azure: Azure, account: str) -> AsyncIterator[Held]:
     roles: dict[str, Mapping[str, Any]] = {}
     path = f"{account}/providers/Microsoft.Authorization/roleAssignments?$filter=atScope()&api-version={AUTHORIZATION}"
     async for assignment in arm.pages(path, "listing role assignments", account):
-        given = assignment["properties"]
-        if str(given["scope"]).lower() == account.lower():
+        properties = assignment["properties"]
+        if str(properties["scope"]).lower() == account.lower():
             continue
-        role_id = str(given["roleDefinitionId"])
+        role_id = str(properties["roleDefinitionId"])
         if role_id not in roles:
             roles[role_id] = (await arm.read(role_id, "reading a role", account))["properties"]
         role = roles[role_id]
         yield Held(
-            str(given["principalId"]),
+            str(properties["principalId"]),
             str(role["roleName"]),
-            str(given["scope"]),
+            str(properties["scope"]),
             role["permissions"],
         )
 

@@ -218,7 +218,7 @@ def permit(azure: Azure, scope: str) -> None:
 
 def _add_queue(azure: Azure, account: str, name: str) -> None:
     """Add what the template adds; the app makes the other queues when it starts."""
-    (service,) = (one for one in azure.services if isinstance(one, QueueService))
+    (service,) = (known for known in azure.services if isinstance(known, QueueService))
     service.queues.create(account, name, {}, azure.now())
 
 

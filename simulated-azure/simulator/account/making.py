@@ -27,7 +27,7 @@ TOPIC = "Microsoft.EventGrid/systemTopics"
 
 def adopt(world: Account) -> None:
     """Let the world's services have every resource that they do not have yet."""
-    for account in _new(world, ACCOUNT, {one.resource_id for one in world.accounts.values()}):
+    for account in _new(world, ACCOUNT, {known.resource_id for known in world.accounts.values()}):
         _account(world, account)
     for queue in world.tenant.of_kind(QUEUE):
         _queue(world, queue)
@@ -63,13 +63,13 @@ def _account(world: Account, resource: Resource) -> None:
 
 
 def _queue(world: Account, resource: Resource) -> None:
-    service = next(one for one in world.services if isinstance(one, QueueService))
+    service = next(known for known in world.services if isinstance(known, QueueService))
     account, name = _names(resource)
     service.queues.create(account, name, {}, world.now())
 
 
 def _container(world: Account, resource: Resource) -> None:
-    service = next(one for one in world.services if isinstance(one, BlobService))
+    service = next(known for known in world.services if isinstance(known, BlobService))
     account, name = _names(resource)
     if name not in service.containers.names(account):
         call = Call(Request("PUT", ""), world.accounts[account], name, world.now())

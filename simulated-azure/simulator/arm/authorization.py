@@ -42,7 +42,7 @@ def answer(world: World, request: Request, caller: Principal) -> Response | None
     if kind.lower() == "roledefinitions":
         return json_response(200, _role(world, match["name"] or ""))
     subscription = "/".join(scope.split("/")[:3])
-    rows = [_row(one, subscription) for one in world.roles.assignments if _holds(one.scope, scope)]
+    rows = [_row(row, subscription) for row in world.roles.assignments if _holds(row.scope, scope)]
     return json_response(200, {"value": rows})
 
 
@@ -70,7 +70,7 @@ def _row(assignment: Assignment, subscription: str) -> dict[str, Any]:
 
 
 def _role(world: World, name: str) -> dict[str, Any]:
-    known = {_id(one.actions): one.actions for one in world.roles.assignments}
+    known = {_id(row.actions): row.actions for row in world.roles.assignments}
     if name not in known:
         raise errors.ArmError(404, "RoleDefinitionDoesNotExist", f"There is no role {name}.")
     actions = known[name]
