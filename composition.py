@@ -28,10 +28,10 @@ from cloud.storage.watch import AppWatch
 from cloud.telemetry.reports import Reports
 from cloud.vaults import KeyVaults
 from engine.contract import Rotator
+from engine.engine import Engine
 from engine.kinds import KindsOf
 from engine.model.policy import Policies, Policy
 from engine.ports import Clock
-from engine.rotate.engine import Engine
 from engine.service import Service
 from rotators.own.catalogue import Catalogue, installed
 from rotators.own.served import served

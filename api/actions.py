@@ -18,12 +18,12 @@ from api.near import no_such
 from api.once import Queued, need_key
 from api.requests import Request, stamp
 from api.views import Verb
-from engine.decide.decision import Confirm, Decision, Park, Restore, Skip, Wait
+from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound, PermanentError
+from engine.model.decision import Confirm, Decision, Park, Restore, Skip, Wait
 from engine.model.incident import deleted_at
 from engine.model.tags import OPERATION, STATE
 from engine.model.workitem import Action, WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import VERSION, SecretVersion
 
 __all__ = ["BODIES", "POLL_SECONDS", "VERBS", "Verb", "consider", "guard"]

@@ -7,21 +7,11 @@ from dataclasses import replace
 from msgspec import UNSET
 
 from api.views import Forecast, Step, view
-from engine.decide.decision import (
-    Confirm,
-    Decision,
-    Park,
-    Restore,
-    Retire,
-    Rotate,
-    Skip,
-    Wait,
-    due_at,
-)
-from engine.decide.steps import steps
+from engine.engine import Engine
 from engine.errors import PermanentError
+from engine.model.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
+from engine.model.due import due_at
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 
@@ -29,9 +19,7 @@ async def forecast(
     engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision
 ) -> Forecast:
     """Return all that would be done in turn, and the step that matters most: a rotation."""
-    decisions = await _rehearsed(
-        engine, secret, steps(secret, item, first, engine.policy, engine.kinds, engine.clock.now())
-    )
+    decisions = await _rehearsed(engine, secret, engine.steps(secret, item, first))
     foremost = next(
         (decision for decision in decisions if isinstance(decision, Rotate | Park)), first
     )

@@ -17,14 +17,14 @@ from api.answers import Answer, BadRequest, Flaw
 from api.bodies import IncidentBody
 from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
+from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
+from engine.incident_evidence import Evidence, ended, evidence
+from engine.incident_progress import counted, unreached
 from engine.model.incident import LEAD, Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.counting import counted, unreached
-from engine.sweep.evidence import Evidence, ended, evidence
 
 log = logging.getLogger("rekey.incident")
 

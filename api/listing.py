@@ -20,12 +20,11 @@ from api.answers import Answer
 from api.near import no_such
 from api.requests import Request
 from api.views import Secret, Secrets, SecretWithHistory, view
-from engine.decide.history import events, newest_first
-from engine.decide.inventory import entry
-from engine.decide.ledger import Ledger
+from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.model.entry import NEEDS_A_PERSON, Entry, State
-from engine.rotate.engine import Engine
+from engine.model.history import events, newest_first
+from engine.model.ledger import Ledger
 from engine.secret import SecretRef, SecretVersion
 
 log = logging.getLogger("rekey.api")
@@ -195,7 +194,7 @@ async def page(
 
 def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
     """Say how one secret stands now."""
-    return entry(secret, engine.policy, engine.kinds, engine.clock.now(), ledger.of(secret.ref))
+    return engine.entry(secret, ledger.of(secret.ref))
 
 
 async def ledger_of(engine: Engine) -> Ledger:

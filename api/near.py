@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 
 PAGES = 20

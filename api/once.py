@@ -21,11 +21,11 @@ from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
 from api.refusals import KeyMissing, KeyReused
 from api.requests import Request
+from engine.engine import Engine
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.ports import Incidents, Memory, WorkQueue
-from engine.rotate.engine import Engine
 
 HEADER = "idempotency-key"
 FRESH = timedelta(days=1)

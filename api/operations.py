@@ -13,12 +13,12 @@ from api.answers import Answer
 from api.near import no_such
 from api.requests import Request
 from api.views import Status, Verb
-from engine.decide.decision import Park, Skip, Wait
-from engine.decide.history import newest_first
+from engine.engine import Engine
 from engine.errors import NotFound
+from engine.model.decision import Park, Skip, Wait
+from engine.model.history import newest_first
 from engine.model.tags import OPERATION, REASON, RETIRE, STATE, marked_since
 from engine.model.workitem import WorkItem, operation_id
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
 MOST_WAIT = 120

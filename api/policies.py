@@ -13,8 +13,8 @@ from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw, Outpaced, Unconditional
 from api.bodies import PolicyBody
 from api.requests import Request
-from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NotFound
+from engine.model.history import PUSHED_BY, PUSHED_WHY
 from engine.model.policy import Policies
 from engine.policy.change import Effect, Outdated, Unfollowable
 from engine.secret import SecretRef, SecretVersion

@@ -8,9 +8,9 @@ from typing import Literal
 from api.answers import Answer
 from api.near import no_such
 from api.views import Reader, Readers
-from engine.decide.history import newest_first
+from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.rotate.engine import Engine
+from engine.model.history import newest_first
 from engine.secret import SecretRef
 
 DAYS, MOST_DAYS = 30, 730

@@ -10,9 +10,9 @@ from api.answers import Answer
 from api.bodies import Body
 from api.once import Queued
 from api.requests import Request
+from engine.engine import Engine
 from engine.model.policy import Policies
 from engine.ports import Watch
-from engine.rotate.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

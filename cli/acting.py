@@ -22,9 +22,9 @@ from cli.naming import expected, request_for
 from cli.session import Session
 from cli.terminal import moment
 from cli.truth import truth
+from engine.engine import Engine
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 DOES = frozenset({"rotate", "retire", "restore", "confirm"})

@@ -23,10 +23,9 @@ from cli.session import Session
 from cli.sources import CERTIFICATE, CERTIFICATES, LISTED, PLACE, Credential, owned, under
 from cli.terminal import iso, moment
 from engine.contract import Discover, Seen
+from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.model.policy import Policy
-from engine.rotate.engine import Engine
-from engine.rotate.ownership import claimed
 from engine.secret import SecretRef
 
 HEADS = ("age", "kind", "credential", "ends", "or switch off", "source")
@@ -89,7 +88,7 @@ async def discover(session: Session, args: Namespace) -> int:
     managed = {
         part: entry.secret.ref
         for entry in covered.found
-        for part in claimed(entry.secret.tags, engine.kinds)
+        for part in engine.claims(entry.secret.tags)
         # What a secret may not rotate, it does not look after, whatever its tags say.
         if engine.policy.allows(entry.secret.ref.vault, part)
     }

@@ -18,13 +18,13 @@ from cli.plain import advice
 from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
 from cloud.storage.backlog import QUEUES, backlog
-from engine.decide.decision import Park
+from engine.engine import Engine
 from engine.errors import ConfigError, RekeyError
 from engine.kinds import OwnKinds
+from engine.model.decision import Park
 from engine.model.entry import NEEDS_A_PERSON, Entry
 from engine.model.tags import Malformed, parse
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 
 UNUSED = frozenset({"disabled", "unmanaged"})
 """States of secrets that no rotation concerns."""

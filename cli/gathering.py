@@ -16,9 +16,9 @@ from cli.naming import short_name
 from cli.plain import plain
 from cli.session import AT_ONCE, Session
 from cli.signed_in import explained
+from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.model.entry import Entry
-from engine.rotate.engine import Engine
 
 PAGE = 25
 """Key Vault lists so many secrets in a call: how often progress is told."""

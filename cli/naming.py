@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from api.requests import Request
+from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.model.policy import Policy
 from engine.ports import Vaults
-from engine.rotate.engine import Engine
 from engine.secret import URL, SecretRef
 
 NAMED = 5

@@ -9,8 +9,7 @@ from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
 from cli.terminal import distance, iso, moment
-from engine.decide.forecast import Coming
-from engine.decide.forecast import plan as foresee
+from engine.model.coming import Coming
 
 
 async def plan(session: Session, args: Namespace) -> int:
@@ -22,7 +21,7 @@ async def plan(session: Session, args: Namespace) -> int:
     now, terminal = engine.clock.now(), session.terminal
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
-    everything = foresee(listed.found, engine.policy, engine.kinds, now, until)
+    everything = engine.plan(listed.found, until)
     coming = [event for event in everything if event.secret.ref.vault in only]
     lost = sum(event.what == "expire" for event in coming)
     result = {

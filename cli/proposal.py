@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cli.creating import added, first_value, nothing_yet
 from cli.naming import expected
 from cli.proving import claims, considered, first_expiry, recognised, refuse_claimed, warning_of
 from cli.session import Session
 from cloud.vaults import KeyVaults
-from engine.decide.draft import DEFAULT_CONTENT_TYPE
+from engine.engine import Engine
 from engine.errors import NeedsHuman, NotFound
 from engine.model.tags import CREDENTIAL, MAX_TAG_LENGTH, OURS, Malformed, Managed, parse
-from engine.rotate.engine import Engine
-from engine.secret import Draft, SecretRef, SecretVersion
+from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion
 
 TAGS: Mapping[str, str] = {
     "provider": "ProviderAddress",
@@ -88,7 +86,7 @@ class Adoption:
         refuse_claimed(self.taken, wish.ref, managed)
         self.session.terminal.progress(f"proving {wish.ref} at its source")
         if wish.create:
-            secret = replace(secret, value=await first_value(engine, proposed, managed))
+            secret = replace(secret, value=await engine.first_value(proposed, managed))
             if secret.value is None:
                 adopted = replace(proposed, expires=now + managed.validity)
                 return Proposal("created", secret, adopted, managed)
@@ -113,7 +111,7 @@ class Adoption:
 
     async def _created(self, adopted: SecretVersion, managed: Managed) -> SecretVersion:
         if adopted.value is None:
-            return await added(self.engine, adopted, managed)
+            return await self.engine.add_first(adopted, managed)
         assert adopted.expires  # noqa: S101 - a first expiry was chosen
         draft = Draft(adopted.value, adopted.expires, DEFAULT_CONTENT_TYPE, adopted.tags)
         return await self.engine.vaults.publish(adopted.ref, draft)
@@ -125,7 +123,7 @@ class Adoption:
         try:
             secret = await self.engine.vaults.read(wish.ref)
         except NotFound:
-            return nothing_yet(wish.ref, self.engine.clock.now())
+            return self.engine.nothing_yet(wish.ref)
         if "ProviderAddress" not in secret.tags:
             raise NeedsHuman(
                 "the secret exists already", where=str(wish.ref), fix="adopt it without --create"

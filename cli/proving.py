@@ -12,14 +12,12 @@ from datetime import datetime
 from api.listing import every
 from cli.session import Session
 from engine.contract import Forewarn, Recognise, Recognised
-from engine.decide.decision import Confirm, Park, Restore, Retire, Rotate
+from engine.engine import Engine
 from engine.errors import NeedsHuman
+from engine.model.decision import Confirm, Park, Restore, Retire, Rotate
 from engine.model.record import parts_of
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
-from engine.rotate.lineage import Lineage
-from engine.rotate.ownership import claimed
 from engine.secret import SecretRef, SecretVersion
 
 
@@ -52,7 +50,7 @@ async def claims(session: Session, engine: Engine) -> dict[str, SecretRef]:
     return {
         part: entry.secret.ref
         async for entry in every(engine, session.vaults(None))
-        for part in claimed(entry.secret.tags, engine.kinds)
+        for part in engine.claims(entry.secret.tags)
     }
 
 
@@ -82,9 +80,8 @@ async def recognised(engine: Engine, adopted: SecretVersion, managed: Managed) -
                 "braces: see docs/tags.md"
             ),
         )
-    if lineage := Lineage.of(engine, managed):
-        # Nothing would ever be made for it without the consent of its key.
-        await lineage.parent(adopted.ref)
+    # Nothing would ever be made for it without the consent of its key.
+    await engine.consented(adopted, managed)
     credential = Recognised(managed.credential_id or "")
     if isinstance(rotator, Recognise):
         credential = await rotator.recognise(job)

@@ -14,12 +14,11 @@ from cli.naming import expected
 from cli.session import Session
 from cli.tagging import KNOWN
 from cli.terminal import moment
+from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.model.manual import is_manual
+from engine.model.owned import Owned
 from engine.model.tags import DERIVED_FROM, OURS, REPLICA_OF, RETIRE, Malformed, Managed, parse
-from engine.rotate import releasing
-from engine.rotate.engine import Engine
-from engine.rotate.releasing import Owned
 from engine.secret import SecretRef, SecretVersion
 
 KEPT = "Owner"
@@ -33,7 +32,7 @@ async def release(session: Session, args: Namespace) -> int:
     """Remove Rekey's tags from the current version, and have the records forget the secret."""
     engine, ref = await session.ready(), session.secret(args.secret)
     async with expected(engine, ref):
-        owned = await releasing.owned(engine, ref)
+        owned = await engine.owned(ref)
     secret = owned.secret
     if not secret.enabled:
         raise NeedsHuman("its current version is disabled", where=str(ref), fix=ENABLE)
@@ -53,7 +52,7 @@ async def release(session: Session, args: Namespace) -> int:
         if not args.yes:
             warning = f"nobody rotates {ref} from then on; {'; '.join(left)}"
             consent(session.terminal, session.person, warning, "Release it?")
-        await releasing.release(engine, ref, managed, kept, check)
+        await engine.release(ref, managed, kept, check)
     done = "would be released" if args.dry_run else "released"
     status = done if removed or owned.records else "not under management"
     _show(session, secret, removed, left, status)

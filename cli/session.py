@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from cloud.azure import Azure
     from cloud.settings import Settings
     from cloud.sql.servers import SqlServers
+    from engine.engine import Engine
     from engine.model.policy import Policy
     from engine.ports import Clock
-    from engine.rotate.engine import Engine
     from engine.service import Service
 
 SLOW = 60

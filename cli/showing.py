@@ -12,9 +12,9 @@ from cli.codes import Exit
 from cli.naming import expected
 from cli.session import Session
 from cli.terminal import Terminal, distance, iso, moment
-from engine.decide.forecast import Coming, forecast
-from engine.decide.history import events, newest_first
+from engine.model.coming import Coming
 from engine.model.entry import NEEDS_A_PERSON
+from engine.model.history import events, newest_first
 from engine.secret import SecretRef, SecretVersion
 
 AHEAD = timedelta(days=366)
@@ -32,7 +32,7 @@ async def show(session: Session, args: Namespace) -> int:
         stands = dict((await listing.show(engine, ref)).body)
         current = (await _versions(session, ref))[0]
     now = engine.clock.now()
-    coming = list(forecast(current, engine.policy, engine.kinds, now, now + AHEAD))[:COMING]
+    coming = engine.plan([current], now + AHEAD)[:COMING]
     if not session.terminal.data({**stands, "next": [_ahead(event) for event in coming]}):
         _show(session.terminal, stands, now, coming)
     return Exit.FOUND if stands["state"] in NEEDS_A_PERSON else Exit.FINE

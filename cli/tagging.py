@@ -14,8 +14,9 @@ from cli.naming import expected
 from cli.proposal import TAGS
 from cli.proving import claims, recognised, refuse_claimed
 from cli.session import Session
-from engine.decide.decision import Park
+from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
+from engine.model.decision import Park
 from engine.model.entry import Entry
 from engine.model.tags import (
     BY,
@@ -31,7 +32,6 @@ from engine.model.tags import (
     parse,
 )
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 KNOWN = frozenset({*TAGS.values(), MANUAL, REPLICA_OF, "Replicas"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.session import Session
 from cli.terminal import moment
-from engine.decide.history import newest_first
+from engine.model.history import newest_first
 from engine.model.tags import OPERATION, Malformed, Managed, parse
 from engine.secret import SecretRef, SecretVersion
 

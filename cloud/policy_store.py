@@ -18,8 +18,8 @@ from typing import Protocol
 
 from opentelemetry import metrics
 
-from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.model.history import PUSHED_BY, PUSHED_WHY
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
 from engine.policy.change import Effect, Outdated, Unfollowable, effect

@@ -17,11 +17,11 @@ from conformance.memory import MemoryQueue, MemoryReporter, Message, NoWatch, Wo
 from conformance.memory_leases import MemoryLeases
 from conformance.memory_vaults import MemoryVaults
 from conformance.scene import DAYS, Begin, Scene
+from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.model.policy import Policy
 from engine.model.tags import OPERATION, RETIRE, STATE, Pending
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.contract import Job, Rotator
-from engine.decide.decision import Acting, Decision, decided
-from engine.decide.ledger import Ledger
+from engine.decide.decision import decided
 from engine.decide.tagged import Kinds, Tagged
 from engine.errors import PermanentError
 from engine.kinds import KindsOf
 from engine.model import tags, template
+from engine.model.decision import Acting, Decision
+from engine.model.ledger import Ledger
 from engine.model.policy import Policy
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id

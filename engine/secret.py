@@ -57,6 +57,10 @@ class Sensitive:
         raise TypeError("a sensitive value is never pickled or copied")
 
 
+DEFAULT_CONTENT_TYPE = "text/plain"
+"""The content type of a version whose predecessor had none. Azure Policy can require one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRef:
     """A secret by its vault (URL in lower case without a trailing slash) and its name."""

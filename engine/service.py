@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.deadline import ROTATION_SECONDS, SWEEP_SECONDS, bounded
+from engine.engine import Engine
 from engine.errors import (
     LeaseUnavailable,
     PermanentError,
@@ -24,7 +25,6 @@ from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.ports import Watch, WorkQueue
-from engine.rotate.engine import Engine
 from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
 from engine.sweep.sweeper import Sweeper
 

@@ -86,8 +86,7 @@ BEHIND_THE_DOORS = {
     "engine/rotate/held.py": "the one door to the steps of a rotation, under a lease",
     "engine/rotate/test_proof.py": "a proof is paused in mid-air, which no port can do",
     "engine/decide/test_forecast.py": "what is foreseen, a pure function of listings",
-    "engine/decide/test_history.py": "what versions say of their past, a pure function of them",
-    "engine/decide/test_ledger.py": "when audits fall due, to the second, for any name",
+    "engine/model/test_ledger.py": "which retirement is believed, the tag's or the record's",
     "engine/sweep/test_cut_off.py": "when an incident is over, from records alone",
     "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
     "engine/errands/test_notices.py": "the moments at which people are told, hour by hour",
@@ -104,6 +103,12 @@ def test_tests_speak_through_the_doors_of_the_engine() -> None:
         if not line.startswith("tests/proof/")
     }
     assert naming == set(BEHIND_THE_DOORS), "use the doors, or say here why not"
+
+
+def test_the_api_and_the_command_line_speak_to_the_engine_through_its_doors_alone() -> None:
+    rooms = ("api", "cli", "cloud", "conformance", "bench", "demo", "composition.py")
+    naming = list(importing(rooms, *INNER))
+    assert not naming, "give the engine's service, or engine/engine.py, a method for it"
     assert len(naming) <= 10
 
 

@@ -12,8 +12,8 @@ from api.listing import ATTENTION, EXPIRES_WITHIN, Filter, Page, Place, ending, 
 from api.page.columns import SORTS
 from api.page.deeds import KEYS
 from api.requests import Request
+from engine.engine import Engine
 from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
-from engine.rotate.engine import Engine
 
 FIRST_ROWS, MOST_ROWS = 100, 1000
 GROUPS = ("none", "owner", "rotator", "vault")

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 
 from api.page.rows import to_secret
 from api.page.timeline import Moment, distance
-from engine.decide.forecast import Coming, forecast, plan
+from engine.engine import Engine
+from engine.model.coming import Coming
 from engine.model.entry import Entry
 from engine.model.tags import REPLICA_OF
-from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 DAYS = 7
@@ -63,7 +63,7 @@ def days(
     until = last.replace(hour=23, minute=59, second=59)
     # A replica follows its primary, which may stand on another page of the listing.
     secrets = [entry.secret for entry in entries if REPLICA_OF not in entry.secret.tags]
-    ahead = plan(secrets, engine.policy, engine.kinds, now, until)
+    ahead = engine.plan(secrets, until)
     steps = [step(event, now, query) for event in ahead if event.at.date() >= now.date()]
     all_dates = [(now + timedelta(days=number)).date() for number in range(DAYS + 1)]
     return [
@@ -80,9 +80,7 @@ def next_of(
     engine: Engine, secret: SecretVersion, now: datetime, query: Mapping[str, str]
 ) -> list[Step]:
     """Return the next steps of one secret."""
-    events = sorted(
-        forecast(secret, engine.policy, engine.kinds, now, now + FAR), key=lambda event: event.at
-    )
+    events = engine.plan([secret], now + FAR)
     return [step(event, now, query) for event in events[:MOST_STEPS]]
 
 

@@ -14,9 +14,9 @@ from api import actions
 from api.access import Caller, Role, demand
 from api.answers import Answer
 from api.requests import Request
+from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.model.entry import Entry
-from engine.rotate.engine import Engine
 
 REASON = '--reason "why"'
 

@@ -16,14 +16,13 @@ from api.page import look, rows
 from api.page.timeline import Moment, distance
 from api.requests import Request
 from api.route import Desk
+from engine.engine import Engine
 from engine.errors import RekeyError
+from engine.incident_evidence import ended, evidence
+from engine.incident_progress import counted, of_secret
 from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.counting import counted
-from engine.sweep.cut_off import CutOff
-from engine.sweep.evidence import ended, evidence
 
 log = logging.getLogger("rekey.incident")
 
@@ -152,8 +151,7 @@ async def concerning(
         ]
         reported = []
         for incident in covering:
-            progress = Progress()
-            await CutOff(engine, incident).count(entry, ledger, progress)
+            progress = await of_secret(engine, incident, entry, ledger)
             if not progress.secrets:
                 # There was no such secret yet.
                 continue

@@ -18,11 +18,11 @@ from api.requests import Request
 from api.route import Desk
 from api.views import Readers
 from engine.contract import Derived
-from engine.decide.history import newest_first
+from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.model.entry import Entry
+from engine.model.history import newest_first
 from engine.model.tags import REPLICA_OF
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
 KEPT = ("vault", "secret", "code")

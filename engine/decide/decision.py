@@ -7,11 +7,21 @@ in the vault, whether a trigger arrives twice, late, out of order or never.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine.decide.tagged import Kinds, Tagged
 from engine.model import manual
+from engine.model.decision import (
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+)
+from engine.model.due import due_at, due_reason
 from engine.model.policy import Policy
 from engine.model.tags import (
     MAX_TAGS,
@@ -28,80 +38,11 @@ from engine.model.tags import (
 from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretVersion
 
-
-@dataclass(frozen=True, slots=True)
-class Rotate:
-    """Make a new credential and publish it."""
-
-    managed: Managed
-    reason: str
-    at_once: bool = False
-    """The current credential is compromised, so it gets no overlap."""
-    warning: str = ""
-    """What an operator must know beforehand. It is only looked up for a preview."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """Revoke the superseded credential and disable the version that holds it."""
-
-    managed: Managed
-    pending: Pending
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """Publish the superseded credential again, if the source still accepts it."""
-
-    managed: Managed
-    pending: Pending
-    reason: str = "restored"
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    """Prove that the source accepts the current credential, and heal it if not."""
-
-    managed: Managed
-    reason: str = "this version has been rotated already"
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Nothing is to be done."""
-
-    reason: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait until `until`. Acting sooner would break an overlap, a window or a lagging app."""
-
-    until: datetime
-    reason: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """The secret cannot be rotated until a person fixes something."""
-
-    reason: str
-    fix: str = ""
-    drifted: bool = False
-    """The source refuses what the vault holds, and Rekey could not heal that."""
-
-
 DEFAULTS: Mapping[str, str] = {
     "ValidityPeriodDays": "90",
     **dict.fromkeys(("RotateBeforeDays", "OverlapHours", RETIRE), ""),
 }
 """What a malformed tag is best set to; nothing removes it, so that the policy's default counts."""
-
-Acting = Rotate | Retire | Restore | Confirm
-Decision = Acting | Skip | Wait | Park
 
 
 def decide(
@@ -288,49 +229,3 @@ def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
             f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
         )
     return None
-
-
-def due_at(secret: SecretVersion, managed: Managed) -> datetime:
-    """Return when the secret is due; its creation if it has no expiry.
-
-    That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever
-    comes first.
-    """
-    if secret.expires is None:
-        return secret.created
-    return min(secret.expires - _before(secret, managed), secret.created + managed.validity)
-
-
-def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
-    """Return why the secret is due at `now`; None if it is not."""
-    if secret.expires is None:
-        return "no expiry"
-    if secret.expires <= now:
-        return f"expired {secret.expires:%Y-%m-%d %H:%M}Z"
-    if secret.expires - _before(secret, managed) <= now:
-        return f"expires {secret.expires:%Y-%m-%d %H:%M}Z"
-    if secret.created + managed.validity <= now:
-        return f"older than {managed.validity.days} days"
-    return None
-
-
-def why_due(secret: SecretVersion, managed: Managed) -> str:
-    """Return since when a secret is due, and which setting makes it so."""
-    due, before = due_at(secret, managed), _before(secret, managed)
-    since = f"due since {due:%Y-%m-%d %H:%M}Z"
-    if secret.expires is None:
-        return f"{since}: it has no expiry"
-    if due == secret.expires - before:
-        days = f"{before / timedelta(days=1):.3g}"
-        return f"{since}, {days} days before it expires (RotateBeforeDays)"
-    return f"{since}, {managed.validity.days} days after it was written (ValidityPeriodDays)"
-
-
-def _before(secret: SecretVersion, managed: Managed) -> timedelta:
-    """Return RotateBeforeDays, at most half of a life that the source itself cut short.
-
-    Otherwise such a version would be due as soon as it is written.
-    """
-    life = (secret.expires or secret.created) - secret.created
-    cut_short = OPERATION in secret.tags and life < managed.validity - timedelta(hours=1)
-    return min(managed.rotate_before, life / 2) if cut_short else managed.rotate_before

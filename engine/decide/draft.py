@@ -18,10 +18,7 @@ from engine.model.tags import (
     shortened,
 )
 from engine.model.workitem import operation_id
-from engine.secret import Draft, SecretVersion
-
-DEFAULT_CONTENT_TYPE = "text/plain"
-"""The content type of a version whose predecessor had none. Azure Policy can require one."""
+from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion
 
 
 def new_version(

@@ -6,32 +6,20 @@ It asks for the one decision again and again, at later and later times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
-from engine.decide.decision import Retire, Rotate, Skip, Wait, decide, due_at
+from engine.decide.decision import decide
 from engine.decide.inventory import entry
 from engine.decide.tagged import Kinds
 from engine.model import manual
+from engine.model.coming import Coming
+from engine.model.decision import Retire, Rotate, Skip, Wait
+from engine.model.due import due_at
 from engine.model.policy import Policy
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
-
-What = Literal["rotate", "retire", "remind", "expire"]
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """One thing that will happen to a secret, or a past expiry that nobody has dealt with."""
-
-    at: datetime
-    what: What
-    """`remind`: a person should rotate the secret. `expire`: nothing will prevent its expiry."""
-    secret: SecretVersion
-    reason: str
-    fix: str = ""
 
 
 def plan(

@@ -6,19 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.decide.decision import (
-    Decision,
-    Park,
-    Retire,
-    Rotate,
-    Wait,
-    decided,
-    due_at,
-    mended,
-    why_due,
-)
+from engine.decide.decision import decided, mended
 from engine.decide.tagged import Kinds, Tagged
 from engine.model import manual
+from engine.model.decision import Decision, Park, Retire, Rotate, Wait
+from engine.model.due import due_at, why_due
 from engine.model.entry import Entry, State
 from engine.model.listed import Listed
 from engine.model.policy import Policy

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from engine.decide.decision import Decision, Retire, Rotate, decide
+from engine.decide.decision import decide
 from engine.decide.tagged import Kinds
+from engine.model.decision import Decision, Retire, Rotate
 from engine.model.policy import Policy
 from engine.model.tags import RETIRE, Managed, Pending
 from engine.model.workitem import WorkItem

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.decide.decision import Decision, Retire, Wait, due_reason
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.model.decision import Decision, Retire, Wait
+from engine.model.due import due_reason
 from engine.model.outcome import Outcome
 from engine.model.policy import Policy
 from engine.model.tags import unfinished_incident

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.contract import Lists, Readable, Recognise, Rotator
-from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from engine.model.decision import Decision, Park
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.write import Past
 from engine.parts import Parts

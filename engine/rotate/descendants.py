@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeIs
 
 from engine.contract import Derived
-from engine.decide.decision import Decision, Retire, Wait, due_reason
 from engine.errands.consumers import patience
 from engine.errands.errand import follow_key
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.model.decision import Decision, Retire, Wait
+from engine.model.due import due_reason
 from engine.model.tags import Malformed, Managed, parse, unfinished_incident
 from engine.model.workitem import WorkItem
 from engine.parts import Parts

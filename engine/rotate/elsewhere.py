@@ -5,8 +5,8 @@ A worker looks there first, and parks the secret while the credential is accepte
 
 from __future__ import annotations
 
-from engine.decide.decision import Acting, Decision, Park
 from engine.errors import NeedsHuman
+from engine.model.decision import Acting, Decision, Park
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised

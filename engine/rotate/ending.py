@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
-from engine.decide.decision import Park
 from engine.errands import errand
 from engine.errors import NotFound, PermanentError, TransientError, UnderWay
+from engine.model.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import STATE

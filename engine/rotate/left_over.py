@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.contract import Tidy
-from engine.decide.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.errands import consumers, errand
 from engine.errors import NeedsHuman
+from engine.model.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.contract import Derived, Issued, Job, Parent
-from engine.decide.decision import Acting, Confirm, Decision, Rotate, Wait, crowded
+from engine.decide.decision import crowded
 from engine.errors import NeedsHuman, NotFound, TransientError
+from engine.model.decision import Acting, Confirm, Decision, Rotate, Wait
 from engine.model.record import Record
 from engine.model.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, parse
 from engine.model.workitem import WorkItem

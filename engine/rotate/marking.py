@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.deadline import OUT_OF_TIME
-from engine.decide.decision import Acting, Confirm, Park, Skip, Wait
 from engine.errors import PermanentError, RekeyError
 from engine.model import tags
+from engine.model.decision import Acting, Confirm, Park, Skip, Wait
 from engine.model.outcome import Outcome, Result
 from engine.model.workitem import WorkItem
 from engine.parts import Parts

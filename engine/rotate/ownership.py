@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import LATE, Tidy
-from engine.decide.decision import Park
 from engine.decide.tagged import Kinds
 from engine.errors import NeedsHuman, NotFound
+from engine.model.decision import Park
 from engine.model.record import Record, parts_of
 from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Malformed, Pending, parse
 from engine.model.workitem import operation_id

@@ -7,45 +7,17 @@ it again. A record that still named the secret would later call it dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import datetime
 
-from engine.decide.ledger import Ledger
+from engine.model.ledger import Ledger
+from engine.model.owned import Owned
 from engine.model.record import Record
-from engine.model.tags import Managed, Pending, unfinished_incident
+from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.gate import Overtaken
 from engine.rotate.under_lease import NOBODY, hold
-from engine.secret import SecretRef, SecretVersion
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A secret, and what the records of its sources say."""
-
-    secret: SecretVersion
-    records: Sequence[Record]
-
-    @property
-    def pending(self) -> Pending | None:
-        """The superseded credential that nobody will revoke any more."""
-        return next((record.pending for record in self.records if record.pending), None)
-
-    def in_progress(self, now: datetime) -> str:
-        """Return what a release would leave unfinished; empty if nothing is in progress."""
-        records = self.records
-        if unfinished_incident(self.secret) or any(record.compromised for record in records):
-            return "what leaked may still be accepted: its incident has not ended"
-        if any(record.ahead or record.changing or record.waiting for record in records):
-            return "a change of its source is in progress"
-        if any(record.open_until and record.open_until > now for record in records):
-            return "the last change of its source may still take effect"
-        if self.pending:
-            until = f"{self.pending.at:%Y-%m-%d %H:%M}Z"
-            return f"{self.pending.credential_id} is inside its overlap until {until}"
-        return ""
+from engine.secret import SecretRef
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:

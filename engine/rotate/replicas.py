@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from engine.decide.draft import DEFAULT_CONTENT_TYPE
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
 from engine.model import template
 from engine.model.tags import (
@@ -26,7 +25,7 @@ from engine.model.tags import (
 )
 from engine.parts import Parts
 from engine.rotate.gate import Gate
-from engine.secret import VERSION, Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import DEFAULT_CONTENT_TYPE, VERSION, Draft, SecretRef, SecretVersion, Sensitive
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.contract import Issued, Recognise
-from engine.decide.decision import Restore
 from engine.errors import AccessDenied, NeedsHuman
 from engine.model import template
+from engine.model.decision import Restore
 from engine.model.tags import Pending
 from engine.rotate.publishing import Publishing
 from engine.rotate.retiring import DISABLED

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.decide.decision import (
+from engine.decide.decision import crowded
+from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
+from engine.model.decision import (
     Acting,
     Confirm,
     Decision,
@@ -19,9 +21,7 @@ from engine.decide.decision import (
     Rotate,
     Skip,
     Wait,
-    crowded,
 )
-from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
 from engine.rotate.confirming import Confirming

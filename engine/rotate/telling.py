@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.decide.decision import due_at
 from engine.errands import errand
+from engine.model.due import due_at
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.parts import Parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from engine.decide.decision import Park
+from engine.model.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse

@@ -14,15 +14,15 @@ from itertools import batched
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.inventory import entry
-from engine.decide.ledger import Ledger
+from engine.engine import Engine
 from engine.errors import PermanentError
 from engine.model.entry import Entry
 from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
+from engine.model.ledger import Ledger
 from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.deadline import SWEEP_SECONDS
-from engine.decide.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.decide.inventory import days_to_expiry, standing, sweep_of
-from engine.decide.ledger import Ledger, audit_is_due
 from engine.decide.tagged import Tagged
+from engine.engine import Engine
 from engine.errands import consumers, notices
 from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
+from engine.model.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.model.entry import STATES, Entry
+from engine.model.ledger import Ledger, audit_is_due
 from engine.model.listed import Listed
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SweepOrder
@@ -23,7 +24,6 @@ from engine.model.tags import Managed
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.ports import WorkQueue
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.cut_off import CutOff
 from engine.sweep.pace import Pace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.decide.ledger import Ledger
 from engine.errors import NotFound, PermanentError
+from engine.model.ledger import Ledger
 from engine.ports import Vaults
 from engine.secret import SecretRef
 

@@ -15,10 +15,11 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine import service
-from engine.decide import draft, ledger
+from engine.decide import draft
+from engine.engine import Engine
+from engine.model import ledger
 from engine.model.record import Record
 from engine.rotate import publishing, replicas
-from engine.rotate.engine import Engine
 from engine.rotate.gate import Gate, _nothing
 from engine.rotate.left_over import LeftOver
 from engine.rotate.proof import Proof

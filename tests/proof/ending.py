@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from engine.decide.decision import Confirm
 from engine.decide.inventory import entry
+from engine.model.decision import Confirm
 from engine.model.listed import Listed
 from engine.model.record import Record
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from engine.model.record import Record, parts_of
 from engine.model.tags import OPERATION, REASON, RETIRE, STATE
-from engine.rotate.under_lease import MOST_LOOKS
+from engine.model.workitem import MOST_LOOKS
 from tests.proof import circumstances, people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse

@@ -25,11 +25,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.write import Write
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of

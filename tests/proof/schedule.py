@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from engine.engine import Engine
 from engine.errands.consumers import LOOK_SECONDS
 from engine.errors import RekeyError
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OURS
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 from engine.service import Service
 from tests.crash.interleave import Choices

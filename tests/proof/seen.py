@@ -18,7 +18,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
 
-from engine.decide.ledger import DAY as SECONDS_A_DAY
+from engine.model.ledger import DAY as SECONDS_A_DAY
 from engine.model.record import Record
 from engine.secret import SecretRef
 from tests.proof import announcing, ending
@@ -152,7 +152,7 @@ def _claim(claim: Claim, now: datetime) -> Hashable:
 
 @cache
 def second_of_the_day(ref: SecretRef) -> int:
-    """Return at which second of the day a secret is audited: see engine.decide.ledger."""
+    """Return at which second of the day a secret is audited: see engine.model.ledger."""
     return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % SECONDS_A_DAY
 
 

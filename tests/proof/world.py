@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
+from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
-from engine.rotate.engine import Engine
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from tests.proof import kind_registry

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from engine.contract import Issued
-from engine.decide.decision import (
+from engine.decide.decision import decide
+from engine.decide.draft import new_version
+from engine.decide.inventory import entry
+from engine.decide.tagged import Kinds
+from engine.model.decision import (
     Acting,
     Confirm,
     Decision,
@@ -19,11 +23,7 @@ from engine.decide.decision import (
     Rotate,
     Skip,
     Wait,
-    decide,
 )
-from engine.decide.draft import new_version
-from engine.decide.inventory import entry
-from engine.decide.tagged import Kinds
 from engine.model.entry import Entry
 from engine.model.listed import Listed
 from engine.model.policy import Policy

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract import Rotator
-from engine.decide.forecast import Coming, forecast, plan
+from engine.decide.forecast import forecast, plan
 from engine.decide.steps import steps
+from engine.model.coming import Coming
 from engine.model.manual import due_at
 from engine.model.policy import Policy
 from engine.model.tags import Pending, parked

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from engine.decide.ledger import Ledger
 from engine.errors import TransientError
+from engine.incident_progress import counted
 from engine.model.entry import Entry
 from engine.model.incident import LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
+from engine.model.ledger import Ledger
 from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import Pending
-from engine.sweep.counting import counted
 from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response

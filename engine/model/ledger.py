@@ -7,16 +7,14 @@ alive.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from engine.decide.tagged import Kinds, Tagged
 from engine.model.listed import Listed
-from engine.model.policy import Policy
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef
 
 DAY = 86_400
 
@@ -48,16 +46,6 @@ class Ledger:
         """Return the work that is due for a secret whatever its tags say."""
         items = (_work(ref, listed, now) for listed in self.of(ref))
         return [item for item in items if item]
-
-
-def believed(
-    secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds
-) -> SecretVersion:
-    """Return a secret with the retirement in its record instead of the one that its tag claims.
-
-    A secret without a record keeps its tag, which the worker judges under the lease.
-    """
-    return Tagged.believed(secret, records, policy, kinds).held
 
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:

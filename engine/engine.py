@@ -1,34 +1,45 @@
-"""The engine: one work item in, one outcome out. engine/rotate/run.py works under the lease."""
+"""The engine: one work item in, one outcome out; and what people and programs may ask of it.
+
+engine/rotate/run.py works under the lease.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from engine.contract import Forewarn, Job, Preflight
-from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
-from engine.decide.ledger import believed
+from engine.decide import forecast, inventory
+from engine.decide.steps import steps
+from engine.decide.tagged import Tagged
 from engine.errands import consumers, errand
 from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.model.coming import Coming
+from engine.model.decision import Acting, Decision, Park, Rotate, Skip, Wait
+from engine.model.entry import Entry
 from engine.model.incident import LEAKED
+from engine.model.listed import Listed
 from engine.model.outcome import Outcome, Result
+from engine.model.owned import Owned
 from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
 from engine.model.workitem import AGAIN, INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.parts import Parts, log
-from engine.rotate import deleted, elsewhere
+from engine.rotate import creating, deleted, elsewhere, releasing
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
-from engine.rotate.ownership import unrecorded
+from engine.rotate.ownership import claimed, unrecorded
 from engine.rotate.progress import Progress
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
 from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
 from engine.rotate.under_lease import LOOK_SECONDS, UnderLease, hold
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion, Sensitive
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
@@ -41,7 +52,7 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         shown, ledger = await self.vaults.read(item.ref), await self.ledger()
         records = ledger.of(item.ref)
-        secret = believed(shown, records, self.policy, self.kinds)
+        secret = Tagged.believed(shown, records, self.policy, self.kinds).held
         decision = self.decide(secret, item.about(secret.version))
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
         if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
@@ -60,6 +71,53 @@ class Engine(Parts):
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
         return await elsewhere.foreseen(self, secret, item, decision) or decision
+
+    def steps(self, secret: SecretVersion, item: WorkItem, first: Decision) -> list[Decision]:
+        """Return all that one request leads to, beginning with its first decision."""
+        return steps(secret, item, first, self.policy, self.kinds, self.clock.now())
+
+    def entry(self, secret: SecretVersion, known: Sequence[Listed] = ()) -> Entry:
+        """Return the state of a secret, as a listing or a read shows it and its records know it."""
+        return inventory.entry(secret, self.policy, self.kinds, self.clock.now(), known)
+
+    def plan(self, secrets: Iterable[SecretVersion], until: datetime) -> list[Coming]:
+        """Return what will happen to secrets if nothing goes wrong, in order of time."""
+        return forecast.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
+
+    def claims(self, tags: Mapping[str, str]) -> set[str]:
+        """Return the parts of every source that tags may mean, even if other tags are malformed."""
+        return claimed(tags, self.kinds)
+
+    async def consented(self, secret: SecretVersion, managed: Managed) -> None:
+        """Raise why the key of a derived secret does not consent to it; return where none is derived."""
+        if lineage := Lineage.of(self, managed):
+            await lineage.parent(secret.ref)
+
+    def nothing_yet(self, ref: SecretRef) -> SecretVersion:
+        """Return what stands for a secret that does not exist."""
+        return creating.nothing_yet(ref, self.clock.now())
+
+    async def first_value(self, secret: SecretVersion, managed: Managed) -> Sensitive | None:
+        """Return a value for a secret that does not exist: see engine/rotate/creating.py."""
+        return await creating.first_value(self, secret, managed)
+
+    async def add_first(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
+        """Add a credential at the source, and write it as the secret's first version."""
+        return await creating.added(self, secret, managed)
+
+    async def owned(self, ref: SecretRef) -> Owned:
+        """Look at a secret and at the records that it owns, without a lease."""
+        return await releasing.owned(self, ref)
+
+    async def release(
+        self,
+        ref: SecretRef,
+        managed: Managed | None,
+        kept: Mapping[str, str],
+        check: Callable[[Owned], None],
+    ) -> None:
+        """Take a secret out of management for good: see engine/rotate/releasing.py."""
+        await releasing.release(self, ref, managed, kept, check)
 
     async def rehearse(
         self, secret: SecretVersion, managed: Managed, item: WorkItem | None = None

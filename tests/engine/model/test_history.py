@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.decide.history import events, newest_first
+from engine.model.history import events, newest_first
 from engine.model.tags import CAUSE, OPERATION, REASON, RETIRE, STATE
 from engine.model.workitem import operation_id
 from engine.secret import SecretVersion

@@ -13,15 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.contract import Preflight, Readable, Tidy
-from engine.decide.draft import DEFAULT_CONTENT_TYPE
 from engine.errors import NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model import template
 from engine.model.record import SETTLE
 from engine.model.tags import CREDENTIAL, Managed
-from engine.rotate.engine import Engine
+from engine.parts import Parts
 from engine.rotate.lineage import Lineage
 from engine.rotate.under_lease import hold
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 
 NOTHING = "0" * 32
 """Stands for the version that the first one replaces, so that every try is the same operation."""
@@ -35,13 +34,13 @@ def nothing_yet(ref: SecretRef, now: datetime) -> SecretVersion:
     )
 
 
-async def first_value(engine: Engine, secret: SecretVersion, managed: Managed) -> Sensitive | None:
+async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> Sensitive | None:
     """Return a value that the source shows, or that a key makes; None if one is to be added.
 
     Raises NeedsHuman for a kind whose only credential is in use, and what would prevent the rest.
     """
-    rotator, job = engine.rotators[managed.rotator.kind], engine.job(secret, managed)
-    if lineage := Lineage.of(engine, managed):
+    rotator, job = parts.rotators[managed.rotator.kind], parts.job(secret, managed)
+    if lineage := Lineage.of(parts, managed):
         issued = await rotator.issue(await lineage.keyed(secret.ref, job))
         return template.render(managed.template, issued.fields)
     if isinstance(rotator, Readable):
@@ -59,20 +58,20 @@ async def first_value(engine: Engine, secret: SecretVersion, managed: Managed) -
     return None
 
 
-async def added(engine: Engine, secret: SecretVersion, managed: Managed) -> SecretVersion:
+async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> SecretVersion:
     """Add a credential at the source, prove it, and write it as the secret's first version."""
-    rotator = engine.rotators[managed.rotator.kind]
+    rotator = parts.rotators[managed.rotator.kind]
     assert isinstance(rotator, Tidy)  # noqa: S101 - `first_value` refuses others
-    async with hold(engine, managed.source, secret.ref) as lease:
-        await _still_nothing(engine, secret.ref)
-        now, record = engine.clock.now(), lease.record
+    async with hold(parts, managed.source, secret.ref) as lease:
+        await _still_nothing(parts, secret.ref)
+        now, record = parts.clock.now(), lease.record
         if record.owner != str(secret.ref).lower():
             what = f"{managed.source} belongs to the secret {record.owner}"
             raise NeedsHuman(what, where=str(secret.ref), fix="keep one secret a source")
         if record.created and now < record.created + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
-        job = replace(engine.job(secret, managed), proven=True, in_place=True, written=None)
+        job = replace(parts.job(secret, managed), proven=True, in_place=True, written=None)
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
         await rotator.verify(
@@ -90,15 +89,15 @@ async def added(engine: Engine, secret: SecretVersion, managed: Managed) -> Secr
         await lease.write(replace(record, created=now))
         try:
             async with lease.changing("publish"):
-                return await engine.vaults.publish(secret.ref, draft)
+                return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
             await rotator.tidy(managed.source, job.operation, None)
             raise
 
 
-async def _still_nothing(engine: Engine, ref: SecretRef) -> None:
+async def _still_nothing(parts: Parts, ref: SecretRef) -> None:
     try:
-        await engine.vaults.read(ref)
+        await parts.vaults.read(ref)
     except NotFound:
         return
     what, fix = "somebody has written the secret meanwhile", "type it again: see what it holds"

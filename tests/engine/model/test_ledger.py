@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.decide.ledger import Ledger, audit_is_due, believed
+from engine.decide.tagged import Tagged
+from engine.model.ledger import Ledger, audit_is_due
 from engine.model.listed import Listed
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import RETIRE, Pending
@@ -69,7 +70,7 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
     changes: dict[str, str | None], records: list[Listed], expected: str | None
 ) -> None:
     secret = version(changes={RETIRE: CLAIMED, **changes})
-    shown = believed(secret, records, POLICY, KINDS)
+    shown = Tagged.believed(secret, records, POLICY, KINDS).held
     assert shown.tags.get(RETIRE) == expected
     assert {**shown.tags, RETIRE: CLAIMED} == secret.tags
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
 
-from engine.decide.history import newest_first
-from engine.decide.ledger import Ledger
+from engine.engine import Engine
 from engine.errors import PermanentError
+from engine.incident_progress import counted
+from engine.model.history import newest_first
 from engine.model.incident import Incident, Progress, Stands
+from engine.model.ledger import Ledger
 from engine.model.record import Record
-from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep.counting import counted
 
 AT_ONCE = 20
 """How many secrets are looked at together."""

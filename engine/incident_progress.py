@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.decide.ledger import Ledger
+from engine.engine import Engine
+from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
-from engine.rotate.engine import Engine
+from engine.model.ledger import Ledger
 from engine.secret import SecretRef
 from engine.sweep.cut_off import CutOff, judged
 from engine.sweep.unlisted import unlisted
@@ -27,6 +28,13 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progres
             for work, progress in works:
                 work.count_unserved(ref, ledger, progress)
     return [progress for _, progress in works]
+
+
+async def of_secret(engine: Engine, incident: Incident, current: Entry, ledger: Ledger) -> Progress:
+    """Count how far an incident has come with one secret; nothing where it does not cover it."""
+    progress = Progress()
+    await CutOff(engine, incident).count(current, ledger, progress)
+    return progress
 
 
 async def _count_vault(
