@@ -143,7 +143,11 @@ def _decide(  # noqa: PLR0911 - a table
             return Retire(
                 managed, pending, "compromised: no overlap is left to the credential just replaced"
             )
-        return Confirm(managed) if ours else Skip("a newer version has replaced the requested one")
+        # What was leaked is cut off only where the version in its place works.
+        is_due = ours or item.compromised
+        return (
+            Confirm(managed) if is_due else Skip("a newer version has replaced the requested one")
+        )
     if item.action == "retire":
         return Skip(
             "nothing is to be retired yet",

@@ -152,10 +152,10 @@ class LeftOver:
         """Return whether an incident cannot be settled before the current version is proven, as decided.
 
         A single slot that accepts what Rekey published refuses everything else. A late change may
-        have made a source refuse that version, too: a look heals it first, as nothing is revoked in
+        have made a source refuse that version, too: it is healed first, as nothing is revoked in
         a list that lacks what is in use.
         """
         work = self.work
         is_proven = secret.version == work.progress.proven
-        first = work.sight.heals_first or work.is_single(decision.managed)
+        first = work.sight.may_be_late or work.is_single(decision.managed)
         return first and work.sight.wrote(secret) and not is_proven

@@ -290,16 +290,27 @@ class Run(Work):
                 ) from None
             return current
 
+    async def _is_hit(self, secret: SecretVersion, decision: Acting) -> bool:
+        """Return whether the source refuses what is in use, which is healed first.
+
+        The credential to retire may be the last one that works. And a late change of Rekey's own
+        may have hit what it published, or brought it over another version: what the source holds
+        in its place is known to healing alone.
+        """
+        if not isinstance(decision, Retire | Rotate):
+            return False
+        is_last = isinstance(decision, Retire) and not self.asked().compromised
+        may_be_hit = is_last or (self.sight.may_be_late and self.sight.wrote(secret))
+        return may_be_hit and await self.subject(decision.managed).is_refused(secret)
+
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         at = self.subject(decision.managed)
+        if await self._is_hit(secret, decision):
+            return await Confirming(at).confirm(secret, decision.reason)
         match decision:
             case Rotate(_, reason, at_once):
                 return await Publishing(at).rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
-                heals = self.sight.heals_first or not self.asked().compromised
-                if heals and await at.is_refused(secret):
-                    # The credential to retire may be the last one that works: heal first.
-                    return await Confirming(at).confirm(secret, reason)
                 self.progress.managed, self.progress.reason = (
                     managed,
                     self.progress.reason or reason,

@@ -85,9 +85,9 @@ class Sight:
         return is_late and self.parts.is_anothers(self.shown)
 
     @property
-    def heals_first(self) -> bool:
-        """Whether this looks for what a late change has done, which may be to what is in use."""
-        return bool(self.item.follow_up and self.record.open_until)
+    def may_be_late(self) -> bool:
+        """Whether a late change may have hit what is in use."""
+        return self.record.open_until is not None
 
     def looks_follow(self) -> bool:
         """Return whether a look at a change in progress is posted, and comes later."""

@@ -34,13 +34,6 @@ class Finding:
 
 OPEN: tuple[Finding, ...] = (
     Finding(
-        "a write to the vault that lands after its lease, in an incident that says another year, hides what "
-        "works: it is revoked, and nothing heals until the incident's item has been tried again",
-        r"reported-in-another-year/one-slot",
-        r"P1: /one-slot/app has refused what the vault holds for \d+ s",
-        "reported-in-another-year/one-slot#438857593",
-    ),
-    Finding(
         "what an operation made stays at an application where its worker freezes for minutes and more goes "
         "wrong: the record is lost or goes back, or the source passes to another secret",
         r"(handed-over-in-incident|records-in-overlap|one-account)/many",
@@ -65,12 +58,6 @@ OPEN: tuple[Finding, ...] = (
         r"people-in-overlap/two-slots",
         r"people: v\d+ was disabled although a person had enabled it again",
         "people-in-overlap/two-slots#438889157",
-    ),
-    Finding(
-        "an incident without a time leaves a password that leaked with one of two logins",
-        r"reported-without-a-time/two-logins",
-        r"P5: !c\d+! of app v\d+ is still alive",
-        "reported-without-a-time/two-logins#438910809",
     ),
 )
 

@@ -316,6 +316,12 @@ FOUND = {
     "what an operation made stays where its record was lost in between": (
         "records-in-overlap/many#7700116"
     ),
+    "a late write hides what works, and an incident goes on without healing that": (
+        "reported-in-another-year/one-slot#438857593"
+    ),
+    "what a late write hides stays at a login where the version on top is replaced before it is healed": (
+        "reported-without-a-time/two-logins#438910809"
+    ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),
