@@ -8,13 +8,14 @@ from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
 from engine.errands import errand
-from engine.errors import NotFound, PermanentError, TransientError, UnderWay
+from engine.errors import NotFound, PermanentError, RekeyError, TransientError, UnderWay
 from engine.model.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import STATE
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
 from engine.rotate import deleted
+from engine.rotate.left_over import LeftOver
 from engine.rotate.marking import Marking
 from engine.rotate.under_lease import CALL_SECONDS
 from engine.rotate.undo import LOST
@@ -47,6 +48,10 @@ class Ending:
         # A worker that has lost the lease must not judge what another worker has done since.
         await work.lease.ensure(CALL_SECONDS)
         await self._tell_published()
+        if work.lease.has_begun and work.record.asked:
+            # The secret may never be looked at again. If it is, that is made up for.
+            with suppress(RekeyError):
+                await LeftOver(work).tidy()
         try:
             comes_back, addition = await self._failed()
             parked = replace(parked, reason=parked.reason + addition)

@@ -103,7 +103,7 @@ class LeftOver:
         work = self.work
         record, ref = work.record, work.item.ref
         rotator, source = work.parts.rotators.get(record.kind), work.lease.source
-        is_called_off = record.open_until and record.abandoned and not record.ahead
+        is_called_off = record.abandoned and not record.ahead
         if is_called_off and self._is_allowed and isinstance(rotator, Tidy):
             async with work.lease.changing("tidy"):
                 await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)

@@ -115,14 +115,25 @@ def _short(held: UnderLease) -> str:
 
 
 async def _tidy(parts: Parts, held: UnderLease, record: Record, secret: SecretVersion) -> None:
-    """Remove what the former owner had made, and has not published: nobody else knows of it."""
-    rotator = parts.rotators.get(record.kind)
-    if not record.abandoned or record.ahead or not isinstance(rotator, Tidy):
+    """Remove what the former owner had made in vain: nobody else knows of it.
+
+    That is what it has not published, and what a late write to the vault lies over.
+    """
+    rotator, published = parts.rotators.get(record.kind), record.published
+    if record.ahead or not isinstance(rotator, Tidy) or not held.is_bound(secret.ref):
         return
-    if held.is_bound(secret.ref):
-        operation = operation_id(SecretRef.parse(record.owner), record.abandoned)
+    vain = dict[str, str | None]()
+    if record.abandoned:
+        vain[operation_id(SecretRef.parse(record.owner), record.abandoned)] = None
+    if (
+        published
+        and published.operation
+        and record.fits(published, published.credential_id, secret.value)
+    ):
+        vain[published.operation] = published.credential_id
+    for operation, keep in vain.items():
         async with held.changing("tidy"):
-            await rotator.tidy(held.source, operation, keep=None)
+            await rotator.tidy(held.source, operation, keep)
 
 
 async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:

@@ -230,7 +230,7 @@ class Run(Work):
         left_over = LeftOver(self)
         if unbound := left_over.unbound(secret):
             return unbound
-        if item.follow_up:
+        if item.follow_up and self.record.open_until:
             await left_over.tidy()
         if isinstance(decision, Park):
             decision = self.warned(decision)

@@ -28,12 +28,14 @@ class Unrecorded:
 
         It replaced the version before this one, so no other version can hold what it made.
         """
-        rotator, record = self.parts.rotator(self.managed), self.sight.record
+        rotator, published = self.parts.rotator(self.managed), self.sight.record.published
         is_marked = OPERATION in self.sight.shown.tags
-        if record.published or not is_marked or not isinstance(rotator, Tidy):
+        if self.sight.wrote(secret) or not (published or is_marked):
+            return
+        if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
             return
         before = await self._before(secret)
-        if before is None or not isinstance(rotator, Recognise):
+        if before is None or (published and published.version != before.version):
             return
         job = replace(self.parts.job(secret, self.managed), held_id=None)
         try:

@@ -34,30 +34,11 @@ class Finding:
 
 OPEN: tuple[Finding, ...] = (
     Finding(
-        "what an operation made stays at an application where its worker freezes for minutes and more goes "
-        "wrong: the record is lost or goes back, or the source passes to another secret",
-        r"(handed-over-in-incident|records-in-overlap|one-account)/many",
-        r"P5: !c\d+! \(rekey [-0-9a-f]+\) of /many/app was left behind",
-        "handed-over-in-incident/many#438848151",
-    ),
-    Finding(
         "the login that is not in use is set again and again, where several requests try while its server "
         "applies each change for hours and answers that it failed",
         r"comes-to-apply-and-fail/two-logins",
         r"resources: \d+ credentials for one schedule",
         "comes-to-apply-and-fail/two-logins#438874631",
-    ),
-    Finding(
-        "a secret that takes a source over stays parked, since the record still names the one before",
-        r"handed-over/many",
-        r"P8: heir is parked for good",
-        "handed-over/many#438876383",
-    ),
-    Finding(
-        "a version that a person has enabled again inside its overlap is disabled once more",
-        r"people-in-overlap/two-slots",
-        r"people: v\d+ was disabled although a person had enabled it again",
-        "people-in-overlap/two-slots#438889157",
     ),
 )
 

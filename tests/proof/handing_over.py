@@ -110,8 +110,8 @@ def mend(world: World) -> None:
             world.sources[source].revoke(credential)
     if HEIR in world.vault and "move the record" in said_of(world, "heir"):
         world.claims.clear()
-    if HEIR in world.vault and "keep one secret a source" in said_of(world, "heir"):
-        _take_the_address_again(world)
+    if {APP, HEIR} <= world.vault.keys() and "belongs to the secret" in said_of(world, "heir"):
+        _give_up_the_address(world)
     for ref in (APP, HEIR):
         if ref in world.vault:
             _unmark(world, ref)
@@ -121,12 +121,12 @@ def mend(world: World) -> None:
         _write_what_is_accepted(world)
 
 
-def _take_the_address_again(world: World) -> None:
-    """Take the old one out of management once more: a mark of Rekey's gave its tags back.
+def _give_up_the_address(world: World) -> None:
+    """Remove the old one's ProviderAddress once more, as the way out says.
 
-    Key Vault has no If-Match, so that a mark can undo what somebody changes in the same moment.
+    It came back with a write of other tags that was under way: Key Vault knows no If-Match.
     """
-    if APP in world.vault and "ProviderAddress" in current(world).tags:
+    if "ProviderAddress" in current(world).tags:
         unmanage("app")(world)
 
 

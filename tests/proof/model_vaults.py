@@ -76,12 +76,15 @@ class ModelVaults:
 
     async def disable(self, ref: SecretRef, version: str) -> None:
         """Disable a version."""
-        effect = lambda: self._disable(ref, version)  # noqa: E731
+        # Who has sent it cannot know of what a person does before it arrives: there is no If-Match.
+        again = version in self.hand.world.watch.enabled_again
+        effect = lambda: self._disable(ref, version, again=again)  # noqa: E731
         await self.hand.reach("disable", effect, changes=True, guarded=True, about=ref)
 
-    def _disable(self, ref: SecretRef, version: str) -> None:
+    def _disable(self, ref: SecretRef, version: str, *, again: bool) -> None:
         if any(candidate.version == version for candidate in self.hand.world.vault.get(ref, ())):
-            self.hand.world.watch.disabled(version)
+            if again:
+                self.hand.world.watch.disabled(version)
             self._change(ref, version, enabled=False)
 
     def _change(self, ref: SecretRef, version: str | None, **changes: object) -> SecretVersion:

@@ -322,6 +322,19 @@ FOUND = {
     "what a late write hides stays at a login where the version on top is replaced before it is healed": (
         "reported-without-a-time/two-logins#438910809"
     ),
+    "what a late write hides stays at a source that passes on before it is healed": (
+        "handed-over-in-incident/many#438848151"
+    ),
+    "what an operation made stays whose version the record does not know of, as it went back": (
+        "records-in-overlap/many#168"
+    ),
+    "what a refused rotation added stays, since its secret has left management before its next audit": (
+        "one-account/many#506114"
+    ),
+    "an heir is told who has its source, and nobody follows the way out": "handed-over/many#438876383",
+    "a version that a person has enabled again is disabled by a call that comes late": (
+        "people-in-overlap/two-slots#438889157"
+    ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),

@@ -369,7 +369,7 @@ class Watch:
             raise Broken(f"tags: {secret.ref.name} had {theirs[0]}, and is left with {theirs[1]}")
 
     def disabled(self, version: str) -> None:
-        """Check that what a person enabled again is left so, once it was noted as disabled."""
+        """Check that what a person had enabled again is left so, once it was noted as disabled."""
         open_ = {
             version
             for claim in self.world.claims.values()
@@ -378,7 +378,7 @@ class Watch:
                 *([claim.record.pending.version] if claim.record.pending else []),
             )
         }
-        if version in self.enabled_again and version not in open_:
+        if version not in open_:
             raise Broken(f"people: {version} was disabled although a person had enabled it again")
 
     def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
