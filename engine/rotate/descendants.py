@@ -96,7 +96,8 @@ class Descendants:
         """Have what lags look at its key; return until when a retirement waits for it, if it does.
 
         Raises TransientError to come back within seconds where the key is to go at once. An audit
-        does not wait: a derived secret asks for one where its key is refused, and would ask again.
+        does not wait. Where a derived secret has asked for one, as its key is refused, it is not
+        told to look: it would ask again.
         """
         if not self._concerns(decision):
             return None
@@ -112,7 +113,7 @@ class Descendants:
             await self._follow(lagging.behind, LEFT_BEHIND_SECONDS)
             return None
         is_audit = item.action == "audit"
-        if not (is_audit and item.trigger == "event"):
+        if not (item.trigger == "event" and item.requested_by == "rekey"):
             await self._follow(lagging.behind, parked=delay.hurried)
         if delay.hurried and not is_audit:
             raise TransientError(delay.wait.reason, code="Followed", retry_after=HURRY_SECONDS)

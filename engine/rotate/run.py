@@ -185,6 +185,9 @@ class Run(Work):
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self.report(secret)
+            if await self._is_hit(secret, decision):
+                secret = await self._step(secret, Confirm(decision.managed, decision.reason))
+                continue
             if lagging := await left_over.hold_back(secret, item, decision):
                 return await self._lag(secret, item, decision, lagging)
             secret = await self._step(secret, decision)
@@ -305,8 +308,6 @@ class Run(Work):
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         at = self.subject(decision.managed)
-        if await self._is_hit(secret, decision):
-            return await Confirming(at).confirm(secret, decision.reason)
         match decision:
             case Rotate(_, reason, at_once):
                 return await Publishing(at).rotate(secret, reason, at_once=at_once)

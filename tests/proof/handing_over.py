@@ -6,6 +6,7 @@ takes a source over takes its debts over, or is parked until they are paid; and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -35,6 +36,8 @@ from tests.proof.world import VAULT, World
 
 SLOTTED = ("two-slots", "two-logins", "many")
 EVERY = (*SLOTTED, "one-slot")
+REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
+"""What a copy is told whose source still belongs to the secret before."""
 APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
 
 
@@ -117,7 +120,7 @@ def mend(world: World) -> None:
             _unmark(world, ref)
     if told and HEIR in world.vault and _holds_what_leaked(world):
         incident(world, name="heir")
-    if HEIR in world.vault and not world.watch.holds(current(world, "heir")):
+    if HEIR in world.vault:
         _write_what_is_accepted(world)
 
 
@@ -131,11 +134,18 @@ def _give_up_the_address(world: World) -> None:
 
 
 def _write_what_is_accepted(world: World) -> None:
-    """Write what the source accepts, as whoever wrote a copy that was late must."""
+    """Write what the source accepts, as whoever wrote a copy that was late must.
+
+    That holds for a copy, too, of which the reports say when it is revoked.
+    """
     version = current(world, "heir")
     source = world.sources[version.tags["ProviderAddress"]]
     theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
+    told = set(REVOKES.findall(said_of(world, "heir")))
+    if world.watch.holds(version) and theirs.get("CredentialId") not in told:
+        return
     known = source.alive() - world.watch.foreign - set(world.watch.compromised)
+    known -= {credential_of(version)}
     if known:
         written = world.secret("heir", min(known), 80, theirs)
         held = identify(world, version.tags["ProviderAddress"], written)

@@ -332,8 +332,14 @@ FOUND = {
         "one-account/many#506114"
     ),
     "an heir is told who has its source, and nobody follows the way out": "handed-over/many#438876383",
+    "an heir holds what the reports say is to be revoked, and nobody writes another value": (
+        "handed-over-in-rotation/many#773419567"
+    ),
     "a version that a person has enabled again is disabled by a call that comes late": (
         "people-in-overlap/two-slots#438889157"
+    ),
+    "what a key has made is told to look at it by each audit that it has asked for itself": (
+        "derived-incident-in-overlap#930000535"
     ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"

@@ -31,7 +31,8 @@ LEFT_BEHIND_SECONDS = 60.0
         ({}, False),
         ({"trigger": "event"}, False),
         ({"action": "audit"}, False),
-        ({"action": "audit", "trigger": "event"}, None),
+        ({"action": "audit", "trigger": "event", "requested_by": "rekey"}, None),
+        ({"trigger": "event", "requested_by": "rekey"}, None),
     ],
 )
 async def test_what_lags_is_told_to_look_unless_it_has_asked_itself(
