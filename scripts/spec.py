@@ -38,7 +38,7 @@ ENDLESS = -1
 LIMIT_SECONDS = 600.0
 """The longest that one check may take. A model that is too large fails instead of running for
 hours."""
-NOT_SEEN_IN_RUNS = ("late look", "tidy first")
+NOT_SEEN_IN_RUNS = ("late recheck", "clean up first")
 """Rules that no recorded run can show: they depend on minutes, and on the try of a message."""
 TRACED_WORKERS = 4
 """More workers than any recorded run has at the same time."""

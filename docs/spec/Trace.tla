@@ -22,12 +22,12 @@ Begin ==
   /\ held = [s \in Slots |-> IF s <= Len(Start.held) THEN Start.held[s] ELSE 0] /\ last = Start.last
   /\ ver = [i \in 1..Len(Start.versions) |-> [Start.versions[i] EXCEPT !.on = TRUE]] /\ shown = Len(ver)
   /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
-  /\ rec = [cred |-> Start.cred, base |-> Start.base, retire |-> Set(Start.retire), dead |-> {}, leak |-> 0]
-  /\ lease = None /\ jobs = [k \in Kinds |-> 999]
-  /\ at = [w \in 1..Workers |-> "idle"] /\ job = [w \in 1..Workers |-> "none"]
+  /\ state = [pending_write |-> Start.pending_write, replaces |-> Start.replaces, retire |-> Set(Start.retire), stale |-> {}, compromised |-> 0]
+  /\ lease = None /\ messages = [k \in Kinds |-> 999]
+  /\ at = [w \in 1..Workers |-> "idle"] /\ message = [w \in 1..Workers |-> "none"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
   /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ ended = FALSE
-  /\ overtaken = FALSE /\ meddled = FALSE /\ revoked = {}
+  /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> 999, death |-> 0, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999,
              forgery |-> 0, lie |-> 0, incident |-> 999]
 
@@ -40,58 +40,58 @@ Again(w, c) ==
   /\ \E i \in Due \cup ({leaked} \ {0}):
        /\ held[ver[i].s] = c /\ held' = [held EXCEPT ![ver[i].s] = last + 1] /\ last' = last + 1
        /\ made' = [made EXCEPT ![w] = ver[i].c]
-  /\ Go(w, "refused") /\ UNCHANGED <<job, view, lease, jobs, revoked, vault, rec, net, history, left>>
+  /\ Go(w, "confirm revoked") /\ UNCHANGED <<message, view, lease, messages, revoked, vault, state, net, history, left>>
 
 \* That a credential is refused. A single slot that accepts another one refuses it.
-Refusal ==
-  /\ at[W] = "refused" /\ Refused(W) /\ at'[W] # "idle"
+Refused ==
+  /\ at[W] = "confirm revoked" /\ ConfirmRevoked(W) /\ at'[W] # "idle"
   /\ \/ ~Event.accepted /\ made[W] = Event.credential
      \/ Event.accepted /\ Strategy = "one" /\ Event.credential = ver[view[W]].c
 
 \* What is reported as done has been done: nothing is left of it but to give the lease back. A version
 \* that was published is reported too where what follows fails, and so is that failure after it.
-Reported == /\ view[W] # 0
-            /\ \/ at[W] \in {"free", "read"}
-               \/ at[W] = After(W) /\ view[W] = Newest /\ Event.result \in {"rotated", "healed", "restored"}
-            /\ job[W] = "incident" => ended
+Concluded == /\ view[W] # 0
+             /\ \/ at[W] \in {"free", "read"}
+                \/ at[W] = After(W) /\ view[W] = Newest /\ Event.result \in {"rotated", "healed", "restored"}
+             /\ message[W] = "incident" => ended
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==
   CASE Event.do = "take" -> \* an audit rotates what is due
-         Take(W, Event.kind) \/ (Event.kind = "look" /\ Take(W, "rotate"))
+         Take(W, Event.kind) \/ (Event.kind = "recheck" /\ Take(W, "rotate"))
     [] Event.do = "read" ->
          \/ Read(W) /\ view'[W] = Event.version
          \/ at[W] # "read" /\ Event.version \in Reads /\ UNCHANGED vars
     [] Event.do = "issue" ->
          /\ Issue(W) /\ last' = last + 1 /\ made'[W] = Event.credential
          /\ Event.slot # 0 => held'[Event.slot] = Event.credential
-    [] Event.do = "prove" ->
-         \/ Prove(W) /\ made[W] = Event.credential /\ Event.accepted = Alive(Event.credential)
-         \/ Refusal
+    [] Event.do = "verify" ->
+         \/ Verify(W) /\ made[W] = Event.credential /\ Event.accepted = Alive(Event.credential)
+         \/ Refused
          \/ Event.accepted = Alive(Event.credential) /\ UNCHANGED vars
-    [] Event.do = "ahead" ->
-         Ahead(W) /\ lease = W /\ made[W] = Event.credential /\ view[W] = Event.base
+    [] Event.do = "prepare" ->
+         Prepare(W) /\ lease = W /\ made[W] = Event.credential /\ view[W] = Event.replaces
     [] Event.do = "unread" -> UNCHANGED vars
-    [] Event.do = "mark" -> \/ Mark(W) /\ rec'.leak = Event.version
-                            \/ rec.leak = Event.version /\ UNCHANGED vars
-    [] Event.do = "done" -> Reported /\ UNCHANGED vars
+    [] Event.do = "store" -> \/ Store(W) /\ state'.compromised = Event.version
+                             \/ state.compromised = Event.version /\ UNCHANGED vars
+    [] Event.do = "reported" -> Concluded /\ UNCHANGED vars
     [] Event.do = "copy" -> Copy(W) /\ lease = W /\ consent /\ copy' = Event.credential
     [] Event.do = "publish" -> Publish(W) /\ Appended(Event.credential)
-    [] Event.do = "undo" -> Undo(W) /\ held'[1] = Event.credential
+    [] Event.do = "roll back" -> RollBack(W) /\ held'[1] = Event.credential
     [] Event.do = "revoke" ->
          \/ Revoke(W) /\ Alive(Event.credential) /\ made'[W] = Event.credential /\ held' # held
          \/ Again(W, Event.credential)
     [] Event.do = "disable" -> Disable(W) /\ ver[Event.version].on /\ ~ver'[Event.version].on
-    [] Event.do = "tidy" -> Tidy(W) /\ (\A s \in Slots: held'[s] # Event.credential)
+    [] Event.do = "clean up" -> CleanUp(W) /\ (\A s \in Slots: held'[s] # Event.credential)
     [] Event.do = "release" -> \/ at[W] = "free" /\ Free(W)
                                \/ Fail(W) /\ at'[W] = "idle"
                                \/ at[W] = "idle" /\ UNCHANGED vars
     [] Event.do = "crash" -> Crash(W)
     [] Event.do = "pass" -> /\ passed' = (IF Event.version > passed THEN Event.version ELSE passed)
-                            /\ UNCHANGED <<source, vault, rec, lease, jobs, worker, net, proven, leaked, ended,
-                                           overtaken, meddled, left>>
-    [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ Undo(W) \/ Revoke(W) \/ Disable(W)
-                              \/ Tidy(W)) /\ net' # net
+                            /\ UNCHANGED <<source, vault, state, lease, messages, worker, net, proven, leaked, ended,
+                                           overtaken, interfered, left>>
+    [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ RollBack(W) \/ Revoke(W) \/ Disable(W)
+                              \/ CleanUp(W)) /\ net' # net
     [] Event.do = "land" ->
          /\ Land
          /\ \/ Appended(Event.credential)
@@ -108,21 +108,21 @@ GivenUp(w) == [do |-> "unread", w |-> w]
 \* Steps that no port sees, or that change nothing.
 Hidden ==
   \/ Settle \/ Expire \/ Vanish
-  \/ \E w \in 1..Workers: Forget(w) \/ (~Rule("record") /\ Ahead(w))
-  \/ \E w \in 1..Workers: at[w] = "disable" /\ (\A i \in Useless(w): ~ver[i].on) /\ Disable(w)
+  \/ \E w \in 1..Workers: Forget(w) \/ (~Rule("pending write") /\ Prepare(w))
+  \/ \E w \in 1..Workers: at[w] = "disable" /\ (\A i \in ToDisable(w): ~ver[i].on) /\ Disable(w)
                                /\ net' = net
   \* The value of a version that is disabled cannot be tried any more.
-  \/ \E w \in 1..Workers: at[w] = "refused" /\ Refused(w) /\ at'[w] # "idle"
+  \/ \E w \in 1..Workers: at[w] = "confirm revoked" /\ ConfirmRevoked(w) /\ at'[w] # "idle"
                          /\ \/ \E i \in 1..Newest: ver[i].c = made[w] /\ ~ver[i].on
                             \/ ~Rule("read back") /\ \E j \in 1..line - 1: Events[j] = GivenUp(w)
-  \* Without this rule the record names another version than the one that holds what is retired.
-  \/ \E w \in 1..Workers: /\ ~Rule("keep pending") /\ at[w] = "disable" /\ job[w] = "retire"
+  \* Without this rule the state names another version than the one that holds what is retired.
+  \/ \E w \in 1..Workers: /\ ~Rule("keep pending") /\ at[w] = "disable" /\ message[w] = "retire"
                          /\ (\E j \in 1..line - 1: Events[j] = GivenUp(w)) /\ Go(w, "forget")
-                         /\ UNCHANGED <<source, vault, rec, lease, jobs, job, view, made, net, history, left>>
-  \/ \E w \in 1..Workers: at[w] = "tidy" /\ Leftovers = {} /\ Tidy(w)
+                         /\ UNCHANGED <<source, vault, state, lease, messages, message, view, made, net, history, left>>
+  \/ \E w \in 1..Workers: at[w] = "clean up" /\ Leftovers = {} /\ CleanUp(w)
   \/ \E w \in 1..Workers: at[w] \in {"copy", "catch up"} /\ copy = made[w] /\ Copy(w) /\ net' = net
   \/ \E w \in 1..Workers: Strategy = "one" /\ Copy(w) /\ at'[w] = "publish" /\ copy' = copy
-  \/ \E w \in 1..Workers: Fail(w) /\ at'[w] = "undo"
+  \/ \E w \in 1..Workers: Fail(w) /\ at'[w] = "roll back"
   \* Nothing is left to revoke.
   \/ \E w \in 1..Workers: Revoke(w) /\ UNCHANGED <<held, net>>
 
@@ -132,7 +132,7 @@ Follow ==
   \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced
 
 \* How many messages wait, and what may still go wrong, makes no difference: there is enough of it.
-Seen == <<held, revoked, last, vault, rec, lease, worker, net, passed, leaked, ended, run, line>>
+Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, ended, run, line>>
 
 Replay == Begin /\ [][Follow]_<<vars, run, line>>
 =============================================================================

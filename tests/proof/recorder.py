@@ -6,11 +6,11 @@ What changes is seen in the world itself, and why in the calls of the ports, whi
 Events of a worker `w`:
 
 take, release, crash (its lease)            read `version`, unread (an earlier version)
-issue, undo, revoke, tidy, copy `credential`  ahead (the record) `credential`, `base`: the version
-that it replaces
-publish `credential`, disable `version`     prove `credential`, `accepted`
-mark `version` (an incident, in the record)  done (reported) `result`; sent: it waits for that
-change no longer
+issue, roll back, revoke, clean up, copy `credential`
+prepare (the pending write, in the state) `credential`, `replaces`: a version
+publish `credential`, disable `version`     verify `credential`, `accepted`
+store `version` (an incident, in the state)  reported `result`
+sent: it waits for that change no longer
 
 Events of others: land, gone, off (what comes late), person, revokes, report (an incident), pass (an
 overlap).
@@ -38,13 +38,13 @@ from tests.proof.staging import REPLICAS, blob_of
 from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
-KINDS = {"rotate": "rotate", "audit": "look", "retire": "retire"}
+KINDS = {"rotate": "rotate", "audit": "recheck", "retire": "retire"}
 STRATEGIES = {"two-slots": "two", "one-slot": "one", "many": "many"}
 REFUSED = ("parked", "skipped", "waiting")
 """Outcomes in which nothing was done."""
 COPY = SecretRef(VAULT, REPLICAS[0])
 """The one replica that the model knows; another one is not looked at."""
-INTENTS = {"issue": "issue", "retire": "revoke", "tidy": "tidy", "undo": "undo"}
+INTENTS = {"issue": "issue", "retire": "revoke", "tidy": "clean up", "undo": "roll back"}
 TOLD = ("publish", "set key", "set admin", "add secret", "remove", "set back", "disable")
 OVERLAP = 7 * 86400.0
 
@@ -121,9 +121,9 @@ class Recorder:
             ).total_seconds() + self.world.kernel.time()
             self.overlaps.append((ends, ids.index(record.pending.version) + 1))
         known = (
-            {"cred": versions[-1]["c"], "base": versions[-1]["from"]}
+            {"pending_write": versions[-1]["c"], "replaces": versions[-1]["from"]}
             if published
-            else {"cred": 0, "base": 0}
+            else {"pending_write": 0, "replaces": 0}
         )
         retire = [ids.index(record.pending.version) + 1] if record.pending else []
         return {"versions": versions, "retire": retire, **known}
@@ -227,7 +227,7 @@ class Recorder:
             and outcome.item.ref == APP
             and outcome.result not in REFUSED
         ):
-            self.note("done", worker, result=outcome.result)
+            self.note("reported", worker, result=outcome.result)
 
     def read(self, worker: Worker, secret: SecretVersion) -> None:
         """Note what a read showed to a worker under its lease."""
@@ -243,7 +243,7 @@ class Recorder:
     def proved(self, worker: Worker, credential: str, *, accepted: bool) -> None:
         """Note what the source said of a credential."""
         if worker.number in self.numbers and credential in self.credentials:
-            self.note("prove", worker, credential=self.credentials[credential], accepted=accepted)
+            self.note("verify", worker, credential=self.credentials[credential], accepted=accepted)
 
     def sent(self, label: str, worker: Worker) -> None:
         """Note that a worker waits no longer for a change that may still take effect."""
@@ -321,8 +321,8 @@ class Recorder:
                 credential=credential,
                 slot=0 if self.kind == "many" else slots.index(place) + 1,
             )
-        elif intent == "undo":
-            self.note("undo", worker, credential=credential)
+        elif intent == "roll back":
+            self.note("roll back", worker, credential=credential)
         else:
             self.note(intent, worker, credential=self.credentials[removed])
 
@@ -343,11 +343,15 @@ class Recorder:
         ]:
             if worker is not None:
                 self.note(
-                    "mark", worker, version=[known for known, _ in self.versions].index(version) + 1
+                    "store",
+                    worker,
+                    version=[known for known, _ in self.versions].index(version) + 1,
                 )
         if ahead and ahead != before.ahead and worker is not None:
             base = [version for version, _ in self.versions].index(ahead.replaces) + 1
-            self.note("ahead", worker, credential=self._announced(self.record, ahead), base=base)
+            self.note(
+                "prepare", worker, credential=self._announced(self.record, ahead), replaces=base
+            )
 
     def _announced(self, record: Record, ahead: Write) -> int:
         """Return which credential the record's digest fits."""

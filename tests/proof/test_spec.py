@@ -137,14 +137,14 @@ def other(do: str, **fields: object) -> Callable[[Events], Events]:
 
 
 def untried(events: Events) -> Events:
-    return [event for event in events if event["do"] != "prove" or event["accepted"]]
+    return [event for event in events if event["do"] != "verify" or event["accepted"]]
 
 
 def unread(events: Events) -> Events:
     """Let the credential that was revoked be unreadable, where it was tried."""
     hidden = [
         {"do": "unread", "w": event["w"]}
-        if event["do"] == "prove" and not event["accepted"]
+        if event["do"] == "verify" and not event["accepted"]
         else event
         for event in events
     ]
@@ -168,28 +168,32 @@ AGAIN = (
     step("issue", credential=4, slot=2),
 )
 UNSEEN = {
-    "look": "a look is a message of minutes later: the proof bounds how long a source may refuse the vault",
-    "late look": "a run shows no minutes",
+    "recheck": "a recheck comes minutes later: the proof bounds how long a source may refuse the vault",
+    "late recheck": "a run shows no minutes",
 }
 """Rules of which no run can show that they are broken."""
 FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
-    "record: nothing is written ahead": ("record", "one/two-slots", without("ahead")),
+    "pending write: a write is not announced": (
+        "pending write",
+        "one/two-slots",
+        without("prepare"),
+    ),
     "wait: a read that lags is believed": ("wait", "one/two-slots", until("publish", *AGAIN)),
     "lease: published after the lease has gone to another": (
         "lease",
         "one/two-slots",
         before("publish", {**TAKE, "w": 2}, {**END, "w": 2}),
     ),
-    "gate: published over what a person wrote": (
-        "gate",
+    "fresh read: published over what a person wrote": (
+        "fresh read",
         "one/two-slots",
         before("publish", {"do": "person", "credential": 4}),
     ),
-    "prove: published unproven": ("prove", "one/two-slots", without("prove")),
-    "confirm: reported as done while the source refuses it": (
-        "confirm",
+    "verify: published unverified": ("verify", "one/two-slots", without("verify")),
+    "verify current: reported as done while the source refuses it": (
+        "verify current",
         "drift/two-slots",
-        until("prove", step("done", result="confirmed")),
+        until("verify", step("reported", result="confirmed")),
     ),
     "overlap: retired inside its overlap": ("overlap", "one/two-slots", without("pass")),
     "spare: the current credential is revoked": (
@@ -202,11 +206,15 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "one/many",
         other("revoke", credential=2),
     ),
-    "tidy: what an interrupted try made stays": ("tidy", "one/many@11:die before", without("tidy")),
-    "heal first: retired before the current version is mended": (
-        "heal first",
+    "clean up: what an interrupted try made stays": (
+        "clean up",
+        "one/many@11:die before",
+        without("clean up"),
+    ),
+    "repair first: retired before the current version is repaired": (
+        "repair first",
         "drift-in-overlap/two-slots@3:forbid",
-        until("ahead", step("revoke", credential=1)),
+        until("prepare", step("revoke", credential=1)),
     ),
     "out of use: reported while a dead version stays enabled": (
         "out of use",
@@ -214,8 +222,8 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         without("disable"),
     ),
     "read back: what cannot be read is believed to be gone": ("read back", "one/many", unread),
-    "proof: what was revoked is not tried": ("proof", "one/two-slots", untried),
-    "mark: an incident is not noted": ("mark", "incident-alone/two-slots", without("mark")),
+    "confirm revoked: what was revoked is not tried": ("confirm revoked", "one/two-slots", untried),
+    "store: an incident is not noted": ("store", "incident-alone/two-slots", without("store")),
     "consent: a replica is written without it": (
         "consent",
         "replicas/two-slots",
@@ -226,12 +234,12 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "replicas/two-slots",
         swapped("copy", "publish"),
     ),
-    "undo: set back what a person has replaced": (
-        "undo",
+    "roll back: rolled back what a person has replaced": (
+        "roll back",
         "one/one-slot",
-        until("ahead", {"do": "person", "credential": 4}, step("undo", credential=1)),
+        until("prepare", {"do": "person", "credential": 4}, step("roll back", credential=1)),
     ),
-    "revoked: set back what a person took away": (
+    "revoked: rolled back to what a person took away": (
         "revoked",
         "one/one-slot",
         before("issue", {"do": "revokes", "credential": 1}),
@@ -244,7 +252,7 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     "an incident ends while the leak works": (
         "",
         "incident-alone/many",
-        until("revoke", step("done", result="rotated")),
+        until("revoke", step("reported", result="rotated")),
     ),
 }
 """Runs that no engine of ours may show: which rule they break, the run that they are made from, and
