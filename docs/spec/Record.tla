@@ -8,12 +8,13 @@
 EXTENDS Naturals, Sequences, FiniteSets
 
 CONSTANTS
-  Workers,    \* how many processes handle messages
+  Workers,    \* how many processes may be at work
   Strategy,   \* "two" slots, "one" slot, or "many" credentials beside each other
   Replica,    \* whether another secret copies this one
-  Rotations,  \* messages that ask for the rotation of version 1
+  Rotations,  \* 1: version 1 is due, so that whoever comes by replaces it
+  Requests,   \* 1: somebody may ask for the rotation of version 1
   Incidents,  \* 1: somebody may report the current credential as leaked, once
-  Crashes, Deaths, Losses, Failures, Lates, Persons, Forgeries, Lies,  \* how often what happens
+  Crashes, Losses, Failures, Lates, Persons, Forgeries, Lies,  \* how often what happens
   Without     \* rules that are left out
 
 Rule(name) == name \notin Without
@@ -28,12 +29,13 @@ VARIABLES
   tag,        \* the credential that a forged tag RekeyRetire names, 0 for none
   state,      \* the state of the source
   lease,      \* who holds the lease
-  messages,   \* messages that wait: kind -> number
-  at, message, view, made,  \* each worker: its next step, message, version read, credential in hand
+  audit,      \* whether the daily check is due
+  at, view, made,  \* each worker: its next step, version read, credential in hand
   net,        \* requests that nobody waits for any more, but which may still take effect
   proven,     \* credentials that the source accepted when asked
   passed,     \* the overlap of this version, and of all before it, has passed
   leaked,     \* the version that was reported as leaked, 0 for none
+  accepted,   \* whether the request for a rotation was accepted
   ended,      \* whether the incident was reported as ended
   overtaken,  \* whether a request took effect after its sender had stopped waiting
   interfered, \* whether a person changed something while a worker held the lease
@@ -42,15 +44,13 @@ VARIABLES
 
 source  == <<held, last, revoked>>
 vault   == <<ver, shown, copy, consent, tag>>
-worker  == <<at, message, view, made>>
-history == <<proven, passed, leaked, ended, overtaken, interfered>>
-vars == <<held, last, revoked, ver, shown, copy, consent, tag, state, lease, messages, at, message, view, made,
-          net, proven, passed, leaked, ended, overtaken, interfered, left>>
+worker  == <<at, view, made>>
+history == <<proven, passed, leaked, accepted, ended, overtaken, interfered>>
+vars == <<source, vault, state, lease, audit, worker, net, history, left>>
 
 None == 0
 Foreign == 2                     \* somebody else's credential at the source, where there are many
 Slots == CASE Strategy = "one" -> {1} [] Strategy = "two" -> {1, 2} [] OTHER -> 1..12
-Kinds == {"rotate", "retire", "recheck", "incident", "park"}
 Newest == Len(ver)
 Current == ver[Newest]
 Alive(c) == c # 0 /\ \E s \in Slots: held[s] = c
@@ -59,183 +59,210 @@ Settled == shown = Newest
 Reads == shown..Newest
 Vacant == CHOOSE s \in Slots: held[s] = 0 /\ \A x \in Slots: held[x] = 0 => s <= x
 Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
-\* Versions of which a rotation is asked for: each is due, or somebody forces it.
-Asked == {1}
 
-\* The credential announced and the version that it replaces; versions whose credential is to be
-\* revoked, and those that are dead already; the version that was reported.
-NoState == [pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {}, compromised |-> 0]
+\* The state of the source.
+\*   change         a change was sent, or is about to be, which may take effect late
+\*   pending_write  the credential that is published, or was published last, in place of `replaces`
+\*   retire         versions whose credential is to be revoked once their overlap has passed
+\*   stale          versions whose credential is dead, and which are to be disabled
+\*   compromised    the version that was reported as leaked
+\*   requested      the version whose rotation was asked for
+\*   next_check     why the state is to be looked at again
+Blank == [change |-> FALSE, pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {},
+          compromised |-> 0, requested |-> 0, next_check |-> "none"]
+
+\* Every write of the state says why it is to be looked at again: something is to be done, a change
+\* may still take effect, or an overlap passes.
+NextCheck(s) ==
+  CASE s.compromised # 0 \/ s.requested # 0 \/ s.stale # {} -> "work"
+    [] s.change -> "change"
+    [] s.retire # {} -> "overlap"
+    [] OTHER -> "none"
+Write(s) == state' = [s EXCEPT !.next_check = NextCheck(s)]
 
 Init ==
   /\ held = [s \in Slots |-> IF s = 1 THEN 1 ELSE IF s = 2 THEN Foreign ELSE 0]
   /\ last = 2
   /\ ver = <<[c |-> 1, s |-> 1, from |-> 0, by |-> "person", on |-> TRUE]>>
   /\ shown = 1 /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
-  /\ state = NoState /\ lease = None
-  /\ messages = [k \in Kinds |-> IF k = "rotate" THEN Rotations ELSE 0]
-  /\ at = [w \in 1..Workers |-> "idle"] /\ message = [w \in 1..Workers |-> "none"]
+  /\ state = Blank /\ lease = None /\ audit = FALSE
+  /\ at = [w \in 1..Workers |-> "idle"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ ended = FALSE
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ ended = FALSE
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
-  /\ left = [crash |-> Crashes, death |-> Deaths, loss |-> Losses, failure |-> Failures,
-             late |-> Lates, person |-> Persons, forgery |-> Forgeries, lie |-> Lies,
-             incident |-> Incidents]
+  /\ left = [crash |-> Crashes, loss |-> Losses, failure |-> Failures, late |-> Lates,
+             person |-> Persons, forgery |-> Forgeries, lie |-> Lies, incident |-> Incidents,
+             request |-> Requests]
 
 ----------------------------------------------------------------------------
-(* Messages and the lease *)
+(* What wakes a worker, and the lease *)
 
 Spend(what) == left[what] > 0 /\ left' = [left EXCEPT ![what] = @ - 1]
 Go(w, to) == at' = [at EXCEPT ![w] = to]
-Posted(queue, k) == [queue EXCEPT ![k] = IF k = "recheck" /\ @ > 0 THEN @ ELSE @ + 1]
-Rechecked(queue) == IF Rule("recheck") THEN Posted(queue, "recheck") ELSE queue
-Drop(w) == /\ message' = [message EXCEPT ![w] = "none"] /\ view' = [view EXCEPT ![w] = 0]
-           /\ made' = [made EXCEPT ![w] = 0]
+Drop(w) == view' = [view EXCEPT ![w] = 0] /\ made' = [made EXCEPT ![w] = 0]
 
-\* A worker whose call has failed gives its lease back. Its message comes again, and a recheck follows.
-GiveUp(w) ==
-  /\ Go(w, "idle") /\ Drop(w)
-  /\ lease' = (IF lease = w THEN None ELSE lease)
-  /\ messages' = Rechecked(Posted(messages, message[w]))
+\* A worker whose call has failed gives its lease back. The state says what is to be looked at.
+GiveUp(w) == Go(w, "idle") /\ Drop(w) /\ lease' = (IF lease = w THEN None ELSE lease)
 
 \* Of several versions a retirement revokes one at a time. An overlap that has not passed is waited for.
 Replaced(i) == \E j \in 1..Newest: ver[j].by = "rekey" /\ ver[j].from = i
 Due == {i \in state.retire: Replaced(i) /\ (i <= passed \/ i = state.compromised \/ ~Rule("overlap"))}
-\* An incident that the state does not show yet is noted there, before anything can fail.
-Unstored == Rule("store") /\ state.compromised = 0 /\ ~ended
 
-\* A recheck comes minutes later than what it looks for.
-Ready(k) == (k = "recheck" /\ Rule("late recheck")) => Settled /\ net = {}
+\* A recheck comes minutes later than the change that it looks for.
+Late == ~Rule("late recheck") \/ (Settled /\ net = {})
+CheckDue ==
+  \/ audit \/ (tag # 0 /\ ~Rule("evidence"))
+  \/ CASE state.next_check = "work" -> TRUE
+       [] state.next_check = "change" -> Late /\ Rule("recheck")
+       [] state.next_check = "overlap" -> Due # {}
+       [] OTHER -> FALSE
 
-\* Idle workers are alike, so that the first of them takes the next message.
-Take(w, k) ==
+\* Any message wakes a worker, or none does: messages may be lost, doubled or late. What they are about
+\* stands in the state. Idle workers are alike, so that the first of them comes next.
+Wake(w) ==
   /\ at[w] = "idle" /\ \A v \in 1..w - 1: at[v] # "idle"
-  /\ lease = None /\ messages[k] > 0 /\ Ready(k)
-  /\ messages' = [messages EXCEPT ![k] = @ - 1] /\ message' = [message EXCEPT ![w] = k]
-  /\ lease' = w /\ Go(w, IF k = "park" \/ (k = "incident" /\ Unstored) THEN "store" ELSE "read")
-  /\ UNCHANGED <<source, vault, state, view, made, net, history, left>>
+  /\ lease = None /\ lease' = w /\ Go(w, "read")
+  /\ UNCHANGED <<source, vault, state, audit, view, made, net, history, left>>
+\* Only the timer that reads what is due is certain to come.
+Recheck(w) == CheckDue /\ Wake(w)
 
 Free(w) ==
-  /\ at[w] = "free" /\ Go(w, "idle") /\ Drop(w)
-  /\ lease' = (IF lease = w THEN None ELSE lease)
-  /\ UNCHANGED <<source, vault, state, messages, net, history, left>>
+  /\ at[w] = "free" /\ GiveUp(w)
+  /\ UNCHANGED <<source, vault, state, audit, net, history, left>>
 
-\* A sweep posts the retirements that are due.
-Sweep ==
-  /\ messages["retire"] = 0 /\ (Due # {} \/ (tag # 0 /\ ~Rule("evidence")))
-  /\ \A w \in 1..Workers: message[w] # "retire"
-  /\ messages' = Posted(messages, "retire")
-  /\ UNCHANGED <<source, vault, state, lease, worker, net, history, left>>
+\* A request and a report of an incident stand in the state before they are accepted. The state is
+\* written under its lease only.
+Ask ==
+  /\ Spend("request") /\ lease = None /\ accepted' = TRUE
+  /\ IF Rule("store") THEN Write([state EXCEPT !.requested = 1]) ELSE UNCHANGED state
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, leaked, ended, overtaken,
+                 interfered>>
+
+Report ==
+  /\ Spend("incident") /\ lease = None /\ leaked' = Newest
+  /\ IF Rule("store") THEN Write([state EXCEPT !.compromised = Newest]) ELSE UNCHANGED state
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, accepted, ended, overtaken,
+                 interfered>>
 
 ----------------------------------------------------------------------------
-(* Read the vault and the state, and decide *)
+(* Read the vault and the state, and plan *)
+
+\* Versions that are to be replaced: each is due, or somebody has asked for it.
+Asked(w) == (IF Rotations > 0 THEN {1} ELSE {}) \cup ({state.requested} \ {0})
 
 Known == Rule("pending write") /\ state.pending_write # 0
 \* Published already; by now, or in a version that other ones have replaced since.
 Fits(r) == ver[r].c = state.pending_write
 \* The vault shows no more than what the state says was to be replaced: not published, or a stale read.
 \* So is what is older than the version published last: creation times tell.
-Behind(r) == /\ Known /\ ~Fits(r)
-             /\ r <= state.replaces \/ \E i \in r + 1..Newest: ver[i].by = "rekey" /\ ver[i].c = state.pending_write
+Behind(r) ==
+  /\ Known /\ ~Fits(r)
+  /\ \/ r <= state.replaces
+     \/ \E i \in r + 1..Newest: ver[i].by = "rekey" /\ ver[i].c = state.pending_write
 \* Where a source still shows what was announced (a key can be read), or a replica holds it, that
 \* very one is published.
 Readable == Alive(state.pending_write) /\ (Strategy = "two" \/ (Replica /\ copy = state.pending_write))
 
 \* What an interrupted rotation has made, where that can be told, and nobody has published.
-Leftovers == IF Strategy = "many" THEN {c \in 3..last: Alive(c) /\ \A i \in 1..Newest: ver[i].c # c} ELSE {}
+Leftovers == IF Strategy # "many" THEN {}
+             ELSE {c \in 3..last: Alive(c) /\ \A i \in 1..Newest: ver[i].c # c}
 
-Do(w, step, c) == Go(w, step) /\ made' = [made EXCEPT ![w] = c]
-\* They are removed before another one is made. (A message's first try cannot know of them, and leaves
+\* The state says that a change is about to be sent, before it is.
+Before(s) == IF Rule("next check") THEN [s EXCEPT !.change = TRUE] ELSE s
+
+\* They are removed before another one is made. (A worker's first try cannot know of them, and leaves
 \* them to a later one: recorded runs are held against the model without this rule.)
-Make(w) == \/ (Leftovers = {} \/ ~Rule("clean up first")) /\ Do(w, "issue", 0)
-           \/ Leftovers # {} /\ Do(w, "clean up", 0)
-Replace(w, r) == IF Behind(r) /\ Readable THEN Do(w, "verify", state.pending_write) ELSE Make(w)
+Make == IF Leftovers = {} THEN {<<"issue", 0>>}
+        ELSE {<<"clean up", 0>>} \cup (IF Rule("clean up first") THEN {} ELSE {<<"issue", 0>>})
+Replace(r) == IF Behind(r) /\ Readable THEN {<<"verify", state.pending_write>>} ELSE Make
 \* The current version is refused: publish what its slot holds, or make another credential in place.
-Repair(w, r) == IF Strategy = "two" THEN Do(w, "verify", held[ver[r].s]) ELSE Make(w)
+Repair(r) == IF Strategy = "two" THEN {<<"verify", held[ver[r].s]>>} ELSE Make
 \* Nothing is to be done, but for a replica that missed what is current.
-Rest(w, r) ==
-  IF consent /\ copy # ver[r].c /\ Alive(ver[r].c) THEN Do(w, "catch up", ver[r].c) ELSE Do(w, "free", 0)
+Rest(r) == IF consent /\ copy # ver[r].c /\ Alive(ver[r].c) THEN {<<"catch up", ver[r].c>>}
+           ELSE {<<"free", 0>>}
 
-IncidentOpen(w) == /\ message[w] = "incident" \/ (message[w] = "recheck" /\ state.compromised # 0)
-                   /\ ~ended \/ leaked \in state.retire
 \* Versions whose credential is dead, and which the state has still to forget.
 Stale == {i \in state.retire \cup state.stale: Replaced(i) /\ ~Alive(ver[i].c) /\ i # Newest}
-Decide(w, r) ==
-  CASE IncidentOpen(w) -> IF ver[r].c = Leak THEN Replace(w, r) ELSE Do(w, "revoke", 0)
-    \* What is due to be retired comes first, but not before the current version is repaired.
-    [] Due # {} /\ (Alive(ver[r].c) \/ ~Rule("repair first")) -> Do(w, "revoke", 0)
-    [] message[w] = "rotate" /\ r \in Asked -> Replace(w, r)
-    \* Whatever a message is about, the current version is verified: it may be another's.
-    [] ~Alive(ver[r].c) /\ (message[w] = "recheck" \/ Rule("verify current")) -> Repair(w, r)
-    [] message[w] = "retire" -> Do(w, "revoke", 0)
-    [] Stale # {} -> Do(w, "disable", 0)
-    [] OTHER -> IF Leftovers # {} THEN Do(w, "clean up", 0) ELSE Rest(w, r)
+IncidentOpen == state.compromised # 0
+Sound(r) == Alive(ver[r].c) \/ ~Rule("repair first")
+
+\* The next step and the credential that it is about. Whatever wakes a worker, the plan is the same.
+Plan(w, r) ==
+  (CASE IncidentOpen -> IF ver[r].c = Leak THEN Replace(r) ELSE {<<"revoke", 0>>}
+     \* What is due to be retired comes first, but not before the current version is repaired.
+     [] Due # {} /\ Sound(r) -> {<<"revoke", 0>>}
+     [] tag # 0 /\ ~Rule("evidence") -> {<<"revoke", 0>>}
+     [] r \in Asked(w) -> Replace(r)
+     [] ~Alive(ver[r].c) /\ Rule("verify current") -> Repair(r)
+     [] Stale # {} -> {<<"disable", 0>>}
+     [] Leftovers # {} -> {<<"clean up", 0>>}
+     [] OTHER -> Rest(r))
+  \* What is dead may be disabled before anything else but the repair of the current version.
+  \cup IF Stale # {} /\ ~IncidentOpen /\ Sound(r) THEN {<<"disable", 0>>} ELSE {}
+
+\* What the state need not say any more: a request is done; no change can take effect any more, so that
+\* what a lost write was to supersede has not been superseded.
+Observed(r) ==
+  LET sure == {i \in 1..Newest: ~Late \/ Replaced(i)} IN
+  [state EXCEPT !.requested = IF r > @ THEN 0 ELSE @, !.change = @ /\ ~Late,
+                !.retire = @ \cap sure, !.stale = @ \cap sure]
 
 Read(w) ==
   /\ at[w] = "read"
-  /\ \E r \in Reads:
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<state, audit>>
+     ELSE \E r \in Reads:
        /\ Behind(r) /\ Rule("wait") => Settled
-       /\ view' = [view EXCEPT ![w] = r]
-       \* What is dead may be disabled before anything else but the repair of the current version.
-       /\ \/ Decide(w, r)
-          \/ /\ Stale # {} /\ ~IncidentOpen(w) /\ (Alive(ver[r].c) \/ ~Rule("repair first"))
-             /\ Do(w, "disable", 0)
-  /\ UNCHANGED <<source, vault, state, lease, messages, message, net, history, left>>
-
-\* The incident stands in the state before anything is done about it.
-Store(w) ==
-  /\ at[w] = "store"
-  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ state' = [state EXCEPT !.compromised = IF Rule("store") /\ ~ended THEN leaked ELSE 0]
-          /\ messages' = (IF message[w] = "park" THEN Rechecked(messages) ELSE messages)
-          /\ Go(w, IF message[w] = "park" THEN "free" ELSE "read")
-          /\ UNCHANGED <<lease, message, view, made>>
+       /\ view' = [view EXCEPT ![w] = r] /\ audit' = (audit /\ r # Newest)
+       /\ \E step \in Plan(w, r):
+            /\ Go(w, step[1]) /\ made' = [made EXCEPT ![w] = step[2]]
+            /\ Write(IF step[1] = "free" THEN Observed(r) ELSE Before(Observed(r)))
+       /\ UNCHANGED lease
   /\ UNCHANGED <<source, vault, net, history, left>>
 
 ----------------------------------------------------------------------------
 (* Change the source, verify it, announce it, publish it *)
 
-Repairing(w) == ~IncidentOpen(w) /\ (message[w] # "rotate" \/ view[w] \notin Asked)
+Repairing(w) == ~IncidentOpen /\ view[w] \notin Asked(w)
 Target(w) ==
   CASE Strategy = "one" -> 1
     [] Strategy = "two" -> IF Repairing(w) THEN ver[view[w]].s ELSE 3 - ver[view[w]].s
     [] OTHER -> Vacant
 
-\* A single slot is changed only after a recheck has been posted.
-Promised == IF Strategy = "one" /\ Rule("follow") THEN Posted(messages, "recheck") ELSE messages
-
-\* So is it after a fresh read only: whoever sets it back may rely on that.
+\* A single slot is changed after a fresh read only: whoever rolls it back may rely on that.
 Unread(w) == Strategy = "one" /\ Rule("fresh read") /\ \E r \in Reads: r # view[w]
 Fresh(w) == Strategy # "one" \/ ~Rule("fresh read") \/ view[w] \in Reads
 Issue(w) ==
   /\ at[w] = "issue"
   /\ \/ (lease # w \/ Unread(w)) /\ GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
      \/ /\ lease = w /\ Fresh(w) /\ last' = last + 1 /\ held' = [held EXCEPT ![Target(w)] = last + 1]
-        /\ made' = [made EXCEPT ![w] = last + 1] /\ Go(w, "verify") /\ messages' = Promised
-        /\ UNCHANGED <<lease, message, view, net, left>>
+        /\ made' = [made EXCEPT ![w] = last + 1] /\ Go(w, "verify")
+        /\ UNCHANGED <<lease, view, net, left>>
      \/ /\ lease = w /\ Fresh(w) /\ Spend("late") /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "add"]
                                                             ELSE [do |-> "set", s |-> Target(w)]}
         /\ GiveUp(w) /\ UNCHANGED <<held, last>>
-  /\ UNCHANGED <<vault, state, history, revoked>>
+  /\ UNCHANGED <<vault, state, audit, history, revoked>>
 
 Verify(w) ==
   /\ at[w] = "verify"
   /\ IF Alive(made[w]) \/ ~Rule("verify")
      THEN /\ proven' = (IF Rule("verify") THEN proven \cup {made[w]} ELSE proven)
-          /\ Go(w, "prepare") /\ UNCHANGED <<lease, messages, message, view, made>>
+          /\ Go(w, "prepare") /\ UNCHANGED <<lease, view, made>>
      ELSE GiveUp(w) /\ UNCHANGED proven
-  /\ UNCHANGED <<source, vault, state, net, passed, leaked, ended, overtaken, interfered, left>>
+  /\ UNCHANGED <<source, vault, state, audit, net, passed, leaked, accepted, ended, overtaken, interfered,
+                 left>>
 
 \* What is about to be published, and what that supersedes. The state is written under its lease only.
 Gone(w) == Repairing(w) \/ Strategy = "one"
 Prepare(w) ==
   /\ at[w] = "prepare"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ state' = [state EXCEPT !.pending_write = IF Rule("pending write") THEN made[w] ELSE 0, !.replaces = view[w],
-                                !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
-                                !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @]
+     ELSE /\ Write([state EXCEPT !.pending_write = IF Rule("pending write") THEN made[w] ELSE 0,
+                                 !.replaces = view[w], !.change = TRUE,
+                                 !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
+                                 !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @])
           /\ Go(w, IF Replica /\ Rule("copies first") THEN "copy" ELSE "publish")
-          /\ UNCHANGED <<lease, messages, message, view, made>>
-  /\ UNCHANGED <<source, vault, net, history, left>>
+          /\ UNCHANGED <<lease, view, made>>
+  /\ UNCHANGED <<source, vault, audit, net, history, left>>
 
 \* Replicas come first. One whose owner does not consent is left alone, and nothing waits for it.
 Copy(w) ==
@@ -243,19 +270,19 @@ Copy(w) ==
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<copy, net, left>>
      ELSE \/ /\ copy' = (IF consent \/ ~Rule("consent") THEN made[w] ELSE copy)
              /\ Go(w, IF at[w] = "copy" /\ Rule("copies first") THEN "publish" ELSE "free")
-             /\ UNCHANGED <<lease, messages, message, view, made, net, left>>
+             /\ UNCHANGED <<lease, view, made, net, left>>
           \/ /\ consent /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED copy
              /\ net' = net \cup {[do |-> "copy", c |-> made[w]]}
           \/ \* A single slot has changed already: its secret cannot wait for a replica that fails.
              /\ Strategy = "one" /\ at[w] = "copy" /\ Spend("failure") /\ Go(w, "publish")
-             /\ UNCHANGED <<copy, lease, messages, message, view, made, net>>
-  /\ UNCHANGED <<source, ver, shown, consent, tag, state, history>>
+             /\ UNCHANGED <<copy, lease, view, made, net>>
+  /\ UNCHANGED <<source, ver, shown, consent, tag, state, audit, history>>
 
 Version(c, s, from, by) == [c |-> c, s |-> s, from |-> from, by |-> by, on |-> TRUE]
 SlotOf(c) == IF Alive(c) THEN CHOOSE s \in Slots: held[s] = c ELSE 1
 \* A version that was refused, or that a single slot held, is disabled as soon as another one stands
 \* in its place. A compromised one is not before its credential is confirmed as revoked.
-After(w) == IF IncidentOpen(w) THEN (IF Strategy = "one" THEN "confirm revoked" ELSE "read")
+After(w) == IF IncidentOpen THEN (IF Strategy = "one" THEN "confirm revoked" ELSE "read")
             ELSE IF Gone(w) \/ Stale # {} THEN "disable"
             ELSE IF Replica /\ ~Rule("copies first") THEN "copy" ELSE "free"
 
@@ -268,13 +295,13 @@ Publish(w) ==
      ELSE \/ /\ ver' = Append(ver, Version(made[w], SlotOf(made[w]), view[w], "rekey"))
              /\ Go(w, After(w)) /\ view' = [view EXCEPT ![w] = Newest + 1]
              /\ made' = (IF After(w) = "confirm revoked" THEN [made EXCEPT ![w] = Leak] ELSE made)
-             /\ UNCHANGED <<lease, messages, message, net, left>>
+             /\ UNCHANGED <<lease, net, left>>
           \/ \* It gave no answer. A single slot is rolled back, unless it has arrived by then.
              /\ Spend("late") /\ UNCHANGED ver
              /\ \/ GiveUp(w)
-                \/ Strategy = "one" /\ Go(w, "roll back") /\ UNCHANGED <<lease, messages, message, view, made>>
+                \/ Strategy = "one" /\ Go(w, "roll back") /\ UNCHANGED <<lease, view, made>>
              /\ net' = net \cup {[do |-> "put", c |-> made[w], s |-> SlotOf(made[w]), from |-> view[w]]}
-  /\ UNCHANGED <<source, shown, copy, consent, tag, state, history>>
+  /\ UNCHANGED <<source, shown, copy, consent, tag, state, audit, history>>
 
 \* Roll back at the source to what the vault holds, unless a person has changed it meanwhile. A vault that
 \* gives no answer (0) has shown it just before the change; what was proven must still be accepted.
@@ -283,15 +310,15 @@ RollBack(w) ==
   /\ at[w] = "roll back"
   /\ \E r \in Reads \cup {Outage}:
        LET old == ver[view[w]].c
-           \* A compromised credential is not set back by whoever knows of it: from the state, or its own message.
-           unwanted == IF state.compromised # 0 \/ message[w] = "incident" THEN {Leak} ELSE {}
+           \* A compromised credential is not set back.
+           unwanted == IF IncidentOpen THEN {Leak} ELSE {}
            is_last == r = view[w] \/ (r = Outage /\ made[w] \in proven /\ Alive(made[w])) IN
        IF lease = w /\ (is_last \/ ~Rule("roll back")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
        THEN \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
             \/ Spend("late") /\ net' = net \cup {[do |-> "set back", c |-> old]} /\ UNCHANGED held
        ELSE UNCHANGED <<held, net, left>>
   /\ GiveUp(w)
-  /\ UNCHANGED <<last, revoked, vault, state, history>>
+  /\ UNCHANGED <<last, revoked, vault, state, audit, history>>
 
 ----------------------------------------------------------------------------
 (* Retire, confirm it, disable *)
@@ -302,7 +329,7 @@ Slotted(c, s) == [c |-> c, s |-> s]
 ToRevoke(w) ==
   LET of(i) == Slotted(ver[i].c, ver[i].s)
       tagged == IF Rule("evidence") \/ tag = 0 THEN {} ELSE {Slotted(tag, IF Alive(tag) THEN SlotOf(tag) ELSE 1)}
-      compromised == IF IncidentOpen(w) THEN {of(i): i \in {leaked} \ {0}} ELSE {of(i): i \in Due} \cup tagged
+      compromised == IF IncidentOpen THEN {of(i): i \in {leaked} \ {0}} ELSE {of(i): i \in Due} \cup tagged
   IN {x \in compromised: x.c \notin Spared(w)}
 
 \* A slot is never empty: its key is replaced. (A retirement that is repeated replaces it once more;
@@ -315,35 +342,35 @@ HeldWithout(x) ==
 Revoke(w) ==
   /\ at[w] = "revoke"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
-     ELSE IF ToRevoke(w) = {} THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, messages, message, view, made, net, left>>
+     ELSE IF ToRevoke(w) = {} THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, view, made, net, left>>
      ELSE \E x \in ToRevoke(w):
           \/ \* it is revoked; nothing is left to do where it is gone already
              /\ held' = HeldWithout(x) /\ last' = (IF held' # held /\ Strategy = "two" THEN last + 1 ELSE last)
              /\ Go(w, "confirm revoked") /\ made' = [made EXCEPT ![w] = x.c]
-             /\ UNCHANGED <<lease, messages, message, view, net, left>>
+             /\ UNCHANGED <<lease, view, net, left>>
           \/ \* "not found", says a replica of the source that lags
              /\ Spend("lie") /\ Go(w, "confirm revoked") /\ made' = [made EXCEPT ![w] = x.c]
-             /\ UNCHANGED <<held, last, lease, messages, message, view, net>>
+             /\ UNCHANGED <<held, last, lease, view, net>>
           \/ /\ Alive(x.c) /\ Strategy # "one" /\ Spend("late") /\ GiveUp(w)
              /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "remove", c |-> x.c]
                                 ELSE [do |-> "set", s |-> x.s]}
              /\ UNCHANGED <<held, last>>
-  /\ UNCHANGED <<revoked, vault, state, history>>
+  /\ UNCHANGED <<revoked, vault, state, audit, history>>
 
 \* What was revoked is tried. Only its refusal is believed.
-Believed(w) == ~Rule("confirm revoked") \/ (~Rule("read back") /\ message[w] = "retire")
+Believed(w) == ~Rule("confirm revoked") \/ (~Rule("read back") /\ ~IncidentOpen)
 ConfirmRevoked(w) ==
   /\ at[w] = "confirm revoked"
   /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED <<state, ended>>
-     ELSE /\ state' = [state EXCEPT !.compromised = IF made[w] = Leak THEN 0 ELSE @,
-                                \* What is confirmed as revoked is retired; its versions are still to be disabled.
-                                !.retire = {i \in @: ver[i].c # made[w]},
-                                !.stale = IF Alive(made[w]) THEN @
-                                          ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}]
+     ELSE \* What is confirmed as revoked is retired; its versions are still to be disabled.
+          /\ Write([state EXCEPT !.compromised = IF made[w] = Leak THEN 0 ELSE @,
+                                 !.retire = {i \in @: ver[i].c # made[w]},
+                                 !.stale = IF Alive(made[w]) THEN @
+                                           ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}])
           /\ ended' = (ended \/ made[w] = Leak)
           /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
-          /\ UNCHANGED <<lease, messages, message, view, made>>
-  /\ UNCHANGED <<source, vault, net, proven, passed, leaked, overtaken, interfered, left>>
+          /\ UNCHANGED <<lease, view, made>>
+  /\ UNCHANGED <<source, vault, audit, net, proven, passed, leaked, accepted, overtaken, interfered, left>>
 
 Off(i) == [ver[i] EXCEPT !.on = FALSE]
 \* Versions whose credential is dead are disabled, then the state forgets them.
@@ -353,43 +380,40 @@ Disable(w) ==
   /\ \E r \in Reads:
      IF lease # w \/ (r # view[w] /\ Rule("fresh read")) THEN GiveUp(w) /\ UNCHANGED <<ver, net, left>>
      ELSE \/ /\ ver' = [i \in 1..Newest |-> IF i \in ToDisable(w) THEN Off(i) ELSE ver[i]]
-             /\ Go(w, "forget") /\ UNCHANGED <<lease, messages, message, view, made, net, left>>
+             /\ Go(w, "forget") /\ UNCHANGED <<lease, view, made, net, left>>
           \/ /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED ver
              /\ \E i \in ToDisable(w): net' = net \cup {[do |-> "off", i |-> i]}
-  /\ UNCHANGED <<source, shown, copy, consent, tag, state, history>>
+  /\ UNCHANGED <<source, shown, copy, consent, tag, state, audit, history>>
 
-\* A message that was about something else goes on with that.
+\* Who has done one thing plans again, until nothing is left.
 Forget(w) ==
   /\ at[w] = "forget"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ state' = [state EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
-                                !.stale = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}]
-          \* Who has repaired the current version goes on with what it was asked for.
-          /\ Go(w, IF message[w] = "retire" /\ state'.retire = {} THEN "free" ELSE "read")
-          /\ UNCHANGED <<lease, messages, message, view, made>>
-  /\ UNCHANGED <<source, vault, net, history, left>>
+     ELSE /\ Write([state EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
+                                 !.stale = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}])
+          /\ Go(w, "read")
+          /\ UNCHANGED <<lease, view, made>>
+  /\ UNCHANGED <<source, vault, audit, net, history, left>>
 
 CleanUp(w) ==
   /\ at[w] = "clean up"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, net, left>>
      ELSE IF Leftovers = {} \/ ~Rule("clean up")
      THEN /\ Go(w, IF Repairing(w) /\ Alive(ver[view[w]].c) THEN "free" ELSE "issue")
-          /\ UNCHANGED <<held, lease, messages, message, view, made, net, left>>
+          /\ UNCHANGED <<held, lease, view, made, net, left>>
      ELSE LET c == CHOOSE x \in Leftovers: \A y \in Leftovers: x <= y IN
           \/ /\ held' = [s \in Slots |-> IF held[s] = c THEN 0 ELSE held[s]]
-             /\ UNCHANGED <<at, lease, messages, message, view, made, net, left>>
+             /\ UNCHANGED <<at, lease, view, made, net, left>>
           \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]} /\ UNCHANGED held
-  /\ UNCHANGED <<last, revoked, vault, state, history>>
+  /\ UNCHANGED <<last, revoked, vault, state, audit, history>>
 
 ----------------------------------------------------------------------------
 (* What happens to workers, requests and vaults *)
 
-\* The process dies. Its message comes back; after too many deaths it is parked instead.
+\* The process dies, and whatever woke it is lost.
 Crash(w) ==
-  /\ at[w] # "idle" /\ Go(w, "idle") /\ Drop(w)
-  /\ \/ Spend("crash") /\ messages' = Posted(messages, message[w])
-     \/ /\ Spend("death") /\ message[w] \in {"rotate", "incident"} /\ messages' = Posted(messages, "park")
-  /\ UNCHANGED <<source, vault, state, lease, net, history>>
+  /\ at[w] # "idle" /\ Spend("crash") /\ Go(w, "idle") /\ Drop(w)
+  /\ UNCHANGED <<source, vault, state, lease, audit, net, history>>
 
 \* A call fails, or its answer is lost: the worker lives and gives up. Where there is a single slot,
 \* it sets back what the vault holds before that.
@@ -397,18 +421,18 @@ Fail(w) ==
   /\ at[w] \notin {"idle", "free", "roll back"} /\ Spend("failure")
   /\ \/ GiveUp(w)
      \/ /\ Strategy = "one" /\ at[w] \in {"verify", "prepare", "publish"} /\ Go(w, "roll back")
-        /\ UNCHANGED <<lease, messages, message, view, made>>
-  /\ UNCHANGED <<source, vault, state, net, history>>
+        /\ UNCHANGED <<lease, view, made>>
+  /\ UNCHANGED <<source, vault, state, audit, net, history>>
 
 \* The lease of a dead worker always ends; that of one that is slow may.
 Expire ==
   /\ lease # None /\ (at[lease] = "idle" \/ left.loss > 0) /\ lease' = None
   /\ left' = (IF at[lease] = "idle" THEN left ELSE [left EXCEPT !.loss = @ - 1])
-  /\ UNCHANGED <<source, vault, state, messages, worker, net, history>>
+  /\ UNCHANGED <<source, vault, state, audit, worker, net, history>>
 
 Settle ==
   /\ ~Settled /\ \E n \in shown + 1..Newest: shown' = n
-  /\ UNCHANGED <<source, ver, copy, consent, tag, state, lease, messages, worker, net, history, left>>
+  /\ UNCHANGED <<source, ver, copy, consent, tag, state, lease, audit, worker, net, history, left>>
 
 Effect(request) ==
   CASE request.do = "set" -> /\ held' = [held EXCEPT ![request.s] = last + 1] /\ last' = last + 1
@@ -427,17 +451,17 @@ Effect(request) ==
 Land ==
   /\ \E request \in net: Effect(request) /\ net' = net \ {request}
   /\ overtaken' = TRUE
-  /\ UNCHANGED <<revoked, shown, consent, tag, state, lease, messages, worker, proven, passed,
-                 leaked, ended, interfered, left>>
+  /\ UNCHANGED <<revoked, shown, consent, tag, state, lease, audit, worker, proven, passed,
+                 leaked, accepted, ended, interfered, left>>
 
 Vanish ==
   /\ \E request \in net: net' = net \ {request}
-  /\ UNCHANGED <<source, vault, state, lease, messages, worker, history, left>>
+  /\ UNCHANGED <<source, vault, state, lease, audit, worker, history, left>>
 
 \* The overlap of everything that has been superseded so far ends.
 Pass ==
   /\ passed < Newest - 1 /\ passed' = Newest - 1
-  /\ UNCHANGED <<source, vault, state, lease, messages, worker, net, proven, leaked, ended, overtaken,
+  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, ended, overtaken,
                  interfered, left>>
 
 ----------------------------------------------------------------------------
@@ -453,16 +477,16 @@ PersonWrites ==
                 [] OTHER -> Vacant IN
      /\ held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1 /\ revoked' = revoked \cup ({held[s]} \ {0})
      /\ Written(Version(last + 1, s, Newest, "person"))
-  /\ UNCHANGED <<copy, consent, tag, state, lease, messages, worker, net, proven, passed, leaked, ended,
-                 overtaken>>
+  /\ UNCHANGED <<copy, consent, tag, state, lease, audit, worker, net, proven, passed, leaked, accepted,
+                 ended, overtaken>>
 
 \* A person puts back what an earlier version holds, by hand.
 PersonGoesBack ==
   /\ Spend("person") /\ Interfere
   /\ \E i \in 1..Newest - 1: /\ Alive(ver[i].c) /\ ver[i].c # Current.c /\ ver[i].c # Leak
                              /\ Written(Version(ver[i].c, ver[i].s, Newest, "person"))
-  /\ UNCHANGED <<held, last, revoked, copy, consent, tag, state, lease, messages, worker, net, proven,
-                 passed, leaked, ended, overtaken>>
+  /\ UNCHANGED <<held, last, revoked, copy, consent, tag, state, lease, audit, worker, net, proven,
+                 passed, leaked, accepted, ended, overtaken>>
 
 \* A person takes the current credential away at its source. The daily audit looks there.
 PersonRevokes ==
@@ -470,38 +494,34 @@ PersonRevokes ==
   /\ LET s == SlotOf(Current.c) IN
      IF Strategy = "many" THEN held' = [held EXCEPT ![s] = 0] /\ UNCHANGED last
      ELSE held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1
-  /\ revoked' = revoked \cup {Current.c} /\ messages' = Posted(messages, "recheck")
-  /\ UNCHANGED <<vault, state, lease, worker, net, proven, passed, leaked, ended, overtaken>>
+  /\ revoked' = revoked \cup {Current.c} /\ audit' = TRUE
+  /\ UNCHANGED <<vault, state, lease, worker, net, proven, passed, leaked, accepted, ended, overtaken>>
 
 Withdraw ==
   /\ consent /\ Spend("person") /\ consent' = FALSE
-  /\ UNCHANGED <<source, ver, shown, copy, tag, state, lease, messages, worker, net, history>>
+  /\ UNCHANGED <<source, ver, shown, copy, tag, state, lease, audit, worker, net, history>>
 
 \* Who may write the secret's tags names any credential in RekeyRetire.
 Forge ==
   /\ Spend("forgery") /\ \E c \in {Current.c, Foreign}: tag' = c
-  /\ UNCHANGED <<source, ver, shown, copy, consent, state, lease, messages, worker, net, history>>
-
-Report ==
-  /\ Spend("incident") /\ leaked' = Newest /\ messages' = Posted(messages, "incident")
-  /\ UNCHANGED <<source, vault, state, lease, worker, net, proven, passed, ended, overtaken, interfered>>
+  /\ UNCHANGED <<source, ver, shown, copy, consent, state, lease, audit, worker, net, history>>
 
 ----------------------------------------------------------------------------
 
 Step(w) ==
-  \/ \E k \in Kinds: Take(w, k)
-  \/ Read(w) \/ Store(w) \/ Issue(w) \/ Verify(w) \/ Prepare(w) \/ Copy(w) \/ Publish(w) \/ RollBack(w)
+  \/ Read(w) \/ Issue(w) \/ Verify(w) \/ Prepare(w) \/ Copy(w) \/ Publish(w) \/ RollBack(w)
   \/ Revoke(w) \/ ConfirmRevoked(w) \/ Disable(w) \/ Forget(w) \/ CleanUp(w) \/ Free(w)
 
 Next ==
-  \/ \E w \in 1..Workers: Step(w) \/ Crash(w) \/ Fail(w)
-  \/ Sweep \/ Expire \/ Settle \/ Land \/ Vanish \/ Pass
-  \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ Withdraw \/ Forge \/ Report
+  \/ \E w \in 1..Workers: Wake(w) \/ Step(w) \/ Crash(w) \/ Fail(w)
+  \/ Expire \/ Settle \/ Land \/ Vanish \/ Pass
+  \/ Ask \/ Report \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ Withdraw \/ Forge
 
+\* Nothing is promised of a message: no Wake is fair but that of the timer.
 Spec ==
   /\ Init /\ [][Next]_vars
-  /\ WF_vars(Sweep) /\ WF_vars(Expire) /\ WF_vars(Settle) /\ WF_vars(Land \/ Vanish) /\ WF_vars(Pass)
-  /\ \A w \in 1..Workers: WF_vars(Step(w))
+  /\ WF_vars(Expire) /\ WF_vars(Settle) /\ WF_vars(Land \/ Vanish) /\ WF_vars(Pass)
+  /\ \A w \in 1..Workers: WF_vars(Recheck(w)) /\ WF_vars(Step(w))
 
 ----------------------------------------------------------------------------
 (* The promises *)
@@ -526,6 +546,8 @@ P4 == (Undisturbed /\ Strategy # "one" /\ leaked = 0) =>
 \* Rekey never removes what it did not make for this secret, nor ends an incident while the leak works.
 P5 == /\ Strategy = "many" => Alive(Foreign)
       /\ ended => ~Alive(Leak)
+\* What was asked for is done in the end.
+Requested == <>[](accepted => Newest > 1)
 \* In the end nothing superseded is alive or enabled, nothing unpublished is left, and no incident is open.
 P5End == <>[](/\ \A i \in Superseded \ TakenBack: ver[i].c # Current.c => ~Alive(ver[i].c) /\ ~ver[i].on
               /\ Strategy = "many" => Leftovers = {}

@@ -7,31 +7,54 @@
 (***************************************************************************)
 EXTENDS Record, Recorded, TLC
 
-VARIABLES run, line
+VARIABLES run, line, asking
 
 Start == Runs[run].start
 Events == Runs[run].events
 Event == Events[line]
-traced == <<run, line>>
+traced == <<run, line, asking>>
 
 \* What the run began with stands in place of Init.
 Set(sequence) == {sequence[i]: i \in 1..Len(sequence)}
-AskedInRun == Set(Start.asked)
 Begin ==
   /\ run \in 1..Len(Runs) /\ line = 1
   /\ held = [s \in Slots |-> IF s <= Len(Start.held) THEN Start.held[s] ELSE 0] /\ last = Start.last
   /\ ver = [i \in 1..Len(Start.versions) |-> [Start.versions[i] EXCEPT !.on = TRUE]] /\ shown = Len(ver)
   /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
-  /\ state = [pending_write |-> Start.pending_write, replaces |-> Start.replaces, retire |-> Set(Start.retire), stale |-> {}, compromised |-> 0]
-  /\ lease = None /\ messages = [k \in Kinds |-> 999]
-  /\ at = [w \in 1..Workers |-> "idle"] /\ message = [w \in 1..Workers |-> "none"]
+  /\ state = [Blank EXCEPT !.pending_write = Start.pending_write, !.replaces = Start.replaces,
+                           !.retire = Set(Start.retire)]
+  /\ lease = None /\ audit = FALSE
+  /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> FALSE]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ ended = FALSE
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ ended = FALSE
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
-  /\ left = [crash |-> 999, death |-> 0, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999,
-             forgery |-> 0, lie |-> 0, incident |-> 999]
+  /\ left = [crash |-> 999, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999, forgery |-> 0,
+             lie |-> 0, incident |-> 999, request |-> 0]
 
 W == Event.w
+
+----------------------------------------------------------------------------
+(* What the engine does not yet do as the model says: its messages carry what the model has in the   *)
+(* state. A message asks for a rotation, or reports an incident, before the state does. (A message    *)
+(* that comes later to look again is a `next_check` of the state. Any message may come at any time.)  *)
+
+AskedInRun(w) == IF asking[w] THEN Set(Start.asked) ELSE {}
+\* An audit rotates what is due as well.
+TakesMessage(w, kind) ==
+  /\ Wake(w)
+  /\ \E asks \in (CASE kind = "rotate" -> {TRUE} [] kind = "recheck" -> BOOLEAN [] OTHER -> {FALSE}):
+       asking' = [asking EXCEPT ![w] = asks]
+PostsReport ==
+  /\ leaked' = Newest
+  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, passed, accepted, ended, overtaken,
+                 interfered, left>>
+StoresReport(w) ==
+  /\ at[w] = "read" /\ lease = w /\ state.compromised = 0 /\ ~ended
+  /\ Write([state EXCEPT !.compromised = leaked])
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, history, left>>
+
+----------------------------------------------------------------------------
+
 Appended(c) == Len(ver') = Newest + 1 /\ ver'[Newest + 1].c = c
 
 \* A retirement that is repeated replaces once more what its first try has put into the slot.
@@ -40,7 +63,7 @@ Again(w, c) ==
   /\ \E i \in Due \cup ({leaked} \ {0}):
        /\ held[ver[i].s] = c /\ held' = [held EXCEPT ![ver[i].s] = last + 1] /\ last' = last + 1
        /\ made' = [made EXCEPT ![w] = ver[i].c]
-  /\ Go(w, "confirm revoked") /\ UNCHANGED <<message, view, lease, messages, revoked, vault, state, net, history, left>>
+  /\ Go(w, "confirm revoked") /\ UNCHANGED <<view, lease, revoked, vault, state, audit, net, history, left>>
 
 \* That a credential is refused. A single slot that accepts another one refuses it.
 Refused ==
@@ -53,13 +76,11 @@ Refused ==
 Concluded == /\ view[W] # 0
              /\ \/ at[W] \in {"free", "read"}
                 \/ at[W] = After(W) /\ view[W] = Newest /\ Event.result \in {"rotated", "healed", "restored"}
-             /\ message[W] = "incident" => ended
+             /\ ~IncidentOpen
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==
-  CASE Event.do = "take" -> \* an audit rotates what is due
-         Take(W, Event.kind) \/ (Event.kind = "recheck" /\ Take(W, "rotate"))
-    [] Event.do = "read" ->
+  CASE Event.do = "read" ->
          \/ Read(W) /\ view'[W] = Event.version
          \/ at[W] # "read" /\ Event.version \in Reads /\ UNCHANGED vars
     [] Event.do = "issue" ->
@@ -72,7 +93,7 @@ Shown ==
     [] Event.do = "prepare" ->
          Prepare(W) /\ lease = W /\ made[W] = Event.credential /\ view[W] = Event.replaces
     [] Event.do = "unread" -> UNCHANGED vars
-    [] Event.do = "store" -> \/ Store(W) /\ state'.compromised = Event.version
+    [] Event.do = "store" -> \/ StoresReport(W) /\ state'.compromised = Event.version
                              \/ state.compromised = Event.version /\ UNCHANGED vars
     [] Event.do = "reported" -> Concluded /\ UNCHANGED vars
     [] Event.do = "copy" -> Copy(W) /\ lease = W /\ consent /\ copy' = Event.credential
@@ -88,7 +109,7 @@ Shown ==
                                \/ at[W] = "idle" /\ UNCHANGED vars
     [] Event.do = "crash" -> Crash(W)
     [] Event.do = "pass" -> /\ passed' = (IF Event.version > passed THEN Event.version ELSE passed)
-                            /\ UNCHANGED <<source, vault, state, lease, messages, worker, net, proven, leaked, ended,
+                            /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, ended,
                                            overtaken, interfered, left>>
     [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ RollBack(W) \/ Revoke(W) \/ Disable(W)
                               \/ CleanUp(W)) /\ net' # net
@@ -101,12 +122,14 @@ Shown ==
     [] Event.do = "person" -> (PersonWrites \/ PersonGoesBack) /\ Appended(Event.credential)
     [] Event.do = "revokes" -> PersonRevokes /\ Current.c = Event.credential
     [] Event.do = "withdraw" -> Withdraw
-    [] Event.do = "report" -> Report
+    [] Event.do = "report" -> PostsReport
     [] OTHER -> FALSE
 
 GivenUp(w) == [do |-> "unread", w |-> w]
 \* Steps that no port sees, or that change nothing.
 Hidden ==
+  \* The plan goes on with what has been read.
+  \/ \E w \in 1..Workers: view[w] # 0 /\ Read(w) /\ view'[w] = view[w]
   \/ Settle \/ Expire \/ Vanish
   \/ \E w \in 1..Workers: Forget(w) \/ (~Rule("pending write") /\ Prepare(w))
   \/ \E w \in 1..Workers: at[w] = "disable" /\ (\A i \in ToDisable(w): ~ver[i].on) /\ Disable(w)
@@ -115,10 +138,6 @@ Hidden ==
   \/ \E w \in 1..Workers: at[w] = "confirm revoked" /\ ConfirmRevoked(w) /\ at'[w] # "idle"
                          /\ \/ \E i \in 1..Newest: ver[i].c = made[w] /\ ~ver[i].on
                             \/ ~Rule("read back") /\ \E j \in 1..line - 1: Events[j] = GivenUp(w)
-  \* Without this rule the state names another version than the one that holds what is retired.
-  \/ \E w \in 1..Workers: /\ ~Rule("keep pending") /\ at[w] = "disable" /\ message[w] = "retire"
-                         /\ (\E j \in 1..line - 1: Events[j] = GivenUp(w)) /\ Go(w, "forget")
-                         /\ UNCHANGED <<source, vault, state, lease, messages, message, view, made, net, history, left>>
   \/ \E w \in 1..Workers: at[w] = "clean up" /\ Leftovers = {} /\ CleanUp(w)
   \/ \E w \in 1..Workers: at[w] \in {"copy", "catch up"} /\ copy = made[w] /\ Copy(w) /\ net' = net
   \/ \E w \in 1..Workers: Strategy = "one" /\ Copy(w) /\ at'[w] = "publish" /\ copy' = copy
@@ -127,12 +146,14 @@ Hidden ==
   \/ \E w \in 1..Workers: Revoke(w) /\ UNCHANGED <<held, net>>
 
 Follow ==
-  \/ /\ line <= Len(Events) /\ Shown /\ line' = line + 1 /\ UNCHANGED run
+  \/ /\ line <= Len(Events) /\ line' = line + 1 /\ UNCHANGED run
+     /\ \/ Event.do = "take" /\ TakesMessage(W, Event.kind)
+        \/ Event.do # "take" /\ Shown /\ UNCHANGED asking
      /\ PrintT(<<"accepted", run, line>>)
   \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced
 
 \* How many messages wait, and what may still go wrong, makes no difference: there is enough of it.
-Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, ended, run, line>>
+Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, ended, asking, run, line>>
 
-Replay == Begin /\ [][Follow]_<<vars, run, line>>
+Replay == Begin /\ [][Follow]_<<vars, traced>>
 =============================================================================

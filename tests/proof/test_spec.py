@@ -170,6 +170,7 @@ AGAIN = (
 UNSEEN = {
     "recheck": "a recheck comes minutes later: the proof bounds how long a source may refuse the vault",
     "late recheck": "a run shows no minutes",
+    "next check": "the engine keeps it in a message, and any message may come at any time",
 }
 """Rules of which no run can show that they are broken."""
 FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
