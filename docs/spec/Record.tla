@@ -36,7 +36,7 @@ VARIABLES
   passed,     \* the overlap of this version, and of all before it, has passed
   leaked,     \* the version that was reported as leaked, 0 for none
   accepted,   \* whether the request for a rotation was accepted
-  ended,      \* whether the incident was reported as ended
+  reported,   \* outcomes that were reported: credentials published, and Ended
   overtaken,  \* whether a request took effect after its sender had stopped waiting
   interfered, \* whether a person changed something while a worker held the lease
   revoked,    \* credentials that a person took away at the source
@@ -45,10 +45,11 @@ VARIABLES
 source  == <<held, last, revoked>>
 vault   == <<ver, shown, copy, consent, tag>>
 worker  == <<at, view, made>>
-history == <<proven, passed, leaked, accepted, ended, overtaken, interfered>>
+history == <<proven, passed, leaked, accepted, reported, overtaken, interfered>>
 vars == <<source, vault, state, lease, audit, worker, net, history, left>>
 
 None == 0
+Ended == 0                       \* the outcome that an incident has ended
 Foreign == 2                     \* somebody else's credential at the source, where there are many
 Slots == CASE Strategy = "one" -> {1} [] Strategy = "two" -> {1, 2} [] OTHER -> 1..12
 Newest == Len(ver)
@@ -67,14 +68,15 @@ Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 \*   stale          versions whose credential is dead, and which are to be disabled
 \*   compromised    the version that was reported as leaked
 \*   requested      the version whose rotation was asked for
+\*   unreported     outcomes that are still to be reported, each once it is there
 \*   next_check     why the state is to be looked at again
 Blank == [change |-> FALSE, pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {},
-          compromised |-> 0, requested |-> 0, next_check |-> "none"]
+          compromised |-> 0, requested |-> 0, unreported |-> {}, next_check |-> "none"]
 
 \* Every write of the state says why it is to be looked at again: something is to be done, a change
 \* may still take effect, or an overlap passes.
 NextCheck(s) ==
-  CASE s.compromised # 0 \/ s.requested # 0 \/ s.stale # {} -> "work"
+  CASE s.compromised # 0 \/ s.requested # 0 \/ s.stale # {} \/ s.unreported # {} -> "work"
     [] s.change -> "change"
     [] s.retire # {} -> "overlap"
     [] OTHER -> "none"
@@ -88,7 +90,7 @@ Init ==
   /\ state = Blank /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ ended = FALSE
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> Crashes, loss |-> Losses, failure |-> Failures, late |-> Lates,
              person |-> Persons, forgery |-> Forgeries, lie |-> Lies, incident |-> Incidents,
@@ -126,8 +128,27 @@ Wake(w) ==
 \* Only the timer that reads what is due is certain to come.
 Recheck(w) == CheckDue /\ Wake(w)
 
+\* An outcome stays in the state until it has been reported.
+Published(c, n) == \E i \in 1..n: ver[i].by = "rekey" /\ ver[i].c = c
+Reportable(w) == {c \in state.unreported: c = Ended \/ Published(c, view[w])}
+Notify(w) ==
+  /\ lease = w /\ Reportable(w) # {}
+  /\ IF Rule("report first")
+     THEN /\ reported' = reported \cup Reportable(w)
+          /\ Write([state EXCEPT !.unreported = @ \ Reportable(w)])
+          /\ UNCHANGED <<at, made>>
+     ELSE \E c \in Reportable(w):
+          /\ Write([state EXCEPT !.unreported = @ \ {c}]) /\ Go(w, "notify")
+          /\ made' = [made EXCEPT ![w] = c] /\ UNCHANGED reported
+  /\ UNCHANGED <<source, vault, lease, audit, view, net, proven, passed, leaked, accepted, overtaken,
+                 interfered, left>>
+TooLate(w) ==
+  /\ at[w] = "notify" /\ reported' = reported \cup {made[w]} /\ Go(w, "free")
+  /\ UNCHANGED <<source, vault, state, lease, audit, view, made, net, proven, passed, leaked, accepted,
+                 overtaken, interfered, left>>
+
 Free(w) ==
-  /\ at[w] = "free" /\ GiveUp(w)
+  /\ at[w] = "free" /\ (lease = w => Reportable(w) = {}) /\ GiveUp(w)
   /\ UNCHANGED <<source, vault, state, audit, net, history, left>>
 
 \* A request and a report of an incident stand in the state before they are accepted. The state is
@@ -135,13 +156,13 @@ Free(w) ==
 Ask ==
   /\ Spend("request") /\ lease = None /\ accepted' = TRUE
   /\ IF Rule("store") THEN Write([state EXCEPT !.requested = 1]) ELSE UNCHANGED state
-  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, leaked, ended, overtaken,
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, leaked, reported, overtaken,
                  interfered>>
 
 Report ==
   /\ Spend("incident") /\ lease = None /\ leaked' = Newest
   /\ IF Rule("store") THEN Write([state EXCEPT !.compromised = Newest]) ELSE UNCHANGED state
-  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, accepted, ended, overtaken,
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, accepted, reported, overtaken,
                  interfered>>
 
 ----------------------------------------------------------------------------
@@ -205,7 +226,8 @@ Plan(w, r) ==
 Observed(r) ==
   LET sure == {i \in 1..Newest: ~Late \/ Replaced(i)} IN
   [state EXCEPT !.requested = IF r > @ THEN 0 ELSE @, !.change = @ /\ ~Late,
-                !.retire = @ \cap sure, !.stale = @ \cap sure]
+                !.retire = @ \cap sure, !.stale = @ \cap sure,
+                !.unreported = {c \in @: ~Late \/ c = Ended \/ Published(c, Newest)}]
 
 Read(w) ==
   /\ at[w] = "read"
@@ -248,7 +270,7 @@ Verify(w) ==
      THEN /\ proven' = (IF Rule("verify") THEN proven \cup {made[w]} ELSE proven)
           /\ Go(w, "prepare") /\ UNCHANGED <<lease, view, made>>
      ELSE GiveUp(w) /\ UNCHANGED proven
-  /\ UNCHANGED <<source, vault, state, audit, net, passed, leaked, accepted, ended, overtaken, interfered,
+  /\ UNCHANGED <<source, vault, state, audit, net, passed, leaked, accepted, reported, overtaken, interfered,
                  left>>
 
 \* What is about to be published, and what that supersedes. The state is written under its lease only.
@@ -258,6 +280,7 @@ Prepare(w) ==
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
      ELSE /\ Write([state EXCEPT !.pending_write = IF Rule("pending write") THEN made[w] ELSE 0,
                                  !.replaces = view[w], !.change = TRUE,
+                                 !.unreported = {made[w]} \cup IF Rule("keep unreported") THEN @ ELSE {},
                                  !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
                                  !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @])
           /\ Go(w, IF Replica /\ Rule("copies first") THEN "copy" ELSE "publish")
@@ -361,16 +384,16 @@ Revoke(w) ==
 Believed(w) == ~Rule("confirm revoked") \/ (~Rule("read back") /\ ~IncidentOpen)
 ConfirmRevoked(w) ==
   /\ at[w] = "confirm revoked"
-  /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED <<state, ended>>
+  /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED state
      ELSE \* What is confirmed as revoked is retired; its versions are still to be disabled.
           /\ Write([state EXCEPT !.compromised = IF made[w] = Leak THEN 0 ELSE @,
+                                 !.unreported = IF IncidentOpen /\ made[w] = Leak THEN @ \cup {Ended} ELSE @,
                                  !.retire = {i \in @: ver[i].c # made[w]},
                                  !.stale = IF Alive(made[w]) THEN @
                                            ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}])
-          /\ ended' = (ended \/ made[w] = Leak)
           /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
           /\ UNCHANGED <<lease, view, made>>
-  /\ UNCHANGED <<source, vault, audit, net, proven, passed, leaked, accepted, overtaken, interfered, left>>
+  /\ UNCHANGED <<source, vault, audit, net, history, left>>
 
 Off(i) == [ver[i] EXCEPT !.on = FALSE]
 \* Versions whose credential is dead are disabled, then the state forgets them.
@@ -452,7 +475,7 @@ Land ==
   /\ \E request \in net: Effect(request) /\ net' = net \ {request}
   /\ overtaken' = TRUE
   /\ UNCHANGED <<revoked, shown, consent, tag, state, lease, audit, worker, proven, passed,
-                 leaked, accepted, ended, interfered, left>>
+                 leaked, accepted, reported, interfered, left>>
 
 Vanish ==
   /\ \E request \in net: net' = net \ {request}
@@ -461,7 +484,7 @@ Vanish ==
 \* The overlap of everything that has been superseded so far ends.
 Pass ==
   /\ passed < Newest - 1 /\ passed' = Newest - 1
-  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, ended, overtaken,
+  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, reported, overtaken,
                  interfered, left>>
 
 ----------------------------------------------------------------------------
@@ -478,7 +501,7 @@ PersonWrites ==
      /\ held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1 /\ revoked' = revoked \cup ({held[s]} \ {0})
      /\ Written(Version(last + 1, s, Newest, "person"))
   /\ UNCHANGED <<copy, consent, tag, state, lease, audit, worker, net, proven, passed, leaked, accepted,
-                 ended, overtaken>>
+                 reported, overtaken>>
 
 \* A person puts back what an earlier version holds, by hand.
 PersonGoesBack ==
@@ -486,7 +509,7 @@ PersonGoesBack ==
   /\ \E i \in 1..Newest - 1: /\ Alive(ver[i].c) /\ ver[i].c # Current.c /\ ver[i].c # Leak
                              /\ Written(Version(ver[i].c, ver[i].s, Newest, "person"))
   /\ UNCHANGED <<held, last, revoked, copy, consent, tag, state, lease, audit, worker, net, proven,
-                 passed, leaked, accepted, ended, overtaken>>
+                 passed, leaked, accepted, reported, overtaken>>
 
 \* A person takes the current credential away at its source. The daily audit looks there.
 PersonRevokes ==
@@ -495,7 +518,7 @@ PersonRevokes ==
      IF Strategy = "many" THEN held' = [held EXCEPT ![s] = 0] /\ UNCHANGED last
      ELSE held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1
   /\ revoked' = revoked \cup {Current.c} /\ audit' = TRUE
-  /\ UNCHANGED <<vault, state, lease, worker, net, proven, passed, leaked, accepted, ended, overtaken>>
+  /\ UNCHANGED <<vault, state, lease, worker, net, proven, passed, leaked, accepted, reported, overtaken>>
 
 Withdraw ==
   /\ consent /\ Spend("person") /\ consent' = FALSE
@@ -510,7 +533,8 @@ Forge ==
 
 Step(w) ==
   \/ Read(w) \/ Issue(w) \/ Verify(w) \/ Prepare(w) \/ Copy(w) \/ Publish(w) \/ RollBack(w)
-  \/ Revoke(w) \/ ConfirmRevoked(w) \/ Disable(w) \/ Forget(w) \/ CleanUp(w) \/ Free(w)
+  \/ Revoke(w) \/ ConfirmRevoked(w) \/ Disable(w) \/ Forget(w) \/ CleanUp(w)
+  \/ (at[w] = "free" /\ Notify(w)) \/ TooLate(w) \/ Free(w)
 
 Next ==
   \/ \E w \in 1..Workers: Wake(w) \/ Step(w) \/ Crash(w) \/ Fail(w)
@@ -545,13 +569,17 @@ P4 == (Undisturbed /\ Strategy # "one" /\ leaked = 0) =>
         \A i \in Superseded: i > passed => Alive(ver[i].c) \/ ver[i].c \in revoked
 \* Rekey never removes what it did not make for this secret, nor ends an incident while the leak works.
 P5 == /\ Strategy = "many" => Alive(Foreign)
-      /\ ended => ~Alive(Leak)
+      /\ Ended \in reported => ~Alive(Leak)
+\* No outcome is lost before it is reported, and each is reported in the end.
+ByRekey == {ver[i].c: i \in {j \in 1..Newest: ver[j].by = "rekey"}}
+P8 == ByRekey \subseteq reported \cup state.unreported
+P8End == <>[](ByRekey \subseteq reported)
 \* What was asked for is done in the end.
 Requested == <>[](accepted => Newest > 1)
 \* In the end nothing superseded is alive or enabled, nothing unpublished is left, and no incident is open.
 P5End == <>[](/\ \A i \in Superseded \ TakenBack: ver[i].c # Current.c => ~Alive(ver[i].c) /\ ~ver[i].on
               /\ Strategy = "many" => Leftovers = {}
-              /\ leaked # 0 => ended)
+              /\ leaked # 0 => Ended \in reported)
 \* A replica is written with its owner's consent only.
 P7 == [][copy' # copy => consent \/ net' # net]_vars
 \* A replica whose owner consents always holds an accepted credential.

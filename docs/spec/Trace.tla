@@ -26,7 +26,7 @@ Begin ==
   /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> FALSE]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ ended = FALSE
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {ver[i].c: i \in 1..Len(ver)}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> 999, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999, forgery |-> 0,
              lie |-> 0, incident |-> 999, request |-> 0]
@@ -46,10 +46,10 @@ TakesMessage(w, kind) ==
        asking' = [asking EXCEPT ![w] = asks]
 PostsReport ==
   /\ leaked' = Newest
-  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, passed, accepted, ended, overtaken,
+  /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, passed, accepted, reported, overtaken,
                  interfered, left>>
 StoresReport(w) ==
-  /\ at[w] = "read" /\ lease = w /\ state.compromised = 0 /\ ~ended
+  /\ at[w] = "read" /\ lease = w /\ state.compromised = 0 /\ Ended \notin reported \cup state.unreported
   /\ Write([state EXCEPT !.compromised = leaked])
   /\ UNCHANGED <<source, vault, lease, audit, worker, net, history, left>>
 
@@ -95,7 +95,9 @@ Shown ==
     [] Event.do = "unread" -> UNCHANGED vars
     [] Event.do = "store" -> \/ StoresReport(W) /\ state'.compromised = Event.version
                              \/ state.compromised = Event.version /\ UNCHANGED vars
-    [] Event.do = "reported" -> Concluded /\ UNCHANGED vars
+    [] Event.do = "reported" ->
+         /\ Concluded
+         /\ IF lease = W /\ Reportable(W) # {} THEN Notify(W) ELSE UNCHANGED vars
     [] Event.do = "copy" -> Copy(W) /\ lease = W /\ consent /\ copy' = Event.credential
     [] Event.do = "publish" -> Publish(W) /\ Appended(Event.credential)
     [] Event.do = "roll back" -> RollBack(W) /\ held'[1] = Event.credential
@@ -109,7 +111,7 @@ Shown ==
                                \/ at[W] = "idle" /\ UNCHANGED vars
     [] Event.do = "crash" -> Crash(W)
     [] Event.do = "pass" -> /\ passed' = (IF Event.version > passed THEN Event.version ELSE passed)
-                            /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, ended,
+                            /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, reported,
                                            overtaken, interfered, left>>
     [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ RollBack(W) \/ Revoke(W) \/ Disable(W)
                               \/ CleanUp(W)) /\ net' # net
@@ -153,7 +155,7 @@ Follow ==
   \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced
 
 \* How many messages wait, and what may still go wrong, makes no difference: there is enough of it.
-Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, ended, asking, run, line>>
+Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, reported, asking, run, line>>
 
 Replay == Begin /\ [][Follow]_<<vars, traced>>
 =============================================================================

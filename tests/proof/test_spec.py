@@ -170,6 +170,7 @@ AGAIN = (
 UNSEEN = {
     "recheck": "a recheck comes minutes later: the proof bounds how long a source may refuse the vault",
     "late recheck": "a run shows no minutes",
+    "keep unreported": "a run shows what is reported, not what the state remembers of it",
     "next check": "the engine keeps it in a message, and any message may come at any time",
 }
 """Rules of which no run can show that they are broken."""
@@ -247,6 +248,11 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     ),
     "changed before it was read": ("", "one/two-slots", swapped("read", "issue")),
     "the slot in use is replaced": ("", "one/two-slots", other("issue", slot=1)),
+    "report first: the end of a run without a report": (
+        "report first",
+        "one/two-slots",
+        without("reported"),
+    ),
     "published twice": ("", "one/two-slots", before("publish", step("publish", credential=3))),
     "disabled while it still works": ("", "one/two-slots", swapped("revoke", "disable")),
     "acted without a lease": ("", "one/two-slots", without("take")),
