@@ -5,7 +5,7 @@
 (* README.md explains the model. `Without` leaves rules out, one for each  *)
 (* deliberate bug; the product has all of them.                            *)
 (***************************************************************************)
-EXTENDS Naturals, Sequences, FiniteSets
+EXTENDS Naturals, Sequences, FiniteSets, TLC
 
 CONSTANTS
   Workers,    \* how many processes may be at work
@@ -62,6 +62,7 @@ Vacant == CHOOSE s \in Slots: held[s] = 0 /\ \A x \in Slots: held[x] = 0 => s <=
 Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 
 \* The state of the source.
+\*   phase          the step that a worker is at, or was at when it died; else where the source rests
 \*   change         a change was sent, or is about to be, which may take effect late
 \*   pending_write  the credential that is published, or was published last, in place of `replaces`
 \*   retire         versions whose credential is to be revoked once their overlap has passed
@@ -70,7 +71,7 @@ Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 \*   requested      the version whose rotation was asked for
 \*   unreported     outcomes that are still to be reported, each once it is there
 \*   next_check     why the state is to be looked at again
-Blank == [change |-> FALSE, pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {},
+Blank == [phase |-> "idle", change |-> FALSE, pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {},
           compromised |-> 0, requested |-> 0, unreported |-> {}, next_check |-> "none"]
 
 \* Every write of the state says why it is to be looked at again: something is to be done, a change
@@ -80,6 +81,14 @@ NextCheck(s) ==
     [] s.change -> "change"
     [] s.retire # {} -> "overlap"
     [] OTHER -> "none"
+\* Where a source is at which nobody works.
+Resting(s) == CASE s.compromised # 0 -> "revoking" [] s.retire # {} -> "overlap" [] OTHER -> "idle"
+Rests == {"idle", "overlap", "revoking"}
+Phase(step, s) ==
+  CASE step = "issue" -> "issuing" [] step = "verify" -> "verifying" [] step = "clean up" -> "cleaning up"
+    [] step = "revoke" -> IF s.compromised # 0 THEN "revoking" ELSE "retiring"
+    [] step = "disable" -> "disabling" [] step = "catch up" -> "copying" [] OTHER -> Resting(s)
+In(phase, s) == IF Rule("phase") THEN [s EXCEPT !.phase = phase] ELSE s
 Write(s) == state' = [s EXCEPT !.next_check = NextCheck(s)]
 
 Init ==
@@ -135,7 +144,7 @@ Notify(w) ==
   /\ lease = w /\ Reportable(w) # {}
   /\ IF Rule("report first")
      THEN /\ reported' = reported \cup Reportable(w)
-          /\ Write([state EXCEPT !.unreported = @ \ Reportable(w)])
+          /\ LET s == [state EXCEPT !.unreported = @ \ Reportable(w)] IN Write(In(Resting(s), s))
           /\ UNCHANGED <<at, made>>
      ELSE \E c \in Reportable(w):
           /\ Write([state EXCEPT !.unreported = @ \ {c}]) /\ Go(w, "notify")
@@ -161,7 +170,10 @@ Ask ==
 
 Report ==
   /\ Spend("incident") /\ lease = None /\ leaked' = Newest
-  /\ IF Rule("store") THEN Write([state EXCEPT !.compromised = Newest]) ELSE UNCHANGED state
+  /\ IF Rule("store") 
+     THEN LET s == [state EXCEPT !.compromised = Newest] IN
+          Write(In(IF state.phase \in Rests THEN Resting(s) ELSE state.phase, s))
+     ELSE UNCHANGED state
   /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, accepted, reported, overtaken,
                  interfered>>
 
@@ -237,7 +249,8 @@ Read(w) ==
        /\ view' = [view EXCEPT ![w] = r] /\ audit' = (audit /\ r # Newest)
        /\ \E step \in Plan(w, r):
             /\ Go(w, step[1]) /\ made' = [made EXCEPT ![w] = step[2]]
-            /\ Write(IF step[1] = "free" THEN Observed(r) ELSE Before(Observed(r)))
+            /\ LET s == IF step[1] = "free" THEN Observed(r) ELSE Before(Observed(r)) IN
+               Write(In(Phase(step[1], s), s))
        /\ UNCHANGED lease
   /\ UNCHANGED <<source, vault, net, history, left>>
 
@@ -278,11 +291,12 @@ Gone(w) == Repairing(w) \/ Strategy = "one"
 Prepare(w) ==
   /\ at[w] = "prepare"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ Write([state EXCEPT !.pending_write = IF Rule("pending write") THEN made[w] ELSE 0,
+     ELSE /\ Write(In("publishing",
+                   [state EXCEPT !.pending_write = IF Rule("pending write") THEN made[w] ELSE 0,
                                  !.replaces = view[w], !.change = TRUE,
                                  !.unreported = {made[w]} \cup IF Rule("keep unreported") THEN @ ELSE {},
                                  !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
-                                 !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @])
+                                 !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @]))
           /\ Go(w, IF Replica /\ Rule("copies first") THEN "copy" ELSE "publish")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
@@ -337,11 +351,12 @@ RollBack(w) ==
            unwanted == IF IncidentOpen THEN {Leak} ELSE {}
            is_last == r = view[w] \/ (r = Outage /\ made[w] \in proven /\ Alive(made[w])) IN
        IF lease = w /\ (is_last \/ ~Rule("roll back")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
-       THEN \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
-            \/ Spend("late") /\ net' = net \cup {[do |-> "set back", c |-> old]} /\ UNCHANGED held
-       ELSE UNCHANGED <<held, net, left>>
+       THEN /\ Write(In("rolling back", state))
+            /\ \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
+               \/ Spend("late") /\ net' = net \cup {[do |-> "set back", c |-> old]} /\ UNCHANGED held
+       ELSE UNCHANGED <<held, state, net, left>>
   /\ GiveUp(w)
-  /\ UNCHANGED <<last, revoked, vault, state, audit, history>>
+  /\ UNCHANGED <<last, revoked, vault, audit, history>>
 
 ----------------------------------------------------------------------------
 (* Retire, confirm it, disable *)
@@ -386,11 +401,11 @@ ConfirmRevoked(w) ==
   /\ at[w] = "confirm revoked"
   /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED state
      ELSE \* What is confirmed as revoked is retired; its versions are still to be disabled.
-          /\ Write([state EXCEPT !.compromised = IF made[w] = Leak THEN 0 ELSE @,
+          /\ Write(In("disabling", [state EXCEPT !.compromised = IF made[w] = Leak THEN 0 ELSE @,
                                  !.unreported = IF IncidentOpen /\ made[w] = Leak THEN @ \cup {Ended} ELSE @,
                                  !.retire = {i \in @: ver[i].c # made[w]},
                                  !.stale = IF Alive(made[w]) THEN @
-                                           ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}])
+                                           ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}]))
           /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
@@ -412,23 +427,24 @@ Disable(w) ==
 Forget(w) ==
   /\ at[w] = "forget"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ Write([state EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
-                                 !.stale = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}])
+     ELSE /\ Write(In("disabling", [state EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
+                                 !.stale = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}]))
           /\ Go(w, "read")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
 
 CleanUp(w) ==
   /\ at[w] = "clean up"
-  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, net, left>>
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, state, net, left>>
      ELSE IF Leftovers = {} \/ ~Rule("clean up")
-     THEN /\ Go(w, IF Repairing(w) /\ Alive(ver[view[w]].c) THEN "free" ELSE "issue")
+     THEN LET next == IF Repairing(w) /\ Alive(ver[view[w]].c) THEN "free" ELSE "issue" IN
+          /\ Go(w, next) /\ Write(In(Phase(next, state), state))
           /\ UNCHANGED <<held, lease, view, made, net, left>>
      ELSE LET c == CHOOSE x \in Leftovers: \A y \in Leftovers: x <= y IN
           \/ /\ held' = [s \in Slots |-> IF held[s] = c THEN 0 ELSE held[s]]
-             /\ UNCHANGED <<at, lease, view, made, net, left>>
-          \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]} /\ UNCHANGED held
-  /\ UNCHANGED <<last, revoked, vault, state, audit, history>>
+             /\ UNCHANGED <<at, state, lease, view, made, net, left>>
+          \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]} /\ UNCHANGED <<held, state>>
+  /\ UNCHANGED <<last, revoked, vault, audit, history>>
 
 ----------------------------------------------------------------------------
 (* What happens to workers, requests and vaults *)
@@ -549,6 +565,25 @@ Spec ==
 
 ----------------------------------------------------------------------------
 (* The promises *)
+
+\* The state says in which step its source is, and nothing that contradicts it. Whatever may still take
+\* effect is to be looked for.
+Steps ==
+  "issue" :> {"issuing"} @@ "verify" :> {"issuing", "verifying"} @@ "prepare" :> {"issuing", "verifying"}
+  @@ "copy" :> {"publishing"} @@ "publish" :> {"publishing"} @@ "catch up" :> {"copying"}
+  @@ "roll back" :> {"issuing", "verifying", "publishing"} @@ "clean up" :> {"cleaning up"}
+  @@ "revoke" :> {"retiring", "revoking"} @@ "confirm revoked" :> {"retiring", "revoking", "publishing"}
+  @@ "disable" :> {"disabling", "retiring", "revoking", "publishing"} @@ "forget" :> {"disabling", "retiring", "revoking", "publishing"}
+InPhase ==
+  /\ \A w \in 1..Workers: lease = w /\ at[w] \in DOMAIN Steps => state.phase \in Steps[at[w]]
+  /\ CASE state.phase = "idle" -> state.retire = {} /\ state.compromised = 0
+       [] state.phase = "overlap" -> state.retire # {} /\ state.compromised = 0
+       [] state.phase = "revoking" -> state.compromised # 0
+       [] state.phase = "retiring" -> state.retire # {} /\ state.change
+       [] state.phase = "publishing" -> state.pending_write # 0 /\ state.change
+       [] OTHER -> state.change
+  /\ net # {} => state.change
+  /\ state.next_check = NextCheck(state)
 
 Undisturbed == ~overtaken /\ ~interfered
 Superseded == {i \in 1..Newest - 1: Replaced(i)}

@@ -5,7 +5,7 @@
 (* its order. `Recorded` holds the runs: Runs[n] is [start, events].       *)
 (* Workers are generous here, and so are all bounds.                       *)
 (***************************************************************************)
-EXTENDS Record, Recorded, TLC
+EXTENDS Record, Recorded
 
 VARIABLES run, line, asking
 
@@ -22,7 +22,8 @@ Begin ==
   /\ ver = [i \in 1..Len(Start.versions) |-> [Start.versions[i] EXCEPT !.on = TRUE]] /\ shown = Len(ver)
   /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
   /\ state = [Blank EXCEPT !.pending_write = Start.pending_write, !.replaces = Start.replaces,
-                           !.retire = Set(Start.retire)]
+                           !.retire = Set(Start.retire),
+                           !.phase = IF Start.retire = <<>> THEN "idle" ELSE "overlap"]
   /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> FALSE]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]

@@ -171,6 +171,7 @@ UNSEEN = {
     "recheck": "a recheck comes minutes later: the proof bounds how long a source may refuse the vault",
     "late recheck": "a run shows no minutes",
     "keep unreported": "a run shows what is reported, not what the state remembers of it",
+    "phase": "the engine has no phase yet",
     "next check": "the engine keeps it in a message, and any message may come at any time",
 }
 """Rules of which no run can show that they are broken."""
