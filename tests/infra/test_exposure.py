@@ -12,60 +12,52 @@ from tests.infra.bicep import names, snapshot
 PRIVATE = ("everything-on", "us-government")
 
 
+STORAGE, SITE = "Microsoft.Storage/storageAccounts", "Microsoft.Web/sites"
+TLS = "TLS1_2"
+EVERYWHERE: dict[str, dict[str, Any]] = {
+    STORAGE: {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "supportsHttpsTrafficOnly": True,
+        "minimumTlsVersion": "TLS1_2",
+    },
+    f"{STORAGE}/blobServices/containers": {"publicAccess": "None"},
+    SITE: {
+        "httpsOnly": True,
+        "siteConfig.minTlsVersion": "1.2",
+        "siteConfig.scmMinTlsVersion": "1.2",
+    },
+    f"{SITE}/basicPublishingCredentialsPolicies": {"allow": False},
+    "Microsoft.Insights/components": {"DisableLocalAuth": True},
+    "Microsoft.OperationalInsights/workspaces": {"features.disableLocalAuth": True},
+    "Microsoft.EventGrid/topics": {"disableLocalAuth": True, "minimumTlsVersionAllowed": "1.2"},
+}
+"""Properties of all resources of a type: no key, no password, no plain HTTP, no anonymous reader."""
+
+
 def accounts(name: str) -> list[dict[str, Any]]:
     return [account["properties"] for account in deployed.accounts(snapshot(name))]
 
 
+def property_of(resource: dict[str, Any], path: str) -> Any:
+    """Return a property by its path with dots."""
+    value = resource["properties"]
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+@pytest.mark.parametrize("kind", EVERYWHERE)
 @pytest.mark.parametrize("name", names())
-def test_storage_takes_no_shared_key_no_anonymous_reader_and_no_plain_http(name: str) -> None:
-    for properties in accounts(name):
-        assert properties["allowSharedKeyAccess"] is False
-        assert properties["allowBlobPublicAccess"] is False
-        assert properties["allowCrossTenantReplication"] is False
-        assert properties["supportsHttpsTrafficOnly"] is True
-        assert properties["minimumTlsVersion"] == "TLS1_2"
-    for container in deployed.of_type(
-        snapshot(name), "Microsoft.Storage/storageAccounts/blobServices/containers"
-    ):
-        assert container["properties"]["publicAccess"] == "None"
-
-
-@pytest.mark.parametrize("name", names())
-def test_the_app_takes_https_with_tls_1_2_only_and_no_ftp_and_no_publishing_password(
-    name: str,
-) -> None:
-    deployment = snapshot(name)
-    site = deployed.only(deployment, "Microsoft.Web/sites")["properties"]
-    config = site["siteConfig"]
-    assert site["httpsOnly"] is True
-    assert (config["minTlsVersion"], config["scmMinTlsVersion"]) == ("1.2", "1.2")
-    policies = deployed.of_type(
-        deployment, "Microsoft.Web/sites/basicPublishingCredentialsPolicies"
-    )
-    assert {
-        policy["id"].rpartition("/")[2]: policy["properties"]["allow"] for policy in policies
-    } == {
-        "ftp": False,
-        "scm": False,
-    }
-
-
-@pytest.mark.parametrize("name", names())
-def test_telemetry_and_outcomes_are_taken_from_entra_identities_only(name: str) -> None:
-    deployment = snapshot(name)
-    assert (
-        deployed.only(deployment, "Microsoft.Insights/components")["properties"]["DisableLocalAuth"]
-        is True
-    )
-    assert (
-        deployed.only(deployment, "Microsoft.OperationalInsights/workspaces")["properties"][
-            "features"
-        ]["disableLocalAuth"]
-        is True
-    )
-    for topic in deployed.of_type(deployment, "Microsoft.EventGrid/topics"):
-        assert topic["properties"]["disableLocalAuth"] is True
-        assert topic["properties"]["minimumTlsVersionAllowed"] == "1.2"
+def test_nothing_is_opened_by_a_key_a_password_or_without_tls(name: str, kind: str) -> None:
+    listed = deployed.of_type(snapshot(name), kind)
+    assert listed or kind == "Microsoft.EventGrid/topics"
+    for resource in listed:
+        told = {path: property_of(resource, path) for path in EVERYWHERE[kind]}
+        assert told == EVERYWHERE[kind], resource["id"]
+    if kind.endswith("CredentialsPolicies"):
+        assert {policy["id"].rpartition("/")[2] for policy in listed} == {"ftp", "scm"}
 
 
 @pytest.mark.parametrize("name", names())

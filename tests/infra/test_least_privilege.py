@@ -1,18 +1,24 @@
-"""With exactly the rights that the template gives the product rotates.
+"""With exactly the rights that the template gives each kind is rotated and retired.
 
-Without any single one of them it does not.
+Without any single one of them it is not.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
 from engine.errors import AccessDenied
 from tests.infra import deployed
-from tests.infra.bicep import snapshot
+from tests.infra.bicep import names, snapshot
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.shared import certificate_rig
+from tests.shared.application_rig import OWNED_BY
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.consuming import REFERENCE, SHOP, WORKER, Consuming
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME
@@ -21,81 +27,130 @@ ROLES = {
     role: (*actions, *data)
     for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))
 }
+VAULT = "vault-secrets"
 READ = "Microsoft.Storage/storageAccounts/read"
 """What only accounts need whose name does not tell their endpoint;
 tests/rotators/test_storage_key.py shows that they do."""
-NEEDED = [
-    action for role in ("vault-secrets", "storage-keys") for action in ROLES[role] if action != READ
-]
 
 
-def deployed_rig(without: str = "") -> Rig:
-    """Return a rig with one due secret, whose identity lacks one action of the template's rights."""
+@dataclass(frozen=True)
+class Life:
+    """A rig with one due secret, whose identity has no rights yet."""
+
+    rig: Rig
+    name: str
+    source: str
+    """Where the rights of the kind are given."""
+    is_revoked: Callable[[], bool]
+    """Return whether the source refuses what the vault held first."""
+
+    async def ends_well(self, *roles: str, without: str = "") -> bool:
+        """Sweep, rotate, wait until the overlap has passed, sweep, retire.
+
+        Return whether all of that came to its end with these roles.
+        """
+        rig, old = self.rig, self.rig.latest(self.name)
+        for role in roles:
+            rights = [action for action in ROLES[role] if action != without]
+            scope = rig.vault.resource_id if role.startswith("vault-") else self.source
+            rig.world.grant(rig.identity, rights, scope)
+        for _ in range(2):
+            await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
+            for message in rig.messages("rotations"):
+                await rig.service().rotate(json.dumps(message), 5)
+            rig.queue("rotations").clear()
+            rig.clock.advance(timedelta(days=8).total_seconds())
+        is_new = rig.latest(self.name).version != old.version
+        left = {"RekeyRetire", "RekeyState"} & set(rig.tags(self.name))
+        return is_new and self.is_revoked() and not left
+
+
+def account_life() -> Life:
     rig = Rig()
     account = rig.world.add_account("appdata")
-    rig.secret("app-key", account)
+    old = rig.secret(NAME, account).value
     rig.identity = rig.world.add_principal("as-deployed")
-    for role, scope in (
-        ("vault-secrets", rig.vault.resource_id),
-        ("storage-keys", account.resource_id),
-    ):
-        rig.world.grant(
-            rig.identity, [action for action in ROLES[role] if action != without], scope
-        )
-    return rig
+    source = account.resource_id
+    return Life(rig, NAME, source, lambda: account.keys["key1"].value != old)
 
 
-async def a_life(rig: Rig) -> bool:
-    """Sweep, rotate, wait until the overlap has passed, sweep, retire.
-
-    Tell whether all of that came to its end.
-    """
-    old = rig.latest("app-key")
-    for _ in range(2):
-        await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
-        for message in rig.messages("rotations"):
-            await rig.service().rotate(json.dumps(message), 5)
-        rig.queue("rotations").clear()
-        rig.clock.advance(timedelta(days=8).total_seconds())
-    new = rig.latest("app-key")
-    revoked = rig.world.accounts["appdata"].keys["key1"].value != old.value
-    return (
-        new.version != old.version
-        and revoked
-        and not {"RekeyRetire", "RekeyState"} & set(new.tags or {})
-    )
+def key_life(member: Member) -> Life:
+    scene = KeyScene(member)
+    scene.manage(NAME)
+    rig, old = scene.rig, scene.rig.latest(NAME).value
+    rig.identity = rig.world.add_principal("as-deployed")
+    return Life(rig, NAME, scene.account.resource_id, lambda: old not in scene.live())
 
 
-async def test_the_rights_of_the_template_are_enough_to_rotate_and_to_retire() -> None:
-    assert await a_life(deployed_rig())
+def certificate_life() -> Life:
+    rig = CertificateRig()
+    rig.managed()
+    rig.identity = rig.world.add_principal("as-deployed")
+    rig.app.owners = {rig.identity.oid}
+    rig.directory.grant(rig.identity, OWNED_BY)
+    name = certificate_rig.NAME
+    is_moved = lambda: rig.accepts(rig.latest(name).value) and rig.first not in rig.alive()  # noqa: E731
+    return Life(rig, name, "", is_moved)
 
 
-@pytest.mark.parametrize("action", NEEDED)
-async def test_each_single_action_of_the_roles_is_needed(action: str) -> None:
+async def is_needed(life: Life, *roles: str, action: str) -> bool:
+    """Return whether a life without this action does not end well, and says what to grant."""
     try:
-        done = await a_life(deployed_rig(without=action))
+        return not await life.ends_well(*roles, without=action)
     except AccessDenied as denied:
-        assert "docs/permissions.md" in denied.fix  # noqa: PT017 - a sweep tells by raising, a rotation by parking
-    else:
-        assert not done
+        return "docs/permissions.md" in denied.fix or roles[-1] in denied.fix
 
 
-async def refreshed(roles: tuple[str, ...]) -> tuple[int, int]:
-    """Rotate a secret that two apps use, with these roles at them.
+async def test_the_rights_of_the_template_are_enough_for_an_account_and_a_certificate() -> None:
+    assert await account_life().ends_well(VAULT, "storage-keys")
+    assert await certificate_life().ends_well(VAULT, "vault-certificates")
 
-    Tell the one's refreshes and the other's revisions.
-    """
-    rig = Consuming(SHOP, WORKER)
-    rig.identity = rig.world.add_principal("as-deployed")
-    places = {"web-references": SHOP, "container-revisions": WORKER}
-    rig.world.grant(rig.identity, ROLES["vault-secrets"], rig.vault.resource_id)
-    rig.world.grant(rig.identity, ROLES["storage-keys"], rig.world.accounts["appdata"].resource_id)
-    for role in roles:
-        rig.world.grant(rig.identity, ROLES[role], places[role])
-    site = rig.world.web.add(SHOP, KEY=REFERENCE)
-    app = rig.world.container_apps.add(WORKER, key=f"{rig.vault.url}/secrets/{NAME}")
-    await rig.rotate()
-    return site.refreshed, len(app.revisions)
+
+@pytest.mark.parametrize(
+    "action", [action for role in (VAULT, "storage-keys") for action in ROLES[role]]
+)
+async def test_each_single_action_is_needed_for_an_account_but_one(action: str) -> None:
+    needed = await is_needed(account_life(), VAULT, "storage-keys", action=action)
+    assert needed is (action != READ)
+
+
+@pytest.mark.parametrize("action", ROLES["vault-certificates"])
+async def test_each_single_action_is_needed_for_a_certificate(action: str) -> None:
+    assert await is_needed(certificate_life(), VAULT, "vault-certificates", action=action)
+
+
+def test_the_role_for_certificates_is_given_only_where_a_vault_lists_the_kind() -> None:
+    given = {
+        name
+        for name in names()
+        if any(right.role == "vault-certificates" for right in deployed.rights(snapshot(name)))
+    }
+    assert given == {"everything-on"}
+
+
+@pytest.mark.parametrize("member", FAMILY, ids=str)
+async def test_the_rights_of_the_template_are_enough_for_a_kind_with_two_keys(
+    member: Member,
+) -> None:
+    assert await key_life(member).ends_well(VAULT, member.kind.facts.role)
+
+
+def needed(member: Member) -> list[str]:
+    """Return the actions of the kind's role that concern this type of resource."""
+    kind = "/".join([member.type, *member.path.split("/")[::2]]) if member.path else member.type
+    parents = {action: action.split("/")[:-2] for action in ROLES[member.kind.facts.role]}
+    own = [action for action, parent in parents.items() if "/".join(parent).lower() == kind.lower()]
+    return [f"{member.type}/read", *own]
+
+
+@pytest.mark.parametrize(
+    ("member", "action"), [(member, action) for member in FAMILY for action in needed(member)]
+)
+async def test_each_single_action_is_needed_for_a_kind_with_two_keys(
+    member: Member, action: str
+) -> None:
+    assert action in ROLES[member.kind.facts.role]
+    assert await is_needed(key_life(member), VAULT, member.kind.facts.role, action=action)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +165,14 @@ async def refreshed(roles: tuple[str, ...]) -> tuple[int, int]:
 async def test_each_role_at_a_consumer_is_enough_to_refresh_it_and_needed(
     roles: tuple[str, ...], expected: tuple[int, int]
 ) -> None:
-    assert await refreshed(roles) == expected
+    rig = Consuming(SHOP, WORKER)
+    rig.identity = rig.world.add_principal("as-deployed")
+    places = {"web-references": SHOP, "container-revisions": WORKER}
+    rig.world.grant(rig.identity, ROLES[VAULT], rig.vault.resource_id)
+    rig.world.grant(rig.identity, ROLES["storage-keys"], rig.world.accounts["appdata"].resource_id)
+    for role in roles:
+        rig.world.grant(rig.identity, ROLES[role], places[role])
+    site = rig.world.web.add(SHOP, KEY=REFERENCE)
+    app = rig.world.container_apps.add(WORKER, key=f"{rig.vault.url}/secrets/{NAME}")
+    await rig.rotate()
+    assert (site.refreshed, len(app.revisions)) == expected
