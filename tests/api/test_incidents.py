@@ -15,10 +15,6 @@ import pytest
 from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
-from engine.errors import TransientError
-from engine.model.incident import LEAD
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, send, state, to_vault
@@ -137,29 +133,6 @@ async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(
     assert {item["secret"] for item in items if not item["version"]} == names & {"off"}
 
 
-async def test_an_order_that_comes_twice_rotates_nothing_twice() -> None:
-    rig = scattered()
-    await begin(rig.api(), name="app-one")
-    await deliver_orders(rig, keep=True)
-    await deliver_orders(rig, keep=True)
-    await Delivery(rig, rig.service).run()
-    versions = len(rig.vault.versions("app-one"))
-    await carry_out(rig)
-    assert len(rig.vault.versions("app-one")) == versions == 2
-
-
-async def test_a_secret_inside_its_overlap_loses_the_older_credential_too() -> None:
-    rig = scattered()
-    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
-    assert "RekeyRetire" in rig.tags("app-one")
-    rig.clock.advance(60)
-    old = {key.value for key in rig.world.accounts["appone"].keys.values()}
-    await begin(rig.api(), name="app-one")
-    await carry_out(rig)
-    assert not old & {key.value for key in rig.world.accounts["appone"].keys.values()}
-    assert "RekeyRetire" not in rig.tags("app-one")
-
-
 async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> None:
     rig = scattered()
     api = rig.api()
@@ -186,16 +159,6 @@ async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing(
     assert named["batch"]["source"] == rig.world.accounts["batch"].resource_id.lower()
     assert state(rig) == before
     assert (await listed(rig.api())) == []
-
-
-@pytest.mark.parametrize("parameter", ["dryrun", "dryRun", "dry-run"])
-async def test_a_mistyped_dry_run_of_an_incident_cuts_nothing_off(parameter: str) -> None:
-    rig = scattered()
-    before = state(rig)
-    answer = await begin(rig.api(), {parameter: "true"}, everything=True)
-    assert answer.status == 400
-    assert "did you mean dry_run?" in answer.body["fix"]
-    assert state(rig) == before
 
 
 async def listed(api: Api) -> list[dict[str, Any]]:
@@ -300,22 +263,6 @@ async def test_an_unknown_vault_is_a_404() -> None:
     assert (await begin(scattered().api(), vault="foreign")).status == 404
 
 
-async def test_work_is_spread_at_the_pace_that_azure_allows() -> None:
-    rig = Rig()
-    account = rig.account("appdata")
-    for number in range(200):
-        rig.secret(f"key-{number}", account, days_left=80)
-    rig.clock.advance(60)
-    await begin(rig.api(), everything=True)
-    await deliver_orders(rig)
-    now = rig.clock.now()
-    starts = sorted((message.visible - now).total_seconds() for message in rig.queue("rotations"))
-    assert len(starts) == 200
-    assert starts[0] >= 20, "what it writes must be newer than the incident"
-    for first, tenth in zip(starts, starts[11:], strict=False):
-        assert tenth - first >= 1, "more than ten writes in one second"
-
-
 async def test_an_incident_without_an_idempotency_key_is_a_400_since_a_repetition_would_replace_everything_twice() -> (
     None
 ):
@@ -325,98 +272,6 @@ async def test_an_incident_without_an_idempotency_key_is_a_400_since_a_repetitio
     assert answer.status == 400
     assert "UUID" in answer.body["fix"]
     assert state(rig) == before
-
-
-async def test_one_secret_that_cannot_be_read_stops_no_other() -> None:
-    rig = scattered()
-    api = rig.api()
-    accepted = await begin(api, everything=True)
-    unreadable = lambda request: (  # noqa: E731
-        request.method == "GET" and request.path.lower().startswith("/secrets/app-two/")
-    )
-    refuse(rig, 403, "Forbidden", unreadable, times=99)
-    await carry_out(rig)
-    rig.world.faults.clear()
-    await carry_out(rig)
-    counts = await progress(api, accepted)
-    # The one that could not be read was asked for again and again, until it could.
-    assert (counts["rotated"], counts["waiting"]) == (3, 0)
-
-
-async def test_an_order_that_azure_holds_up_comes_back_after_the_last_try() -> None:
-    rig = scattered()
-    await begin(rig.api(), everything=True)
-    (order,) = rig.messages("sweeps")
-    refuse(rig, 503, "Busy", to_vault(), times=99)
-    text = json.dumps(order)
-    with pytest.raises(TransientError):
-        await rig.service().sweep_vault(text, 1)
-    await rig.service().sweep_vault(text, 5)
-    assert len(rig.messages("sweeps")) == 2
-    rig.world.faults.clear()
-    await carry_out(rig)
-    assert len(rig.vault.versions("app-one")) == 2
-
-
-async def test_a_version_written_by_hand_before_the_order_is_worked_off_is_replaced_too() -> None:
-    rig = scattered()
-    api = rig.api()
-    old = rig.world.accounts["appone"].keys["key1"].value
-    accepted = await begin(api, name="app-one")
-    rig.clock.advance(LEAD.total_seconds() + 1)
-    rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
-    await carry_out(rig)
-    assert rig.world.accounts["appone"].keys["key1"].value != old
-    assert (await progress(api, accepted))["rotated"] == 1
-
-
-async def test_the_leaked_value_written_again_by_hand_is_replaced_like_the_first() -> None:
-    rig = scattered()
-    api = rig.api()
-    accepted = await begin(api, name="app-one")
-    await deliver_orders(rig)
-    rig.clock.advance(LEAD.total_seconds() + 1)
-    rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
-    await Delivery(rig, rig.service).run()
-    counts = await progress(api, accepted)
-    assert (counts["rotated"], counts["needs_a_person"]) == (1, 0)
-
-
-async def test_an_ordinary_rotation_later_opens_nothing_again_and_a_repeated_request_rotates_nothing() -> (
-    None
-):
-    rig = scattered()
-    api = rig.api()
-    accepted = await begin(api, name="app-one")
-    await carry_out(rig)
-    rig.clock.advance(86_400)
-    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
-    assert "RekeyRetire" in rig.tags("app-one")
-    assert (await progress(api, accepted))["status"] == "ended"
-    versions = len(rig.vault.versions("app-one"))
-    assert (await begin(api, name="app-one")).status == 202
-    await carry_out(rig)
-    assert len(rig.vault.versions("app-one")) == versions
-
-
-async def test_a_rotation_between_the_listing_and_the_reading_is_not_rotated_again() -> None:
-    rig = scattered()
-    await begin(rig.api(), name="app-one")
-    rig.clock.advance(60)
-    leaked, seen = rig.latest("app-one").version, list[Request]()
-
-    async def between(request: Request, call: Call) -> Response:
-        if request.path.startswith("/secrets/app-one") and not seen:
-            seen.append(request)
-            item = rig.item("app-one", version=leaked, compromised=True)
-            await rig.service().rotate(item.to_json(), 1)
-        return await call()
-
-    (order,) = rig.queue("sweeps")
-    await rig.service(between).sweep_vault(base64.b64decode(order.body))
-    assert seen
-    await Delivery(rig, rig.service).run()
-    assert len(rig.vault.versions("app-one")) == 2
 
 
 @pytest.mark.parametrize("ahead", [-9, 9])
@@ -439,53 +294,6 @@ async def test_clocks_that_differ_by_seconds_neither_spare_a_secret_nor_rotate_i
     assert versions == 3
     await carry_out(rig)
     assert len(rig.vault.versions("app-one")) == versions
-
-
-async def test_what_rekey_cannot_rotate_is_counted_and_named_by_source_too() -> None:
-    rig = scattered()
-    source = rig.world.accounts["batch"].resource_id
-    rig.secret("wrong", rig.world.accounts["batch"], tags={"ValidityPeriodDays": "sixty"})
-    rig.secret("manual", rig.world.accounts["batch"], tags={"Manual": "true"})
-    answer = await begin(rig.api(), {"dry_run": "true"}, source=source)
-    assert {row["secret"] for row in answer.body["named"]} == {"off", "wrong", "manual"}
-
-
-async def test_what_only_a_person_rotates_and_what_has_no_source_keeps_nobody_else_waiting() -> (
-    None
-):
-    """It is covered although nothing says what issues it, and it is no replica."""
-    rig = scattered()
-    by_hand = {"ProviderAddress": None, "Manual": "true"}
-    rig.secret("by-hand", rig.world.accounts["batch"], tags=by_hand)
-    rig.clock.advance(60)
-    api = rig.api()
-    accepted = await begin(api, vault="prod")
-    await carry_out(rig)
-    shown = await progress(api, accepted)
-    assert shown["rotated"] == 3
-    assert {row["secret"] for row in shown["named"]} == {"by-hand", "off"}
-
-
-async def test_a_replica_in_scope_has_its_primary_replaced() -> None:
-    rig = scattered()
-    api = rig.api()
-    primary = f"{rig.vault.url}/secrets/batch"
-    replica = rig.secret(
-        "copy", rig.world.accounts["batch"], tags={"ProviderAddress": None, "ReplicaOf": primary}
-    )
-    batch = rig.latest("batch")
-    rig.clock.advance(1)
-    rig.vault.put(
-        "batch",
-        batch.value,
-        tags={**rig.tags("batch"), "Replicas": f"{rig.vault.url}/secrets/copy"},
-    )
-    rig.clock.advance(1)
-    accepted = await begin(api, name="copy")
-    assert (await progress(api, accepted))["waiting"] == 1
-    await carry_out(rig)
-    assert rig.latest("copy").value != replica.value
-    assert (await progress(api, accepted))["rotated"] == 1
 
 
 async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:

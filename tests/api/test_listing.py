@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from api.listing import PAGES_AT_ONCE, Place
-from engine.model.entry import STATES
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, send, to_arm
+from tests.shared.scene import NAME, scene, send
 
 
 def many(count: int, **options: Any) -> Rig:
@@ -100,18 +98,6 @@ async def test_each_state_is_told_with_its_reason() -> None:
         for row in by_name.values()
         if row["state"] in ("disabled", "unmanaged")
     )
-
-
-async def test_a_parked_secret_tells_since_when_and_why() -> None:
-    rig = scene(tags={"ValidityPeriodDays": "0"})
-    service = rig.service()
-    await service.rotate(rig.item(NAME).to_json(), 1)
-    (row,) = await listed(rig)
-    assert (row["state"], row["parked_since"]) == (
-        "parked",
-        rig.clock.now().isoformat(timespec="seconds"),
-    )
-    assert "ValidityPeriodDays" in row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -219,21 +205,6 @@ async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
     assert newest["operation"] == item.operation
 
 
-async def test_versions_of_one_second_are_told_apart_by_which_replaced_which() -> None:
-    rig = scene()
-    service = rig.service()
-    chain = [rig.latest(NAME).version]
-    for _ in range(4):
-        # Each cuts off the one before, so that nothing is inside an overlap; no time passes.
-        item = rig.item(NAME, version=chain[-1], trigger="manual", compromised=True)
-        await service.rotate(item.to_json(), 1)
-        chain.append(rig.latest(NAME).version)
-    answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
-    history = [entry["version"] for entry in json.loads(answer.text())["history"]]
-    assert len({version.created for version in rig.vault.versions(NAME)}) == 1
-    assert history == chain[::-1]
-
-
 async def test_showing_reads_no_value() -> None:
     rig = scene()
     await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
@@ -254,79 +225,3 @@ async def test_a_secret_that_is_not_there_is_a_404() -> None:
 async def test_a_disabled_secret_is_shown_as_such() -> None:
     answer = await send(scene(enabled=False).api(), "http_show", {"vault": "prod", "name": NAME})
     assert json.loads(answer.text())["state"] == "disabled"
-
-
-async def test_a_secret_that_grows_old_becomes_due_then_overdue() -> None:
-    rig = scene(days_left=31)
-    seen = []
-    for _ in range(4):
-        (row,) = await listed(rig)
-        seen.append(row["state"])
-        rig.clock.advance(timedelta(days=1).total_seconds())
-    assert seen == ["ok", "due", "overdue", "overdue"]
-
-
-def test_the_states_are_the_ones_that_are_promised() -> None:
-    assert STATES == (
-        "ok",
-        "due",
-        "overdue",
-        "parked",
-        "drifted",
-        "dropped",
-        "disabled",
-        "unmanaged",
-    )
-
-
-async def test_a_secret_that_its_source_refuses_and_that_could_not_be_mended_has_drifted() -> None:
-    rig = scene(days_left=80)
-    await rig.service().rotate(rig.item(NAME, action="audit", trigger="sweep").to_json(), 1)
-    rig.world.accounts["appdata"].regenerate("key1")
-    rig.clock.advance(3600)
-    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
-    await rig.service().rotate(rig.item(NAME, action="audit", trigger="sweep").to_json(), 1)
-    (row,) = await listed(rig)
-    assert (row["state"], row["parked_since"]) == (
-        "drifted",
-        rig.clock.now().isoformat(timespec="seconds"),
-    )
-    assert row["reason"]
-    rig.world.faults.clear()
-    await rig.service().rotate(rig.item(NAME, action="audit").to_json(), 1)
-    (row,) = await listed(rig)
-    assert row["state"] == "ok"
-
-
-async def test_a_credential_that_outlives_its_overlap_by_a_day_is_overdue() -> None:
-    rig = scene()
-    await rig.service().rotate(rig.item(NAME).to_json(), 1)
-    rig.clock.advance(7 * 86_400 + 60)
-    assert (await listed(rig))[0]["state"] == "due"
-    rig.clock.advance(86_400)
-    assert (await listed(rig, state="attention"))[0]["state"] == "overdue"
-
-
-async def test_a_version_by_hand_with_copied_tags_is_not_called_rekeys() -> None:
-    rig = scene()
-    await rig.service().rotate(rig.item(NAME).to_json(), 1)
-    rig.clock.advance(60)
-    rig.vault.put(NAME, "by hand", tags=rig.tags(NAME))
-    body = (await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})).body
-    assert [entry["written_by"] for entry in body["history"]] == [
-        "somebody else",
-        "Rekey",
-        "somebody else",
-    ]
-
-
-async def test_a_mark_takes_the_place_of_what_is_worth_less_where_tags_are_full() -> None:
-    rig = scene(tags={f"own{number}": "x" for number in range(9)})
-    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
-    assert len(rig.tags(NAME)) == 15
-    rig.clock.advance(8 * 86_400)
-    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=9)
-    await rig.service().rotate(rig.item(NAME, action="retire", trigger="sweep").to_json(), 1)
-    (row,) = await listed(rig, state="attention")
-    assert row["state"] == "parked"
-    assert len(rig.tags(NAME)) == 15

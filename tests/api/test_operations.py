@@ -212,19 +212,6 @@ async def test_a_request_can_wait_for_its_own_end() -> None:
     assert (answer.status, answer.body["status"]) == (200, "succeeded")
 
 
-async def test_to_restore_after_the_overlap_does_not_revoke_what_is_to_be_restored() -> None:
-    rig = scene()
-    api = rig.api()
-    await ask(api)
-    await work_off(rig)
-    old = rig.world.accounts["appdata"].keys["key1"].value
-    rig.clock.advance(8 * 86_400)
-    restored = await ask(api, action="restore")
-    await work_off(rig)
-    assert (await follow(api, restored)).body["status"] == "succeeded"
-    assert rig.latest(NAME).value == old == rig.world.accounts["appdata"].keys["key1"].value
-
-
 async def test_an_operation_under_a_policy_document_that_is_parked_has_failed() -> None:
     """The mark's fingerprint is of the tags that count, the document's among them."""
     rig = PolicyRig()

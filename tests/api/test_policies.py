@@ -11,9 +11,8 @@ from collections.abc import Mapping
 import pytest
 
 from api.answers import Answer
-from engine.policy.change import MOST_NAMED
 from tests.api.test_access import SIGNED_IN, principal
-from tests.shared.policies import OWN, PolicyRig
+from tests.shared.policies import PolicyRig
 from tests.shared.scene import scene, send, state
 
 BAD = "version: 2\n"
@@ -95,20 +94,6 @@ async def if_match(rig: PolicyRig, etag: str, **body: str) -> Answer:
     return await send(rig.api(), "http_push_policy", body=text, headers={"if-match": etag})
 
 
-async def test_the_history_of_the_documents_secret_says_which_versions_rekey_wrote_and_for_whom() -> (
-    None
-):
-    rig = PolicyRig()
-    version = rig.push(FIRST).version
-    rig.clock.advance(1)
-    await put(rig, SECOND, version)
-    shown = await send(rig.api(), "http_show", {"vault": "prod", "name": OWN.name})
-    pushed, by_hand = shown.body["history"]
-    assert (pushed["written_by"], by_hand["written_by"]) == ("Rekey", "somebody else")
-    assert pushed["cause"] == "policy pushed by holder of a function key: change 17"
-    assert by_hand["cause"] is None
-
-
 @pytest.mark.parametrize(
     ("document", "named"),
     [
@@ -180,53 +165,6 @@ async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(
     assert (app["vault"], app["secret"], app["from"], app["to"]) == ("prod", "app-key", "ok", to)
     assert (other["from"], other["to"]) == ("due", to)
     assert reason in app["reason"]
-
-
-async def test_a_dry_run_counts_a_secret_inside_its_overlap_that_nothing_would_rotate_after_it() -> (
-    None
-):
-    rig = PolicyRig()
-    version = rig.push(FIRST).version
-    rig.secret("app-key", rig.account("appdata"), days_left=10)
-    await rig.service().rotate(rig.item("app-key").to_json(), 1)
-    effect = (
-        await dry_run(rig, f"{FIRST}rules: [{{match: {{secret: '*'}}, manual: true}}]\n", version)
-    ).body["effect"]
-    assert (effect["now"], effect["then"]) == (
-        {"ok": 1, "unmanaged": 1},
-        {"manual": 1, "unmanaged": 1},
-    )
-    (changed,) = effect["changed"]
-    assert changed["reason"] == "only a person rotates it, once its overlap has passed"
-
-
-async def test_a_dry_run_names_fifty_secrets_those_that_stop_first() -> None:
-    rig = PolicyRig()
-    version = rig.push(FIRST).version
-    account = rig.account("appdata")
-    for number in range(MOST_NAMED):
-        rig.secret(f"app-{number}", account, days_left=60)
-    rig.secret("stop", account, days_left=60)
-    late = "{match: {secret: app-*}, rotateBeforeDays: 60}, {match: {secret: stop}, manual: true}"
-    effect = (await dry_run(rig, f"{FIRST}rules: [{late}]\n", version)).body["effect"]
-    assert effect["then"] == {"due": MOST_NAMED, "manual": 1, "unmanaged": 1}
-    assert len(effect["changed"]) == MOST_NAMED
-    assert [row["to"] for row in effect["changed"][:2]] == ["manual", "due"]
-
-
-async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_not_be_rotated() -> (
-    None
-):
-    rig = PolicyRig()
-    version = rig.push("nonsense").version
-    rig.secret("app-key", rig.account("appdata"), days_left=29.5)
-    rig.secret("partner-key", rig.account("partners"), days_left=80)
-    rule = "rules: [{match: {secret: partner-*}, manual: true}]\n"
-    effect = (await dry_run(rig, FIRST + rule, version)).body["effect"]
-    assert effect["now"] is None
-    assert effect["then"] == {"due": 1, "manual": 1, "unmanaged": 1}
-    assert [(row["from"], row["to"]) for row in effect["changed"]][:1] == [(None, "manual")]
-    assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"
 
 
 @pytest.mark.parametrize(
