@@ -82,7 +82,6 @@ async def test_its_history_says_who_wrote_each_version() -> None:
         body=b'{"reason": "trying it"}',
     )
     (item,) = rig.messages("rotations")
-
     await rig.service().rotate(json.dumps(item), 1)
     history = section(await shown(rig, "app-key"), "history").all("li")
     assert len(history) == 2

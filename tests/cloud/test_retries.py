@@ -47,6 +47,5 @@ async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
     ) as client:
         options: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0}
         answer = await client.send_request(HttpRequest("GET", "https://busy.example/"), **options)
-
     assert answer.status_code == 429
     assert busy.calls["GET"] == calls

@@ -148,9 +148,7 @@ async def rotated(real: Real, action: str = "rotate") -> str:
 async def test_one_login_is_rotated_and_the_old_password_is_refused(real: Real) -> None:
     real.scene.manage()
     (login,) = real.scene.logins
-
     assert await rotated(real) == "rotated"
-
     new = real.published()
     assert new["user"] == login
     assert await real.signs_in(login, new["password"])
@@ -161,15 +159,12 @@ async def test_one_login_is_rotated_and_the_old_password_is_refused(real: Real) 
 async def test_two_logins_alternate_and_the_old_one_is_retired(real: Real) -> None:
     real.scene.manage()
     first, second = real.scene.logins
-
     assert await rotated(real) == "rotated"
-
     new = real.published()
     assert new["user"] == second
     assert await real.signs_in(second, new["password"])
     assert not await real.signs_in(second, SECOND)
     assert await real.signs_in(first, FIRST), "inside its overlap"
-
     real.scene.rig.clock.advance(8 * DAY)
     assert await rotated(real, "retire") == "retired"
     assert not await real.signs_in(first, FIRST)

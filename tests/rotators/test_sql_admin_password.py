@@ -46,7 +46,6 @@ def polls(request: Request) -> bool:
 
 async def test_a_rotation_costs_one_change_its_polls_and_one_sign_in(rig: SqlRig) -> None:
     await rotate(rig, CredentialId=ADMIN)
-
     assert rig.calls() == Counter({"PATCH": 1, "GET": 2, "SIGN-IN": 1})
 
 
@@ -54,9 +53,7 @@ async def test_the_first_time_the_name_is_read_from_the_server_and_all_is_checke
     rig: SqlRig,
 ) -> None:
     job = rig.job(rig.admin(), rig.tags(), "not-the-password")
-
     issued = await rig.admin().issue(job)
-
     assert issued.credential_id == ADMIN
     assert issued.supersedes is None
     assert rig.calls()["SIGN-IN"] == 1
@@ -65,7 +62,6 @@ async def test_the_first_time_the_name_is_read_from_the_server_and_all_is_checke
 async def test_a_template_gets_server_database_user_and_password(rig: SqlRig) -> None:
     tags = rig.tags(Database="shop")
     issued = await rig.admin().issue(rig.job(rig.admin(), tags, FIRST))
-
     texts = {name: value.reveal() for name, value in issued.fields.items()}
     assert texts == {
         "server": "orders.database.windows.net",
@@ -80,13 +76,11 @@ async def test_a_tag_that_names_another_administrator_changes_nothing(rig: SqlRi
         await rotate(rig, proven=False, CredentialId="app")
     with pytest.raises(PermanentError):
         await rotate(rig, proven=True, CredentialId="app")
-
     assert rig.accepts(ADMIN, FIRST)
 
 
 async def test_with_entra_only_authentication_on_nothing_is_changed(rig: SqlRig) -> None:
     rig.server.entra_only = True
-
     for proven in (False, True):
         with pytest.raises(NeedsHuman) as caught:
             await rotate(rig, proven=proven, CredentialId=ADMIN)
@@ -108,7 +102,6 @@ async def test_entra_only_authentication_is_told_from_a_refused_password(rig: Sq
     job = rig.job(rig.admin(), rig.tags(CredentialId=ADMIN), FIRST, proven=True)
     issued = await rig.admin().issue(job)
     rig.server.entra_only = True
-
     with pytest.raises(NeedsHuman):
         await rig.admin().verify(job.source, ADMIN, issued.fields["password"])
 
@@ -135,21 +128,18 @@ async def test_a_change_that_fails_late_is_no_success(
 async def test_a_server_that_never_had_the_setting_takes_passwords(rig: SqlRig) -> None:
     missing = json_response(404, {"error": {"code": "ResourceNotFound", "message": "none"}})
     rig.world.faults.append(Fault(lambda request: "azureADOnly" in request.path, missing))
-
     assert rig.accepts(ADMIN, await rotate(rig, proven=False))
 
 
 async def test_a_slow_change_that_fails_in_the_end_says_why(rig: SqlRig) -> None:
     rig.server.operation_time = timedelta(seconds=60)
     rig.server.next_failure = Failure("ServerDisabled", "Server is disabled.")
-
     with pytest.raises(PermanentError, match="ServerDisabled"):
         await rotate(rig, CredentialId=ADMIN)
 
 
 async def test_a_change_that_never_ends_is_tried_again(rig: SqlRig) -> None:
     rig.server.operation_time = timedelta(hours=1)
-
     with pytest.raises(TransientError, match="still"):
         await rotate(rig, CredentialId=ADMIN)
 
@@ -158,7 +148,6 @@ async def test_a_second_change_while_one_runs_is_tried_again(rig: SqlRig) -> Non
     job = rig.job(rig.admin(), rig.tags(CredentialId=ADMIN), FIRST, proven=True)
     rig.server.operation_time = timedelta(seconds=30)
     await rig.admin().issue(job)
-
     with pytest.raises(TransientError, match="UpsertLogicalServerRequestAlreadyInProgress"):
         await rig.admin().issue(job)
 
@@ -167,7 +156,6 @@ async def test_a_second_change_while_one_runs_is_tried_again(rig: SqlRig) -> Non
 async def test_a_poll_that_is_answered_with_nonsense_is_repeated(rig: SqlRig, body: bytes) -> None:
     nonsense = Response(200, {"Content-Type": "application/json"}, body)
     rig.world.faults.append(Fault(polls, nonsense, times=2))
-
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
 
 
@@ -176,7 +164,6 @@ async def test_a_change_that_fails_without_a_proper_reason_is_no_success(
     rig: SqlRig, error: object
 ) -> None:
     rig.world.faults.append(Fault(polls, json_response(200, {"status": "Failed", "error": error})))
-
     with pytest.raises(PermanentError, match="ended it as failed"):
         await rotate(rig, CredentialId=ADMIN)
 
@@ -186,7 +173,6 @@ async def test_who_may_not_watch_the_change_proves_it_by_signing_in(rig: SqlRig)
     rig.world.faults.append(
         Fault(polls, json_response(403, {"error": {"code": "AuthorizationFailed"}}), times=99)
     )
-
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
     assert rig.calls()["GET"] == 1
 
@@ -198,27 +184,22 @@ async def test_the_apps_token_never_follows_a_link_out_of_resource_manager() -> 
         return Response(response.status, {**response.headers, **link}, response.body)
 
     rig = SqlRig(misled)
-
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
     assert rig.calls()["GET"] == 0
 
 
 async def test_without_the_role_the_error_names_identity_and_role(rig: SqlRig) -> None:
     rig.world.roles.assignments.clear()
-
     with pytest.raises(AccessDenied) as caught:
         await rotate(rig, CredentialId=ADMIN)
-
     assert rig.identity.appid in caught.value.what
     assert "SQL Server Contributor" in caught.value.fix
 
 
 async def test_a_firewall_stops_the_first_rotation_before_anything_is_changed(rig: SqlRig) -> None:
     rig.server.firewalled = True
-
     with pytest.raises(AccessDenied, match="firewall"):
         await rotate(rig, proven=False)
-
     assert rig.server.administrator.newest == FIRST
 
 
@@ -231,14 +212,12 @@ async def test_a_connection_string_is_never_replaced_by_a_bare_password(
 ) -> None:
     with pytest.raises(NeedsHuman, match="ValueTemplate"):
         await rotate(rig, proven=False, held=held)
-
     assert rig.server.administrator.newest == FIRST
 
 
 async def test_a_database_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig) -> None:
     with pytest.raises(NeedsHuman, match="escaped"):
         await rotate(rig, CredentialId=ADMIN, Database="a;b", ValueTemplate=TEMPLATE)
-
     assert rig.server.administrator.newest == FIRST
 
 
@@ -250,7 +229,6 @@ async def test_in_another_cloud_the_servers_name_is_read_once() -> None:
         job = rig.job(rotator, tags, FIRST, proven=True)
         issued = await rotator.issue(job)
         await rotator.verify(job.source, ADMIN, issued.fields["password"])
-
     reads = [
         exchange
         for exchange in rig.world.exchanges
@@ -263,20 +241,16 @@ async def test_in_another_cloud_the_servers_name_is_read_once() -> None:
 async def test_in_another_cloud_a_server_without_a_name_needs_a_person() -> None:
     rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
     rig.server.fqdn = ""
-
     with pytest.raises(NeedsHuman, match="no host name"):
         await rotate(rig, CredentialId=ADMIN)
-
     assert rig.server.administrator.newest == FIRST
 
 
 @pytest.mark.parametrize("held", ["", "x" * 129])
 async def test_what_no_server_takes_is_not_even_sent(rig: SqlRig, held: str) -> None:
     rotator = rig.admin()
-
     with pytest.raises(VerificationFailed):
         await rotator.verify(rig.server.resource_id, ADMIN, Sensitive(held))
-
     assert rig.calls() == Counter()
 
 
@@ -307,6 +281,5 @@ def test_an_address_belongs_to_one_kind_at_most(
         SqlAdminPassword.canonical(address, tags),
         SqlLoginPassword.canonical(address, tags),
     )
-
     assert (admin is not None, login is not None) == (kind == "admin", kind == "login")
     assert admin in (None, SERVER.lower())

@@ -63,7 +63,6 @@ async def test_an_administrators_password_is_rotated(
     name, fields = await rotated(
         cloud, "sql-admin-password", {"ProviderAddress": server.resource_id}
     )
-
     assert (name, fields["server"]) == (ADMIN, server.fqdn)
     assert server.administrator.newest == fields["password"] != FIRST
 
@@ -77,9 +76,7 @@ async def test_two_logins_alternate_and_the_old_one_is_retired(
         "Logins": "app_a,app_b",
         "ValueTemplate": TEMPLATE,
     }
-
     name, fields = await rotated(cloud, "sql-login-password", tags)
-
     assert name == "app_b"
     assert new.newest == fields["password"]
     assert old.newest not in (FIRST, fields["password"])

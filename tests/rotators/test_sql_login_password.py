@@ -91,7 +91,6 @@ async def test_the_first_time_the_value_tells_which_login_is_held_and_the_tag_wh
     issued = await rotate(
         rig, tags | ({"CredentialId": tagged} if tagged else {}), held, proven=False
     )
-
     assert issued.credential_id == expected
 
 
@@ -100,13 +99,11 @@ async def test_where_neither_value_nor_tag_tells_nothing_is_changed(
     rig: SqlRig, two: dict[str, str], tagged: str | None
 ) -> None:
     tags = {name: text for name, text in two.items() if name != "CredentialId"}
-
     with pytest.raises(NeedsHuman) as caught:
         await rotate(
             rig, tags | ({"CredentialId": tagged} if tagged else {}), "neither", proven=False
         )
     assert tagged or caught.value.where == rig.server.resource_id.lower()
-
     assert rig.accepts("app_a", FIRST)
     assert rig.accepts("app_b", SECOND)
 
@@ -115,7 +112,6 @@ async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
     rig: SqlRig, two: dict[str, str]
 ) -> None:
     issued = await rotate(rig, two, "refused", in_place=True)
-
     assert (issued.credential_id, issued.supersedes) == ("app_a", None)
     assert rig.accepts("app_a", password_of(issued))
     assert rig.accepts("app_b", SECOND)
@@ -123,15 +119,12 @@ async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
 
 async def test_a_login_that_is_gone_is_retired_already(rig: SqlRig, two: dict[str, str]) -> None:
     del rig.server.logins["app_a"]
-
     await retire(rig, two, "app_a", SECOND)
-
     assert rig.accepts("app_b", SECOND)
 
 
 async def test_who_cannot_be_asked_is_not_retired(rig: SqlRig, two: dict[str, str]) -> None:
     rig.server.firewalled = True
-
     with pytest.raises(AccessDenied):
         await retire(rig, two, "app_a", SECOND)
 
@@ -144,7 +137,6 @@ async def test_a_missing_login_is_named(rig: SqlRig, proven: bool) -> None:
 
 async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -> None:
     rig.server.add_login("mapped", FIRST, "shop")
-
     with pytest.raises(NotFound, match="no contained user"):
         await rotate(rig, {**user, "CredentialId": "mapped"})
 
@@ -156,10 +148,8 @@ async def test_without_the_right_the_error_names_identity_and_role(
     proven: bool,
 ) -> None:
     rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
-
     with pytest.raises(AccessDenied) as caught:
         await rotate(rig, one_login, proven=proven)
-
     assert "the app may not alter 'app', or does not see it" in caught.value.what
     assert rig.identity.appid in caught.value.what
     assert rig.identity.oid in caught.value.what
@@ -174,10 +164,8 @@ async def test_an_identity_that_the_database_does_not_know_is_told_what_to_grant
     proven: bool,
 ) -> None:
     rig.server.databases["shop"].granted.clear()
-
     with pytest.raises(AccessDenied) as caught:
         await rotate(rig, user, proven=proven)
-
     assert rig.identity.appid in caught.value.what
     assert "ALTER ANY USER" in caught.value.fix
 
@@ -188,7 +176,6 @@ async def test_the_entra_administrator_needs_no_further_right(
     for database in rig.server.databases.values():
         database.granted.clear()
     rig.server.entra_admin = rig.identity.oid
-
     for tags in (one_login, user):
         await rotate(rig, tags, proven=False)
 
@@ -222,7 +209,6 @@ async def test_tags_that_cannot_be_followed_change_nothing(
 ) -> None:
     with pytest.raises(NeedsHuman):
         await rotate(rig, {**two, **tags}, proven=proven)
-
     assert rig.accepts("app_a", FIRST)
     assert rig.accepts("app_b", SECOND)
 
@@ -235,7 +221,6 @@ async def test_without_a_login_nothing_is_changed(rig: SqlRig) -> None:
 async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig) -> None:
     rig.server.add_login("app;x", FIRST, "shop")
     tags = rig.tags(CredentialId="app;x", Rotator=KIND)
-
     with pytest.raises(NeedsHuman, match="escaped"):
         await rotate(rig, {**tags, "ValueTemplate": TEMPLATE})
     await rotate(rig, {**tags, "ValueTemplate": "User ID='app;x';Password={password}"})
@@ -244,7 +229,6 @@ async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig)
 @pytest.mark.parametrize("name", ["sa]; DROP LOGIN x", "o'brien", "naïve app", "日本", "[x]", "--"])
 async def test_a_hostile_name_is_rotated_like_any_other(rig: SqlRig, name: str) -> None:
     rig.server.add_login(name, FIRST, "shop")
-
     assert rig.accepts(
         name,
         password_of(await rotate(rig, rig.tags(CredentialId=name, Rotator=KIND), proven=False)),
@@ -282,9 +266,7 @@ async def test_in_another_cloud_name_and_audience_are_that_clouds() -> None:
     rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
     rig.server.fqdn = "localhost,14330"
     rig.server.add_login("app", FIRST, "master")
-
     issued = await rotate(rig, rig.tags(CredentialId="app", Rotator=KIND), proven=False)
-
     assert issued.fields["server"].reveal() == "localhost,14330"
 
 
@@ -292,7 +274,6 @@ async def test_a_server_that_gives_no_answer_is_tried_again(
     rig: SqlRig, one_login: dict[str, str]
 ) -> None:
     rig.server.fqdn = "elsewhere.database.windows.net"
-
     with pytest.raises(TransientError):
         await rotate(rig, one_login)
 

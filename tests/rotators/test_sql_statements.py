@@ -126,7 +126,6 @@ def test_any_name_and_any_password_come_back_as_they_are(
     grammar: MicrosoftGrammar, kind: str, name: str, password: str
 ) -> None:
     text = alter(PLACES[kind], name, Sensitive(password)).reveal()
-
     assert read_by_both(grammar, text) == Alter(kind, name, password)
 
 

@@ -46,17 +46,13 @@ def test_a_string_of_pairs_gives_user_and_password_back(
     name: str, user: str, password: str
 ) -> None:
     text, secret = rendered(SHAPES[name])
-
     pairs = dict(pair.split("=", 1) for pair in text.split(";") if "=" in pair)
-
     assert (pairs[user], pairs[password]) == ("app", secret)
 
 
 def test_a_url_gives_user_and_password_back() -> None:
     text, secret = rendered(SHAPES["SQLAlchemy"])
-
     url = urlsplit(text)
-
     assert (url.username, url.password, url.hostname, url.path) == (
         "app",
         secret,
@@ -68,8 +64,6 @@ def test_a_url_gives_user_and_password_back() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_password_is_found_again_in_the_value(name: str) -> None:
     text, secret = rendered(SHAPES[name])
-
     fields = template.extract(SHAPES[name], Sensitive(text))
-
     assert fields is not None
     assert fields["password"].reveal() == secret

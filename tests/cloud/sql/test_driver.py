@@ -68,7 +68,6 @@ def place(rig: SqlRig) -> Place:
 
 async def test_a_wrong_password_is_refused_with_18456(wired: Wired) -> None:
     error = await refused(wired, ADMIN, "Wr0ng-password")
-
     assert isinstance(error, VerificationFailed)
     assert error.code == REFUSED
 
@@ -89,9 +88,7 @@ async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is
     mssql_python.pooling(enabled=True)
     mssql_python.connect(text, autocommit=True).close()
     server.set_password(server.administrator, "An0ther-password")
-
     mssql_python.connect(text, autocommit=True).close()
-
     assert isinstance(await refused(wired, ADMIN, FIRST), VerificationFailed)
     assert await refused(wired, ADMIN, "An0ther-password") is None
 
@@ -100,9 +97,7 @@ async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_passw
     wired: Wired,
 ) -> None:
     wired.rig.server.add_login("app", FIRST, "shop")
-
     error = await refused(wired, "app", FIRST)
-
     assert error is not None
     assert error.code == NO_DATABASE
     assert isinstance(await refused(wired, "app", "Wr0ng-password"), VerificationFailed)
@@ -110,9 +105,7 @@ async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_passw
 
 async def test_a_server_for_entra_identities_only_says_so(wired: Wired) -> None:
     wired.rig.server.entra_only = True
-
     error = await refused(wired, ADMIN, FIRST)
-
     assert isinstance(error, NeedsHuman)
     assert error.code == ENTRA_ONLY
 
@@ -124,7 +117,6 @@ async def test_a_login_named_like_an_error_is_not_taken_for_that_error(
     wired: Wired, name: str
 ) -> None:
     wired.rig.server.add_login(name, FIRST, "master")
-
     assert isinstance(await refused(wired, name, "Wr0ng-password"), VerificationFailed)
 
 
@@ -146,9 +138,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
 ) -> None:
     monkeypatch.setattr(cloud.sql.driver, "LOGIN_SECONDS", 1)
     wired.servers.silent.add(wired.rig.server.name)
-
     error = await refused(wired, ADMIN, FIRST)
-
     assert isinstance(error, TransientError)
     assert error.code == NO_ANSWER
 
@@ -157,9 +147,7 @@ async def test_a_server_that_is_not_there_gives_no_answer(wired: Wired) -> None:
     wired.servers.stop()
     wired.servers.start()
     wired.rig.server.fqdn = "localhost,1"
-
     error = await refused(wired, ADMIN, FIRST)
-
     assert isinstance(error, TransientError)
     assert error.code == NO_ANSWER
 
@@ -205,7 +193,6 @@ async def test_no_password_and_no_statement_is_ever_told(
     finally:
         root.removeHandler(ear)
         root.setLevel(level)
-
     texts = [*ear.heard, *(everything(error) for error in errors), *capfd.readouterr()]
     assert len(errors) == 4
     assert [text for text in texts if "Pl4nted" in text] == []

@@ -88,7 +88,6 @@ SAID: list[tuple[str, type[RekeyError], str]] = [
 @pytest.mark.parametrize(("text", "kind", "code"), SAID)
 def test_what_a_server_says_has_one_meaning(text: str, kind: type[RekeyError], code: str) -> None:
     error = explain(SERVER + text, "orders, database shop", "app", "secret")
-
     assert (type(error), error.code, error.where) == (kind, code, "orders, database shop")
 
 
@@ -111,7 +110,6 @@ def test_what_a_server_says_has_one_meaning(text: str, kind: type[RekeyError], c
 )
 def test_what_the_driver_says_by_itself_may_pass(text: str, code: str) -> None:
     error = explain(DRIVER + text, "orders", "app", "secret")
-
     assert isinstance(error, TransientError)
     assert error.code == code
 
@@ -123,7 +121,6 @@ def test_an_identity_that_the_server_does_not_know_is_told_what_to_do() -> None:
         None,
         "ALTER LOGIN",
     )
-
     assert isinstance(error, AccessDenied)
     assert "EXTERNAL PROVIDER" in error.fix
 

@@ -109,7 +109,6 @@ async def test_whatever_stands_in_the_way_is_told_the_same_way(
 async def test_a_statement_about_logins_outside_master_ends_the_same_way(wired: Wired) -> None:
     server = prepared(wired.rig)
     statement = alter(places(server)[0], "mapped", Sensitive(NEW))
-
     assert await agree(wired, server, "execute", "shop", statement) != ()
 
 
@@ -152,12 +151,10 @@ async def _effect(
 
 async def test_a_server_that_is_not_there_is_one_without_an_answer_both_ways(wired: Wired) -> None:
     arguments = ("sign_in", "localhost,1", "master", ADMIN, Sensitive(FIRST))
-
     in_process, driver = [
         await outcome(servers, *arguments)
         for servers in (SimulatedSqlServers(wired.rig.world), DriverSqlServers())
     ]
-
     assert isinstance(in_process, tuple)
     assert isinstance(driver, tuple)
     assert in_process[:2] == driver[:2]
