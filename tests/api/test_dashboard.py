@@ -349,16 +349,10 @@ async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> 
     ("query", "status"),
     [
         ({"state": "fine"}, 400),
-        ({"rotator": "password"}, 404),
         ({"group": "colour"}, 400),
-        ({"cursor": "elsewhere"}, 404),
-        ({"limit": "1001"}, 400),
-        ({"limit": "0"}, 400),
         ({"sort": "colour"}, 400),
         ({"expires_within": "3651"}, 400),
-        ({"expires_within": "soon"}, 400),
-        ({"limit": "-1"}, 400),
-        ({"vault": "unknown"}, 404),
+        ({"cursor": "elsewhere"}, 404),
         ({"vault": "https://evil.example"}, 404),
     ],
 )

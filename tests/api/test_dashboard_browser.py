@@ -131,20 +131,6 @@ def test_where_loading_stops_the_page_says_so_and_the_link_goes_on(visit: Start)
     opened.complaints.clear()
 
 
-def test_without_a_script_links_and_form_lead_everywhere(visit: Start) -> None:
-    page = visit(many(120), java_script_enabled=False).open()
-    expect(page.locator("#said")).to_have_text("100 shown; there are more.")
-    page.get_by_role("link", name="Next page").click()
-    expect(rows(page)).to_have_count(20)
-    page.get_by_role("link", name="Back to the first page").click()
-    expect(rows(page)).to_have_count(100)
-    page.locator("input[name=search]").fill("0001")
-    page.get_by_role("combobox", name="State").select_option("ok")
-    page.get_by_role("button", name="Show").click()
-    expect(rows(page)).to_have_count(11)
-    expect(page.get_by_role("combobox", name="State")).to_have_value("ok")
-
-
 def test_the_key_in_the_address_goes_along_and_only_to_the_pages_own_host(visit: Start) -> None:
     opened = visit(many(150))
     page = opened.loaded("?code=a%2Bkey%3D%3D")
@@ -253,29 +239,24 @@ def test_who_switches_the_refresh_off_is_left_alone(visit: Start) -> None:
     assert len(opened.requests) == before
 
 
-def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
-    opened = visit()
-    opened.page.clock.install()
-    page = opened.loaded()
-    page.route("**/api/inventory*", lambda route: route.fulfill(status=503))
-    page.clock.run_for(70_000)
-    expect(page.locator("#said")).to_have_text(
-        "It could not be refreshed: the answer was 503. You see how it was before."
-    )
-    expect(rows(page)).to_have_count(12)
-    opened.complaints.clear()
-
-
-def test_a_key_that_was_renewed_is_named_when_the_page_can_no_longer_be_refreshed(
-    visit: Start,
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (503, "It could not be refreshed: the answer was 503. You see how it was before."),
+        (401, "the key in this page's address is not accepted"),
+    ],
+)
+def test_a_refresh_that_fails_says_why_and_leaves_what_is_there(
+    visit: Start, status: int, words: str
 ) -> None:
     """The platform answers a wrong key itself: 401 and an empty body."""
     opened = visit()
     opened.page.clock.install()
     page = opened.loaded()
-    page.route("**/api/inventory*", lambda route: route.fulfill(status=401))
+    page.route("**/api/inventory*", lambda route: route.fulfill(status=status))
     page.clock.run_for(70_000)
-    expect(page.locator("#said")).to_contain_text("the key in this page's address is not accepted")
+    expect(page.locator("#said")).to_contain_text(words)
+    expect(rows(page)).to_have_count(12)
     opened.complaints.clear()
 
 

@@ -182,10 +182,6 @@ async def test_a_forged_cursor_is_refused_before_anything_is_read(token: str) ->
     assert rig.world.exchanges == []
 
 
-async def test_an_unknown_vault_is_a_404() -> None:
-    assert (await send(scene().api(), "http_list", query={"vault": "foreign"})).status == 404
-
-
 async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
     rig = scene()
     first = rig.latest(NAME).version
@@ -215,13 +211,3 @@ async def test_showing_reads_no_value() -> None:
     ]
     assert paths
     assert all(path.endswith("/versions") for path in paths)
-
-
-async def test_a_secret_that_is_not_there_is_a_404() -> None:
-    answer = await send(scene().api(), "http_show", {"vault": "prod", "name": "no-such"})
-    assert answer.status == 404
-
-
-async def test_a_disabled_secret_is_shown_as_such() -> None:
-    answer = await send(scene(enabled=False).api(), "http_show", {"vault": "prod", "name": NAME})
-    assert json.loads(answer.text())["state"] == "disabled"

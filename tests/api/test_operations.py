@@ -111,16 +111,6 @@ async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_faile
     assert (ended.body["status"], ended.body["reason"]) == ("failed", first)
 
 
-async def test_a_compromised_rotation_ends_when_the_old_credential_is_gone() -> None:
-    rig = scene()
-    api = rig.api()
-    old = rig.world.accounts["appdata"].keys["key1"].value
-    accepted = await ask(api, {"compromised": True})
-    await work_off(rig)
-    assert (await follow(api, accepted)).body["status"] == "succeeded"
-    assert rig.world.accounts["appdata"].keys["key1"].value != old
-
-
 async def test_a_retirement_and_a_restoration_are_followed_as_well() -> None:
     rig = scene()
     api = rig.api()

@@ -5,7 +5,6 @@ Then follow what comes of it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -137,20 +136,6 @@ def test_what_does_not_fit_the_state_is_declined_with_the_fix() -> None:
     assert state(desk) == before
 
 
-def test_the_overlap_of_a_rotation_is_ended_and_taken_back_by_hand() -> None:
-    desk = a_desk()
-    work = app_at_work(desk)
-    first = desk.latest(NAME)
-    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
-    restore = ("restore", f"prod/{NAME}", "--to", str(first.version), "--wait")
-    assert desk.run(*restore, while_waiting=work).code == 0
-    assert desk.latest(NAME).value == first.value
-    assert (
-        desk.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=work).code == 0
-    )
-    assert "RekeyRetire" not in (desk.latest(NAME).tags or {})
-
-
 def test_a_restore_that_is_typed_twice_does_nothing_the_second_time() -> None:
     desk = a_desk()
     work, first = app_at_work(desk), desk.latest(NAME)
@@ -164,17 +149,6 @@ def test_a_restore_that_is_typed_twice_does_nothing_the_second_time() -> None:
     assert again.json["version"] == once.json["version"] == desk.latest(NAME).version
     assert state(desk) == restored
     assert desk.latest(NAME).value == first.value
-
-
-def test_two_restores_that_are_typed_before_the_app_has_acted_restore_once() -> None:
-    desk = a_desk()
-    work, first = app_at_work(desk), desk.latest(NAME)
-    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
-    for _ in range(2):
-        assert desk.run("restore", f"prod/{NAME}", "--to", str(first.version)).code == 0
-    asyncio.run(Delivery(desk, desk.service).run())
-    assert desk.latest(NAME).value == first.value
-    assert len(desk.vault.versions(NAME)) == 3
 
 
 def test_a_restore_that_names_no_version_says_what_to_type_and_queues_nothing() -> None:

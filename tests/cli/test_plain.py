@@ -191,14 +191,6 @@ def test_who_may_not_read_the_policy_is_told_who_they_are_and_a_readers_role() -
     assert "nothing is rotated" not in ran.err
 
 
-def test_who_may_not_list_a_vault_is_told_to_ask_for_the_role_of_a_reader() -> None:
-    desk = Desk()
-    reader(desk)
-    ran = desk.run("status")
-    assert "have the role Key Vault Reader granted to you there" in ran.err
-    assert "for you, eve@northwind.example (object " in ran.err
-
-
 def test_who_may_not_post_is_told_to_ask_for_the_role_of_a_sender() -> None:
     error = AccessDenied(
         "posting a message was answered 403 AuthorizationPermissionMismatch for the app's identity",

@@ -61,15 +61,6 @@ def test_every_secret_is_judged_point_by_point(name: str, broken: list[str]) -> 
     assert row["compliant"] == ("no" if broken else "yes")
 
 
-@pytest.mark.parametrize(("left", "compliant"), [(2, "yes"), (-1, "no")])
-def test_what_only_a_person_rotates_complies_until_it_expires(left: int, compliant: str) -> None:
-    desk = Desk()
-    by_hand = {"ProviderAddress": None, "Manual": "true"}
-    desk.secret("by-hand", desk.account("byhanddata"), days_left=left, tags=by_hand)
-    row = judged(desk)["by-hand"]
-    assert (row["state"], row["compliant"]) == ("overdue", compliant)
-
-
 def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire() -> None:
     desk = Desk()
     soon = desk.clock.now().replace(month=12)

@@ -11,7 +11,6 @@ from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.functions import TemplateError
 from simulator.arm.deployments.ids import place_of
-from simulator.arm.deployments.tenant import IDENTITY
 from tests.infra.bicep import names
 from tests.infra.deployed_app import ACCOUNT, SUBSCRIPTIONS, DeployedApp
 from tests.infra.landscape import REGION, TOPIC, Landscape
@@ -281,17 +280,6 @@ def test_a_topic_of_another_vault_is_refused(sets: Sets) -> None:
     assert "existingTopic contoso-three-9a1f is not the system topic of" in refused(landscape)
 
 
-def test_a_vault_with_access_policies_is_refused_with_the_command_that_changes_it(
-    sets: Sets,
-) -> None:
-    landscape = Landscape(sets["everything-off"])
-    vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
-    vault.body = {**vault.body, "properties": {"enableRbacAuthorization": False}}
-    assert "az keyvault update --name contoso-prod --enable-rbac-authorization true" in refused(
-        landscape
-    )
-
-
 def test_an_alert_that_looks_back_less_far_than_it_waits_is_refused_before_anything_is_made(
     sets: Sets,
 ) -> None:
@@ -393,12 +381,6 @@ def test_a_resource_group_that_does_not_exist_is_named(sets: Sets) -> None:
     assert "ResourceGroupNotFound: Resource group 'secrets' could not be found" in refused(
         landscape
     )
-
-
-def test_the_app_has_one_identity_and_the_topics_have_none_of_the_apps(sets: Sets) -> None:
-    landscape = Landscape(sets["everything-on"])
-    landscape.deploy()
-    assert len(list(landscape.tenant.of_kind(IDENTITY))) == 1
 
 
 @pytest.mark.parametrize("name", CLOSED)

@@ -112,13 +112,6 @@ def test_a_deployment_that_fails_for_good_is_not_repeated(
     assert len(flex.packages) == 1
 
 
-def test_another_deployment_under_way_is_waited_for(flex: Flex, package: Path) -> None:
-    flex.ends = {"status": 5, "status_text": "in progress"}
-    with pytest.raises(StepError, match="met another deployment"):
-        push(site(flex), package, flex.clock)
-    assert len(flex.packages) > 5
-
-
 def test_a_deployment_that_is_unknown_at_first_is_followed_all_the_same(
     flex: Flex, package: Path
 ) -> None:
@@ -133,19 +126,21 @@ def test_a_deployment_that_is_gone_after_it_was_seen_has_ended(flex: Flex, packa
     assert len(flex.packages) == 1
 
 
-def test_a_deployment_that_is_never_heard_of_is_begun_anew(flex: Flex, package: Path) -> None:
-    flex.unknown = 1000
-    with pytest.raises(StepError, match="does not know the deployment"):
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"ends": {"status": 2}}, "has not ended yet"),
+        ({"ends": {"status": 5, "status_text": "in progress"}}, "met another deployment"),
+        ({"unknown": 1000}, "does not know the deployment"),
+    ],
+)
+def test_a_deployment_without_an_end_is_not_waited_for_for_ever(
+    state: dict[str, object], reason: str, flex: Flex, package: Path
+) -> None:
+    vars(flex).update(state)
+    with pytest.raises(StepError, match=reason):
         push(site(flex), package, flex.clock)
     assert len(flex.packages) > 1
-
-
-def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(
-    flex: Flex, package: Path
-) -> None:
-    flex.ends = {"status": 2}
-    with pytest.raises(StepError, match="has not ended yet"):
-        push(site(flex), package, flex.clock)
 
 
 def test_the_way_ends_with_what_the_first_sweep_saw(
