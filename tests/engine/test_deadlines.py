@@ -205,18 +205,6 @@ async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(
     assert len(rig.vault.versions(NAME)) == 2
 
 
-async def test_the_last_try_that_takes_too_long_parks_the_secret() -> None:
-    async def hangs(request: Request, call: Call) -> Response:
-        if request.path.endswith("/regenerateKey"):
-            await asyncio.Event().wait()
-        return await call()
-
-    rig = scene()
-    service = replace(rig.service(hangs), rotation_seconds=0.2)
-    await service.rotate(rig.item(NAME).to_json(), MAX_TRIES)
-    assert "did not finish within" in rig.tags(NAME)["RekeyReason"]
-
-
 @pytest.mark.parametrize("kind", ["a login", "two logins"])
 async def test_a_last_try_that_takes_too_long_warns_of_a_lost_password_where_there_is_one_slot(
     kind: str,

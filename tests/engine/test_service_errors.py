@@ -155,10 +155,11 @@ async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first
     number: int, caplog: pytest.LogCaptureFixture, *, parked: bool
 ) -> None:
     rig = scene()
-    look = rig.item(NAME, action="audit", follow_up=number)
+    look = rig.item(NAME, action="audit", follow_up=number, deferred=3, waited=2)
     await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
     ((delay, message),) = waiting(rig)
     assert (delay, message["follow_up"]) == (LOOK_SECONDS, number + 1)
+    assert (message["deferred"], message["waited"]) == (0, 0), "it would count as one that waited"
     assert ("RekeyReason" in rig.tags(NAME)) is parked
     assert (f"a look at {look.ref} is repeated in 120 s: it failed" in caplog.text) is not parked
 

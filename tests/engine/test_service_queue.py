@@ -22,17 +22,10 @@ from engine.errors import (
 from engine.model.outcome import Outcome
 from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
-from simulator.faults import Fault
-from simulator.wire import Request, json_response
 from tests.shared.delivery import Delivery
-from tests.shared.graph_rig import NAME as SECRET
-from tests.shared.graph_rig import GraphRig
-from tests.shared.heard import LOST, handled_by
-from tests.shared.promises import holds
+from tests.shared.heard import handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
-from tests.shared.sql_product import KINDS, SqlProduct
-from tests.shared.sql_product import NAME as SQL
 
 DAY = 86_400
 
@@ -72,13 +65,6 @@ async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_an
     assert "https://foreign.vault.azure.net, which is not in REKEY_VAULTS: ignored" in caplog.text
 
 
-async def test_a_malformed_event_raises_with_its_id_and_posts_nothing() -> None:
-    rig = scene()
-    with pytest.raises(NeedsHuman, match="event broken-1 "):
-        await rig.service().on_event(event(rig, id="broken-1", data=None))
-    assert rig.messages("rotations") == []
-
-
 async def test_what_may_pass_is_raised_until_the_last_try_which_parks_with_the_real_error() -> None:
     rig = scene()
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json()
@@ -93,34 +79,6 @@ async def test_what_may_pass_is_raised_until_the_last_try_which_parks_with_the_r
         "listing the account's keys was answered 500 InternalServerError"
         in tags(rig)["RekeyReason"]
     )
-
-
-async def test_azure_that_names_a_time_is_asked_again_only_then() -> None:
-    rig = scene()
-    refuse(rig, 429, "TooManyRequests", to_arm("regenerateKey"), Retry_After="90")
-    refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=4, Retry_After="90")
-    await rig.service().rotate(
-        rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1
-    )
-    (waiting,) = rig.queue("rotations")
-    assert waiting.visible - rig.clock.now() >= timedelta(seconds=90)
-    assert rig.messages("rotations")[0]["deferred"] == 1
-
-
-async def test_azure_that_always_names_a_time_is_not_asked_for_ever() -> None:
-    rig = scene()
-    refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=999, Retry_After="5")
-    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event", deferred=MAX_DEFERRALS)
-    with pytest.raises(TransientError):
-        await rig.service().rotate(item.to_json(), 1)
-    await rig.service().rotate(item.to_json(), MAX_TRIES)
-    assert "429" in tags(rig)["RekeyReason"]
-    looks = [
-        message["action"] == "audit" and message["follow_up"] == 1
-        for message in rig.messages("rotations")
-    ]
-    assert all(looks)
-    assert len(looks) <= 1
 
 
 async def test_nothing_waits_for_longer_than_a_day_because_a_source_asks_for_it() -> None:
@@ -158,16 +116,6 @@ async def test_parking_keeps_everything_else_of_the_secret() -> None:
     } == before.tags
 
 
-async def test_parking_keeps_a_reason_that_is_there_already() -> None:
-    rig = scene()
-    await rig.service().park(rig.item(NAME).to_json(), "first")
-    first = tags(rig)
-    rig.clock.advance(60)
-    engine = rig.service().engine
-    await engine.park(rig.item(NAME, trigger="sweep"), PermanentError("something that came of it"))
-    assert tags(rig) == first
-
-
 async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_first_reason() -> None:
     """Who asked waits for a mark that is newer than the request."""
     rig = scene()
@@ -192,16 +140,6 @@ async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_aga
     assert len(rig.vault.versions(NAME)) == 1, (
         "a parked secret must rest a day from its latest failure"
     )
-
-
-async def test_a_secret_that_was_rotated_since_is_not_marked() -> None:
-    rig = scene()
-    old = rig.latest(NAME).version
-    rig.clock.advance(1)
-    rig.secret(NAME, rig.world.accounts["appdata"], holds="key2")
-    before = state(rig)
-    await rig.service().park(rig.item(NAME, version=old).to_json(), "late")
-    assert state(rig) == before
 
 
 async def test_a_disabled_or_deleted_secret_is_reported_without_a_mark(
@@ -252,21 +190,6 @@ async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there
     assert caplog.text.count("is not served") >= 2
 
 
-async def test_a_mark_that_cannot_be_written_does_not_hide_why_the_secret_is_parked(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rig = scene(tags={"ValidityPeriodDays": "sixty"})
-    refuse(rig, 403, "Forbidden", to_vault("PATCH"))
-    with caplog.at_level(logging.INFO, "rekey"):
-        await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
-    (record,) = [
-        json.loads(entry.message) for entry in caplog.records if entry.name == "rekey.audit"
-    ]
-    assert record["result"] == "parked"
-    assert "ValidityPeriodDays" in record["reason"]
-    assert "nor could the secret be marked" in record["reason"]
-
-
 async def test_a_mark_that_fails_for_now_is_tried_again() -> None:
     rig = scene(tags={"ValidityPeriodDays": "sixty"})
     refuse(rig, 503, "Busy", to_vault("PATCH"))
@@ -296,19 +219,6 @@ async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(
     assert (line.levelname, line.exc_info) == ("INFO", None)
     assert "another worker holds its source" in line.message
     assert "RekeyState" not in tags(rig)
-
-
-async def test_an_item_that_met_a_busy_source_is_done_when_it_is_free() -> None:
-    rig = scene()
-    leaked = rig.latest(NAME)
-    item = rig.item(NAME, version=leaked.version, trigger="manual", compromised=True)
-    async with busy(rig):
-        await rig.service().rotate(item.to_json(), 1)
-    met = rig.clock.now()
-    await Delivery(rig, rig.service).run()
-    assert not holds(leaked, {key.value for key in rig.world.accounts["appdata"].keys.values()})
-    assert rig.latest(NAME).created - met.timestamp() <= 5
-    assert rig.queue("rotations") == []
 
 
 async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever() -> None:
@@ -444,49 +354,6 @@ async def steal_while_verifying(rig: Rig, item: str) -> None:
         await rig.service(between).rotate(item, 1)
 
 
-async def test_what_a_deferred_try_left_behind_is_removed_by_the_next_one() -> None:
-    """The message that comes back later is a new one.
-
-    So its first try must tidy up after the one before.
-    """
-    rig = GraphRig()
-    rig.managed()
-    busy = json_response(429, {"error": "temporarily_unavailable"}, {"Retry-After": "90"})
-    signed_in: list[Request] = []
-
-    def second_sign_in(request: Request) -> bool:
-        """Match the first proof of the new secret.
-
-        The one before asks whether the old one still works.
-        """
-        signed_in.extend([request] if request.host == "login.microsoftonline.com" else [])
-        return len(signed_in) == 2
-
-    rig.world.faults.append(Fault(second_sign_in, busy))
-    version = rig.latest(SECRET).version
-    await rig.service().queue.post_rotation(rig.item(SECRET, version=version, trigger="event"))
-    await Delivery(rig, rig.service).run()
-    assert len(rig.vault.versions(SECRET)) == 2
-    assert rig.asked().count("addPassword") == 2, "the first try came as far as that"
-    assert len(rig.alive()) == 2
-
-
-async def test_a_compromise_that_azure_refuses_is_ended_by_a_sweep_once_it_no_longer_does() -> None:
-    rig = scene(days_left=80)
-    leaked = rig.latest(NAME).value
-    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
-    await rig.service().queue.post_rotation(
-        rig.item(NAME, version=rig.latest(NAME).version, compromised=True)
-    )
-    await Delivery(rig, rig.service).run()
-    assert leaked in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    rig.clock.advance(DAY)
-    await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
-    await Delivery(rig, rig.service).run()
-    assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert not {"RekeyState", "RekeyReason", "RekeyRetire"} & tags(rig).keys()
-
-
 def incident(rig: Rig, **fields: Any) -> WorkItem:
     """Return the item of an incident about the current version, as its sender saw its source."""
     account = rig.world.accounts["appdata"].resource_id.lower()
@@ -531,45 +398,3 @@ async def test_an_incident_that_was_given_up_and_cannot_be_marked_is_in_the_queu
     assert len(rig.queue("rotations")) == 1
     await rig.service().park(incident(rig).to_json(), "given up")
     assert [message["returned"] for message in rig.messages("rotations")] == [1, 1]
-
-
-@pytest.mark.parametrize(("number", "result"), [(1, "parked"), (2, "skipped")])
-async def test_a_look_that_cannot_read_the_secret_is_reported_once_and_followed_by_the_next(
-    number: int, result: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    rig = scene()
-    refuse(rig, 403, "Forbidden", to_vault(), times=10_000)
-    look = rig.item(NAME, action="audit", follow_up=number)
-    with caplog.at_level(logging.INFO, "rekey"):
-        await rig.service().rotate(look.to_json(), 1)
-    assert f'"result": "{result}"' in caplog.text
-    assert [message["follow_up"] for message in rig.messages("rotations")] == [number + 1]
-
-
-async def test_a_look_that_was_given_up_comes_back_as_one_that_has_not_waited() -> None:
-    """One that waited counts as the look that was promised, and keeps later ones from looking."""
-    rig = scene()
-    refuse(rig, 500, "Broken", to_vault(), times=10_000)
-    look = rig.item(NAME, action="audit", follow_up=2, deferred=3, waited=2)
-    await rig.service().rotate(look.to_json(), MAX_TRIES)
-    (message,) = rig.messages("rotations")
-    assert (message["follow_up"], message["deferred"], message["waited"]) == (3, 0, 0)
-
-
-async def test_a_change_of_unknown_effect_leaves_no_doubt_where_there_is_another_key() -> None:
-    rig = scene()
-    refuse(rig, 500, "InternalServerError", to_arm("regenerateKey"), times=99)
-    await rig.service().rotate(rig.item(NAME).to_json(), MAX_TRIES)
-    assert "500 InternalServerError" in tags(rig)["RekeyReason"]
-    assert LOST not in tags(rig)["RekeyReason"]
-
-
-async def test_an_audit_finds_out_that_the_next_rotation_would_be_refused() -> None:
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
-    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
-    item = rig.item(SQL, version=rig.latest(SQL).version, action="audit", trigger="sweep")
-    later = rig.clock.now() + timedelta(days=80)
-    rig.vault.amend(rig.latest(SQL), expires=int(later.timestamp()))
-    await rig.service().rotate(item.to_json(), 1)
-    assert "may not alter 'app'" in rig.tags(SQL)["RekeyReason"]

@@ -34,7 +34,7 @@ from tests.shared.consuming import (
     results,
 )
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Died, Mode, Saboteur, share
+from tests.shared.faults import Mode, Saboteur, share
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, refuse
@@ -158,25 +158,6 @@ async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(
     assert site.held["KEY"] == rig.latest(NAME).version
 
 
-async def test_a_worker_that_died_before_it_posted_posts_when_its_message_comes_back() -> None:
-    rig = Consuming(SHOP)
-    site = rig.site()
-    deaths = 0
-
-    async def die_once(request: Request, call: Call) -> Response:
-        nonlocal deaths
-        if to_post(request) and not deaths:
-            deaths += 1
-            raise Died
-        return await call()
-
-    await rig.service().queue.post_rotation(rig.item(NAME, trigger="event"))
-    await Delivery(rig, lambda: rig.service(die_once)).run()
-    assert deaths == 1
-    assert site.held["KEY"] == rig.latest(NAME).version
-    assert len(rig.vault.versions(NAME)) == 2
-
-
 @pytest.mark.parametrize(("late", "times"), [(0, 1), (1, 0)])
 async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) -> None:
     rig = Consuming(SHOP)
@@ -285,26 +266,6 @@ async def test_a_refresh_that_fails_is_found_by_its_operation(sent: Collected) -
     [span] = sent.named("rekey.errand")
     about = item.about(rig.latest(NAME).version)
     assert attributes(span)["rekey.operation"] == about.operation
-
-
-async def test_what_may_pass_is_tried_again_by_the_queue() -> None:
-    rig = Consuming(SHOP)
-    site = rig.site()
-    refuse(rig, 503, "Busy", to_refresh, times=3)
-    await rig.rotate()
-    assert site.held["KEY"] == rig.latest(NAME).version
-
-
-async def test_azures_wish_to_wait_is_honoured() -> None:
-    rig = Consuming(SHOP)
-    rig.site()
-    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
-    refuse(rig, 429, "TooManyRequests", to_refresh, Retry_After="77")
-    before = rig.clock.now()
-    await rig.service().rotate(rig.item(NAME, action="refresh", trigger="event").to_json(), 1)
-    assert 77 in [
-        round((message.visible - before).total_seconds()) for message in rig.queue("rotations")
-    ]
 
 
 async def test_after_the_last_try_the_secret_is_not_parked(

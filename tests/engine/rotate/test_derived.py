@@ -16,7 +16,6 @@ from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
-from tests.shared.builders import Wait
 from tests.shared.delivery import Delivery
 from tests.shared.faults import MODES, Saboteur
 from tests.shared.promises import Broken, Promises
@@ -72,15 +71,6 @@ async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> N
     assert scene.works(scene.rig.latest(SAS))
     scene.rig.clock.advance(ends - scene.rig.clock.now().timestamp())
     assert not scene.works(scene.rig.latest(SAS)), "the signature outlasts its version"
-
-
-async def test_a_due_signature_is_made_anew_from_the_same_key() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10, key_days_left=80)
-    before = scene.rig.latest(SAS).value
-    await deliver(scene, SAS)
-    assert scene.rig.latest(SAS).value != before
-    assert signer(scene) == "key1"
 
 
 async def test_a_signature_that_could_last_no_longer_waits_for_its_key() -> None:
@@ -246,16 +236,6 @@ async def test_an_incident_moves_the_signature_before_its_key_is_revoked() -> No
     assert signer(scene) == "key2"
 
 
-async def test_an_incident_is_not_held_up_for_long_by_a_signature_that_does_not_follow() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=80, tags={"Manual": "true"})
-    old, began = scene.account.keys["key1"].value, scene.rig.clock.now()
-    version = scene.rig.latest(KEY).version
-    await deliver(scene, KEY, trigger="manual", version=version, compromised=True, force=True)
-    assert scene.account.keys["key1"].value != old
-    assert (scene.rig.clock.now() - began).total_seconds() < 5 * 60
-
-
 async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=80)
@@ -296,20 +276,6 @@ async def test_a_retirement_waits_for_a_signature_that_lives_on_the_old_key_and_
     assert scene.account.keys["key1"].value != old
 
 
-async def test_a_signature_that_followed_within_the_hour_adds_nothing_to_its_keys_overlap() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
-    rig, old = scene.rig, scene.account.keys["key1"].value
-    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
-    due = rig.clock.now() + timedelta(days=7, minutes=1)
-    rig.clock.advance(3000)
-    await deliver(scene, SAS)
-    assert signer(scene) == "key2"
-    rig.clock.advance((due - rig.clock.now()).total_seconds())
-    await deliver(scene, KEY, action="retire", trigger="sweep")
-    assert scene.account.keys["key1"].value != old
-
-
 @pytest.mark.parametrize("again", [False, True])
 async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: bool) -> None:
     """However soon, or late, somebody writes the current key once more."""
@@ -326,40 +292,6 @@ async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: boo
     assert scene.account.keys["key1"].value == old, "it waits as long again as the overlap"
     await sweep(scene, 5)
     assert scene.account.keys["key1"].value != old
-
-
-async def test_a_secret_that_has_left_management_keeps_no_key_alive() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
-    await deliver(scene, KEY)
-    old = scene.account.keys["key1"].value
-    tags = {tag: text for tag, text in scene.rig.tags(SAS).items() if tag != "ProviderAddress"}
-    scene.rig.vault.amend(scene.rig.latest(SAS), tags=tags)
-    await sweep(scene, 8)
-    assert scene.account.keys["key1"].value != old
-
-
-async def test_a_value_that_does_not_work_keeps_no_key_alive() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
-    await deliver(scene, KEY)
-    old = scene.account.keys["key1"].value
-    current = scene.rig.latest(SAS)
-    scene.rig.vault.put(
-        SAS, "sv=2022-11-02&sr=c&sp=rl&se=2099-01-01T00%3A00%3A00Z&sig=x", tags=current.tags
-    )
-    await sweep(scene, 8)
-    assert scene.account.keys["key1"].value != old
-
-
-async def test_what_an_earlier_version_holds_is_disabled_once_it_has_ended() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
-    await deliver(scene, KEY)
-    await sweep(scene)
-    assert [version.enabled for version in scene.rig.vault.versions(SAS)] == [True, True]
-    await sweep(scene, 8)
-    assert [version.enabled for version in scene.rig.vault.versions(SAS)] == [False, True]
 
 
 async def test_a_key_that_was_changed_by_hand_is_healed_first() -> None:
@@ -555,18 +487,6 @@ async def test_an_address_that_azure_does_not_have_is_refused_with_what_is_wrong
     await deliver(scene, SAS)
     assert "asks for permissions 'rq'" in reason(scene)
     assert len(scene.rig.vault.versions(SAS)) == 1
-
-
-async def test_a_dry_run_says_that_a_retirement_waits_and_changes_nothing() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
-    await deliver(scene, KEY)
-    scene.rig.clock.advance(7 * DAY + 60)
-    item = scene.rig.item(KEY, action="retire", trigger="manual")
-    _, decision = await scene.rig.service().engine.preview(item)
-    assert isinstance(decision, Wait)
-    assert SAS in decision.reason
-    assert not scene.rig.queue("rotations")
 
 
 async def test_a_version_that_a_person_disabled_is_not_called_refused() -> None:

@@ -11,10 +11,8 @@ import pytest
 from engine.errors import TransientError
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
-from engine.model.policy_document import Consumers, Document, Match
 from engine.model.workitem import MOST_LOOKS, MOST_RETURNS, NO_MORE
 from engine.secret import SecretRef
-from engine.service import Service
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
@@ -120,31 +118,6 @@ async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one()
         rig.world.accounts["appdata"].resource_id.lower(),
     )
     assert elsewhere.keys == before
-
-
-async def test_a_version_is_announced_once() -> None:
-    rig = scene()
-    assert (await handle(rig)).result == "rotated"
-    audit = await handle(rig, action="audit", trigger="sweep")
-    assert audit.result == "confirmed"
-
-
-def _with_app(service: Service) -> Service:
-    app = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
-    document = Document(consumers=(Consumers(Match(None, NAME), (app,)),))
-    policy = service.engine.policy.under(document)
-    return replace(service, engine=replace(service.engine, policy=policy))
-
-
-@pytest.mark.parametrize(("tries", "posted"), [(1, []), (2, ["refresh"])])
-async def test_only_a_later_try_makes_up_for_the_errands_of_one_that_died(
-    tries: int, posted: list[str]
-) -> None:
-    rig = scene(days_left=80)
-    engine = _with_app(rig.service()).engine
-    outcome = await engine.handle(rig.item(NAME, trigger="event"), tries)
-    assert outcome.result == "skipped"
-    assert [message["action"] for message in rig.messages("rotations")] == posted
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from engine.model.tags import STATE
 from tests.engine.rotate.held import Held, held
 from tests.shared.scene import NAME, refuse, scene
 
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 V1, V2 = "1" * 32, "2" * 32
 
 

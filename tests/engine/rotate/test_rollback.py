@@ -20,7 +20,6 @@ from tests.shared.sql_rig import FIRST
 BY_HAND = "Set-by-hand-nobody-knows-1"
 SET_BACK = "what the vault holds was set back"
 EITHER = "what the vault holds could not be set back either: "
-type Since = Callable[[SqlProduct], object]
 
 
 class Scene:

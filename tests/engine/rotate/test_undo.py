@@ -9,9 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.errors import TransientError
 from engine.model.tags import OPERATION
-from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
@@ -132,104 +130,6 @@ async def test_a_server_that_answers_no_more_gets_the_old_password_back_before_t
     with pytest.raises(Exception, match=SET_BACK):
         await scene.rotate()
     assert not scene.changed
-
-
-async def test_a_second_worker_waits_for_what_is_left_of_the_pause_between_two_passwords() -> None:
-    scene = Scene("a login")
-    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
-    with pytest.raises(TransientError):
-        await scene.rotate()
-    scene.rig.clock.advance(10)
-    with pytest.raises(TransientError) as caught:
-        await scene.rig.service().engine.handle(scene.rig.item(NAME, trigger="manual"))
-    assert (caught.value.code, caught.value.retry_after) == ("JustTried", 35)
-
-
-@pytest.mark.parametrize("name", ["a login", "two logins"])
-async def test_only_a_lost_answer_of_a_single_slot_may_leave_a_password_that_nobody_knows(
-    name: str,
-) -> None:
-    scene = Scene(name)
-    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
-    with pytest.raises(TransientError) as caught:
-        await scene.rotate()
-    assert ("nobody knows" in str(caught.value)) == (name in SINGLE)
-
-
-@pytest.mark.parametrize("name", SINGLE)
-async def test_a_compromised_password_is_not_set_back(name: str) -> None:
-    scene = Scene(name, no_sign_in)
-    await scene.rotate(compromised=True)
-    assert scene.changed
-    assert "may hold a password that nobody knows" in scene.reason
-
-
-@pytest.mark.parametrize("name", SINGLE)
-async def test_who_has_lost_the_lease_sets_nothing_back(name: str) -> None:
-    def lose(rig: SqlProduct, request: Request) -> Response | None:
-        if request.method == "SIGN-IN":
-            rig.clock.advance(100)
-            changes.append(scene.passwords)
-        if request.host.startswith("rekeyhost.blob") and request.method == "PUT":
-            return json_response(409, {}, {"x-ms-error-code": "LeaseIdMismatchWithLeaseOperation"})
-        return no_sign_in(rig, request)
-
-    changes: list[int] = []
-    scene = Scene(name, lose)
-    with pytest.raises(Exception, match="another worker has it"):
-        await scene.rotate()
-    assert changes == [2] * len(changes)
-    assert scene.passwords == 2
-
-
-@pytest.mark.parametrize("name", SINGLE)
-async def test_the_value_that_somebody_wrote_meanwhile_is_set_in_place_of_the_old_one(
-    name: str,
-) -> None:
-    def write(rig: SqlProduct, request: Request) -> Response | None:
-        if request.method == "SIGN-IN" and len(rig.vault.versions(NAME)) == 1:
-            rig.vault.put(NAME, "Written-by-hand-1", tags=rig.latest(NAME).tags or {})
-        return no_sign_in(rig, request)
-
-    scene = Scene(name, write)
-    await scene.rotate()
-    assert scene.passwords == 3
-    newest = {account.newest for account in scene.rig.accounts()}
-    assert "Written-by-hand-1" in newest, "what a person wrote is what counts"
-
-
-@pytest.mark.parametrize("name", SINGLE)
-async def test_a_password_that_somebody_changed_at_the_server_is_not_set_back_by_a_heal(
-    name: str,
-) -> None:
-    scene = Scene(name)
-    await scene.rotate()
-    account = next(
-        candidate
-        for candidate in scene.rig.accounts()
-        if candidate.name == (scene.rig.latest(NAME).tags or {})["CredentialId"]
-    )
-    account.set("Changed-by-hand-1", scene.rig.clock.now())
-    scene._strike = lambda rig, request: (
-        no_sign_in(rig, request) if account.newest != "Changed-by-hand-1" else None
-    )
-    await scene.rotate(action="audit")
-    assert scene.changed
-    assert "may hold a password that nobody knows" in scene.reason
-
-
-@pytest.mark.parametrize("name", SINGLE)
-async def test_a_value_that_the_server_never_accepted_is_not_set(name: str) -> None:
-    """Somebody has put a secret under management whose value is a placeholder."""
-    scene = Scene(name)
-    passwords = scene.passwords
-    scene.rig.vault.put(NAME, "Placeholder-1", tags=scene.rig.latest(NAME).tags or {})
-    scene._strike = lambda rig, request: (
-        no_sign_in(rig, request) if scene.passwords > passwords else None
-    )
-    await scene.rotate()
-    assert scene.passwords == passwords
-    assert "somebody just wrote" in scene.reason
 
 
 @pytest.mark.parametrize("name", SINGLE)

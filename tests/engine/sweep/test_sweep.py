@@ -162,13 +162,6 @@ async def test_a_second_sweep_posts_nothing_for_what_is_parked_until_it_has_rest
     assert len(await sweep(rig)) == 1
 
 
-async def test_a_second_sweep_posts_nothing_for_what_was_rotated() -> None:
-    rig = scene()
-    await sweep(rig)
-    await Delivery(rig, rig.service).run()
-    assert await sweep(rig) == []
-
-
 async def test_a_refused_listing_fails_the_sweep_so_that_it_is_tried_again() -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=9)
