@@ -8,9 +8,7 @@ from datetime import timedelta
 import pytest
 
 from engine.model.outcome import Outcome
-from engine.model.policy_document import Consumers, Document, Match
 from engine.model.tags import fingerprint, parked
-from engine.model.workitem import WorkItem
 from engine.service import Service
 from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.delivery import Delivery
@@ -65,66 +63,6 @@ class Told:
         return self.rig.latest(NAME).value in {key.value for key in usable}
 
 
-@LONG
-async def test_a_version_is_announced_though_the_key_that_it_supersedes_is_revoked_for_long(
-    kind: str,
-) -> None:
-    """The message that comes back for the revocation knows nothing of the version before it."""
-    told = Told(kind)
-    told.scene.account.duration = timedelta(minutes=5)
-    await told.deliver(trigger="manual", compromised=True, force=True)
-    current = told.rig.latest(NAME).version
-    announced = [outcome.new_version for outcome in told.outcomes if outcome.result == "rotated"]
-    assert announced == [current]
-    assert told.outcomes[-1].retired, "an incident is told once, when what leaked is refused"
-
-
-@LONG
-async def test_apps_do_not_wait_for_the_revocation_of_what_leaked(kind: str) -> None:
-    """What they hold stops working once it has come, and that may take hours."""
-    told = Told(kind)
-    told.scene.account.duration = timedelta(minutes=5)
-    app = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
-    document = Document(consumers=(Consumers(Match(None, NAME), (app,)),))
-    happened: list[str] = []
-
-    def start() -> Service:
-        service = told.start()
-        engine, post = service.engine, service.engine.queue.post_rotation
-
-        async def posting(item: WorkItem, delay: float = 0.0) -> None:
-            happened.append(f"{item.action} after {len(told.retired())}")
-            await post(item, delay)
-
-        object.__setattr__(service, "policies", engine.policy.under(document))
-        object.__setattr__(engine.queue, "post_rotation", posting)
-        return service
-
-    version = told.rig.latest(NAME).version
-    item = told.rig.item(NAME, version=version, trigger="manual", compromised=True, force=True)
-    await told.rig.service().queue.post_rotation(item)
-    await Delivery(told.rig, start).run(most=200)
-    assert "refresh after 0" in happened
-    assert told.retired(), "nothing was revoked"
-
-
-@LONG
-async def test_a_key_whose_revocation_is_under_way_is_not_restored(kind: str) -> None:
-    told = Told(kind)
-    await told.deliver()
-    told.rig.clock.advance(8 * 86_400)
-    told.scene.account.duration = timedelta(hours=1)
-    service = told.start()
-    await service.engine.handle(told.rig.item(NAME, action="retire", trigger="sweep"))
-    await service.engine.handle(told.rig.item(NAME, action="restore", trigger="manual"))
-    assert [outcome.result for outcome in told.outcomes[-2:]] == ["waiting", "waiting"]
-    assert "is being revoked" in told.outcomes[-1].reason
-    await Delivery(told.rig, told.start).run(most=200)
-    told.rig.clock.advance(2 * 3600)
-    assert told.is_accepted()
-    assert len(told.rig.vault.versions(NAME)) == 2
-
-
 @pytest.mark.parametrize("kind", ["cosmos-db-key", "signalr-key"])
 async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_healed_at_once(
     kind: str,
@@ -147,25 +85,6 @@ async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_
     assert told.is_accepted()
     assert told.outcomes[-1].result in ("healed", "confirmed")
     assert len(rig.vault.versions(NAME)) == 3
-
-
-@LONG
-async def test_a_revocation_is_seen_to_have_come_although_a_person_disabled_its_version(
-    kind: str,
-) -> None:
-    """Its value cannot be tried any more, and each message meets another process."""
-    told = Told(kind)
-    await told.deliver()
-    told.rig.clock.advance(8 * 86_400)
-    told.scene.account.duration = timedelta(minutes=5)
-    told.rig.vault.amend(told.rig.vault.versions(NAME)[0], enabled=False)
-    retire = told.rig.item(NAME, action="retire", trigger="sweep")
-    await told.rig.service().queue.post_rotation(retire)
-    delivery = Delivery(told.rig, told.start)
-    while told.rig.queue("rotations") and len(told.outcomes) < 20:
-        await delivery.run_one()
-    assert [outcome.result for outcome in told.outcomes[-2:]] == ["waiting", "retired"]
-    assert told.is_accepted()
 
 
 @LONG

@@ -61,16 +61,6 @@ async def test_no_value_of_a_derived_secret_holds_its_key_up(
     assert outcome.result == "rotated"
 
 
-@INCIDENT
-async def test_a_consent_to_what_cannot_be_signed_holds_no_key_up(compromised: bool) -> None:
-    scene = SasScene("sas/container/uploads/rq")
-    scene.manage(days_left=50, consent=f"{SAS}=sas/container/uploads/rq")
-    old = scene.account.keys["key1"].value
-    await replace_key(scene.rig, compromised=compromised)
-    assert scene.account.keys["key1"].value != old
-    assert "RekeyState" not in scene.rig.tags(KEY)
-
-
 class DiesAtItsSecret:
     """Lets the worker die just before a version of the derived secret itself is written."""
 
@@ -192,28 +182,3 @@ async def test_a_key_that_has_left_management_keeps_the_overlap_of_what_it_made(
     rig.clock.advance(2 * DAY)
     await retire(scene)
     assert scene.account.keys["key1"].value != old
-
-
-@pytest.mark.parametrize("hours_left", [20, None])
-async def test_a_due_key_waits_for_the_overlap_of_what_it_made_while_it_lives(
-    hours_left: int | None,
-) -> None:
-    scene = await moved_late()
-    rig, old = scene.rig, scene.account.keys["key1"].value
-    current = rig.latest(KEY)
-    expires = rig.clock.now() + timedelta(hours=hours_left or 0)
-    rig.vault.amend(current, expires=int(expires.timestamp()))
-    result = await retire(scene)
-    assert (scene.account.keys["key1"].value == old) is bool(hours_left)
-    assert result == ("waiting" if hours_left else "retired")
-
-
-async def test_a_due_key_does_not_wait_for_a_signature_that_stays_behind() -> None:
-    scene = await left_behind()
-    rig, old = scene.rig, scene.account.keys["key1"].value
-    expires = rig.clock.now() + timedelta(hours=20)
-    rig.vault.amend(rig.latest(KEY), expires=int(expires.timestamp()))
-    assert await retire(scene) == "retired"
-    assert scene.account.keys["key1"].value != old
-    follows = [message.visible - rig.clock.now() for message in rig.queue("rotations")]
-    assert timedelta(seconds=55) < max(follows) <= timedelta(seconds=60)

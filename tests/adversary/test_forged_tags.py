@@ -131,19 +131,6 @@ async def test_all_tags_forged_at_once_change_nothing_at_the_source(
     assert stage.longest_refusal(secret) <= timedelta(minutes=5)
 
 
-async def test_a_compromised_mark_forged_by_a_tag_cuts_nothing_off(stage: Stage) -> None:
-    """Who may write tags could else end the overlap of a credential that consumers still hold."""
-    secret = stage.storage()
-    await stage.rotate(secret)
-    old = secret.versions[0]
-    stage.tag(
-        secret, RekeyState="compromised 2027-01-01T00:00:00Z 000000000000", RekeyReason="leaked"
-    )
-    await stage.run_for(days=2)
-    assert secret.accepts(old.value)
-    assert len(secret.versions) == 2
-
-
 @pytest.mark.parametrize("compromised", [False, True])
 async def test_a_mark_from_a_time_to_come_parks_nothing_and_stops_nobody_elses_sweep(
     stage: Stage, compromised: bool
@@ -164,16 +151,6 @@ async def test_a_mark_from_a_time_to_come_parks_nothing_and_stops_nobody_elses_s
     assert not stage.app.host.errors
 
 
-async def test_a_forged_parking_does_not_keep_an_incident_from_its_work(stage: Stage) -> None:
-    secret = stage.storage()
-    leaked = secret.current.value
-    now = stage.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    stage.tag(secret, RekeyState=f"parked {now} 000000000000", RekeyReason="nothing to see")
-    stage.post(secret, version=secret.current.version, compromised=True)
-    await stage.run_for(hours=1)
-    assert not secret.accepts(leaked)
-
-
 @pytest.mark.parametrize(
     "template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240, "{key}=="]
 )
@@ -186,18 +163,6 @@ async def test_a_template_that_was_edited_publishes_nothing_that_consumers_canno
     await stage.run_for(days=9)
     assert stage.longest_refusal(secret) == timedelta()
     assert secret.current.value in [key.value for key in stage.account().accepted_keys()]
-
-
-@pytest.mark.parametrize("tag", ["Manual", "ProviderAddress"])
-async def test_a_secret_taken_out_of_management_in_its_overlap_leaves_no_credential_alive_in_silence(
-    stage: Stage, tag: str
-) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
-    old = secret.versions[0].value
-    stage.tag(secret, **{tag: "true" if tag == "Manual" else None})
-    await stage.run_for(days=9)
-    assert not secret.accepts(old) or await stage.attention(secret)
 
 
 @pytest.mark.parametrize("kind", ["storage", "login"])

@@ -70,22 +70,6 @@ async def test_a_leaked_secret_that_cannot_be_recognised_is_named_with_what_is_s
     assert not secret.accepts(leaked) or first.key_id in stage.reason(secret)
 
 
-async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_the_leak_is_refused(
-    stage: Stage,
-) -> None:
-    secret = stage.entra(days_left=30)
-    await stage.rotate(secret, force=True)
-    leaked = secret.current.value
-    stage.before(
-        REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3))
-    )
-    compromised(stage, secret)
-    await stage.run_for(minutes=20)
-    stage.world.directory.removal_lag = timedelta(0)
-    await stage.run_for(hours=1)
-    assert not secret.accepts(leaked)
-
-
 async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retired_while_it_works(
     stage: Stage,
 ) -> None:
@@ -102,21 +86,6 @@ async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retir
     await stage.run_for(hours=2)
     assert not secret.accepts(old.value)
     assert stage.of(secret, "retired")
-
-
-async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(
-    stage: Stage,
-) -> None:
-    secret = stage.entra(days_left=30)
-    await stage.rotate(secret, force=True)
-    leaked, key_id = secret.current.value, secret.tags["CredentialId"]
-    stage.before(
-        REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3))
-    )
-    compromised(stage, secret)
-    await stage.run_for(minutes=20)
-    gone = [credential for outcome in stage.of(secret) for credential in outcome["retired"]]
-    assert not (secret.accepts(leaked) and key_id in gone)
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
@@ -145,48 +114,6 @@ async def test_a_leaked_value_that_a_person_writes_again_under_copied_tags_is_no
     await stage.run_for(seconds=15)
     stage.person_writes(secret, leaked, tags)
     await ends_truthfully(stage, secret, location, leaked)
-
-
-async def test_a_leaked_value_that_a_person_writes_again_after_its_replacement_is_not_called_replaced(
-    stage: Stage,
-) -> None:
-    secret = stage.entra(days_left=60)
-    leaked, tags = secret.current.value, secret.tags
-    stage.kill(REMOVE_PASSWORD, after=False, what="instance")
-    location = await stage.report_incident(vault="prod")
-    await stage.run_for(minutes=3)
-    stage.person_writes(secret, leaked, {**secret.tags, "CredentialId": tags["CredentialId"]})
-    await ends_truthfully(stage, secret, location, leaked)
-
-
-async def test_a_restore_gives_no_overlap_to_a_credential_that_is_marked_compromised(
-    stage: Stage,
-) -> None:
-    secret = stage.storage()
-    first = secret.current.value
-    await stage.rotate(secret)
-    leaked = secret.current.value
-    stage.outage(REGENERATE, timedelta(minutes=30))
-    compromised(stage, secret)
-    await stage.run_for(minutes=10)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=1)
-    assert secret.current.value == first
-    await stage.run_for(hours=3)
-    assert not secret.accepts(leaked)
-
-
-async def test_a_restore_does_not_bring_a_compromised_credential_back(stage: Stage) -> None:
-    secret = stage.storage()
-    leaked = secret.current.value
-    stage.kill(REGENERATE, times=3, after=False)
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(minutes=10)
-    stage.post(secret, version=secret.versions[0].version, compromised=True)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(hours=2)
-    assert not secret.accepts(leaked)
-    assert secret.current.value != leaked
 
 
 async def test_a_credential_is_not_restored_once_its_incident_is_known(stage: Stage) -> None:
@@ -236,18 +163,6 @@ async def test_an_accepted_incident_survives_five_deaths_at_any_call(
     assert secret.works
 
 
-async def test_an_accepted_incident_survives_failures_while_the_source_is_away(
-    stage: Stage,
-) -> None:
-    secret = stage.storage()
-    leaked = secret.current
-    await stage.rotate(secret)
-    stage.outage(REGENERATE, timedelta(hours=1))
-    stage.post(secret, version=leaked.version, compromised=True)
-    await stage.run_for(hours=3)
-    assert not secret.accepts(leaked.value)
-
-
 async def test_an_incident_that_its_source_refuses_for_longer_than_its_messages_last_is_not_lost(
     stage: Stage,
 ) -> None:
@@ -284,18 +199,6 @@ async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_wo
     assert not secret.accepts(leaked.value)
 
 
-@pytest.mark.parametrize("kind", ["login", "admin", "user", "two logins"])
-async def test_a_leaked_password_is_refused_before_the_incident_ends(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.sql(kind, days_left=60)
-    leaked, location = secret.current.value, await stage.report_incident(vault="prod")
-    await stage.run_for(hours=1)
-    assert not secret.accepts(leaked)
-    assert (await stage.incident(location))["status"] == "ended"
-    assert secret.works
-
-
 async def test_an_incident_over_a_replicas_name_reaches_what_it_copies(stage: Stage) -> None:
     primary = stage.storage(days_left=60)
     leaked = primary.current.value
@@ -304,52 +207,6 @@ async def test_an_incident_over_a_replicas_name_reaches_what_it_copies(stage: St
     await stage.report_incident(name="copy", vault="other")
     await stage.run_for(hours=1)
     assert not primary.accepts(leaked)
-
-
-async def test_an_incident_over_a_secret_that_only_a_person_rotates_says_that_the_leak_works(
-    stage: Stage,
-) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
-    stage.tag(secret, Manual="true")
-    leaked, location = secret.current.value, await stage.report_incident(vault="prod")
-    await stage.run_for(minutes=10)
-    await ends_truthfully(stage, secret, location, leaked)
-    assert secret.accepts(leaked)
-    assert stage.reason(secret)
-
-
-async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: Stage) -> None:
-    """The record knows which key it is, and the account shows its keys."""
-    secret = stage.storage()
-    await stage.rotate(secret)
-    await stage.run_past_overlap()
-    replaced = secret.current
-    await stage.rotate(secret, force=True)
-    assert secret.current.version != replaced.version
-    stage.disable(secret, secret.version(replaced.version))
-    stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
-    await stage.run_for(hours=1)
-    assert not secret.accepts(replaced.value)
-    assert secret.works
-    assert not stage.reason(secret)
-
-
-async def test_a_leaked_secret_of_an_application_is_removed_although_its_version_was_disabled(
-    stage: Stage,
-) -> None:
-    """An application shows none of its secrets, but it lists them."""
-    secret = stage.entra()
-    await stage.rotate(secret)
-    await stage.run_past_overlap()
-    replaced = secret.current
-    await stage.rotate(secret, force=True)
-    stage.disable(secret, secret.version(replaced.version))
-    stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
-    await stage.run_for(hours=1)
-    assert not secret.accepts(replaced.value)
-    assert secret.works
-    assert not stage.reason(secret)
 
 
 async def test_a_leaked_secret_that_no_record_knows_and_nobody_can_read_is_left_to_a_person(
@@ -389,19 +246,6 @@ async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named
 
 def _sets(request: Request) -> bool:
     return alter(request) and b"PASSWORD" in request.body
-
-
-async def test_a_value_that_a_person_writes_after_its_incident_is_left_to_them_to_judge(
-    stage: Stage,
-) -> None:
-    secret = stage.storage(days_left=60)
-    location = await stage.report_incident(vault="prod")
-    await stage.run_for(hours=3)
-    assert (await stage.incident(location))["rotated"] == 1
-    stage.person_writes(secret, "a value of their own", secret.tags)
-    progress = await stage.incident(location)
-    assert (progress["waiting"], progress["needs_a_person"]) == (0, 1)
-    assert "by hand" in progress["named"][0]["reason"]
 
 
 @pytest.mark.parametrize("template", ["{key}==", "AccountKey={key}"])
@@ -546,18 +390,6 @@ async def test_what_a_person_replaces_in_the_middle_of_an_incident_is_revoked_an
     assert (await stage.incident(location))["status"] == status
 
 
-async def test_a_secret_that_is_made_after_an_incident_is_none_of_it(stage: Stage) -> None:
-    secret = stage.storage(days_left=60)
-    location = await stage.report_incident(vault="prod")
-    await stage.run_for(hours=1)
-    stage.storage("younger", "younger", days_left=60)
-    progress = await stage.incident(location)
-    assert (progress["status"], progress["secrets"]) == ("ended", 1)
-    await stage.run_a_day()
-    assert (await stage.incident(location))["status"] == "ended"
-    assert secret.works
-
-
 DELETED = "deleted; its credential may still work at "
 
 
@@ -637,19 +469,3 @@ async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day
     await stage.run_for(hours=1)
     assert not secret.accepts(leaked.value)
     assert secret.works
-
-
-async def test_an_incident_of_a_secret_that_was_disabled_is_dealt_with_once_it_is_enabled(
-    stage: Stage,
-) -> None:
-    """Nobody has rotated it yet, so no record knows of it."""
-    secret = stage.storage(days_left=60)
-    leaked = secret.current.value
-    stage.disable(secret)
-    location = await stage.report_incident(vault="prod")
-    await stage.run_for(hours=5)
-    assert stage.of(secret, "parked"), "nobody is told that it may be accepted"
-    secret.vault.amend(secret.current, enabled=True)
-    await ends_truthfully(stage, secret, location, leaked)
-    assert not secret.accepts(leaked)
-    assert (await stage.incident(location))["status"] == "ended"

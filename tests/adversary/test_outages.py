@@ -14,9 +14,7 @@ from tests.adversary.strikes import (
     ADD_PASSWORD,
     ADMIN,
     PUBLISH,
-    READ,
     REGENERATE,
-    RETAG,
     Where,
     alter,
     listing,
@@ -237,26 +235,6 @@ async def test_a_version_is_published_once_whatever_becomes_of_the_answer(stage:
     assert stage.longest_refusal(secret) == timedelta()
 
 
-async def test_a_key_that_was_announced_is_published_by_the_next_worker_and_not_made_again(
-    stage: Stage,
-) -> None:
-    secret = stage.storage()
-    stage.kill(PUBLISH, after=False)
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(minutes=20)
-    assert stage.calls(REGENERATE) == 1
-    assert secret.current.value == stage.account().keys["key2"].value
-
-
-async def test_a_vault_that_takes_no_write_has_nothing_made_for_it_again(stage: Stage) -> None:
-    secret = stage.entra()
-    stage.outage(lambda request: PUBLISH(request) or RETAG(request), timedelta(hours=1))
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(minutes=50)
-    assert stage.calls(READ) > 4, "it was tried again"
-    assert stage.calls(ADD_PASSWORD) == 1
-
-
 async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_land_any_more(
     stage: Stage,
 ) -> None:
@@ -280,17 +258,6 @@ async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) 
     await stage.run_for(minutes=1)
     assert stage.of(secret, "parked")
     assert not stage.app.host.waiting("rotations")
-
-
-async def test_a_version_is_told_of_although_what_follows_it_was_refused(stage: Stage) -> None:
-    """It is published, and its predecessor, whose password is dead, cannot be disabled."""
-    secret = stage.sql("login")
-    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
-    stage.outage(RETAG, timedelta(minutes=2), forbidden)
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(seconds=50)
-    assert len(secret.versions) == 2
-    assert [outcome["result"] for outcome in stage.of(secret)] == ["rotated", "parked"]
 
 
 async def test_a_version_that_lands_late_over_its_successor_leaves_no_credential_behind(
@@ -318,15 +285,6 @@ async def test_what_a_dead_worker_made_is_removed_by_whoever_comes_before_its_me
     first, second = secret.versions
     alive = [key.secret for key in stage.apps["orders"].passwords(stage.clock.now())]
     assert alive == [first.value, second.value]
-
-
-async def test_a_first_try_looks_for_nothing_that_an_earlier_one_could_have_left(
-    stage: Stage,
-) -> None:
-    secret = stage.entra()
-    await stage.rotate(secret)
-    assert stage.calls(to("GET", "graph.", "/applications")) == 1
-    assert stage.calls(ADD_PASSWORD) == 1
 
 
 @pytest.mark.parametrize("what", ["worker", "instance"])

@@ -20,11 +20,6 @@ AWAY: dict[str, Where] = {
 }
 
 
-def dead_for(stage: Stage, secret: Secret) -> timedelta:
-    """Return how long the source refused what the vault held, since now."""
-    return stage.longest_refusal(secret)
-
-
 async def leave(stage: Stage, secret: Secret, kind: str, away: str, minutes: float) -> None:
     """Let something go away once the password has been set, and wait half a minute."""
     where = AWAY[away]

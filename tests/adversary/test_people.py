@@ -28,7 +28,6 @@ CHANGES: dict[str, Where] = {
     "admin": ADMIN,
     "two logins": alter,
 }
-RECORDS = to("GET", path="rekey-leases/sources")
 VALUE = "written by hand, and meant"
 PROOFS: dict[str, Where] = {
     "storage": to("GET", "appdata.blob."),
@@ -100,42 +99,6 @@ async def test_what_was_made_for_a_version_that_a_person_replaced_is_removed_by_
     assert alive == [first.secret, secret.current.value]
 
 
-async def test_a_source_with_another_key_that_is_left_in_mid_change_leaves_nobody_in_doubt(
-    stage: Stage,
-) -> None:
-    secret, other = stage.storage(), stage.account("otherdata")
-    tags = {**(secret.tags or {}), "ProviderAddress": other.resource_id}
-    stage.after(
-        REGENERATE,
-        lambda: secret.vault.put(secret.name, other.keys["key1"].value, tags=tags),
-    )
-    stage.kill(REGENERATE)
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(hours=2)
-    assert not any("nobody knows" in parked["reason"] for parked in stage.of(secret, "parked"))
-
-
-async def test_a_person_whose_value_is_refused_is_told_that_nobody_knows_the_password(
-    stage: Stage,
-) -> None:
-    secret = stage.sql("login")
-    stage.after(alter, lambda: secret.vault.put(secret.name, VALUE, tags=dict(secret.tags)))
-    stage.kill(alter)
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(minutes=30)
-    reasons = [parked["reason"] for parked in stage.of(secret, "parked")]
-    assert any("somebody just wrote" in text and "nobody knows" in text for text in reasons)
-
-
-async def test_a_current_version_disabled_in_mid_rotation_is_not_superseded(stage: Stage) -> None:
-    secret = stage.storage()
-    stage.after(REGENERATE, lambda: stage.disable(secret))
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(hours=3)
-    assert len(secret.versions) == 1
-    assert not secret.current.enabled
-
-
 async def test_a_version_disabled_the_moment_it_was_published_keeps_its_credential(
     stage: Stage,
 ) -> None:
@@ -159,26 +122,6 @@ async def test_a_tag_set_during_a_retirement_is_kept(stage: Stage, kind: str) ->
     stage.after(revoking, lambda: stage.tag(secret, team="blue"))
     await stage.run_past_overlap()
     assert not secret.accepts(secret.versions[0].value)
-    assert secret.tags.get("team") == "blue"
-
-
-@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
-async def test_a_tag_set_during_a_rotation_is_kept(stage: Stage, kind: str) -> None:
-    secret = managed(stage, kind)
-    stage.after(CHANGES[kind], lambda: stage.tag(secret, team="blue"))
-    await stage.rotate(secret)
-    await stage.run_for(hours=2)
-    assert secret.works
-    assert secret.tags.get("team") == "blue"
-
-
-async def test_a_tag_set_while_a_secret_is_parked_is_kept(stage: Stage) -> None:
-    secret = stage.storage(extra={"ValidityPeriodDays": "sixty"})
-    read = to("GET", "prod.vault.")
-    # Key Vault has no If-Match: what is set between the last read and the write itself cannot be
-    # kept.
-    stage.after(read, lambda: stage.before(read, lambda: stage.tag(secret, team="blue")))
-    await stage.rotate(secret)
     assert secret.tags.get("team") == "blue"
 
 
@@ -222,13 +165,6 @@ async def test_a_secret_that_was_deleted_in_its_overlap_is_told_of_while_its_old
     (told,) = stage.of(secret, "parked")
     assert "key1" in told["reason"]
     assert "recover the secret" in told["fix"]
-
-
-async def test_a_secret_that_was_never_managed_needs_nobody(stage: Stage) -> None:
-    stage.plain("a-note")
-    await stage.run_a_day()
-    answer = await stage.http("http_list", state="attention")
-    assert dict(answer.body)["secrets"] == []
 
 
 @pytest.mark.parametrize("copies", [True, False])
@@ -341,22 +277,6 @@ async def test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_perso
     await stage.run_for(hours=2)
     assert len(secret.versions) == 1
     assert secret.works
-
-
-async def test_a_login_that_is_left_while_its_password_is_uncertain_is_told_of_and_looked_at_no_longer(
-    stage: Stage,
-) -> None:
-    secret = stage.sql("login")
-    stage.server.add_login("other", SECOND, "shop")
-    tags = {**(secret.tags or {}), "CredentialId": "other"}
-    stage.after(alter, lambda: secret.vault.put(secret.name, SECOND, tags=tags))
-    stage.kill(alter)
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(hours=2)
-    assert any("nobody knows" in parked["reason"] for parked in stage.of(secret, "parked"))
-    looked = stage.calls(RECORDS)
-    await stage.run_for(minutes=40)
-    assert stage.calls(RECORDS) <= looked + 2, "looks go on"
 
 
 @pytest.mark.parametrize("kind", ["storage", "two logins"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from tests.adversary.sources import Secret
@@ -18,25 +16,6 @@ def replica(stage: Stage, primary: Secret, value: str = "", **tags: str) -> Secr
     return stage.plain(
         "copy", value or primary.current.value, stage.other, {"ReplicaOf": primary.url, **tags}
     )
-
-
-async def test_a_replica_that_consents_is_written_with_the_primary(stage: Stage) -> None:
-    primary = stage.storage()
-    copy = replica(stage, primary)
-    stage.tag(primary, Replicas=copy.url)
-    await stage.rotate(primary)
-    assert copy.current.value == primary.current.value
-    assert len(copy.versions) == len(primary.versions) == 2
-
-
-async def test_an_audit_writes_no_secret_whose_owner_did_not_consent(stage: Stage) -> None:
-    primary, victim = stage.storage(), stage.plain("victim", vault=stage.other, tags={"team": "b"})
-    await stage.rotate(primary)
-    stage.tag(primary, Replicas=victim.url)
-    before = victim.versions
-    await stage.run_for(days=2)
-    assert victim.versions == before
-    assert primary.works
 
 
 @pytest.mark.parametrize("consents", [False, True])
@@ -54,17 +33,6 @@ async def test_the_policy_document_is_never_written_as_a_replica(
         stage.tag(policy, ReplicaOf=primary.url)
     before = policy.versions
     await stage.run_for(days=2)
-    assert policy.versions == before
-
-
-async def test_the_policy_document_is_never_written_when_its_primary_is_rotated(
-    stage: Stage,
-) -> None:
-    policy, primary = stage.policy("defaults: {overlapHours: 24}\n"), stage.storage()
-    stage.tag(policy, ReplicaOf=primary.url)
-    stage.tag(primary, Replicas=policy.url)
-    before = policy.versions
-    await stage.rotate(primary)
     assert policy.versions == before
 
 
@@ -124,54 +92,6 @@ async def test_a_forged_retirement_on_a_replica_removes_no_other_teams_credentia
     assert primary.works
 
 
-async def test_a_replica_without_room_for_tags_is_named_before_anything_is_made(
-    stage: Stage,
-) -> None:
-    primary = stage.storage()
-    copy = replica(stage, primary, **{f"other{number}": "x" for number in range(12)})
-    stage.tag(primary, Replicas=copy.url)
-    await stage.rotate(primary)
-    assert "has too many tags" in stage.reason(primary)
-    assert stage.calls(REGENERATE) == 0
-
-
-async def test_an_audit_leaves_a_disabled_replica_and_its_tags_alone(stage: Stage) -> None:
-    primary = stage.storage()
-    copy = replica(stage, primary, team="b")
-    stage.tag(primary, Replicas=copy.url)
-    await stage.rotate(primary)
-    stage.disable(copy)
-    before = copy.versions
-    await stage.run_a_day()
-    assert copy.versions == before
-
-
-async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an_outcome(
-    stage: Stage,
-) -> None:
-    primary = stage.storage(days_left=60)
-    copy = replica(stage, primary, "something else")
-    stage.tag(primary, Replicas=copy.url)
-    await stage.run_a_day()
-    assert stage.of(primary), "no outcome was reported"
-    assert not stage.app.host.errors
-    assert copy.current.value == primary.current.value or stage.reason(primary)
-
-
-async def test_an_audit_of_a_primary_without_expiry_finds_no_fault_in_a_replica_that_holds_its_value(
-    stage: Stage,
-) -> None:
-    """It is due, and waits for its window."""
-    day = f"{stage.clock.now() + timedelta(days=4):%a}"
-    primary = stage.storage(days_left=None, extra={"RotationWindow": f"{day} 01:00-02:00 UTC"})
-    copy = replica(stage, primary, primary.current.value)
-    stage.tag(primary, Replicas=copy.url)
-    await stage.run_a_day()
-    assert stage.of(primary, "confirmed")
-    assert not stage.reason(primary)
-    assert len(copy.versions) == 1
-
-
 @pytest.mark.parametrize("what", ["worker", "instance"])
 async def test_a_replica_is_written_once_when_the_worker_dies_before_the_primary_is(
     stage: Stage, what: str
@@ -200,19 +120,6 @@ async def test_consent_that_is_withdrawn_in_mid_rotation_keeps_the_replica_from_
     assert {version.value for version in copy.versions} == {before}
 
 
-async def test_consent_that_is_withdrawn_in_the_overlap_keeps_the_replicas_versions_enabled(
-    stage: Stage,
-) -> None:
-    primary = stage.storage()
-    copy = replica(stage, primary)
-    stage.tag(primary, Replicas=copy.url)
-    await stage.rotate(primary)
-    stage.tag(copy, ReplicaOf=None)
-    before = copy.versions
-    await stage.run_past_overlap()
-    assert copy.versions == before
-
-
 async def _operation(stage: Stage, secret: Secret) -> str:
     """Return the id of the operation that replaces the current version; anybody can derive it."""
     answer = await stage.http(
@@ -236,23 +143,6 @@ async def test_a_restore_that_a_replica_does_not_consent_to_changes_nothing_what
     await stage.run_for(minutes=10)
     assert primary.current.value == rotated
     assert "does not consent" in stage.reason(primary)
-
-
-async def test_an_audit_leaves_a_replica_alone_whose_form_says_more_than_the_primarys(
-    stage: Stage,
-) -> None:
-    """A connection string around a bare key: the account's name is in the replica only."""
-    primary = stage.storage()
-    copy = replica(stage, primary, ValueTemplate="AccountName={account};AccountKey={key}")
-    stage.tag(primary, Replicas=copy.url)
-    await stage.rotate(primary)
-    assert copy.current.value == f"AccountName=appdata;AccountKey={primary.current.value}"
-    await stage.run_for(days=2)
-    assert not stage.reason(primary)
-    assert not stage.of(primary, "parked")
-    stage.person_writes(copy, "AccountName=appdata;AccountKey=another", copy.tags)
-    await stage.run_a_day()
-    assert "rotate the primary" in stage.reason(primary)
 
 
 @pytest.mark.parametrize("dies", [None, "after the replica", "after the primary"])

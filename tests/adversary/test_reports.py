@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from simulator.faults import Fault
 from simulator.wire import json_response
-from tests.adversary.host import Dying
 from tests.adversary.stage import Ear, Stage
-from tests.adversary.strikes import PUBLISH, READ, REGENERATE, REMOVE_PASSWORD, RETAG, to
+from tests.adversary.strikes import PUBLISH, REGENERATE, to
 
 PUBLISHED = ("rotated", "healed", "restored")
 
@@ -18,29 +15,6 @@ PUBLISHED = ("rotated", "healed", "restored")
 def announced(stage: Stage) -> set[str]:
     """Return the versions that were reported as new ones."""
     return {outcome["new_version"] for outcome in stage.outcomes if outcome["result"] in PUBLISHED}
-
-
-@pytest.mark.parametrize("what", ["worker", "instance"])
-@pytest.mark.parametrize("kind", ["storage", "entra", "login", "admin", "two logins"])
-async def test_a_version_is_announced_although_the_worker_died_when_it_was_published(
-    stage: Stage, kind: str, what: Dying
-) -> None:
-    secret = stage.put(kind)
-    stage.kill(PUBLISH, what=what)
-    await stage.rotate(secret)
-    assert len(secret.versions) == 2
-    assert secret.current.version in announced(stage)
-
-
-@pytest.mark.parametrize("kind", ["storage", "entra"])
-async def test_a_version_is_announced_although_the_answer_to_its_publishing_was_lost(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.put(kind)
-    stage.outage(PUBLISH, timedelta(seconds=1), after=True)
-    await stage.rotate(secret)
-    assert len(secret.versions) == 2
-    assert secret.current.version in announced(stage)
 
 
 async def test_a_healed_version_is_announced_although_the_worker_died(stage: Stage) -> None:
@@ -68,20 +42,6 @@ async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_rev
     assert secret.current.version not in announced(stage)
 
 
-@pytest.mark.parametrize("kind", ["storage", "entra"])
-async def test_a_retirement_is_reported_although_the_worker_died_in_it(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
-    credential = "key1" if kind == "storage" else stage.apps["orders"].history[0].key_id
-    stage.kill(REGENERATE if kind == "storage" else REMOVE_PASSWORD)
-    stage.kill(RETAG)
-    await stage.run_past_overlap()
-    assert not secret.accepts(secret.versions[0].value)
-    assert credential in [retired for outcome in stage.of(secret) for retired in outcome["retired"]]
-
-
 @pytest.mark.parametrize("number", range(3, 24))
 async def test_whatever_call_a_worker_dies_at_every_new_version_is_announced(
     stage: Stage, number: int
@@ -102,20 +62,6 @@ async def test_an_outcome_event_warns_of_nothing(stage: Stage, ear: Ear) -> None
     assert [record.getMessage() for record in ear.warnings] == []
 
 
-async def test_a_first_rotation_says_beforehand_that_the_other_key_may_be_in_use(
-    stage: Stage,
-) -> None:
-    """What an operator sees before an account's other key is regenerated for the first time."""
-    secret = stage.storage()
-    path = {"vault": "prod", "name": secret.name}
-    answer = await stage.http("http_rotate", path, {"force": True}, dry_run="true")
-    assert answer.status == 200, answer.body
-    text = answer.text()
-    assert "key2" in text
-    assert "use" in text.lower()
-    assert stage.calls(REGENERATE) == 0
-
-
 async def test_a_later_rotation_has_nothing_to_warn_of(stage: Stage) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
@@ -123,11 +69,3 @@ async def test_a_later_rotation_has_nothing_to_warn_of(stage: Stage) -> None:
     path = {"vault": "prod", "name": secret.name}
     first = await stage.http("http_rotate", path, {"force": True}, dry_run="true")
     assert "may be in use" not in first.text()
-
-
-async def test_what_is_parked_can_be_seen_by_reading_the_secret(stage: Stage) -> None:
-    secret = stage.storage(extra={"ValidityPeriodDays": "sixty"})
-    await stage.rotate(secret)
-    assert stage.of(secret, "parked")
-    assert await stage.attention(secret)
-    assert stage.calls(READ)

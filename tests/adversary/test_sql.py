@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -94,17 +93,6 @@ async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_looked
     assert stage.longest_refusal(secret, since=thawed[0]) <= timedelta(seconds=10)
 
 
-@pytest.mark.parametrize("kind", ["login", "user", "admin"])
-async def test_a_version_whose_password_is_dead_does_not_stay_enabled(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
-    await stage.run_for(days=9)
-    assert secret.works
-    assert [version.enabled for version in secret.versions] == [False, True]
-
-
 @pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
 async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(
     stage: Stage, kind: str
@@ -120,27 +108,6 @@ async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(
     alive = [version for version in secret.versions if version.enabled]
     assert [version.version for version in alive if not secret.accepts(version.value)] == []
     assert secret.works
-
-
-async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(
-    stage: Stage,
-) -> None:
-    secret = stage.sql("login")
-    await stage.rotate(secret)
-    stage.server.set_password(stage.server.logins["app"], "By-hand-0nly-they-know")
-    await stage.run_for(days=2)
-    assert secret.works or stage.reason(secret)
-    assert not secret.versions[1].enabled or stage.reason(secret)
-
-
-async def test_the_record_of_two_logins_names_both(stage: Stage) -> None:
-    """A record that named the first alone looked like that of a source that the secret has left."""
-    secret = stage.sql("two logins")
-    await stage.rotate(secret)
-    names = [
-        json.loads(blob.content)["source"].rpartition("/")[2] for blob in stage.app.blobs.values()
-    ]
-    assert sorted(names) == ["app_a+app_b", "app_b"]
 
 
 @pytest.mark.parametrize(

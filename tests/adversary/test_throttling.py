@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 
 from simulator.wire import Request, Response
-from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
     ADD_PASSWORD,
@@ -110,15 +109,6 @@ async def test_a_throttled_listing_does_not_keep_a_sweep_beyond_its_time(
     assert max(stage.app.host.durations) <= 5 * MINUTE
 
 
-async def test_no_call_is_made_before_its_retry_after_has_passed(stage: Stage) -> None:
-    secret = stage.storage()
-    throttling = stage.throttle(to(host="management.azure.com"), timedelta(minutes=20))
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(hours=1)
-    assert throttling.struck == 1
-    assert len(secret.versions) == 2
-
-
 async def test_no_lease_is_held_while_a_long_retry_after_passes(stage: Stage) -> None:
     """Another secret's work on the same server would meet it.
 
@@ -178,16 +168,6 @@ async def _incident(stage: Stage) -> int:
 
 def _policy(request: Request) -> bool:
     return request.path.startswith("/secrets/rekey-policy")
-
-
-async def test_two_secrets_of_one_throttled_source_both_come_through(stage: Stage) -> None:
-    first, second = stage.entra("first", "first-app"), stage.entra("second", "second-app")
-    stage.throttle(to(host="graph.microsoft.com"), timedelta(minutes=10))
-    pair: list[Secret] = [first, second]
-    for secret in pair:
-        stage.post(secret, version=secret.current.version)
-    await stage.run_for(hours=1)
-    assert [len(secret.versions) for secret in pair] == [2, 2]
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "1", "Wed, 04 Nov 2026 12:00:00 GMT"])

@@ -18,15 +18,6 @@ def pair(stage: Stage, holds: str = "key1") -> tuple[Secret, Secret]:
     return stage.storage("first"), stage.storage("second", holds=holds, days_left=45)
 
 
-async def test_the_secret_that_comes_second_is_parked_and_changes_nothing(stage: Stage) -> None:
-    first, second = pair(stage)
-    await stage.rotate(first)
-    before = dict(stage.account().keys)
-    await stage.rotate(second, force=True)
-    assert stage.account().keys == before
-    assert first.name in stage.reason(second)
-
-
 async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_overlap_ends(
     stage: Stage,
 ) -> None:
@@ -43,15 +34,6 @@ async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_
         ) + stage.reason(second)
         assert "key1" in reasons, reasons
         assert await stage.attention(second)
-
-
-async def test_a_secret_that_was_never_due_learns_that_another_one_revokes_its_key(
-    stage: Stage,
-) -> None:
-    first, second = pair(stage)
-    await stage.rotate(first)
-    await stage.run_for(days=9)
-    assert second.works or await stage.attention(second)
 
 
 @pytest.mark.parametrize("order", ["the owner first", "the other first"])

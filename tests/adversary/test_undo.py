@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -44,19 +44,6 @@ async def test_undo_does_not_revive_a_password_that_was_revoked_before(
     await stage.rotate(secret, force=True)
     assert not secret.accepts(revoked)
     await stage.run_for(hours=30)
-    assert not secret.accepts(revoked)
-
-
-@pytest.mark.parametrize("kind", SINGLE)
-async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwhile(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
-    revoked = secret.current.value
-    stage.outage(PUBLISH, timedelta(hours=1), FORBIDDEN)
-    stage.before(PUBLISH, lambda: stage.server.set_password(account(stage, kind), BY_HAND))
-    await stage.rotate(secret, force=True)
     assert not secret.accepts(revoked)
 
 
@@ -124,81 +111,6 @@ async def test_an_overlap_longer_than_a_credential_lives_does_not_let_the_curren
     assert stage.longest_refusal(secret) == timedelta()
     assert secret.current.expires
     assert secret.current.expires > stage.clock.now().timestamp()
-
-
-async def test_an_overlap_takes_at_most_half_of_a_life_that_the_source_cut_short(
-    stage: Stage,
-) -> None:
-    """Else the next rotation, which is due at half of it, would wait for the overlap."""
-    stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
-    secret = stage.entra(extra={"OverlapHours": str(40 * 24)})
-    await stage.rotate(secret)
-    ends = datetime.fromisoformat(secret.tags["RekeyRetire"].split(" ")[0])
-    assert timedelta(days=14) < ends - stage.clock.now() <= timedelta(days=15)
-
-
-@pytest.mark.parametrize("days", [1, 3, 20])
-async def test_a_restored_version_expires_no_later_than_the_source_lets_its_credential_live(
-    stage: Stage, days: int
-) -> None:
-    secret = stage.entra()
-    first = stage.apps["orders"].history[0]
-    first.end = stage.clock.now() + timedelta(days=days)
-    await stage.rotate(secret)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=30)
-    assert secret.current.value == first.secret
-    assert secret.current.expires
-    assert datetime.fromtimestamp(secret.current.expires, UTC) <= first.end
-
-
-async def test_a_restored_version_expires_when_it_did_before(stage: Stage) -> None:
-    secret = stage.storage(days_left=10)
-    before = secret.current
-    await stage.rotate(secret)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=30)
-    assert secret.current.version != before.version
-    assert (secret.current.value, secret.current.expires) == (before.value, before.expires)
-
-
-async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(
-    stage: Stage,
-) -> None:
-    stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
-    secret = stage.entra()
-    await stage.rotate(secret)
-    newest = stage.apps["orders"].history[-1]
-    assert secret.current.value == newest.secret
-    assert secret.current.expires
-    assert datetime.fromtimestamp(secret.current.expires, UTC) <= newest.end
-
-
-@pytest.mark.parametrize("kind", SINGLE)
-async def test_a_restore_of_a_password_that_is_gone_changes_nothing(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
-    sent = stage.calls(to("EXECUTE")) + stage.calls(ADMIN)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=30)
-    assert len(secret.versions) == 2
-    assert secret.works
-    assert stage.calls(to("EXECUTE")) + stage.calls(ADMIN) == sent
-
-
-async def test_what_a_restore_superseded_lives_through_its_overlap_whatever_audits_tidy(
-    stage: Stage,
-) -> None:
-    secret = stage.entra(days_left=30)
-    await stage.rotate(secret, force=True)
-    superseded = secret.current.value
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(days=2)
-    assert secret.current.value != superseded
-    assert secret.accepts(superseded), "an audit removed it inside its overlap"
-    assert secret.works
 
 
 def _alters_password(request: Request) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.model.tags import OPERATION
-from tests.shared.rig import CONNECTION_STRING, Rig
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
 
 DAY = 86_400
@@ -24,18 +24,6 @@ async def rotated(rig: Rig) -> None:
     rig.clock.advance(80 * DAY)
     assert OPERATION in (rig.latest(NAME).tags or {})
     rig.calls()
-
-
-@pytest.mark.parametrize("template", [None, CONNECTION_STRING])
-async def test_a_rotation_found_by_the_sweep_costs_seven_calls_one_proof_and_six_for_the_lease(
-    template: str | None,
-) -> None:
-    rig = scene(template=template)
-    await rotated(rig)
-    source = rig.world.accounts["appdata"].resource_id.lower()
-    await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
-    counted = rig.calls()
-    assert counted == {"vault": 5, "arm": 2, "blob": 1, "host blob": 6}
 
 
 @pytest.mark.parametrize(
@@ -62,18 +50,6 @@ async def test_a_first_rotation_costs_a_listing_and_a_proof_more() -> None:
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
     counted = rig.calls()
     assert (counted["vault"], counted["arm"], counted["blob"]) == (5, 2, 3)
-
-
-async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_four_proofs() -> None:
-    rig = scene()
-    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
-    rig.clock.advance(8 * DAY)
-    rig.calls()
-    source = rig.world.accounts["appdata"].resource_id.lower()
-    await rig.service().rotate(
-        rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1
-    )
-    assert rig.calls() == {"vault": 7, "arm": 2, "blob": 4, "host blob": 6}
 
 
 async def test_an_event_for_a_secret_that_is_not_due_costs_one_read() -> None:
