@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -40,9 +40,140 @@ from tests.shared.builders import (
     version,
 )
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 FAR = timedelta(days=80)
 TRIGGERS = get_args(Trigger)
+
+
+def shown(
+    left: timedelta | None = 10 * DAY,
+    age: timedelta = DAY,
+    name: str | None = V1,
+    **tags: str | None,
+) -> SecretVersion:
+    """Return a version that expires in `left` and is `age` old, with these tags."""
+    return version(left=left, age=age, version=name, changes=tags)
+
+
+def rested(ago: timedelta, **tags: str | None) -> SecretVersion:
+    """Return a version that was parked so long ago."""
+    return version(changes={**parked(version(), "some reason", NOW - ago), **tags})
+
+
+def marked(ago: timedelta) -> SecretVersion:
+    """Return a version that says so long ago, by a mark alone, that it is compromised."""
+    mark = parked(version(left=FAR), "no role", NOW - ago, compromised=True)
+    return version(left=FAR, changes=mark)
+
+
+def others(count: int) -> dict[str, str]:
+    """Return so many tags of others."""
+    return {f"other{number}": "x" for number in range(count)}
+
+
+def replaced(name: str) -> dict[str, str | None]:
+    """Return the tag that names the operation which replaces this version."""
+    return {OPERATION: operation_id(REF, name)}
+
+
+LATER, MANUAL = {"RotationWindow": "Mon 09:01-10:00 UTC"}, {"trigger": "manual"}
+TUESDAY, AUDIT = {"RotationWindow": "Tue 01:00-02:00 UTC"}, {"action": "audit", "trigger": "sweep"}
+RESTORE, LEAKED = {"action": "restore", **MANUAL}, {"compromised": True}
+DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
+    ("a second younger than its validity", shown(300 * DAY, 90 * DAY - SECOND), {}, Skip),
+    ("as old as its validity, though it expires far away", shown(300 * DAY, 90 * DAY), {}, Rotate),
+    ("a second older", shown(300 * DAY, 90 * DAY + SECOND), {}, Rotate),
+    ("at the lead of its tag", shown(7 * DAY, RotateBeforeDays="7"), {}, Rotate),
+    ("a second before it", shown(7 * DAY + SECOND, RotateBeforeDays="7"), {}, Skip),
+    ("at a longer lead, in blanks", shown(60 * DAY, RotateBeforeDays=" 60 "), {}, Rotate),
+    ("a day before that", shown(61 * DAY, RotateBeforeDays="60"), {}, Skip),
+    ("at half of a short validity", shown(5 * DAY, ValidityPeriodDays="10"), {}, Rotate),
+    ("before half of it", shown(5 * DAY + SECOND, ValidityPeriodDays="10"), {}, Skip),
+    ("forced inside an overlap", shown(FAR, **pending(HOUR)), {"force": True, **MANUAL}, Wait),
+    ("an incident inside an overlap: the older first", shown(FAR, **pending(HOUR)), LEAKED, Retire),
+    ("retired early", shown(FAR, **pending(SECOND)), {"action": "retire", **MANUAL}, Skip),
+    ("retired where nothing was superseded", shown(FAR), {"action": "retire", **MANUAL}, Skip),
+    ("restored inside the overlap", shown(**pending(SECOND)), RESTORE, Restore),
+    ("restored at its end, and not revoked on the way", shown(**pending(0 * DAY)), RESTORE, Restore),
+    ("restored after it", shown(**pending(-SECOND)), RESTORE, Restore),
+    ("restored though cut off", shown(age=MINUTE, **pending(-MINUTE)), RESTORE, Skip),
+    ("restored where nothing was superseded", shown(), RESTORE, Skip),
+    ("a version that Rekey replaced: what is current is proven", shown(name=V2, **replaced(V1)), {},
+     Confirm),
+    ("the same, forced", shown(name=V2, **replaced(V1)), {"force": True}, Confirm),
+    ("a version that somebody else replaced", shown(name=V2), {}, Skip),
+    ("one that was replaced twice", shown(name=V3, **replaced(V2)), {"force": True}, Skip),
+    ("a leak of a version that was replaced meanwhile",
+     shown(FAR, name=V2, CredentialId="key2", **replaced(V1), **pending(HOUR, "key1", V1)), LEAKED,
+     Retire),
+    ("a leak of one replaced twice, which is still to be retired",
+     shown(FAR, name=V3, **replaced(V2), **pending(HOUR, "key2", V1)), LEAKED, Retire),
+    ("a leak of one replaced twice, which is not",
+     shown(FAR, name=V3, **replaced(V2), **pending(HOUR, "key2", V2)), LEAKED, Confirm),
+    ("listed without a version, and due", shown(name=None), {"version": None}, Rotate),
+    ("listed without a version", shown(FAR, name=None), {"version": None}, Skip),
+    ("parked a second less than a day ago", rested(DAY - SECOND), {"trigger": "sweep"}, Skip),
+    ("the same, by an event", rested(DAY - SECOND), {}, Skip),
+    ("parked a day ago", rested(DAY), {"trigger": "sweep"}, Rotate),
+    ("the same, by an event later", rested(DAY + SECOND), {}, Rotate),
+    ("parked, and asked for by a person", rested(SECOND), MANUAL, Rotate),
+    ("parked, but its source may have changed", rested(SECOND), {"follow_up": 1}, Rotate),
+    ("parked, and its owner changed a tag", rested(SECOND, Owner="me@example.com"), {}, Rotate),
+    ("a mark of an incident, which anybody can write", marked(DAY), {"trigger": "sweep"}, Skip),
+    ("the same, while it rests", marked(DAY - SECOND), {"trigger": "sweep"}, Skip),
+    # Three tags are usual and Rekey adds two.
+    ("ten tags of others", shown(**others(10)), {}, Rotate),
+    ("eleven, which leave no room", shown(**others(11)), {}, Park),
+    ("to retire what a tag calls current: the source tells", shown(**pending(-SECOND, "key1")), {},
+     Retire),
+    ("another's leak while an older one has the slot", shown(**pending(-SECOND, "key1")),
+     {"version": "another", **LEAKED}, Retire),
+    ("an open window", shown(RotationWindow="Mon 09:00-10:00 UTC"), MANUAL, Rotate),
+    ("a window that has closed", shown(RotationWindow="Mon 08:00-09:00 UTC"), MANUAL, Wait),
+    ("one that opens later", shown(**LATER), MANUAL, Wait),
+    ("the same, forced", shown(**LATER), {"force": True, **MANUAL}, Rotate),
+    ("an audit that follows up, which begins nothing", shown(**LATER), {**AUDIT, "follow_up": 1},
+     Confirm),
+    ("an expiry before its window", shown(HOUR, **TUESDAY), {}, Rotate),
+    ("an expiry as it opens", shown(16 * HOUR, **TUESDAY), {}, Rotate),
+    ("an expiry after that", shown(16 * HOUR + SECOND, **TUESDAY), {}, Wait),
+    # Rekey asked for 90 days and got four: with the usual lead it would be due at its birth.
+    ("half of a life cut short", shown(2 * DAY, 2 * DAY, **replaced(V3)), {}, Rotate),
+    ("less than half", shown(2 * DAY + SECOND, 2 * DAY - SECOND, **replaced(V3)), {}, Skip),
+    ("a life an hour short", shown(50 * DAY, 40 * DAY - HOUR, **replaced(V3), RotateBeforeDays="60"),
+     {}, Rotate),
+    ("shorter than that",
+     shown(50 * DAY, 40 * DAY - HOUR - SECOND, **replaced(V3), RotateBeforeDays="60"), {}, Skip),
+    ("an audit of what is not due", shown(FAR), AUDIT, Confirm),
+    ("an audit of what is due", shown(), AUDIT, Rotate),
+    ("an audit of a version replaced by hand", shown(name=V2), AUDIT, Skip),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("secret", "asked", "expected"), [row[1:] for row in DECIDED], ids=[row[0] for row in DECIDED]
+)
+def test_each_case_is_decided(
+    secret: SecretVersion, asked: dict[str, Any], expected: type[Decision]
+) -> None:
+    assert isinstance(judge(secret, item(**{"version": V1, **asked})), expected)
+
+
+@pytest.mark.parametrize(
+    ("secret", "asked"),
+    [
+        pytest.param(shown(FAR), {}, id="what leaked"),
+        pytest.param(marked(SECOND), {"trigger": "sweep"}, id="although it is parked"),
+        pytest.param(shown(**pending(-SECOND, "key1")), {"version": None}, id="in use again"),
+        pytest.param(shown(**pending(-SECOND, "key1")), {"version": V2}, id="in use, and named"),
+    ],
+)
+def test_an_incident_replaces_what_is_current_at_once_and_gives_it_no_overlap(
+    secret: SecretVersion, asked: dict[str, Any]
+) -> None:
+    decision = judge(secret, item(**{"version": V1, **LEAKED, **asked}))
+    assert isinstance(decision, Rotate)
+    assert decision.at_once
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
@@ -65,38 +196,6 @@ def test_expiry_decides_at_its_thresholds_whoever_asks(
     decision = judge(version(left=left), item(version=V1, trigger=trigger))
     assert isinstance(decision, expected)
     assert decision.reason.startswith(reason)
-
-
-@pytest.mark.parametrize(
-    ("age", "expected"),
-    [(90 * DAY - SECOND, Skip), (90 * DAY, Rotate), (90 * DAY + SECOND, Rotate)],
-)
-def test_a_version_older_than_its_validity_is_due_although_it_expires_far_away(
-    age: timedelta, expected: type[Decision]
-) -> None:
-    assert isinstance(judge(version(left=300 * DAY, age=age)), expected)
-
-
-@pytest.mark.parametrize(
-    ("days", "left", "expected"),
-    [
-        ("7", 7 * DAY, Rotate),
-        ("7", 7 * DAY + SECOND, Skip),
-        (" 60 ", 60 * DAY, Rotate),
-        ("60", 61 * DAY, Skip),
-    ],
-)
-def test_the_tag_rotate_before_days_moves_the_threshold(
-    days: str, left: timedelta, expected: type[Decision]
-) -> None:
-    assert isinstance(judge(version(left=left, changes={"RotateBeforeDays": days})), expected)
-
-
-@pytest.mark.parametrize(("left", "expected"), [(5 * DAY, Rotate), (5 * DAY + SECOND, Skip)])
-def test_the_default_lead_is_at_most_half_of_a_short_validity(
-    left: timedelta, expected: type[Decision]
-) -> None:
-    assert isinstance(judge(version(left=left, changes={"ValidityPeriodDays": "10"})), expected)
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
@@ -130,49 +229,6 @@ def test_a_forced_rotation_is_done_when_nothing_is_inside_its_overlap() -> None:
     assert (decision.reason, decision.at_once) == ("forced", False)
 
 
-def test_a_forced_rotation_waits_inside_the_overlap() -> None:
-    decision = judge(
-        version(left=FAR, changes=pending(HOUR)), item(version=V1, trigger="manual", force=True)
-    )
-    assert isinstance(decision, Wait)
-    assert decision.until == NOW + HOUR
-
-
-def test_a_compromised_credential_is_rotated_at_once_and_gets_no_overlap() -> None:
-    decision = judge(version(left=FAR), item(version=V1, trigger="manual", compromised=True))
-    assert isinstance(decision, Rotate)
-    assert decision.at_once
-
-
-def test_inside_an_overlap_a_compromise_first_cuts_off_the_older_credential() -> None:
-    decision = judge(
-        version(left=FAR, changes=pending(HOUR)),
-        item(version=V1, trigger="manual", compromised=True),
-    )
-    assert isinstance(decision, Retire)
-    assert decision.pending.credential_id == "key2"
-
-
-def test_nothing_is_retired_early_without_a_compromise() -> None:
-    request = item(version=V1, trigger="manual", action="retire")
-    assert isinstance(judge(version(left=FAR, changes=pending(SECOND)), request), Skip)
-    assert isinstance(judge(version(left=FAR), request), Skip)
-
-
-@pytest.mark.parametrize("until", [SECOND, timedelta(0), -SECOND])
-def test_the_superseded_credential_can_be_restored_until_it_is_revoked_and_is_never_revoked_on_the_way(
-    until: timedelta,
-) -> None:
-    request = item(version=V1, trigger="manual", action="restore")
-    assert isinstance(judge(version(changes=pending(until)), request), Restore)
-
-
-def test_a_credential_that_is_cut_off_without_an_overlap_is_not_restored() -> None:
-    request = item(version=V1, trigger="manual", action="restore")
-    compromised = version(age=timedelta(minutes=1), changes=pending(-timedelta(minutes=1)))
-    assert isinstance(judge(compromised, request), Skip)
-
-
 def test_what_is_to_be_cut_off_without_an_overlap_does_not_rest_while_it_is_parked() -> None:
     """Its role may only be a minute late.
 
@@ -182,10 +238,6 @@ def test_what_is_to_be_cut_off_without_an_overlap_does_not_rest_while_it_is_park
         held = version(age=timedelta(days=1), changes=pending(until))
         marked = replace(held, tags=parked(held, "refused", NOW))
         assert isinstance(judge(marked, item(trigger="sweep")), kind)
-
-
-def test_where_nothing_was_superseded_there_is_nothing_to_restore() -> None:
-    assert isinstance(judge(version(), item(version=V1, trigger="manual", action="restore")), Skip)
 
 
 @pytest.mark.parametrize("action", get_args(Action))
@@ -207,118 +259,9 @@ def test_a_replica_is_not_rotated_by_itself() -> None:
     assert "primary" in decision.reason
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_a_request_for_a_version_that_rekey_replaced_proves_what_is_current(force: bool) -> None:
-    current = version(version=V2, changes={OPERATION: operation_id(REF, V1)})
-    assert isinstance(judge(current, item(version=V1, force=force)), Confirm)
-
-
-def test_a_request_for_a_version_that_somebody_else_replaced_is_skipped_even_if_what_is_current_is_due() -> (
-    None
-):
-    assert isinstance(judge(version(version=V2), item(version=V1)), Skip)
-    twice = version(version=V3, changes={OPERATION: operation_id(REF, V2)})
-    assert isinstance(judge(twice, item(version=V1, force=True)), Skip)
-
-
-def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_credential_off() -> (
-    None
-):
-    """The operator was told that it is queued.
-
-    That an event was faster must not leave the credential alive.
-    """
-    overtaken = version(
-        version=V2,
-        left=FAR,
-        changes={
-            "CredentialId": "key2",
-            OPERATION: operation_id(REF, V1),
-            **pending(HOUR, "key1", V1),
-        },
-    )
-    decision = judge(overtaken, item(version=V1, trigger="manual", compromised=True))
-    assert isinstance(decision, Retire)
-    assert decision.pending.credential_id == "key1"
-
-
-@pytest.mark.parametrize(("held", "expected"), [(V1, Retire), (V2, Confirm)])
-def test_a_compromise_of_a_version_replaced_twice_cuts_off_only_what_that_version_held(
-    held: str, expected: type[Decision]
-) -> None:
-    changes = {OPERATION: operation_id(REF, V2), **pending(HOUR, "key2", held)}
-    decision = judge(
-        version(version=V3, left=FAR, changes=changes), item(version=V1, compromised=True)
-    )
-    assert isinstance(decision, expected)
-
-
-def test_a_listing_tells_no_version_and_the_decision_does_without() -> None:
-    assert isinstance(judge(version(version=None), item(version=None, trigger="sweep")), Rotate)
-    assert isinstance(
-        judge(version(version=None, left=FAR), item(version=None, trigger="sweep")), Skip
-    )
-
-
-@pytest.mark.parametrize(
-    ("ago", "expected"), [(DAY - SECOND, Skip), (DAY, Rotate), (DAY + SECOND, Rotate)]
-)
-@pytest.mark.parametrize("trigger", ["event", "sweep"])
-def test_a_parked_secret_rests_for_a_day(
-    ago: timedelta, expected: type[Decision], trigger: str
-) -> None:
-    assert isinstance(judge(rested(ago), item(version=V1, trigger=trigger)), expected)
-
-
-def test_an_operator_need_not_wait_until_a_parked_secret_has_rested() -> None:
-    assert isinstance(judge(rested(SECOND), item(version=V1, trigger="manual")), Rotate)
-
-
-@pytest.mark.parametrize("trigger", ["event", "sweep", "manual"])
-def test_a_follow_up_does_not_wait_since_its_source_may_have_changed_already(trigger: str) -> None:
-    assert isinstance(judge(rested(SECOND), item(version=V1, trigger=trigger, follow_up=1)), Rotate)
-
-
-def test_a_parked_secret_whose_owner_changed_a_tag_rests_no_longer() -> None:
-    resting = rested(SECOND)
-    changed = version(changes={**resting.tags, "Owner": "somebody@example.com"})
-    assert isinstance(judge(resting), Skip)
-    assert isinstance(judge(changed), Rotate)
-
-
-def rested(ago: timedelta) -> SecretVersion:
-    """Return a version that was parked so long ago."""
-    return version(changes=parked(version(), "some reason", NOW - ago))
-
-
-@pytest.mark.parametrize("ago", [DAY - SECOND, DAY])
-def test_a_mark_that_says_compromised_cuts_nothing_off_by_itself(ago: timedelta) -> None:
-    """Whoever may tag a secret can write it: an incident stands in the record of the source."""
-    marked = parked(version(left=FAR), "no role", NOW - ago, compromised=True)
-    assert isinstance(
-        judge(version(left=FAR, changes=marked), item(version=V1, trigger="sweep")), Skip
-    )
-
-
-def test_an_incident_does_not_rest() -> None:
-    marked = parked(version(left=FAR), "no role", NOW - SECOND, compromised=True)
-    decision = judge(
-        version(left=FAR, changes=marked), item(version=V1, trigger="sweep", compromised=True)
-    )
-    assert isinstance(decision, Rotate)
-    assert decision.at_once
-
-
 def test_an_incident_that_fails_again_stays_one() -> None:
     marked = version(changes=parked(version(), "no role", NOW, compromised=True))
     assert parked(marked, "still no role", NOW)["RekeyState"].startswith("compromised ")
-
-
-@pytest.mark.parametrize(("others", "expected"), [(10, Rotate), (11, Park)])
-def test_rekeys_own_tags_must_fit_into_fifteen(others: int, expected: type[Decision]) -> None:
-    """Three tags are usual; Rekey adds two, so ten others just fit."""
-    secret = version(changes={f"other{number}": "x" for number in range(others)})
-    assert isinstance(judge(secret), expected)
 
 
 def test_tags_of_rekey_that_are_there_already_take_no_further_room() -> None:
@@ -369,65 +312,11 @@ def test_a_source_outside_the_scopes_is_not_even_retired_at() -> None:
     assert isinstance(judge(version(changes=pending(-SECOND)), policy=policy), Park)
 
 
-def test_whether_the_credential_to_retire_is_in_use_is_found_out_at_the_source() -> None:
-    """A tag alone does not say it: whoever may write the secret may write `CredentialId`."""
-    assert isinstance(judge(version(changes=pending(-SECOND, "key1"))), Retire)
-
-
-def test_a_compromised_credential_that_is_in_use_again_is_replaced_before_it_is_revoked() -> None:
-    secret = version(changes=pending(-SECOND, "key1"))
-    decision = judge(secret, item(compromised=True))
-    assert isinstance(decision, Rotate)
-    assert decision.at_once
-
-
-def test_a_credential_in_the_slot_of_an_older_one_keeps_its_overlap_in_anothers_incident() -> None:
-    """A record that went back lists a retirement from before the slot was filled anew."""
-    secret = version(changes=pending(-SECOND, "key1"))
-    retired = str(secret.tags["RekeyRetire"]).split(" ")[1]
-    assert isinstance(judge(secret, item(version=retired, compromised=True)), Rotate)
-    assert isinstance(judge(secret, item(version="another", compromised=True)), Retire)
-
-
-@pytest.mark.parametrize(
-    ("window", "force", "expected"),
-    [
-        ("Mon 09:00-10:00 UTC", False, Rotate),
-        ("Mon 08:00-09:00 UTC", False, Wait),
-        ("Mon 09:01-10:00 UTC", False, Wait),
-        ("Mon 09:01-10:00 UTC", True, Rotate),
-    ],
-)
-def test_a_rotation_waits_for_its_window_unless_forced(
-    window: str, force: bool, expected: type[Decision]
-) -> None:
-    secret = version(changes={"RotationWindow": window})
-    assert isinstance(judge(secret, item(version=V1, trigger="manual", force=force)), expected)
-
-
 def test_a_follow_up_is_not_bound_by_the_window() -> None:
     """Its source may have changed already, inside the window that has closed since."""
     closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
     assert isinstance(judge(closed, item(version=V1, trigger="event")), Wait)
     assert isinstance(judge(closed, item(version=V1, trigger="event", follow_up=1)), Rotate)
-
-
-def test_an_audit_that_follows_up_is_bound_by_the_window_since_it_begins_nothing() -> None:
-    """It heals what is refused, and rotates nothing that is merely due."""
-    closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
-    look = item(action="audit", version=V1, trigger="sweep", follow_up=1)
-    assert isinstance(judge(closed, look), Confirm)
-
-
-@pytest.mark.parametrize(
-    ("left", "expected"),
-    [(HOUR, Rotate), (16 * HOUR, Rotate), (16 * HOUR + SECOND, Wait)],
-)
-def test_an_expiry_before_the_window_opens_wins_over_the_window(
-    left: timedelta, expected: type[Decision]
-) -> None:
-    secret = version(left=left, changes={"RotationWindow": "Tue 01:00-02:00 UTC"})
-    assert isinstance(judge(secret), expected)
 
 
 @pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])
@@ -452,36 +341,3 @@ def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
     decision = judge(decided)
     assert isinstance(decision, Skip | Wait)
     assert decision.fix
-
-
-@pytest.mark.parametrize(("left", "expected"), [(2 * DAY, Rotate), (2 * DAY + SECOND, Skip)])
-def test_a_life_that_the_source_cut_short_is_used_up_by_half(
-    left: timedelta, expected: type[Decision]
-) -> None:
-    """Rekey asked for 90 days and got four.
-
-    With the usual lead of 30 the version would be due at its birth.
-    """
-    secret = version(left=left, age=4 * DAY - left, changes={OPERATION: operation_id(REF, V3)})
-    assert isinstance(judge(secret), expected)
-
-
-@pytest.mark.parametrize(("short", "expected"), [(HOUR, Rotate), (HOUR + SECOND, Skip)])
-def test_a_life_that_is_an_hour_short_is_not_called_cut_short(
-    short: timedelta, expected: type[Decision]
-) -> None:
-    """What the source rounds down is no reason to rotate later than the owner asks for."""
-    left = 50 * DAY
-    asked = {OPERATION: operation_id(REF, V3), "RotateBeforeDays": "60"}
-    secret = version(left=left, age=90 * DAY - short - left, changes=asked)
-    assert isinstance(judge(secret), expected)
-
-
-def test_an_audit_proves_a_secret_that_is_not_due_and_rotates_one_that_is() -> None:
-    assert isinstance(
-        judge(version(left=FAR), item(version=V1, action="audit", trigger="sweep")), Confirm
-    )
-    assert isinstance(judge(version(), item(version=V1, action="audit", trigger="sweep")), Rotate)
-    assert isinstance(
-        judge(version(version=V2), item(version=V1, action="audit", trigger="sweep")), Skip
-    )
