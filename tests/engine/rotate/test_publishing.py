@@ -31,6 +31,7 @@ from tests.engine.rotate.plain_kind import (
     replicas,
     working,
 )
+from tests.shared.heard import LOST
 from tests.shared.scene import NAME
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -243,11 +244,15 @@ async def test_a_plug_in_is_told_when_a_source_was_changed_last(
         assert job.changed == (work.at.now - DAY if is_told else None)
 
 
-async def test_a_change_without_an_answer_is_noted() -> None:
+@pytest.mark.parametrize("tags", [{}, SINGLE])
+async def test_a_change_without_an_answer_is_noted_and_may_leave_a_password_that_nobody_knows(
+    tags: dict[str, str | None],
+) -> None:
     kind = Plain(problem=TransientError("no answer"))
-    async with working(kind) as work:
+    async with working(kind, tags) as work:
         work.published()
-        await work.fails(TransientError)
+        error = await work.fails(TransientError)
+        assert (LOST in error.what) is bool(tags)
         assert work.at.record.touched == work.secret.version
         assert work.at.record.changing == work.at.now
         assert work.at.record.kind == "plain"
