@@ -18,7 +18,6 @@ from engine.parts import Parts
 from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
-from engine.rotate.lineage import Lineage
 from engine.rotate.others import Others
 from engine.rotate.ownership import other_writer
 from engine.rotate.progress import Progress
@@ -50,7 +49,7 @@ from tests.shared.scene import to_vault
 
 __all__ = [
     "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "LOOK_SECONDS", "NEXT_SECONDS", "NOBODY", "SOON",
-    "SPACING", "Descendants", "Lineage", "Rollback", "hold", "other_writer",
+    "SPACING", "Descendants", "Rollback", "hold", "other_writer",
 ]  # fmt: skip
 
 
@@ -74,13 +73,6 @@ class Held:
     def replicas(self) -> Replicas:
         """Its copies."""
         return Replicas(self.parts, self.gate, self.managed)
-
-    @property
-    def lineage(self) -> Lineage:
-        """The key that a derived secret is made from."""
-        lineage = Lineage.of(self.parts, self.managed)
-        assert lineage
-        return lineage
 
     @property
     def others(self) -> Others:

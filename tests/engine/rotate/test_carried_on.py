@@ -207,5 +207,9 @@ async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_look
         scene.rig.vault.put(KEY, value, tags=tags, expires=expires)
         with pytest.raises(TransientError) as caught:
             await steps.publishing.rotate(at.secret, "due", at_once=False)
-        assert caught.value.code == "KeyRefused"
+        assert (caught.value.code, caught.value.retry_after) == ("KeyRefused", 300)
         assert len(scene.rig.vault.versions(SAS)) == 1
+        ((seconds, look),) = at.posted()
+    asked = (seconds, look["action"], look["secret"], look["trigger"])
+    assert asked == (0, "audit", KEY, "event")
+    assert look["reason"] == f"the source refuses what {at.secret.ref} made from it"

@@ -35,7 +35,7 @@ async def test_a_signature_asks_twice_that_its_compromised_key_is_replaced(
     item = scene.rig.item(SAS, trigger="event", action="audit", deferred=deferred)
     with pytest.raises(TransientError) as caught:
         await scene.rig.service().engine.handle(item)
-    assert caught.value.code == "KeyCompromised"
+    assert (caught.value.code, caught.value.retry_after) == ("KeyCompromised", 60)
     posted = scene.rig.messages("rotations")
     assert [(it["secret"], it["action"], it["follows"]) for it in posted] == [
         (KEY, "audit", True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -71,17 +70,6 @@ async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> N
     assert scene.works(scene.rig.latest(SAS))
     scene.rig.clock.advance(ends - scene.rig.clock.now().timestamp())
     assert not scene.works(scene.rig.latest(SAS)), "the signature outlasts its version"
-
-
-async def test_a_signature_that_could_last_no_longer_waits_for_its_key() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10, key_days_left=10)
-    for action in ("rotate", "rotate", "audit"):
-        await deliver(scene, SAS, action=action)
-        assert len(scene.rig.vault.versions(SAS)) == 1
-    assert not reason(scene)
-    await deliver(scene, KEY)
-    assert signer(scene) == "key2"
 
 
 async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> None:
@@ -364,28 +352,6 @@ async def test_an_older_key_that_a_lagging_vault_shows_signs_nothing() -> None:
     rig.vault.secrets[KEY].append(newest)
     await rig.service().engine.handle(rig.item(SAS, trigger="event", action="audit"))
     assert signer(scene) == "key2"
-
-
-async def test_a_compromised_key_signs_nothing_any_more() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10, key_days_left=80)
-    rig = scene.rig
-    await deliver(scene, KEY, action="audit")
-    leases, version = rig.service().engine.leases, str(rig.latest(KEY).version)
-    async with leases.hold(scene.source_name, "") as lease:
-        await lease.write(replace(lease.record, compromised=(version,)))
-    with pytest.raises(TransientError, match="compromised"):
-        await rig.service().engine.handle(rig.item(SAS, trigger="event"))
-    assert len(rig.vault.versions(SAS)) == 1
-
-
-async def test_a_secret_that_does_not_own_the_key_is_not_followed() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10)
-    scene.rig.secret("other-key", scene.account, days_left=10, holds="key2")
-    await deliver(scene, "other-key")
-    await deliver(scene, SAS)
-    assert "does not own its source" in reason(scene)
 
 
 async def test_a_secret_without_consent_keeps_nobody_from_a_signature() -> None:
