@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def files(root: Path) -> Iterator[str]:
                 yield path.relative_to(root).as_posix()
 
 
+@cache
 def graph(root: Path) -> Graph:
     """Return which module imports which, wherever in the file, typing-only imports included."""
     modules = {_dotted(path): path for path in files(root)}
@@ -119,12 +121,12 @@ def circle(imports: Graph) -> list[str]:
 
 
 ROOMS = contract((ROOT / "ARCHITECTURE.md").read_text())
-IMPORTS = graph(ROOT)
 
 
 def test_every_import_is_one_that_the_table_of_rooms_allows() -> None:
-    assert len(IMPORTS) > 200
-    surplus = sorted(forbidden(IMPORTS, ROOMS))
+    imports = graph(ROOT)
+    assert len(imports) > 200
+    surplus = sorted(forbidden(imports, ROOMS))
     assert not surplus, "move what is shared to a room below both: " + "; ".join(
         map(" -> ".join, surplus)
     )
@@ -141,7 +143,7 @@ def test_the_rooms_themselves_form_no_circle() -> None:
 
 
 def test_no_two_modules_import_each_other_in_a_circle() -> None:
-    assert not circle(IMPORTS)
+    assert not circle(graph(ROOT))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ SHELL = tuple(
 WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
 PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
 BASH = Parser(Language(tree_sitter_bash.language()))
+COMMAND = re.compile(r"\baz ")
 PLACEHOLDER = re.compile(r"<([A-Za-z][\w /-]*)>")
 IN_A_MESSAGE = re.compile(r'(?:^|[\s`\'"(])az (login|[a-z]+ [a-z][^`\',;()]*[^`\',;().\s])')
 """A message ends a command with a mark of its own, or with itself. One word alone names a group of
@@ -105,9 +106,9 @@ def texts(path: Path) -> Iterator[str]:
         ".py": in_python,
         ".bicep": in_template,
     }
-    yield from (
-        text for text in readers[path.suffix](path.read_text()) if re.search(r"\baz ", text)
-    )
+    whole_text = path.read_text()
+    pieces = readers[path.suffix](whole_text) if COMMAND.search(whole_text) else ()
+    yield from (text for text in pieces if COMMAND.search(text))
 
 
 def in_page(text: str) -> Iterator[str]:
