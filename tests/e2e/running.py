@@ -30,10 +30,13 @@ from simulator.reach.server import Background, start_in_thread
 from simulator_tests.azurite import start_azurite
 from simulator_tests.host.running import process, trigger_host
 from simulator_tests.host.waiting import free_port, wait_for
+from tests.parts import sampled
 
 OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"
 MICROSOFTS = "Microsoft's listeners, Azurite"
+HOSTS = sampled([OURS_SIMULATED, OURS_AZURITE, MICROSOFTS], [OURS_SIMULATED, MICROSOFTS])
+"""By day our host and Azurite are each met, though not together."""
 HOST_STORAGE, EVENTS_STORAGE = "AzureWebJobsStorage", "RekeyEvents"
 ACCOUNTS = {HOST_STORAGE: HOST_ACCOUNT, EVENTS_STORAGE: EVENTS_ACCOUNT}
 # What Storage Blob Data Owner and Storage Queue Data Contributor permit.

@@ -25,7 +25,7 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 from simulator.faults import Fault
 from simulator.wire import Request, Response
 from simulator_tests.host.waiting import wait_for
-from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
+from tests.e2e.running import HOSTS, Product, product
 from tests.e2e.test_product import alive
 from tests.shared.promises import holds
 
@@ -66,7 +66,7 @@ class Death(Fault):
         return self.response
 
 
-@pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
+@pytest.fixture(scope="module", params=HOSTS)
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:

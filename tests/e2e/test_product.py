@@ -15,19 +15,12 @@ from demo.cast import VAULT
 from demo.sources import Account, Application
 from scripts.package import PACKAGES, unfolded
 from simulator_tests.host.waiting import wait_for
-from tests.e2e.running import (
-    MICROSOFTS,
-    OURS_AZURITE,
-    OURS_SIMULATED,
-    Product,
-    mapped,
-    product,
-)
+from tests.e2e.running import HOSTS, Product, mapped, product
 from tests.shared.image import need_wheels_of_the_image
 from tests.shared.promises import holds
 
 
-@pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
+@pytest.fixture(scope="module", params=HOSTS)
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:

@@ -77,6 +77,7 @@ def by_azd(
         yield Deployed(newcomer, before, codes, "".join(shown))
 
 
+@pytest.mark.nightly
 def test_azd_up_leads_there_too_though_azd_gives_up_at_the_first_error(by_azd: Deployed) -> None:
     assert by_azd.codes == (0, 0, 0), by_azd.shown
     assert "Azure answered RoleDefinitionDoesNotExist; again in" in by_azd.shown
