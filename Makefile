@@ -20,7 +20,7 @@ LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
 .PHONY: demo test test-all test-whole test-product test-simulator test-system test-faults
-.PHONY: check prove kill mutate spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: check prove kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -54,6 +54,7 @@ check: $(UV)
 	$(RUN) ruff check .
 	$(RUN) mypy .
 	$(RUN) pytest -q tests/test_rooms.py
+	$(RUN) python -m scripts.generate --check
 	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
 
 prove: $(UV)
@@ -76,9 +77,18 @@ bench: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group system
 	@$(RUN) python -m bench
 
-format: $(UV)
+format: generate
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+# What follows from the kinds of rotators/. Each file or block that it writes says so.
+generate: $(UV)
+	@$(RUN) python -m scripts.generate
+
+# What a new kind still lacks: the file to open, and what to write there.
+missing: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
+	@$(RUN) python -m tests.missing
 
 lock: $(UV)
 	$(UV) lock --upgrade

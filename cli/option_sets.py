@@ -6,7 +6,8 @@ from argparse import ArgumentParser
 
 from cli.parsing import Parser
 from cli.readers import line, moment, operation, state, version, whole, workspace
-from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
+from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, VERBS
+from rotators import KINDS
 
 NAMED = "VAULT/NAME"
 FORCED = {
@@ -256,7 +257,7 @@ def init(command: ArgumentParser) -> None:
         "--scope", action="append", metavar="ID", help="what the vaults' secrets may rotate"
     )
     command.add_argument(
-        "--kind", action="append", choices=TEMPLATE_KINDS, help="what they may be (storage-key)"
+        "--kind", action="append", choices=KINDS, help="what they may be (storage-key)"
     )
     command.add_argument(
         "--logs-workspace",

@@ -1,37 +1,12 @@
 // Reading the vaults' scopes: which right they mean, and where.
 
+import { keyedTypes } from 'kinds.bicep'
 import { fullVault, grant, sourceRole, vault } from 'types.bicep'
 
 var subscriptionParts = 3
 var groupParts = 5
 var resourceParts = 9
 var databaseParts = 11
-
-@export()
-@description('The kinds whose role is called as they are, with an s at the end, and the types of resource that each is of.')
-var keyedTypes = {
-  'service-bus-key': ['microsoft.servicebus/namespaces']
-  'event-hubs-key': ['microsoft.eventhub/namespaces']
-  'ai-services-key': ['microsoft.cognitiveservices/accounts']
-  'search-admin-key': ['microsoft.search/searchservices']
-  'app-configuration-key': ['microsoft.appconfiguration/configurationstores']
-  'container-registry-password': ['microsoft.containerregistry/registries']
-  'batch-key': ['microsoft.batch/batchaccounts']
-  'communication-key': ['microsoft.communication/communicationservices']
-  'maps-key': ['microsoft.maps/accounts']
-  'signalr-key': ['microsoft.signalrservice/signalr']
-  'web-pubsub-key': ['microsoft.signalrservice/webpubsub']
-  'cosmos-db-key': ['microsoft.documentdb/databaseaccounts']
-  'relay-key': ['microsoft.relay/namespaces']
-  'notification-hubs-key': ['microsoft.notificationhubs/namespaces']
-  'event-grid-key': ['microsoft.eventgrid/topics', 'microsoft.eventgrid/domains', 'microsoft.eventgrid/namespaces']
-  'api-management-key': ['microsoft.apimanagement/service']
-  'redis-key': ['microsoft.cache/redis', 'microsoft.cache/redisenterprise']
-  'postgresql-admin-password': ['microsoft.dbforpostgresql/flexibleservers']
-  'postgresql-role-password': ['microsoft.dbforpostgresql/flexibleservers']
-  'mysql-admin-password': ['microsoft.dbformysql/flexibleservers']
-  'mysql-user-password': ['microsoft.dbformysql/flexibleservers']
-}
 
 @export()
 @description('Fills in what a vault leaves out, and writes ids in lower case, since Azure does not tell cases apart.')
@@ -66,44 +41,18 @@ func refreshing(consumer string) sourceRole =>
 @description('The roles that one scope needs: what it can hold, of what the vault\'s secrets may be.')
 func rolesAt(scope string, kinds string[]) sourceRole[] =>
   concat(
-    contains(kinds, 'storage-key') && (length(split(scope, '/')) <= groupParts || contains(scope, '/microsoft.storage/'))
-      ? ['storage-keys']
-      : [],
     contains(kinds, 'sql-admin-password') && (length(split(scope, '/')) <= groupParts || isServer(scope))
       ? ['sql-administrator']
       : [],
-    map(filter(items(keyedTypes), one => contains(kinds, one.key) && holds(scope, one.value)), one => keysOf(one.key))
+    map(
+      filter(items(keyedTypes), one => contains(kinds, one.key) && holds(scope, one.value)),
+      one => any('${one.key}s')
+    )
   )
 
 @description('Whether a scope can hold resources of these types: it is wider than one resource, or that resource.')
 func holds(scope string, types string[]) bool =>
   length(split(scope, '/')) <= groupParts || !empty(filter(types, type => contains(scope, '/providers/${type}/')))
-
-@description('The role at resources whose credentials are of a kind.')
-func keysOf(kind string) sourceRole =>
-  {
-    'service-bus-key': 'service-bus-keys'
-    'event-hubs-key': 'event-hubs-keys'
-    'ai-services-key': 'ai-services-keys'
-    'search-admin-key': 'search-admin-keys'
-    'app-configuration-key': 'app-configuration-keys'
-    'container-registry-password': 'container-registry-passwords'
-    'batch-key': 'batch-keys'
-    'communication-key': 'communication-keys'
-    'maps-key': 'maps-keys'
-    'signalr-key': 'signalr-keys'
-    'web-pubsub-key': 'web-pubsub-keys'
-    'cosmos-db-key': 'cosmos-db-keys'
-    'relay-key': 'relay-keys'
-    'notification-hubs-key': 'notification-hubs-keys'
-    'event-grid-key': 'event-grid-keys'
-    'api-management-key': 'api-management-keys'
-    'redis-key': 'redis-keys'
-    'postgresql-admin-password': 'postgresql-admin-passwords'
-    'postgresql-role-password': 'postgresql-role-passwords'
-    'mysql-admin-password': 'mysql-admin-passwords'
-    'mysql-user-password': 'mysql-user-passwords'
-  }[kind]
 
 @description('Whether a scope is a whole SQL server.')
 func isServer(scope string) bool =>
@@ -152,7 +101,7 @@ func isApp(parts string[]) bool =>
 func isSource(parts string[]) bool =>
   (length(parts) == resourceParts && contains(
     concat(
-      ['providers/microsoft.storage/storageaccounts', 'providers/microsoft.sql/servers'],
+      ['providers/microsoft.sql/servers'],
       map(flatten(map(items(keyedTypes), one => one.value)), type => 'providers/${type}')
     ),
     join(take(skip(parts, 5), 3), '/')

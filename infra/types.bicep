@@ -1,37 +1,6 @@
 // The shapes of the parameters, shared by the modules.
 
-@export()
-@description('What a secret in a vault may be: the kinds of credential that Rekey knows.')
-type kind =
-  | 'storage-key'
-  | 'storage-sas'
-  | 'service-bus-sas'
-  | 'event-hubs-sas'
-  | 'sql-admin-password'
-  | 'sql-login-password'
-  | 'service-principal-secret'
-  | 'service-principal-certificate'
-  | 'service-bus-key'
-  | 'event-hubs-key'
-  | 'ai-services-key'
-  | 'search-admin-key'
-  | 'app-configuration-key'
-  | 'container-registry-password'
-  | 'batch-key'
-  | 'communication-key'
-  | 'maps-key'
-  | 'signalr-key'
-  | 'web-pubsub-key'
-  | 'cosmos-db-key'
-  | 'relay-key'
-  | 'notification-hubs-key'
-  | 'event-grid-key'
-  | 'api-management-key'
-  | 'redis-key'
-  | 'postgresql-admin-password'
-  | 'postgresql-role-password'
-  | 'mysql-admin-password'
-  | 'mysql-user-password'
+import { keyedRole, kind } from 'kinds.bicep'
 
 @export()
 @description('An existing Key Vault whose secrets Rekey rotates, and what they may rotate.')
@@ -135,32 +104,7 @@ type cloudNames = {
 
 @export()
 @description('What may be done at sources and consumers: one custom role each.')
-type sourceRole =
-  | 'storage-keys'
-  | 'sql-administrator'
-  | 'web-references'
-  | 'container-revisions'
-  | 'service-bus-keys'
-  | 'event-hubs-keys'
-  | 'ai-services-keys'
-  | 'search-admin-keys'
-  | 'app-configuration-keys'
-  | 'container-registry-passwords'
-  | 'batch-keys'
-  | 'communication-keys'
-  | 'maps-keys'
-  | 'signalr-keys'
-  | 'web-pubsub-keys'
-  | 'cosmos-db-keys'
-  | 'relay-keys'
-  | 'notification-hubs-keys'
-  | 'event-grid-keys'
-  | 'api-management-keys'
-  | 'redis-keys'
-  | 'postgresql-admin-passwords'
-  | 'postgresql-role-passwords'
-  | 'mysql-admin-passwords'
-  | 'mysql-user-passwords'
+type sourceRole = keyedRole | 'sql-administrator' | 'web-references' | 'container-revisions'
 
 @export()
 @description('One right at one source or consumer.')

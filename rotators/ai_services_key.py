@@ -25,7 +25,6 @@ class AiServicesKey(ProvenByRequest):
         noun="AI services account",
         types=("Microsoft.CognitiveServices/accounts",),
         version="2024-10-01",
-        role="ai-services-keys",
         pairs=(Pair(Slot("key1", "Key1"), Slot("key2", "Key2")),),
         shape=re.compile(r"[A-Za-z0-9]{32,128}"),
         address="endpoint",

@@ -34,7 +34,6 @@ class AppConfigurationKey(ProvenByRequest):
         noun="App Configuration store",
         types=("Microsoft.AppConfiguration/configurationStores",),
         version="2024-06-01",
-        role="app-configuration-keys",
         pairs=(
             Pair(Slot("Primary"), Slot("Secondary")),
             Pair(Slot("Primary Read Only"), Slot("Secondary Read Only"), "read-only"),

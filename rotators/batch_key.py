@@ -24,11 +24,10 @@ class BatchKey(ProvenByRequest):
         noun="Batch account",
         types=("Microsoft.Batch/batchAccounts",),
         version="2024-07-01",
-        role="batch-keys",
         replaces="regenerateKeys",
         pairs=(Pair(Slot("primary", "Primary"), Slot("secondary", "Secondary")),),
         shape=re.compile(r"[A-Za-z0-9+/]{86}=="),
-        off={"allowedAuthenticationModes": "SharedKey"},
+        switches={"allowedAuthenticationModes": "SharedKey"},
         address="accountEndpoint",
         called=re.compile(r"[a-z0-9]{3,24}"),
     )

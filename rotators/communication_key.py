@@ -22,7 +22,6 @@ class CommunicationKey(ProvenByRequest):
         noun="Communication Services resource",
         types=("Microsoft.Communication/communicationServices",),
         version="2025-09-01",
-        role="communication-keys",
         names_it="keyType",
         shape=re.compile(r"[A-Za-z0-9+/=]{44,128}"),
         address="hostName",

@@ -20,7 +20,7 @@ from rotators.shared.keys import Keys
 
 
 class ContainerRegistryPassword(ProvenByRequest):
-    """Rotates the passwords of a registry's admin user."""
+    """Rotates the passwords of registries' admin users."""
 
     kind: ClassVar[str] = "container-registry-password"
     value_field: ClassVar[str] = "password"
@@ -29,13 +29,12 @@ class ContainerRegistryPassword(ProvenByRequest):
         noun="container registry",
         types=("Microsoft.ContainerRegistry/registries",),
         version="2023-07-01",
-        role="container-registry-passwords",
         lists="listCredentials",
         replaces="regenerateCredential",
         names_it="name",
         pairs=(Pair(Slot("password"), Slot("password2")),),
         shape=re.compile(r"[A-Za-z0-9+/=]{32,128}"),
-        off={"adminUserEnabled": False},
+        switches={"adminUserEnabled": False},
         address="loginServer",
     )
 

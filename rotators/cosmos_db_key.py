@@ -32,7 +32,6 @@ class CosmosDbKey(ProvenByRequest):
         noun="Cosmos DB account",
         types=("Microsoft.DocumentDB/databaseAccounts",),
         version="2024-11-15",
-        role="cosmos-db-keys",
         names_it="keyKind",
         pairs=(
             Pair(

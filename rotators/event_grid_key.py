@@ -32,7 +32,6 @@ class EventGridKey(ProvenByRequest):
             "Microsoft.EventGrid/namespaces",
         ),
         version="2025-02-15",
-        role="event-grid-keys",
         pairs=(KEY1_KEY2,),
         shape=re.compile(r"[A-Za-z0-9+/=]{43,128}"),
         at_once=("microsoft.eventgrid/domains",),

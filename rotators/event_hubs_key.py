@@ -14,7 +14,6 @@ class EventHubsKey(SasRule):
     kind: ClassVar[str] = "event-hubs-key"
     facts: ClassVar[Facts] = rule_facts(
         "Event Hubs rule",
-        "event-hubs-keys",
         "Microsoft.EventHub/namespaces/authorizationRules",
         "Microsoft.EventHub/namespaces/eventhubs/authorizationRules",
     )

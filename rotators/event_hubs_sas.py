@@ -10,7 +10,7 @@ from rotators.shared.sas_rule import SasRule
 
 
 class EventHubsSas(RuleSas):
-    """Makes signatures of Event Hubs rules."""
+    """Rotates the shared access signatures that a key of an Event Hubs rule makes."""
 
     kind: ClassVar[str] = "event-hubs-sas"
     parents: ClassVar[frozenset[str]] = frozenset({EventHubsKey.kind})

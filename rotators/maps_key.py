@@ -24,7 +24,6 @@ class MapsKey(ProvenByRequest):
         noun="Azure Maps account",
         types=("Microsoft.Maps/accounts",),
         version="2023-06-01",
-        role="maps-keys",
         names_it="keyType",
         pairs=(LOWER_CASE,),
         shape=re.compile(r"[A-Za-z0-9_-]{32,128}"),

@@ -12,7 +12,7 @@ from rotators.shared.database_engine import MYSQL
 
 
 class MysqlAdminPassword(DatabaseAdmin):
-    """Rotates the administrator's password."""
+    """Rotates the passwords of MySQL servers' administrators."""
 
     kind: ClassVar[str] = "mysql-admin-password"
     login_kind: ClassVar[str] = MYSQL.login_kind

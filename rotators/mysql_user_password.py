@@ -12,7 +12,7 @@ from rotators.shared.database_login import DatabaseLogin
 
 
 class MysqlUserPassword(DatabaseLogin):
-    """Rotates the passwords of users of a Flexible Server."""
+    """Rotates the passwords of MySQL users."""
 
     kind: ClassVar[str] = "mysql-user-password"
     engine = MYSQL

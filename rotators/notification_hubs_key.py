@@ -18,11 +18,10 @@ class NotificationHubsKey(SasRule):
     kind: ClassVar[str] = "notification-hubs-key"
     facts: ClassVar[Facts] = rule_facts(
         "Notification Hubs rule",
-        "notification-hubs-keys",
         "Microsoft.NotificationHubs/namespaces/authorizationRules",
         "Microsoft.NotificationHubs/namespaces/notificationHubs/authorizationRules",
         version="2023-09-01",
         names_it="policyKey",
         host="",
-        off={},
+        switches={},
     )

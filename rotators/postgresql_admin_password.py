@@ -12,7 +12,7 @@ from rotators.shared.database_engine import POSTGRESQL
 
 
 class PostgresqlAdminPassword(DatabaseAdmin):
-    """Rotates the administrator's password."""
+    """Rotates the passwords of PostgreSQL servers' administrators."""
 
     kind: ClassVar[str] = "postgresql-admin-password"
     login_kind: ClassVar[str] = POSTGRESQL.login_kind

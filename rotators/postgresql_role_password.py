@@ -12,7 +12,7 @@ from rotators.shared.database_login import DatabaseLogin
 
 
 class PostgresqlRolePassword(DatabaseLogin):
-    """Rotates the passwords of roles of a Flexible Server."""
+    """Rotates the passwords of PostgreSQL roles."""
 
     kind: ClassVar[str] = "postgresql-role-password"
     engine = POSTGRESQL

@@ -28,10 +28,9 @@ class RedisKey(RedisCache):
         types=("Microsoft.Cache/redis", "Microsoft.Cache/redisEnterprise/databases"),
         version="2024-11-01",
         versions={MANAGED: "2025-04-01"},
-        role="redis-keys",
         names_it="keyType",
         shape=re.compile(r"[A-Za-z0-9+/=]{43,128}"),
-        off={
+        switches={
             "disableAccessKeyAuthentication": True,
             "accessKeysAuthentication": "Disabled",
             "provisioningState": CLOSED,

@@ -1,75 +1,28 @@
-"""Every kind of credential that Rekey rotates: one line each."""
+"""Every kind of credential that Rekey rotates: the class of each file beside this one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 
 from cloud.azure import Azure
 from engine.contract import Rotator
 from engine.ports import Clock
-from rotators.ai_services_key import AiServicesKey
-from rotators.api_management_key import ApiManagementKey
-from rotators.app_configuration_key import AppConfigurationKey
-from rotators.batch_key import BatchKey
-from rotators.communication_key import CommunicationKey
-from rotators.container_registry_password import ContainerRegistryPassword
-from rotators.cosmos_db_key import CosmosDbKey
-from rotators.event_grid_key import EventGridKey
-from rotators.event_hubs_key import EventHubsKey
-from rotators.event_hubs_sas import EventHubsSas
-from rotators.maps_key import MapsKey
-from rotators.mysql_admin_password import MysqlAdminPassword
-from rotators.mysql_user_password import MysqlUserPassword
-from rotators.notification_hubs_key import NotificationHubsKey
-from rotators.postgresql_admin_password import PostgresqlAdminPassword
-from rotators.postgresql_role_password import PostgresqlRolePassword
-from rotators.redis_key import RedisKey
-from rotators.relay_key import RelayKey
-from rotators.search_admin_key import SearchAdminKey
-from rotators.service_bus_key import ServiceBusKey
-from rotators.service_bus_sas import ServiceBusSas
-from rotators.service_principal_certificate import ServicePrincipalCertificate
-from rotators.service_principal_secret import ServicePrincipalSecret
-from rotators.signalr_key import SignalRKey
-from rotators.sql_admin_password import SqlAdminPassword
-from rotators.sql_login_password import SqlLoginPassword
-from rotators.storage_key import StorageKey
-from rotators.storage_sas import StorageSas
-from rotators.web_pubsub_key import WebPubSubKey
+from rotators import KINDS
 
 type Maker = Callable[[Azure, Clock], Rotator]
 
-ROTATORS: tuple[Maker, ...] = (
-    StorageKey,
-    StorageSas,
-    ServiceBusSas,
-    EventHubsSas,
-    ServicePrincipalSecret,
-    SqlAdminPassword,
-    SqlLoginPassword,
-    ServiceBusKey,
-    EventHubsKey,
-    AiServicesKey,
-    SearchAdminKey,
-    AppConfigurationKey,
-    ContainerRegistryPassword,
-    BatchKey,
-    CommunicationKey,
-    MapsKey,
-    SignalRKey,
-    WebPubSubKey,
-    CosmosDbKey,
-    RelayKey,
-    NotificationHubsKey,
-    EventGridKey,
-    ApiManagementKey,
-    RedisKey,
-    PostgresqlAdminPassword,
-    PostgresqlRolePassword,
-    MysqlAdminPassword,
-    MysqlUserPassword,
-    ServicePrincipalCertificate,
-)
+
+def load(kind: str) -> Maker:
+    """Return the class of a kind; raises ValueError where its file has none of that name."""
+    module = import_module(f"rotators.{kind.replace('-', '_')}")
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__dict__.get("kind") == kind:
+            return value
+    raise ValueError(f"{module.__file__} has no class whose kind is {kind!r}: name it as its file")
+
+
+ROTATORS: tuple[Maker, ...] = tuple(map(load, KINDS))
 
 
 def build(azure: Azure, clock: Clock, makers: Sequence[Maker] = ROTATORS) -> Mapping[str, Rotator]:

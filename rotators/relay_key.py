@@ -20,5 +20,5 @@ class RelayKey(SasRule):
     kind: ClassVar[str] = "relay-key"
     template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name", "rule"})
     facts: ClassVar[Facts] = rule_facts(
-        "Relay rule", "relay-keys", "Microsoft.Relay/namespaces/authorizationRules", host="", off={}
+        "Relay rule", "Microsoft.Relay/namespaces/authorizationRules", host="", switches={}
     )

@@ -27,7 +27,6 @@ class SearchAdminKey(ProvenByRequest):
         noun="search service",
         types=("Microsoft.Search/searchServices",),
         version="2023-11-01",
-        role="search-admin-keys",
         lists="listAdminKeys",
         replaces="regenerateAdminKey",
         pairs=(LOWER_CASE,),

@@ -14,7 +14,6 @@ class ServiceBusKey(SasRule):
     kind: ClassVar[str] = "service-bus-key"
     facts: ClassVar[Facts] = rule_facts(
         "Service Bus rule",
-        "service-bus-keys",
         "Microsoft.ServiceBus/namespaces/authorizationRules",
         "Microsoft.ServiceBus/namespaces/queues/authorizationRules",
         "Microsoft.ServiceBus/namespaces/topics/authorizationRules",

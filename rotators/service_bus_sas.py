@@ -10,7 +10,7 @@ from rotators.shared.sas_rule import SasRule
 
 
 class ServiceBusSas(RuleSas):
-    """Makes signatures of Service Bus rules."""
+    """Rotates the shared access signatures that a key of a Service Bus rule makes."""
 
     kind: ClassVar[str] = "service-bus-sas"
     parents: ClassVar[frozenset[str]] = frozenset({ServiceBusKey.kind})

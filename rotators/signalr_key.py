@@ -14,5 +14,5 @@ class SignalRKey(HubService):
     kind: ClassVar[str] = "signalr-key"
     asked: ClassVar[str] = "2022-06-01"
     facts: ClassVar[Facts] = hub_facts(
-        "SignalR service", "signalr-keys", "Microsoft.SignalRService/signalR", "2023-02-01"
+        "SignalR service", "Microsoft.SignalRService/signalR", "2023-02-01"
     )

@@ -18,7 +18,7 @@ from rotators.shared.sql_server import SqlAccess
 
 
 class SqlAdminPassword(AdminPassword[Place]):
-    """Rotates the password of a logical server's administrator."""
+    """Rotates the passwords of SQL servers' administrators."""
 
     kind: ClassVar[str] = "sql-admin-password"
     login_kind: ClassVar[str] = "sql-login-password"

@@ -24,7 +24,7 @@ from rotators.shared.sql_server import SqlAccess
 
 
 class SqlLoginPassword(LoginPassword):
-    """Rotates the passwords of logins and of contained users."""
+    """Rotates the passwords of SQL logins and of contained users."""
 
     kind: ClassVar[str] = "sql-login-password"
 

@@ -42,16 +42,16 @@ class StorageKey(TwoKeys):
     """Rotates the keys of storage accounts."""
 
     kind: ClassVar[str] = "storage-key"
+    role: ClassVar[str] = "Storage Account Key Operator Service Role"
     tells_ages: ClassVar[bool] = True
     template_fields: ClassVar[frozenset[str]] = frozenset({"account", "key", "suffix"})
     facts: ClassVar[Facts] = Facts(
         noun="storage account",
         types=("Microsoft.Storage/storageAccounts",),
         version="2023-05-01",
-        role="Storage Account Key Operator Service Role",
         pairs=(Pair(Slot("key1"), Slot("key2")),),
         shape=re.compile(r"[A-Za-z0-9+/]{86}=="),
-        off={"allowSharedKeyAccess": False},
+        switches={"allowSharedKeyAccess": False},
         called=re.compile(r"[a-z0-9]{3,24}"),
     )
 

@@ -41,7 +41,7 @@ NO_ENTITY = "(PartitionKey='rekey',RowKey='rekey')"
 
 
 class StorageSas(DerivedSignature):
-    """Makes account and service signatures."""
+    """Rotates the shared access signatures that a key of a storage account makes."""
 
     kind: ClassVar[str] = "storage-sas"
     template_fields: ClassVar[frozenset[str]] = frozenset({"account", "sas", "suffix"})

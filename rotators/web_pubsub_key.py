@@ -14,5 +14,5 @@ class WebPubSubKey(HubService):
     kind: ClassVar[str] = "web-pubsub-key"
     asked: ClassVar[str] = "2024-12-01"
     facts: ClassVar[Facts] = hub_facts(
-        "Web PubSub service", "web-pubsub-keys", "Microsoft.SignalRService/webPubSub", "2024-03-01"
+        "Web PubSub service", "Microsoft.SignalRService/webPubSub", "2024-03-01"
     )

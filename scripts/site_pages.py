@@ -1,4 +1,4 @@
-"""A hook of mkdocs that adds the pages of the repository's root to the site and corrects the links.
+"""A hook of mkdocs: it adds the pages of the kinds and of the root, and corrects the links.
 
 Event names and File.generated: https://www.mkdocs.org/dev-guide/plugins/#events.
 """
@@ -12,6 +12,21 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 """The pages of the repository's root that the site shows."""
+
+
+def on_config(config: Any) -> Any:
+    """Add the page of each kind to the navigation."""
+    config["nav"] = with_kinds(config["nav"])
+    return config
+
+
+def with_kinds(nav: list[Any]) -> list[Any]:
+    """Return the navigation with the page of each kind below "Kinds"."""
+    pages = sorted(f"rotators/{page.name}" for page in (ROOT / "docs" / "rotators").glob("*.md"))
+    return [
+        {"Kinds": [*part["Kinds"], *pages]} if isinstance(part, dict) and "Kinds" in part else part
+        for part in nav
+    ]
 
 
 def on_files(files: Any, config: Any) -> Any:

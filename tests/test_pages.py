@@ -14,8 +14,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api.routes import ROUTES, document
-from rotators import registry
+from rotators import KINDS
 from scripts import api_reference
+from scripts.site_pages import with_kinds
 from tests.infra.queries import tiles
 from tests.test_docs import PAGES
 
@@ -24,13 +25,6 @@ DOCS = ROOT / "docs"
 DRAWN = sorted((DOCS / "images").glob("*.svg"))
 REFERENCE = api_reference.PAGE.read_text()
 OF_AUTHORS = ("proof.md", "decisions.md", "local-host.md", "spec/README.md")
-
-
-def test_readme_and_questions_count_the_kinds_that_there_are() -> None:
-    kinds = len(registry.ROTATORS)
-    assert f"[{kinds} kinds]" in (ROOT / "README.md").read_text()
-    assert f"\n{kinds} kinds:" in (DOCS / "faq.md").read_text()
-    assert f"of {kinds} kinds" in (DOCS / "compare.md").read_text()
 
 
 def test_the_first_twenty_lines_say_what_for_whom_what_not_yet_and_show_a_picture() -> None:
@@ -71,8 +65,11 @@ def test_a_page_of_authors_begins_with_a_paragraph_for_everybody_else(name: str)
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
     listed = (ROOT / "mkdocs.yml").read_text()
-    names = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
-    assert [name for name in names if f" {name}\n" not in listed] == []
+    names = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    kinds = {f"rotators/{kind}.md" for kind in KINDS}
+    assert [name for name in names - kinds if f" {name}\n" not in listed] == []
+    nav = with_kinds([{"Use it": ["deploy.md"]}, {"Kinds": ["two-keys.md"]}])
+    assert nav == [{"Use it": ["deploy.md"]}, {"Kinds": ["two-keys.md", *sorted(kinds)]}]
 
 
 def test_the_reference_of_the_api_is_what_the_code_serves() -> None:

@@ -21,11 +21,6 @@ var roleIds = toObject(
 )
 var whole = filter(grants, one => empty(one.resource))
 var single = filter(grants, one => !empty(one.resource))
-var accountNames = map(filter(single, one => one.role == 'storage-keys'), one => one.resource)
-var serverNames = map(filter(single, one => one.role == 'sql-administrator'), one => one.resource)
-var siteNames = map(filter(single, one => one.role == 'web-references'), one => one.resource)
-var containerNames = map(filter(single, one => one.role == 'container-revisions'), one => one.resource)
-
 resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for one in whole: {
     name: guid(resourceGroup().id, appPrincipalId, one.role)
@@ -37,508 +32,422 @@ resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource accounts 'Microsoft.Storage/storageAccounts@2023-05-01' existing = [for name in accountNames: { name: name }]
+// Below, one pair for each type of resource: the resources that have a right of their own, and that right.
+// <generated: `make generate` writes this from rotators/>
 
-resource atAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in accountNames: {
-    scope: accounts[index]
-    name: guid(accounts[index].id, appPrincipalId, 'storage-keys')
+resource cognitiveServicesAccounts 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.cognitiveservices/accounts'): { name: one.resource }
+]
+
+resource atCognitiveServicesAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.cognitiveservices/accounts'): {
+    scope: cognitiveServicesAccounts[index]
+    name: guid(cognitiveServicesAccounts[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['storage-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-resource servers 'Microsoft.Sql/servers@2023-08-01' existing = [for name in serverNames: { name: name }]
+resource apiManagementService 'Microsoft.ApiManagement/service@2024-05-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.apimanagement/service'): { name: one.resource }
+]
 
-resource atServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in serverNames: {
-    scope: servers[index]
-    name: guid(servers[index].id, appPrincipalId, 'sql-administrator')
+resource atApiManagementService 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.apimanagement/service'): {
+    scope: apiManagementService[index]
+    name: guid(apiManagementService[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['sql-administrator']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-resource sites 'Microsoft.Web/sites@2024-04-01' existing = [for name in siteNames: { name: name }]
+resource appConfigurationConfigurationStores 'Microsoft.AppConfiguration/configurationStores@2024-06-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.appconfiguration/configurationstores'): { name: one.resource }
+]
 
-resource atSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in siteNames: {
-    scope: sites[index]
-    name: guid(sites[index].id, appPrincipalId, 'web-references')
+resource atAppConfigurationConfigurationStores 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.appconfiguration/configurationstores'): {
+    scope: appConfigurationConfigurationStores[index]
+    name: guid(appConfigurationConfigurationStores[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['web-references']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-resource containers 'Microsoft.App/containerApps@2025-01-01' existing = [for name in containerNames: { name: name }]
+resource batchBatchAccounts 'Microsoft.Batch/batchAccounts@2024-07-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.batch/batchaccounts'): { name: one.resource }
+]
 
-resource atContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in containerNames: {
-    scope: containers[index]
-    name: guid(containers[index].id, appPrincipalId, 'container-revisions')
+resource atBatchBatchAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.batch/batchaccounts'): {
+    scope: batchBatchAccounts[index]
+    name: guid(batchBatchAccounts[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['container-revisions']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var serviceBusKeyNames = map(filter(single, one => one.role == 'service-bus-keys'), one => one.resource)
-
-resource serviceBusKeySources 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = [
-  for name in serviceBusKeyNames: { name: name }
+resource communicationCommunicationServices 'Microsoft.Communication/communicationServices@2025-09-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.communication/communicationservices'): { name: one.resource }
 ]
 
-resource atServiceBusKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in serviceBusKeyNames: {
-    scope: serviceBusKeySources[index]
-    name: guid(serviceBusKeySources[index].id, appPrincipalId, 'service-bus-keys')
+resource atCommunicationCommunicationServices 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.communication/communicationservices'): {
+    scope: communicationCommunicationServices[index]
+    name: guid(communicationCommunicationServices[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['service-bus-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var eventHubsKeyNames = map(filter(single, one => one.role == 'event-hubs-keys'), one => one.resource)
-
-resource eventHubsKeySources 'Microsoft.EventHub/namespaces@2024-01-01' existing = [
-  for name in eventHubsKeyNames: { name: name }
+resource containerRegistryRegistries 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.containerregistry/registries'): { name: one.resource }
 ]
 
-resource atEventHubsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in eventHubsKeyNames: {
-    scope: eventHubsKeySources[index]
-    name: guid(eventHubsKeySources[index].id, appPrincipalId, 'event-hubs-keys')
+resource atContainerRegistryRegistries 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.containerregistry/registries'): {
+    scope: containerRegistryRegistries[index]
+    name: guid(containerRegistryRegistries[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['event-hubs-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var aiServicesKeyNames = map(filter(single, one => one.role == 'ai-services-keys'), one => one.resource)
-
-resource aiServicesKeySources 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = [
-  for name in aiServicesKeyNames: { name: name }
+resource documentDBDatabaseAccounts 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = [
+  for one in filter(single, one => one.type == 'microsoft.documentdb/databaseaccounts'): { name: one.resource }
 ]
 
-resource atAiServicesKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in aiServicesKeyNames: {
-    scope: aiServicesKeySources[index]
-    name: guid(aiServicesKeySources[index].id, appPrincipalId, 'ai-services-keys')
+resource atDocumentDBDatabaseAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.documentdb/databaseaccounts'): {
+    scope: documentDBDatabaseAccounts[index]
+    name: guid(documentDBDatabaseAccounts[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['ai-services-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var searchAdminKeyNames = map(filter(single, one => one.role == 'search-admin-keys'), one => one.resource)
-
-resource searchAdminKeySources 'Microsoft.Search/searchServices@2023-11-01' existing = [
-  for name in searchAdminKeyNames: { name: name }
+resource eventGridTopics 'Microsoft.EventGrid/topics@2025-02-15' existing = [
+  for one in filter(single, one => one.type == 'microsoft.eventgrid/topics'): { name: one.resource }
 ]
 
-resource atSearchAdminKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in searchAdminKeyNames: {
-    scope: searchAdminKeySources[index]
-    name: guid(searchAdminKeySources[index].id, appPrincipalId, 'search-admin-keys')
+resource atEventGridTopics 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.eventgrid/topics'): {
+    scope: eventGridTopics[index]
+    name: guid(eventGridTopics[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['search-admin-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var appConfigurationKeyNames = map(filter(single, one => one.role == 'app-configuration-keys'), one => one.resource)
-
-resource appConfigurationKeySources 'Microsoft.AppConfiguration/configurationStores@2024-06-01' existing = [
-  for name in appConfigurationKeyNames: { name: name }
+resource eventGridDomains 'Microsoft.EventGrid/domains@2025-02-15' existing = [
+  for one in filter(single, one => one.type == 'microsoft.eventgrid/domains'): { name: one.resource }
 ]
 
-resource atAppConfigurationKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in appConfigurationKeyNames: {
-    scope: appConfigurationKeySources[index]
-    name: guid(appConfigurationKeySources[index].id, appPrincipalId, 'app-configuration-keys')
+resource atEventGridDomains 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.eventgrid/domains'): {
+    scope: eventGridDomains[index]
+    name: guid(eventGridDomains[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['app-configuration-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var containerRegistryPasswordNames = map(
-  filter(single, one => one.role == 'container-registry-passwords'),
-  one => one.resource
-)
-
-resource containerRegistryPasswordSources 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = [
-  for name in containerRegistryPasswordNames: { name: name }
+resource eventGridNamespaces 'Microsoft.EventGrid/namespaces@2025-02-15' existing = [
+  for one in filter(single, one => one.type == 'microsoft.eventgrid/namespaces'): { name: one.resource }
 ]
 
-resource atContainerRegistryPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in containerRegistryPasswordNames: {
-    scope: containerRegistryPasswordSources[index]
-    name: guid(containerRegistryPasswordSources[index].id, appPrincipalId, 'container-registry-passwords')
+resource atEventGridNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.eventgrid/namespaces'): {
+    scope: eventGridNamespaces[index]
+    name: guid(eventGridNamespaces[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['container-registry-passwords']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var batchKeyNames = map(filter(single, one => one.role == 'batch-keys'), one => one.resource)
-
-resource batchKeySources 'Microsoft.Batch/batchAccounts@2024-07-01' existing = [
-  for name in batchKeyNames: { name: name }
+resource eventHubNamespaces 'Microsoft.EventHub/namespaces@2024-01-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.eventhub/namespaces'): { name: one.resource }
 ]
 
-resource atBatchKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in batchKeyNames: {
-    scope: batchKeySources[index]
-    name: guid(batchKeySources[index].id, appPrincipalId, 'batch-keys')
+resource atEventHubNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.eventhub/namespaces'): {
+    scope: eventHubNamespaces[index]
+    name: guid(eventHubNamespaces[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['batch-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var communicationKeyNames = map(filter(single, one => one.role == 'communication-keys'), one => one.resource)
-
-resource communicationKeySources 'Microsoft.Communication/communicationServices@2023-04-01' existing = [
-  for name in communicationKeyNames: { name: name }
+resource mapsAccounts 'Microsoft.Maps/accounts@2023-06-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.maps/accounts'): { name: one.resource }
 ]
 
-resource atCommunicationKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in communicationKeyNames: {
-    scope: communicationKeySources[index]
-    name: guid(communicationKeySources[index].id, appPrincipalId, 'communication-keys')
+resource atMapsAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.maps/accounts'): {
+    scope: mapsAccounts[index]
+    name: guid(mapsAccounts[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['communication-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var mapsKeyNames = map(filter(single, one => one.role == 'maps-keys'), one => one.resource)
+resource dBforMySQLFlexibleServers 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
+  for one in filter(single, one => one.type == 'microsoft.dbformysql/flexibleservers'): { name: one.resource }
+]
 
-resource mapsKeySources 'Microsoft.Maps/accounts@2023-06-01' existing = [for name in mapsKeyNames: { name: name }]
-
-resource atMapsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in mapsKeyNames: {
-    scope: mapsKeySources[index]
-    name: guid(mapsKeySources[index].id, appPrincipalId, 'maps-keys')
+resource atDBforMySQLFlexibleServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.dbformysql/flexibleservers'): {
+    scope: dBforMySQLFlexibleServers[index]
+    name: guid(dBforMySQLFlexibleServers[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['maps-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var signalrKeyNames = map(filter(single, one => one.role == 'signalr-keys'), one => one.resource)
-
-resource signalrKeySources 'Microsoft.SignalRService/signalR@2024-03-01' existing = [
-  for name in signalrKeyNames: { name: name }
+resource notificationHubsNamespaces 'Microsoft.NotificationHubs/namespaces@2023-09-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.notificationhubs/namespaces'): { name: one.resource }
 ]
 
-resource atSignalrKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in signalrKeyNames: {
-    scope: signalrKeySources[index]
-    name: guid(signalrKeySources[index].id, appPrincipalId, 'signalr-keys')
+resource atNotificationHubsNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.notificationhubs/namespaces'): {
+    scope: notificationHubsNamespaces[index]
+    name: guid(notificationHubsNamespaces[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['signalr-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var webPubsubKeyNames = map(filter(single, one => one.role == 'web-pubsub-keys'), one => one.resource)
-
-resource webPubsubKeySources 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = [
-  for name in webPubsubKeyNames: { name: name }
+resource dBforPostgreSQLFlexibleServers 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.dbforpostgresql/flexibleservers'): { name: one.resource }
 ]
 
-resource atWebPubsubKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in webPubsubKeyNames: {
-    scope: webPubsubKeySources[index]
-    name: guid(webPubsubKeySources[index].id, appPrincipalId, 'web-pubsub-keys')
+resource atDBforPostgreSQLFlexibleServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.dbforpostgresql/flexibleservers'): {
+    scope: dBforPostgreSQLFlexibleServers[index]
+    name: guid(dBforPostgreSQLFlexibleServers[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['web-pubsub-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var cosmosDbKeyNames = map(filter(single, one => one.role == 'cosmos-db-keys'), one => one.resource)
-
-resource cosmosDbKeySources 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = [
-  for name in cosmosDbKeyNames: { name: name }
+resource cacheRedis 'Microsoft.Cache/redis@2024-11-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.cache/redis'): { name: one.resource }
 ]
 
-resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in cosmosDbKeyNames: {
-    scope: cosmosDbKeySources[index]
-    name: guid(cosmosDbKeySources[index].id, appPrincipalId, 'cosmos-db-keys')
+resource atCacheRedis 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.cache/redis'): {
+    scope: cacheRedis[index]
+    name: guid(cacheRedis[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['cosmos-db-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var relayKeyNames = map(filter(single, one => one.role == 'relay-keys'), one => one.resource)
+resource cacheRedisEnterprise 'Microsoft.Cache/redisEnterprise@2025-04-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.cache/redisenterprise'): { name: one.resource }
+]
 
-resource relayKeySources 'Microsoft.Relay/namespaces@2024-01-01' existing = [for name in relayKeyNames: { name: name }]
-
-resource atRelayKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in relayKeyNames: {
-    scope: relayKeySources[index]
-    name: guid(relayKeySources[index].id, appPrincipalId, 'relay-keys')
+resource atCacheRedisEnterprise 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.cache/redisenterprise'): {
+    scope: cacheRedisEnterprise[index]
+    name: guid(cacheRedisEnterprise[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['relay-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var notificationHubsKeyNames = map(filter(single, one => one.role == 'notification-hubs-keys'), one => one.resource)
-
-resource notificationHubsKeySources 'Microsoft.NotificationHubs/namespaces@2023-09-01' existing = [
-  for name in notificationHubsKeyNames: { name: name }
+resource relayNamespaces 'Microsoft.Relay/namespaces@2024-01-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.relay/namespaces'): { name: one.resource }
 ]
 
-resource atNotificationHubsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in notificationHubsKeyNames: {
-    scope: notificationHubsKeySources[index]
-    name: guid(notificationHubsKeySources[index].id, appPrincipalId, 'notification-hubs-keys')
+resource atRelayNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.relay/namespaces'): {
+    scope: relayNamespaces[index]
+    name: guid(relayNamespaces[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['notification-hubs-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var eventGridTopicKeyNames = map(
-  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/topics'),
-  one => one.resource
-)
-
-resource eventGridTopicKeySources 'Microsoft.EventGrid/topics@2025-02-15' existing = [
-  for name in eventGridTopicKeyNames: { name: name }
+resource searchSearchServices 'Microsoft.Search/searchServices@2023-11-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.search/searchservices'): { name: one.resource }
 ]
 
-resource atEventGridTopicKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in eventGridTopicKeyNames: {
-    scope: eventGridTopicKeySources[index]
-    name: guid(eventGridTopicKeySources[index].id, appPrincipalId, 'event-grid-keys')
+resource atSearchSearchServices 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.search/searchservices'): {
+    scope: searchSearchServices[index]
+    name: guid(searchSearchServices[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['event-grid-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var eventGridDomainKeyNames = map(
-  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/domains'),
-  one => one.resource
-)
-
-resource eventGridDomainKeySources 'Microsoft.EventGrid/domains@2025-02-15' existing = [
-  for name in eventGridDomainKeyNames: { name: name }
+resource serviceBusNamespaces 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.servicebus/namespaces'): { name: one.resource }
 ]
 
-resource atEventGridDomainKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in eventGridDomainKeyNames: {
-    scope: eventGridDomainKeySources[index]
-    name: guid(eventGridDomainKeySources[index].id, appPrincipalId, 'event-grid-keys')
+resource atServiceBusNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.servicebus/namespaces'): {
+    scope: serviceBusNamespaces[index]
+    name: guid(serviceBusNamespaces[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['event-grid-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var eventGridNamespaceKeyNames = map(
-  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/namespaces'),
-  one => one.resource
-)
-
-resource eventGridNamespaceKeySources 'Microsoft.EventGrid/namespaces@2025-02-15' existing = [
-  for name in eventGridNamespaceKeyNames: { name: name }
+resource signalRServiceSignalR 'Microsoft.SignalRService/signalR@2023-02-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.signalrservice/signalr'): { name: one.resource }
 ]
 
-resource atEventGridNamespaceKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in eventGridNamespaceKeyNames: {
-    scope: eventGridNamespaceKeySources[index]
-    name: guid(eventGridNamespaceKeySources[index].id, appPrincipalId, 'event-grid-keys')
+resource atSignalRServiceSignalR 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.signalrservice/signalr'): {
+    scope: signalRServiceSignalR[index]
+    name: guid(signalRServiceSignalR[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['event-grid-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var apiManagementKeyNames = map(filter(single, one => one.role == 'api-management-keys'), one => one.resource)
-
-resource apiManagementKeySources 'Microsoft.ApiManagement/service@2024-05-01' existing = [
-  for name in apiManagementKeyNames: { name: name }
+resource storageStorageAccounts 'Microsoft.Storage/storageAccounts@2023-05-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.storage/storageaccounts'): { name: one.resource }
 ]
 
-resource atApiManagementKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in apiManagementKeyNames: {
-    scope: apiManagementKeySources[index]
-    name: guid(apiManagementKeySources[index].id, appPrincipalId, 'api-management-keys')
+resource atStorageStorageAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.storage/storageaccounts'): {
+    scope: storageStorageAccounts[index]
+    name: guid(storageStorageAccounts[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['api-management-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var redisKeyNames = map(
-  filter(single, one => one.role == 'redis-keys' && one.type == 'microsoft.cache/redis'),
-  one => one.resource
-)
+resource signalRServiceWebPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.signalrservice/webpubsub'): { name: one.resource }
+]
 
-resource redisKeySources 'Microsoft.Cache/redis@2024-11-01' existing = [for name in redisKeyNames: { name: name }]
-
-resource atRedisKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in redisKeyNames: {
-    scope: redisKeySources[index]
-    name: guid(redisKeySources[index].id, appPrincipalId, 'redis-keys')
+resource atSignalRServiceWebPubSub 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.signalrservice/webpubsub'): {
+    scope: signalRServiceWebPubSub[index]
+    name: guid(signalRServiceWebPubSub[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['redis-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var managedRedisKeyNames = map(
-  filter(single, one => one.role == 'redis-keys' && one.type == 'microsoft.cache/redisenterprise'),
-  one => one.resource
-)
-
-resource managedRedisKeySources 'Microsoft.Cache/redisEnterprise@2025-04-01' existing = [
-  for name in managedRedisKeyNames: { name: name }
+resource sqlServers 'Microsoft.Sql/servers@2023-08-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.sql/servers'): { name: one.resource }
 ]
 
-resource atManagedRedisKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in managedRedisKeyNames: {
-    scope: managedRedisKeySources[index]
-    name: guid(managedRedisKeySources[index].id, appPrincipalId, 'redis-keys')
+resource atSqlServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.sql/servers'): {
+    scope: sqlServers[index]
+    name: guid(sqlServers[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['redis-keys']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var postgresqlAdminPasswordNames = map(
-  filter(single, one => one.role == 'postgresql-admin-passwords'),
-  one => one.resource
-)
-
-resource postgresqlAdminPasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
-  for name in postgresqlAdminPasswordNames: { name: name }
+resource webSites 'Microsoft.Web/sites@2024-04-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.web/sites'): { name: one.resource }
 ]
 
-resource atPostgresqlAdminPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in postgresqlAdminPasswordNames: {
-    scope: postgresqlAdminPasswordSources[index]
-    name: guid(postgresqlAdminPasswordSources[index].id, appPrincipalId, 'postgresql-admin-passwords')
+resource atWebSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.web/sites'): {
+    scope: webSites[index]
+    name: guid(webSites[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['postgresql-admin-passwords']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
 
-var postgresqlRolePasswordNames = map(
-  filter(single, one => one.role == 'postgresql-role-passwords'),
-  one => one.resource
-)
-
-resource postgresqlRolePasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
-  for name in postgresqlRolePasswordNames: { name: name }
+resource appContainerApps 'Microsoft.App/containerApps@2025-01-01' existing = [
+  for one in filter(single, one => one.type == 'microsoft.app/containerapps'): { name: one.resource }
 ]
 
-resource atPostgresqlRolePassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in postgresqlRolePasswordNames: {
-    scope: postgresqlRolePasswordSources[index]
-    name: guid(postgresqlRolePasswordSources[index].id, appPrincipalId, 'postgresql-role-passwords')
+resource atAppContainerApps 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.app/containerapps'): {
+    scope: appContainerApps[index]
+    name: guid(appContainerApps[index].id, appPrincipalId, one.role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['postgresql-role-passwords']
+      roleDefinitionId: roleIds[one.role]
     }
   }
 ]
-
-var mysqlAdminPasswordNames = map(filter(single, one => one.role == 'mysql-admin-passwords'), one => one.resource)
-
-resource mysqlAdminPasswordSources 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
-  for name in mysqlAdminPasswordNames: { name: name }
-]
-
-resource atMysqlAdminPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in mysqlAdminPasswordNames: {
-    scope: mysqlAdminPasswordSources[index]
-    name: guid(mysqlAdminPasswordSources[index].id, appPrincipalId, 'mysql-admin-passwords')
-    properties: {
-      principalId: appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['mysql-admin-passwords']
-    }
-  }
-]
-
-var mysqlUserPasswordNames = map(filter(single, one => one.role == 'mysql-user-passwords'), one => one.resource)
-
-resource mysqlUserPasswordSources 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
-  for name in mysqlUserPasswordNames: { name: name }
-]
-
-resource atMysqlUserPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, index) in mysqlUserPasswordNames: {
-    scope: mysqlUserPasswordSources[index]
-    name: guid(mysqlUserPasswordSources[index].id, appPrincipalId, 'mysql-user-passwords')
-    properties: {
-      principalId: appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: roleIds['mysql-user-passwords']
-    }
-  }
-]
+// </generated>

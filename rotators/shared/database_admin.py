@@ -15,6 +15,7 @@ from rotators.shared.admin_password import AdminPassword
 from rotators.shared.database_engine import Engine
 from rotators.shared.database_server import DatabaseAccess, DatabaseChange, Place
 from rotators.shared.login_password import logins_of
+from rotators.shared.rights import Rights
 
 
 class DatabaseAdmin(AdminPassword[Place]):
@@ -26,6 +27,11 @@ class DatabaseAdmin(AdminPassword[Place]):
         role = f"{self.engine.admin_kind}s"
         self.access: DatabaseAccess = DatabaseAccess(azure, clock, self.engine, role)
         self.change = DatabaseChange(azure, self.access, clock, role)
+
+    @classmethod
+    def rights(cls) -> Rights:
+        """Return the right to change a whole server, since Azure has no narrower one."""
+        return cls.engine.rights("write")
 
     @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:

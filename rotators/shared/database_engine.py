@@ -11,6 +11,7 @@ from functools import cached_property
 from cloud.databases.mysql import account
 from cloud.databases.postgresql import MAINTENANCE
 from engine.errors import NeedsHuman
+from rotators.shared.rights import Rights
 
 SUFFIXES = {
     "https://management.azure.com": "database.azure.com",
@@ -50,6 +51,15 @@ class Engine:
     """Splits a login; the second part is empty where logins have no host."""
     limits: Callable[[str, str], bool]
     """Whether user and host are short enough."""
+    reads: tuple[str, ...] = ("read",)
+    """What of a server must be read to know whether it runs and takes passwords."""
+
+    def rights(self, *further: str) -> Rights:
+        """Return what it takes to look at a server, and further rights there."""
+        return Rights(
+            (self.provider,),
+            tuple(f"{self.provider}/{action}" for action in (*self.reads, *further)),
+        )
 
     @cached_property
     def address(self) -> re.Pattern[str]:
@@ -117,4 +127,5 @@ MYSQL = Engine(
     grants="GRANT CREATE USER ON *.* TO '{app}'@'%'; GRANT SELECT ON mysql.user TO '{app}'@'%'",
     user_and_host=account,
     limits=lambda user, host: len(user) <= MAX_USER and len(host) <= MAX_HOST,
+    reads=("read", "configurations/read"),
 )

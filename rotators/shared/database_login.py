@@ -15,6 +15,7 @@ from engine.secret import Sensitive
 from rotators.shared.database_engine import Engine
 from rotators.shared.database_server import DatabaseAccess, Place
 from rotators.shared.login_password import Fields, LoginPassword, logins_of
+from rotators.shared.rights import Rights
 from rotators.shared.sql_identity import described
 
 
@@ -25,6 +26,11 @@ class DatabaseLogin(LoginPassword):
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = DatabaseAccess(azure, clock, self.engine, f"{self.engine.login_kind}s")
+
+    @classmethod
+    def rights(cls) -> Rights:
+        """Return the right to look at a server; passwords are set in the database."""
+        return cls.engine.rights()
 
     @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:

@@ -19,13 +19,12 @@ from rotators.shared.key_signing import bearer_token
 HUB_SHAPE = re.compile(r"[A-Za-z0-9+/=]{40,128}")
 
 
-def hub_facts(noun: str, role: str, type_: str, version: str) -> Facts:
+def hub_facts(noun: str, type_: str, version: str) -> Facts:
     """Return the facts of one service with hubs, at this version of its Resource Manager API."""
     return Facts(
         noun=noun,
         types=(type_,),
         version=version,
-        role=role,
         names_it="keyType",
         shape=HUB_SHAPE,
         address="hostName",

@@ -140,8 +140,6 @@ class Facts:
     """The types of resource that list such keys."""
     version: str
     """The api-version of the requests."""
-    role: str
-    """The role that permits the requests, for the message to whom it is missing."""
     lists: str = "listKeys"
     replaces: str = "regenerateKey"
     names_it: str = "keyName"
@@ -149,7 +147,7 @@ class Facts:
     pairs: tuple[Pair, ...] = (PRIMARY_SECONDARY,)
     shape: re.Pattern[str] = re.compile(r"[!-~]{16,512}")
     """What a key can look like."""
-    off: Mapping[str, object] = field(default_factory=lambda: {"disableLocalAuth": True})
+    switches: Mapping[str, object] = field(default_factory=lambda: {"disableLocalAuth": True})
     """The properties that switch keys off, each with the value that does (or several of them); of
     a list, what it must hold. Empty where nothing switches them off."""
     switched_below: bool = False

@@ -14,6 +14,7 @@ from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Key, Place, Slot, text_of
 from rotators.shared.key_source import KeySource
 from rotators.shared.keys import Keys
+from rotators.shared.rights import Rights
 
 
 class KeyKind(ABC):
@@ -23,6 +24,8 @@ class KeyKind(ABC):
     value_field: ClassVar[str] = "key"
     template_fields: ClassVar[frozenset[str]]
     facts: ClassVar[Facts]
+    role: ClassVar[str] = ""
+    """The role to grant where a request is refused; the template's if left out."""
     unknown_fix: ClassVar[str] = (
         "set the value to one of them, or the tag CredentialId to the key that consumers hold"
     )
@@ -44,12 +47,17 @@ class KeyKind(ABC):
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._azure = azure
         self._clock = clock
-        self._source = KeySource(azure, self.facts)
+        self._source = KeySource(azure, self.facts, self.role or f"{self.kind}s")
 
     @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the resource's id in lower case, as Resource Manager compares ids."""
         return cls.facts.canonical(address, tags)
+
+    @classmethod
+    def rights(cls) -> Rights:
+        """Return what the template's role permits, and at what."""
+        return Rights(cls.facts.tops, cls.facts.actions)
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:

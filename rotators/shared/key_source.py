@@ -27,10 +27,10 @@ PUBLIC_CLOUD = "https://management.azure.com"
 class KeySource:
     """The resources of one kind as Resource Manager shows them."""
 
-    def __init__(self, azure: Azure, facts: Facts) -> None:
+    def __init__(self, azure: Azure, facts: Facts, role: str) -> None:
         self._public = azure.arm_endpoint == PUBLIC_CLOUD
         self._facts = facts
-        self._arm = Arm(azure, facts.version, facts.role)
+        self._arm = Arm(azure, facts.version, role)
         self._reader = Arm(azure, facts.version, role="Reader")
         self._known: dict[str, Json] = {}
 
@@ -49,7 +49,11 @@ class KeySource:
         """Return the property by which a resource takes no keys; empty where it takes them."""
         properties = properties_of(resource)
         return next(
-            (name for name, off in self._facts.off.items() if _switches(properties.get(name), off)),
+            (
+                name
+                for name, off in self._facts.switches.items()
+                if _switches(properties.get(name), off)
+            ),
             "",
         )
 
@@ -59,7 +63,7 @@ class KeySource:
         A state is none: it says that the resource is of no use at all.
         """
         properties = properties_of(resource)
-        for name, off in self._facts.off.items():
+        for name, off in self._facts.switches.items():
             if name in properties and not isinstance(off, tuple):
                 if isinstance(properties[name], list):
                     return f"{name} without {off}"
@@ -91,7 +95,7 @@ class KeySource:
 
     async def refuse_keyless(self, place: Place) -> None:
         """Raise NeedsHuman where keys are switched off."""
-        if not self._facts.off:
+        if not self._facts.switches:
             return
         if name := self.switch(await self._switched(place)):
             raise NeedsHuman(

@@ -39,9 +39,7 @@ NAMESPACE_RULE = 2
 """So many names has the id of a rule of the whole namespace."""
 
 
-def rule_facts(
-    noun: str, role: str, *types: str, version: str = "2024-01-01", **others: Any
-) -> Facts:
+def rule_facts(noun: str, *types: str, version: str = "2024-01-01", **others: Any) -> Facts:
     """Return the facts of the rules of one service; `types` are those of the namespace first.
 
     `others` are facts in which it differs from Service Bus.
@@ -50,7 +48,6 @@ def rule_facts(
         noun=noun,
         types=types,
         version=version,
-        role=role,
         replaces="regenerateKeys",
         names_it="keyType",
         pairs=(RULE_KEYS,),

@@ -13,7 +13,9 @@ from tests.shared.delivery import Delivery
 
 NAME = "app-key"
 SWITCHED = pytest.mark.parametrize(
-    "member", [member for member in FAMILY if member.kind.facts.off and member.switched], ids=str
+    "member",
+    [member for member in FAMILY if member.switched],
+    ids=str,
 )
 BY_NAME = {str(member): member for member in FAMILY}
 LISTED = pytest.mark.parametrize(

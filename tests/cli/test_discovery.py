@@ -218,14 +218,19 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
         for exchange in desk.world.exchanges
         if exchange.request.host == "management.azure.com"
     ]
-    assert lists == [
-        *(
-            f"{subscription.lower()}/providers/Microsoft.{kind}"
-            for kind in ("Storage/storageAccounts", "Sql/servers")
-        ),
-        *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
-        *(f"{subscription.lower()}/providers/{engine.provider}" for engine in (POSTGRESQL, MYSQL)),
-    ]
+    assert sorted(lists) == sorted(
+        [
+            *(
+                f"{subscription.lower()}/providers/Microsoft.{kind}"
+                for kind in ("Storage/storageAccounts", "Sql/servers")
+            ),
+            *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
+            *(
+                f"{subscription.lower()}/providers/{engine.provider}"
+                for engine in (POSTGRESQL, MYSQL)
+            ),
+        ]
+    )
 
 
 def test_a_scope_of_one_resource_shows_nothing_beside_it() -> None:

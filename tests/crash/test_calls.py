@@ -12,6 +12,7 @@ import pytest
 from engine.model.tags import RETIRE
 from simulator.wire import Request
 from tests.proof.places import PLACES
+from tests.rotators.key_scenes import FAMILY, Member
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place
 
@@ -28,7 +29,7 @@ reported."""
 POSTED = {"post": 1}
 """A single slot's follow-up."""
 ROTATION: dict[str, dict[str, int]] = {
-    "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
+    "storage-key": {**BOTH, "listKeys": 1, "regenerateKey": 1, "signed request": 1, **LEASE},
     # The key is read three times with its record: to decide, afresh to sign, and once the signature
     # is proven. Nothing is sent that would have to be noted before.
     "storage-sas": {"vault GET": 6, "vault PUT": 1, "signed request": 1, "lease": 8},
@@ -93,79 +94,67 @@ RETIREMENT |= {
     f"{engine} of two {two}": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9}
     for engine, two in (("postgresql-role-password", "roles"), ("mysql-user-password", "users"))
 }
-READ = {"read the resource": 1}
-"""Where its name does not lead to the address of a resource; once in the life of a process."""
-BELOW = {"read the resource": 2}
-"""Where a part of it says how to use it, too."""
-LISTED = {"listKeys": 1}
-TWICE = {"listKeys": 2}
-"""A rule is read to prove the current key, and again to retire the other one; a change is over at
-the first look for it."""
-LONG = {"listKeys": 3}
-"""A change that goes on is known by the key that it replaces, and looked at until another one is
-there."""
-FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
-    # How the key is replaced, and what else is asked; then how it is listed before it is retired.
-    "service-bus-key of a queue": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
-    "service-bus-key of a namespace": ({"regenerateKeys": 1}, TWICE),
-    "event-hubs-key of a hub": ({"regenerateKeys": 1}, TWICE),
-    "ai-services-key": ({"regenerateKey": 1, "signed request": 2, **READ}, LISTED),
-    "search-admin-key": ({"primary": 1}, {"listAdminKeys": 1, "secondary": 1}),
-    "app-configuration-key": ({"regenerateKey": 1, **LISTED}, {}),
-    "app-configuration-key that only reads": ({"regenerateKey": 1, **LISTED}, {}),
-    "container-registry-password": ({"regenerateCredential": 1, **READ}, {"listCredentials": 1}),
-    "batch-key": ({"regenerateKeys": 1, **READ}, LISTED),
-    "communication-key": ({"regenerateKey": 1, **READ}, LISTED),
-    "maps-key": ({"regenerateKey": 1}, LISTED),
-    "signalr-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
-    "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
-    "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
-    "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
-    # A rule that only listens, a gateway that may let everybody in, a topic that is not there: a
-    # made-up key each time.
-    "relay-key": ({"regenerateKeys": 1, "signed request": 2, **READ}, TWICE),
-    "notification-hubs-key of a hub": ({"regenerateKeys": 1, **READ}, TWICE),
-    "notification-hubs-key of a namespace": ({"regenerateKeys": 1, **READ}, TWICE),
-    "api-management-key": (
-        {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **BELOW},
-        {"listSecrets": 2, "regenerateSecondaryKey": 1},
-    ),
-    "redis-key of a cache": ({"regenerateKey": 1, **READ}, LISTED),
-    "redis-key of a database": ({"regenerateKey": 1, **LONG, **BELOW}, {}),
-    "event-grid-key of a topic": ({"regenerateKey": 1, **LONG, **READ}, {}),
-    "event-grid-key of a domain": ({"regenerateKey": 1, **READ}, LISTED),
-    "event-grid-key of a namespace": (
-        {"regenerateKey": 1, "signed request": 2, **TWICE, **READ},
-        {},
-    ),
+OPERATIONS = {
+    # Paths that name the key, of the two replacements and of a listing.
+    "search-admin-key": ("primary", "secondary", "listAdminKeys"),
+    "api-management-key": ("regeneratePrimaryKey", "regenerateSecondaryKey", "listSecrets"),
 }
-"""A made-up key is tried beside one that the service accepts only in passing: a rule that may not
-read, an account without
-such an interface."""
-ROTATION |= {
-    kind: {**BOTH, **LEASE, "signed request": 1, **calls} for kind, (calls, _) in FAMILY.items()
+BESIDE = (
+    "service-bus-key of a queue",
+    "relay-key",
+    "ai-services-key",
+    "api-management-key",
+    "event-grid-key of a namespace",
+)
+"""A made-up key is tried beside one that the service accepts only in passing: of a rule that may
+not read, an account without such an interface, a gateway that may let everybody in, a topic that is
+not there."""
+LOOKS = {
+    "app-configuration-key": (1, 1),
+    "api-management-key": (1, 2),
+    "event-grid-key of a namespace": (2, 2),
 }
-OF_ONE_KEY = ("primary", "regeneratePrimaryKey")
-"""Paths that name the key: a retirement's name the other one."""
-TELL_AGES = ("storage-key", "maps-key", "cosmos-db-key")
-for kind in ROTATION:
-    if kind.startswith(TELL_AGES):
-        # The other key is not replaced before its age says that nobody else has made it.
-        ROTATION[kind] = dict(Counter(ROTATION[kind]) + Counter(LISTED))
-NO_SWITCH = ("relay-key", "notification-hubs-key")
-RETIREMENT |= {
-    kind: {
-        **MARKED,
-        **{name: count for name, count in calls.items() if name not in OF_ONE_KEY},
-        **listed,
-        "signed request": 2 + 2 * calls.get("signed request", 1),
-    }
-    for kind, (calls, listed) in FAMILY.items()
-}
-for kind in FAMILY:
-    if not kind.startswith(NO_SWITCH):
-        # A refusal proves that a key is gone only where keys are not just switched off.
-        RETIREMENT[kind] = dict(Counter(RETIREMENT[kind]) + Counter({"read the resource": 2}))
+"""How often keys are listed for a rotation and for a retirement, where facts do not tell."""
+
+
+def looks(member: Member) -> tuple[int, int]:
+    """Return how often keys are listed for a rotation, and for a retirement.
+
+    A change that goes on is known by the key that it replaces, and looked at until another one is
+    there. A rule is read to prove the current key, and again to retire the other one.
+    """
+    kind = member.kind
+    if own := LOOKS.get(str(member), LOOKS.get(kind.kind)):
+        return own
+    goes_on = kind.lists_first and member.type.lower() not in kind.facts.at_once
+    return (3, 3) if goes_on else (0, 2 if member.contract.ruled else 1)
+
+
+def family(member: Member) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what a rotation asks, and what the end of an overlap asks."""
+    facts, beside = member.kind.facts, 1 + (str(member) in BESIDE)
+    replaces, again, lists = OPERATIONS.get(
+        member.kind.kind, (facts.replaces, facts.replaces, facts.lists)
+    )
+    first, later = looks(member)
+    # Where its name does not lead to the address of a resource; once in the life of a process.
+    reads = (0 if facts.host else 1) + member.reads_below if facts.address else 0
+    # The other key is not replaced before its age says that nobody else has made it.
+    aged = first + member.kind.tells_ages
+    rotation = {"signed request": beside, replaces: 1, lists: aged, "read the resource": reads}
+    # A refusal proves that a key is gone only where keys are not just switched off.
+    switched = reads + (2 if facts.switches else 0)
+    end = {lists: later, again: 1, "read the resource": switched}
+    retirement = {"signed request": 2 + 2 * beside, **end}
+    return (
+        {name: count for name, count in {**BOTH, **LEASE, **rotation}.items() if count},
+        {name: count for name, count in {**MARKED, **retirement}.items() if count},
+    )
+
+
+COUNTED = {str(member): family(member) for member in FAMILY}
+ROTATION |= {name: rotation for name, (rotation, _) in COUNTED.items()}
+RETIREMENT |= {name: retirement for name, (_, retirement) in COUNTED.items()}
 
 
 def name_of(request: Request) -> str:  # noqa: PLR0911 - a table

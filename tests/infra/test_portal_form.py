@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from cli.setup.served import parameters_file
-from cli.words import TEMPLATE_KINDS as KINDS
+from rotators import KINDS
 from scripts.snapshots import COMPILED
 from simulator.azure import SUBSCRIPTION
 from tests.infra.bicep import INFRA, bicep

@@ -14,9 +14,10 @@ import pytest
 
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.storage_key import StorageKey
+from scripts.generate import rights as rights_of_kinds
+from scripts.generate import types
 from tests.infra import deployed, permissions
 from tests.infra.bicep import ROOT, names, snapshot
-from tests.rotators.key_scenes import FAMILY
 
 BUILT_IN = {
     "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
@@ -36,10 +37,9 @@ WILD = {"Microsoft.Web/sites/config/*/action", "Microsoft.Web/sites/slots/config
 names one it does not list."""
 
 
-KEYED = tuple(dict.fromkeys(member.kind for member in FAMILY))
-"""The kinds with two keys, in the order of the template."""
-TOPS = tuple((kind, top) for kind in KEYED for top in kind.facts.tops)
-"""The types of resource that have them, in the order of the snapshot's scopes."""
+RIGHTS = rights_of_kinds()
+TOPS = [top for top in types() if top not in StorageKey.facts.tops]
+"""The types of resource at which the kinds have roles, in the order of the snapshot's scopes."""
 
 
 def test_with_everything_on_the_rights_are_those_of_the_page_and_no_others() -> None:
@@ -66,14 +66,12 @@ def test_a_custom_role_permits_what_its_row_lists_and_nothing_that_deletes(name:
         assert not [action for action in permitted if action not in WILD and BROAD.search(action)]
 
 
-def test_a_role_of_a_kind_with_two_keys_permits_exactly_what_the_kind_asks_for() -> None:
+def test_a_role_of_a_kind_permits_exactly_what_the_kind_asks_for() -> None:
     roles = {
         role: actions for role, actions, _, _ in deployed.custom_roles(snapshot("everything-on"))
     }
-    for kind in KEYED:
-        assert sorted(roles[kind.facts.role]) == sorted(kind.facts.actions)
-    storage = set(roles[f"{StorageKey.kind}s"])
-    assert storage == set(StorageKey.facts.actions)
+    for kind, own in RIGHTS.items():
+        assert sorted(roles[f"{kind}s"]) == sorted(own.actions)
 
 
 def test_the_page_names_every_built_in_role_by_its_own_id() -> None:
@@ -89,22 +87,15 @@ def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it()
     }
     subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
     keyed = {
-        *(
-            (f"{subscription}/keys/providers/{top}/contoso{at}", f"{kind.kind}s")
-            for at, (kind, top) in enumerate(TOPS)
-        ),
-        *((f"{subscription}/shared", f"{kind.kind}s") for kind in KEYED),
-    }
-    databases = {
         (scope, f"{kind}s")
-        for at, engine in enumerate((POSTGRESQL, MYSQL), start=len(TOPS))
-        for kind in (engine.admin_kind, engine.login_kind)
+        for kind, own in RIGHTS.items()
+        for top in own.types
+        if top in TOPS
         for scope in (
-            f"{subscription}/keys/providers/{engine.provider}/contoso{at}",
+            f"{subscription}/keys/providers/{top}/contoso{TOPS.index(top)}",
             f"{subscription}/shared",
         )
     }
-    keyed |= databases
     assert rights - keyed == {
         (
             f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata",

@@ -11,35 +11,27 @@ from datetime import timedelta
 from cloud.azure import Azure
 from engine.contract import Job, Rotator
 from engine.secret import Sensitive
-from rotators.ai_services_key import AiServicesKey
 from rotators.api_management_key import ApiManagementKey
 from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
-from rotators.communication_key import CommunicationKey
-from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
-from rotators.event_grid_key import EventGridKey
 from rotators.event_hubs_key import EventHubsKey
-from rotators.maps_key import MapsKey
 from rotators.notification_hubs_key import NotificationHubsKey
 from rotators.redis_key import RedisKey
+from rotators.registry import ROTATORS
 from rotators.relay_key import RelayKey
-from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
 from rotators.shared.two_keys import TwoKeys
-from rotators.signalr_key import SignalRKey
-from rotators.web_pubsub_key import WebPubSubKey
+from rotators.storage_key import StorageKey
 from simulator.azure import GROUP, SUBSCRIPTION
-from simulator.keys.accounts import KeyedAccount, KeyRing
-from simulator.keys.contracts import BY_KIND
+from simulator.keys.accounts import KeyedAccount, KeyRing, text_of
+from simulator.keys.contracts import BY_KIND, Contract
 from simulator.keys.shapes import keys_body
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.shared.rig import Rig, RigClock
 from tests.shared.simulated_databases import SimulatedRedis
 
 OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
-BASE64_32 = "A" * 43 + "="
-BASE64_64 = "A" * 86 + "=="
 
 
 @dataclass(frozen=True)
@@ -47,8 +39,6 @@ class Member:
     """One way of one kind of the family: which resource, and which of its keys the vault holds."""
 
     kind: type[TwoKeys]
-    wrong: str
-    """A value of the right form that no source accepts."""
     path: str = ""
     """The rule below the resource, where it has such."""
     held: str = ""
@@ -64,15 +54,25 @@ class Member:
     top: int = 0
     """Which of the kind's types at the top."""
 
+    reads_below: bool = False
+    """Whether it takes a look below the resource, too, to know where to prove a key."""
+
+    @property
+    def contract(self) -> Contract:
+        """What the simulated Azure knows of its type."""
+        return BY_KIND[self.type.lower()]
+
     @property
     def switched(self) -> bool:
         """Whether keys of this resource can be switched off."""
-        return bool(BY_KIND[self.type.lower()].switch)
+        return bool(self.contract.switch and self.kind.facts.switches)
 
     @property
-    def reads_below(self) -> bool:
-        """Whether it takes a look below the resource, too, to know where to prove a key."""
-        return BY_KIND[self.type.lower()].switched_below
+    def wrong(self) -> str:
+        """A value of the right form that no source accepts."""
+        secret = text_of(self.contract.form, self.contract.length, bytes)
+        connection = f"Endpoint=https://shop1.azconfig.io;Id=0011223344556677;Secret={secret}"
+        return connection if self.contract.asks == "id" else secret
 
     @property
     def type(self) -> str:
@@ -91,54 +91,48 @@ class Member:
         return f"{group}/providers/{self.type}/{self.name}{f'/{self.path}' if self.path else ''}"
 
 
-def connection(secret: str) -> str:
-    """Return a connection string of App Configuration."""
-    return f"Endpoint=https://shop1.azconfig.io;Id=0011223344556677;Secret={secret}"
+VARIANTS = (
+    Member(
+        ServiceBusKey, "queues/Orders/authorizationRules/Send", "", "of a queue", rights=("Send",)
+    ),
+    Member(ServiceBusKey, "authorizationRules/RootManage", "", "of a namespace"),
+    Member(EventHubsKey, "eventhubs/clicks/authorizationRules/listen", "", "of a hub"),
+    Member(AppConfigurationKey),
+    Member(AppConfigurationKey, "", "Secondary Read Only", "that only reads"),
+    Member(CosmosDbKey),
+    Member(CosmosDbKey, "", "secondaryReadonlyMasterKey", "that only reads"),
+    Member(RelayKey, "authorizationRules/listen", rights=("Listen",)),
+    Member(NotificationHubsKey, "notificationHubs/phones/authorizationRules/Full", "", "of a hub"),
+    Member(NotificationHubsKey, "authorizationRules/Root", "", "of a namespace"),
+    Member(ApiManagementKey, "subscriptions/partner", reads_below=True),
+    Member(BatchKey, name="shop1"),
+    Member(RedisKey, "", "", "of a cache"),
+    Member(RedisKey, "databases/default", "", "of a database", top=1, reads_below=True),
+)
+"""Kinds of which there is more to know than their facts say."""
 
 
-FAMILY = (
-    Member(
-        ServiceBusKey,
-        BASE64_32,
-        "queues/Orders/authorizationRules/Send",
-        strategy="of a queue",
-        rights=("Send",),
-    ),
-    Member(ServiceBusKey, BASE64_32, "authorizationRules/RootManage", strategy="of a namespace"),
-    Member(
-        EventHubsKey, BASE64_32, "eventhubs/clicks/authorizationRules/listen", strategy="of a hub"
-    ),
-    Member(AiServicesKey, "A" * 84),
-    Member(SearchAdminKey, "A" * 52),
-    Member(AppConfigurationKey, connection(BASE64_32)),
-    Member(
-        AppConfigurationKey,
-        connection(BASE64_32),
-        held="Secondary Read Only",
-        strategy="that only reads",
-    ),
-    Member(ContainerRegistryPassword, "A" * 52),
-    Member(BatchKey, BASE64_64, name="shop1"),
-    Member(CommunicationKey, BASE64_64),
-    Member(MapsKey, "A" * 84),
-    Member(SignalRKey, BASE64_32),
-    Member(WebPubSubKey, BASE64_32),
-    Member(CosmosDbKey, BASE64_64),
-    Member(CosmosDbKey, BASE64_64, held="secondaryReadonlyMasterKey", strategy="that only reads"),
-    Member(RelayKey, BASE64_32, "authorizationRules/listen", rights=("Listen",)),
-    Member(
-        NotificationHubsKey,
-        BASE64_32,
-        "notificationHubs/phones/authorizationRules/Full",
-        strategy="of a hub",
-    ),
-    Member(NotificationHubsKey, BASE64_32, "authorizationRules/Root", strategy="of a namespace"),
-    Member(ApiManagementKey, "a" * 32, "subscriptions/partner"),
-    Member(RedisKey, BASE64_32, strategy="of a cache"),
-    Member(RedisKey, BASE64_32, "databases/default", strategy="of a database", top=1),
-    Member(EventGridKey, BASE64_32, strategy="of a topic"),
-    Member(EventGridKey, BASE64_32, strategy="of a domain", top=1),
-    Member(EventGridKey, BASE64_32, strategy="of a namespace", top=2),
+def members(kind: type[TwoKeys]) -> tuple[Member, ...]:
+    """Return the ways of a kind: those above, or one for each of its types at the top."""
+    tops = kind.facts.tops
+    words = [f"of a {top.rpartition('/')[2].removesuffix('s')}" for top in tops]
+    return tuple(member for member in VARIANTS if member.kind is kind) or tuple(
+        Member(kind, _below(top), strategy=words[at] if tops[1:] else "", top=at)
+        for at, top in enumerate(tops)
+    )
+
+
+def _below(top: str) -> str:
+    """Return a path to what has the keys below a resource; empty where it has them itself."""
+    child, *_ = (*BY_KIND[top.lower()].children, "")
+    return "/".join(f"{part}/one" for part in child.split("/") if part)
+
+
+FAMILY = tuple(
+    member
+    for kind in ROTATORS
+    if isinstance(kind, type) and issubclass(kind, TwoKeys) and kind is not StorageKey
+    for member in members(kind)
 )
 WITHOUT_ENTITY = tuple(
     member

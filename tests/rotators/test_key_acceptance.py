@@ -17,7 +17,7 @@ from simulator.wire import Request, Response
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 
 BY_NAME = {str(member): member for member in FAMILY}
-SWITCHED = [member for member in FAMILY if member.kind.facts.off and member.switched]
+SWITCHED = [member for member in FAMILY if member.switched]
 LISTED = [
     member
     for member in SWITCHED

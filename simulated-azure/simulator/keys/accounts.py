@@ -135,11 +135,12 @@ class KeyedAccount:
 
     def _new_key(self, delay: timedelta, made: datetime | None = None) -> Key:
         now = made or self.now()
-        text = _text(self.contract.form, self.contract.length, self.entropy)
+        text = text_of(self.contract.form, self.contract.length, self.entropy)
         return Key(text, now, now + delay, self.entropy(8).hex().upper())
 
 
-def _text(form: Form, length: int, entropy: Callable[[int], bytes]) -> str:
+def text_of(form: Form, length: int, entropy: Callable[[int], bytes]) -> str:
+    """Return a key of a form."""
     if form == "base64":
         return base64.b64encode(entropy(length)).decode()
     alphabet = ALPHABETS[form]

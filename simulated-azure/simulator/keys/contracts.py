@@ -16,7 +16,9 @@ that it refuses.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 type Form = Literal["base64", "letters", "hex"]
@@ -66,13 +68,18 @@ class Contract:
     children: tuple[str, ...] = field(default=())
     """The types below it that have keys, where it has none itself."""
 
+    @property
+    def ruled(self) -> bool:
+        """Whether its keys are those of shared access rules."""
+        return any(child.endswith("uthorizationRules") for child in self.children)
+
 
 TWO = {"primaryKey": "Primary", "secondaryKey": "Secondary"}
 RULE = {"primaryKey": "PrimaryKey", "secondaryKey": "SecondaryKey"}
 BOTH = {"key1": "key1", "key2": "key2"}
 LOWER = {"primaryKey": "primary", "secondaryKey": "secondary"}
 
-CONTRACTS = (
+WRITTEN = (
     Contract(
         "Microsoft.ServiceBus/namespaces",
         ("2017-04-01", "2021-11-01", "2024-01-01", "2026-01-01"),
@@ -329,4 +336,7 @@ CONTRACTS = (
         children=("databases",),
     ),
 )
+DERIVED = json.loads((Path(__file__).parent / "derived.json").read_text())["contracts"]
+CONTRACTS = (*WRITTEN, *(Contract(**contract) for contract in DERIVED))
+"""Those that are written down here first; the others follow from what a user of Azure assumes."""
 BY_KIND = {contract.kind.lower(): contract for contract in CONTRACTS}

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from simulator.keys import signatures
 from simulator.keys.gateways import ask_gateway, ask_redis
-from simulator.keys.shapes import RULES
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class KeysService:
                 {"error": {"code": "Forbidden", "message": "Public network access is disabled."}},
             )
         namespace = accounts[0].contract.kind.partition("/")[0]
-        if namespace in RULES:
+        if accounts[0].contract.ruled:
             return self._rule(request, accounts[0])
         if namespace in OTHERS:
             return OTHERS[namespace](request, accounts[0], self._world.now())
@@ -88,8 +87,10 @@ class KeysService:
                 return signatures.signs_feed(request, key, now)
             case "Microsoft.Communication":
                 return signatures.signs_headers(request, key, now, named=False)
-            case _:
+            case "Microsoft.SignalRService":
                 return signatures.signs_token(request, key, now)
+            case _:
+                return signatures.knows(request, account.name.lower(), key, now)
 
     def _rule(self, request: Request, account: KeyedAccount) -> Response:
         fields = signatures.sas_fields(request)

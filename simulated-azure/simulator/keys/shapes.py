@@ -8,15 +8,6 @@ if TYPE_CHECKING:
     from simulator.keys.accounts import Key, KeyedAccount, KeyRing
 
 
-RULES = (
-    "Microsoft.ServiceBus",
-    "Microsoft.EventHub",
-    "Microsoft.Relay",
-    "Microsoft.NotificationHubs",
-)
-"""Services whose keys belong to rules."""
-
-
 def account_body(account: KeyedAccount) -> dict[str, Any]:
     """Return a resource's properties; keys are never among them."""
     contract = account.contract
@@ -90,7 +81,7 @@ def keys_body(account: KeyedAccount, ring: KeyRing) -> dict[str, Any]:
         case "Microsoft.ContainerRegistry":
             rows = [{"name": slot, "value": key.value} for slot, key in ring.keys.items()]
             return {"username": account.name, "passwords": rows}
-        case namespace if namespace in RULES:
+        case _ if account.contract.ruled:
             return {"keyName": ring.rule, **_flat(ring), **_connections(account, ring)}
         case "Microsoft.Batch":
             return {"accountName": account.name, **_flat(ring)}

@@ -105,6 +105,21 @@ def signs_feed(request: Request, key: Key, now: datetime) -> bool:
     )
 
 
+def knows(request: Request, account: str, key: Key, now: datetime) -> bool:
+    """Check whether a request shows the key or is signed with it, in any of the usual ways.
+
+    For services whose own way is not written down here.
+    """
+    basic = base64.b64encode(f"{account}:{key.value}".encode()).decode()
+    shown = {key.value, f"Bearer {key.value}", f"SharedAccessKey {key.value}", f"Basic {basic}"}
+    return (
+        not shown.isdisjoint({*request.headers.values(), *request.query.values()})
+        or signs_headers(request, key, now, named=False)
+        or signs_batch(request, account, key, now)
+        or signs_token(request, key, now)
+    )
+
+
 def sas_fields(request: Request) -> dict[str, str] | None:
     """Return the decoded fields of a shared access signature, and `target`, which was signed.
 

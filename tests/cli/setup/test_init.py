@@ -16,7 +16,7 @@ import pytest
 from cli.setup.checks import NotReady, check
 from cli.setup.landscape import survey
 from cli.setup.served import parameters_file
-from cli.words import TEMPLATE_KINDS as KINDS
+from rotators import KINDS
 from simulator.azure import SUBSCRIPTION
 from tests.cli.setup.newcomer import PRODUCTION, READ_ACTIONS, Newcomer
 from tests.infra.bicep import INFRA, bicep
