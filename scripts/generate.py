@@ -41,6 +41,7 @@ WHY = (
 )
 BLOCK = """\
 
+#disable-next-line BCP081
 resource {name} '{type}@{version}' existing = [
   for one in filter(single, one => one.type == '{lower}'): {{ name: one.resource }}
 ]
@@ -57,6 +58,7 @@ resource at{title} 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }}
 ]
 """
+"""The compiler need not know a type that is new."""
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers"
 KINDS: Mapping[str, Any] = {maker.kind: maker for maker in ROTATORS}  # type: ignore[attr-defined]
 FAMILY: tuple[type[TwoKeys], ...] = tuple(

@@ -35,6 +35,7 @@ resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 // Below, one pair for each type of resource: the resources that have a right of their own, and that right.
 // <generated: `make generate` writes this from rotators/>
 
+#disable-next-line BCP081
 resource cognitiveServicesAccounts 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.cognitiveservices/accounts'): { name: one.resource }
 ]
@@ -51,6 +52,7 @@ resource atCognitiveServicesAccounts 'Microsoft.Authorization/roleAssignments@20
   }
 ]
 
+#disable-next-line BCP081
 resource apiManagementService 'Microsoft.ApiManagement/service@2024-05-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.apimanagement/service'): { name: one.resource }
 ]
@@ -67,6 +69,7 @@ resource atApiManagementService 'Microsoft.Authorization/roleAssignments@2022-04
   }
 ]
 
+#disable-next-line BCP081
 resource appConfigurationConfigurationStores 'Microsoft.AppConfiguration/configurationStores@2024-06-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.appconfiguration/configurationstores'): { name: one.resource }
 ]
@@ -83,6 +86,7 @@ resource atAppConfigurationConfigurationStores 'Microsoft.Authorization/roleAssi
   }
 ]
 
+#disable-next-line BCP081
 resource batchBatchAccounts 'Microsoft.Batch/batchAccounts@2024-07-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.batch/batchaccounts'): { name: one.resource }
 ]
@@ -99,6 +103,7 @@ resource atBatchBatchAccounts 'Microsoft.Authorization/roleAssignments@2022-04-0
   }
 ]
 
+#disable-next-line BCP081
 resource communicationCommunicationServices 'Microsoft.Communication/communicationServices@2025-09-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.communication/communicationservices'): { name: one.resource }
 ]
@@ -115,6 +120,7 @@ resource atCommunicationCommunicationServices 'Microsoft.Authorization/roleAssig
   }
 ]
 
+#disable-next-line BCP081
 resource containerRegistryRegistries 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.containerregistry/registries'): { name: one.resource }
 ]
@@ -131,6 +137,7 @@ resource atContainerRegistryRegistries 'Microsoft.Authorization/roleAssignments@
   }
 ]
 
+#disable-next-line BCP081
 resource documentDBDatabaseAccounts 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = [
   for one in filter(single, one => one.type == 'microsoft.documentdb/databaseaccounts'): { name: one.resource }
 ]
@@ -147,6 +154,7 @@ resource atDocumentDBDatabaseAccounts 'Microsoft.Authorization/roleAssignments@2
   }
 ]
 
+#disable-next-line BCP081
 resource eventGridTopics 'Microsoft.EventGrid/topics@2025-02-15' existing = [
   for one in filter(single, one => one.type == 'microsoft.eventgrid/topics'): { name: one.resource }
 ]
@@ -163,6 +171,7 @@ resource atEventGridTopics 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 ]
 
+#disable-next-line BCP081
 resource eventGridDomains 'Microsoft.EventGrid/domains@2025-02-15' existing = [
   for one in filter(single, one => one.type == 'microsoft.eventgrid/domains'): { name: one.resource }
 ]
@@ -179,6 +188,7 @@ resource atEventGridDomains 'Microsoft.Authorization/roleAssignments@2022-04-01'
   }
 ]
 
+#disable-next-line BCP081
 resource eventGridNamespaces 'Microsoft.EventGrid/namespaces@2025-02-15' existing = [
   for one in filter(single, one => one.type == 'microsoft.eventgrid/namespaces'): { name: one.resource }
 ]
@@ -195,6 +205,7 @@ resource atEventGridNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-
   }
 ]
 
+#disable-next-line BCP081
 resource eventHubNamespaces 'Microsoft.EventHub/namespaces@2024-01-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.eventhub/namespaces'): { name: one.resource }
 ]
@@ -211,6 +222,7 @@ resource atEventHubNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-0
   }
 ]
 
+#disable-next-line BCP081
 resource mapsAccounts 'Microsoft.Maps/accounts@2023-06-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.maps/accounts'): { name: one.resource }
 ]
@@ -227,6 +239,7 @@ resource atMapsAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+#disable-next-line BCP081
 resource dBforMySQLFlexibleServers 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
   for one in filter(single, one => one.type == 'microsoft.dbformysql/flexibleservers'): { name: one.resource }
 ]
@@ -243,6 +256,7 @@ resource atDBforMySQLFlexibleServers 'Microsoft.Authorization/roleAssignments@20
   }
 ]
 
+#disable-next-line BCP081
 resource notificationHubsNamespaces 'Microsoft.NotificationHubs/namespaces@2023-09-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.notificationhubs/namespaces'): { name: one.resource }
 ]
@@ -259,6 +273,7 @@ resource atNotificationHubsNamespaces 'Microsoft.Authorization/roleAssignments@2
   }
 ]
 
+#disable-next-line BCP081
 resource dBforPostgreSQLFlexibleServers 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.dbforpostgresql/flexibleservers'): { name: one.resource }
 ]
@@ -275,6 +290,7 @@ resource atDBforPostgreSQLFlexibleServers 'Microsoft.Authorization/roleAssignmen
   }
 ]
 
+#disable-next-line BCP081
 resource cacheRedis 'Microsoft.Cache/redis@2024-11-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.cache/redis'): { name: one.resource }
 ]
@@ -291,6 +307,7 @@ resource atCacheRedis 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+#disable-next-line BCP081
 resource cacheRedisEnterprise 'Microsoft.Cache/redisEnterprise@2025-04-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.cache/redisenterprise'): { name: one.resource }
 ]
@@ -307,6 +324,7 @@ resource atCacheRedisEnterprise 'Microsoft.Authorization/roleAssignments@2022-04
   }
 ]
 
+#disable-next-line BCP081
 resource relayNamespaces 'Microsoft.Relay/namespaces@2024-01-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.relay/namespaces'): { name: one.resource }
 ]
@@ -323,6 +341,7 @@ resource atRelayNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 ]
 
+#disable-next-line BCP081
 resource searchSearchServices 'Microsoft.Search/searchServices@2023-11-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.search/searchservices'): { name: one.resource }
 ]
@@ -339,6 +358,7 @@ resource atSearchSearchServices 'Microsoft.Authorization/roleAssignments@2022-04
   }
 ]
 
+#disable-next-line BCP081
 resource serviceBusNamespaces 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.servicebus/namespaces'): { name: one.resource }
 ]
@@ -355,6 +375,7 @@ resource atServiceBusNamespaces 'Microsoft.Authorization/roleAssignments@2022-04
   }
 ]
 
+#disable-next-line BCP081
 resource signalRServiceSignalR 'Microsoft.SignalRService/signalR@2023-02-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.signalrservice/signalr'): { name: one.resource }
 ]
@@ -371,6 +392,7 @@ resource atSignalRServiceSignalR 'Microsoft.Authorization/roleAssignments@2022-0
   }
 ]
 
+#disable-next-line BCP081
 resource storageStorageAccounts 'Microsoft.Storage/storageAccounts@2023-05-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.storage/storageaccounts'): { name: one.resource }
 ]
@@ -387,6 +409,7 @@ resource atStorageStorageAccounts 'Microsoft.Authorization/roleAssignments@2022-
   }
 ]
 
+#disable-next-line BCP081
 resource signalRServiceWebPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.signalrservice/webpubsub'): { name: one.resource }
 ]
@@ -403,6 +426,7 @@ resource atSignalRServiceWebPubSub 'Microsoft.Authorization/roleAssignments@2022
   }
 ]
 
+#disable-next-line BCP081
 resource sqlServers 'Microsoft.Sql/servers@2023-08-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.sql/servers'): { name: one.resource }
 ]
@@ -419,6 +443,7 @@ resource atSqlServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+#disable-next-line BCP081
 resource webSites 'Microsoft.Web/sites@2024-04-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.web/sites'): { name: one.resource }
 ]
@@ -435,6 +460,7 @@ resource atWebSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+#disable-next-line BCP081
 resource appContainerApps 'Microsoft.App/containerApps@2025-01-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.app/containerapps'): { name: one.resource }
 ]

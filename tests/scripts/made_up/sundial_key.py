@@ -1,0 +1,30 @@
+"""Keys of sundials: a kind that nobody has, as a contributor would write it.
+
+Source: none, since there is no such service.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cloud.rest.data_plane import Signed
+from rotators.shared.key_facts import KEY1_KEY2, Facts, Place
+from rotators.shared.key_proof import ProvenByRequest
+
+
+class SundialKey(ProvenByRequest):
+    """Rotates the keys of sundials."""
+
+    kind: ClassVar[str] = "sundial-key"
+    facts: ClassVar[Facts] = Facts(
+        noun="sundial",
+        types=("Microsoft.Sundial/dials",),
+        version="2026-01-01",
+        pairs=(KEY1_KEY2,),
+        address="endpoint",
+    )
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Read the time."""
+        del place
+        return Signed(f"https://{host}/time", {"x-dial-key": key})
