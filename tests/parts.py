@@ -7,6 +7,8 @@ tables of which the other commands take a sample.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -49,6 +51,8 @@ BOTH = (
     "tests/rotators/test_redis_for_real.py",
 )
 """Files of which some tests ask for one, and others do not."""
+PACKAGES = ("playwright", "elftools", "chdb")
+"""What only the group `system` of pyproject.toml has, and `make test` does not fetch."""
 WHAT = {
     "product": "engine, rotators, cloud, API, command line, pages, a share of the proof",
     "simulator": "what the simulated Azure is held against",
@@ -98,8 +102,22 @@ def options(parser: pytest.Parser) -> None:
     )
 
 
+class Unfetched:
+    """Asked last for a module: a file that needs a package which is not there is skipped."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Skip the file whose tests need a package of the group `system`; fail where CI is set."""
+        del path, target
+        package = name.partition(".")[0]
+        if package in PACKAGES and not os.environ.get("CI"):
+            reason = f"the package {package} is missing: `make test-system` fetches it"
+            pytest.skip(reason, allow_module_level=True)
+
+
 def configure(config: pytest.Config) -> None:
     """Let named paths win over parts, before other processes are told of either."""
+    sys.meta_path.append(Unfetched)
     config.addinivalue_line("markers", "nightly: a row of a long table that only --whole plays")
     if _names_paths(config):
         config.option.part = []

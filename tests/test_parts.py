@@ -30,6 +30,17 @@ def test_every_path_of_the_table_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
 
+def test_a_file_that_needs_a_package_which_is_not_fetched_is_skipped_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="playwright is missing: `make test-system`"):
+        parts.Unfetched.find_spec("playwright.sync_api")
+    parts.Unfetched.find_spec("json.no_such_module")
+    monkeypatch.setenv("CI", "true")
+    parts.Unfetched.find_spec("playwright")
+
+
 def test_no_part_names_a_path_twice() -> None:
     places = [place for named in PARTS.values() for place in named]
     assert len(places) == len(set(places))
