@@ -15,6 +15,7 @@ from cloud.databases.servers import DatabaseServers, SignsIn
 from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredDatabases, MeteredSignIns, MeteredSqlServers
+from cloud.print_keys import PrintKeys
 from cloud.rest.vault_log import VaultLog
 from cloud.settings import Settings
 from cloud.signing_keys import SigningKeys
@@ -138,7 +139,8 @@ def build_api(
     )
     at, vaults_served = settings.storage, tuple(settings.scopes)
     watch = AppWatch(at, azure, clock, vaults_served, settings.schedule, events=settings.events)
-    service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
+    keys = PrintKeys(vaults, clock)
+    service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch, keys)
     return Api(service, BlobMemory(settings.storage, azure), env)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from api.access import Caller, demand, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.gate import Gate
+from api.leaks import Reports
 from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.page.problem import presented
@@ -49,6 +50,8 @@ class Api:
     probes: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
     """What anybody may ask has a gate of its own: it must keep nobody out who has an incident at
     hand."""
+
+    reports: Reports = field(default_factory=Reports)
 
     async def answer(self, route: Route, request: Request) -> Answer:
         """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
@@ -103,9 +106,8 @@ class Api:
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(
-            engine, self.service.policies, self.service.watch, self.env.get("REKEY_RUNBOOK", "")
-        )
+        service, runbook = self.service, self.env.get("REKEY_RUNBOOK", "")
+        at = Desk(engine, service.policies, service.watch, self.reports, runbook)
 
         async def handle() -> Answer | Queued:
             answer = await route.handler(at, request, caller)
@@ -117,6 +119,13 @@ class Api:
 
         if route.method == "GET":
             return _done(await handle())
+        if route.confidential:
+            considered = await handle()
+            return (
+                await considered.post(engine.queue)
+                if isinstance(considered, Queued)
+                else considered
+            )
         return await once(self.memory, engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:

@@ -65,8 +65,23 @@ class IncidentBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     vault: Annotated[str, Meta(description="Only this vault")] = ""
     name: Annotated[str, Meta(description="Only names of this pattern, such as `app-*`")] = ""
     source: Annotated[str, Meta(description="Only sources with this id, or inside it")] = ""
+    version: Annotated[
+        str, Meta(description="Only this version of the one secret that vault and name name")
+    ] = ""
     everything: Annotated[bool, Meta(description="All of it; together with nothing else")] = False
     reason: Why
+
+
+class LeakBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value that has leaked. It stays in memory, for as long as the call lasts."""
+
+    value: Annotated[
+        str, Meta(description="The credential, or a text that holds it", extra_json_schema=SOME)
+    ]
+    location: Annotated[str, Meta(description="Where it was found, for the incident")] = ""
+    act: Annotated[
+        bool, Meta(description="Cut it off at once if it is ours, whatever the policy says")
+    ] = False
 
 
 class PolicyBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):

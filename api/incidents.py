@@ -24,7 +24,9 @@ from engine.incident_progress import counted, unreached
 from engine.model.incident import LEAD, Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
-from engine.secret import SecretRef
+from engine.model.workitem import WorkItem
+from engine.secret import NAME as SECRET_NAME
+from engine.secret import VERSION, SecretRef
 
 log = logging.getLogger("rekey.incident")
 
@@ -50,12 +52,18 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
         )
     need_key(request, "sent again, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
-    orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     named = await _unreached(engine, incident)
     shown = {**_shown(incident).body(), "named": named, "status": "queued"}
-    queued = views.view(views.IncidentQueued, shown)
-    return Queued(orders, Answer.of(202, queued, headers), incident, engine.incidents)
+    answer = Answer.of(202, views.view(views.IncidentQueued, shown), headers)
+    return Queued(messages(incident), answer, incident, engine.incidents)
+
+
+def messages(incident: Incident) -> tuple[WorkItem | SweepOrder, ...]:
+    """Return what sets an incident to work: its only version, or an order for each vault."""
+    if incident.version:
+        return (incident.exact(),)
+    return tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
 
 
 async def _unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str, str]]:
@@ -168,13 +176,18 @@ def _shown(incident: Incident) -> views.Incident:
         vaults=[SecretRef(url, "").vault_name for url in incident.vaults],
         name=incident.name,
         source=incident.source,
+        version=incident.version,
     )
 
 
-def _id(reported: datetime, caller: Caller, key: str) -> str:
-    """Name an incident: the same for two requests of one second with one key."""
-    letters = uuid.uuid5(uuid.NAMESPACE_URL, f"{caller.id}/{key}/{stamp(reported)}").hex[:8]
+def named(reported: datetime, *what: str) -> str:
+    """Name an incident: the same for what is reported again in the same second."""
+    letters = uuid.uuid5(uuid.NAMESPACE_URL, "/".join((*what, stamp(reported)))).hex[:8]
     return f"{reported:%Y%m%dT%H%M%SZ}-{letters}"
+
+
+def _id(reported: datetime, caller: Caller, key: str) -> str:
+    return named(reported, caller.id, key)
 
 
 def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Caller) -> Incident:
@@ -191,12 +204,20 @@ def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Call
     )
     since = engine.clock.now().replace(microsecond=0) + LEAD
     name, source = _name(sent.name), _source(sent.source)
-    return Incident(since, name, source, str(caller), sent.reason.strip(), vaults=vaults)
+    return Incident(
+        since, name, source, str(caller), sent.reason.strip(), vaults=vaults, version=sent.version
+    )
 
 
 def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
     if not sent.reason.strip():
         yield Flaw("reason is missing: say why, for the audit record", pointer="#/reason")
+    if sent.version and not (sent.vault.strip() and SECRET_NAME.fullmatch(sent.name)):
+        yield Flaw(
+            "a version needs the vault and the whole name of its secret", pointer="#/version"
+        )
+    if sent.version and not VERSION.fullmatch(sent.version):
+        yield Flaw("version is not a version's id", pointer="#/version")
     narrowed = [name for name in NARROWING if getattr(sent, name).strip()]
     if sent.everything:
         for name in narrowed:

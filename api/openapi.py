@@ -21,6 +21,8 @@ from api.route import Route
 from engine.model.entry import State
 from engine.model.incident import ID as INCIDENT_ID
 from engine.model.policy import SCOPE
+from engine.secret import NAME as SECRET_NAME
+from engine.secret import VERSION as VERSION_ID
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
@@ -127,10 +129,17 @@ def _scopes() -> list[dict[str, Any]]:
         name: {"anyOf": [none, {"type": "string", "pattern": pattern}]}
         for name, pattern in patterns.items()
     }
-    everything = {"everything": {"const": True}, **dict.fromkeys(patterns, none)}
-    narrowed = {"everything": {"const": False}, **shapes}
+    everything = {"everything": {"const": True}, **dict.fromkeys((*patterns, "version"), none)}
+    narrowed = {"everything": {"const": False}, "version": none, **shapes}
+    exact = {
+        **narrowed,
+        "vault": {"type": "string", "pattern": r"\S"},
+        "name": {"type": "string", "pattern": f"^{SECRET_NAME.pattern}$"},
+        "version": {"type": "string", "pattern": f"^{VERSION_ID.pattern}$"},
+    }
     return [
         {"properties": everything, "required": ["everything"]},
+        {"properties": exact, "required": ["vault", "name", "version"]},
         *(
             {
                 "properties": {**narrowed, name: {"type": "string", "pattern": pattern}},

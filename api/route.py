@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.access import Caller, Role
 from api.answers import Answer
 from api.bodies import Body
+from api.leaks import Reports
 from api.once import Queued
 from api.requests import Request
 from engine.engine import Engine
@@ -23,6 +24,7 @@ class Desk:
     """The engine under the policy as it is now."""
     policies: Policies
     watch: Watch
+    reports: Reports
     runbook: str = ""
     """Where the runbook is read, for links; empty where no setting says so."""
 
@@ -53,6 +55,8 @@ class Route:
     """It lists whole vaults, so that only a few at a time are let in."""
     headers: tuple[str, ...] = ()
     """Headers that it reads, by name in api.openapi."""
+    confidential: bool = False
+    """Its body holds a value: nothing of it is remembered, not even a digest."""
     follows_policy: bool = True
     """It fails where the policy document cannot be followed. False for what leads out of that."""
 

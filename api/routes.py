@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, incidents, listing, operations, policies, readers, views
+from api import actions, incidents, leaks, listing, operations, policies, readers, views
 from api.access import Caller, Role
 from api.answers import Answer
-from api.bodies import IncidentBody, PolicyBody
+from api.bodies import IncidentBody, LeakBody, PolicyBody
 from api.metrics import metrics
 from api.once import HEADER, Queued
 from api.page import problem
@@ -87,6 +87,10 @@ async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
 
 async def _report(at: Desk, request: Request, _: Caller) -> Answer:
     return await incidents.report(at.engine, request)
+
+
+async def _leak(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+    return await leaks.report(at.engine, at.reports, request, caller)
 
 
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
@@ -173,6 +177,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "http_incident_report", "GET", "incidents/{incident}/report", Role.READER, _report,
         "Tell what an incident did with each secret, as evidence", {"200": "IncidentReport"}, heavy=True,
+    ),
+    Route(
+        "http_leak", "POST", "leaks", Role.OPERATOR, _leak, "Report a value that has leaked",
+        {"200": "Leak", "202": "Leak"}, body=LeakBody, confidential=True,
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(

@@ -181,6 +181,8 @@ class Incident(View, frozen=True, kw_only=True):
     vaults: list[str]
     name: str
     source: str
+    version: str = ""
+    """The only version that leaked; empty for all that is older than the report."""
 
 
 class IncidentListed(Incident, frozen=True, kw_only=True):
@@ -244,6 +246,29 @@ class IncidentQueued(Incident, frozen=True, kw_only=True):
     named: list[Stuck]
     """The deleted secrets in its scope: it does not reach them."""
     status: Literal["queued"]
+
+
+class Leak(View, frozen=True, kw_only=True):
+    """What a reported value is. Whoever may not start incidents learns only that it is received."""
+
+    status: Literal["alive", "refused", "not ours", "unknown", "received"]
+    kind: str | None = None
+    """The kind of credential, by the managed secret or by the form of the value."""
+    vault: str | None = None
+    secret: str | None = None
+    version: str | None = None
+    source: str | None = None
+    owner: str | None = None
+    accepted: bool = False
+    """Its source has just accepted it."""
+    reason: str = ""
+    refused: Time | None = None
+    """When its source was proven to refuse it, or was just seen to."""
+    proof: str | None = None
+    incident: str | None = None
+    """The incident that was started; null where a person is asked first."""
+    next: str = ""
+    """The command for a person: to cut it off, to follow its incident, or to find its resource."""
 
 
 class IncidentProgress(Incident, frozen=True, kw_only=True):
@@ -380,6 +405,6 @@ class Problem(View, frozen=True, kw_only=True):
 
 SHOWN: tuple[type[View], ...] = (
     Secrets, SecretWithHistory, Queued, Forecast, Operation, IncidentForecast, Incidents, IncidentQueued, IncidentProgress, IncidentReport,
-    Policy, Health, Problem, Readers,
+    Policy, Health, Problem, Readers, Leak,
 )  # fmt: skip
 """Every answer, by whose name the table of calls goes."""

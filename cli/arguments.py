@@ -126,6 +126,11 @@ def _discovering(commands: _Commands) -> None:
 def _doing(commands: _Commands) -> None:
     for verb in VERBS:
         option_sets.act(commands.add(verb, "cli.acting:act", VERB_HELP[verb]), verb)
+    option_sets.leak(
+        commands.add(
+            "leak", "cli.leak:leak", "report what has leaked, by its value on standard input"
+        )
+    )
     option_sets.wait(
         commands.add(
             "wait",
@@ -187,6 +192,12 @@ def _incident(commands: _Commands) -> None:
     )
     begin.add_argument(
         "--source", metavar="ID", help="only what this resource, group or application issued"
+    )
+    begin.add_argument(
+        "--version",
+        type=version,
+        metavar="ID",
+        help="only this version, of the one secret that --vault and --name name",
     )
     begin.add_argument("--everything", action="store_true", help="everything in all vaults")
     option_sets.reasoned(begin, required=True).add_argument(

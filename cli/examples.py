@@ -39,6 +39,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey restore prod/billing-storage --to <version> --wait",
     ),
     "unpark": ("rekey unpark prod/billing-storage --wait",),
+    "leak": (
+        "rekey leak --location https://github.com/northwind/shop/blob/main/.env",
+        "rekey leak --from trufflehog --json < trufflehog.jsonl",
+        "rekey leak --from gitleaks --yes < gitleaks.json",
+    ),
     "wait": (
         "rekey wait prod/billing-storage",
         "rekey wait prod/billing-storage --state ok,due --timeout 600",

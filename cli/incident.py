@@ -134,7 +134,12 @@ async def _followed(session: Session, path: str, query: Mapping[str, str], secon
 
 def _scope(session: Session, args: Namespace) -> dict[str, Any]:
     place = short_name(vault(session.deployed, args.vault)) if args.vault else ""
-    scope = {"vault": place, "name": args.name or "", "source": args.source or ""}
+    scope = {
+        "vault": place,
+        "name": args.name or "",
+        "source": args.source or "",
+        "version": args.version or "",
+    }
     return {name: text for name, text in scope.items() if text}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 
 from cli.parsing import Parser
 from cli.readers import line, moment, operation, state, version, whole, workspace
-from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, VERBS
+from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, SCANNERS, STATES, VERBS
 from rotators import KINDS
 
 NAMED = "VAULT/NAME"
@@ -163,6 +163,23 @@ def wait(command: ArgumentParser) -> None:
     )
     command.add_argument(
         "--timeout", type=whole(1, 86_400), default=600, metavar="SECONDS", help="at most (600)"
+    )
+
+
+def leak(command: ArgumentParser) -> None:
+    """Take what says where the value comes from. The value itself is refused: shells keep lines."""
+    command.add_argument("refused", nargs="*", help=SUPPRESS)
+    command.add_argument(
+        "--from",
+        dest="feed",
+        choices=SCANNERS,
+        help="standard input is the JSON report of this scanner",
+    )
+    command.add_argument(
+        "--location", type=line(MAX_REASON), metavar="TEXT", help="where it was found"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="cut off what is ours, whatever the policy says"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 ATTENTION = "attention"
+SCANNERS = ("gitleaks", "trufflehog")
 VERBS = ("rotate", "retire", "restore", "unpark")
 MOST_WAIT = 120
 MAX_REASON = 200

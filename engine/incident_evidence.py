@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import batched
 
 from engine.engine import Engine
@@ -19,6 +19,7 @@ from engine.model.history import newest_first
 from engine.model.incident import Incident, Progress, Stands
 from engine.model.ledger import Ledger
 from engine.model.record import Record
+from engine.rotate.proof import read_proof
 from engine.secret import SecretRef, SecretVersion
 
 AT_ONCE = 20
@@ -80,7 +81,7 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
     sources = tuple(listed.source for listed in ledger.of(owner))
     records = [record for source in sources if (record := await _peek(engine, source))]
     versions = await _versions(engine, owner)
-    older = [version for version in versions if _is_older(version, incident, records)]
+    older = [version for version in versions if _is_meant(version, incident, records)]
     own = versions if owner == stands.ref else await _versions(engine, stands.ref)
     new = [version for version in own if not _is_older(version, incident, records)]
     replaced = new[-1] if new and len(new) < len(own) else None
@@ -99,19 +100,18 @@ def _cut_off(
     versions = []
     for place, version in enumerate(older):
         texts = (record.proofs.get(str(version.version), "") for record in records)
-        at, proof = _read(next(filter(None, texts), ""))
+        at, proof = read_proof(next(filter(None, texts), ""))
         if place == 0 or (at and at >= incident.reported):
             credential = version.tags.get("CredentialId", "")
             versions.append(CutOffVersion(str(version.version), credential, at, proof))
     return versions
 
 
-def _read(text: str) -> tuple[datetime | None, str]:
-    time, _, proof = text.partition(" ")
-    try:
-        return datetime.fromisoformat(time).astimezone(UTC), proof
-    except ValueError:
-        return None, ""
+def _is_meant(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+    """Return whether an incident is about a version."""
+    if incident.version:
+        return version.version == incident.version
+    return _is_older(version, incident, records)
 
 
 def _is_older(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.contract import Job, Rotator
 from engine.decide.decision import decided
@@ -15,6 +15,7 @@ from engine.model import tags, template
 from engine.model.decision import Acting, Decision
 from engine.model.ledger import Ledger
 from engine.model.policy import Policy
+from engine.model.prints import Prints
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
 from engine.ports import (
@@ -55,6 +56,8 @@ class Parts:
     """What tells who read a secret; None if nothing does."""
     memory: Memory | None = None
     """Where it is noted which sweep sends a digest; None if any may."""
+    prints: Prints = field(default_factory=Prints)
+    """What makes the prints by which a reported leak is found."""
 
     @property
     def kinds(self) -> Kinds:
@@ -94,6 +97,17 @@ class Parts:
         return (template.extract(managed.template, secret.value) or {}).get(
             managed.rotator.value_field
         )
+
+    def printed(self, secret: SecretVersion) -> str:
+        """Return the prints of a version: of its credential alone, and of the value around it."""
+        if secret.value is None or not self.prints.keys:
+            return ""
+        shown = self.policy.applied(secret)
+        is_tagged = "ProviderAddress" in shown.tags
+        managed = tags.parse(shown.tags, self.policy, self.kinds) if is_tagged else None
+        held = self.held(secret, managed) if isinstance(managed, Managed) else None
+        texts = [value.reveal() for value in (held, secret.value) if value]
+        return self.prints.of(*dict.fromkeys(texts))
 
     def _marked(self, secret: SecretVersion) -> bool:
         """Return whether this deployment, or a Rekey without deployment names, marked a version."""

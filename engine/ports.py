@@ -12,7 +12,9 @@ from engine.model.last_sweep import LastSweep
 from engine.model.listed import Listed
 from engine.model.notice import Event, Notice
 from engine.model.outcome import Outcome
+from engine.model.policy import Policy
 from engine.model.policy_document import Webhook
+from engine.model.prints import Prints
 from engine.model.readers import Readers
 from engine.model.record import Record
 from engine.model.sweep_order import SweepOrder
@@ -195,6 +197,14 @@ class Watch(Protocol):
 
     async def obstacle(self) -> str:
         """Return what keeps the app from working, with its fix; empty if nothing is known to."""
+        ...
+
+
+class PrintKeys(Protocol):
+    """The keys of the prints by which reported leaks are found."""
+
+    async def current(self, policy: Policy) -> Prints:
+        """Return what makes prints under this policy. Never raises: without a key there are none."""
         ...
 
 

@@ -24,7 +24,7 @@ from engine.model.outcome import Outcome
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
-from engine.ports import Watch, WorkQueue
+from engine.ports import PrintKeys, Watch, WorkQueue
 from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
 from engine.sweep.sweeper import Sweeper
 
@@ -69,6 +69,8 @@ class Service:
     """Where the current policy is read."""
     watch: Watch
     """Records that sweeps finish, and measures messages that nobody processes."""
+    keys: PrintKeys | None = None
+    """Where the keys of prints are read; None if reported leaks are found without."""
     sweep_seconds: float = SWEEP_SECONDS
     rotation_seconds: float = ROTATION_SECONDS
 
@@ -77,7 +79,9 @@ class Service:
 
         Raises TransientError while no valid policy version exists.
         """
-        return replace(self.engine, policy=await self.policies.current())
+        policy = await self.policies.current()
+        prints = await self.keys.current(policy) if self.keys else self.engine.prints
+        return replace(self.engine, policy=policy, prints=prints)
 
     async def on_event(self, text: str | bytes, tries: int = 1) -> None:
         """Turn a Key Vault event into a work item; raises if unreadable, to be dead-lettered."""

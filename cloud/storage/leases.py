@@ -24,6 +24,7 @@ from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.model.listed import Listed
+from engine.model.prints import SEPARATOR
 from engine.model.record import Record, parts_of
 from engine.model.record_text import FIX
 from engine.model.tags import Pending
@@ -147,6 +148,8 @@ def listing(record: Record) -> dict[str, str]:
         "open": "true" if shown.is_open else "false",
         **({"retire": quote(str(shown.pending))} if shown.pending else {}),
         **{name: moment.isoformat() for name, moment in times.items() if moment},
+        **({"prints": SEPARATOR.join(shown.prints)} if shown.prints else {}),
+        **({"printed": "true"} if shown.is_printed and shown.prints else {}),
     }
 
 
@@ -159,6 +162,8 @@ def listed(metadata: Mapping[str, str]) -> Listed:
         _pending(metadata.get("retire", "")),
         is_open=metadata.get("open") == "true",
         **times,
+        is_printed="printed" in metadata,
+        prints=tuple(filter(None, metadata.get("prints", "").split(SEPARATOR))),
     )
 
 

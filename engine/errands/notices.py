@@ -14,7 +14,7 @@ from engine.errands import digest, events
 from engine.errors import NeedsHuman
 from engine.model import manual
 from engine.model.notice import Event, Notice
-from engine.model.outcome import Errand, Outcome, Result
+from engine.model.outcome import Outcome
 from engine.model.policy import Policy
 from engine.model.policy_document import STANDARD, Webhook
 from engine.model.sweep_order import SweepOrder
@@ -28,7 +28,10 @@ MOST_TEXT = 1500
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
 
-TITLES: Mapping[Result | Errand, str] = {
+LEAKED = "leaked"
+"""What a message is about that asks a person whether a reported credential is cut off."""
+TITLES: Mapping[str, str] = {
+    LEAKED: "A credential of {} has leaked: a person must decide",
     "rotated": "{} has a new credential",
     "healed": "{} was refused by its source; Rekey has repaired it",
     "restored": "{} has its earlier credential back",

@@ -53,8 +53,8 @@ class Reported:
 def read(text: str) -> Reported:
     """Take a text apart."""
     text = text[:MOST_TEXT].strip()
-    found = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
-    parts = tuple(found)[:MOST_PARTS]
+    distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
+    parts = tuple(distinct)[:MOST_PARTS]
     kinds = (kind_of(part) for part in parts)
     return Reported(parts, next((kind for kind in kinds if kind), None), _resource(text))
 

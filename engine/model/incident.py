@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -55,6 +55,8 @@ class Incident:
     """The id to ask for it by; empty if it is not recorded."""
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
+    version: str = ""
+    """The only version that leaked, of the one secret in its scope; empty for all that is older."""
 
     @property
     def reported(self) -> datetime:
@@ -108,6 +110,11 @@ class Incident:
             source=source,
         )
 
+    def exact(self) -> WorkItem:
+        """Return the work for the only version that leaked: no other one is touched for its age."""
+        ref = SecretRef(self.vaults[0], self.name)
+        return replace(self.work(ref, self.version, self.source or None), since="")
+
     def to_dict(self) -> dict[str, str]:
         """Return the incident as a part of a message. The message names its only vault itself."""
         texts = {name: text for name, text in asdict(self).items() if name != "vaults"}
@@ -119,7 +126,7 @@ class Incident:
         since = datetime.fromisoformat(data["since"])
         texts = {
             key: str(data.get(key, ""))
-            for key in ("name", "source", "requested_by", "reason", "id")
+            for key in ("name", "source", "requested_by", "reason", "id", "version")
         }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)

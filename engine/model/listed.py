@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine.model.prints import SEPARATOR
 from engine.model.record import Record
 from engine.model.tags import Pending
 from engine.secret import SecretVersion
@@ -30,6 +31,10 @@ class Listed:
     """The date of the incident under which it was made, if that was ahead of the app's clock."""
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with."""
+    prints: tuple[str, ...] = ()
+    """The prints of what its versions hold or held, for reported leaks."""
+    is_printed: bool = False
+    """Every version whose credential the record knows has a print."""
 
     @property
     def due(self) -> datetime | None:
@@ -62,4 +67,6 @@ class Listed:
             last.made if last else None,
             last.under if last else None,
             record.waiting,
+            tuple(SEPARATOR.join(record.prints.values()).split(SEPARATOR)) if record.prints else (),
+            record.is_printed,
         )

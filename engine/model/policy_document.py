@@ -71,6 +71,58 @@ class Consumers:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakRule:
+    """What is done about reported leaks of the secrets that match. An empty part matches all."""
+
+    acts: bool
+    """They are cut off at once, without asking a person first."""
+    match: Match | None = None
+    kind: str = ""
+    owner: str = ""
+    feed: str = ""
+    accepted: bool = False
+    """Only where the source has just accepted the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """How reported leaks are dealt with. Secrets that are named here are in the document's vault."""
+
+    key: str = ""
+    """The secret whose versions are the keys of prints; empty for none."""
+    trusted: frozenset[str] = frozenset()
+    """The feeds whose reports act by themselves once the source has accepted the value."""
+    rules: tuple[LeakRule, ...] = ()
+    """The first that matches counts, before what is trusted."""
+    webhook: str = ""
+    """The secret with which GitHub signs its webhook; empty if it may not report."""
+    token: str = ""
+    """The secret with the token that reads GitHub's alerts."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Leaks:
+        """Read them from the document's data."""
+        github = data.get("github", {})
+        return cls(
+            data.get("keySecret", ""),
+            frozenset(data.get("trusted", ())),
+            tuple(
+                LeakRule(
+                    entry["action"] == "cut off",
+                    Match.of(entry["match"]) if "match" in entry else None,
+                    entry.get("rotator", ""),
+                    entry.get("owner", ""),
+                    entry.get("feed", ""),
+                    entry.get("accepted", False),
+                )
+                for entry in _part(data, "rules")
+            ),
+            github.get("webhookSecret", ""),
+            github.get("tokenSecret", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A policy document."""
 
@@ -84,6 +136,7 @@ class Document:
     rules: tuple[Rule, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     consumers: tuple[Consumers, ...] = ()
+    leaks: Leaks = Leaks()
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Document:
@@ -110,6 +163,7 @@ class Document:
                 Consumers(Match.of(entry["match"]), tuple(entry["resources"]))
                 for entry in _part(data, "consumers")
             ),
+            Leaks.of(data.get("leaks", {})),
         )
 
     def rule_for(self, ref: SecretRef) -> Mapping[str, str]:

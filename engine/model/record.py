@@ -29,6 +29,8 @@ Key Vault promises no read-after-write consistency.
 """
 MOST_LOST = 5
 """How many lost writes are remembered, because a vault may still show one of them later."""
+MOST_PRINTS = 20
+"""How many versions a reported value is compared with, the newest first."""
 MOST_EARLIER = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 
@@ -114,6 +116,8 @@ class Record:
     """Restored version → the version that held its value before. Both are disabled together."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """The owner's own tags on the version published last, so that they can be given back."""
+    prints: Mapping[str, str] = field(default_factory=dict)
+    """Version → the prints of what it holds, the newest first. For reported leaks alone."""
 
     def to_json(self) -> str:
         """Return the text of the record."""
@@ -176,7 +180,24 @@ class Record:
     @property
     def is_blank(self) -> bool:
         """Return whether nothing but the owner is known."""
-        return self == Record(source=self.source, owner=self.owner, key=self.key)
+        known = Record(source=self.source, owner=self.owner, key=self.key, prints=self.prints)
+        return self == known
+
+    @property
+    def is_printed(self) -> bool:
+        """Return whether every version whose credential is known has a print."""
+        known = {past.version for past in self.past}
+        known |= {self.published.version} if self.published else set()
+        return known <= self.prints.keys()
+
+    def printed(self, prints: Mapping[str, str]) -> Record:
+        """Return the record with the prints of versions that were seen."""
+        new = {version: text for version, text in prints.items() if text}
+        if new.items() <= self.prints.items():
+            return self
+        older = {version: text for version, text in self.prints.items() if version not in new}
+        newest = [*reversed(new.items()), *older.items()][:MOST_PRINTS]
+        return replace(self, prints=dict(newest))
 
     def passed(self, owner: str, secret: SecretVersion) -> Record:
         """Return the record as it passes to the next owner of the source, `secret` as it is now.

@@ -145,6 +145,7 @@ _READ: Mapping[str, Any] = {
     "tags": _words,
     "twins": _words,
     "proofs": _words,
+    "prints": _words,
     "key": _key,
     "blind": _flag,
     "untold": _flag,

@@ -73,6 +73,12 @@ class _Review:
             yield from self._match(f"consumers[{place}].match", consumers.match)
         for place, webhook in enumerate(self.document.webhooks):
             yield from _signing(f"notifications[{place}].signingSecret", webhook)
+        for place, leak in enumerate(self.document.leaks.rules):
+            if leak.match:
+                yield from self._match(f"leaks.rules[{place}].match", leak.match)
+            if leak.kind and leak.kind not in self.kinds:
+                known = ", ".join(sorted(self.kinds))
+                yield f"leaks.rules[{place}].rotator: write one of {known}"
 
     def _vaults(self) -> Iterator[str]:
         written = list(self.data.get("vaults", {}))

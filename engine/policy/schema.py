@@ -149,6 +149,56 @@ SIGNING_SECRET = {
     **SECRET,
     "description": "the name of the secret in this document's vault that holds a key (whsec_…)",
 }
+FEEDS = ("api", "cli", "github", "gitleaks", "trufflehog")
+"""Who reports leaks: a caller of the API, whoever runs `rekey leak`, or a scanner."""
+LEAK_RULE: Schema = _object(
+    {
+        "match": MATCH,
+        "rotator": _text("a kind of credential, such as storage-key"),
+        "owner": _text("an owner as tagged or set here"),
+        "feed": {"enum": list(FEEDS), "description": f"one of {', '.join(FEEDS)}"},
+        "accepted": {
+            "type": "boolean",
+            "description": "true for only what its source has just accepted, else false",
+        },
+        "action": {"enum": ["ask", "cut off"], "description": "cut off, or ask"},
+    },
+    ["action"],
+    "an action, and what it is for: match, rotator, owner, feed, accepted",
+)
+LEAKS: Schema = _object(
+    {
+        "keySecret": {
+            **SECRET,
+            "description": "the name of the secret in this document's vault that holds a random key",
+        },
+        "trusted": _list(
+            {"enum": list(FEEDS), "description": f"one of {', '.join(FEEDS)}"},
+            "feeds whose reports are acted on without asking a person",
+            most=len(FEEDS),
+            least=0,
+        ),
+        "rules": _list(
+            LEAK_RULE, "rules, of which the first that matches counts", most=100, least=0
+        ),
+        "github": _object(
+            {
+                "webhookSecret": {
+                    **SECRET,
+                    "description": "the name of the secret that GitHub signs its webhook with",
+                },
+                "tokenSecret": {
+                    **SECRET,
+                    "description": "the name of the secret with a token that reads GitHub's alerts",
+                },
+            },
+            ["webhookSecret", "tokenSecret"],
+            "webhookSecret and tokenSecret",
+        ),
+    },
+    [],
+    "keySecret, trusted, rules and github, as far as they are needed",
+)
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Rekey's policy document",
@@ -220,6 +270,7 @@ SCHEMA: Schema = {
                 most=500,
                 least=0,
             ),
+            "leaks": LEAKS,
         },
         ["version"],
         "an object that starts with version: 1",

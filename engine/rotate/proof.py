@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from engine.contract import Issued, Job, Lists, Readable
 from engine.model.tags import Managed
@@ -34,6 +34,15 @@ SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 def proof_text(now: datetime, how: str) -> str:
     """Return what a record keeps of a proof."""
     return f"{now:%Y-%m-%dT%H:%M:%SZ} {how}"
+
+
+def read_proof(text: str) -> tuple[datetime | None, str]:
+    """Return when and how a credential was proven to be refused, of what a record keeps."""
+    time, _, how = text.partition(" ")
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC), how
+    except ValueError:
+        return None, ""
 
 
 @dataclass(frozen=True)

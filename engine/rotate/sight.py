@@ -67,7 +67,7 @@ class Sight:
             shown = await self.parts.vaults.read(self.item.ref)
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
-        self._shown = shown
+        self._show(shown)
         self.is_promised = self.looks_follow()
         # One that had to wait is the promised look itself: the one that follows may come too late.
         look_at, now = self.record.look_at, self.parts.clock.now()
@@ -77,6 +77,11 @@ class Sight:
             await self._compare(shown)
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
+
+    def _show(self, version: SecretVersion) -> None:
+        self._shown = version
+        if self.record.owner and (prints := self.parts.printed(version)):
+            self.lease.prints[str(version.version)] = prints
 
     @property
     def may_have_cut_off(self) -> bool:
@@ -158,7 +163,7 @@ class Sight:
         one finds the announced value in the vault.
         """
         self.lease.learn(self.lease.record.landed(version))
-        self._shown = version
+        self._show(version)
         return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:

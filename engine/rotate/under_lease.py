@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from engine.contract import LATE
@@ -77,6 +77,8 @@ class UnderLease:
     """This run has left the source with a password that nobody knows, however it ends."""
     ref: SecretRef | None = None
     """The secret for which the leases are held; None where none is."""
+    prints: dict[str, str] = field(default_factory=dict)
+    """The prints of the versions that were seen: the next write of the record notes them."""
 
     @property
     def record(self) -> Record:
@@ -92,6 +94,7 @@ class UnderLease:
 
     async def write(self, record: Record) -> None:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
+        record = record.printed(self.prints)
         if record != self.leases[0].record:
             await self.ensure(CALL_SECONDS)
             async with _in_time("writing the record"):

@@ -162,6 +162,18 @@ class CutOff:
         ref, known = current.secret.ref, ledger.of(current.secret.ref)
         if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
             return
+        if self.incident.version:
+            is_open = not await self._is_gone(known)
+            is_tried = self.engine.clock.now() < self.incident.tried_until
+            progress.add(
+                self.incident,
+                current,
+                is_open=is_open,
+                is_tried=is_tried,
+                by_hand=False,
+                known=known,
+            )
+            return
         is_noted, by_hand = any(listed.is_open for listed in known), self._by_hand(current, ledger)
         if by_hand and not is_noted and not await self._existed(ref):
             return
@@ -184,6 +196,11 @@ class CutOff:
     def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
         covered = self.incident.covers_deleted(ref, ledger.of(ref))
         return ref.vault in self.incident.vaults and bool(covered)
+
+    async def _is_gone(self, known: Sequence[Listed]) -> bool:
+        """Return whether a record says that the version that leaked was proven to be refused."""
+        records = [await self.engine.leases.peek(listed.source) for listed in known]
+        return any(record and self.incident.version in record.gone for record in records)
 
     async def _existed(self, ref: SecretRef) -> bool:
         """Return whether there was such a secret when the incident began."""

@@ -92,6 +92,7 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         "vaults": ["prod"],
         "name": "app-*",
         "source": "",
+        "version": "",
         "secrets": 2,
         "rotated": 2,
         "waiting": 0,

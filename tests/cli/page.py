@@ -6,11 +6,16 @@ the first one always as the same id, and so on.
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import shlex
+import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import md5
@@ -93,6 +98,17 @@ def _logged(desk: Desk) -> None:
     workspace.audited["AZKVAuditLogs"] = [event]
 
 
+@contextmanager
+def _typed(desk: Desk, file: str) -> Iterator[None]:
+    """Let standard input be the report of a scanner that has found a key of this world."""
+    report = [{"Secret": desk.latest("orders-storage").value, "File": ".env", "StartLine": 3}]
+    before, sys.stdin = sys.stdin, io.StringIO(json.dumps(report) if file else "")
+    try:
+        yield
+    finally:
+        sys.stdin = before
+
+
 def replayed(page: str) -> str:
     """Return the page with every command's output as it is today."""
     desk = scene()
@@ -107,7 +123,9 @@ def replayed(page: str) -> str:
         await Delivery(desk, desk.service).run()
 
     def run(match: re.Match[str]) -> str:
-        ran = desk.run(*shlex.split(names.meant(match[1]))[2:], while_waiting=work)
+        words, _, file = names.meant(match[1]).partition(" < ")
+        with _typed(desk, file):
+            ran = desk.run(*shlex.split(words)[2:], while_waiting=work)
         desk.clock.advance(60)
         shown = f"{ran.out}{ran.err}".replace("\r\n", "\n")
         return names.shown(f"{match[1]}\n{shown}[exit code {int(ran.code)}]\n")

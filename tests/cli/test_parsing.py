@@ -20,6 +20,7 @@ from cli.codes import Exit
 from cli.examples import EXAMPLES, WHOLE
 from cli.readers import INCIDENT, OPERATION, VERSION
 from engine import secret
+from engine.leak.feeds import READERS
 from engine.model import entry, incident
 from engine.model.workitem import operation_id
 from tests.cli.desk import Desk
@@ -99,7 +100,8 @@ def test_the_help_of_every_command_has_examples_that_can_be_read(
     assert EXAMPLES[path]
     for example in EXAMPLES[path]:
         assert example in command.format_help()
-        line = re.sub(r"<[a-z ]+>", "x1", example).split(" > ")[0]
+        line = re.sub(r"<[a-z ]+>", "x1", example)
+        line = re.split(r" [<>] ", line)[0]
         read = parser().read(shlex.split(line)[1:])
         assert read.parser.prog == command.prog
 
@@ -113,6 +115,7 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert words.STATES == entry.STATES
     assert words.ATTENTION == listing.ATTENTION
     assert words.VERBS == actions.VERBS
+    assert tuple(READERS) == words.SCANNERS
     assert words.MOST_WAIT == operations.MOST_WAIT
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
     assert INCIDENT.pattern == incident.ID

@@ -35,9 +35,9 @@ KEY = "c2VjcmV0/K2V5+K2V5IHdpdGggcGFkZGluZw=="
 def test_a_credential_is_found_in_its_surroundings(
     text: str, credential: str, resource: str
 ) -> None:
-    found = read(text)
-    assert credential in found.parts
-    assert found.resource == resource
+    reported = read(text)
+    assert credential in reported.parts
+    assert reported.resource == resource
 
 
 def test_a_report_shows_no_value() -> None:
@@ -45,9 +45,9 @@ def test_a_report_shows_no_value() -> None:
 
 
 def test_a_huge_report_is_bounded_and_takes_no_time_that_matters() -> None:
-    found = read("a=b;" * MOST_TEXT + "://" * MOST_TEXT)
-    assert len(found.parts) <= MOST_PARTS
-    assert max(map(len, found.parts)) <= MOST_TEXT
+    reported = read("a=b;" * MOST_TEXT + "://" * MOST_TEXT)
+    assert len(reported.parts) <= MOST_PARTS
+    assert max(map(len, reported.parts)) <= MOST_TEXT
     read(" " * MOST_TEXT + "=" * MOST_TEXT)
     read("a@" * MOST_TEXT)
     assert len(read(" ".join(f"word{n:06}" for n in range(2000))).parts) == MOST_PARTS

@@ -46,9 +46,9 @@ def test_the_hash_is_that_of_microsofts_own_vectors(seed: int, data: bytes, expe
     ],
 )
 def test_a_key_names_its_kind(key: str, title: str) -> None:
-    found = kind_of(key)
-    assert found is not None
-    assert found.title == title
+    kind = kind_of(key)
+    assert kind is not None
+    assert kind.title == title
 
 
 def test_a_key_of_another_form_or_with_a_wrong_checksum_is_of_no_kind() -> None:

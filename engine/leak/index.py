@@ -1,0 +1,237 @@
+"""Find the secret that a reported value is of, among all that sources hold and held.
+
+The records are the index. A listing of them shows the prints of every version, so a hit costs one
+digest and a look-up in memory. A miss is never believed at once: the records are listed again, and
+what has no prints yet is read: a version by hand, or all there is where no key is configured.
+A match counts once the vault, or the record under its own key, confirms it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from engine.decide.inventory import entry
+from engine.engine import Engine
+from engine.errors import AccessDenied, NotFound
+from engine.leak.match import Match
+from engine.model import template
+from engine.model.ledger import Ledger
+from engine.model.listed import Listed
+from engine.model.prints import SEPARATOR
+from engine.model.record import Record
+from engine.rotate import earlier
+from engine.rotate.earlier import TEMPLATE
+from engine.secret import SecretRef, SecretVersion, Sensitive
+
+AT_ONCE = 20
+"""How many secrets are read together."""
+KEPT_SECONDS = 60.0
+"""How long it is remembered which secrets have no prints: a miss then lists no vault."""
+
+
+@dataclass
+class Index:
+    """What one process remembers between reports. It holds no value and may be lost at any time."""
+
+    _sources: dict[str, set[str]] = field(default_factory=dict)
+    """Print → sources."""
+    _unprinted: Sequence[SecretRef] = ()
+    _looked: float = float("-inf")
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def find(self, engine: Engine, parts: Sequence[str]) -> Match | None:
+        """Return what one of these texts is; None if none is ours.
+
+        Raises TransientError rather than miss what could not be read.
+        """
+        if match := await self._confirmed(engine, parts):
+            return match
+        async with self._turn:
+            ledger = await _ledger(engine)
+            self._sources = _sources(ledger)
+            if match := await self._confirmed(engine, parts):
+                return match
+            unprinted = await self._without_prints(engine, ledger)
+        return await _read_all(engine, unprinted, ledger, parts)
+
+    async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
+        for part in parts:
+            for print_ in engine.prints.each(part):
+                for source in self._sources.get(print_, ()):
+                    record = await engine.leases.peek(source)
+                    if record and (match := await _printed(engine, record, print_, parts)):
+                        return match
+        return None
+
+    async def _without_prints(self, engine: Engine, ledger: Ledger) -> Sequence[SecretRef]:
+        now = engine.clock.monotonic()
+        if now >= self._looked + KEPT_SECONDS:
+            self._unprinted = [ref async for ref in _unprinted(engine, ledger)]
+            self._looked = now
+        return self._unprinted
+
+
+async def _ledger(engine: Engine) -> Ledger:
+    return await Ledger.read(engine.leases.index())
+
+
+def _sources(ledger: Ledger) -> dict[str, set[str]]:
+    sources: dict[str, set[str]] = {}
+    for records in ledger.records.values():
+        for listed in records:
+            for print_ in listed.prints:
+                sources.setdefault(print_, set()).add(listed.source)
+    return sources
+
+
+async def _unprinted(engine: Engine, ledger: Ledger) -> AsyncIterator[SecretRef]:
+    """Yield each secret of which a version may have no print under a key that is there."""
+    seen = set[str]()
+    for vault in engine.policy.scopes:
+        async for secret in engine.vaults.list(vault):
+            seen.add(str(secret.ref).lower())
+            records = ledger.of(secret.ref)
+            is_ours = records or "ProviderAddress" in engine.policy.applied(secret).tags
+            current = [listed for listed in records if listed.created == secret.created]
+            if is_ours and not (current and all(_is_whole(engine, known) for known in records)):
+                yield secret.ref
+    for owner, records in ledger.records.items():
+        # What is deleted, or in a vault that is not served any more, only its records know.
+        if owner not in seen and not all(_is_whole(engine, listed) for listed in records):
+            yield SecretRef.parse(owner)
+
+
+def _is_whole(engine: Engine, listed: Listed) -> bool:
+    known = all(engine.prints.knows(print_) for print_ in listed.prints)
+    return listed.is_printed and bool(listed.prints) and known
+
+
+async def _printed(
+    engine: Engine, record: Record, print_: str, parts: Sequence[str]
+) -> Match | None:
+    """Return the newest version of a record with this print, if the vault does not deny it."""
+    texts = {text: part for part in parts for text in engine.prints.each(part)}
+    known = next((v for v, prints in record.prints.items() if print_ in prints), None)
+    if known is None:
+        return None
+    alone, *_ = record.prints[known].split(SEPARATOR)
+    owner = await _Owner.of(engine, record)
+    credential = texts.get(alone) or owner.inside(texts[print_])
+    old = await _read(engine, owner.ref, known)
+    is_denied = (
+        old is not None and old.value is not None and texts[print_] not in old.value.reveal()
+    )
+    return owner.match(record, known, credential) if credential and not is_denied else None
+
+
+async def _read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:
+    try:
+        return await engine.vaults.read_version(ref, version)
+    except (NotFound, AccessDenied):
+        # It is purged or disabled: only what was noted when it was seen can tell.
+        return None
+
+
+async def _read_all(
+    engine: Engine, refs: Sequence[SecretRef], ledger: Ledger, parts: Sequence[str]
+) -> Match | None:
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(ref: SecretRef) -> Match | None:
+        async with limit:
+            return await _in_secret(engine, ref, ledger.of(ref), parts)
+
+    matches = await asyncio.gather(*(one(ref) for ref in refs))
+    return next((match for match in matches if match), None)
+
+
+async def _in_secret(
+    engine: Engine, ref: SecretRef, known: Iterable[Listed], parts: Sequence[str]
+) -> Match | None:
+    """Compare every version that can be read, and what the records know, with the texts."""
+    for listed in known:
+        record = await engine.leases.peek(listed.source)
+        if record and (match := await _in_record(engine, record, parts)):
+            return match
+    owner = await _Owner.of(engine, Record(owner=str(ref)))
+    held = owner.held
+    return owner.match(None, owner.version, held) if held in parts else None
+
+
+async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Match | None:
+    """Compare what a record knows under its own key, and the version that is to be retired."""
+    owner = await _Owner.of(engine, record)
+    for past in record.past:
+        for part in parts:
+            if record.digest(past.credential_id, Sensitive(part)) == past.digest:
+                return owner.match(record, past.version, part)
+    pending = record.pending
+    old = await _read(engine, owner.ref, pending.version) if pending else None
+    if pending is None or old is None or not owner.field:
+        return None
+    for credential in earlier.credentials(old, owner.field, owner.shape, record).values():
+        if credential.reveal() in parts:
+            return owner.match(record, pending.version, credential.reveal())
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The secret that owns a record, as its vault shows it now. Empty parts are not known."""
+
+    ref: SecretRef
+    kind: str = ""
+    field: str = ""
+    """The field of a template that is the credential."""
+    shape: str = ""
+    source: str = ""
+    version: str = ""
+    credential_id: str = ""
+    held: str = ""
+    who: str = ""
+
+    @classmethod
+    async def of(cls, engine: Engine, record: Record) -> _Owner:
+        """Read the current version; what cannot be read leaves what the record says."""
+        ref, kind, shape = SecretRef.parse(record.owner), record.kind, record.tags.get(TEMPLATE, "")
+        field = engine.rotators[kind].value_field if kind in engine.rotators else ""
+        try:
+            current = await engine.vaults.read(ref)
+        except (NotFound, AccessDenied):
+            return cls(ref, kind, field, shape or f"{{{field}}}")
+        shown = entry(current, engine.policy, engine.kinds, engine.clock.now())
+        if (managed := shown.managed) is None:
+            return cls(ref, kind, field, shape or f"{{{field}}}")
+        held = engine.held(current, managed)
+        return cls(
+            current.ref,
+            managed.rotator.kind,
+            managed.rotator.value_field,
+            managed.template,
+            managed.source,
+            current.version or "",
+            managed.credential_id or "",
+            held.reveal() if held else "",
+            current.tags.get("Owner", ""),
+        )
+
+    def __repr__(self) -> str:
+        return f"_Owner({self.ref})"
+
+    def inside(self, value: str) -> str:
+        """Return the credential in a whole value; empty if its template does not read it."""
+        fields = template.extract(self.shape, Sensitive(value)) or {}
+        return fields[self.field].reveal() if self.field in fields else ""
+
+    def match(self, record: Record | None, version: str, credential: str) -> Match:
+        """Return that a version of this secret holds, or held, a credential."""
+        past = record.past_of(version) if record else None
+        named = past.credential_id if past else ""
+        if version == self.version:
+            named = self.credential_id
+        source = record.source if record else self.source
+        leaked = Sensitive(credential)
+        is_current = version == self.version
+        return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)

@@ -1,0 +1,93 @@
+"""Judge a reported value: whose it is, whether its source accepts it, and what may be done by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from engine.engine import Engine
+from engine.errors import RekeyError
+from engine.leak.index import Index
+from engine.leak.match import Match
+from engine.leak.reading import Reported, read
+from engine.model.policy_document import LeakRule, Leaks
+from engine.rotate.proof import REFUSALS, TRIED, read_proof
+
+BACK = "it was proven to be refused, and works again: revoke it at its source by hand"
+DRIFTED = "its source refuses it now, but it is in use"
+type Status = Literal["alive", "refused", "not ours", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reported value is. It holds the value, which no answer, message or record does."""
+
+    status: Status
+    reported: Reported
+    match: Match | None = None
+    is_accepted: bool = False
+    """Its source has just accepted it. An `alive` one that could not be tried may work, too."""
+    untried: str = ""
+    """What keeps it from being cut off by itself: it could not be tried, or was before."""
+    refused: datetime | None = None
+    proof: str = ""
+
+
+async def judge(engine: Engine, index: Index, text: str) -> Verdict:
+    """Return what a value is; raises TransientError rather than guess."""
+    reported = read(text)
+    match = await index.find(engine, reported.parts)
+    if match is None:
+        return Verdict("not ours" if reported.kind else "unknown", reported)
+    try:
+        is_accepted = await _is_accepted(engine, match)
+    except RekeyError as error:
+        return Verdict("alive", reported, match, untried=error.what)
+    record = await engine.leases.peek(match.source)
+    if is_accepted:
+        is_back = record is not None and match.version in record.gone
+        return Verdict("alive", reported, match, is_accepted=True, untried=BACK if is_back else "")
+    if match.is_current:
+        # Rekey heals what is drifted, and a new credential takes its time to spread.
+        return Verdict("alive", reported, match, untried=DRIFTED)
+    proof = record.proofs.get(match.version, "") if record else ""
+    refused, how = read_proof(proof)
+    now = engine.clock.now().replace(microsecond=0)
+    return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
+
+
+async def _is_accepted(engine: Engine, match: Match) -> bool:
+    """Try the value at its source; only refusals in a row count as one."""
+    rotator = engine.rotators.get(match.kind)
+    if rotator is None:
+        raise RekeyError(f"the kind {match.kind or 'of its secret'} is not known here")
+    for _ in range(REFUSALS):
+        if await rotator.accepts(match.source, match.credential_id, match.credential):
+            return True
+    return False
+
+
+def acts(leaks: Leaks, verdict: Verdict, feed: str) -> bool:
+    """Return whether the policy lets a report cut the value off before a person is asked.
+
+    Without a rule it does only where the source has just accepted the value, and the feed is
+    trusted.
+    """
+    match = verdict.match
+    if match is None or verdict.status != "alive":
+        return False
+    for rule in leaks.rules:
+        if _fits(rule, verdict, match, feed):
+            return rule.acts
+    return verdict.is_accepted and not verdict.untried and feed in leaks.trusted
+
+
+def _fits(rule: LeakRule, verdict: Verdict, match: Match, feed: str) -> bool:
+    return (
+        (rule.match is None or rule.match.covers(match.ref))
+        and rule.kind in ("", match.kind)
+        and rule.owner in ("", match.owner)
+        and rule.feed in ("", feed)
+        and (verdict.is_accepted or not rule.accepted)
+    )

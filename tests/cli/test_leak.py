@@ -1,0 +1,146 @@
+"""`rekey leak` takes values on standard input, from people and from scanners."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from engine.leak.feeds import READERS
+from tests.cli.desk import Desk, Ran
+
+TRUFFLEHOG = {
+    "SourceMetadata": {
+        "Data": {
+            "Git": {"commit": "77b2a3e", "file": ".env", "repository": "https://x/y", "line": 4}
+        }
+    },
+    "SourceID": 1,
+    "SourceType": 16,
+    "SourceName": "trufflehog - git",
+    "DetectorType": 890,
+    "DetectorName": "AzureStorage",
+    "DecoderName": "PLAIN",
+    "Verified": True,
+    "RawV2": "",
+    "Redacted": "",
+    "ExtraData": None,
+    "StructuredData": None,
+}
+"""A line as pkg/output/json.go of github.com/trufflesecurity/trufflehog at 0a99a12 writes it."""
+GITLEAKS = {
+    "Description": "Azure key",
+    "StartLine": 4,
+    "EndLine": 4,
+    "StartColumn": 1,
+    "EndColumn": 90,
+    "Context": "",
+    "File": ".env",
+    "Commit": "77b2a3e",
+    "Entropy": 5.1,
+    "Author": "x",
+    "Email": "x@northwind.example",
+    "Date": "2026-11-01T00:00:00Z",
+    "Message": "add settings",
+    "Tags": [],
+    "RuleID": "azure",
+}
+"""A finding as report/finding.go of github.com/gitleaks/gitleaks at 0534836 names its fields."""
+
+
+def line(value: str) -> str:
+    return json.dumps({**TRUFFLEHOG, "Raw": value})
+
+
+def array(*values: str) -> str:
+    return json.dumps([{**GITLEAKS, "Secret": value} for value in values])
+
+
+@pytest.mark.parametrize(
+    ("scanner", "text", "values", "unread"),
+    [
+        ("trufflehog", f"{line('one-secret')}\n\n{line('two-secret')}\n", ["one-secret", "two-secret"], 0),
+        ("trufflehog", f"{line('one-secret')}\n{line('two-secret')[:-9]}", ["one-secret"], 1),
+        ("trufflehog", '{"level": "info-0", "msg": "scanned"}\n', [], 0),
+        ("trufflehog", "[1]\nnonsense", [], 2),
+        ("gitleaks", array("one-secret", "two-secret"), ["one-secret", "two-secret"], 0),
+        ("gitleaks", array("one-secret")[:-5], [], 1),
+        ("gitleaks", '[{"Secret": 7}, 3, {"File": "x"}]', [], 3),
+        ("gitleaks", "{}", [], 1),
+        ("gitleaks", "[" * 100_000, [], 1),
+    ],
+)  # fmt: skip
+def test_a_report_is_read_as_far_as_it_can_be_and_the_rest_is_counted(
+    scanner: str, text: str, values: list[str], unread: int
+) -> None:
+    findings, count = READERS[scanner](text)
+    assert ([value for value, _ in findings], count) == (values, unread)
+
+
+def test_a_finding_says_where_it_was() -> None:
+    assert READERS["trufflehog"](line("v"))[0] == [("v", "https://x/y 77b2a3e .env 4")]
+    assert READERS["gitleaks"](array("v"))[0] == [("v", ".env:4 at 77b2a3e")]
+
+
+def a_desk() -> Desk:
+    desk = Desk()
+    desk.secret("billing", desk.account("billing"), days_left=80)
+    desk.clock.advance(60)
+    return desk
+
+
+def leak(desk: Desk, stdin: str, *options: str, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    return desk.run("leak", *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "messages"),
+    [(("--json",), 1, {"tell"}), (("--json", "--yes"), 0, {"rotate"})],
+)
+def test_a_person_sees_what_it_is_and_yes_cuts_it_off(
+    options: tuple[str, ...], code: int, messages: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = a_desk()
+    value = desk.latest("billing").value
+    ran = leak(desk, f"{value}\n", *options, monkeypatch=monkeypatch)
+    (answer,) = ran.json["leaks"]
+    assert (ran.code, answer["status"], answer["secret"]) == (code, "alive", "billing")
+    assert {message["action"] for message in desk.messages("rotations")} == messages
+    assert value not in ran.out + ran.err
+
+
+def test_the_command_that_it_answers_with_cuts_that_version_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk()
+    ran = leak(desk, desk.latest("billing").value, "--json", monkeypatch=monkeypatch)
+    (answer,) = ran.json["leaks"]
+    words = [*answer["next"].split()[1:], "--yes", "--json"]
+    begun = desk.run(*words)
+    assert (begun.code, begun.json["version"]) == (0, answer["version"])
+    (item,) = [item for item in desk.messages("rotations") if item["action"] == "rotate"]
+    assert (item["version"], item["compromised"], item["since"]) == (answer["version"], True, "")
+
+
+def test_a_scanners_findings_are_judged_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_desk()
+    text = "\n".join([line("none-of-ours-99"), line(desk.latest("billing").value)])
+    ran = leak(desk, text, "--from", "trufflehog", "--yes", "--json", monkeypatch=monkeypatch)
+    assert [answer["status"] for answer in ran.json["leaks"]] == ["unknown", "alive"]
+    incidents: list[dict[str, Any]] = desk.run("incident", "list", "--json").json["incidents"]
+    assert [".env" in incident["reason"] for incident in incidents] == [True]
+
+
+@pytest.mark.parametrize(
+    ("argv", "stdin", "code"),
+    [(("hunter2-hunter2",), "", 2), ((), "  \n", 5), ((), "x" * 20_000, 5)],
+)
+def test_a_value_as_an_argument_or_none_at_all_is_refused_and_not_repeated(
+    argv: tuple[str, ...], stdin: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = leak(a_desk(), stdin, *argv, monkeypatch=monkeypatch)
+    assert ran.code == code
+    assert "hunter2" not in ran.out + ran.err
