@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 
 from api.answers import Answer
 from api.app import Api
+from tests.api.test_access import SIGNED_IN, principal
+from tests.engine.leak.test_signatures import made
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
 from tests.shared.rig import CONNECTION_STRING
-from tests.shared.scene import send
+from tests.shared.scene import send, state
 
 KEYED = "leaks:\n  keySecret: leak-key\n"
 TRUSTED = f"{KEYED}  trusted: [api]\n"
@@ -101,3 +104,180 @@ async def test_only_the_superseded_key_is_cut_off_where_only_that_has_leaked() -
     assert current in keys
     assert rig.latest("app-key").value == current
     assert await progress(rig.api(), answer) == "ended"
+
+
+async def test_a_value_that_was_superseded_long_ago_is_refused_by_its_proof() -> None:
+    rig = leaky()
+    first = rig.latest("app-key").value
+    for _ in range(5):
+        await rotate(rig)
+        rig.clock.advance(91 * 86_400)
+        await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
+    before = state(rig)
+    answer = await leak(rig.api(), first)
+    assert (answer.status, answer.body["status"], answer.body["secret"]) == (
+        200,
+        "refused",
+        "app-key",
+    )
+    assert answer.body["refused"] < "2027-03"
+    assert state(rig) == before
+
+
+async def test_a_value_inside_a_replica_is_the_primarys() -> None:
+    rig = leaky()
+    own = {"ReplicaOf": f"{rig.vault.url}/secrets/app-key", "ValueTemplate": "url?k={key}&v=1"}
+    rig.vault.put("copy", "none yet", tags=own)
+    rig.vault.amend(
+        rig.latest("app-key"),
+        tags={**rig.tags("app-key"), "Replicas": f"{rig.vault.url}/secrets/copy"},
+    )
+    await rotate(rig)
+    answer = await leak(rig.api(), rig.latest("copy").value)
+    assert (answer.status, answer.body["secret"]) == (202, "app-key")
+    assert answer.body["version"] == rig.latest("app-key").version
+
+
+async def test_a_connection_string_of_somebody_else_leads_to_its_resource() -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    before = state(rig)
+    key = made(64, "+ASt", 0x44656661756C7430)
+    theirs = CONNECTION_STRING.format(account="neighbour1", key=key, suffix="core.windows.net")
+    answer = await leak(rig.api(), theirs)
+    assert answer.body["status"] == "not ours"
+    assert answer.body["kind"] == "storage account key"
+    assert answer.body["next"] == (
+        "az graph query -q \"resources | where type =~ 'microsoft.storage/storageaccounts' "
+        "and name =~ 'neighbour1' | project id, tags\""
+    )
+    assert (await leak(rig.api(), "hunter2-hunter2")).body["status"] == "unknown"
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer(
+    enabled: bool,
+) -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    rig.vault.amend(rig.latest("leak-key"), enabled=enabled)
+    rig.clock.advance(1)
+    rig.vault.put("leak-key", "n" * 40)
+    answer = await leak(rig.api(), rig.latest("other").value)
+    assert (answer.status, answer.body["secret"]) == (202, "other")
+
+
+async def test_an_older_index_in_memory_leads_to_no_wrong_answer() -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    api = rig.api()
+    await leak(api, "none-of-ours-at-all")
+    rig.clock.advance(61)
+    rig.vault.put(
+        "app-key", rig.world.accounts["appdata"].keys["key2"].value, tags=rig.tags("app-key")
+    )
+    by_hand = await leak(api, rig.latest("app-key").value)
+    assert by_hand.body["secret"] == "app-key"
+    await rotate(rig, "other")
+    assert (await leak(api, rig.latest("other").value)).body["secret"] == "other"
+
+
+async def test_a_report_that_comes_twice_is_one_incident_and_one_rotation() -> None:
+    rig = leaky()
+    leaked = rig.latest("app-key").value
+    first, second = [await leak(rig.api(), leaked) for _ in range(2)]
+    assert first.body["incident"] == second.body["incident"]
+    await settle(rig)
+    assert len(rig.vault.versions("app-key")) == 2
+
+
+@pytest.mark.parametrize(
+    ("document", "more", "acts"),
+    [
+        (KEYED, {}, False),
+        (KEYED, {"act": True}, True),
+        (TRUSTED, {}, True),
+        (f"{TRUSTED}  rules: [{{action: ask, owner: orders}}]\n", {}, False),
+        (f"{TRUSTED}  rules: [{{action: ask, owner: others}}]\n", {}, True),
+        (f"{KEYED}  rules: [{{action: cut off, rotator: storage-key, feed: api}}]\n", {}, True),
+        (f"{KEYED}  rules: [{{action: cut off, match: {{secret: other}}}}]\n", {}, False),
+        (f"{KEYED}  rules: [{{action: cut off, accepted: true}}]\n", {}, True),
+    ],
+)
+async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
+    document: str, more: dict[str, Any], acts: bool
+) -> None:
+    rig = leaky(document)
+    answer = await leak(rig.api(), rig.latest("app-key").value, **more)
+    (message,) = rig.messages("rotations")
+    assert (answer.status == 202, message["action"] == "rotate") == (acts, acts)
+    if not acts:
+        assert message["action"] == "tell"
+        assert answer.body["next"] in message["reason"]
+
+
+async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same() -> None:
+    rig = leaky()
+    operator, api = principal("Rekey.Operator"), rig.api(env=SIGNED_IN)
+    answers, times = list[Answer](), list[float]()
+    for value in (rig.latest("app-key").value, "none-of-ours-at-all"):
+        begun = rig.clock.now()
+        answers.append(await leak(api, value, headers=operator))
+        times.append((rig.clock.now() - begun).total_seconds())
+    assert [answer.status for answer in answers] == [202, 202]
+    assert answers[0].body == answers[1].body
+    assert [seconds % 5 for seconds in times] == [0, 0]
+    assert len(rig.messages("rotations")) == 1
+    assert (await leak(api, "x" * 9, headers=operator, act=True)).status == 403
+    assert (await leak(api, "x" * 9, headers=principal("Rekey.Reader"))).status == 403
+
+
+async def test_a_thousand_false_reports_are_bounded_and_change_nothing() -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    api, before = rig.api(), state(rig)
+    rig.calls()
+    statuses = [(await leak(api, f"false-report-{n:04}")).status for n in range(1000)]
+    assert statuses.count(200) == 30
+    assert statuses.count(429) == 970
+    assert rig.calls()["vault"] < 10
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"planted-value": 1}',
+        b'{"value": ["planted-value"]}',
+        b'{"value": "planted-value", "x": "planted-value"}',
+        b'{"value": "planted-value"',
+        b'"planted-value"',
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_told_without_a_word_of_it(
+    body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await send(leaky().api(), "http_leak", body=body)
+    assert answer.status == 400
+    assert "planted" not in answer.text() + caplog.text
+
+
+async def test_no_value_is_left_in_a_message_a_record_a_log_or_an_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = leaky()
+    value = rig.latest("app-key").value
+    answer = await leak(
+        rig.api(), value, location=f"line {value}", headers={"idempotency-key": "one"}
+    )
+    await settle(rig)
+    again = await leak(rig.api(), value, headers={"idempotency-key": "one"})
+    assert value not in answer.text() + again.text() + caplog.text
+    sent = [
+        exchange.request for exchange in rig.world.exchanges if "rekeyhost" in exchange.request.host
+    ]
+    plain = hashlib.sha256(value.encode()).hexdigest().encode()
+    assert not [
+        request for request in sent if value.encode() in request.body or plain in request.body
+    ]
