@@ -270,6 +270,30 @@ class Derived(Protocol):
 
 
 @runtime_checkable
+class Traces(Protocol):
+    """For Derived kinds that tell, of any signature, whether a key made it.
+
+    A signature that has leaked is cut off with its key, whoever signed with that.
+    """
+
+    parents: ClassVar[frozenset[str]]
+    """The kinds of key that it can be made from."""
+
+    @classmethod
+    def signer(cls, text: str) -> str | None:
+        """Return the name of the resource whose key signed; empty if the text does not say.
+
+        None if the text is no signature.
+        """
+        ...
+
+    @classmethod
+    def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
+        """Return whether this key of this source made a signature, whatever that permits."""
+        ...
+
+
+@runtime_checkable
 class Unusable(Protocol):
     """Stands for a kind that is named but cannot be used, such as a plug-in that is broken."""
 

@@ -5,6 +5,7 @@ Source: https://learn.microsoft.com/rest/api/storageservices/delegate-access-wit
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from cloud.azure import Azure
 from cloud.rest.data_plane import Answer, Signed
 from engine.contract import Parent
-from engine.errors import AccessDenied, NeedsHuman, RekeyError
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared import sas_extent, sas_signing
@@ -66,6 +67,25 @@ class StorageSas(DerivedSignature):
     def is_made_from(source: str, credential: Sensitive, key: Sensitive) -> bool:
         """Return whether this key made the signature, for exactly this extent."""
         return sas_signing.is_made_from(Extent.read(source), credential, key)
+
+    @classmethod
+    def signer(cls, text: str) -> str | None:
+        """Return the account in a URL with a signature; empty for a bare one."""
+        host, _, fields = sas_signing.signed_text(text)
+        return host.partition(".")[0] if fields else None
+
+    @classmethod
+    def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
+        """Return whether this key of the account made a signature, whatever that permits."""
+        extent = sas_signing.extent_of(text, source)
+        if extent is None:
+            return False
+        fields = sas_signing.signed_text(text)[2]
+        try:
+            expected = sas_signing.signature(extent, fields, key)
+        except VerificationFailed:
+            return False
+        return hmac.compare_digest(expected.encode(), fields["sig"].encode())
 
     async def sign(self, source: str, parent: Parent, ends: datetime) -> Sensitive:
         """Sign what the address permits."""

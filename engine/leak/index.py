@@ -12,18 +12,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from engine.decide.inventory import entry
 from engine.engine import Engine
-from engine.errors import AccessDenied, NotFound
 from engine.leak.match import Match
-from engine.model import template
+from engine.leak.owner import Owner, read
 from engine.model.ledger import Ledger
 from engine.model.listed import Listed
 from engine.model.prints import SEPARATOR
 from engine.model.record import Record
 from engine.rotate import earlier
-from engine.rotate.earlier import TEMPLATE
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import SecretRef, Sensitive
 
 AT_ONCE = 20
 """How many secrets are read together."""
@@ -117,21 +114,13 @@ async def _printed(
     if known is None:
         return None
     alone, *_ = record.prints[known].split(SEPARATOR)
-    owner = await _Owner.of(engine, record)
+    owner = await Owner.of(engine, record)
     credential = texts.get(alone) or owner.inside(texts[print_])
-    old = await _read(engine, owner.ref, known)
+    old = await read(engine, owner.ref, known)
     is_denied = (
         old is not None and old.value is not None and texts[print_] not in old.value.reveal()
     )
     return owner.match(record, known, credential) if credential and not is_denied else None
-
-
-async def _read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:
-    try:
-        return await engine.vaults.read_version(ref, version)
-    except (NotFound, AccessDenied):
-        # It is purged or disabled: only what was noted when it was seen can tell.
-        return None
 
 
 async def _read_all(
@@ -155,83 +144,23 @@ async def _in_secret(
         record = await engine.leases.peek(listed.source)
         if record and (match := await _in_record(engine, record, parts)):
             return match
-    owner = await _Owner.of(engine, Record(owner=str(ref)))
+    owner = await Owner.of(engine, Record(owner=str(ref)))
     held = owner.held
     return owner.match(None, owner.version, held) if held in parts else None
 
 
 async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Match | None:
     """Compare what a record knows under its own key, and the version that is to be retired."""
-    owner = await _Owner.of(engine, record)
+    owner = await Owner.of(engine, record)
     for past in record.past:
         for part in parts:
             if record.digest(past.credential_id, Sensitive(part)) == past.digest:
                 return owner.match(record, past.version, part)
     pending = record.pending
-    old = await _read(engine, owner.ref, pending.version) if pending else None
+    old = await read(engine, owner.ref, pending.version) if pending else None
     if pending is None or old is None or not owner.field:
         return None
     for credential in earlier.credentials(old, owner.field, owner.shape, record).values():
         if credential.reveal() in parts:
             return owner.match(record, pending.version, credential.reveal())
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Owner:
-    """The secret that owns a record, as its vault shows it now. Empty parts are not known."""
-
-    ref: SecretRef
-    kind: str = ""
-    field: str = ""
-    """The field of a template that is the credential."""
-    shape: str = ""
-    source: str = ""
-    version: str = ""
-    credential_id: str = ""
-    held: str = ""
-    who: str = ""
-
-    @classmethod
-    async def of(cls, engine: Engine, record: Record) -> _Owner:
-        """Read the current version; what cannot be read leaves what the record says."""
-        ref, kind, shape = SecretRef.parse(record.owner), record.kind, record.tags.get(TEMPLATE, "")
-        field = engine.rotators[kind].value_field if kind in engine.rotators else ""
-        try:
-            current = await engine.vaults.read(ref)
-        except (NotFound, AccessDenied):
-            return cls(ref, kind, field, shape or f"{{{field}}}")
-        shown = entry(current, engine.policy, engine.kinds, engine.clock.now())
-        if (managed := shown.managed) is None:
-            return cls(ref, kind, field, shape or f"{{{field}}}")
-        held = engine.held(current, managed)
-        return cls(
-            current.ref,
-            managed.rotator.kind,
-            managed.rotator.value_field,
-            managed.template,
-            managed.source,
-            current.version or "",
-            managed.credential_id or "",
-            held.reveal() if held else "",
-            current.tags.get("Owner", ""),
-        )
-
-    def __repr__(self) -> str:
-        return f"_Owner({self.ref})"
-
-    def inside(self, value: str) -> str:
-        """Return the credential in a whole value; empty if its template does not read it."""
-        fields = template.extract(self.shape, Sensitive(value)) or {}
-        return fields[self.field].reveal() if self.field in fields else ""
-
-    def match(self, record: Record | None, version: str, credential: str) -> Match:
-        """Return that a version of this secret holds, or held, a credential."""
-        past = record.past_of(version) if record else None
-        named = past.credential_id if past else ""
-        if version == self.version:
-            named = self.credential_id
-        source = record.source if record else self.source
-        leaked = Sensitive(credential)
-        is_current = version == self.version
-        return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)

@@ -22,5 +22,3 @@ class Match:
     owner: str = ""
     is_current: bool = False
     """It is in the current version."""
-    signature: bool = False
-    """A signature was reported, and this is the key that made it."""

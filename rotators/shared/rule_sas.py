@@ -82,6 +82,23 @@ class RuleSas(DerivedSignature):
         expected = rule_signature(fields["sr"], fields["se"], key.reveal())
         return hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode())
 
+    @classmethod
+    def signer(cls, text: str) -> str | None:
+        """Return the namespace that a signature is for."""
+        fields = _parsed(text)
+        if fields.keys() != FIELDS:
+            return None
+        return urlsplit(unquote(fields["sr"])).netloc.partition(".")[0].lower()
+
+    @classmethod
+    def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
+        """Return whether this key of the rule made a signature, whatever that is for."""
+        fields = _parsed(text)
+        if fields.keys() != FIELDS or unquote(fields["skn"]).lower() != source.rpartition("/")[2]:
+            return False
+        expected = rule_signature(fields["sr"], fields["se"], key.reveal())
+        return hmac.compare_digest(expected.encode(), unquote(fields["sig"]).encode())
+
     async def sign(self, source: str, parent: Parent, ends: datetime) -> Sensitive:
         """Sign for the entity, or for the whole namespace."""
         reach = self._reach(source)

@@ -14,12 +14,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from engine.errors import VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.key_signing import decoded
-from rotators.shared.sas_extent import Extent
+from rotators.shared.sas_extent import PATHS, Extent
 
 VERSION = "2022-11-02"
 OLDEST = "2020-12-06"
@@ -106,6 +106,31 @@ def is_made_from(extent: Extent, credential: Sensitive, key: Sensitive) -> bool:
     except VerificationFailed:
         return False
     return hmac.compare_digest(expected.encode(), fields["sig"].encode())
+
+
+def signed_text(text: str) -> tuple[str, str, dict[str, str]]:
+    """Return the host, the path and the fields of a signature in a URL, or of a bare one."""
+    url, mark, query = text.partition("?")
+    parts = urlsplit(url if mark else "")
+    fields = _parsed(query if mark else text)
+    known = "sig" in fields and "sv" in fields
+    return parts.netloc.lower(), unquote(parts.path).strip("/"), fields if known else {}
+
+
+def extent_of(text: str, account_id: str) -> Extent | None:
+    """Return what a signature in a text permits; None if the text does not say what it is for."""
+    host, path, fields = signed_text(text)
+    service, names = host.partition(".")[2].partition(".")[0], tuple(path.split("/"))
+    letters = fields.get("sp", "")
+    if "ss" in fields:
+        return Extent(account_id, "account", (fields["ss"], fields.get("srt", "")), letters)
+    if "tn" in fields:
+        return Extent(account_id, "table", (fields["tn"].lower(),), letters)
+    kinds = {sign: what for what, sign in RESOURCE_OF.items()}
+    what = kinds.get(fields.get("sr", ""), service)
+    if not fields or not path or what not in FIELDS:
+        return None
+    return Extent(account_id, what, names if what in PATHS else names[:1], letters)
 
 
 def ends_of(fields: Mapping[str, str]) -> datetime | None:

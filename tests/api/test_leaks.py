@@ -8,6 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from azure.storage.blob import (
+    AccountSasPermissions,
+    ResourceTypes,
+    generate_account_sas,
+    generate_container_sas,
+)
 
 from api.answers import Answer
 from api.app import Api
@@ -281,3 +287,44 @@ async def test_no_value_is_left_in_a_message_a_record_a_log_or_an_answer(
     assert not [
         request for request in sent if value.encode() in request.body or plain in request.body
     ]
+
+
+@pytest.mark.parametrize("what", ["account", "container"])
+async def test_a_signature_is_cut_off_with_the_managed_key_that_made_it(what: str) -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    ends = rig.clock.now() + timedelta(days=5)
+    key = rig.latest("app-key").value
+    if what == "account":
+        token = generate_account_sas(
+            "appdata", key, ResourceTypes(object=True), AccountSasPermissions(read=True), ends
+        )
+        text = f"https://appdata.blob.core.windows.net/?{token}"
+    else:
+        token = generate_container_sas(
+            "appdata", "uploads", account_key=key, permission="rl", expiry=ends
+        )
+        text = f"curl 'https://appdata.blob.core.windows.net/uploads/a/b.txt?{token}'"
+    answer = await leak(rig.api(), text)
+    assert (answer.status, answer.body["secret"], answer.body["kind"]) == (
+        202,
+        "app-key",
+        "storage-key",
+    )
+    await settle(rig)
+    assert key not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    forged = await leak(rig.api(), text.replace("sig=", "sig=A"))
+    assert forged.body["status"] == "unknown"
+
+
+async def test_a_secret_that_is_purged_is_found_and_its_source_named() -> None:
+    rig = leaky()
+    await rotate(rig)
+    leaked = rig.latest("app-key").value
+    rig.vault.delete("app-key")
+    rig.vault.deleted.clear()
+    rig.clock.advance(60)
+    answer = await leak(rig.api(), leaked)
+    assert (answer.status, answer.body["status"], answer.body["accepted"]) == (202, "alive", True)
+    assert answer.body["source"].endswith("/appdata")
+    assert await progress(rig.api(), answer) == "needs a person"

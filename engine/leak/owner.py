@@ -1,0 +1,83 @@
+"""The secret that owns a record, as a report of a leak needs to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.decide.inventory import entry
+from engine.engine import Engine
+from engine.errors import AccessDenied, NotFound
+from engine.leak.match import Match
+from engine.model import template
+from engine.model.record import Record
+from engine.rotate.earlier import TEMPLATE
+from engine.secret import SecretRef, SecretVersion, Sensitive
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The secret that owns a record, as its vault shows it now. Empty parts are not known."""
+
+    ref: SecretRef
+    kind: str = ""
+    field: str = ""
+    """The field of a template that is the credential."""
+    shape: str = ""
+    source: str = ""
+    version: str = ""
+    credential_id: str = ""
+    held: str = ""
+    who: str = ""
+
+    @classmethod
+    async def of(cls, engine: Engine, record: Record) -> Owner:
+        """Read the current version; what cannot be read leaves what the record says."""
+        ref, kind, shape = SecretRef.parse(record.owner), record.kind, record.tags.get(TEMPLATE, "")
+        field = engine.rotators[kind].value_field if kind in engine.rotators else ""
+        try:
+            current = await engine.vaults.read(ref)
+        except (NotFound, AccessDenied):
+            return cls(ref, kind, field, shape or f"{{{field}}}")
+        shown = entry(current, engine.policy, engine.kinds, engine.clock.now())
+        if (managed := shown.managed) is None:
+            return cls(ref, kind, field, shape or f"{{{field}}}")
+        held = engine.held(current, managed)
+        return cls(
+            current.ref,
+            managed.rotator.kind,
+            managed.rotator.value_field,
+            managed.template,
+            managed.source,
+            current.version or "",
+            managed.credential_id or "",
+            held.reveal() if held else "",
+            current.tags.get("Owner", ""),
+        )
+
+    def __repr__(self) -> str:
+        return f"Owner({self.ref})"
+
+    def inside(self, value: str) -> str:
+        """Return the credential in a whole value; empty if its template does not read it."""
+        fields = template.extract(self.shape, Sensitive(value)) or {}
+        return fields[self.field].reveal() if self.field in fields else ""
+
+    def match(self, record: Record | None, version: str, credential: str) -> Match:
+        """Return that a version of this secret holds, or held, a credential."""
+        past = record.past_of(version) if record else None
+        named = past.credential_id if past else ""
+        if version == self.version:
+            named = self.credential_id
+        source = record.source if record else self.source
+        leaked = Sensitive(credential)
+        is_current = version == self.version
+        return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)
+
+
+async def read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:
+    """Return a version; None if it is purged or disabled."""
+    try:
+        return await engine.vaults.read_version(ref, version)
+    except (NotFound, AccessDenied):
+        # It is purged or disabled: only what was noted when it was seen can tell.
+        return None

@@ -1,0 +1,59 @@
+"""Find the key that made a reported signature: it is what must go, since nothing else revokes one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from engine.contract import Traces
+from engine.engine import Engine
+from engine.leak.match import Match
+from engine.leak.owner import Owner, read
+from engine.model.ledger import Ledger
+from engine.model.listed import Listed
+from engine.model.record import Record
+from engine.rotate import earlier
+
+
+async def signing_key(engine: Engine, parts: Sequence[str]) -> Match | None:
+    """Return the version with the key that made one of these signatures; None if none is ours."""
+    for kind in engine.kinds.values():
+        if not isinstance(kind, Traces):
+            continue
+        for part in parts:
+            name = kind.signer(part)
+            if name is not None and (match := await _traced(engine, kind, part, name)):
+                return match
+    return None
+
+
+async def _traced(engine: Engine, kind: type[Traces], text: str, name: str) -> Match | None:
+    ledger = await Ledger.read(engine.leases.index())
+    for records in ledger.records.values():
+        for listed in records:
+            if _may_sign(engine, kind, listed, name):
+                async for match in _keys(engine, listed):
+                    if kind.is_signed_by(text, match.source, match.credential):
+                        return match
+    return None
+
+
+def _may_sign(engine: Engine, kind: type[Traces], listed: Listed, name: str) -> bool:
+    """Return whether a source may have signed: its kind signs so, and its name is in its id."""
+    parents = [engine.kinds[parent] for parent in kind.parents if parent in engine.kinds]
+    is_kind = any(parent.canonical(listed.source, {}) == listed.source for parent in parents)
+    return is_kind and (not name or f"/{name}/" in f"{listed.source}/")
+
+
+async def _keys(engine: Engine, listed: Listed) -> AsyncIterator[Match]:
+    """Yield each key that the versions of a secret hold, as far as they can be read."""
+    record = await engine.leases.peek(listed.source) or Record(listed.source, listed.owner)
+    owner = await Owner.of(engine, record)
+    if owner.held:
+        yield owner.match(record, owner.version, owner.held)
+    async for version in engine.vaults.versions(owner.ref):
+        if not version.enabled or version.version == owner.version:
+            continue
+        old = await read(engine, owner.ref, str(version.version))
+        if old and owner.field:
+            for key in earlier.credentials(old, owner.field, owner.shape, record).values():
+                yield owner.match(record, str(version.version), key.reveal())
