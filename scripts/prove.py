@@ -9,6 +9,7 @@ This plays every schedule that can be enumerated, and a sample of those that can
     python -m scripts.prove --first 4711      the seeds from there on, as a run printed it
     python -m scripts.prove --keep FILE       note what was played; go on from there
     python -m scripts.prove --replay CASE     one case again, with its trace
+    python -m scripts.prove --histories DIR   write down what happens: see docs/history.md
 
 The seeds are drawn anew each time. Which they are is printed first.
 
@@ -31,7 +32,7 @@ from typing import Any
 from tests.proof.excuses import Excuse
 from tests.proof.findings import known
 from tests.proof.kept import Kept, OtherRunError, header
-from tests.proof.run import LONG, USUAL, Part, fresh, parts, play, run
+from tests.proof.run import LONG, USUAL, Part, fresh, parts, play, run, written
 
 FIRST, SPAN = 10_000_000, 1_000_000_000
 """From which number on the seeds are drawn, and how many numbers there are: below stand those that
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.replay:
-        return replay(options.replay)
+        return replay(options.replay, options.histories)
     began = _begun(options)
     try:
         kept = Kept.begun(options.keep, began)
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z, commit {began['commit']}, seeds from {first} on")
     print(f"    again with --first {first}", flush=True)
     chosen = [fresh(first, seeds)] if seeds else parts(options.long, options.share, first)
-    return prove(chosen, kept, options.cores)
+    return prove(chosen, kept, options.cores, options.histories)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,8 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, help="the first of the seeds; drawn where left out")
     parser.add_argument("--fresh", type=int, metavar="SEEDS", help="play so many seeds alone")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="a file to go on from")
+    parser.add_argument(
+        "--histories", type=_folder, metavar="DIR", help="write down what happens, a file each"
+    )
     parser.add_argument("--cores", type=int, help="how many to use; all where left out")
     return parser
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _begun(options: argparse.Namespace) -> dict[str, Any]:
@@ -105,20 +115,27 @@ def _commit() -> str:
     return done.stdout.strip()
 
 
-def replay(text: str) -> int:
+def replay(text: str, histories: Path | None = None) -> int:
     """Play one case and print what happened in it."""
     logging.disable(logging.CRITICAL)
+    if histories:
+        written(text, histories)
     problem, trace = play(text)
     print(*trace, sep="\n")
     print(f"\n{text}: {problem or 'every promise held'}")
     return 1 if problem else 0
 
 
-def prove(chosen: Sequence[Part], kept: Kept | None = None, cores: int | None = None) -> int:
+def prove(
+    chosen: Sequence[Part],
+    kept: Kept | None = None,
+    cores: int | None = None,
+    histories: Path | None = None,
+) -> int:
     """Play parts of the proof and print the counts."""
     logging.disable(logging.CRITICAL)
     began = time.perf_counter()
-    run(chosen, _progress(chosen, began), kept, cores)
+    run(chosen, _progress(chosen, began), kept, cores, histories)
     print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")
     for part in chosen:
         _report(part)

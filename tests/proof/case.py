@@ -21,6 +21,7 @@ from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Chance, Director, Planned, Schedule, Scripted, Step
 from tests.proof.seen import Seen
 from tests.proof.watch import Broken
+from tests.proof.witness import Witness
 
 STEP = re.compile(r"([cim])(\d+)=([^+]+)")
 
@@ -137,6 +138,16 @@ def came_of(schedule: Schedule) -> Played:
         schedule.close()
     excuses = frozenset(schedule.world.watch.excuses.used)
     return Played(problem, schedule.trace or (), excuses, same or schedule.cut_short)
+
+
+def witnessed(case: Case) -> Witness:
+    """Play a case to its end, whatever it breaks; returns who has written down what happened."""
+    schedule = Schedule(SCENARIOS[case.scenario], case.director())
+    witness = schedule.witness = Witness(schedule.world, str(case))
+    problem = came_of(schedule).problem
+    if problem:
+        witness.broken.append(problem)
+    return witness
 
 
 def play(case: Case, *, traced: bool = False) -> tuple[str | None, Sequence[str]]:

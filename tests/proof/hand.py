@@ -52,16 +52,16 @@ class Hand:
         changes: bool = False,
         guarded: bool = False,
         about: object = None,
+        of: tuple[str, str] = ("", ""),
         stale: Callable[[], T] | None = None,
     ) -> T:
         """Make one call: wait for its turn, then let it end as the schedule says.
 
         `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source
-        or a vault and is to be
-        made under the lease only. `about`: the secret, where it is one of the vault's calls.
-        `stale`: what a vault that lags
-        shows.
+        or a vault, under the lease only. `about`: the secret, of the vault's calls. `of`: source
+        and credential of a proof, for a witness. `stale`: what a vault that lags shows.
         """
+        del of
         world, worker = self.world, self.worker
         if worker.dead:
             raise Died

@@ -54,9 +54,8 @@ class _Kind:
         return False
 
     async def _proves(self, source: str, credential: str) -> bool:
-        return await self.hand.reach(
-            "prove", lambda: self.hand.world.sources[source].accepts(credential)
-        )
+        accepts = lambda: self.hand.world.sources[source].accepts(credential)  # noqa: E731
+        return await self.hand.reach("prove", accepts, of=(source, credential))
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         del credential_id
@@ -312,7 +311,7 @@ class ManySecrets(_Kind):
         known = lambda: any(  # noqa: E731
             e.secret == credential and e.known_at <= now() for e in many.entries.values()
         )
-        return await self.hand.reach("sign in", known)
+        return await self.hand.reach("sign in", known, of=(source, credential))
 
     def _many(self, source: str) -> Many:
         many = self.hand.world.sources[source]

@@ -6,11 +6,13 @@ import gc
 import logging
 import multiprocessing
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched, chain, islice
+from pathlib import Path
 from types import SimpleNamespace
 
 from engine.model import record
@@ -115,6 +117,19 @@ def result(text: str, seen: Seen | None = None) -> Result:
         return Result(text, f"the proof itself failed: {error!r}")
 
 
+def written(text: str, folder: Path) -> Result:
+    """Play one case by its name to its end, and write what happened into a folder."""
+    witness = case.witnessed(case.Case.parse(text))
+    (folder / file_of(text)).write_text("".join(f"{line}\n" for line in witness.lines))
+    problem = next(iter(witness.broken), None)
+    return Result(text, problem, frozenset(witness.world.watch.excuses.used))
+
+
+def file_of(text: str) -> str:
+    """Return the name of the file with the history of a case."""
+    return re.sub(r"[^\w.#@!~+=-]", "_", text) + ".jsonl"
+
+
 def fresh(first: int, number: int) -> Part:
     """Return the seeded schedules from a seed on, of all scenarios in turn."""
     return Part(SEEDED, map(str, campaign.seeds(first, number)))
@@ -154,9 +169,14 @@ def run(
     say: Iterator[None],
     kept: Kept | None = None,
     cores: int | None = None,
+    histories: Path | None = None,
 ) -> None:
-    """Play all parts, but what an earlier start has; `say` is advanced after each chunk."""
+    """Play all parts, but what an earlier start has; `say` is advanced after each chunk.
+
+    `histories`: where what happens in each schedule of the model is written.
+    """
     context, kept = multiprocessing.get_context("fork"), kept or Kept()
+    FOLDERS[:] = [histories] if histories else []
     with context.Pool(cores or os.cpu_count(), _quiet) as pool:
         for part in chosen:
             began = time.perf_counter()
@@ -173,6 +193,8 @@ def run(
 
 ONE_KEY = SimpleNamespace(token_hex=lambda size: "5e" * size)
 """In place of a random key for the digests of each record, so that equal states are equal."""
+FOLDERS: list[Path] = []
+"""Where histories are written; empty where none are."""
 SEEN: Seen = {}
 """The states that this process has played to a good end."""
 
@@ -186,11 +208,13 @@ def _chunk(numbered: tuple[int, Sequence[str]]) -> tuple[int, list[Result]]:
 
 def _job(text: str) -> Iterator[Result]:
     if not text.startswith(ORDERS):
-        yield result(text, SEEN)
+        is_written = FOLDERS and not text.startswith(real.PREFIX)
+        yield written(text, FOLDERS[0]) if is_written else result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
     for order, came in campaign.interleavings(name, int(most)):
-        yield Result(str(order), came.problem, came.excuses, came.same)
+        whole = Result(str(order), came.problem, came.excuses, came.same)
+        yield written(str(order), FOLDERS[0]) if FOLDERS else whole
 
 
 def _quiet() -> None:

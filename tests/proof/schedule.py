@@ -36,6 +36,7 @@ from tests.proof.kernel import EPOCH, EVERY_FAULT, FAULTS, Call, Died, Mode, Wor
 from tests.proof.scenarios import Scenario
 from tests.proof.seen import DAY, Seen, fingerprint, second_of_the_day
 from tests.proof.watch import Broken
+from tests.proof.witness import Witness
 from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
 
 UNREAD = re.compile(r"credential in version (\w+) cannot be read")
@@ -278,6 +279,8 @@ class Schedule:
     """Which promise was broken before the first move: some scenarios begin hours into a run."""
     looks: int = LOOKS
     """So many further moments at which nobody is under way are compared with states seen."""
+    witness: Witness | None = None
+    """Who writes down what happens."""
 
     def __post_init__(self) -> None:
         self.moves = dict(self.scenario.moves)
@@ -373,6 +376,8 @@ class Schedule:
         at = self.at
         if at.ending is None:
             self._compare()
+            if self.witness:
+                self.witness.listed(self._engine())
             ending.dropped(self.world.watch, self._engine())
             self.director.calm()
             self._mend()
@@ -394,6 +399,8 @@ class Schedule:
             self._sweeps(at.hours)
             at.hours = None
             at.ending += 1
+        if self.witness:
+            self.witness.end()
         self.world.watch.settled(self._engine(), dict(self.scenario.versions))
 
     def _opening(self, after: float) -> set[float]:
@@ -506,6 +513,8 @@ class Schedule:
         world = self.world
         after = max(moment - world.kernel.time(), 0.0)
         self._say(f"{after / HOUR:.1f} h pass; a sweep")
+        if self.witness and after > HOUR:
+            self.witness.pauses(moment)
         world.watch.passed()
         world.advance(after)
         world.watch.passed()

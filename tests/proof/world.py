@@ -51,6 +51,7 @@ class Message:
     visible: float
     tries: int = 0
     deployment: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,11 @@ class World:
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     adapt: Callable[[Engine], Engine] = lambda engine: engine
+    hand_class: type[Hand] = Hand
+    witness: object = None
+    """Who writes down what happens; None where nobody does."""
+    ending: int = 0
+    """The number of the worker that has come to its end just now."""
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -178,7 +184,7 @@ class World:
 
     def start(self, worker: Worker) -> Service:
         """Start a fresh process for one worker."""
-        hand = Hand(self, worker)
+        hand = self.hand_class(self, worker)
         queue, policy = ModelQueue(hand), self.policy(worker.deployment)
         worker.rules = policy
         engine = self.engine_class(
@@ -353,7 +359,8 @@ class World:
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
         self.returns += '"returned": ' in text and '"returned": 0' not in text
         name = self.deployments[0] if deployment is None else deployment
-        message = Message(what, text, self.kernel.time() + delay, deployment=name)
+        visible = self.kernel.time() + delay
+        message = Message(what, text, visible, deployment=name, number=self.posted)
         self.messages.append(message)
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
@@ -454,6 +461,7 @@ class World:
 
     def _ended(self, worker: Worker) -> None:
         message: Message = worker.message
+        self.ending = worker.number
         error = worker.task.exception() if worker.task else None
         if error is None:
             # It may be gone, or there once more, with the storage that held it.

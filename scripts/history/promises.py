@@ -1,0 +1,365 @@
+"""The promises of docs/history.md, held against each line of a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripts.history.facts import HOUR, Facts
+from scripts.history.things import NEVER, Line, Secret, Version
+
+HEALED = 300.0
+"""Seconds after the last fault within which what a vault holds is accepted again."""
+DAY = 24 * HOUR
+AUDITED = 26 * HOUR
+"""For so long after a person's act nothing is promised at once of what they have touched."""
+CLOCK = 600.0
+"""By so many seconds a version may outlast its validity."""
+PUBLISHING = ("rotated", "healed", "restored")
+LISTING = ("list secrets", "sign in")
+LISTED = ("add to the list", "take from the list")
+
+
+@dataclass
+class Kept:
+    """What must go on working until a time, since it was superseded."""
+
+    credential: str
+    source: str
+    version: str
+    until: float
+
+
+class Promises(Facts):
+    """Notes what breaks a promise, each thing once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, int] = {}
+        """What was broken, each with the line that shows it."""
+        self.kept: list[Kept] = []
+        self.lapsed: dict[str, float] = {}
+        """Since when each secret holds what its source refuses."""
+        self.gone: set[str] = set()
+        """Leaked credentials that the rotator knew of, and that were refused."""
+
+    def breaks(self, text: str) -> None:
+        """Note a violation."""
+        self.broken.setdefault(text, self.line)
+
+    def read(self, line: Line) -> None:
+        """Take one more line, and look for what P6 forbids."""
+        super().read(line)
+        for part in (line, *line.get("changes", ())):
+            if part.get("shows"):
+                self.breaks(f"P6: a value shows, or could be guessed from, this {line['do']}")
+
+    def passes(self, now: float) -> None:
+        """P1, P5, P8: nothing stays refused, leaked or unfinished for too long."""
+        refused = self.refused()
+        self.lapsed = {name: self.lapsed.get(name, max(self.now, self.pause)) for name in refused}
+        for name, since in self.lapsed.items():
+            source = self.source_of(self.secrets[name])
+            late = now - max(since, self.fault) >= HEALED
+            late = late and source is not None and self.sources[source].changing is None
+            if source and late and not self._is_excused(name, source):
+                self.breaks(f"P1: {source} refuses what {name} holds for over five minutes")
+        if now > self.now and not self.waiting and not self.working:
+            self._leaks_are_at_work()
+        for name, known in self.sources.items():
+            begun = known.changing
+            if begun is not None and now - begun > AUDITED and self.mended == NEVER:
+                is_told = any(it in self.reported or self.is_marked(it) for it in self.using(name))
+                if not is_told and self.now - known.touched >= AUDITED:
+                    self.breaks(f"P8: {name} is at a change for over a day, and nobody was told")
+
+    def _leaks_are_at_work(self) -> None:
+        for credential, name in self.leaks.items():
+            is_told = name in self.reported or credential in self.theirs
+            if self.is_alive(credential) and not is_told:
+                self.breaks(f"P5: {credential} has leaked, is accepted, and nobody is at it")
+
+    def _is_excused(self, name: str, source: str) -> bool:
+        """Return whether a person must help, or has changed something within a day."""
+        secret, known = self.secrets[name], self.sources[source]
+        above = secret.terms.get("copy_of") or secret.terms.get("made_from") or ""
+        if len(self.using(source)) > 1 or (above in self.secrets and self.is_marked(above)):
+            return True
+        if known.keys and (self.is_marked(name) or known.leaked):
+            return True
+        roots = [known, self.sources.get(known.keys), secret, self.secrets.get(above)]
+        latest = max(self.mended, *(root.touched for root in roots if root))
+        return self.now < latest + AUDITED or (latest > NEVER and self.is_marked(name))
+
+    def on_kept(self, line: Line) -> None:
+        """P4: take note of what is in its overlap at the beginning."""
+        held = (it.name for it in self.versions.values() if it.credential == line["credential"])
+        self.kept.append(Kept(line["credential"], line["source"], next(held, ""), line["until"]))
+
+    def leak(self, credential: str, secret: str) -> None:
+        """P4: no overlap is left at a source of which a credential has leaked."""
+        super().leak(credential, secret)
+        leaking = self.leaking()
+        self.kept = [kept for kept in self.kept if kept.source not in leaking]
+
+    def on_call(self, line: Line) -> None:
+        """P2, P7: what changes something is sent under its lock, and after a fresh read."""
+        super().on_call(line)
+        last, what = self.processes[line["p"]].last, line["what"]
+        if line.get("change") and not self.locked(line):
+            self.breaks(f"P2: {what} was sent without its lock")
+        if what in ("write", "tag", "disable") and last != ("read", line["secret"]):
+            self.breaks(f"P7: {what} of {line['secret']} was sent without a fresh read of it")
+        if what in LISTED and last[0] not in LISTING:
+            self.breaks(f"P7: {what} was sent without a fresh read of that list")
+
+    def on_failed(self, line: Line) -> None:
+        """P8: a process fails with what may pass, or what its rotator foresees."""
+        super().on_failed(line)
+        if line.get("unforeseen"):
+            self.breaks("P8: a process failed with what nobody had foreseen")
+
+    def on_done(self, line: Line) -> None:
+        """P8: a message is gone only once something was said about it."""
+        super().on_done(line)
+        process = self.processes[line["p"]]
+        if process.what != "sweep" and not process.said:
+            self.breaks("P8: a message is gone, and nothing was said about it")
+
+    def on_report(self, line: Line) -> None:
+        """P5, P8: what is reported is so."""
+        super().on_report(line)
+        says, new = line["says"], line.get("published")
+        if says in PUBLISHING and (new is None or new not in {*self.versions, *self.purged}):
+            self.breaks(f"P8: {says} was reported, and there is no such version")
+        ours = {self.versions[it].credential for it in self.published}
+        if new in self.versions and self.versions[new].credential not in ours:
+            self.breaks(f"P8: {new}, which a person wrote, was called {says}")
+        if says == "needs a person":
+            self._is_marked(line)
+        elif line.get("leak") and says != "waiting" and not line.get("unfinished"):
+            leaked = self.versions.get(line.get("asked", ""))
+            if leaked and leaked.credential in self.leaks and self.is_alive(leaked.credential):
+                self.breaks(f"P5: the leak of {leaked.name} was called over, and is accepted")
+
+    def _is_marked(self, line: Line) -> None:
+        name = line["secret"]
+        secret = self.secrets.get(name)
+        if not line.get("why"):
+            self.breaks(f"P8: {name} needs a person, and nobody was told why")
+        if secret is None or not secret.versions:
+            return
+        current, marked = secret.versions[-1], any(it.mark for it in secret.versions)
+        is_it = current.enabled and not secret.deleted and line.get("old") == current.name
+        if is_it and not marked and not line.get("unmarked"):
+            self.breaks(f"P8: {name} needs a person, and bears no mark of that")
+        if current.mark == "leaked" and not self.leaks and current.edited < 0:
+            self.breaks(f"P8: {name} is marked as leaked, and nobody had said so")
+
+    def on_shown(self, line: Line) -> None:
+        """P8: who fell out of management is shown, with the way back."""
+        secret = self.secrets[line["secret"]]
+        ours = any(version.name in self.published for version in secret.versions)
+        fell = ours and secret.versions[-1].name not in self.published
+        is_shown = line["state"] == "dropped" and line.get("fix")
+        if fell and "copy_of" not in secret.terms and not is_shown:
+            self.breaks(f"P8: {line['secret']} fell out of management, and nobody sees that")
+
+    def change(self, line: Line, by: str, call: Line | None = None) -> None:
+        """P1, P4, P5: check what must hold after every change."""
+        super().change(line, by, call)
+        if by == "person":
+            self.kept = [kept for kept in self.kept if not self._cut(kept)]
+        elif by != "given":
+            self._works_at_once()
+        self._nothing_cut_off()
+        known = self.known_leaks() & set(self.leaks)
+        self.gone |= {credential for credential in known if not self.is_alive(credential)}
+
+    def _works_at_once(self) -> None:
+        for name in self.refused():
+            source = self.source_of(self.secrets[name])
+            if source is None or self.sources[source].holds == "one" or name in self.lapsed:
+                continue
+            if not (self.is_late(source) or self._is_excused(name, source)):
+                self.breaks(f"P1: {source} refuses what {name} holds")
+
+    def _nothing_cut_off(self) -> None:
+        leaking = self.leaking()
+        self.kept = [it for it in self.kept if it.until > self.now and it.source not in leaking]
+        for kept in list(self.kept):
+            how = self._cut(kept)
+            if how and not self.is_late(kept.source):
+                self.kept.remove(kept)
+                self.breaks(f"P4: {kept.credential} of {kept.version} was {how} in its overlap")
+
+    def _cut(self, kept: Kept) -> str:
+        if not self.accepts(kept.source, kept.credential):
+            return "cut off"
+        version = self.versions.get(kept.version)
+        off = version and not version.enabled and not self.is_current(kept.credential)
+        return "disabled" if off else ""
+
+    def set_source(self, change: Line, by: str, call: Line | None) -> None:
+        """P5, P7: only what is the rotator's is removed, nothing comes back, within the bounds."""
+        name, gone = change["source"], change.get("drops", "")
+        foreign = gone and gone not in self.held | self.made
+        super().set_source(change, by, call)
+        if by in ("person", "given"):
+            return
+        if foreign and self.sources[name].holds == "any number":
+            self.breaks(f"P5: {gone}, which the rotator did not make, was removed")
+        if change.get("takes") in self.gone and not self.is_late(name):
+            self.breaks(f"P5: {change['takes']} has leaked, was gone, and is accepted again")
+        if call and ("takes" in change or gone) and not self._is_bound(name, call):
+            self.breaks(f"P7: {name} was changed, and nobody has bound it")
+
+    def _is_bound(self, source: str, call: Line) -> bool:
+        began = self.processes[call["p"]].line
+        return any(
+            source in bound
+            for lists in self.bound.values()
+            for at, (_, bound) in enumerate(lists)
+            if at + 1 == len(lists) or lists[at + 1][0] > began
+        )
+
+    def edited(self, before: Version, now: Version, call: Line) -> None:
+        """P1, P7: the current version stays enabled, and its owner's tags as they are."""
+        read, _ = self.processes[call["p"]].reads.get(now.secret, (0, ""))
+        if before.tags != now.tags and not 0 <= read < before.edited:
+            self.breaks(f"P7: what the owner of {now.secret} had set was changed")
+        if before.enabled and not now.enabled and self.secrets[now.secret].versions[-1] is now:
+            self.breaks(f"P1: the current version of {now.secret} was disabled")
+
+    def written(self, old: Version | None, new: Version, call: Line) -> None:
+        """P2 to P5, P7: a new version is proven, wanted, and as its owner has said."""
+        name, secret = new.secret, self.secrets[new.secret]
+        read, seen = self.processes[call["p"]].reads.get(name, (0, ""))
+        if new.credential not in self.proven:
+            self.breaks(f"P3: {name} was given {new.credential}, which no source had accepted")
+        if old is None:
+            return
+        if not seen:
+            self.breaks(f"P7: {name} was written although it was disabled")
+        self._consented(new, list(secret.since(read)))
+        self._signed(secret, new, call)
+        days = max(terms.get("valid_days", 90.0) for _, terms in secret.said)
+        if new.expires is None or new.expires > self.now + days * DAY + CLOCK:
+            self.breaks(f"P7: {name} lasts longer than its owner has said")
+        if new.credential in self.known_leaks() and not self.is_late(self.source_of(secret)):
+            self.breaks(f"P5: {name} was given {new.credential}, which is known to have leaked")
+        if seen == old.name and not 0 <= read < old.edited:
+            if (new.tags, new.type) != (old.tags, old.type or "text/plain"):
+                self.breaks(f"P7: what the owner of {name} had set was changed")
+            self._was_wanted(secret, old)
+            self._keep(secret, old, new)
+
+    def _consented(self, new: Version, terms: list[Line]) -> None:
+        allowed = [it for it in terms if "copy_of" in it or not it.get("by_person_only")]
+        named = [it for it in allowed if "source" in it or "copy_of" in it]
+        for it in named:
+            primary = self.secrets.get(it.get("copy_of", new.secret))
+            source = self.source_of(primary) if primary else None
+            if "source" in it or source is None or self.is_late(source):
+                return
+            if self.accepts(source, new.credential):
+                return
+        whom = "to another secret" if named else "to nobody"
+        self.breaks(f"P7: {new.secret} was written, and consents {whom}")
+
+    def _signed(self, secret: Secret, new: Version, call: Line) -> None:
+        """Check what is made from a key: its owner consents, and it ends with the key."""
+        above, source = secret.terms.get("made_from", ""), self.source_of(secret)
+        if source is None or not self.sources[source].keys or above not in self.secrets:
+            return
+        read, seen = self.processes[call["p"]].reads.get(above, (0, ""))
+        granted = [g for it in self.secrets[above].since(read) for g in it.get("grants", ())]
+        if {"secret": new.secret, "source": source} not in granted:
+            self.breaks(f"P7: {new.secret} holds what the owner of its key does not consent to")
+        made, _, end = new.credential.partition("s")
+        key = self.versions.get(seen)
+        if read >= 0 and (key is None or key.credential != made):
+            self.breaks(f"P4: {new.secret} was made from a key that {above} does not hold")
+        elif key and key.expires and max(float(end or 0), new.expires or 0.0) > key.expires:
+            self.breaks(f"P7: {new.secret} outlasts its key")
+
+    def _was_wanted(self, secret: Secret, old: Version) -> None:
+        """P2: what the rotator itself has written is replaced for a reason."""
+        source, since = self.source_of(secret), self.published.get(old.name)
+        if since is None or source is None or "copy_of" in secret.terms:
+            return
+        known = self.sources[source]
+        is_asked = any(
+            it["secret"] == old.secret
+            and (line > since or it["what"] == "restore" or it.get("version") == old.name)
+            for line, it in self.requests
+        )
+        due = (old.expires or 0.0) - secret.terms.get("days_before", 30.0) * DAY <= self.now
+        excused = max(known.touched, secret.touched, known.late) > NEVER or known.keys
+        if not (is_asked or due or excused or self.leaks):
+            self.breaks(f"P2: {old.name} was replaced, and nobody had asked for that")
+
+    def _keep(self, secret: Secret, old: Version, new: Version) -> None:
+        """P4: what is superseded is kept for its overlap."""
+        source = self.source_of(secret)
+        if source is None or old.credential == new.credential or source in self.leaking():
+            return
+        if self.sources[source].overlaps and self.accepts(source, old.credential):
+            deciding = self.secrets.get(secret.terms.get("copy_of", ""), secret)
+            hours = min(terms.get("overlap_hours", 168.0) for _, terms in deciding.said)
+            until = self.now + hours * HOUR - 2 * self.clocks - self.leapt
+            self.kept.append(Kept(old.credential, source, old.name, until))
+
+    def on_end(self, line: Line) -> None:
+        """Check what must hold once nothing is left to do."""
+        del line
+        for name, secret in self.secrets.items():
+            if (held := self.holding(secret)) is None:
+                continue
+            if not self.accepts(*held):
+                self.breaks(f"P1: in the end {held[0]} refuses what {name} holds")
+            ends = secret.versions[-1].expires or 0.0
+            if ends < self.now + 7 * DAY and "by_person_only" not in secret.terms:
+                self.breaks(f"P8: in the end {name} is due, and nobody has renewed it")
+            if self.is_marked(name) and "copy_of" not in secret.terms:
+                self.breaks(f"P8: in the end {name} still needs a person")
+            self._disabled(secret, held[0])
+        self._nothing_left()
+        for version in self.published:
+            self._was_announced(self.versions[version])
+
+    def _disabled(self, secret: Secret, source: str) -> None:
+        """P5: what was superseded is disabled, unless a person has had a hand in it."""
+        known = self.sources[source]
+        if known.overlaps and max(secret.touched, known.touched) == NEVER:
+            for version in secret.versions[:-1]:
+                if version.enabled and not self.accepts(source, version.credential):
+                    self.breaks(f"P5: {version.name} is superseded, and enabled in the end")
+
+    def _nothing_left(self) -> None:
+        """P5: only what is current lives, what a person looks after, and what is not ours."""
+        for name, secret in self.secrets.items():
+            heirs = {heir for source in self.sources_of(name) for heir in self.using(source)}
+            if secret.deleted and (name in self.reported or not heirs - {name}):
+                self.theirs |= {version.credential for version in secret.versions}
+        written = any(secret.written for secret in self.secrets.values())
+        for name, source in self.sources.items():
+            for credential in sorted(source.accepts - self.theirs if source.overlaps else ()):
+                stray = credential in self.made and source.holds == "any number" and not written
+                if (credential in self.held or stray) and not self.is_current(credential):
+                    self.breaks(f"P5: {credential} is left behind at {name}")
+        for credential in self.leaks:
+            if self.is_alive(credential) and credential not in self.theirs:
+                self.breaks(f"P5: {credential} has leaked, and is accepted in the end")
+
+    def _was_announced(self, version: Version) -> None:
+        """P8: whoever uses a secret is told of each version that the rotator has written."""
+        secret = self.secrets[version.secret]
+        source = self.source_of(secret)
+        if version.name in self.announced | self.purged or source is None or secret.deleted:
+            return
+        announced = {self.versions[it].credential for it in self.announced if it in self.versions}
+        known = self.sources[source]
+        if "copy_of" in secret.terms or version.credential in announced:
+            return
+        if max(known.late, known.touched) == NEVER:
+            self.breaks(f"P8: {version.name} was published, and never announced")

@@ -1,0 +1,76 @@
+"""What is written down is checked by somebody who knows nothing of the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import prove
+from scripts.check_history import check, main
+from tests.proof import campaign, case
+from tests.proof.killers import KILLERS, UNSEEN
+from tests.proof.mutants import MUTANTS
+from tests.proof.run import file_of, fresh, run, written
+
+LEAST_SEEN = 60
+SHARE = 60
+"""So many seeds, from the first on, are checked here; `make prove ARGS=--histories` takes any."""
+
+
+@pytest.mark.parametrize("name", sorted(KILLERS))
+def test_a_deliberate_bug_is_found_from_its_history_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if KILLERS[name].startswith("real:"):
+        assert name in UNSEEN
+        return
+    MUTANTS[name].apply(monkeypatch)
+    broken = check(case.witnessed(case.Case.parse(KILLERS[name])).lines)
+    assert bool(broken) != (name in UNSEEN), f"{name}: {broken or 'nothing found'}"
+
+
+def test_sixty_deliberate_bugs_are_found_from_their_histories() -> None:
+    assert set(UNSEEN) < set(KILLERS)
+    assert len(KILLERS) - len(UNSEEN) >= LEAST_SEEN
+
+
+def test_nothing_is_found_where_nothing_is_broken() -> None:
+    schedules = [*map(case.Case.parse, sorted({*KILLERS.values()} - {KILLERS[REAL]}))]
+    for schedule in (*schedules, *campaign.seeds(0, SHARE)):
+        witness = case.witnessed(schedule)
+        assert (check(witness.lines), witness.broken) == ([], []), str(schedule)
+
+
+REAL = "the SDK retries what changes"
+REPLAYED = ("incident/many#1019416", "people/one-slot#168", "one/two-slots@9:arrive late")
+
+
+@pytest.mark.parametrize("text", REPLAYED)
+def test_a_replay_writes_the_same_bytes(text: str, tmp_path: Path) -> None:
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        assert prove.main(["--replay", text, "--histories", str(folder)]) == 0
+    first, second = ((folder / file_of(text)).read_bytes() for folder in folders)
+    assert first == second
+    assert b"!c" not in first
+
+
+def test_a_campaign_writes_a_history_for_each_schedule(tmp_path: Path) -> None:
+    part = fresh(7, 3)
+    run([part], iter(lambda: None, 0), cores=1, histories=tmp_path)
+    names = {file_of(str(seed)) for seed in campaign.seeds(7, 3)}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert part.played == len(names)
+    assert main([str(tmp_path)]) == 0
+
+
+def test_what_arrives_late_is_an_event_of_its_own(tmp_path: Path) -> None:
+    written("one/two-slots@9:arrive late", tmp_path)
+    lines = next(tmp_path.iterdir()).read_text().splitlines()
+    sent = next(at for at, text in enumerate(lines) if '"what": "set key2"' in text)
+    number = lines[sent].split('"n": ')[1].split(",")[0]
+    answer = next(at for at, text in enumerate(lines) if f'"answer", "n": {number},' in text)
+    assert '"said": "nothing"' in lines[answer]
+    applied = next(at for at, text in enumerate(lines) if f'"applied", "call": {number},' in text)
+    assert applied > answer
