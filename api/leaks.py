@@ -19,10 +19,10 @@ from api.bodies import MAX_REASON, LeakBody
 from api.once import Queued
 from api.requests import Request, stamp
 from engine.engine import Engine
-from engine.errands.notices import LEAKED
 from engine.leak.index import Index
 from engine.leak.verdict import Verdict, acts, judge
 from engine.model.incident import LEAD, Incident
+from engine.model.notice import LEAKED
 from engine.model.policy_document import Leaks
 from engine.model.workitem import WorkItem
 

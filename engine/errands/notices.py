@@ -13,7 +13,7 @@ from engine.decide.tagged import Tagged
 from engine.errands import digest, events
 from engine.errors import NeedsHuman
 from engine.model import manual
-from engine.model.notice import Event, Notice
+from engine.model.notice import LEAKED, Event, Notice
 from engine.model.outcome import Outcome
 from engine.model.policy import Policy
 from engine.model.policy_document import STANDARD, Webhook
@@ -28,8 +28,6 @@ MOST_TEXT = 1500
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
 
-LEAKED = "leaked"
-"""What a message is about that asks a person whether a reported credential is cut off."""
 TITLES: Mapping[str, str] = {
     LEAKED: "A credential of {} has leaked: a person must decide",
     "rotated": "{} has a new credential",

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from engine.secret import Sensitive
 
+LEAKED = "leaked"
+"""What a message is about that asks a person whether a reported credential is cut off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied
+from scripts.generate import rights
 from tests.infra import deployed
 from tests.infra.bicep import names, snapshot
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
@@ -26,7 +27,8 @@ from tests.shared.scene import NAME
 ROLES = {
     role: (*actions, *data)
     for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))
-}
+} | {f"{kind}s": own.actions for kind, own in rights().items()}
+"""As test_rights.py holds them against the template."""
 VAULT = "vault-secrets"
 READ = "Microsoft.Storage/storageAccounts/read"
 """What only accounts need whose name does not tell their endpoint;

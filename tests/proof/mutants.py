@@ -213,9 +213,9 @@ def _latest_disabled(patch: pytest.MonkeyPatch) -> None:
     async def wrong(self: ModelVaults, ref: SecretRef, version: str) -> None:
         del version
         latest = str(self.hand.world.vault[ref][-1].version)
-        await self.hand.reach(
-            "disable", lambda: self._disable(ref, latest), changes=True, about=ref
-        )
+        again = latest in self.hand.world.watch.enabled_again
+        effect = lambda: self._disable(ref, latest, again=again)  # noqa: E731
+        await self.hand.reach("disable", effect, changes=True, about=ref)
 
     patch.setattr(ModelVaults, "disable", wrong)
 

@@ -66,4 +66,4 @@ def test_what_is_no_id_of_such_a_resource_is_refused(source: str) -> None:
     ("noun", "short"), [("Cosmos DB account", "account"), ("store", "store"), ("", "")]
 )
 def test_a_message_calls_a_resource_by_its_last_word(noun: str, short: str) -> None:
-    assert Facts(noun=noun, types=("A.B/c",), version="", role="").short == short
+    assert Facts(noun=noun, types=("A.B/c",), version="").short == short

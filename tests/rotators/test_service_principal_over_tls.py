@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
@@ -60,7 +61,7 @@ async def test_a_credential_is_made_proven_and_removed_over_tls(
                 value = issued.fields[kind.value_field]
                 await rotator.verify(job.source, issued.credential_id, value)
                 await rotator.preflight(job)
-                held = [*app.passwords(clock()), *app.keys(clock())]
+                held: list[Any] = [*app.passwords(clock()), *app.keys(clock())]
                 assert [credential.key_id for credential in held] == [issued.credential_id]
                 await rotator.tidy(job.source, OPERATION, keep=None)
                 assert not [*app.passwords(clock()), *app.keys(clock())]

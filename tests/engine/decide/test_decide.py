@@ -48,6 +48,7 @@ TRIGGERS = get_args(Trigger)
 def shown(
     left: timedelta | None = 10 * DAY,
     age: timedelta = DAY,
+    /,
     name: str | None = V1,
     **tags: str | None,
 ) -> SecretVersion:
@@ -96,7 +97,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("restored inside the overlap", shown(**pending(SECOND)), RESTORE, Restore),
     ("restored at its end, and not revoked on the way", shown(**pending(0 * DAY)), RESTORE, Restore),
     ("restored after it", shown(**pending(-SECOND)), RESTORE, Restore),
-    ("restored though cut off", shown(age=MINUTE, **pending(-MINUTE)), RESTORE, Skip),
+    ("restored though cut off", shown(10 * DAY, MINUTE, **pending(-MINUTE)), RESTORE, Skip),
     ("restored where nothing was superseded", shown(), RESTORE, Skip),
     ("a version that Rekey replaced: what is current is proven", shown(name=V2, **replaced(V1)), {},
      Confirm),
