@@ -140,11 +140,17 @@ class Record:
         return self.blind and bool(self.changing or self.open_until or self.ahead)
 
     @property
-    def unknown_for(self) -> timedelta:
+    def vain_for(self) -> timedelta:
         """For how long changes have been sent of which none could be proven."""
-        if not (self.is_unknown and self.asked and self.begun):
-            return timedelta()
-        return self.begun - self.asked
+        is_uncertain = self.changing or self.open_until or self.ahead
+        return (
+            self.begun - self.asked if is_uncertain and self.asked and self.begun else timedelta()
+        )
+
+    @property
+    def unknown_for(self) -> timedelta:
+        """For how long that has been so of passwords of which the last may be one that nobody knows."""
+        return self.vain_for if self.is_unknown else timedelta()
 
     @property
     def abandoned(self) -> str:

@@ -41,7 +41,7 @@ LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(seconds=LOOK_SECONDS)
 """How long a single slot is left alone after a change that may or may not have taken effect: the
-longer none can be proven, the longer."""
+longer none can be proven, the longer. Any other source is left alone only for that reason."""
 LONGEST_PAUSE = 1800.0
 """The longest wait in seconds between two looks for the end of a change under way."""
 AHEAD = timedelta(seconds=10)
@@ -162,8 +162,11 @@ class UnderLease:
         if not self.is_bound(item.ref):
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
-        if look_after is not None:
+        urgent = item.compromised or self.record.compromised or self.record.waiting
+        if kind and look_after is None and not urgent:
             self._not_again_at_once(now)
+        if look_after is not None:
+            self._not_again_at_once(now, SPACING)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
         self._before = self._before or self.record
@@ -193,12 +196,12 @@ class UnderLease:
         """Say that a secret's vault is not bound to this source."""
         return f"vault {ref.vault} is not bound to {self.source} any more"
 
-    def _not_again_at_once(self, now: datetime) -> None:
+    def _not_again_at_once(self, now: datetime, least: timedelta = timedelta()) -> None:
         """Raise TransientError if a change of unknown effect was sent just now.
 
         Tries by several workers are spaced out like those of one.
         """
-        if (wait := self._rest(self.record, now)) > 0:
+        if (wait := self._rest(self.record, now, least)) > 0:
             raise TransientError(
                 "the source was changed just now",
                 where=self.source,
@@ -207,12 +210,15 @@ class UnderLease:
             )
 
     @staticmethod
-    def _rest(record: Record, now: datetime) -> float:
-        """Return for how many seconds a single slot is left alone after a change of unknown effect."""
+    def _rest(record: Record, now: datetime, least: timedelta = SPACING) -> float:
+        """Return for how many seconds a source is left alone after a change of unknown effect.
+
+        That is at least `least`, for a single slot, and longer the longer none can be proven.
+        """
         uncertain = record.changing or record.open_until or record.ahead
         if not (record.begun and uncertain):
             return 0.0
-        spacing = min(max(SPACING, record.unknown_for / 2), LONGEST_SPACING)
+        spacing = min(max(least, record.vain_for / 2), LONGEST_SPACING)
         return (record.begun + spacing - now).total_seconds()
 
     @property

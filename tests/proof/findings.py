@@ -32,15 +32,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "the login that is not in use is set again and again, where several requests try while its server "
-        "applies each change for hours and answers that it failed",
-        r"comes-to-apply-and-fail/two-logins",
-        r"resources: \d+ credentials for one schedule",
-        "comes-to-apply-and-fail/two-logins#438874631",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -341,6 +341,9 @@ FOUND = {
     "what a key has made is told to look at it by each audit that it has asked for itself": (
         "derived-incident-in-overlap#930000535"
     ),
+    "the login that is not in use is set again each minute while its server applies that and fails": (
+        "comes-to-apply-and-fail/two-logins#438874631"
+    ),
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),

@@ -158,6 +158,33 @@ async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effe
     await at.lease.begin(at.rig.item(NAME), at.secret)
 
 
+@pytest.mark.parametrize(
+    ("facts", "fields", "waits"),
+    [
+        ({"asked": -9 * SECOND}, {}, 0),
+        ({"asked": -5 * MINUTE}, {}, 140),
+        ({"asked": -HOUR}, {}, 230),
+        ({"asked": -HOUR, "changing": None}, {}, 0),
+        ({"asked": -HOUR, "waiting": -HOUR}, {}, 0),
+        ({"asked": -HOUR, "compromised": ("leaked",)}, {}, 0),
+        ({"asked": -HOUR}, {"compromised": True}, 0),
+    ],
+)
+async def test_a_source_of_several_is_changed_less_often_the_longer_no_change_can_be_proven(
+    at: Held, facts: dict[str, Any], fields: dict[str, Any], waits: int
+) -> None:
+    begun = {"begun": -10 * SECOND, "changing": -10 * SECOND, "touched": at.secret.version}
+    at.know(**at.times(begun | facts))
+    item = at.rig.item(NAME, **fields)
+    if waits:
+        with pytest.raises(TransientError, match="changed just now") as caught:
+            await at.lease.begin(item, at.secret, kind="storage-key")
+        assert caught.value.retry_after == pytest.approx(waits, abs=5)
+    else:
+        await at.lease.begin(item, at.secret, kind="storage-key")
+    await at.lease.begin(item, at.secret)
+
+
 async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one_then(
     at: Held,
 ) -> None:
