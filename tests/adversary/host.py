@@ -36,7 +36,7 @@ QUIET = timedelta(hours=12)
 """How often the timer runs in the middle of a long wait."""
 EDGE = timedelta(hours=3)
 """So long after the beginning of a wait, and before its end, the timer runs hourly."""
-LONG = timedelta(days=1)
+LONG = timedelta(hours=6)
 """The middle of a wait that is longer than this is long."""
 QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
 MOST_STEPS = 200_000

@@ -472,7 +472,7 @@ class Stage:
     async def run_for(self, **span: float) -> None:
         """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits.
 
-        In the middle of a wait of more than thirty hours, the timer runs twice a day.
+        In the middle of a wait of more than twelve hours, the timer runs twice a day.
         """
         await wait_until(
             self.clock,
