@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash.interleave import fewest_first
+from tests.parts import sampled
 from tests.proof import case, waypoints
 from tests.proof.campaign import pairs_of
 from tests.proof.case import Case
@@ -24,6 +25,13 @@ PLAYED = (
     "two-deployments/many",
     "slow-twice/two-slow",
     "derived-incident",
+    "writers/listed",
+    "rolled-back-twice/many",
+)
+BY_DAY = (
+    "one/two-logins",
+    "incident/one-slot",
+    "two-deployments/many",
     "writers/listed",
     "rolled-back-twice/many",
 )
@@ -54,7 +62,7 @@ def ends(which: Case, way: waypoints.Waypoint | None) -> tuple[object, ...]:
     return fingerprint(which.scenario, schedule.world, 0), director.calls, excuses
 
 
-@pytest.mark.parametrize("scenario", PLAYED)
+@pytest.mark.parametrize("scenario", sampled(PLAYED, BY_DAY))
 def test_a_case_that_begins_at_a_waypoint_ends_as_from_the_beginning(scenario: str) -> None:
     late = 0
     for which in cases(scenario):
@@ -90,7 +98,7 @@ def test_a_copy_shares_nothing_that_a_schedule_changes() -> None:
     assert fingerprint(scenario, way.copy()[0], 0) == before
 
 
-@pytest.mark.parametrize("scenario", PLAYED)
+@pytest.mark.parametrize("scenario", sampled(PLAYED, BY_DAY))
 def test_what_is_left_out_would_have_ended_well(scenario: str) -> None:
     """A case left out as the same as another one, or cut short, is played whole.
 
