@@ -275,28 +275,6 @@ async def test_an_incident_without_an_idempotency_key_is_a_400_since_a_repetitio
     assert state(rig) == before
 
 
-@pytest.mark.parametrize("ahead", [-9, 9])
-async def test_clocks_that_differ_by_seconds_neither_spare_a_secret_nor_rotate_it_twice(
-    ahead: int,
-) -> None:
-    rig = scattered()
-    rig.secret(
-        "app-one",
-        rig.world.accounts["appone"],
-        days_left=80,
-        created=rig.clock.now() + timedelta(seconds=ahead),
-    )
-    api = rig.api()
-    accepted = await begin(api, name="app-one")
-    await deliver_orders(rig, keep=True)
-    await Delivery(rig, rig.service).run()
-    assert (await progress(api, accepted))["status"] == "ended"
-    versions = len(rig.vault.versions("app-one"))
-    assert versions == 3
-    await carry_out(rig)
-    assert len(rig.vault.versions("app-one")) == versions
-
-
 async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:
     rig = scattered()
     api = rig.api()

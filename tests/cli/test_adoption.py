@@ -10,17 +10,11 @@ from typing import Any
 
 import pytest
 
-from simulator.certificates import self_signed
-from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Answers, Desk, Ran
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.rig import CONNECTION_STRING
 from tests.shared.scene import state
-from tests.shared.sql_rig import SQL_ACTIONS
-
-FIRST, OTHER = "F1rst-password-nobody-uses", "0ther-password-nobody-uses"
-TWO = "Server={server};User ID={user};Password={password}"
 
 
 def a_desk(value: str = "{key1}", **options: Any) -> tuple[Desk, StorageAccount]:
@@ -255,78 +249,6 @@ def test_an_application_secret_that_begins_like_another_must_be_named() -> None:
     assert adopt(desk, app.app_id, "--credential-id", mine.key_id).code == 0
 
 
-@pytest.mark.parametrize("form", ["pem", "pfx"])
-def test_an_applications_certificate_is_told_by_itself_whatever_its_form(form: str) -> None:
-    desk = Desk()
-    app = desk.world.add_application("orders", desk.ada)
-    start = desk.clock.now().replace(microsecond=0)
-    lifetime = (start, start + timedelta(days=20))
-    pair = self_signed("mine", *lifetime)
-    mine = desk.world.directory.add_certificate(app, pair.der, lifetime, "mine")
-    desk.bound.append(app.app_id)
-    desk.vault.put("app", getattr(pair, form))
-    desk.clock.advance(3600)
-    ran = adopt(desk, app.app_id, "--rotator", "service-principal-certificate")
-    assert ran.code == 0, ran.err
-    assert desk.tags("app")["CredentialId"] == mine.key_id
-    assert ends(desk) == lifetime[1]
-
-
-def sql_desk(value: str) -> Desk:
-    """Return a desk with a server, two logins and the rights to both."""
-    desk = Desk()
-    server = desk.world.sql.add_server("orders", "sqladmin", FIRST)
-    server.add_database("shop")
-    server.add_login("app_a", FIRST, "shop")
-    server.add_login("app_b", OTHER, "shop")
-    server.grant(desk.ada, LOGIN_MANAGER)
-    server.grant(desk.ada, ALTER_ANY_USER, "shop")
-    desk.world.grant(desk.ada, SQL_ACTIONS, desk.group)
-    desk.vault.put("app", value)
-    return desk
-
-
-@pytest.mark.parametrize(
-    ("value", "arguments", "credential"),
-    [
-        (FIRST, (), "sqladmin"),
-        (FIRST, ("--rotator", "sql-login-password", "--credential-id", "app_a"), "app_a"),
-        (
-            f"Server=orders.database.windows.net;User ID=app_b;Password={OTHER}",
-            ("--logins", "app_a,app_b", "--template", TWO),
-            "app_b",
-        ),
-    ],
-)
-def test_a_sql_password_is_proven_by_signing_in(
-    value: str, arguments: tuple[str, ...], credential: str
-) -> None:
-    desk = sql_desk(value)
-    server = desk.world.sql.servers["orders"].resource_id
-    ran = adopt(desk, server, *arguments)
-    assert ran.code == 0, ran.err
-    assert (desk.latest("app").tags or {})["CredentialId"] == credential
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("--rotator", "sql-login-password", "--credential-id", "app_a"),
-        ("--logins", "app_a,app_b", "--template", TWO),
-    ],
-)
-def test_a_sql_password_that_the_server_refuses_is_declined(arguments: tuple[str, ...]) -> None:
-    desk = sql_desk(
-        "Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password"
-        if "--logins" in arguments
-        else "Wr0ng-password"
-    )
-    before = state(desk)
-    ran = adopt(desk, desk.world.sql.servers["orders"].resource_id, *arguments)
-    assert (ran.code, state(desk)) == (5, before), ran
-
-
 def test_a_policy_that_names_another_source_comes_first() -> None:
     desk, account = a_desk()
     other = desk.account("otherdata")
@@ -345,15 +267,6 @@ def test_a_secret_whose_source_the_policy_names_already_is_adopted() -> None:
     desk.vault.put("rekey-policy", f"version: 1\nrules: [{rule}]\n")
     ran = adopt(desk, account.resource_id)
     assert ran.code == 0, ran.err
-
-
-def test_of_two_logins_a_value_that_is_neithers_is_told_as_that_whatever_is_claimed() -> None:
-    desk = sql_desk("Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password")
-    server = desk.world.sql.servers["orders"].resource_id
-    ran = adopt(
-        desk, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a"
-    )
-    assert (ran.code, "the password of neither" in ran.err) == (5, True)
 
 
 @pytest.mark.parametrize("consent", [f"app={EXTENT}", "app=sas/container/uploads/r"])

@@ -115,15 +115,6 @@ def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
     assert sources(discover(desk)) == ["olddata", "mixed"]
 
 
-def test_a_managed_server_is_covered() -> None:
-    desk = a_desk()
-    server = desk.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
-    desk.vault.put(
-        "sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
-    )
-    assert sources(discover(desk)) == ["olddata"]
-
-
 def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None:
     desk = a_desk()
     desk.secret("odd", old(desk), tags={"ValidityPeriodDays": "sixty"})

@@ -29,7 +29,7 @@ from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.sql.servers import Failure
 from simulator.wire import json_response
-from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, SECOND, TEMPLATE, DatabaseScene
+from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, TEMPLATE, DatabaseScene
 from tests.shared.promises import everything
 
 every_kind = pytest.mark.parametrize("name", SCENES)
@@ -426,18 +426,6 @@ async def test_a_long_change_is_followed_to_its_end(name: str) -> None:
     issued = await rotator.issue(scene.job())
     await rotator.verify(scene.job().source, issued.credential_id, issued.fields["password"])
     assert scene.live() == {issued.fields["password"].reveal()}
-
-
-@every_login
-async def test_a_wrong_credential_id_is_seen_through_where_two_alternate(name: str) -> None:
-    scene = scene_of(name)
-    if len(scene.logins) < 2:
-        assert scene.kind.single_slot(scene.tags)
-        return
-    lying = scene.job(proven=False, tags={"CredentialId": scene.logins[1]})
-    issued = await scene.rotator().issue(lying)
-    assert (issued.credential_id, issued.supersedes) == (scene.logins[1], scene.logins[0])
-    assert SECOND not in scene.live()
 
 
 @every_engine

@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken
 from api.app import Api
 from cloud.databases.drivers import drivers
 from composition import build_api
-from engine.errors import NeedsHuman, VerificationFailed
+from engine.errors import VerificationFailed
 from engine.model import template
 from engine.secret import Sensitive
 from rotators.shared.database_engine import SUFFIXES
@@ -180,21 +180,6 @@ async def test_a_password_is_set_back(real: Real) -> None:
     await rotator.undo(job, Sensitive(FIRST))
     assert await rotator.accepts(job.source, "", Sensitive(FIRST))
     assert not await rotator.accepts(job.source, login, issued.fields["password"])
-
-
-async def test_the_password_in_use_is_not_retired(real: Real) -> None:
-    (login,) = real.scene.logins
-    with pytest.raises(NeedsHuman, match="hold it"):
-        await real.rotator.retire(real.scene.job().source, login, Sensitive(FIRST))
-    assert await real.signs_in(login, FIRST)
-
-
-@two
-async def test_a_tag_that_names_the_wrong_login_is_seen_through(real: Real) -> None:
-    first, second = real.scene.logins
-    job = real.scene.job(proven=False, tags={"CredentialId": second})
-    issued = await real.rotator.issue(job)
-    assert (issued.credential_id, issued.supersedes) == (second, first)
 
 
 async def test_a_role_that_may_not_open_the_usual_database_is_proven_all_the_same(

@@ -16,6 +16,8 @@ from cloud.azure import Azure
 from cloud.endpoints import endpoint
 from cloud.rest import signed_requests
 from cloud.rest.signing import SigningKey
+from cloud.signing_keys import SigningKeys
+from cloud.vaults import KeyVaults
 from engine.contract import Issued, Job, Tidy, Undo
 from engine.errors import (
     AccessDenied,
@@ -26,7 +28,7 @@ from engine.errors import (
     TransientError,
     VerificationFailed,
 )
-from engine.secret import Sensitive
+from engine.secret import SecretRef, Sensitive
 from rotators.own.endpoint import rotator
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import UNANSWERED, Request, Response, json_response
@@ -357,13 +359,6 @@ async def test_a_refusal_says_whether_the_settings_or_the_endpoint_is_to_be_corr
     assert caught.value.fix.startswith(fix)
 
 
-async def test_another_slot_than_the_one_asked_for_is_named() -> None:
-    stage = Stage()
-    stage.answer(200, {**GOOD, "credential_id": "first"})
-    with pytest.raises(PermanentError, match="another credential than second"):
-        await issued(stage)
-
-
 async def test_a_credential_that_ends_this_very_moment_is_not_taken() -> None:
     stage = Stage()
     for seconds in (1, 0):
@@ -451,35 +446,27 @@ async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
     assert signed_by == {f'"{rig.latest("acme-signing").version}"'}
 
 
+def signing_keys(rig: Rig) -> tuple[SigningKeys, SecretRef]:
+    """Return the keys of a process, and which secret holds the one of the endpoint."""
+    options = {"transport": SimulatedTransport(rig.world)}
+    azure = Azure(SimulatedCredential(rig.world, rig.identity), options=options)
+    keys = SigningKeys(KeyVaults(azure, frozenset({rig.vault.url})), RigClock(rig.clock))
+    return keys, SecretRef(rig.vault.url, "acme-signing")
+
+
 @pytest.mark.parametrize(("key", "reason"), [("short", "fewer than 32"), (None, "disabled")])
 async def test_without_a_fit_key_nothing_is_sent(key: str | None, reason: str) -> None:
-    from cloud.signing_keys import SigningKeys
-    from cloud.vaults import KeyVaults
-    from engine.secret import SecretRef
-
     rig = Rig()
     rig.vault.put("acme-signing", key or KEY, enabled=key is not None)
-    transport = SimulatedTransport(rig.world)
-    azure = Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": transport})
-    vaults = KeyVaults(azure, frozenset({rig.vault.url}))
-    keys = SigningKeys(vaults, RigClock(rig.clock))
+    keys, ref = signing_keys(rig)
     with pytest.raises(NeedsHuman, match=reason):
-        await keys.read(SecretRef(rig.vault.url, "acme-signing"))
+        await keys.read(ref)
 
 
 async def test_a_new_key_is_taken_up_within_five_minutes() -> None:
-    from cloud.signing_keys import SigningKeys
-    from cloud.vaults import KeyVaults
-    from engine.secret import SecretRef
-
     rig = Rig()
     rig.vault.put("acme-signing", KEY)
-    azure = Azure(
-        SimulatedCredential(rig.world, rig.identity),
-        options={"transport": SimulatedTransport(rig.world)},
-    )
-    vaults = KeyVaults(azure, frozenset({rig.vault.url}))
-    keys, ref = SigningKeys(vaults, RigClock(rig.clock)), SecretRef(rig.vault.url, "acme-signing")
+    keys, ref = signing_keys(rig)
     first = await keys.read(ref)
     rig.vault.put("acme-signing", KEY[::-1])
     assert (await keys.read(ref)).id == first.id
