@@ -10,10 +10,9 @@ from engine.errors import RekeyError
 from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.functions import TemplateError
-from simulator.arm.deployments.ids import place_of
 from tests.infra.bicep import names
-from tests.infra.deployed_app import ACCOUNT, SUBSCRIPTIONS, DeployedApp
-from tests.infra.landscape import REGION, TOPIC, Landscape
+from tests.infra.deployed_app import SUBSCRIPTIONS, DeployedApp
+from tests.infra.landscape import TOPIC, Landscape
 
 type Sets = dict[str, dict[str, Any]]
 CLOSED = ("everything-on", "us-government")
@@ -313,47 +312,6 @@ def test_an_alert_whose_query_no_rule_may_have_is_refused(
     assert f"uses '{used}', which an alert rule may not" in refused(landscape)
 
 
-def test_names_that_somebody_else_has_are_refused(sets: Sets) -> None:
-    for number in (0, 1):
-        landscape = Landscape(sets["everything-off"])
-        landscape.deploy()
-        names = [account.id.rpartition("/")[2] for account in landscape.all(ACCOUNT)]
-        another = Landscape(sets["everything-off"])
-        another.tenant.taken = {names[number]}
-        assert f"StorageAccountAlreadyTaken: The storage account named {names[number]}" in refused(
-            another
-        )
-
-
-def test_the_name_of_an_app_that_somebody_else_has_is_refused(sets: Sets) -> None:
-    landscape = Landscape(sets["everything-off"])
-    name = landscape.deploy()["appName"]
-    another = Landscape(sets["everything-off"])
-    another.tenant.taken = {name}
-    assert f"Conflict: Website with given name {name} already exists" in refused(another)
-
-
-def test_a_region_without_flex_consumption_and_one_without_quota_are_refused(sets: Sets) -> None:
-    landscape = Landscape(sets["everything-off"])
-    landscape.tenant.without_flex = {REGION}
-    assert "Requested features are not supported in region" in refused(landscape)
-    landscape = Landscape(sets["everything-off"])
-    landscape.tenant.without_quota = {REGION}
-    assert "Unauthorized: Operation cannot be completed without additional quota" in refused(
-        landscape
-    )
-
-
-def test_a_version_of_an_interface_that_a_cloud_does_not_have_is_refused(sets: Sets) -> None:
-    landscape = Landscape(sets["us-government"])
-    landscape.module("storage")["resources"]["account"]["apiVersion"] = "2026-09-01"
-    assert (
-        "NoRegisteredProviderFound: No registered resource provider found for location "
-        "'usgovvirginia' and API version '2026-09-01' for type 'storageAccounts'. The supported "
-        "api-versions are '2023-05-01, 2024-01-01, 2025-06-01'." in refused(landscape)
-    )
-
-
 def test_azure_itself_would_refuse_such_an_alert_only_amid_the_deployment(sets: Sets) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     landscape.parameters["alertsTuned"] = {"expiring": {"window": "PT15M"}}
@@ -372,15 +330,6 @@ def test_an_alert_waits_for_the_first_sweep_after_a_deployment(sets: Sets) -> No
     query = rule.properties["criteria"]["allOf"][0]["query"]
     assert rule.properties["windowSize"] == "P2D"
     assert "where now() > datetime(2026-11-04T09:00:00Z)" in query  # Two days after deployedAt.
-
-
-def test_a_resource_group_that_does_not_exist_is_named(sets: Sets) -> None:
-    landscape = Landscape(sets["three-subscriptions"])
-    vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
-    landscape.tenant.groups.discard(place_of(vault.id).id.lower())
-    assert "ResourceGroupNotFound: Resource group 'secrets' could not be found" in refused(
-        landscape
-    )
 
 
 @pytest.mark.parametrize("name", CLOSED)

@@ -39,6 +39,28 @@ ASSIGNED = {
     },
 }
 
+ACCOUNT = {
+    "type": "Microsoft.Storage/storageAccounts",
+    "apiVersion": "2025-06-01",
+    "name": "data",
+    "location": "westeurope",
+}
+PLAN = {
+    "type": "Microsoft.Web/serverfarms",
+    "apiVersion": "2024-11-01",
+    "name": "plan",
+    "location": "westeurope",
+    "sku": {"name": "FC1", "tier": "FlexConsumption"},
+}
+SITE = {
+    "type": "Microsoft.Web/sites",
+    "apiVersion": "2024-11-01",
+    "name": "app",
+    "location": "westeurope",
+    "dependsOn": ["plan"],
+    "properties": {"serverFarmId": "[resourceId('Microsoft.Web/serverfarms', 'plan')]"},
+}
+
 
 def tenant() -> tuple[Tenant, VirtualClock]:
     clock = VirtualClock()
@@ -225,3 +247,23 @@ def test_names_depend_on_their_parts_alone() -> None:
     assert unique_string("a", "b") == unique_string("a", "b") != unique_string("a", "c")
     assert len(unique_string("")) == 13
     assert guid("a", "b") == guid("a", "b") != guid("a")
+
+
+@pytest.mark.parametrize(
+    ("facts", "resources", "said"),
+    [
+        ({"taken": {"data"}}, {"data": ACCOUNT}, "account named data is already taken"),
+        ({"taken": {"app"}}, {"plan": PLAN, "site": SITE}, "name app already exists"),
+        ({"without_flex": {"westeurope"}}, {"plan": PLAN}, "Requested features are not supported"),
+        ({"without_quota": {"westeurope"}}, {"plan": PLAN}, "completed without additional quota"),
+    ],
+)
+def test_a_name_that_is_taken_and_a_region_that_cannot_run_an_app_are_refused(
+    facts: dict[str, Any], resources: dict[str, Any], said: str
+) -> None:
+    made, clock = tenant()
+    vars(made).update(facts)
+    with pytest.raises(DeploymentFailed) as failure:
+        deploy(resources, (made, clock))
+    ((_, error),) = failure.value.details
+    assert said in str(error)
