@@ -211,9 +211,7 @@ async def test_what_the_query_holds_stays_text() -> None:
     assert page.one("input", name="code").attributes["value"] == HOSTILE
 
 
-async def test_the_page_holds_nothing_that_leads_elsewhere_and_no_handler_or_style_of_an_element() -> (
-    None
-):
+async def test_the_page_leads_nowhere_else_and_has_no_handler_or_style_of_an_element() -> None:
     for element in (await shown(varied(), limit="3", code="key")).all():
         assert not [
             name

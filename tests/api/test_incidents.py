@@ -209,9 +209,7 @@ async def test_an_incident_that_never_was_is_a_404_and_reports_nothing_of_anothe
     assert "GET /api/incidents" in answer.body["fix"]
 
 
-async def test_a_process_that_dies_before_it_kept_an_incident_leaves_that_to_the_repetition() -> (
-    None
-):
+async def test_an_incident_of_a_process_that_died_early_is_left_to_the_repetition() -> None:
     rig = scattered()
     refuse(
         rig, 503, "Busy", lambda request: "/incidents/" in request.path and request.method == "PUT"
@@ -264,9 +262,7 @@ async def test_an_unknown_vault_is_a_404() -> None:
     assert (await begin(scattered().api(), vault="foreign")).status == 404
 
 
-async def test_an_incident_without_an_idempotency_key_is_a_400_since_a_repetition_would_replace_everything_twice() -> (
-    None
-):
+async def test_an_incident_that_would_replace_everything_twice_when_repeated_is_a_400() -> None:
     rig = scattered()
     before = state(rig)
     answer = await begin(rig.api(), key="", everything=True)

@@ -94,9 +94,7 @@ async def test_an_older_mark_is_not_taken_for_this_operations_end() -> None:
     assert (await follow(api, accepted)).body["status"] == "succeeded"
 
 
-async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_failed_and_keeps_the_first_reason() -> (
-    None
-):
+async def test_a_request_that_the_queue_gives_up_on_has_failed_with_the_first_reason() -> None:
     """Without a mark of its own it would look as if it went on for ever."""
     rig = scene()
     api = rig.api()
@@ -233,9 +231,7 @@ def _amended(rig: Rig, change: dict[str, Any]) -> dict[str, Any]:
     return {**change, "tags": {**rig.tags(NAME), **change["tags"]}} if "tags" in change else change
 
 
-async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_more_is_due() -> (
-    None
-):
+async def test_a_rotation_that_found_only_a_retirement_says_that_no_more_is_due() -> None:
     rig = scene()
     api = rig.api()
     await ask(api)
@@ -248,9 +244,7 @@ async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_
     assert (ended.body["status"], ended.body["reason"][:7]) == ("skipped", "not due")
 
 
-async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed_and_is_not_called_done() -> (
-    None
-):
+async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed() -> None:
     rig = scene()
     api = rig.api()
     accepted = await ask(api, {"compromised": True})
@@ -287,9 +281,7 @@ async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -
     assert len(rig.messages("rotations")) == 1
 
 
-async def test_a_leak_is_taken_up_although_the_tags_cannot_be_read_and_ends_once_they_are_mended() -> (
-    None
-):
+async def test_a_leak_is_taken_up_with_unreadable_tags_and_ends_once_they_are_mended() -> None:
     """The request was refused, so that who reported it had to come back after mending the tags."""
     rig = scene(tags={"ValidityPeriodDays": "ninety"})
     leaked = rig.latest(NAME).value

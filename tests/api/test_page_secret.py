@@ -210,9 +210,7 @@ async def test_what_cannot_be_done_has_its_reason_and_no_button() -> None:
     assert not trial.all("form")
 
 
-async def test_what_is_parked_because_its_tags_cannot_be_read_can_be_tried_again_or_has_leaked() -> (
-    None
-):
+async def test_what_is_parked_for_unreadable_tags_can_be_tried_again_or_has_leaked() -> None:
     """Both buttons were missing, and so was the way to report a leak before the tags are mended."""
     wrong = {"ValidityPeriodDays": "ninety"}
     rig = scene(days_left=60, tags=wrong)

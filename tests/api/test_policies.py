@@ -189,9 +189,7 @@ async def test_a_disabled_document_is_replaced_by_the_version_that_is_shown() ->
     assert (await send(rig.api(), "http_policy")).body["document"] == SECOND
 
 
-async def test_where_the_document_cannot_be_followed_the_app_is_not_well_and_a_better_one_can_be_put() -> (
-    None
-):
+async def test_a_document_that_cannot_be_followed_makes_the_app_unwell_until_a_better_one() -> None:
     rig = PolicyRig()
     version = rig.push("nonsense").version
     assert (await send(rig.api(), "http_health")).status == 503

@@ -219,9 +219,7 @@ def test_without_the_right_to_list_keys_the_role_is_named() -> None:
     assert (ran.code, "Storage Account Key Operator Service Role" in ran.err) == (4, True)
 
 
-def test_an_application_secret_is_told_by_its_beginning_and_ends_when_the_application_says() -> (
-    None
-):
+def test_an_application_secret_is_told_by_its_beginning_and_keeps_its_end() -> None:
     desk = Desk()
     app = desk.world.add_application("orders", desk.ada)
     soon = desk.clock.now() + timedelta(days=20)

@@ -198,9 +198,7 @@ def test_a_time_is_never_broken_beside_a_long_name(monkeypatch: pytest.MonkeyPat
     assert "in 12 d" in lines[1]
 
 
-def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_shows_records() -> (
-    None
-):
+def test_a_narrow_terminal_spares_columns_before_it_shows_records() -> None:
     heads, rows = ("state", "kind", "owner"), [("ok", "storage-key", "team")]
     assert narrowed(heads, rows, ("kind", "owner"), 40) == (list(heads), [list(rows[0])])
     assert narrowed(heads, rows, ("kind", "owner"), 15)[0] == ["state", "owner"]

@@ -93,9 +93,7 @@ def test_every_package_of_ours_that_is_imported_is_installed_too() -> None:
     assert {"api", "cloud", "engine"} <= imported
 
 
-def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_alone_needs() -> (
-    None
-):
+def test_it_needs_what_the_app_needs_without_the_host_and_what_it_alone_needs() -> None:
     needed = {bare(requirement): requirement for requirement in TOOL["project"]["dependencies"]}
     shared = {
         bare(requirement): requirement

@@ -171,9 +171,7 @@ def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command
             assert parser().read(arguments).run, arguments
 
 
-def test_a_secret_with_a_tag_that_no_record_knows_is_parked_listed_and_let_go_as_the_page_of_upgrades_says() -> (
-    None
-):
+def test_a_tag_that_no_record_knows_is_dealt_with_as_the_page_of_upgrades_says() -> None:
     desk = a_desk(
         days_left=10, RekeyRetire="2026-11-01T09:00:00Z 0123456789abcdef0123456789abcdef key2"
     )

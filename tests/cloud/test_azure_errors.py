@@ -251,9 +251,7 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
         await call("writing", write(), where="there")
 
 
-async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_that_may_pass() -> (
-    None
-):
+async def test_a_vault_of_another_tenant_is_no_refused_token_that_may_pass() -> None:
     message = (
         "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found "
         "https://sts.windows.net/b/."

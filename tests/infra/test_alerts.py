@@ -132,9 +132,7 @@ def test_every_alert_says_why_and_links_to_its_own_section_of_the_runbook() -> N
     assert {section for section in sections if sections.count(section) > 1} == {"dead-letters"}
 
 
-def test_a_rule_that_looks_further_back_than_it_waits_tells_of_a_state_once_and_not_of_one_event_many_times() -> (
-    None
-):
+def test_a_rule_that_looks_further_back_than_it_waits_tells_of_a_state_once() -> None:
     for name, rule in rules("everything-on").items():
         assert rule["autoMitigate"] == (rule["windowSize"] != rule["evaluationFrequency"]), name
 

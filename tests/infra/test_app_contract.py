@@ -133,9 +133,7 @@ def test_no_setting_is_empty_least_of_all_the_hosts_storage(name: str) -> None:
     assert "AzureWebJobsStorage" not in configured
 
 
-def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> (
-    None
-):
+def test_every_known_setting_is_set_with_everything_on_and_no_optional_one_with_it_off() -> None:
     assert (
         set(deployed.settings(snapshot("everything-on")))
         == (KNOWN | HOSTS | BY_NAME | PLATFORMS) - BY_HAND

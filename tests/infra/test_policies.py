@@ -97,9 +97,7 @@ class DenyingVault:
         )
 
 
-def test_everything_that_is_demanded_is_assigned_by_the_ids_and_parameters_of_microsofts_definitions() -> (
-    None
-):
+def test_every_demand_is_assigned_as_microsofts_definitions_have_it() -> None:
     known = definitions()
     assigned = assignments("everything-on")
     titles = {
@@ -114,9 +112,7 @@ def test_everything_that_is_demanded_is_assigned_by_the_ids_and_parameters_of_mi
         assert assignment["parameters"]["effect"]["value"] in declared["effect"]["allowedValues"]
 
 
-def test_policies_are_assigned_once_to_each_vaults_group_and_only_show_unless_told_to_deny() -> (
-    None
-):
+def test_policies_are_assigned_once_a_group_and_only_show_unless_told_to_deny() -> None:
     assigned = deployed.of_type(snapshot("three-subscriptions"), ASSIGNMENT)
     groups = {assignment["id"].partition("/providers/")[0] for assignment in assigned}
     assert len(groups) == 3

@@ -129,9 +129,7 @@ def test_a_right_at_a_consumer_is_given_only_where_a_vault_lists_it() -> None:
     assert not [right for right in others if right.place == "consumers"]
 
 
-def test_three_vaults_in_three_subscriptions_get_their_rights_there_and_a_shared_scope_gets_one() -> (
-    None
-):
+def test_three_vaults_get_their_rights_where_they_are_and_a_shared_scope_gets_one() -> None:
     rights = [
         (right.scope, right.role)
         for right in deployed.rights(snapshot("three-subscriptions"))

@@ -59,9 +59,7 @@ def test_a_snapshot_has_no_diagnostics(name: str) -> None:
     assert snapshot(name)["diagnostics"] == []
 
 
-def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> (
-    None
-):
+def test_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> None:
     deployment = snapshot("three-subscriptions")
     sources = {
         resource["properties"]["source"]

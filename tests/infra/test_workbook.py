@@ -45,9 +45,7 @@ def test_every_section_that_a_tile_names_is_in_the_runbook() -> None:
     assert named <= anchors
 
 
-def test_the_workbook_belongs_to_the_apps_own_application_insights_and_links_to_the_runbook() -> (
-    None
-):
+def test_the_workbook_belongs_to_the_apps_insights_and_links_to_the_runbook() -> None:
     book = deployed.only(snapshot("everything-on"), queries.WORKBOOK)["properties"]
     insights = deployed.only(snapshot("everything-on"), "Microsoft.Insights/components")["id"]
     assert book["sourceId"] == insights

@@ -78,9 +78,7 @@ async def test_a_value_that_does_not_follow_its_template_is_not_guessed_at(
     assert scene.keys() == before
 
 
-async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_says_which_key_is_in_use() -> (
-    None
-):
+async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_names_a_key() -> None:
     scene = Adopting()
     before = scene.keys()
     with pytest.raises(NeedsHuman, match="neither key1 nor key2"):

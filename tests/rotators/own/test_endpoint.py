@@ -150,9 +150,7 @@ async def test_the_slot_that_is_not_held_is_filled_and_the_request_says_all_that
     }
 
 
-async def test_every_try_of_one_rotation_bears_the_same_request_and_other_rotations_others() -> (
-    None
-):
+async def test_every_try_of_one_rotation_bears_the_same_request_and_no_other_does() -> None:
     stage = Stage()
     for operation in ("op-1", "op-1", "op-2"):
         await issued(stage, operation=operation)
