@@ -58,7 +58,7 @@ EXTENSIONS = {
         "--offset",
         "--analytics-query",
         "--output",
-    },
+    }
 }
 """Commands of extensions, which no package registry has, with their arguments as the extension's
 source names them."""

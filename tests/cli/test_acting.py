@@ -61,10 +61,7 @@ def test_force_and_compromised_are_passed_on() -> None:
     assert desk.run("rotate", f"prod/{NAME}", "--compromised").code == 0
     assert [
         (message["force"], message["compromised"]) for message in desk.messages("rotations")
-    ] == [
-        (True, False),
-        (False, True),
-    ]
+    ] == [(True, False), (False, True)]
 
 
 def test_an_operation_is_followed_to_its_end() -> None:

@@ -135,13 +135,7 @@ def test_messages_that_were_given_up_on_are_found() -> None:
     [
         ("/secrets", 403, "ForbiddenByRbac", "no", "Key Vault Reader"),
         ("/secrets", 401, "Unauthorized", "AKV10032: Invalid issuer.", "another tenant"),
-        (
-            "/rotations",
-            403,
-            "AuthorizationPermissionMismatch",
-            "no",
-            "Storage Queue Data Reader",
-        ),
+        ("/rotations", 403, "AuthorizationPermissionMismatch", "no", "Storage Queue Data Reader"),
     ],
 )
 def test_what_cannot_be_looked_at_is_found_with_what_to_do(

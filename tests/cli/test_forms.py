@@ -102,10 +102,7 @@ def test_a_query_picks_of_the_result_as_az_has_it(desk: Desk) -> None:
     assert desk.run("status", "-o", "tsv", "--query", "counts.ok").out == "1\n"
     assert desk.run(
         "status", "--query", "secrets[?state=='ok'].{name: secret, owner: owner}"
-    ).out.splitlines() == [
-        "name  owner",
-        "well  team-a",
-    ]
+    ).out.splitlines() == ["name  owner", "well  team-a"]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,7 @@ from pymysql.err import OperationalError
 
 from cloud.azure import NO_ANSWER
 from cloud.databases import problems
-from cloud.databases.mysql import (
-    MySqlServers,
-    _connected,
-    _of_operator,
-    _of_sign_in,
-    account,
-)
+from cloud.databases.mysql import MySqlServers, _connected, _of_operator, _of_sign_in, account
 from cloud.databases.servers import Operator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.secret import Sensitive

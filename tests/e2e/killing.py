@@ -24,13 +24,7 @@ from typing import Any
 from demo.__main__ import settings
 from demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
 from demo.cast import VAULT, Part, stage
-from demo.sources import (
-    Account,
-    AlternatingLogins,
-    Application,
-    Source,
-    SqlAdministrator,
-)
+from demo.sources import Account, AlternatingLogins, Application, Source, SqlAdministrator
 from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.names import resolve_localhost, trust

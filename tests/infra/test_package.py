@@ -236,9 +236,7 @@ def test_a_build_that_fails_leaves_nothing_that_is_taken_for_a_layer(
     assert list((tmp_path / "layers").glob("[!.]*")) == []
 
 
-def test_layers_are_removed_that_nobody_has_used_for_long(
-    tmp_path: Path,
-) -> None:
+def test_layers_are_removed_that_nobody_has_used_for_long(tmp_path: Path) -> None:
     made = [
         package._layer(tmp_path, "app", [b"%d" % number], lambda _: None) for number in range(3)
     ]

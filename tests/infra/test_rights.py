@@ -180,10 +180,7 @@ def roles_in_the_code() -> Iterator[tuple[Path, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             named = isinstance(node, ast.Assign) and {
                 getattr(target, "id", "") for target in node.targets
-            } & {
-                "ROLE",
-                "PERMISSION",
-            }
+            } & {"ROLE", "PERMISSION"}
             as_role = isinstance(node, ast.keyword) and node.arg == "role"
             if (
                 (named or as_role)

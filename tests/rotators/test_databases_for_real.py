@@ -76,8 +76,7 @@ class Real:
     @property
     def rotator(self) -> Any:
         return self.scene.rotator(
-            credential=TokenHolder(self.scene.rig.world, self.scene.rig.identity),
-            databases={},
+            credential=TokenHolder(self.scene.rig.world, self.scene.rig.identity), databases={}
         )
 
     def published(self) -> dict[str, str]:

@@ -45,11 +45,7 @@ async def test_a_password_is_tried_for_a_minute_and_when_the_server_asks(
 
 @pytest.mark.parametrize(
     "answers",
-    [
-        (REFUSED,) * 8,
-        (TransientError("busy", retry_after=30.1),),
-        (NeedsHuman("locked"),),
-    ],
+    [(REFUSED,) * 8, (TransientError("busy", retry_after=30.1),), (NeedsHuman("locked"),)],
 )
 async def test_a_longer_pause_is_left_to_the_queue_and_what_never_passes_to_a_person(
     answers: tuple[RekeyError, ...],

@@ -111,9 +111,7 @@ async def test_a_certificate_that_was_removed_is_listed_no_more(rig: Certificate
     assert not await rig.rotator().lists(f"{UNKNOWN}/certificates", issued.credential_id)
 
 
-async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
-    rig: CertificateRig,
-) -> None:
+async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(rig: CertificateRig) -> None:
     """After a heal the refused operation's certificate goes, and the healed one must stay."""
     old = await rig.rotator().issue(rig.job())
     rig.clock.advance(60)

@@ -143,9 +143,7 @@ async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_without_the_right_the_error_names_identity_and_role(
-    rig: SqlRig,
-    one_login: dict[str, str],
-    proven: bool,
+    rig: SqlRig, one_login: dict[str, str], proven: bool
 ) -> None:
     rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
     with pytest.raises(AccessDenied) as caught:
@@ -159,9 +157,7 @@ async def test_without_the_right_the_error_names_identity_and_role(
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_an_identity_that_the_database_does_not_know_is_told_what_to_grant(
-    rig: SqlRig,
-    user: dict[str, str],
-    proven: bool,
+    rig: SqlRig, user: dict[str, str], proven: bool
 ) -> None:
     rig.server.databases["shop"].granted.clear()
     with pytest.raises(AccessDenied) as caught:
@@ -202,10 +198,7 @@ async def test_with_entra_only_authentication_on_a_person_is_needed(
 )
 @pytest.mark.parametrize("proven", [False, True])
 async def test_tags_that_cannot_be_followed_change_nothing(
-    rig: SqlRig,
-    two: dict[str, str],
-    tags: dict[str, str],
-    proven: bool,
+    rig: SqlRig, two: dict[str, str], tags: dict[str, str], proven: bool
 ) -> None:
     with pytest.raises(NeedsHuman):
         await rotate(rig, {**two, **tags}, proven=proven)

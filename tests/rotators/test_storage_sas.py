@@ -33,11 +33,7 @@ ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/stora
 KEY = Sensitive(base64.b64encode(bytes(range(64))).decode())
 OTHER = Sensitive(base64.b64encode(bytes(range(1, 65))).decode())
 ENDS = datetime(2027, 2, 3, 4, 5, 6, tzinfo=UTC)
-FURTHER = {
-    "start": ENDS - timedelta(days=1),
-    "ip": "168.1.5.60-168.1.5.70",
-    "protocol": "https",
-}
+FURTHER = {"start": ENDS - timedelta(days=1), "ip": "168.1.5.60-168.1.5.70", "protocol": "https"}
 EVERYTHING = frozenset[str]().union(*sas_signing.FIELDS.values())
 HEADERS = {"cache_control": "no-cache", "content_type": "text/plain", "content_language": "de"}
 

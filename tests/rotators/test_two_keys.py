@@ -601,11 +601,7 @@ async def test_what_is_malformed_is_not_accepted_and_not_an_error() -> None:
 
 def test_a_made_up_key_has_the_form_of_the_key_and_is_another() -> None:
     store = KeyScene(BY_NAME["app-configuration-key"])
-    for key in (
-        "A" * 43 + "=",
-        "ab-12_" * 6,
-        value_of(store.account, store.ring, "Primary"),
-    ):
+    for key in ("A" * 43 + "=", "ab-12_" * 6, value_of(store.account, store.ring, "Primary")):
         fake = made_up(key)
         assert len(fake) == len(key)
         assert fake != key

@@ -94,10 +94,7 @@ def test_a_changed_method_fits_its_class_though_it_calls_the_base_class_no_more(
 
 
 def test_how_long_to_wait_is_no_text_of_an_error() -> None:
-    assert names("raise Busy('later', retry_after=x + 5)") == [
-        "Add → Sub: x + 5",
-        "5 → another: 5",
-    ]
+    assert names("raise Busy('later', retry_after=x + 5)") == ["Add → Sub: x + 5", "5 → another: 5"]
 
 
 def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:

@@ -128,13 +128,7 @@ def test_made_up_passwords_are_excused_where_they_belong_and_real_formats_nowher
 
 
 @pytest.mark.parametrize(
-    "scan",
-    [
-        scanners.dependencies,
-        scanners.infrastructure,
-        scanners.workflows,
-        scanners.secrets,
-    ],
+    "scan", [scanners.dependencies, scanners.infrastructure, scanners.workflows, scanners.secrets]
 )
 def test_a_tool_that_is_not_there_leaves_its_scan_unchecked(scan: Callable[..., Result]) -> None:
     broken = Ran(127, "", "sh: not found")

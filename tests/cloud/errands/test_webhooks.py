@@ -279,8 +279,7 @@ async def test_a_chat_that_never_answers_is_given_up_after_five_tries(
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["http://hooks.slack.com/x", "nonsense", "https:///x/y", "https://[", "ftp://x"],
+    "url", ["http://hooks.slack.com/x", "nonsense", "https:///x/y", "https://[", "ftp://x"]
 )
 async def test_what_is_no_https_url_is_not_asked(
     url: str, caplog: pytest.LogCaptureFixture

@@ -38,11 +38,7 @@ SCENES = {
     ),
     "failing": Pair((scenes.fails_three_times,), (scenes.fails_twice_and_is_rotated,)),
     "poison": Pair(
-        (
-            scenes.cannot_be_read,
-            further.has_messages_given_up,
-            further.is_swept_by_its_timer,
-        ),
+        (scenes.cannot_be_read, further.has_messages_given_up, further.is_swept_by_its_timer),
         (scenes.fails_three_times,),
     ),
     "deadletters": Pair((further.is_swept_by_its_timer,), (scenes.is_rotated,)),
