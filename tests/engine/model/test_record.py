@@ -196,11 +196,6 @@ def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None
     assert record.is_open
 
 
-def test_an_announcement_that_is_long_over_keeps_nothing_open() -> None:
-    record = announced()
-    assert record.seen(secret(OLD), NOW + LATE) == record
-
-
 def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None:
     before = announced()
     newer = replace(
@@ -232,9 +227,40 @@ def test_only_so_many_lost_writes_are_remembered() -> None:
     assert len(record.lost) == MOST_LOST
 
 
-def test_what_a_person_wrote_instead_is_not_taken_for_ours() -> None:
-    before = announced()
-    assert before.seen(secret(OTHER, Sensitive("theirs")), NOW + SECOND) == before
+THEIRS = Sensitive("theirs")
+
+
+@pytest.mark.parametrize(
+    ("record", "shown", "at"),
+    [
+        pytest.param(announced(), secret(OLD), LATE, id="an announcement is long over"),
+        pytest.param(announced(), secret(OTHER, THEIRS), SECOND, id="a person wrote instead"),
+        pytest.param(
+            announced().landed(secret(NEW)),
+            secret(OTHER, THEIRS, NOW + SECOND),
+            SETTLE,
+            id="a younger version has another value: it is not stale",
+        ),
+        # The vault's times are whole seconds, so it need not be older.
+        pytest.param(
+            announced().landed(secret(NEW)),
+            secret(OTHER, THEIRS),
+            timedelta(hours=1),
+            id="one of the very second of the last one is a person's",
+        ),
+        pytest.param(
+            announced(), replace(secret(OLD), enabled=False), 0 * SECOND, id="it is disabled"
+        ),
+        pytest.param(
+            Record(waiting=NOW, mark="x", touched=OLD),
+            secret(OLD, THEIRS),
+            SECOND,
+            id="a change goes on that replaces it",
+        ),
+    ],
+)
+def test_what_is_seen_says_nothing_new(record: Record, shown: SecretVersion, at: timedelta) -> None:
+    assert record.seen(shown, NOW + at) == record
 
 
 @pytest.mark.parametrize("version", [OLD, OTHER])
@@ -242,11 +268,6 @@ def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str)
     record = announced().landed(secret(NEW))
     with pytest.raises(Stale):
         record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + SETTLE * 2)
-
-
-def test_a_younger_version_with_another_value_is_a_persons_and_not_stale() -> None:
-    record = announced().landed(secret(NEW))
-    assert record.seen(secret(OTHER, Sensitive("theirs"), NOW + SECOND), NOW + SETTLE) == record
 
 
 def test_the_published_value_in_another_version_is_that_one_from_now_on() -> None:
@@ -275,11 +296,6 @@ def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
     seen = passed.seen(secret(OTHER), NOW + SETTLE)
     assert seen.wrote(secret(OTHER))
     assert OPERATION not in seen.believed(secret(OTHER)).tags
-
-
-def test_a_disabled_version_tells_nothing() -> None:
-    record = announced()
-    assert record.seen(replace(secret(OLD), enabled=False), NOW) == record
 
 
 def test_tags_that_claim_what_the_record_does_not_know_are_not_believed() -> None:

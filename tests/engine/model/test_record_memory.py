@@ -110,17 +110,6 @@ def test_a_version_written_while_its_source_is_at_a_change_is_looked_at_until_th
     assert seen.open_until == max(open_until or NOW, NOW + LONGEST_CHANGE)
 
 
-def test_while_its_source_is_at_a_change_the_version_that_it_replaces_says_nothing_new() -> None:
-    record = Record(waiting=NOW, mark="x", touched=OLD)
-    assert record.seen(secret(OLD, THEIRS), NOW + SECOND) == record
-
-
-def test_a_version_of_the_very_second_of_the_last_one_is_a_persons() -> None:
-    """The vault's times are whole seconds, so it need not be older."""
-    record = announced().landed(secret(NEW))
-    assert record.seen(secret(OTHER, THEIRS, NOW), NOW + HOUR) == record
-
-
 def test_a_version_without_an_id_was_written_by_nobody_that_is_known() -> None:
     record = announced().landed(secret(NEW))
     assert not record.wrote(replace(secret(NEW), version=None))

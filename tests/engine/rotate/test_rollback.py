@@ -18,7 +18,6 @@ from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
 from tests.shared.sql_rig import FIRST
 
 BY_HAND = "Set-by-hand-nobody-knows-1"
-SET_BACK = "what the vault holds was set back"
 EITHER = "what the vault holds could not be set back either: "
 
 
@@ -68,29 +67,6 @@ def alters(request: Request) -> bool:
 
 def leases(request: Request) -> bool:
     return request.host.startswith("rekeyhost.blob") and request.method == "PUT"
-
-
-@pytest.mark.parametrize("proven", [False, True])
-async def test_what_the_vault_holds_is_set_back_and_said(*, proven: bool) -> None:
-    scene, problem = Scene(), NeedsHuman("refused")
-    assert await scene.after(problem, proven=proven) is problem
-    assert scene.login.newest == FIRST
-    assert problem.what == f"refused; {SET_BACK}"
-
-
-async def test_nothing_is_set_back_where_the_earlier_password_still_works() -> None:
-    scene, problem = Scene("two logins"), NeedsHuman("refused")
-    assert await scene.after(problem) is problem
-    assert (scene.login.newest, problem.what) == (SECOND, "refused")
-
-
-@pytest.mark.parametrize(("unwanted", "restorable"), [(True, True), (False, False), (True, False)])
-async def test_a_password_that_leaked_or_was_refused_before_is_not_set_back(
-    *, unwanted: bool, restorable: bool
-) -> None:
-    scene, problem = Scene(), NeedsHuman("refused")
-    assert await scene.after(problem, unwanted=unwanted, restorable=restorable) is problem
-    assert (scene.login.newest, problem.what) == (SECOND, f"refused; {LOST}")
 
 
 async def test_the_password_of_a_secret_that_is_disabled_by_now_is_not_set_back() -> None:

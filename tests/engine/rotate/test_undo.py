@@ -13,6 +13,7 @@ from engine.model.tags import OPERATION
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
+from tests.shared.heard import LOST
 from tests.shared.sql_product import KINDS, NAME, SqlProduct
 
 SINGLE = [name for name, kind in KINDS.items() if kind.single]
@@ -92,6 +93,7 @@ async def test_what_the_vault_holds_is_set_back_and_the_first_error_comes_first(
     assert not scene.changed
     assert first in scene.reason
     assert scene.reason.index(first) < scene.reason.index(SET_BACK)
+    assert LOST not in scene.reason
     assert len(scene.rig.vault.versions(NAME)) == 1
 
 
