@@ -150,19 +150,6 @@ async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
     assert not secret.accepts(leaked.value), stage.of(secret)
 
 
-@pytest.mark.parametrize("where", [READ, PUBLISH, ADD_PASSWORD])
-async def test_an_accepted_incident_survives_five_deaths_at_any_call(
-    stage: Stage, where: object
-) -> None:
-    secret = stage.entra(days_left=60)
-    leaked = compromised(stage, secret)
-    stage.kill(where, times=5, after=False)  # type: ignore[arg-type]
-    await stage.run_for(hours=3)
-    assert stage.app.strikes.deaths
-    assert not secret.accepts(leaked)
-    assert secret.works
-
-
 async def test_an_incident_that_its_source_refuses_for_longer_than_its_messages_last_is_not_lost(
     stage: Stage,
 ) -> None:

@@ -37,20 +37,6 @@ async def test_an_address_that_was_edited_does_not_end_an_incident_while_the_lea
     assert secret.works
 
 
-async def test_a_compromise_that_is_reported_of_one_secret_is_looked_for_where_its_record_is(
-    stage: Stage,
-) -> None:
-    secret, leaked, source = await leaked_and_moved(stage)
-    stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
-    await stage.run_for(hours=2)
-    assert secret.current.value == leaked
-    assert "still accepted" in stage.reason(secret)
-    stage.tag(secret, ProviderAddress=source)
-    await stage.run_for(hours=2)
-    assert not secret.accepts(leaked)
-    assert secret.works
-
-
 async def test_a_dry_run_says_where_a_moved_secrets_leak_works_and_that_nothing_is_rotated_before(
     stage: Stage,
 ) -> None:

@@ -26,18 +26,13 @@ SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 CHANGES: dict[str, Where] = {"storage": REGENERATE, "two logins": alter, **SINGLE}
 
 
-def managed(stage: Stage, kind: str) -> Secret:
-    """Put a secret of this kind under management."""
-    return stage.put(kind)
-
-
 @pytest.mark.parametrize("minutes", [0.5, 2, 4, 9, 20])
 @pytest.mark.parametrize("kind", CHANGES)
 async def test_a_change_that_lands_late_is_mended_within_five_minutes(
     stage: Stage, kind: str, minutes: float
 ) -> None:
     """Its answer timed out, the retry succeeded, and then it takes effect after all."""
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     late = stage.late(CHANGES[kind], timedelta(minutes=minutes))
     await stage.rotate(secret)
     assert late.landed
@@ -50,7 +45,7 @@ async def test_a_change_that_lands_late_is_mended_within_five_minutes(
 async def test_two_changes_that_land_late_are_mended_within_five_minutes_of_the_last(
     stage: Stage, kind: str
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     late = stage.late(CHANGES[kind], timedelta(minutes=3), times=2)
     await stage.rotate(secret)
     await stage.run_for(hours=2)
@@ -66,7 +61,7 @@ async def test_a_password_that_nobody_knows_is_replaced_within_five_minutes_of_t
     stage: Stage, kind: str, deaths: int, what: Dying
 ) -> None:
     """Whatever wait the name of the version makes of a busy source: names are drawn at random."""
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     stage.kill(SINGLE[kind], times=deaths, what=what)
     stage.post(secret, version=secret.current.version)
     for _ in range(24 * 60):
@@ -81,7 +76,7 @@ async def test_a_password_that_nobody_knows_is_replaced_within_five_minutes_of_t
 async def test_a_password_set_while_the_vault_was_away_is_published_within_five_minutes_of_its_return(
     stage: Stage, kind: str
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     begins = stage.after(
         SINGLE[kind], lambda: stage.outage(to(host="prod.vault."), timedelta(minutes=40))
     )
@@ -99,7 +94,7 @@ async def test_a_password_set_while_its_server_went_away_is_known_within_five_mi
     stage: Stage, kind: str
 ) -> None:
     """The change took effect, its answer was lost, and then nothing answers for forty minutes."""
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     stage.outage(SINGLE[kind], timedelta(minutes=1), after=True)
     stage.after(
         SINGLE[kind], lambda: stage.outage(to(host="database.windows.net"), timedelta(minutes=40))
@@ -117,7 +112,7 @@ async def test_a_password_set_while_its_server_went_away_is_known_within_five_mi
 async def test_a_password_set_before_the_apps_own_storage_went_away_is_published_within_five_minutes_of_its_return(
     stage: Stage, kind: str
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     stage.after(
         SINGLE[kind], lambda: stage.outage(to(host="rekeyhost.blob."), timedelta(minutes=40))
     )
@@ -134,7 +129,7 @@ async def test_a_password_set_before_the_apps_own_storage_went_away_is_published
 async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.entra() if kind == "entra" else managed(stage, kind)
+    secret = stage.entra() if kind == "entra" else stage.put(kind)
     stage.outage(to("POST", path="key"), timedelta(minutes=8), after=True)
     stage.outage(to("POST", path="password"), timedelta(minutes=8), after=True)
     stage.outage(alter, timedelta(minutes=8), after=True)
@@ -292,7 +287,7 @@ async def test_what_a_dead_worker_made_is_removed_by_whoever_comes_before_its_me
 async def test_a_dead_worker_costs_a_single_slot_hardly_more_than_its_lease(
     stage: Stage, kind: str, what: Dying
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     stage.kill(SINGLE[kind], what=what)
     stage.post(secret, version=secret.current.version, trigger="event")
     await stage.run_for(seconds=64)

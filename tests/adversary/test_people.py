@@ -38,17 +38,12 @@ PROOFS: dict[str, Where] = {
 }
 
 
-def managed(stage: Stage, kind: str) -> Secret:
-    """Put a secret of this kind under management."""
-    return stage.put(kind)
-
-
 @pytest.mark.parametrize("tags", ["no tags", "all tags", "tags of their own"])
 @pytest.mark.parametrize("kind", CHANGES)
 async def test_a_version_written_while_a_credential_is_proven_stays_the_current_one(
     stage: Stage, kind: str, tags: str
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     copied = {"no tags": None, "all tags": secret.tags, "tags of their own": {"team": "blue"}}[tags]
 
     def write() -> None:
@@ -116,7 +111,7 @@ async def test_a_version_disabled_the_moment_it_was_published_keeps_its_credenti
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_a_tag_set_during_a_retirement_is_kept(stage: Stage, kind: str) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     await stage.rotate(secret)
     revoking = REGENERATE if kind == "storage" else REMOVE_PASSWORD
     stage.after(revoking, lambda: stage.tag(secret, team="blue"))
@@ -130,7 +125,7 @@ async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(
     stage: Stage, kind: str
 ) -> None:
     """Key Vault copies no tags to a version that is written by hand."""
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     await stage.rotate(secret)
     stage.person_writes(secret, secret.current.value)
     await stage.run_a_day()
@@ -144,27 +139,13 @@ async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(
 async def test_a_key_superseded_before_the_secret_left_management_does_not_live_on_in_silence(
     stage: Stage, kind: str
 ) -> None:
-    secret = managed(stage, kind)
+    secret = stage.put(kind)
     await stage.rotate(secret)
     old = secret.versions[0].value
     stage.person_writes(secret, secret.current.value)
     await stage.run_for(days=9)
     assert not secret.accepts(old)
     assert await stage.attention(secret), "once that was revoked, the secret was forgotten"
-
-
-async def test_a_secret_that_was_deleted_in_its_overlap_is_told_of_while_its_old_key_lives(
-    stage: Stage,
-) -> None:
-    secret = stage.storage(extra={"OverlapHours": "1"})
-    await stage.rotate(secret)
-    old = secret.versions[0].value
-    stage.prod.delete(secret.name)
-    await stage.run_for(hours=26)
-    assert secret.accepts(old)
-    (told,) = stage.of(secret, "parked")
-    assert "key1" in told["reason"]
-    assert "recover the secret" in told["fix"]
 
 
 @pytest.mark.parametrize("copies", [True, False])
@@ -224,39 +205,6 @@ async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: 
     assert secret.works
 
 
-async def test_a_restore_that_a_person_forestalled_is_not_taken_for_done(stage: Stage) -> None:
-    """The version that it restores holds what was announced, but was there long before."""
-    secret = stage.storage()
-    first = secret.current.value
-    await stage.rotate(secret)
-    stage.before(PUBLISH, _restored(secret, secret.current.value))
-    stage.kill(PUBLISH, after=False)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=30)
-    stage.post(secret, action="restore", version=secret.current.version)
-    await stage.run_for(minutes=30)
-    assert secret.current.value == first
-
-
-async def test_a_version_that_was_published_beneath_a_persons_own_keeps_its_credential(
-    stage: Stage,
-) -> None:
-    """Its worker died, and consumers may have read it before the person wrote theirs."""
-    secret = stage.entra()
-    theirs = stage.password("a person")
-    tags = {**secret.tags, "CredentialId": theirs.key_id}
-    stage.after(PUBLISH, lambda: secret.vault.put(secret.name, theirs.secret, tags=tags))
-    stage.kill(PUBLISH)
-    stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(minutes=30)
-    first, published, current = secret.versions
-    assert current.value == theirs.secret
-    assert secret.accepts(published.value)
-    assert [outcome["result"] for outcome in stage.of(secret)] == ["rotated", "skipped"]
-    await stage.run_past_overlap()
-    assert not secret.accepts(first.value)
-
-
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
@@ -284,7 +232,7 @@ async def test_what_a_person_put_in_place_of_a_superseded_credential_is_not_cut_
     stage: Stage, kind: str
 ) -> None:
     """They have revoked it themselves, and use what is in its slot now for something else."""
-    secret, login = managed(stage, kind), stage.server.logins.get("app_a")
+    secret, login = stage.put(kind), stage.server.logins.get("app_a")
     await stage.rotate(secret)
     old = secret.versions[0]
     if login:
