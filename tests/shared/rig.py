@@ -6,13 +6,14 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from api.app import Api
 from cloud.settings import Settings
 from composition import build_api
+from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from engine.service import Service
@@ -164,6 +165,18 @@ class Rig:
 
     def item(self, name: str, **fields: Any) -> WorkItem:
         return WorkItem(SecretRef(self.vault.url, name), **fields)
+
+    async def known(self, source: str) -> Record:
+        """Return what Rekey knows of a source."""
+        record = await self.service().engine.leases.peek(source)
+        assert record
+        return record
+
+    async def note(self, source: str, name: str, **changes: Any) -> None:
+        """Change what is known of a secret's source, as a worker that died has left it."""
+        owner = str(SecretRef(self.vault.url, name))
+        async with self.service().engine.leases.hold(source, owner) as lease:
+            await lease.write(replace(lease.record, **changes))
 
     def latest(self, name: str) -> SecretVersion:
         version = self.vault.latest(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
-from engine.model.record import Record, parts_of
+from engine.model.record import parts_of
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -33,12 +32,6 @@ async def report(rig: Rig, leaked: SecretVersion, **fields: Any) -> Outcome:
     return await rig.service().engine.handle(rig.item(leaked.name, **asked))
 
 
-async def record(rig: Rig, source: str) -> Record:
-    known = await rig.service().engine.leases.peek(source)
-    assert known
-    return known
-
-
 def account(rig: Rig) -> str:
     return rig.world.accounts["appdata"].resource_id.lower()
 
@@ -57,9 +50,7 @@ async def unreadable(rig: Rig, name: str, source: str) -> SecretVersion:
     leaked = rig.latest(name)
     await engine.handle(rig.item(name, force=True))
     rig.vault.amend(leaked, enabled=False)
-    owner = str(SecretRef(rig.vault.url, name))
-    async with engine.leases.hold(parts_of(source)[0], owner) as lease:
-        await lease.write(replace(lease.record, pending=None))
+    await rig.note(parts_of(source)[0], name, pending=None)
     return leaked
 
 
@@ -79,7 +70,7 @@ async def test_a_version_that_a_person_replaced_is_revoked_and_disabled_at_once(
     keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
     assert keys["key1"] != leaked.value
     assert keys["key2"] == current.value
-    known = await record(rig, account(rig))
+    known = await rig.known(account(rig))
     assert (known.compromised, known.gone, known.unused) == ((), (leaked.version,), ())
     assert not enabled(rig, leaked)
     assert rig.latest(NAME).version == current.version
@@ -91,7 +82,7 @@ async def test_a_version_that_is_refused_already_is_disabled_and_nothing_is_revo
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
     assert rig.world.accounts["appdata"].keys == before
-    assert (await record(rig, account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised == ()
     assert not enabled(rig, leaked)
 
 
@@ -113,13 +104,13 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
     rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
     with pytest.raises(TransientError):
         await report(rig, leaked)
-    known = await record(rig, account(rig))
+    known = await rig.known(account(rig))
     assert known.changing
     assert known.compromised == (leaked.version,)
     rig.clock.advance(60)
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
-    assert (await record(rig, account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised == ()
     assert rig.world.accounts["appdata"].keys == before, "it is refused, and not revoked again"
     looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
     assert looks == [("audit", 1)]
@@ -166,7 +157,7 @@ async def test_a_leaked_value_that_somebody_wrote_again_has_the_current_version_
     outcome = await report(rig, leaked)
     assert outcome.result == "rotated"
     assert leaked.value not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert (await record(rig, account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised == ()
 
 
 async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> None:
@@ -179,7 +170,7 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
     assert [key for key in before if key not in rig.alive()] == [
         next(key for key in before if key.secret == leaked.value)
     ]
-    assert (await record(rig, rig.app.app_id)).compromised == ()
+    assert (await rig.known(rig.app.app_id)).compromised == ()
 
 
 async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
@@ -239,9 +230,7 @@ async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret
     rig.secret(NAME, rig.account("appdata"))
     await rig.service().engine.handle(rig.item(NAME))
     leaked, current = rig.vault.versions(NAME)
-    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
-    async with leases.hold(account(rig), owner) as lease:
-        await lease.write(replace(lease.record, pending=None))
+    await rig.note(account(rig), NAME, pending=None)
     rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
     elsewhere = {"ProviderAddress": rig.server.resource_id, "Rotator": "sql-login-password"}
     rig.vault.amend(current, tags={**rig.tags(NAME), **elsewhere, "CredentialId": "app"})
@@ -250,7 +239,7 @@ async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret
     keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
     assert keys["key1"] != leaked.value
     assert keys["key2"] == current.value
-    assert (await record(rig, account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised == ()
     assert rig.passwords() == before
 
 
@@ -262,8 +251,7 @@ async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_wit
     elsewhere = rig.account("elsewhere")
     theirs = dict(elsewhere.keys)
     rig.secret(NAME, elsewhere, days_left=80)
-    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
-    async with leases.hold(account(rig), owner):
+    async with rig.service().engine.leases.hold(account(rig), str(SecretRef(rig.vault.url, NAME))):
         pass
     await report(rig, leaked, source=account(rig))
     assert rig.world.accounts["appdata"].keys["key1"].value != leaked.value
@@ -284,13 +272,12 @@ async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_i
     assert outcome.result == "healed"
     assert rig.accepted(rig.latest(SQL))
     source = f"{rig.server.resource_id}/logins/app".lower()
-    assert (await record(rig, source)).compromised == ()
+    assert (await rig.known(source)).compromised == ()
 
 
 async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:
     rig = scene(tags={"ProviderAddress": None})
-    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
-    async with leases.hold(account(rig), owner):
+    async with rig.service().engine.leases.hold(account(rig), str(SecretRef(rig.vault.url, NAME))):
         pass
     outcome = await report(rig, rig.latest(NAME), source=account(rig))
     assert outcome.result == "parked"

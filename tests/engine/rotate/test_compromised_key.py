@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from engine.errors import TransientError
-from engine.secret import SecretRef
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.scene import refuse, to_vault
 
@@ -16,10 +13,9 @@ async def compromised() -> SasScene:
     """Return a scene in which the key has leaked, and nobody has replaced it yet."""
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=80)
-    engine, owner = scene.rig.service().engine, str(SecretRef(scene.rig.vault.url, KEY))
-    await engine.handle(scene.rig.item(KEY, action="audit"))
-    async with engine.leases.hold(scene.source_name, owner) as lease:
-        await lease.write(replace(lease.record, compromised=(scene.rig.latest(KEY).version,)))
+    await scene.rig.service().engine.handle(scene.rig.item(KEY, action="audit"))
+    leaked = scene.rig.latest(KEY).version
+    await scene.rig.note(scene.source_name, KEY, compromised=(leaked,))
     return scene
 
 

@@ -433,8 +433,7 @@ async def test_a_version_that_a_person_disabled_is_not_called_refused() -> None:
     await deliver(scene, KEY)
     scene.rig.vault.amend(first, enabled=False)
     await sweep(scene)
-    record = await scene.rig.service().engine.leases.peek(scene.source)
-    assert record
+    record = await scene.rig.known(scene.source)
     assert first.version in record.earlier
     assert first.version not in record.gone
 

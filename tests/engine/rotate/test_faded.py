@@ -42,9 +42,7 @@ def enabled(scene: SasScene) -> list[bool]:
 
 async def gone(scene: SasScene) -> tuple[str, ...]:
     """Return the versions of which the record says that their credential is refused."""
-    record = await scene.rig.service().engine.leases.peek(scene.source)
-    assert record
-    return record.gone
+    return (await scene.rig.known(scene.source)).gone
 
 
 @pytest.mark.parametrize(("days", "is_enabled"), [(WITHIN, True), (PAST, False)])

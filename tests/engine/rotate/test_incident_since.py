@@ -30,10 +30,7 @@ async def order(rig: Rig, age: timedelta, **fields: Any) -> Outcome:
 
 
 async def record(rig: Rig) -> Record:
-    source = rig.world.accounts["appdata"].resource_id.lower()
-    known = await rig.service().engine.leases.peek(source)
-    assert known
-    return known
+    return await rig.known(rig.world.accounts["appdata"].resource_id.lower())
 
 
 def accepted(rig: Rig, number: int) -> bool:

@@ -14,7 +14,6 @@ from engine.contract import Rotator
 from engine.errors import NeedsHuman, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
-from engine.secret import SecretRef
 from engine.service import Service
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -58,16 +57,12 @@ def source(rig: Rig) -> str:
 
 async def record(rig: Rig) -> Record:
     """Return what is known of the account."""
-    known = await rig.service().engine.leases.peek(source(rig))
-    assert known
-    return known
+    return await rig.known(source(rig))
 
 
 async def note(rig: Rig, **changes: Any) -> None:
     """Change what is known of the account, as a worker that died has left it."""
-    leases = rig.service().engine.leases
-    async with leases.hold(source(rig), str(SecretRef(rig.vault.url, NAME))) as lease:
-        await lease.write(replace(lease.record, **changes))
+    await rig.note(source(rig), NAME, **changes)
 
 
 def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:

@@ -10,9 +10,7 @@ import pytest
 
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
-from engine.model.record import Record
 from engine.model.write import Write
-from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from tests.shared.graph_rig import NAME as SECRET
@@ -53,19 +51,6 @@ async def source_of(rig: Rig) -> str:
     return source
 
 
-async def record(rig: Rig) -> Record:
-    known = await rig.service().engine.leases.peek(await source_of(rig))
-    assert known
-    return known
-
-
-async def note(rig: Rig, source: str, name: str = NAME, **changes: Any) -> None:
-    """Change what is known of a source, as a worker that died has left it."""
-    owner = str(SecretRef(rig.vault.url, name))
-    async with rig.service().engine.leases.hold(source, owner) as lease:
-        await lease.write(replace(lease.record, **changes))
-
-
 def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
     """Let somebody write a version under the tags that are there."""
     rig.clock.advance(1)
@@ -88,7 +73,7 @@ async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     fields: dict[str, Any], *, is_left: bool
 ) -> None:
     rig = await uncertain()
-    await note(rig, await source_of(rig), look_at=rig.clock.now() + 2 * MINUTE)
+    await rig.note(await source_of(rig), NAME, look_at=rig.clock.now() + 2 * MINUTE)
     version, passwords = rig.latest(NAME).version, rig.passwords()
     outcome = await handle(rig, **fields)
     assert (outcome.reason == PROMISED) is is_left
@@ -111,7 +96,7 @@ async def test_a_secret_that_is_not_to_be_rotated_waits_for_no_look() -> None:
 async def test_a_change_under_way_is_left_to_no_look() -> None:
     """The message that looks for its end comes by itself."""
     rig = await uncertain()
-    await note(rig, await source_of(rig), waiting=rig.clock.now() - HOUR)
+    await rig.note(await source_of(rig), NAME, waiting=rig.clock.now() - HOUR)
     assert (await handle(rig, trigger="event")).reason != PROMISED
 
 
@@ -134,7 +119,7 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     write(rig, FIRST)
     later = rig.clock.now() + HOUR
     begun = rig.clock.now() - HOUR
-    await note(rig, source, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
+    await rig.note(source, NAME, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
     passwords = rig.passwords()
     outcome = await handle(rig, version=older, trigger="event", source=source, **fields)
     assert outcome.result == result
@@ -154,7 +139,7 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     rig = await uncertain()
     source = await source_of(rig)
     rig.vault.amend(rig.latest(NAME), **changes)
-    await note(rig, source, look_at=None)
+    await rig.note(source, NAME, look_at=None)
     outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
@@ -169,7 +154,7 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     source = await source_of(rig)
     rig.server.add_login("other", "0ther-password-nobody-uses", "shop")
     write(rig, "0ther-password-nobody-uses", CredentialId="other")
-    await note(rig, source, changing=None, open_until=rig.clock.now(), look_at=None)
+    await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
     fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "follow_up": follow_up}
     outcome = await handle(rig, source=source, **fields)
     assert (outcome.result == "parked") is is_told
@@ -180,12 +165,12 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
 async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_fails() -> None:
     rig = await uncertain()
     source = await source_of(rig)
-    await note(rig, source, look_at=None)
+    await rig.note(source, NAME, look_at=None)
     rig.queue("rotations").clear()
     refuse(rig, 403, "Forbidden", to_vault(), times=1)
     outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
     assert outcome.result == "parked"
-    known = await record(rig)
+    known = await rig.known(await source_of(rig))
     assert known.is_unknown
     assert [look["follow_up"] for look in rig.messages("rotations")] == [1]
 
@@ -218,7 +203,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     changes = {**changes, **({"ahead": write} if "ahead" in changes else {})}
     open_until = now + HOUR
     known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
-    await note(rig, rig.app.app_id, SECRET, **{**known, **changes})
+    await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
     before = rig.alive()
     look: dict[str, Any] = {"action": "audit", "follow_up": 1, "trigger": "sweep"}
     await handle(rig, SECRET, source=rig.app.app_id, **look)
@@ -228,7 +213,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
 async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_bound_to() -> None:
     rig, version = _with_leftover()
     known = {"touched": version, "open_until": rig.clock.now() + HOUR}
-    await note(rig, rig.app.app_id, SECRET, kind="service-principal-secret", **known)
+    await rig.note(rig.app.app_id, SECRET, kind="service-principal-secret", **known)
     before, engine = rig.alive(), rig.service().engine
     policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
     look = rig.item(SECRET, action="audit", follow_up=1, source=rig.app.app_id)

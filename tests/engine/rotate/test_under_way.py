@@ -58,9 +58,7 @@ class Slow:
         return self.rig.service(between)
 
     async def record(self) -> Record:
-        known = await self.rig.service().engine.leases.peek(self.scene.source)
-        assert known
-        return known
+        return await self.rig.known(self.scene.source)
 
     def asked(self) -> int:
         """Count the changes that the source has accepted."""
@@ -206,11 +204,7 @@ async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, resu
     waiting = (await slow.record()).waiting
     assert waiting
     until = waiting + LONGEST_CHANGE + timedelta(seconds=seconds)
-    source = slow.scene.source
-    engine = slow.rig.service().engine
-    owner = f"{slow.rig.vault.url}/secrets/{NAME}"
-    async with engine.leases.hold(source, owner) as lease:
-        await lease.write(replace(lease.record, resume_at=None))
+    await slow.rig.note(slow.scene.source, NAME, resume_at=None)
     slow.rig.clock.advance((until - slow.rig.clock.now()).total_seconds())
     outcome = await slow.handle()
     assert outcome.result == result
