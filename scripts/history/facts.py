@@ -31,6 +31,8 @@ class Facts:
         self.working: set[int] = set()
         self.leaks: dict[str, str] = {}
         """Leaked credentials, each with the secret that held it."""
+        self.undated: set[str] = set()
+        """Sources of which a leak was reported without a version and a time."""
         self.noted: set[str] = set()
         self.proven: set[str] = set()
         self.held: set[str] = set()
@@ -83,6 +85,8 @@ class Facts:
 
     def on_leak(self, line: Line) -> None:
         """Take note of a leak that somebody knows of."""
+        if line.get("undated"):
+            self.undated |= self.sources_of(line["secret"])
         self.leak(line["credential"], line.get("secret", ""))
 
     def leak(self, credential: str, secret: str) -> None:
@@ -203,6 +207,7 @@ class Facts:
         """Write or change a version."""
         secret = self.secrets.setdefault(change["secret"], Secret())
         now, before = Version.of(change), self.versions.get(change["version"])
+        now.at = before.at if before else self.now
         now.edited = self.line if by == "person" else before.edited if before else -1
         self.versions[now.name] = now
         self.held.add(now.credential)
@@ -350,7 +355,7 @@ class Facts:
 
     def leaking(self) -> set[str]:
         """Return the sources that accept a leaked credential, and those that its keys sign for."""
-        named = {
+        named = self.undated | {
             source
             for credential, name in self.leaks.items()
             if self.is_alive(credential)

@@ -158,8 +158,8 @@ class Promises(Facts):
     def on_shown(self, line: Line) -> None:
         """P8: who fell out of management is shown, with the way back."""
         secret = self.secrets[line["secret"]]
-        ours = any(version.name in self.published for version in secret.versions)
-        fell = ours and secret.versions[-1].name not in self.published
+        ours = [version.at for version in secret.versions if version.name in self.published]
+        fell = ours and secret.versions[-1].at > ours[-1]
         is_shown = line["state"] == "dropped" and line.get("fix")
         if fell and "copy_of" not in secret.terms and not is_shown:
             self.breaks(f"P8: {line['secret']} fell out of management, and nobody sees that")

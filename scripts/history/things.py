@@ -47,6 +47,8 @@ class Version:
     type: str | None = None
     mark: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+    at: float = 0.0
+    """When it was written."""
     edited: int = -1
     """On which line a person has written or changed it last."""
 

@@ -261,7 +261,9 @@ class Witness:
             for it in versions
             if it.value and credential_in(it.value.reveal()) == credential
         )
-        self.say("leak", credential=bare(credential), secret=next(holding, None))
+        undated = self.world.watch.source_by(credential) in self.world.watch.undated
+        secret = next(holding, None)
+        self.say("leak", credential=bare(credential), secret=secret, undated=undated)
 
     def listed(self, engine: Any) -> None:
         """Note how people are shown the secrets that have no source."""

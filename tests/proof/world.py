@@ -111,6 +111,8 @@ class World:
     leases: int = 0
     messages: list[Message] = field(default_factory=list)
     posted: int = 0
+    numbered: int = 0
+    """How many messages there have been, whatever is counted from when on."""
     swept: int = 0
     waits: int = 0
     """How many of those posted were posted again for a busy source: each is in place of another."""
@@ -356,11 +358,12 @@ class World:
     ) -> Message:
         """Put a message on a queue."""
         self.posted += 1
+        self.numbered += 1
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
         self.returns += '"returned": ' in text and '"returned": 0' not in text
         name = self.deployments[0] if deployment is None else deployment
         visible = self.kernel.time() + delay
-        message = Message(what, text, visible, deployment=name, number=self.posted)
+        message = Message(what, text, visible, deployment=name, number=self.numbered)
         self.messages.append(message)
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
