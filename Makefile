@@ -20,7 +20,7 @@ LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
 .PHONY: demo test test-all test-whole test-product test-simulator test-system test-faults
-.PHONY: check prove kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
+.PHONY: check prove plant kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -60,6 +60,11 @@ check: $(UV)
 prove: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.prove $(ARGS)
+
+# A bug of your own in a throw-away copy, or a deliberate one by name: docs/proof.md.
+plant: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
+	@$(RUN) python -m scripts.plant $(ARGS)
 
 # Processes are killed in earnest: half an hour, and longer with ARGS='--kills 120'.
 kill: $(UV)
