@@ -11,6 +11,7 @@ type kind =
   | 'container-registry-password'
   | 'cosmos-db-key'
   | 'event-grid-key'
+  | 'event-grid-partner-key'
   | 'event-hubs-key'
   | 'event-hubs-sas'
   | 'maps-key'
@@ -44,6 +45,7 @@ type keyedRole =
   | 'container-registry-passwords'
   | 'cosmos-db-keys'
   | 'event-grid-keys'
+  | 'event-grid-partner-keys'
   | 'event-hubs-keys'
   | 'maps-keys'
   | 'mysql-admin-passwords'
@@ -70,6 +72,7 @@ var keyedTypes = {
   'container-registry-password': ['microsoft.containerregistry/registries']
   'cosmos-db-key': ['microsoft.documentdb/databaseaccounts']
   'event-grid-key': ['microsoft.eventgrid/topics', 'microsoft.eventgrid/domains', 'microsoft.eventgrid/namespaces']
+  'event-grid-partner-key': ['microsoft.eventgrid/partnernamespaces']
   'event-hubs-key': ['microsoft.eventhub/namespaces']
   'maps-key': ['microsoft.maps/accounts']
   'mysql-admin-password': ['microsoft.dbformysql/flexibleservers']
@@ -137,6 +140,11 @@ var keyedActions = {
     'Microsoft.EventGrid/domains/regenerateKey/action'
     'Microsoft.EventGrid/namespaces/listKeys/action'
     'Microsoft.EventGrid/namespaces/regenerateKey/action'
+  ]
+  'event-grid-partner-keys': [
+    'Microsoft.EventGrid/partnerNamespaces/read'
+    'Microsoft.EventGrid/partnerNamespaces/listKeys/action'
+    'Microsoft.EventGrid/partnerNamespaces/regenerateKey/action'
   ]
   'event-hubs-keys': [
     'Microsoft.EventHub/namespaces/read'
@@ -229,6 +237,7 @@ var keyedSummaries = {
   'container-registry-passwords': 'What it takes to rotate the passwords of registries\' admin users.'
   'cosmos-db-keys': 'What it takes to rotate the keys of Cosmos DB accounts.'
   'event-grid-keys': 'What it takes to rotate the keys of Event Grid topics, domains and namespaces.'
+  'event-grid-partner-keys': 'What it takes to rotate the keys of Event Grid partner namespaces.'
   'event-hubs-keys': 'What it takes to rotate the keys of Event Hubs rules.'
   'maps-keys': 'What it takes to rotate the keys of Azure Maps accounts.'
   'mysql-admin-passwords': 'What it takes to rotate the passwords of MySQL servers\' administrators.'

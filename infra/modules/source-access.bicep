@@ -206,6 +206,23 @@ resource atEventGridNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-
 ]
 
 #disable-next-line BCP081
+resource eventGridPartnerNamespaces 'Microsoft.EventGrid/partnerNamespaces@2025-02-15' existing = [
+  for one in filter(single, one => one.type == 'microsoft.eventgrid/partnernamespaces'): { name: one.resource }
+]
+
+resource atEventGridPartnerNamespaces 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in filter(single, one => one.type == 'microsoft.eventgrid/partnernamespaces'): {
+    scope: eventGridPartnerNamespaces[index]
+    name: guid(eventGridPartnerNamespaces[index].id, appPrincipalId, one.role)
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds[one.role]
+    }
+  }
+]
+
+#disable-next-line BCP081
 resource eventHubNamespaces 'Microsoft.EventHub/namespaces@2024-01-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.eventhub/namespaces'): { name: one.resource }
 ]

@@ -10,8 +10,8 @@ azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. Further
 RelayHybridConnectionAuthorizationRuleRegenerateKey (2024-01-01, and RelayNamespaceProperties, which
 has no switch), NotificationHubs_RegenerateKeys (2017-04-01, 2023-10-01-preview),
 RedisEnterpriseDatabasesRegenerateKey and RedisEnterpriseDatabasesGet, RedisResource.tsp, Topic.tsp
-and Namespace.tsp of Microsoft.EventGrid, and Microsoft.ApiManagement 2024-05-01. From memory: what each says of a request
-that it refuses.
+and Namespace.tsp of Microsoft.EventGrid, PartnerNamespaces_RegenerateKey (2022-06-15), and
+Microsoft.ApiManagement 2024-05-01. From memory: what each says of a request that it refuses.
 """
 
 from __future__ import annotations
@@ -270,6 +270,15 @@ WRITTEN = (
     ),
     Contract(
         "Microsoft.EventGrid/domains",
+        ("2022-06-15", "2025-02-15"),
+        BOTH,
+        "{name}.westeurope-1.eventgrid.azure.net",
+        "endpoint",
+        length=32,
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.EventGrid/partnerNamespaces",
         ("2022-06-15", "2025-02-15"),
         BOTH,
         "{name}.westeurope-1.eventgrid.azure.net",
