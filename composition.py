@@ -16,6 +16,7 @@ from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredDatabases, MeteredSignIns, MeteredSqlServers
 from cloud.print_keys import PrintKeys
+from cloud.rest.github import GitHubAlerts
 from cloud.rest.vault_log import VaultLog
 from cloud.settings import Settings
 from cloud.signing_keys import SigningKeys
@@ -135,6 +136,7 @@ def build_api(
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
         audit_log=VaultLog(azure),
+        alerts=GitHubAlerts(azure),
         memory=BlobMemory(settings.storage, azure),
     )
     at, vaults_served = settings.storage, tuple(settings.scopes)

@@ -148,7 +148,8 @@ class Api:
     def _refused(
         self, route: Route, request: Request, caller: Caller, error: RekeyError, status: int
     ) -> None:
-        refused = isinstance(error, Unauthorized | Forbidden)
+        # What anybody may ask counts no refusal: strangers must not set off an alert.
+        refused = isinstance(error, Unauthorized | Forbidden) and route.role is not None
         if refused:
             self.service.engine.reporter.denied("caller", route.name)
         if refused or route.method != "GET":

@@ -19,17 +19,22 @@ from api.bodies import MAX_REASON, LeakBody
 from api.once import Queued
 from api.requests import Request, stamp
 from engine.engine import Engine
+from engine.errors import NeedsHuman
 from engine.leak.index import Index
 from engine.leak.verdict import Verdict, acts, judge
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
 from engine.model.policy_document import Leaks
 from engine.model.workitem import WorkItem
+from engine.ports import Vaults
+from engine.secret import SecretRef, Sensitive
 
 log = logging.getLogger("rekey.leak")
 
 MOST, SECONDS = 30, 60.0
 """How many reports one instance judges, in so many seconds."""
+KEPT_SECONDS = 300.0
+"""How long what signs and reads GitHub's alerts is kept."""
 STEP_SECONDS = 5.0
 """The answer to whoever learns nothing comes after a multiple of this."""
 BLIND = (
@@ -45,6 +50,17 @@ class Reports:
 
     index: Index = field(default_factory=Index)
     _times: deque[float] = field(default_factory=deque)
+    _kept: dict[SecretRef, tuple[float, Sensitive]] = field(default_factory=dict)
+
+    async def kept(self, now: float, vaults: Vaults, ref: SecretRef) -> Sensitive:
+        """Return what a secret holds, read every five minutes: anybody may knock at the webhook."""
+        ends, value = self._kept.get(ref, (now, None))
+        if value is None or ends <= now:
+            value = (await vaults.read(ref)).value
+            if value is None:
+                raise NeedsHuman("the secret is disabled", where=str(ref), fix="enable it")
+            self._kept[ref] = (now + KEPT_SECONDS, value)
+        return value
 
     def let_in(self, now: float) -> None:
         """Count a report; raises TooMany where there were too many just now."""

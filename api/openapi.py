@@ -259,7 +259,8 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def _may_come(route: Route, kind: Kind) -> bool:
     if route.role is None:
-        return kind.status in ANYBODYS or (kind.status == 401 and "303" in route.answers)  # noqa: PLR2004
+        is_checked = "303" in route.answers or route.confidential
+        return kind.status in ANYBODYS or (kind.status == 401 and is_checked)  # noqa: PLR2004
     if kind.status in (412, 428):
         return IF_MATCH in route.headers
     return route.method != "GET" or kind.status not in WRITERS or kind.name == "needs-mending"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, incidents, leaks, listing, operations, policies, readers, views
+from api import actions, github, incidents, leaks, listing, operations, policies, readers, views
 from api.access import Caller, Role
 from api.answers import Answer
 from api.bodies import IncidentBody, LeakBody, PolicyBody
@@ -91,6 +91,10 @@ async def _report(at: Desk, request: Request, _: Caller) -> Answer:
 
 async def _leak(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
     return await leaks.report(at.engine, at.reports, request, caller)
+
+
+async def _github(at: Desk, request: Request, _: Caller) -> Answer:
+    return await github.deliver(at.engine, at.reports, request)
 
 
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
@@ -181,6 +185,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "http_leak", "POST", "leaks", Role.OPERATOR, _leak, "Report a value that has leaked",
         {"200": "Leak", "202": "Leak"}, body=LeakBody, confidential=True,
+    ),
+    Route(
+        "http_leak_github", "POST", "leaks/github", None, _github,
+        "Take an alert of GitHub's secret scanning, which its signature vouches for",
+        {"202": "Leak"}, confidential=True,
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(

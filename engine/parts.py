@@ -19,6 +19,7 @@ from engine.model.prints import Prints
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
 from engine.ports import (
+    Alerts,
     Apps,
     AuditLog,
     Clock,
@@ -54,6 +55,8 @@ class Parts:
     """Where incidents are recorded; None if the deployment keeps none."""
     audit_log: AuditLog | None = None
     """What tells who read a secret; None if nothing does."""
+    alerts: Alerts | None = None
+    """What reads GitHub's alerts; None if none are expected."""
     memory: Memory | None = None
     """Where it is noted which sweep sends a digest; None if any may."""
     prints: Prints = field(default_factory=Prints)

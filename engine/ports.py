@@ -208,6 +208,14 @@ class PrintKeys(Protocol):
         ...
 
 
+class Alerts(Protocol):
+    """Alerts of GitHub's secret scanning."""
+
+    async def value(self, repository: str, number: int, token: Sensitive) -> Sensitive:
+        """Return the value that an alert of a repository is about; raises RekeyErrors that show no part of it."""
+        ...
+
+
 class AuditLog(Protocol):
     """The audit logs of the vaults. Methods raise only RekeyErrors."""
 

@@ -52,7 +52,13 @@ var httpConcurrency = 100
 
 @export()
 @description('Paths that nobody has to sign in for. Event Grid shows the key of its extension on the last.')
-var openPaths = ['/api/dashboard', '/api/health', '/api/openapi.json', '/runtime/webhooks/eventgrid']
+var openPaths = [
+  '/api/dashboard'
+  '/api/health'
+  '/api/leaks/github'
+  '/api/openapi.json'
+  '/runtime/webhooks/eventgrid'
+]
 
 @export()
 @description('The setting that names the identity which vouches for the app at sign-in: https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.')

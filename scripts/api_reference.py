@@ -71,7 +71,8 @@ def _call(
         yield ""
     body = call.get("requestBody")
     sample = _sample(body["content"]["application/json"]["schema"], schemas) if body else None
-    sample = sample and {**sample, "reason": "new owner"}
+    if sample and "reason" in sample:
+        sample["reason"] = "new owner"
     yield f"```sh\n{_curl(path, method, call, sample)}\n```\n"
     for status, answer in call["responses"].items():
         if status < "300":

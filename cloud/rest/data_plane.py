@@ -57,7 +57,7 @@ class DataPlane:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    async def send(self, signed: Signed, where: str) -> Answer:
+    async def send(self, signed: Signed, where: str, most: int = MOST_TEXT) -> Answer:
         """Send once; raises TransientError without an answer, or from an overloaded service."""
         try:
             response = await call(WHAT, self._exchange(signed), where=where)
@@ -66,7 +66,7 @@ class DataPlane:
                 raise
             what, host = error.what, urlsplit(signed.url).netloc
         else:
-            return Answer(response.status_code, body_of(response)[:MOST_TEXT])
+            return Answer(response.status_code, body_of(response)[:most])
         count("source", "Prove", UNANSWERED)
         fix = (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"

@@ -1,0 +1,65 @@
+"""GitHub's webhook of secret scanning: POST /api/leaks/github. Its signature opens the call.
+
+The answer tells nothing of the value, and GitHub shows it to whoever may see the webhook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from api import views
+from api.answers import Answer, Unauthorized
+from api.leaks import Finding, Reports, taken
+from api.requests import Request, stamp
+from engine.engine import Engine
+from engine.leak.feeds import github
+from engine.model.policy_document import Leaks
+from engine.secret import SecretRef, Sensitive
+
+MOST_BODY = 256 * 1024
+"""Bytes of a delivery that are looked at."""
+RECEIVED = Answer.of(202, views.Leak(status="received"))
+
+
+async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
+    """Take one delivery. One that comes twice, or is replayed, is taken once."""
+    leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
+    if not leaks.webhook or engine.alerts is None or engine.policy.own is None:
+        raise Unauthorized(
+            "no webhook of GitHub is expected", fix="see docs/leaks.md, leaks.github"
+        )
+    vault, now = engine.policy.own.vault, engine.clock.monotonic()
+    key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.webhook))
+    delivery = request.headers.get("x-github-delivery", "")
+    _check(request, delivery, key)
+    alert = github.alert_of(request.headers.get("x-github-event", ""), request.body)
+    if alert is None or await _is_known(engine, delivery):
+        return RECEIVED
+    reports.let_in(now)
+    token = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
+    value = await engine.alerts.value(alert.repository, alert.number, token)
+    finding = Finding(value.reveal(), "github", alert.page, "GitHub")
+    queued = await taken(engine, reports, finding)
+    await queued.post(engine.queue)
+    if engine.memory:
+        # Only now: what failed is delivered again under the same id.
+        await engine.memory.remember(_name(delivery), stamp(engine.clock.now()))
+    return RECEIVED
+
+
+def _check(request: Request, delivery: str, key: Sensitive) -> None:
+    header = request.headers.get("x-hub-signature-256", "")
+    is_whole = len(request.body) <= MOST_BODY and github.DELIVERY.fullmatch(delivery)
+    if not is_whole or not github.is_signed(request.body, header, key):
+        raise Unauthorized(
+            "the delivery is not signed as GitHub signs it",
+            fix="write the same text into the webhook and into leaks.github.webhookSecret",
+        )
+
+
+async def _is_known(engine: Engine, delivery: str) -> bool:
+    return bool(engine.memory and await engine.memory.recall(_name(delivery)))
+
+
+def _name(delivery: str) -> str:
+    return hashlib.sha256(f"github {delivery.lower()}".encode()).hexdigest()

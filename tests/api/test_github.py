@@ -1,0 +1,164 @@
+"""GitHub's webhook: what is signed is taken once, and its value comes from GitHub alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from api.answers import Answer
+from api.app import Api
+from simulator.wire import Request, Response, json_response
+from tests.api.test_leaks import KEYED, leaky, settle
+from tests.shared.policies import PolicyRig
+from tests.shared.scene import send, state
+
+POLICY = (
+    f"{KEYED}  trusted: [github]\n  github: {{webhookSecret: gh-hook, tokenSecret: gh-token}}\n"
+)
+PAYLOAD = {
+    "action": "reopened",
+    "alert": {
+        "number": 191,
+        "secret_type": "azure_storage_account_key",
+        "resolution": None,
+        "resolved_by": None,
+        "resolved_at": None,
+    },
+    "repository": {
+        "id": 257423561,
+        "name": "Hello-World",
+        "full_name": "Codertocat/Hello-World",
+        "private": True,
+        "html_url": "https://github.com/Codertocat/Hello-World",
+    },
+    "organization": {"login": "Codertocat", "id": 30846345},
+    "sender": {"login": "Codertocat", "id": 10136561, "type": "User"},
+}
+"""Cut from github.com/octokit/webhooks at 36a93e9, payload-examples/api.github.com/
+secret_scanning_alert/reopened.payload.json."""
+PATH = "/repos/Codertocat/Hello-World/secret-scanning/alerts/191"
+
+
+@dataclass
+class GitHub:
+    """GitHub's API, as far as one alert goes."""
+
+    value: str
+    status: int = 200
+    asked: list[str] = field(default_factory=list)
+
+    def answers(self, host: str) -> bool:
+        return host == "api.github.com"
+
+    def handle(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        allowed = request.header("authorization") == "Bearer gh-token-value"
+        if self.status != 200 or not allowed or request.path != PATH:
+            return json_response(self.status if self.status != 200 else 404, {"message": "no"})
+        return json_response(200, {"number": 191, "state": "open", "secret": self.value})
+
+
+def hooked(document: str = POLICY) -> tuple[PolicyRig, GitHub]:
+    rig = leaky(document)
+    rig.vault.put("gh-hook", "It's a Secret to Everybody")
+    rig.vault.put("gh-token", "gh-token-value")
+    github = GitHub(rig.latest("app-key").value)
+    rig.world.services.append(github)
+    rig.clock.advance(60)
+    return rig, github
+
+
+async def deliver(api: Api, body: Any = PAYLOAD, **headers: str) -> Answer:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    digest = hmac.digest(b"It's a Secret to Everybody", text, hashlib.sha256).hex()
+    usual = {
+        "x-hub-signature-256": f"sha256={digest}",
+        "x-github-event": "secret_scanning_alert",
+        "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    }
+    given = {name.replace("_", "-"): text for name, text in headers.items()}
+    return await send(api, "http_leak_github", body=text, headers={**usual, **given})
+
+
+def test_a_signature_is_made_as_github_documents_it() -> None:
+    from engine.leak.feeds.github import is_signed
+    from engine.secret import Sensitive
+
+    documented = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    assert is_signed(b"Hello, World!", documented, Sensitive("It's a Secret to Everybody"))
+
+
+async def test_an_alert_leads_to_its_value_and_that_is_cut_off() -> None:
+    rig, github = hooked()
+    answer = await deliver(rig.api())
+    assert (answer.status, answer.body["status"]) == (202, "received")
+    incidents = (await send(rig.api(), "http_incidents")).body["incidents"]
+    assert incidents[0]["reason"].endswith("Codertocat/Hello-World/security/secret-scanning/191")
+    await settle(rig)
+    keys = {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    assert github.value not in keys
+
+
+async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_again() -> None:
+    rig, github = hooked()
+    github.status = 502
+    assert (await deliver(rig.api())).status == 503
+    github.status = 200
+    statuses = [(await deliver(rig.api())).status for _ in range(3)]
+    assert statuses == [202, 202, 202]
+    assert len(github.asked) == 2
+    assert len(rig.messages("rotations")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (PAYLOAD, {"x_hub_signature_256": "sha256=" + "0" * 64}, 401),
+        (PAYLOAD, {"x_hub_signature_256": ""}, 401),
+        (PAYLOAD, {"x_hub_signature_256": "sha256=é"}, 401),
+        (PAYLOAD, {"x_github_delivery": ""}, 401),
+        (PAYLOAD, {"x_github_delivery": "../x"}, 401),
+        (b"x" * 300_000, {}, 401),
+        (json.dumps(PAYLOAD).encode()[:-9], {}, 202),
+        ({**PAYLOAD, "action": "resolved"}, {}, 202),
+        ({**PAYLOAD, "alert": {"number": "191"}}, {}, 202),
+        ({**PAYLOAD, "alert": {"number": -1}}, {}, 202),
+        ({**PAYLOAD, "repository": {"full_name": "x/../y"}}, {}, 202),
+        ({**PAYLOAD, "repository": {"full_name": "../.."}}, {}, 202),
+        ({**PAYLOAD, "repository": {"full_name": "x/y?z"}}, {}, 202),
+        (b"[" * 100_000, {}, 202),
+        ({"zen": "Keep it logically awesome."}, {"x_github_event": "ping"}, 202),
+    ],
+)
+async def test_what_is_forged_cut_or_about_something_else_asks_nobody_and_changes_nothing(
+    body: Any, headers: dict[str, str], status: int
+) -> None:
+    rig, github = hooked()
+    before = state(rig)
+    assert (await deliver(rig.api(), body, **headers)).status == status
+    assert github.asked == []
+    assert state(rig) == before
+
+
+async def test_a_webhook_that_nobody_configured_is_closed() -> None:
+    rig, github = hooked(KEYED)
+    assert (await deliver(rig.api())).status == 401
+    assert github.asked == []
+
+
+async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_vault() -> None:
+    rig, github = hooked()
+    api = rig.api()
+    github.value = "none-of-ours-at-all"
+    for number in range(100):
+        await deliver(api, x_github_delivery=f"{number:08x}")
+    assert len(github.asked) == 30
+    rig.calls()
+    for _ in range(100):
+        await deliver(api, x_hub_signature_256="sha256=" + "0" * 64)
+    assert rig.calls()["vault"] == 0
