@@ -19,7 +19,8 @@ from cli.naming import short_name, vault
 from cli.session import Session
 from engine.errors import NeedsHuman
 
-LOOK_SECONDS = 5.0
+FIRST_SECONDS, LOOK_SECONDS = 1.0, 5.0
+"""How long it waits before it counts again: one version is cut off within seconds."""
 RUNNING = "running"
 
 
@@ -122,14 +123,15 @@ def _scope_of(incident: Mapping[str, Any]) -> str:
 async def _followed(session: Session, path: str, query: Mapping[str, str], seconds: int) -> int:
     engine = await session.ready()
     ends = engine.clock.monotonic() + seconds
-    parameters = {"incident": path.rpartition("/")[2]}
+    parameters, pause = {"incident": path.rpartition("/")[2]}, FIRST_SECONDS
     while True:
         body = dict((await incidents.follow(engine, Request("GET", path, parameters, query))).body)
         left = ends - engine.clock.monotonic()
         if body["status"] != RUNNING or left <= 0:
             return _show(session, body)
         session.terminal.progress(f"rotated {body['rotated']} of {body['secrets']}")
-        await engine.clock.sleep(min(LOOK_SECONDS, left))
+        await engine.clock.sleep(min(pause, left))
+        pause = min(2 * pause, LOOK_SECONDS)
 
 
 def _scope(session: Session, args: Namespace) -> dict[str, Any]:

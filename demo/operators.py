@@ -51,10 +51,11 @@ class Terminal:
             print(wrapped(f"{INDENT}{line}", len(INDENT) + 10), flush=True)
         return code
 
-    def data(self, *words: str) -> dict[str, object]:
+    def data(self, *words: str, stdin: IO[str] | None = None) -> dict[str, object]:
         """Run a command and return its JSON; an empty object if it wrote none."""
         ended = subprocess.run(  # noqa: S603
             [self.rekey, *words, "-o", "json"],
+            stdin=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -129,11 +130,24 @@ class Operators:
         return self.terminal.show(*MENDING) == 0
 
     def cut_off(self) -> bool:
-        """Report one credential as leaked, and follow its rotation to the end."""
+        """Report a leaked credential by its value, and follow its incident to the end."""
         before = self._latest(LEAKED)
-        self.terminal.say(f"a laptop with {LEAKED} on it was stolen: cut off what leaked, at once")
-        words = ("rotate", f"{VAULT}/{LEAKED}", "--compromised", "--reason", "stolen", "--wait")
-        return (self.terminal.show(*words) == 0) & self._is_cut_off(before)
+        file = self.folder / ".env"
+        file.write_text(f"STORAGE_KEY={before.value}\n")
+        self.terminal.say(f"a key was pushed to a public repository, in {file.name}. Whose is it?")
+        words = ("leak", "--location", "https://github.com/northwind/shop/.env", "--yes")
+        incident = str(self._reported(file, words).get("incident"))
+        well = self.terminal.show("incident", "follow", incident, "--wait", "60") == 0
+        return well & self._is_cut_off(before)
+
+    def _reported(self, file: Path, words: tuple[str, ...]) -> Mapping[str, object]:
+        """Report the value in a file, and say what it was found to be."""
+        self.terminal.say(f"$ rekey {shlex.join(words)} < {file}")
+        with file.open() as value:
+            told = self.terminal.data(*words, stdin=value).get("leaks")
+        leak: dict[str, object] = told[0] if isinstance(told, list) and told else {}
+        self.terminal.say(f"  {leak.get('vault')}/{leak.get('secret')}: {leak.get('reason')}")
+        return leak
 
     def restore(self) -> bool:
         """Publish again what the vault held before the last rotation."""

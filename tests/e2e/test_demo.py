@@ -133,7 +133,7 @@ def test_what_the_main_job_typed_can_be_typed_again(main_job: Demo) -> None:
     typed = re.findall(r"\$ (rekey .*)", main_job.text)
     codes = {line.split()[1]: main_job.typed(line).returncode for line in typed}
     # To unpark what is not parked any more succeeds and says so.
-    assert codes == {"unpark": 0, "rotate": 0, "restore": 0, "status": 0}
+    assert codes == {"unpark": 0, "leak": 0, "incident": 0, "restore": 0, "status": 0}
 
 
 def test_every_line_that_the_main_job_suggests_works_on_a_slim_system(main_job: Demo) -> None:
