@@ -170,23 +170,25 @@ class UnderLease:
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
         self._before = self._before or self.record
-        earlier = self.record.asked if self.record.touched == touched else None
-        asked = (earlier or now) if kind else None
-        changing = self.record.changing or now
-        record = self.record if self.record.touched == touched else self.record.arrived()
-        record = replace(
-            record.keyed(),
-            changing=changing,
-            begun=now,
-            touched=touched,
-            asked=asked,
-            blind=look_after is not None,
-            kind=kind or self.record.kind,
-        )
+        record = self._begun(touched, kind, now)
         if look_after is not None:
             look = item if item.compromised else replace(item, version=item.version or touched)
-            record = await self._promised(record, look, look_after)
+            record = await self._promised(replace(record, blind=True), look, look_after)
         await self.write(record)
+
+    def _begun(self, touched: str, kind: str, now: datetime) -> Record:
+        """Return the record once a change is begun that leaves no password unknown."""
+        record = self.record if self.record.touched == touched else self.record.arrived()
+        earlier = self.record.asked if self.record.touched == touched else None
+        return replace(
+            record.keyed(),
+            changing=self.record.changing or now,
+            begun=now,
+            touched=touched,
+            asked=(earlier or now) if kind else None,
+            blind=False,
+            kind=kind or self.record.kind,
+        )
 
     def is_bound(self, ref: SecretRef) -> bool:
         """Return whether a secret's vault is bound to this source by the scopes as they are now."""

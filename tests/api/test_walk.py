@@ -182,6 +182,8 @@ def _body(data: st.DataObject, call: Mapping[str, Any], record: Mapping[str, str
             body |= {name: True} if data.draw(st.booleans()) else {}
         elif known and name in ("version", "replacing", "vault", "source"):
             body[name] = known
+        elif name == "value":
+            body[name] = "nobody's"
     if "everything" in shape["properties"]:
         narrowed = {"vault", "name", "source"} & body.keys()
         body = {name: part for name, part in body.items() if name != "everything" or not narrowed}

@@ -206,11 +206,12 @@ SHOWN = (
     "adopt prod/made --provider {provider} --create --dry-run",
     "tags set prod/app Owner=team-a",
     "release prod/app --force --yes",
+    "leak --yes",
     "init --force --vault prod --scope {provider} --out {out}",
 )
 
 
-def test_no_value_ever_shows(tmp_path: Path) -> None:
+def test_no_value_ever_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(policy=True)
     desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/read",), desk.group)
     account = desk.account("newdata")
@@ -223,6 +224,7 @@ def test_no_value_ever_shows(tmp_path: Path) -> None:
     secret = desk.world.directory.add_password(app, "x").secret
     keys = [key.value for holder in desk.world.accounts.values() for key in holder.keys.values()]
     for line in SHOWN:
+        monkeypatch.setattr("sys.stdin", io.StringIO(account.keys["key2"].value))
         ran = desk.run(
             *line.format(provider=account.resource_id, out=tmp_path / "my.bicepparam").split()
         )
