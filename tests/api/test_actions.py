@@ -533,3 +533,12 @@ async def test_a_vault_url_in_place_of_a_name_is_never_followed() -> None:
     with pytest.raises(NeedsHuman, match="not served"):
         await rig.service().engine.vaults.read(SecretRef("https://foreign.vault.azure.net", NAME))
     assert rig.world.exchanges == []
+
+
+async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
+    rig = await inside_an_overlap()
+    rig.world.accounts["appdata"].allow_shared_key_access = False
+    answer = await ask(rig.api(), {"compromised": True}, dry_run="true")
+    assert answer.body["action"] == "park"
+    assert "allowSharedKeyAccess" in answer.body["reason"]
+    assert [step["action"] for step in answer.body["steps"]] == ["retire", "park"]

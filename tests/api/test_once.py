@@ -38,6 +38,16 @@ async def test_the_second_request_gets_the_first_ones_answer() -> None:
     assert rig.latest(NAME).version == version
 
 
+async def test_a_repetition_long_after_posts_nothing_again() -> None:
+    """What was written since is none of its business."""
+    rig = scene(days_left=80)
+    first = await keyed(rig)
+    rig.queue("rotations").clear()
+    rig.clock.advance(86_460)
+    assert (await keyed(rig)).body == first.body
+    assert rig.messages("rotations") == []
+
+
 async def test_with_another_key_each_a_forced_rotation_is_one_more_each_time() -> None:
     """What the key is for: the same steps as above, with a new one each time."""
     rig = scene(days_left=80, tags={"OverlapHours": "0"})

@@ -215,3 +215,16 @@ async def test_without_a_configured_document_there_is_none_to_show_or_to_change(
     assert (await send(api, "http_policy")).status == 404
     body = json.dumps({"document": FIRST, "reason": "x"}).encode()
     assert (await send(api, "http_push_policy", body=body)).status == 404
+
+
+async def test_a_dry_run_without_a_policy_names_only_what_would_not_be_rotated() -> None:
+    rig = PolicyRig()
+    version = rig.push("nonsense").version
+    rig.secret("app-key", rig.account("appdata"), days_left=29.5)
+    rig.secret("partner-key", rig.account("partners"), days_left=80)
+    rule = "rules: [{match: {secret: partner-*}, manual: true}]\n"
+    effect = (await dry_run(rig, FIRST + rule, version)).body["effect"]
+    assert effect["now"] is None
+    assert effect["then"] == {"due": 1, "manual": 1, "unmanaged": 1}
+    assert [(row["from"], row["to"]) for row in effect["changed"]][:1] == [(None, "manual")]
+    assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"

@@ -409,3 +409,9 @@ async def test_an_unknown_refusal_is_permanent_and_says_what_graph_said(rig: Gra
     fails(rig, "/addPassword", refusal(400, "Request_Odd", "Something odd."))
     with pytest.raises(PermanentError, match="Something odd"):
         await rig.rotator().issue(rig.job())
+
+
+async def test_a_value_is_recognised_by_the_beginning_of_its_secret(rig: GraphRig) -> None:
+    rig.directory.add_password(rig.app, "another")
+    known = await rig.rotator().recognise(rig.job(proven=False, held_id=None))
+    assert (known.credential_id, known.ends) == (rig.first.key_id, rig.first.end)

@@ -463,3 +463,17 @@ def test_a_message_for_slack_mentions_nobody_and_links_nowhere() -> None:
 
 def test_a_header_for_slack_is_no_longer_than_slack_takes() -> None:
     assert len(slack(Notice("x" * 500, (("Why", "y"),)))["blocks"][0]["text"]["text"]) == 150
+
+
+async def test_one_digest_tells_an_owner_of_all_secrets_the_first_to_expire_first() -> None:
+    rig = told_about(days_left=7.0, manual="true", owner=None)
+    for name, days in (("licence", 20.0), ("much-later", 90.0)):
+        tags: dict[str, str | None] = {"Manual": "true"}
+        rig.secret(name, rig.account(name.replace("-", "")), days_left=days, tags=tags)
+    rig.clock.advance(60)
+    await rig.service().sweep_vault(order(rig))
+    await rig.deliver()
+    assert received(rig) == [f"teams: 2 secrets need a person: {NAME} expires within 7 days"]
+    sent = json.dumps(rig.world.webhooks.received)
+    assert sent.index(NAME) < sent.index("licence expires within 20 days")
+    assert "much-later" not in sent
