@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import command_line, latency, page, sweep
+from bench import command_line, latency, leaks, page, sweep
 from tests.shared.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +67,7 @@ if __name__ == "__main__":
     cold_start()
     asyncio.run(throughput())
     asyncio.run(latency.report())
+    asyncio.run(leaks.report())
     asyncio.run(sweep.report())
     page.report()
     command_line.report()

@@ -47,7 +47,7 @@ class Index:
             return match
         async with self._turn:
             ledger = await _ledger(engine)
-            self._sources = _sources(ledger)
+            self._sources = sources_of(ledger)
             if match := await self._confirmed(engine, parts):
                 return match
             unprinted = await self._without_prints(engine, ledger)
@@ -74,7 +74,8 @@ async def _ledger(engine: Engine) -> Ledger:
     return await Ledger.read(engine.leases.index())
 
 
-def _sources(ledger: Ledger) -> dict[str, set[str]]:
+def sources_of(ledger: Ledger) -> dict[str, set[str]]:
+    """Return which sources hold or held what a print is of."""
     sources: dict[str, set[str]] = {}
     for records in ledger.records.values():
         for listed in records:

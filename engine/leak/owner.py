@@ -9,6 +9,7 @@ from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
 from engine.leak.match import Match
 from engine.model import template
+from engine.model.entry import Entry
 from engine.model.record import Record
 from engine.rotate.earlier import TEMPLATE
 from engine.secret import SecretRef, SecretVersion, Sensitive
@@ -38,7 +39,7 @@ class Owner:
             current = await engine.vaults.read(ref)
         except (NotFound, AccessDenied):
             return cls(ref, kind, field, shape or f"{{{field}}}")
-        shown = entry(current, engine.policy, engine.kinds, engine.clock.now())
+        shown = stands(engine, current)
         if (managed := shown.managed) is None:
             return cls(ref, kind, field, shape or f"{{{field}}}")
         held = engine.held(current, managed)
@@ -72,6 +73,11 @@ class Owner:
         leaked = Sensitive(credential)
         is_current = version == self.version
         return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)
+
+
+def stands(engine: Engine, secret: SecretVersion) -> Entry:
+    """Return how a secret stands, as a listing or a read shows it."""
+    return entry(secret, engine.policy, engine.kinds, engine.clock.now())
 
 
 async def read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:

@@ -52,7 +52,7 @@ class Reported:
 
 def read(text: str) -> Reported:
     """Take a text apart."""
-    text = text[:MOST_TEXT].strip()
+    text = text[:MOST_TEXT]
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
     kinds = (kind_of(part) for part in parts)
@@ -61,6 +61,7 @@ def read(text: str) -> Reported:
 
 def _parts(text: str) -> Iterator[str]:
     yield text
+    yield text.strip()
     for pattern in (FIELD, USERINFO, QUERY):
         for match in pattern.finditer(text):
             yield match[1].strip()

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from engine.contract import Derived
 from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.leak.index import Index
 from engine.leak.match import Match
 from engine.leak.reading import Reported, read
-from engine.leak.signer import signing_key
+from engine.leak.signer import key_of, signing_key
 from engine.model.policy_document import LeakRule, Leaks
 from engine.rotate.proof import REFUSALS, TRIED, read_proof
 
@@ -40,8 +39,10 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     """Return what a value is; raises TransientError rather than guess."""
     reported = read(text)
     match = await index.find(engine, reported.parts)
-    if match is None or isinstance(engine.kinds.get(match.kind), Derived):
-        match = await signing_key(engine, reported.parts) or match
+    if match is None:
+        match = await signing_key(engine, reported.parts)
+    elif match.kind in engine.kinds:
+        match = await key_of(engine, match) or match
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
     try:

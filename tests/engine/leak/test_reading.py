@@ -14,6 +14,7 @@ KEY = "c2VjcmV0/K2V5+K2V5IHdpdGggcGFkZGluZw=="
     [
         (KEY, KEY, ""),
         (f"  {KEY}\n", KEY, ""),
+        (f"{KEY}\n", f"{KEY}\n", ""),
         (
             f"DefaultEndpointsProtocol=https;AccountName=Prod1;AccountKey={KEY};EndpointSuffix=core.windows.net",
             KEY,
