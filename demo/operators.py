@@ -136,9 +136,11 @@ class Operators:
         file.write_text(f"STORAGE_KEY={before.value}\n")
         self.terminal.say(f"a key was pushed to a public repository, in {file.name}. Whose is it?")
         words = ("leak", "--location", "https://github.com/northwind/shop/.env", "--yes")
-        incident = str(self._reported(file, words).get("incident"))
-        well = self.terminal.show("incident", "follow", incident, "--wait", "60") == 0
-        return well & self._is_cut_off(before)
+        follow = ("incident", "follow", str(self._reported(file, words).get("incident")))
+        self.terminal.say(f"$ rekey {shlex.join(follow)} --wait 60")
+        status = self.terminal.data(*follow, "--wait", "60").get("status")
+        self.terminal.say(f"  the incident: {status}")
+        return (status == "ended") & self._is_cut_off(before)
 
     def _reported(self, file: Path, words: tuple[str, ...]) -> Mapping[str, object]:
         """Report the value in a file, and say what it was found to be."""
