@@ -154,7 +154,11 @@ def listing(record: Record) -> dict[str, str]:
 
 
 def listed(metadata: Mapping[str, str]) -> Listed:
-    """Return what a listing shows of a record; a part that cannot be read counts as missing."""
+    """Return what a listing shows of a record; a part that cannot be read counts as missing.
+
+    So does an empty one, such as the owner of a released secret: the SDK shows it as None.
+    """
+    metadata = {name: text or "" for name, text in metadata.items()}
     times = {name: _time(metadata.get(name, "")) for name in _TIMES}
     return Listed(
         unquote(metadata.get("source", "")),

@@ -96,8 +96,9 @@ async def _unprinted(engine: Engine, ledger: Ledger) -> AsyncIterator[SecretRef]
             if is_ours and not (current and all(_is_whole(engine, known) for known in records)):
                 yield secret.ref
     for owner, records in ledger.records.items():
-        # What is deleted, or in a vault that is not served any more, only its records know.
-        if owner not in seen and not all(_is_whole(engine, listed) for listed in records):
+        # What is deleted, or in a vault that is not served any more, only its records know. A
+        # record of a released secret names no owner.
+        if owner and owner not in seen and not all(_is_whole(engine, listed) for listed in records):
             yield SecretRef.parse(owner)
 
 
