@@ -51,6 +51,7 @@ def replayed(path: Path, missing: tuple[str, ...] = ()) -> subprocess.CompletedP
     return spec("--traces", path, *chain.from_iterable(("--without", rule) for rule in missing))
 
 
+@pytest.mark.nightly
 def test_the_quick_models_hold_and_their_bugs_break_what_they_must() -> None:
     done = spec("--quick")
     assert done.returncode == 0, done.stdout + done.stderr
