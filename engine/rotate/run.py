@@ -260,7 +260,7 @@ class Run(Work):
             await self.sight.note_compromised(*await doomed.versions(secret))
 
     async def _claim(self, secret: SecretVersion) -> None:
-        """Claim the source for an incident that would be skipped, because no record can note it yet.
+        """Claim the source for an incident that no record can note yet, and nothing would be done for.
 
         A source of several logins has no owner before somebody claims all of them. Raises
         NeedsHuman if another secret owns it.
@@ -268,7 +268,7 @@ class Run(Work):
         managed, policy = self.managed_here(secret), self.parts.policy
         if managed is None or not policy.allows(secret.ref.vault, managed.source):
             return
-        if not isinstance(self.parts.decide(secret, self.asked()), Skip):
+        if not isinstance(self.parts.decide(secret, self.asked()), Skip | Confirm):
             return
         if owned := await other_owner(self.parts, self.lease, secret, leaked=True):
             raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)

@@ -33,7 +33,6 @@ KILLERS: Mapping[str, str] = {
     ),
     "an incident is not noted": "order-and-restore/two-slots#3",
     "an incident marks the next version": "one/two-slots@26:forbid",
-    "an incident that no record can note is skipped": "records-in-incident/two-logins#37",
     "an overlap of years": "one/two-slots",
     "apps are not waited for": "errands/many#178",
     "changing calls have no bound": "one/two-slots#0",

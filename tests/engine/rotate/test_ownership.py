@@ -79,6 +79,20 @@ async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) 
         assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))
 
 
+async def test_a_leak_is_dealt_with_although_what_a_person_wrote_on_top_is_refused(
+    rig: SqlProduct,
+) -> None:
+    """Nobody owns both logins yet, so no record has noted the leak."""
+    leaked = rig.latest(NAME)
+    assert rig.accepted(leaked)
+    rig.clock.advance(1)
+    theirs = leaked.value.replace(FIRST, "Refused-1").replace("app_a", "app_b")
+    rig.put({**rig.tags(NAME), "CredentialId": "app_b"}, theirs)
+    item = rig.item(NAME, version=leaked.version, compromised=True)
+    await rig.service().engine.handle(item)
+    assert not rig.accepted(leaked)
+
+
 async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
     """It bears the operation that would have replaced the version that Rekey published."""
     rig = scene()
