@@ -31,6 +31,8 @@ class Facts:
         self.working: set[int] = set()
         self.leaks: dict[str, str] = {}
         """Leaked credentials, each with the secret that held it."""
+        self.incidents: dict[int, str] = {}
+        """The messages about a leak that are not done, each with its secret."""
         self.undated: set[str] = set()
         """Sources of which a leak was reported without a version and a time."""
         self.noted: set[str] = set()
@@ -80,6 +82,8 @@ class Facts:
         elif "secret" in line:
             self.requests.append((self.line, line))
         version = self.versions.get(line.get("version", ""))
+        if line.get("leak") and "secret" in line:
+            self.incidents[line["m"]] = line["secret"]
         if line.get("leak") and version and version.credential:
             self.leak(version.credential, version.secret)
 
@@ -158,6 +162,7 @@ class Facts:
         """Take note that a process has ended, and its message with it."""
         self.working.discard(line["p"])
         self.waiting.discard(self.processes[line["p"]].message)
+        self.incidents.pop(self.processes[line["p"]].message, None)
 
     def on_report(self, line: Line) -> None:
         """Take note of a report."""
@@ -354,13 +359,17 @@ class Facts:
         return bool(versions and versions[-1].mark)
 
     def leaking(self) -> set[str]:
-        """Return the sources that accept a leaked credential, and those that its keys sign for."""
+        """Return the sources that accept a leaked credential, and those that its keys sign for.
+
+        So do those that a message about a leak still waits for.
+        """
         named = self.undated | {
             source
             for credential, name in self.leaks.items()
             if self.is_alive(credential)
             for source in self.sources_of(name)
         }
+        named |= {it for name in self.incidents.values() for it in self.sources_of(name)}
         return named | {name for name, it in self.sources.items() if it.keys in named}
 
     def known_leaks(self) -> set[str]:

@@ -322,18 +322,9 @@ class Promises(Facts):
                 self.breaks(f"P8: in the end {name} is due, and nobody has renewed it")
             if self.is_marked(name) and "copy_of" not in secret.terms:
                 self.breaks(f"P8: in the end {name} still needs a person")
-            self._disabled(secret, held[0])
         self._nothing_left()
         for version in self.published:
             self._was_announced(self.versions[version])
-
-    def _disabled(self, secret: Secret, source: str) -> None:
-        """P5: what was superseded is disabled, unless a person has had a hand in it."""
-        known = self.sources[source]
-        if known.overlaps and max(secret.touched, known.touched) == NEVER:
-            for version in secret.versions[:-1]:
-                if version.enabled and not self.accepts(source, version.credential):
-                    self.breaks(f"P5: {version.name} is superseded, and enabled in the end")
 
     def _nothing_left(self) -> None:
         """P5: only what is current lives, what a person looks after, and what is not ours."""
@@ -343,7 +334,9 @@ class Promises(Facts):
                 self.theirs |= {version.credential for version in secret.versions}
         written = any(secret.written for secret in self.secrets.values())
         for name, source in self.sources.items():
-            for credential in sorted(source.accepts - self.theirs if source.overlaps else ()):
+            kept = {it.credential for it in self.kept if it.until > self.now}
+            left = source.accepts - self.theirs - kept if source.overlaps else ()
+            for credential in sorted(left):
                 stray = credential in self.made and source.holds == "any number" and not written
                 if (credential in self.held or stray) and not self.is_current(credential):
                     self.breaks(f"P5: {credential} is left behind at {name}")

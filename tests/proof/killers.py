@@ -91,6 +91,7 @@ KILLERS: Mapping[str, str] = {
 }
 
 UNSEEN: Mapping[str, str] = {
+    "a replica's old version stays": "no promise speaks of a version that holds what is refused",
     "apps are not waited for": "which version an app uses is not in a history",
     "follow-ups without end": "no promise says how many messages there may be",
     "nothing is undone": "the next look sets another password within five minutes",

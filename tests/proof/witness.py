@@ -252,7 +252,9 @@ class Witness:
         leapt, self.leapt = self.world.watch.leapt - self.leapt, self.world.watch.leapt
         if leapt:
             self.say("leap", seconds=leapt)
-        self.say("fault", until=moment if moment > self.world.kernel.time() else None)
+        watch = self.world.watch
+        until = max(moment, watch.elsewhere if watch.struck else 0.0)
+        self.say("fault", until=until if until > self.world.kernel.time() else None)
 
     def _leaked(self, credential: str) -> None:
         versions = self.world.every_version()

@@ -167,8 +167,6 @@ BROKEN: Mapping[str, tuple[str, Callable[[Tale], Tale]]] = {
     "what nobody holds lives": ("P5: c7 is left behind",
         both(ANY, then("was set", applied(2, {"source": KEYS, "takes": "c7"})))),
     "somebody else's is removed": ("P5: c0, which the rotator did not make", ANY),
-    "a version that stays enabled": ("P5: v1 is superseded, and enabled",
-        without("disable", "disabled")),
     "a leak that nobody is at": ("P5: c1 has leaked, is accepted, and nobody", then("done", LEAK)),
     "a leak that is called over": ("P5: the leak of v1 was called over",
         both(then("start", LEAK), saying("report", leak=True, asked="v1"))),
