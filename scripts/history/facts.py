@@ -33,6 +33,8 @@ class Facts:
         """Leaked credentials, each with the secret that held it."""
         self.incidents: dict[int, str] = {}
         """The messages about a leak that are not done, each with its secret."""
+        self.before: set[str] = set()
+        """Credentials that were superseded before the beginning."""
         self.undated: set[str] = set()
         """Sources of which a leak was reported without a version and a time."""
         self.noted: set[str] = set()
@@ -198,7 +200,7 @@ class Facts:
         source.holds = change.get("holds", source.holds)
         source.keys = change.get("keys", source.keys)
         if "changing" in change:
-            source.changing = self.now if change["changing"] else None
+            source.changing, source.slow = (self.now if change["changing"] else None), True
         if "takes" in change:
             source.accepts.add(change["takes"])
             if by != "given":

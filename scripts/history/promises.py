@@ -59,7 +59,8 @@ class Promises(Facts):
         self.lapsed = {name: self.lapsed.get(name, max(self.now, self.pause)) for name in refused}
         for name, since in self.lapsed.items():
             source = self.source_of(self.secrets[name])
-            late = now - max(since, self.fault) >= HEALED
+            bound = 2 * HEALED if source and self.sources[source].slow else HEALED
+            late = now - max(since, self.fault) >= bound
             late = late and source is not None and self.sources[source].changing is None
             if source and late and not self._is_excused(name, source):
                 self.breaks(f"P1: {source} refuses what {name} holds for over five minutes")
@@ -92,6 +93,7 @@ class Promises(Facts):
 
     def on_kept(self, line: Line) -> None:
         """P4: take note of what is in its overlap at the beginning."""
+        self.before.add(line["credential"])
         held = (it.name for it in self.versions.values() if it.credential == line["credential"])
         self.kept.append(Kept(line["credential"], line["source"], next(held, ""), line["until"]))
 
@@ -330,8 +332,10 @@ class Promises(Facts):
         """P5: only what is current lives, what a person looks after, and what is not ours."""
         for name, secret in self.secrets.items():
             heirs = {heir for source in self.sources_of(name) for heir in self.using(source)}
-            if secret.deleted and (name in self.reported or not heirs - {name}):
-                self.theirs |= {version.credential for version in secret.versions}
+            if secret.deleted:
+                held = {version.credential for version in secret.versions}
+                is_theirs = name in self.reported or not heirs - {name}
+                self.theirs |= held if is_theirs else held & self.before
         written = any(secret.written for secret in self.secrets.values())
         for name, source in self.sources.items():
             kept = {it.credential for it in self.kept if it.until > self.now}

@@ -24,6 +24,8 @@ class Source:
     accepts: set[str] = field(default_factory=set)
     changing: float | None = None
     """Since when it is at a change that it has accepted and goes on with."""
+    slow: bool = False
+    """It has been at such a change."""
     late: float = NEVER
     touched: float = NEVER
     leaked: bool = False

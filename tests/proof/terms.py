@@ -45,7 +45,7 @@ def terms_of(
         "overlap_hours": _number(tags.get("OverlapHours"), policy.overlap.total_seconds() / 3600),
         "days_before": policy.rotate_before.total_seconds() / 86400,
     }
-    return {term: value for term, value in terms.items() if value not in (None, False, [])}
+    return {term: it for term, it in terms.items() if not (it is None or it is False or it == [])}
 
 
 def _named(url: str | None, name: Callable[[SecretRef], str]) -> str | None:
