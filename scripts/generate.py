@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def readme_table() -> str:
     """Return the README's rows: first what is no resource with two keys."""
     order = sorted(KINDS, key=lambda kind: KINDS[kind] in FAMILY)
     rows = (f"| [`{kind}`](docs/rotators/{kind}.md) | {what(kind)} |" for kind in order)
-    return "\n".join(["| kind | rotates |", "|---|---|", *rows, ""])
+    return _table("| kind | rotates |", rows)
 
 
 def permissions_table() -> str:
@@ -202,9 +202,13 @@ def permissions_table() -> str:
         f"| {WHY} | {what(maker.kind)} there are parked as access denied |"
         for maker in FAMILY
     )
-    return "\n".join(
-        ["| At | Role | Permits | Why | Without it |", "|---|---|---|---|---|", *rows, ""]
-    )
+    return _table("| At | Role | Permits | Why | Without it |", rows)
+
+
+def _table(head: str, rows: Iterable[str]) -> str:
+    """Return a table between blank lines: a comment may not touch it."""
+    line = re.sub(r"[^|]+", "---", head)
+    return "\n".join(["", head, line, *rows, "", ""])
 
 
 def between(text: str, *blocks: str) -> str:
