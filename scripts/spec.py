@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 SPEC = ROOT / "docs" / "spec"
 BOUNDS = (
     "rotations", "requests", "incidents", "crashes", "losses",
-    "failures", "lates", "persons", "forgeries", "lies",
+    "failures", "lates", "persons", "moves", "forgeries", "lies",
 )  # fmt: skip
 INVARIANTS = ("P1", "P2", "P3", "P4", "P5", "P8", "P1Replica", "InPhase")
 PROPERTIES = ("P1End", "P1ReplicaEnd", "P5End", "P7", "P8End", "People", "Requested")
@@ -69,6 +69,7 @@ def configuration(
         f"  Workers = {model.get('workers', 2)}",
         f'  Strategy = "{model["strategy"]}"',
         f"  Replica = {str(model.get('replica', False)).upper()}",
+        f"  Secrets = {model.get('secrets', 1)}",
         *(f"  {bound.capitalize()} = {model.get(bound, 0)}" for bound in BOUNDS),
         f"  Without = {{{rules}}}",
     ]

@@ -12,9 +12,10 @@ CONSTANTS
   Strategy,   \* "two" slots, "one" slot, or "many" credentials beside each other
   Replica,    \* whether another secret copies this one
   Rotations,  \* 1: version 1 is due, so that whoever comes by replaces it
+  Secrets,    \* 2: another secret may come to name the source
   Requests,   \* 1: somebody may ask for the rotation of version 1
   Incidents,  \* 1: somebody may report the current credential as leaked, once
-  Crashes, Losses, Failures, Lates, Persons, Forgeries, Lies,  \* how often what happens
+  Crashes, Losses, Failures, Lates, Persons, Moves, Forgeries, Lies,  \* how often what happens
   Without     \* rules that are left out
 
 Rule(name) == name \notin Without
@@ -26,6 +27,7 @@ VARIABLES
   shown,      \* a read shows this version or a later one
   copy,       \* the credential that the replica holds
   consent,    \* whether the replica's owner consents
+  names,      \* the secrets whose tags name the source
   tag,        \* the credential that a forged tag RekeyRetire names, 0 for none
   state,      \* the state of the source
   lease,      \* who holds the lease
@@ -43,7 +45,7 @@ VARIABLES
   left        \* what may still go wrong
 
 source  == <<held, last, revoked>>
-vault   == <<ver, shown, copy, consent, tag>>
+vault   == <<ver, shown, copy, consent, names, tag>>
 worker  == <<at, view, made>>
 history == <<proven, passed, leaked, accepted, reported, overtaken, interfered>>
 vars == <<source, vault, state, lease, audit, worker, net, history, left>>
@@ -52,16 +54,22 @@ None == 0
 Ended == 0                       \* the outcome that an incident has ended
 Foreign == 2                     \* somebody else's credential at the source, where there are many
 Slots == CASE Strategy = "one" -> {1} [] Strategy = "two" -> {1, 2} [] OTHER -> 1..12
-Newest == Len(ver)
+Total == Len(ver)
+\* A source has one owner: the secret whose current version its state is about. Other secrets that name
+\* the source are parked. Where its owner names it no more, it goes to one that does.
+Newest == IF Secrets = 1 THEN Total
+          ELSE CHOOSE i \in 1..Total: /\ ver[i].of = state.owner
+                                      /\ \A j \in i + 1..Total: ver[j].of # state.owner
 Current == ver[Newest]
 Alive(c) == c # 0 /\ \E s \in Slots: held[s] = c
 Accepted == Alive(Current.c)
-Settled == shown = Newest
-Reads == shown..Newest
+Settled == shown = Total
+Reads == {Newest} \cup {i \in shown..Total: ver[i].of = state.owner}
 Vacant == CHOOSE s \in Slots: held[s] = 0 /\ \A x \in Slots: held[x] = 0 => s <= x
 Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 
 \* The state of the source.
+\*   owner          the secret that may rotate the source
 \*   phase          the step that a worker is at, or was at when it died; else where the source rests
 \*   change         a change was sent, or is about to be, which may take effect late
 \*   pending_write  the credential that is published, or was published last, in place of `replaces`
@@ -71,7 +79,8 @@ Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 \*   requested      the version whose rotation was asked for
 \*   unreported     outcomes that are still to be reported, each once it is there
 \*   next_check     why the state is to be looked at again
-Blank == [phase |-> "idle", change |-> FALSE, pending_write |-> 0, replaces |-> 0, retire |-> {}, stale |-> {},
+Blank == [owner |-> 1, phase |-> "idle", change |-> FALSE, pending_write |-> 0, replaces |-> 0,
+          retire |-> {}, stale |-> {},
           compromised |-> 0, requested |-> 0, unreported |-> {}, next_check |-> "none"]
 
 \* Every write of the state says why it is to be looked at again: something is to be done, a change
@@ -94,15 +103,15 @@ Write(s) == state' = [s EXCEPT !.next_check = NextCheck(s)]
 Init ==
   /\ held = [s \in Slots |-> IF s = 1 THEN 1 ELSE IF s = 2 THEN Foreign ELSE 0]
   /\ last = 2
-  /\ ver = <<[c |-> 1, s |-> 1, from |-> 0, by |-> "person", on |-> TRUE]>>
-  /\ shown = 1 /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
+  /\ ver = <<[c |-> 1, s |-> 1, from |-> 0, by |-> "person", on |-> TRUE, of |-> 1]>>
+  /\ shown = 1 /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ names = {1} /\ tag = 0
   /\ state = Blank /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
   /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> Crashes, loss |-> Losses, failure |-> Failures, late |-> Lates,
-             person |-> Persons, forgery |-> Forgeries, lie |-> Lies, incident |-> Incidents,
+             person |-> Persons, move |-> Moves, forgery |-> Forgeries, lie |-> Lies, incident |-> Incidents,
              request |-> Requests]
 
 ----------------------------------------------------------------------------
@@ -116,7 +125,7 @@ Drop(w) == view' = [view EXCEPT ![w] = 0] /\ made' = [made EXCEPT ![w] = 0]
 GiveUp(w) == Go(w, "idle") /\ Drop(w) /\ lease' = (IF lease = w THEN None ELSE lease)
 
 \* Of several versions a retirement revokes one at a time. An overlap that has not passed is waited for.
-Replaced(i) == \E j \in 1..Newest: ver[j].by = "rekey" /\ ver[j].from = i
+Replaced(i) == \E j \in 1..Total: ver[j].by = "rekey" /\ ver[j].from = i
 Due == {i \in state.retire: Replaced(i) /\ (i <= passed \/ i = state.compromised \/ ~Rule("overlap"))}
 
 \* A recheck comes minutes later than the change that it looks for.
@@ -181,7 +190,8 @@ Report ==
 (* Read the vault and the state, and plan *)
 
 \* Versions that are to be replaced: each is due, or somebody has asked for it.
-Asked(w) == (IF Rotations > 0 THEN {1} ELSE {}) \cup ({state.requested} \ {0})
+First == {i \in 1..Total: ver[i].from = 0}
+Asked(w) == (IF Rotations > 0 THEN First ELSE {}) \cup ({state.requested} \ {0})
 
 Known == Rule("pending write") /\ state.pending_write # 0
 \* Published already; by now, or in a version that other ones have replaced since.
@@ -191,14 +201,15 @@ Fits(r) == ver[r].c = state.pending_write
 Behind(r) ==
   /\ Known /\ ~Fits(r)
   /\ \/ r <= state.replaces
-     \/ \E i \in r + 1..Newest: ver[i].by = "rekey" /\ ver[i].c = state.pending_write
+     \/ \E i \in r + 1..Total: /\ ver[i].by = "rekey" /\ ver[i].c = state.pending_write
+                               /\ ver[i].of = ver[r].of
 \* Where a source still shows what was announced (a key can be read), or a replica holds it, that
 \* very one is published.
 Readable == Alive(state.pending_write) /\ (Strategy = "two" \/ (Replica /\ copy = state.pending_write))
 
 \* What an interrupted rotation has made, where that can be told, and nobody has published.
 Leftovers == IF Strategy # "many" THEN {}
-             ELSE {c \in 3..last: Alive(c) /\ \A i \in 1..Newest: ver[i].c # c}
+             ELSE {c \in 3..last: Alive(c) /\ \A i \in 1..Total: ver[i].c # c}
 
 \* The state says that a change is about to be sent, before it is.
 Before(s) == IF Rule("next check") THEN [s EXCEPT !.change = TRUE] ELSE s
@@ -215,9 +226,14 @@ Rest(r) == IF consent /\ copy # ver[r].c /\ Alive(ver[r].c) THEN {<<"catch up", 
            ELSE {<<"free", 0>>}
 
 \* Versions whose credential is dead, and which the state has still to forget.
-Stale == {i \in state.retire \cup state.stale: Replaced(i) /\ ~Alive(ver[i].c) /\ i # Newest}
+Stale == {i \in state.retire \cup state.stale: /\ Replaced(i) /\ ~Alive(ver[i].c) /\ i # Newest
+                                               /\ ver[i].of = state.owner}
 IncidentOpen == state.compromised # 0
 Sound(r) == Alive(ver[r].c) \/ ~Rule("repair first")
+
+\* Where something waits for its overlap to pass, its place is not free yet.
+InOverlap == {i \in state.retire: Replaced(i)}
+MayReplace(w, r) == r \in Asked(w) /\ (InOverlap = {} \/ ~Rule("one overlap"))
 
 \* The next step and the credential that it is about. Whatever wakes a worker, the plan is the same.
 Plan(w, r) ==
@@ -225,7 +241,7 @@ Plan(w, r) ==
      \* What is due to be retired comes first, but not before the current version is repaired.
      [] Due # {} /\ Sound(r) -> {<<"revoke", 0>>}
      [] tag # 0 /\ ~Rule("evidence") -> {<<"revoke", 0>>}
-     [] r \in Asked(w) -> Replace(r)
+     [] MayReplace(w, r) -> Replace(r)
      [] ~Alive(ver[r].c) /\ Rule("verify current") -> Repair(r)
      [] Stale # {} -> {<<"disable", 0>>}
      [] Leftovers # {} -> {<<"clean up", 0>>}
@@ -236,28 +252,40 @@ Plan(w, r) ==
 \* What the state need not say any more: a request is done; no change can take effect any more, so that
 \* what a lost write was to supersede has not been superseded.
 Observed(r) ==
-  LET sure == {i \in 1..Newest: ~Late \/ Replaced(i)} IN
+  LET sure == {i \in 1..Total: ~Late \/ Replaced(i)} IN
   [state EXCEPT !.requested = IF r > @ THEN 0 ELSE @, !.change = @ /\ ~Late,
                 !.retire = @ \cap sure, !.stale = @ \cap sure,
-                !.unreported = {c \in @: ~Late \/ c = Ended \/ Published(c, Newest)}]
+                !.unreported = {c \in @: ~Late \/ c = Ended \/ Published(c, Total)}]
+
+\* Another secret takes the source over with all that is owed there. It disables versions of its own
+\* only, and what the former owner was asked for is not its concern.
+Orphaned == Secrets > 1 /\ state.owner \notin names
+Claim(w) ==
+  \E secret \in names \ {state.owner}:
+    /\ Write(IF Rule("pass whole")
+             THEN [state EXCEPT !.owner = secret, !.stale = {}, !.requested = 0, !.change = TRUE]
+             ELSE [Blank EXCEPT !.owner = secret])
+    /\ UNCHANGED <<at, view, made, lease, audit>>
 
 Read(w) ==
   /\ at[w] = "read"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<state, audit>>
-     ELSE \E r \in Reads:
-       /\ Behind(r) /\ Rule("wait") => Settled
-       /\ view' = [view EXCEPT ![w] = r] /\ audit' = (audit /\ r # Newest)
-       /\ \E step \in Plan(w, r):
-            /\ Go(w, step[1]) /\ made' = [made EXCEPT ![w] = step[2]]
-            /\ LET s == IF step[1] = "free" THEN Observed(r) ELSE Before(Observed(r)) IN
-               Write(In(Phase(step[1], s), s))
-       /\ UNCHANGED lease
+     ELSE IF Orphaned THEN Claim(w)
+     ELSE \/ ~Rule("one owner") /\ Claim(w)
+          \/ \E r \in Reads:
+             /\ Behind(r) /\ Rule("wait") => Settled
+             /\ view' = [view EXCEPT ![w] = r] /\ audit' = (audit /\ r # Newest)
+             /\ \E step \in Plan(w, r):
+                  /\ Go(w, step[1]) /\ made' = [made EXCEPT ![w] = step[2]]
+                  /\ LET s == IF step[1] = "free" THEN Observed(r) ELSE Before(Observed(r)) IN
+                     Write(In(Phase(step[1], s), s))
+             /\ UNCHANGED lease
   /\ UNCHANGED <<source, vault, net, history, left>>
 
 ----------------------------------------------------------------------------
 (* Change the source, verify it, announce it, publish it *)
 
-Repairing(w) == ~IncidentOpen /\ view[w] \notin Asked(w)
+Repairing(w) == ~IncidentOpen /\ ~MayReplace(w, view[w])
 Target(w) ==
   CASE Strategy = "one" -> 1
     [] Strategy = "two" -> IF Repairing(w) THEN ver[view[w]].s ELSE 3 - ver[view[w]].s
@@ -272,8 +300,8 @@ Issue(w) ==
      \/ /\ lease = w /\ Fresh(w) /\ last' = last + 1 /\ held' = [held EXCEPT ![Target(w)] = last + 1]
         /\ made' = [made EXCEPT ![w] = last + 1] /\ Go(w, "verify")
         /\ UNCHANGED <<lease, view, net, left>>
-     \/ /\ lease = w /\ Fresh(w) /\ Spend("late") /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "add"]
-                                                            ELSE [do |-> "set", s |-> Target(w)]}
+     \/ /\ lease = w /\ Fresh(w) /\ Spend("late")
+        /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "add"] ELSE [do |-> "set", s |-> Target(w)]}
         /\ GiveUp(w) /\ UNCHANGED <<held, last>>
   /\ UNCHANGED <<vault, state, audit, history, revoked>>
 
@@ -313,9 +341,11 @@ Copy(w) ==
           \/ \* A single slot has changed already: its secret cannot wait for a replica that fails.
              /\ Strategy = "one" /\ at[w] = "copy" /\ Spend("failure") /\ Go(w, "publish")
              /\ UNCHANGED <<copy, lease, view, made, net>>
-  /\ UNCHANGED <<source, ver, shown, consent, tag, state, audit, history>>
+  /\ UNCHANGED <<source, ver, shown, consent, names, tag, state, audit, history>>
 
-Version(c, s, from, by) == [c |-> c, s |-> s, from |-> from, by |-> by, on |-> TRUE]
+VersionOf(secret, c, s, from, by) ==
+  [c |-> c, s |-> s, from |-> from, by |-> by, on |-> TRUE, of |-> secret]
+Version(c, s, from, by) == VersionOf(state.owner, c, s, from, by)
 SlotOf(c) == IF Alive(c) THEN CHOOSE s \in Slots: held[s] = c ELSE 1
 \* A version that was refused, or that a single slot held, is disabled as soon as another one stands
 \* in its place. A compromised one is not before its credential is confirmed as revoked.
@@ -327,10 +357,10 @@ After(w) == IF IncidentOpen THEN (IF Strategy = "one" THEN "confirm revoked" ELS
 Publish(w) ==
   /\ at[w] = "publish"
   /\ \E r \in Reads:
-     IF (lease # w /\ Rule("lease")) \/ (r # view[w] /\ Rule("fresh read"))
+     IF (lease # w /\ Rule("lease")) \/ ((r # view[w] \/ Orphaned) /\ Rule("fresh read"))
      THEN GiveUp(w) /\ UNCHANGED <<ver, net, left>>
      ELSE \/ /\ ver' = Append(ver, Version(made[w], SlotOf(made[w]), view[w], "rekey"))
-             /\ Go(w, After(w)) /\ view' = [view EXCEPT ![w] = Newest + 1]
+             /\ Go(w, After(w)) /\ view' = [view EXCEPT ![w] = Total + 1]
              /\ made' = (IF After(w) = "confirm revoked" THEN [made EXCEPT ![w] = Leak] ELSE made)
              /\ UNCHANGED <<lease, net, left>>
           \/ \* It gave no answer. A single slot is rolled back, unless it has arrived by then.
@@ -338,7 +368,7 @@ Publish(w) ==
              /\ \/ GiveUp(w)
                 \/ Strategy = "one" /\ Go(w, "roll back") /\ UNCHANGED <<lease, view, made>>
              /\ net' = net \cup {[do |-> "put", c |-> made[w], s |-> SlotOf(made[w]), from |-> view[w]]}
-  /\ UNCHANGED <<source, shown, copy, consent, tag, state, audit, history>>
+  /\ UNCHANGED <<source, shown, copy, consent, names, tag, state, audit, history>>
 
 \* Roll back at the source to what the vault holds, unless a person has changed it meanwhile. A vault that
 \* gives no answer (0) has shown it just before the change; what was proven must still be accepted.
@@ -350,7 +380,8 @@ RollBack(w) ==
            \* A compromised credential is not set back.
            unwanted == IF IncidentOpen THEN {Leak} ELSE {}
            is_last == r = view[w] \/ (r = Outage /\ made[w] \in proven /\ Alive(made[w])) IN
-       IF lease = w /\ (is_last \/ ~Rule("roll back")) /\ (old \notin revoked \cup unwanted \/ ~Rule("revoked"))
+       IF /\ lease = w /\ (is_last \/ ~Rule("roll back"))
+          /\ old \notin revoked \cup unwanted \/ ~Rule("revoked")
        THEN /\ Write(In("rolling back", state))
             /\ \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
                \/ Spend("late") /\ net' = net \cup {[do |-> "set back", c |-> old]} /\ UNCHANGED held
@@ -366,9 +397,10 @@ Spared(w) == IF Rule("spare") THEN {ver[view[w]].c} ELSE {}
 Slotted(c, s) == [c |-> c, s |-> s]
 ToRevoke(w) ==
   LET of(i) == Slotted(ver[i].c, ver[i].s)
-      tagged == IF Rule("evidence") \/ tag = 0 THEN {} ELSE {Slotted(tag, IF Alive(tag) THEN SlotOf(tag) ELSE 1)}
-      compromised == IF IncidentOpen THEN {of(i): i \in {leaked} \ {0}} ELSE {of(i): i \in Due} \cup tagged
-  IN {x \in compromised: x.c \notin Spared(w)}
+      tagged == IF Rule("evidence") \/ tag = 0 THEN {}
+                ELSE {Slotted(tag, IF Alive(tag) THEN SlotOf(tag) ELSE 1)}
+      wanted == IF IncidentOpen THEN {of(leaked)} ELSE {of(i): i \in Due} \cup tagged
+  IN {x \in wanted: x.c \notin Spared(w)}
 
 \* A slot is never empty: its key is replaced. (A retirement that is repeated replaces it once more;
 \* nothing depends on that here.)
@@ -380,10 +412,12 @@ HeldWithout(x) ==
 Revoke(w) ==
   /\ at[w] = "revoke"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
-     ELSE IF ToRevoke(w) = {} THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, view, made, net, left>>
+     ELSE IF ToRevoke(w) = {}
+     THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, view, made, net, left>>
      ELSE \E x \in ToRevoke(w):
           \/ \* it is revoked; nothing is left to do where it is gone already
-             /\ held' = HeldWithout(x) /\ last' = (IF held' # held /\ Strategy = "two" THEN last + 1 ELSE last)
+             /\ held' = HeldWithout(x)
+             /\ last' = (IF held' # held /\ Strategy = "two" THEN last + 1 ELSE last)
              /\ Go(w, "confirm revoked") /\ made' = [made EXCEPT ![w] = x.c]
              /\ UNCHANGED <<lease, view, net, left>>
           \/ \* "not found", says a replica of the source that lags
@@ -412,23 +446,24 @@ ConfirmRevoked(w) ==
 
 Off(i) == [ver[i] EXCEPT !.on = FALSE]
 \* Versions whose credential is dead are disabled, then the state forgets them.
-ToDisable(w) == Stale \cup {i \in {ver[view[w]].from} \ {0, state.compromised}: ~Alive(ver[i].c) /\ made[w] = ver[view[w]].c}
+ToDisable(w) == Stale \cup {i \in {ver[view[w]].from} \ {0, state.compromised}:
+                           ~Alive(ver[i].c) /\ made[w] = ver[view[w]].c}
 Disable(w) ==
   /\ at[w] = "disable"
   /\ \E r \in Reads:
      IF lease # w \/ (r # view[w] /\ Rule("fresh read")) THEN GiveUp(w) /\ UNCHANGED <<ver, net, left>>
-     ELSE \/ /\ ver' = [i \in 1..Newest |-> IF i \in ToDisable(w) THEN Off(i) ELSE ver[i]]
+     ELSE \/ /\ ver' = [i \in 1..Total |-> IF i \in ToDisable(w) THEN Off(i) ELSE ver[i]]
              /\ Go(w, "forget") /\ UNCHANGED <<lease, view, made, net, left>>
           \/ /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED ver
              /\ \E i \in ToDisable(w): net' = net \cup {[do |-> "off", i |-> i]}
-  /\ UNCHANGED <<source, shown, copy, consent, tag, state, audit, history>>
+  /\ UNCHANGED <<source, shown, copy, consent, names, tag, state, audit, history>>
 
 \* Who has done one thing plans again, until nothing is left.
 Forget(w) ==
   /\ at[w] = "forget"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED state
-     ELSE /\ Write(In("disabling", [state EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
-                                 !.stale = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}]))
+     ELSE /\ LET open == {i \in 1..Total: ver[i].on /\ ver[i].c # ver[view[w]].c} IN
+             Write(In("disabling", [state EXCEPT !.retire = @ \cap open, !.stale = @ \cap open]))
           /\ Go(w, "read")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
@@ -443,7 +478,8 @@ CleanUp(w) ==
      ELSE LET c == CHOOSE x \in Leftovers: \A y \in Leftovers: x <= y IN
           \/ /\ held' = [s \in Slots |-> IF held[s] = c THEN 0 ELSE held[s]]
              /\ UNCHANGED <<at, state, lease, view, made, net, left>>
-          \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]} /\ UNCHANGED <<held, state>>
+          \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]}
+             /\ UNCHANGED <<held, state>>
   /\ UNCHANGED <<last, revoked, vault, audit, history>>
 
 ----------------------------------------------------------------------------
@@ -470,8 +506,8 @@ Expire ==
   /\ UNCHANGED <<source, vault, state, audit, worker, net, history>>
 
 Settle ==
-  /\ ~Settled /\ \E n \in shown + 1..Newest: shown' = n
-  /\ UNCHANGED <<source, ver, copy, consent, tag, state, lease, audit, worker, net, history, left>>
+  /\ ~Settled /\ \E n \in shown + 1..Total: shown' = n
+  /\ UNCHANGED <<source, ver, copy, consent, names, tag, state, lease, audit, worker, net, history, left>>
 
 Effect(request) ==
   CASE request.do = "set" -> /\ held' = [held EXCEPT ![request.s] = last + 1] /\ last' = last + 1
@@ -483,14 +519,15 @@ Effect(request) ==
     [] request.do = "set back" -> held' = [held EXCEPT ![1] = request.c] /\ UNCHANGED <<last, ver, copy>>
     [] request.do = "off" -> ver' = [ver EXCEPT ![request.i] = Off(request.i)] /\ UNCHANGED <<held, last, copy>>
     [] request.do = "copy" -> copy' = request.c /\ UNCHANGED <<held, last, ver>>
-    [] OTHER -> /\ ver' = Append(ver, Version(request.c, request.s, request.from, "rekey"))
+    [] OTHER -> /\ ver' = Append(ver, VersionOf(ver[request.from].of, request.c, request.s,
+                                                request.from, "rekey"))
                 /\ UNCHANGED <<held, last, copy>>
 
 \* A request takes effect late, or never.
 Land ==
   /\ \E request \in net: Effect(request) /\ net' = net \ {request}
   /\ overtaken' = TRUE
-  /\ UNCHANGED <<revoked, shown, consent, tag, state, lease, audit, worker, proven, passed,
+  /\ UNCHANGED <<revoked, shown, consent, names, tag, state, lease, audit, worker, proven, passed,
                  leaked, accepted, reported, interfered, left>>
 
 Vanish ==
@@ -499,7 +536,7 @@ Vanish ==
 
 \* The overlap of everything that has been superseded so far ends.
 Pass ==
-  /\ passed < Newest - 1 /\ passed' = Newest - 1
+  /\ passed < Total - 1 /\ passed' = Total - 1
   /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, reported, overtaken,
                  interfered, left>>
 
@@ -508,23 +545,25 @@ Pass ==
 
 Interfere == interfered' = (interfered \/ lease # None)
 \* What a person writes is seen at once: nothing could close the second in which it is not.
-Written(version) == Settled /\ ver' = Append(ver, version) /\ shown' = Newest + 1
+Written(version) == Settled /\ ver' = Append(ver, version) /\ shown' = Total + 1
 
 PersonWrites ==
   /\ Spend("person") /\ Interfere
   /\ LET s == CASE Strategy = "one" -> 1 [] Strategy = "two" -> 3 - Current.s
                 [] OTHER -> Vacant IN
-     /\ held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1 /\ revoked' = revoked \cup ({held[s]} \ {0})
+     /\ held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1
+     /\ revoked' = revoked \cup ({held[s]} \ {0})
      /\ Written(Version(last + 1, s, Newest, "person"))
-  /\ UNCHANGED <<copy, consent, tag, state, lease, audit, worker, net, proven, passed, leaked, accepted,
+  /\ UNCHANGED <<copy, consent, names, tag, state, lease, audit, worker, net, proven, passed, leaked, accepted,
                  reported, overtaken>>
 
 \* A person puts back what an earlier version holds, by hand.
 PersonGoesBack ==
   /\ Spend("person") /\ Interfere
   /\ \E i \in 1..Newest - 1: /\ Alive(ver[i].c) /\ ver[i].c # Current.c /\ ver[i].c # Leak
+                             /\ ver[i].of = state.owner
                              /\ Written(Version(ver[i].c, ver[i].s, Newest, "person"))
-  /\ UNCHANGED <<held, last, revoked, copy, consent, tag, state, lease, audit, worker, net, proven,
+  /\ UNCHANGED <<held, last, revoked, copy, consent, names, tag, state, lease, audit, worker, net, proven,
                  passed, leaked, accepted, reported, overtaken>>
 
 \* A person takes the current credential away at its source. The daily audit looks there.
@@ -536,14 +575,31 @@ PersonRevokes ==
   /\ revoked' = revoked \cup {Current.c} /\ audit' = TRUE
   /\ UNCHANGED <<vault, state, lease, worker, net, proven, passed, leaked, accepted, reported, overtaken>>
 
+\* Another secret names the source, with a credential that it takes over from there: in place of the
+\* owner, or beside it. The sweep sees that in the course of a day.
+PersonNames ==
+  /\ Secrets > 1 /\ names = {1} /\ Spend("move") /\ Interfere /\ audit' = TRUE
+  /\ names' \in {{2}, {1, 2}}
+  /\ \E i \in 1..Total: Alive(ver[i].c) /\ Written(VersionOf(2, ver[i].c, ver[i].s, 0, "person"))
+  /\ UNCHANGED <<source, copy, consent, tag, state, lease, worker, net, proven, passed, leaked, accepted,
+                 reported, overtaken>>
+
+\* The owner names the source no more. What the other secret holds may have been retired meanwhile: a
+\* parked secret is promised nothing.
+PersonReleases ==
+  /\ names = {1, 2} /\ Spend("move") /\ audit' = TRUE /\ names' = {2}
+  /\ interfered' = (interfered \/ lease # None \/ \E i \in 1..Total: ver[i].of = 2 /\ ~Alive(ver[i].c))
+  /\ UNCHANGED <<source, ver, shown, copy, consent, tag, state, lease, worker, net, proven, passed, leaked,
+                 accepted, reported, overtaken>>
+
 Withdraw ==
   /\ consent /\ Spend("person") /\ consent' = FALSE
-  /\ UNCHANGED <<source, ver, shown, copy, tag, state, lease, audit, worker, net, history>>
+  /\ UNCHANGED <<source, ver, shown, copy, names, tag, state, lease, audit, worker, net, history>>
 
 \* Who may write the secret's tags names any credential in RekeyRetire.
 Forge ==
   /\ Spend("forgery") /\ \E c \in {Current.c, Foreign}: tag' = c
-  /\ UNCHANGED <<source, ver, shown, copy, consent, state, lease, audit, worker, net, history>>
+  /\ UNCHANGED <<source, ver, shown, copy, consent, names, state, lease, audit, worker, net, history>>
 
 ----------------------------------------------------------------------------
 
@@ -555,7 +611,8 @@ Step(w) ==
 Next ==
   \/ \E w \in 1..Workers: Wake(w) \/ Step(w) \/ Crash(w) \/ Fail(w)
   \/ Expire \/ Settle \/ Land \/ Vanish \/ Pass
-  \/ Ask \/ Report \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ Withdraw \/ Forge
+  \/ Ask \/ Report \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ PersonNames \/ PersonReleases
+  \/ Withdraw \/ Forge
 
 \* Nothing is promised of a message: no Wake is fair but that of the timer.
 Spec ==
@@ -573,7 +630,8 @@ Steps ==
   @@ "copy" :> {"publishing"} @@ "publish" :> {"publishing"} @@ "catch up" :> {"copying"}
   @@ "roll back" :> {"issuing", "verifying", "publishing"} @@ "clean up" :> {"cleaning up"}
   @@ "revoke" :> {"retiring", "revoking"} @@ "confirm revoked" :> {"retiring", "revoking", "publishing"}
-  @@ "disable" :> {"disabling", "retiring", "revoking", "publishing"} @@ "forget" :> {"disabling", "retiring", "revoking", "publishing"}
+  @@ "disable" :> {"disabling", "retiring", "revoking", "publishing"}
+  @@ "forget" :> {"disabling", "retiring", "revoking", "publishing"}
 InPhase ==
   /\ \A w \in 1..Workers: lease = w /\ at[w] \in DOMAIN Steps => state.phase \in Steps[at[w]]
   /\ CASE state.phase = "idle" -> state.retire = {} /\ state.compromised = 0
@@ -586,19 +644,24 @@ InPhase ==
   /\ state.next_check = NextCheck(state)
 
 Undisturbed == ~overtaken /\ ~interfered
-Superseded == {i \in 1..Newest - 1: Replaced(i)}
+Superseded == {i \in 1..Total: Replaced(i)}
 \* What a person has put back is that person's to remove.
-TakenBack == {i \in 1..Newest: \E j \in i + 1..Newest: ver[j].by = "person" /\ ver[j].c = ver[i].c}
+TakenBack == {i \in 1..Total: \E j \in i + 1..Total: ver[j].by = "person" /\ ver[j].c = ver[i].c}
 
+\* Whose the source is: that of the secret that named it first, as long as it does.
+Rightful == IF 1 \in names THEN 1 ELSE 2
+Held == IF Secrets = 1 \/ Rightful = state.owner THEN Current.c
+        ELSE LET theirs == {i \in 1..Total: ver[i].of = Rightful}
+             IN ver[CHOOSE i \in theirs: \A j \in theirs: j <= i].c
 \* Where there are two slots, the vault's current version is accepted at every instant.
-P1 == (Undisturbed /\ Strategy # "one") => Accepted \/ Current.c \in revoked
+P1 == (Undisturbed /\ Strategy # "one") => Alive(Held) \/ Held \in revoked
 \* Whatever happens, it is accepted in the end.
-P1End == <>[]Accepted
+P1End == <>[]Alive(Held)
 \* A version is replaced once.
-P2 == ~overtaken => \A i, j \in 1..Newest:
+P2 == ~overtaken => \A i, j \in 1..Total:
         (i # j /\ ver[i].by = "rekey" /\ ver[j].by = "rekey") => ver[i].from # ver[j].from
 \* Only what the source accepted is published.
-P3 == \A i \in 1..Newest: ver[i].by = "rekey" => ver[i].c \in proven
+P3 == \A i \in 1..Total: ver[i].by = "rekey" => ver[i].c \in proven
 \* What a version holds works until its overlap has passed, unless it is compromised, or a person's doing.
 P4 == (Undisturbed /\ Strategy # "one" /\ leaked = 0) =>
         \A i \in Superseded: i > passed => Alive(ver[i].c) \/ ver[i].c \in revoked
@@ -606,13 +669,14 @@ P4 == (Undisturbed /\ Strategy # "one" /\ leaked = 0) =>
 P5 == /\ Strategy = "many" => Alive(Foreign)
       /\ Ended \in reported => ~Alive(Leak)
 \* No outcome is lost before it is reported, and each is reported in the end.
-ByRekey == {ver[i].c: i \in {j \in 1..Newest: ver[j].by = "rekey"}}
+ByRekey == {ver[i].c: i \in {j \in 1..Total: ver[j].by = "rekey"}}
 P8 == ByRekey \subseteq reported \cup state.unreported
 P8End == <>[](ByRekey \subseteq reported)
 \* What was asked for is done in the end.
 Requested == <>[](accepted => Newest > 1)
 \* In the end nothing superseded is alive or enabled, nothing unpublished is left, and no incident is open.
-P5End == <>[](/\ \A i \in Superseded \ TakenBack: ver[i].c # Current.c => ~Alive(ver[i].c) /\ ~ver[i].on
+P5End == <>[](/\ \A i \in Superseded \ TakenBack: 
+                   ver[i].c # Current.c => ~Alive(ver[i].c) /\ (ver[i].of = state.owner => ~ver[i].on)
               /\ Strategy = "many" => Leftovers = {}
               /\ leaked # 0 => Ended \in reported)
 \* A replica is written with its owner's consent only.
@@ -622,9 +686,9 @@ P1Replica == (Undisturbed /\ Replica /\ consent /\ Strategy # "one") => Alive(co
 P1ReplicaEnd == <>[](consent => Alive(copy))
 \* People win: nothing that a person wrote is superseded unseen, nothing that a person revoked is revived.
 People == [][net' = net =>
-             /\ (Len(ver') > Newest /\ ver'[Len(ver')].by = "rekey") =>
-                  \A i \in 1..Newest: ver[i].by = "person" => i <= ver'[Len(ver')].from
+             /\ LET new == ver'[Len(ver')] IN (Len(ver') > Total /\ new.by = "rekey") =>
+                  \A i \in 1..Total: (ver[i].by = "person" /\ ver[i].of = new.of) => i <= new.from
              /\ \A s \in Slots: held'[s] \in revoked => held[s] = held'[s]
-             /\ \A s \in Slots, i \in 1..Newest:
+             /\ \A s \in Slots, i \in 1..Total:
                   (ver[i].by = "person" /\ held[s] = ver[i].c /\ held'[s] # 0) => held'[s] >= held[s]]_vars
 =============================================================================

@@ -19,8 +19,8 @@ Set(sequence) == {sequence[i]: i \in 1..Len(sequence)}
 Begin ==
   /\ run \in 1..Len(Runs) /\ line = 1
   /\ held = [s \in Slots |-> IF s <= Len(Start.held) THEN Start.held[s] ELSE 0] /\ last = Start.last
-  /\ ver = [i \in 1..Len(Start.versions) |-> [Start.versions[i] EXCEPT !.on = TRUE]] /\ shown = Len(ver)
-  /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
+  /\ ver = [i \in 1..Len(Start.versions) |-> Start.versions[i] @@ [of |-> 1]] /\ shown = Len(ver)
+  /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ names = {1} /\ tag = 0
   /\ state = [Blank EXCEPT !.pending_write = Start.pending_write, !.replaces = Start.replaces,
                            !.retire = Set(Start.retire),
                            !.phase = IF Start.retire = <<>> THEN "idle" ELSE "overlap"]
@@ -29,7 +29,7 @@ Begin ==
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
   /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {ver[i].c: i \in 1..Len(ver)}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
-  /\ left = [crash |-> 999, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999, forgery |-> 0,
+  /\ left = [crash |-> 999, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999, move |-> 0, forgery |-> 0,
              lie |-> 0, incident |-> 999, request |-> 0]
 
 W == Event.w

@@ -173,6 +173,9 @@ UNSEEN = {
     "late recheck": "a run shows no minutes",
     "keep unreported": "a run shows what is reported, not what the state remembers of it",
     "phase": "the engine has no phase yet",
+    "pass whole": "the recorded runs have one secret for a source",
+    "one owner": "the recorded runs have one secret for a source",
+    "one overlap": "the recorded runs are asked for one rotation at a time",
     "next check": "the engine keeps it in a message, and any message may come at any time",
 }
 """Rules of which no run can show that they are broken."""
