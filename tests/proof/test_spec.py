@@ -171,6 +171,7 @@ AGAIN = (
 UNSEEN = {
     "recheck": "a recheck comes minutes later: the proof bounds how long a source may refuse the vault",
     "late recheck": "a run shows no minutes",
+    "report first": "who has lost its lease leaves the report to another, and a run may end before",
     "keep unreported": "a run shows what is reported, not what the state remembers of it",
     "phase": "the engine has no phase yet",
     "pass whole": "the recorded runs have one secret for a source",
@@ -253,11 +254,6 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     ),
     "changed before it was read": ("", "one/two-slots", swapped("read", "issue")),
     "the slot in use is replaced": ("", "one/two-slots", other("issue", slot=1)),
-    "report first: the end of a run without a report": (
-        "report first",
-        "one/two-slots",
-        without("reported"),
-    ),
     "published twice": ("", "one/two-slots", before("publish", step("publish", credential=3))),
     "disabled while it still works": ("", "one/two-slots", swapped("revoke", "disable")),
     "acted without a lease": ("", "one/two-slots", without("take")),
