@@ -125,8 +125,8 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
         blind = "" if verdict.match or engine.prints.keys else BLIND
         return Queued((), Answer.of(200, _view(verdict, reason=blind)))
     if not (acts(leaks, verdict, finding.feed) or finding.act):
-        asked = (_ask(verdict, finding),)
-        return Queued(asked, Answer.of(200, _view(verdict, command=_confirm(verdict))))
+        question = (_ask(verdict, finding),)
+        return Queued(question, Answer.of(200, _view(verdict, command=_confirm(verdict))))
     incident = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
     answer = Answer.of(202, _view(verdict, incident), headers)
@@ -181,7 +181,7 @@ def _view(
     match, kind = verdict.match, verdict.reported.kind
     title = kind.title if kind else None
     if match is None:
-        return views.Leak(status=verdict.status, kind=title, reason=reason, next=_find(verdict))
+        return views.Leak(status=verdict.status, kind=title, reason=reason, command=_find(verdict))
     return views.Leak(
         status=verdict.status,
         kind=match.kind or title,
@@ -195,7 +195,7 @@ def _view(
         refused=stamp(verdict.refused) if verdict.refused else None,
         proof=verdict.proof or None,
         incident=incident.id if incident else None,
-        next=f"rekey incident follow {incident.id}" if incident else command,
+        command=f"rekey incident follow {incident.id}" if incident else command,
     )
 
 

@@ -267,7 +267,7 @@ class Leak(View, frozen=True, kw_only=True):
     proof: str | None = None
     incident: str | None = None
     """The incident that was started; null where a person is asked first."""
-    next: str = ""
+    command: str = ""
     """The command for a person: to cut it off, to follow its incident, or to find its resource."""
 
 

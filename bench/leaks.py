@@ -37,8 +37,8 @@ def look_up() -> tuple[float, float]:
     built = time.perf_counter()
     for held in values[:100]:
         text = f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={held[-1]}"
-        found = [sources.get(text) for part in read(text).parts for text in prints.each(part)]
-        assert any(found)
+        matches = [sources.get(text) for part in read(text).parts for text in prints.each(part)]
+        assert any(matches)
     return built - began, (time.perf_counter() - built) / 100
 
 

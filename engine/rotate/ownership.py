@@ -29,16 +29,16 @@ async def other_owner(
     cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
     """
     mine = str(secret.ref).lower()
-    taken = list[tuple[Lease, Record]]()
+    passing_on = list[tuple[Lease, Record]]()
     for lease in held.leases:
         if lease.record.owner == mine:
             continue
         passing = await _passing(parts, held, lease, leaked=leaked)
         if isinstance(passing, Park):
             return passing
-        taken.append((lease, passing))
+        passing_on.append((lease, passing))
     # Claimed only now: a secret that is refused one part must not take other parts.
-    for lease, record in taken:
+    for lease, record in passing_on:
         await _tidy(parts, held, record, secret)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)

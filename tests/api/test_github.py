@@ -81,8 +81,8 @@ async def deliver(api: Api, body: Any = PAYLOAD, **headers: str) -> Answer:
         "x-github-event": "secret_scanning_alert",
         "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
     }
-    given = {name.replace("_", "-"): text for name, text in headers.items()}
-    return await send(api, "http_leak_github", body=text, headers={**usual, **given})
+    extra = {name.replace("_", "-"): text for name, text in headers.items()}
+    return await send(api, "http_leak_github", body=text, headers={**usual, **extra})
 
 
 def test_a_signature_is_made_as_github_documents_it() -> None:

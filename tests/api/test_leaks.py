@@ -153,7 +153,7 @@ async def test_a_connection_string_of_somebody_else_leads_to_its_resource() -> N
     answer = await leak(rig.api(), theirs)
     assert answer.body["status"] == "not ours"
     assert answer.body["kind"] == "storage account key"
-    assert answer.body["next"] == (
+    assert answer.body["command"] == (
         "az graph query -q \"resources | where type =~ 'microsoft.storage/storageaccounts' "
         "and name =~ 'neighbour1' | project id, tags\""
     )
@@ -220,7 +220,7 @@ async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
     assert (answer.status == 202, message["action"] == "rotate") == (acts, acts)
     if not acts:
         assert message["action"] == "tell"
-        assert answer.body["next"] in message["reason"]
+        assert answer.body["command"] in message["reason"]
 
 
 async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same() -> None:

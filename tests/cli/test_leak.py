@@ -118,7 +118,7 @@ def test_the_command_that_it_answers_with_cuts_that_version_off(
     desk = a_desk()
     ran = leak(desk, desk.latest("billing").value, "--json", monkeypatch=monkeypatch)
     (answer,) = ran.json["leaks"]
-    words = [*answer["next"].split()[1:], "--yes", "--json"]
+    words = [*answer["command"].split()[1:], "--yes", "--json"]
     begun = desk.run(*words)
     assert (begun.code, begun.json["version"]) == (0, answer["version"])
     (item,) = [item for item in desk.messages("rotations") if item["action"] == "rotate"]
