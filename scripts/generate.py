@@ -35,6 +35,8 @@ OTHERS = {
     "Microsoft.App/containerApps": "2025-01-01",
 }
 """Further types of resource at which the template gives rights, with their api-versions."""
+EVERYWHERE = {"Microsoft.Communication/communicationServices": "2023-04-01"}
+"""What the template asks for where not every cloud offers the version that the kind asks for."""
 WHY = (
     "see whether keys are switched on and where they are used, know which one the vault holds, "
     "make the other one new"
@@ -144,7 +146,7 @@ def access_bicep() -> str:
     return "".join(
         BLOCK.format(
             type=top,
-            version=version,
+            version=EVERYWHERE.get(top, version),
             lower=top.lower(),
             title=(
                 title := "".join(part[0].upper() + part[1:] for part in re.split(r"[./]", top)[1:])

@@ -103,7 +103,6 @@ def _in(copy: Path, options: argparse.Namespace) -> int:
 
 def play(bug: str | None, schedules: Sequence[str] | None, seconds: float) -> int:
     """Play schedules until one breaks a promise; returns the exit code."""
-    logging.disable(logging.CRITICAL)
     patch, until, played = pytest.MonkeyPatch(), time.monotonic() + seconds, 0
     if bug:
         MUTANTS[bug].apply(patch)
@@ -138,4 +137,5 @@ def _is_caught(text: str) -> bool:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
     sys.exit(main())

@@ -42,6 +42,9 @@ LOOKING = timedelta(days=7)
 SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(seconds=LOOK_SECONDS)
 """How long a single slot is left alone after a change that may or may not have taken effect: the
 longer none can be proven, the longer. Any other source is left alone only for that reason."""
+VAIN = timedelta(minutes=10)
+"""How long a source that has another credential in use may be changed in vain before it is left
+alone between two tries. A person hears of it before that."""
 LONGEST_PAUSE = 1800.0
 """The longest wait in seconds between two looks for the end of a change under way."""
 AHEAD = timedelta(seconds=10)
@@ -163,7 +166,8 @@ class UnderLease:
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         urgent = item.compromised or self.record.compromised or self.record.waiting
-        if kind and look_after is None and not urgent:
+        is_vain = self.record.vain_for >= VAIN
+        if kind and look_after is None and is_vain and not urgent:
             self._not_again_at_once(now)
         if look_after is not None:
             self._not_again_at_once(now, SPACING)

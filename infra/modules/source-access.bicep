@@ -104,7 +104,7 @@ resource atBatchBatchAccounts 'Microsoft.Authorization/roleAssignments@2022-04-0
 ]
 
 #disable-next-line BCP081
-resource communicationCommunicationServices 'Microsoft.Communication/communicationServices@2025-09-01' existing = [
+resource communicationCommunicationServices 'Microsoft.Communication/communicationServices@2023-04-01' existing = [
   for one in filter(single, one => one.type == 'microsoft.communication/communicationservices'): { name: one.resource }
 ]
 

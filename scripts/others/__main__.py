@@ -67,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--aws", type=Path, metavar="FOLDER", help=f"a checkout of {REPOSITORY}")
     parser.add_argument("--histories", type=Path, metavar="FOLDER")
     options = parser.parse_args(arguments)
-    logging.disable(logging.CRITICAL)
     try:
         texts = {name: _text(name, options.aws) for name in FUNCTIONS}
     except NotHadError as problem:
@@ -152,4 +151,5 @@ def _cell(counted: Counted, promise: str) -> str:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
     sys.exit(main())

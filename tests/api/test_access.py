@@ -61,7 +61,8 @@ async def test_each_call_is_open_to_its_least_role_and_those_above(
 
 def test_what_changes_something_is_not_for_readers_and_incidents_are_for_admins() -> None:
     for route in ROUTES:
-        if route.method != "GET":
+        # The signature of its sender opens this one, and nobody signs in: tests/api/test_github.py.
+        if route.method != "GET" and route.name != "http_leak_github":
             assert route.role is not None
             assert route.role >= Role.OPERATOR
         if route.name == "http_incident":

@@ -51,14 +51,15 @@ first.
 
 Then `az` is asked whether it knows the command.
 """
-EXTENSIONS = {
+EXTENSIONS: dict[str, set[str]] = {
+    "graph query": set(),
     "monitor app-insights query": {
         "--apps",
         "--resource-group",
         "--offset",
         "--analytics-query",
         "--output",
-    }
+    },
 }
 """Commands of extensions, which no package registry has, with their arguments as the extension's
 source names them."""

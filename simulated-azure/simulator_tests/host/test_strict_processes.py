@@ -59,8 +59,9 @@ def message(text: str) -> TypedData:
 
 
 async def began(host: Strict, order: str) -> None:
-    while f"began {order}" not in host.said("Host.Function.Console"):  # noqa: ASYNC110 - another process prints it
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while f"began {order}" not in host.said("Host.Function.Console"):  # noqa: ASYNC110 - another process prints it
+            await asyncio.sleep(0.01)
 
 
 async def test_http_shares_a_process_with_event_grid_and_every_other_function_has_its_own(

@@ -162,7 +162,8 @@ async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effe
     ("facts", "fields", "waits"),
     [
         ({"asked": -9 * SECOND}, {}, 0),
-        ({"asked": -5 * MINUTE}, {}, 140),
+        ({"asked": -5 * MINUTE}, {}, 0),
+        ({"asked": -11 * MINUTE}, {}, 230),
         ({"asked": -HOUR}, {}, 230),
         ({"asked": -HOUR, "changing": None}, {}, 0),
         ({"asked": -HOUR, "waiting": -HOUR}, {}, 0),
