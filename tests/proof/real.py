@@ -14,8 +14,11 @@ from engine.errors import RekeyError
 from engine.service import Service
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.proof.overheard import Overheard
 from tests.proof.places import STORIES
 from tests.shared.delivery import Delivery
+from tests.shared.edge import Edge
+from tests.shared.edge_state import Account, State
 from tests.shared.faults import MODES, Died, Mode, Saboteur, share
 from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
 
@@ -31,6 +34,8 @@ class Recorder(Saboteur):
     """A saboteur that says what it saw, so that a plan can be read and played again."""
 
     trace: list[str] = field(default_factory=list)
+    edge: Edge | None = None
+    """Who writes down what happens, if somebody does."""
 
     async def __call__(self, request: Request, call: Call) -> Response:
         """Let one call through, or strike."""
@@ -39,7 +44,30 @@ class Recorder(Saboteur):
             self.trace.append(
                 f"{self.calls:>4}  {request.method} {request.host}{request.path} {mode}"
             )
-        return await super().__call__(request, call)
+        return await (self._overheard if self.edge and not self.dead else super().__call__)(
+            request, call
+        )
+
+    async def _overheard(self, request: Request, call: Call) -> Response:
+        edge = self.edge
+        assert edge
+        edge.sent(request)
+        if self.calls in self.plan:
+            edge.say("fault")
+
+        async def served() -> Response:
+            response = await call()
+            edge.served(request)
+            return response
+
+        response = None
+        try:
+            response = await super().__call__(request, served)
+        except Exception:
+            edge.answered(request, None)
+            raise
+        edge.answered(request, response)
+        return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +93,27 @@ class RealCase:
 class Stage:
     """One case, from its request to the days after its overlap."""
 
-    def __init__(self, case: RealCase, ear: Ear | None = None) -> None:
-        """Set the scene; `ear` hears what is logged meanwhile."""
+    def __init__(self, case: RealCase, ear: Ear | None = None, *, witnessed: bool = False) -> None:
+        """Set the scene; `ear` hears what is logged meanwhile, and who is witnessed is overheard."""
         self.case, self._ear = case, ear
         self.place = STORIES[case.place]()
         self.rig = self.place.rig
         self.promises = Promises(self.place)
         self.saboteur = Recorder(dict(case.plan), self.promises.instant)
         self.delivery = Delivery(self.rig, self.start)
+        self.edge = self.saboteur.edge = self._edge() if witnessed else None
+
+    def _edge(self) -> Edge:
+        rig = self.rig
+        source = Account(rig.world.accounts["appdata"])
+        state = State(rig.world, rig.vault.name, rig.host.name, {self.place.name: source})
+        return Edge(state, str(self.case))
 
     def start(self) -> Service:
         """Start a fresh process."""
         self.saboteur.revive()
-        return self.rig.service(self.saboteur)
+        service = self.rig.service(self.saboteur)
+        return cast("Service", Overheard(service, self.edge)) if self.edge else service
 
     async def rotate(self) -> None:
         """Ask for the rotation and deliver until no message is left."""
@@ -152,6 +188,28 @@ def play(case: RealCase) -> tuple[str | None, Sequence[str]]:
         return None, stage.saboteur.trace
 
     return asyncio.run(run())
+
+
+WITNESSED = tuple(name for name in STORIES if name.startswith("storage-key"))
+"""The stories of which histories are written."""
+
+
+def is_witnessed(text: str) -> bool:
+    """Return whether a history of a case can be written."""
+    return RealCase.parse(text).place in WITNESSED
+
+
+def history(case: RealCase) -> tuple[str | None, list[str]]:
+    """Play a case; returns which promise was broken, and how, or None, with its history."""
+    stage = Stage(case, witnessed=True)
+    assert stage.edge
+    problem = None
+    try:
+        asyncio.run(stage.play())
+    except AssertionError as broken:
+        problem = str(broken)
+    stage.edge.say("end")
+    return problem, stage.edge.lines
 
 
 def calls_of(place: str) -> int:

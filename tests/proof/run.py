@@ -119,10 +119,15 @@ def result(text: str, seen: Seen | None = None) -> Result:
 
 def written(text: str, folder: Path) -> Result:
     """Play one case by its name to its end, and write what happened into a folder."""
-    witness = case.witnessed(case.Case.parse(text))
-    (folder / file_of(text)).write_text("".join(f"{line}\n" for line in witness.lines))
-    problem = next(iter(witness.broken), None)
-    return Result(text, problem, frozenset(witness.world.watch.excuses.used))
+    if text.startswith(real.PREFIX):
+        problem, lines = real.history(real.RealCase.parse(text))
+        found = Result(text, problem)
+    else:
+        witness = case.witnessed(case.Case.parse(text))
+        excuses = frozenset(witness.world.watch.excuses.used)
+        found, lines = Result(text, next(iter(witness.broken), None), excuses), witness.lines
+    (folder / file_of(text)).write_text("".join(f"{line}\n" for line in lines))
+    return found
 
 
 def file_of(text: str) -> str:
@@ -173,7 +178,7 @@ def run(
 ) -> None:
     """Play all parts, but what an earlier start has; `say` is advanced after each chunk.
 
-    `histories`: where what happens in each schedule of the model is written.
+    `histories`: where what happens in each case is written, where there is a witness for it.
     """
     context, kept = multiprocessing.get_context("fork"), kept or Kept()
     FOLDERS[:] = [histories] if histories else []
@@ -208,7 +213,7 @@ def _chunk(numbered: tuple[int, Sequence[str]]) -> tuple[int, list[Result]]:
 
 def _job(text: str) -> Iterator[Result]:
     if not text.startswith(ORDERS):
-        is_written = FOLDERS and not text.startswith(real.PREFIX)
+        is_written = FOLDERS and (not text.startswith(real.PREFIX) or real.is_witnessed(text))
         yield written(text, FOLDERS[0]) if is_written else result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
