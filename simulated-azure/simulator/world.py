@@ -82,10 +82,27 @@ class Exchange:
     response: Response
 
 
+class Listener(Protocol):
+    """Somebody who hears what the cloud is asked, as it happens."""
+
+    def sent(self, request: Request) -> None:
+        """Hear a request that has come."""
+        ...
+
+    def served(self, request: Request) -> None:
+        """Hear that a request has taken effect: not where a fault keeps it from the service."""
+        ...
+
+    def answered(self, request: Request, response: Response) -> None:
+        """Hear the answer."""
+        ...
+
+
 class World:
     """The simulated cloud. `now` is its clock; `handle` answers a request.
 
-    `exchanges` records every request and answer, in order. `entropy` returns the requested number
+    `exchanges` records every request and answer, in order; `listeners` hear them as they happen.
+    `entropy` returns the requested number
     of random bytes; a seeded one makes a run repeatable. `groups` holds each subscription's
     resource groups, all in lower case.
     """
@@ -108,12 +125,17 @@ class World:
         self.faults: list[Striking] = []
         self.services: list[Service] = []
         self.exchanges: list[Exchange] = []
+        self.listeners: list[Listener] = []
 
     def handle(self, request: Request) -> Response:
         """Answer one request, or let the first matching fault do so; record both either way."""
+        for listener in self.listeners:
+            listener.sent(request)
         fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
         response = fault.strike(request, self._serve) if fault else self._serve(request)
         self.exchanges.append(Exchange(request, response))
+        for listener in self.listeners:
+            listener.answered(request, response)
         return response
 
     async def answer(self, request: Request) -> Response:
@@ -121,6 +143,13 @@ class World:
         return self.handle(request)
 
     def _serve(self, request: Request) -> Response:
+        """Let the host's service answer, and tell who listens that it has."""
+        response = self._by_service(request)
+        for listener in self.listeners:
+            listener.served(request)
+        return response
+
+    def _by_service(self, request: Request) -> Response:
         """Let the host's service answer.
 
         An unknown host gets a 502, which stands for a name that does not resolve.

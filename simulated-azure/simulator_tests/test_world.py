@@ -19,7 +19,7 @@ from simulator.keyvault.events import Quirk, Schema
 from simulator.keyvault.state import Vault
 from simulator.rbac import Roles
 from simulator.storage.accounts import StorageAccount
-from simulator.wire import Request, json_response
+from simulator.wire import Request, Response, json_response
 from simulator_tests import specs
 from simulator_tests.caller import Caller, body_of
 from simulator_tests.schemas import Translation
@@ -222,3 +222,37 @@ def test_every_exchange_is_remembered(azure: Azure, caller: Caller, vault: Vault
 
 def test_nobody_answers_at_an_unknown_host(caller: Caller) -> None:
     assert caller.send("GET", "https://nowhere.example/").status == 502
+
+
+class Hearing:
+    """Hears what a world is asked, and how many versions a vault has meanwhile."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault, self.heard = vault, list[tuple[str, int]]()
+
+    def sent(self, request: Request) -> None:
+        self._hear("sent", request)
+
+    def served(self, request: Request) -> None:
+        self._hear("served", request)
+
+    def answered(self, request: Request, response: Response) -> None:
+        self._hear(f"answered {response.status}", request)
+
+    def _hear(self, what: str, request: Request) -> None:
+        if is_set(request):
+            self.heard.append((what, len(self.vault.versions("password"))))
+
+
+def test_listeners_hear_a_request_its_effect_and_its_answer_whatever_strikes(
+    azure: Azure, caller: Caller, vault: Vault
+) -> None:
+    hearing = Hearing(vault)
+    azure.listeners.append(hearing)
+    azure.faults += [Fault(is_set), Fault(is_set, json_response(504, {}), after=True)]
+    for value in ("a", "b"):
+        caller.secrets(vault, "PUT", "secrets/password", {"value": value})
+    assert hearing.heard == [
+        *[("sent", 0), ("answered 500", 0)],
+        *[("sent", 0), ("served", 1), ("answered 504", 1)],
+    ]

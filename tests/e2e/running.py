@@ -30,6 +30,7 @@ from simulator.reach.server import Background, start_in_thread
 from simulator_tests.azurite import start_azurite
 from simulator_tests.host.running import process, trigger_host
 from simulator_tests.host.waiting import free_port, wait_for
+from tests.e2e.witness import HISTORIES, Witness, witnessing
 from tests.parts import sampled
 
 OURS_SIMULATED = "our host, simulated storage by identity"
@@ -63,6 +64,7 @@ class Product:
     log: Path
     connection: str
     trusted: str | bool
+    witness: Witness | None = None
 
     @property
     def vault(self) -> Vault:
@@ -119,8 +121,13 @@ def product(
     schedule: str = "0 0 0 1 1 *",
     between_tries: str = "00:00:00",
     options: tuple[str, ...] = (),
+    *,
+    witnessed: bool = False,
 ) -> Iterator[Product]:
-    """Run the product until the end of the block; `options` are those of our host."""
+    """Run the product until the end of the block; `options` are those of our host.
+
+    `witnessed`: what happens is written down, as it is wherever `--histories` asks for that.
+    """
     with contextlib.ExitStack() as stack:
         stack.callback(resolve_localhost())
         parts = cast()
@@ -150,9 +157,13 @@ def product(
         )
         _make_queues(queues, events)
         log = folder / "host.log"
+        is_seen = kind == OURS_SIMULATED and (witnessed or HISTORIES)
+        witness = stack.enter_context(witnessing(cloud.world, parts, log)) if is_seen else None
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env, *options)))
-        yield Product(app, webhook, cloud, parts, queues, events, log, connections[0], trusted)
+        yield Product(
+            app, webhook, cloud, parts, queues, events, log, connections[0], trusted, witness
+        )
 
 
 def _make_queues(queues: QueueServiceClient, events: QueueServiceClient) -> None:

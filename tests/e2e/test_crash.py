@@ -85,7 +85,7 @@ def test_a_worker_killed_during_a_call_leaves_a_secret_that_opens_and_rotates_it
     running: Product, name: str, account: str, matches: Callable[[Request], bool], *, after: bool
 ) -> None:
     count, before = len(running.vault.versions(name)), running.latest(name)
-    death = Death(matches, after=after, kill=lambda: os.kill(pid(running), signal.SIGKILL))
+    death = Death(matches, after=after, kill=lambda: kill(running))
     running.cloud.world.faults.append(death)
     path = f"/api/secrets/{running.vault.name}/{name}/rotate"
     assert running.app.post(path, {"force": True, "reason": "drill"})[0] == 202
@@ -105,6 +105,13 @@ def test_a_worker_killed_during_a_call_leaves_a_secret_that_opens_and_rotates_it
 def pid(running: Product) -> int:
     """Return the process that rotates now."""
     return int(STARTED.findall(running.log.read_text())[-1])
+
+
+def kill(running: Product) -> None:
+    """Kill the process that rotates now."""
+    os.kill(pid(running), signal.SIGKILL)
+    if running.witness:
+        running.witness.die()
 
 
 def reported(running: Product, name: str) -> bool:

@@ -60,9 +60,9 @@ def cut_off(lines: list[Line]) -> None:
     """Have the source refuse what was superseded, a second after its successor was written."""
     line, version = next(applied(lines, "version"))
     (given,) = (line["changes"] for line in lines if line["do"] == "given")
-    old = next(change["credential"] for change in given if "version" in change)
-    (source,) = (change["source"] for change in given if "holds" in change)
-    assert version["credential"] != old
+    mine = [change for change in given if change.get("secret") == version["secret"]]
+    (old,) = (change["credential"] for change in mine if "version" in change)
+    (source,) = (change["terms"]["source"] for change in mine if "terms" in change)
     gone = [{"source": source, "drops": old}]
     lines.insert(lines.index(line) + 1, {"t": line["t"], "do": "source", "changes": gone})
 

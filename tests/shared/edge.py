@@ -27,10 +27,11 @@ SAID = {
     409: "held by another",
 }
 SAID |= {412: "held by another", 429: "too many requests"}
+WAITING = ("acquire", "post again")
 PUBLISHED = ("rotated", "healed", "restored")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Process:
     """Who has a message in hand; the secret is empty where it sweeps."""
 
@@ -51,6 +52,8 @@ class Edge:
     """By the identity of each request the number of its call, and whose it is."""
     working: list[Process] = field(default_factory=list)
     started: int = 0
+    said: set[int] = field(default_factory=set)
+    """The processes that have reported something, or posted a message."""
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By its id each message that was ever on the queue, as it was written down."""
 
@@ -106,7 +109,7 @@ class Edge:
 
     def served(self, request: Request) -> None:
         """Note what a request has changed."""
-        self.looks(self.under_way.get(id(request)))
+        self.looks(self.under_way.get(id(request)), by="person")
 
     def answered(self, request: Request, response: Response | None) -> None:
         """Note an answer; None where it is lost."""
@@ -135,8 +138,10 @@ class Edge:
             )
         if request.host.partition(".")[0] == self.state.host:
             action = request.header("x-ms-lease-action")
-            name = self.state.source_of(rest) if first == LEASES else _posted(request)
-            what = "post" if first == QUEUE else "load" if request.method == "GET" else "store"
+            item = _posted(request)
+            name = self.state.source_of(rest) if first == LEASES else item.get("secret", "")
+            post = "post again" if item.get("waited") else "post"
+            what = post if first == QUEUE else "load" if request.method == "GET" else "store"
             return ("lock", action, name) if action else ("storage", what, name)
         named = (name for name, it in self.state.sources.items() if it.is_asked(request))
         if name := next(named, ""):
@@ -144,26 +149,33 @@ class Edge:
         return "", "", ""
 
     def _who(self, what: str, name: str) -> Process | None:
-        """Return who sends that: the one at this secret that has the lock, or came last."""
-        mine = [it for it in self.working if it.secret in (name, "")] if name else self.working[-1:]
-        lock = self.state.known.get(("holder", name)) if what != "acquire" else None
-        return next((it for it in mine if it.number == lock), mine[-1] if mine else None)
+        """Return who sends that: the one at this secret that has the lock, or came last.
 
-    def looks(self, call: tuple[int, Process] | None) -> None:
-        """Write what is not as it was said last."""
+        What has to wait for the lock is another one's, who has not said so yet.
+        """
+        mine = [it for it in self.working if it.secret in (name, "")] if name else self.working[-1:]
+        holder, waits = self.state.known.get(("holder", name)), what in WAITING
+        fitting = [it for it in mine if (it.number == holder) != waits] or mine
+        silent = [it for it in fitting if waits and it.number not in self.said]
+        return next(reversed(silent or fitting), None)
+
+    def looks(self, call: tuple[int, Process] | None, by: str = "source") -> None:
+        """Write what is not as it was said last; `by`: who has changed it if no call has."""
         number, process = call or (None, None)
         changes = self.state.changes(process.number if process else None)
         if changes:
-            self.say("applied" if number else "source", call=number, changes=changes)
+            self.say("applied" if number else by, call=number, changes=changes)
         for message in self.queue():
             if message.id not in self.messages:
                 self.posted(message.id, base64.b64decode(message.body).decode(), number)
+                self.said |= {process.number} if process else set()
 
     def queue(self) -> list[Message]:
-        """Return the messages that wait, or that somebody has in hand."""
+        """Return the messages about these secrets that wait, or that somebody has in hand."""
         world, host = self.state.world, self.state.host
         queues = next(it for it in world.services if isinstance(it, QueueService)).queues
-        return list(queues.find(host, QUEUE).messages) if QUEUE in queues.names(host) else []
+        messages = queues.find(host, QUEUE).messages if QUEUE in queues.names(host) else []
+        return [it for it in messages if _item(it.body).get("secret") in self.state.sources]
 
     def posted(self, name: str, text: str, call: int | None = None) -> None:
         """Note a message; one without a text orders a sweep."""
@@ -200,12 +212,13 @@ class Edge:
     def reports(self, record: dict[str, Any]) -> None:
         """Note what the app reports of a work item: see cloud.telemetry.reports.record."""
         name, result, reason = record["secret"], record["result"], f"{record['reason']}"
-        mine = [it for it in self.working if it.secret in (name, "")]
-        if not mine or name not in self.state.sources:
+        process = self._who("report", name) if name in self.state.sources else None
+        if process is None:
             return
+        self.said.add(process.number)
         self.say(
             "report",
-            p=mine[-1].number,
+            p=process.number,
             secret=f"{self.state.vault}/{name}",
             says="needs a person" if result == "parked" else result,
             published=record["new_version"] if result in PUBLISHED else None,
@@ -233,8 +246,14 @@ def _of_source(request: Request) -> str:
     return "prove" if request.method == "GET" else verb
 
 
-def _posted(request: Request) -> str:
+def _posted(request: Request) -> dict[str, Any]:
+    """Return the work item in a request that posts one; nothing for any other."""
     if request.method != "POST" or b"<MessageText>" not in request.body:
-        return ""
-    text = request.body.partition(b"<MessageText>")[2].partition(b"<")[0]
-    return str(json.loads(base64.b64decode(text)).get("secret", ""))
+        return {}
+    return _item(request.body.partition(b"<MessageText>")[2].partition(b"<")[0])
+
+
+def _item(text: str | bytes) -> dict[str, Any]:
+    """Return the work item in a message's body."""
+    item: dict[str, Any] = json.loads(base64.b64decode(text))
+    return item
