@@ -288,6 +288,10 @@ class Reporter(Protocol):
         """Count a message that the host gave up on."""
         ...
 
+    def refused(self, item: WorkItem, kind: str, seconds: float) -> None:
+        """Note how long after its report what leaked was proven to be refused."""
+        ...
+
     def denied(self, where: str, what: str) -> None:
         """Count a refusal.
 

@@ -40,7 +40,9 @@ expiries = OnceGauge(
     "rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep"
 )
 
-
+refusals = OnceGauge(
+    "rekey.leak.seconds_to_refusal", "s", "From the report of what leaked until it was refused"
+)
 queues = OnceGauge(
     "rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule"
 )

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
+from opentelemetry.metrics import Observation
 
 from cloud.azure import CHANGING, Azure, call
 from cloud.meter import metering
@@ -180,6 +181,11 @@ class Reports:
     def given_up(self, queue: str) -> None:
         """Count a message of a queue that the host gave up on."""
         self._poison.add(1, {"queue": queue})
+
+    def refused(self, item: WorkItem, kind: str, seconds: float) -> None:
+        """Send how long after its report what leaked was proven to be refused."""
+        place = {"vault": item.ref.vault, "secret": item.ref.name, "rotator": kind or UNKNOWN}
+        gauges.refusals.put(f"{item.ref}", [Observation(seconds, place)])
 
     def denied(self, where: str, what: str) -> None:
         """Count a refusal: of the app by Azure, or of a caller by the app."""

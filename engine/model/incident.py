@@ -107,6 +107,7 @@ class Incident:
             reason=self.reason,
             compromised=True,
             since=self.since.isoformat(),
+            reported=self.reported.isoformat(),
             source=source,
         )
 

@@ -68,6 +68,8 @@ class WorkItem:
     Every credential older than that counts as compromised, too. Where the action is `tell`, it is
     when that happened which is told.
     """
+    reported: str = ""
+    """When somebody reported what leaked (ISO 8601), to tell how long it took to be refused."""
     source: str | None = None
     """The source as the sender saw it, to save the worker one read.
 
@@ -93,11 +95,12 @@ class WorkItem:
     @property
     def began(self) -> datetime | None:
         """When the incident began; None where no time is given, or none that can be read."""
-        try:
-            moment = datetime.fromisoformat(self.since)
-        except ValueError:
-            return None
-        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None
+        return _moment(self.since)
+
+    def seconds_since_report(self, now: datetime) -> float | None:
+        """Return how long ago what leaked was reported; None where the message does not say."""
+        moment = _moment(self.reported)
+        return max(0.0, (now - moment).total_seconds()) if moment else None
 
     @property
     def cause(self) -> str:
@@ -169,11 +172,20 @@ _TYPES: dict[str, type] = {
     "tried": int,
     "returned": int,
     "since": str,
+    "reported": str,
     "source": str,
     "news": str,
     "to": str,
     "follows": bool,
 }
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None
 
 
 def _problems(data: dict[str, Any]) -> list[str]:

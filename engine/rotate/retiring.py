@@ -200,6 +200,7 @@ class Retiring:
         """
         record = self.sight.record
         if proven:
+            self.sight.tell_refused(pending.version)
             record = record.without(pending.version, proof_text(self.parts.clock.now(), TRIED))
         await self.lease.write(
             record.discarded(pending.version, record.twins.get(pending.version, ""))

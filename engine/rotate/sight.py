@@ -205,7 +205,14 @@ class Sight:
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""
         proof = proof_text(self.parts.clock.now(), how)
+        self.tell_refused(version)
         await self.lease.write(self.record.without(version, proof))
+
+    def tell_refused(self, version: str) -> None:
+        """Report how long after its report what leaked is refused, if the item says when that was."""
+        seconds = self.item.seconds_since_report(self.parts.clock.now())
+        if seconds is not None and version in self.record.compromised:
+            self.parts.reporter.refused(self.item, self.record.kind, seconds)
 
     async def note_left(self) -> bool:
         """Note that nothing can take effect any more at a source that the secret has left; return whether that is so."""

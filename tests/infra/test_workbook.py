@@ -22,7 +22,7 @@ def test_everything_that_is_asked_of_it_is_shown() -> None:
     shown = " / ".join(tiles()).lower()
     for word in (
         *("days to expiry", "by kind", "by outcome", "steps", "drift", "parked, with reasons"),
-        *("compliance", "calls to azure", "cost", "people asked for"),
+        *("compliance", "calls to azure", "cost", "people asked for", "time to refusal"),
     ):
         assert word in shown
 

@@ -79,6 +79,9 @@ class ModelReporter:
     async def swept(self, tally: Tally) -> None:
         """Take note of nothing."""
 
+    def refused(self, item: WorkItem, kind: str, seconds: float) -> None:
+        """Take note of nothing."""
+
     def denied(self, where: str, what: str) -> None:
         """Take note of nothing."""
 

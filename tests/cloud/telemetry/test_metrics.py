@@ -17,10 +17,12 @@ from cloud.sql.servers import Row
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
 from simulator.wire import Request, Response
+from tests.api.test_leaks import leak, leaky
 from tests.shared.collected import Collected, Dimensions, dims
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, refuse, scene, to_arm, to_vault
 
+TIMED = "rekey.leak.seconds_to_refusal"
 STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 
 
@@ -140,6 +142,22 @@ async def test_a_completed_sweep_is_counted(sent: Collected) -> None:
     rig = varied()
     await sweep(rig)
     assert sent.metric("rekey.sweeps") == {dims(vault=rig.vault.url, outcome="completed"): 1}
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+async def test_what_leaked_is_timed_from_its_report_until_its_source_refuses_it(
+    sent: Collected, overlapping: bool
+) -> None:
+    rig, name = leaky(), "app-key"
+    leaked = rig.latest(name).value
+    if overlapping:
+        await rig.service().rotate(rig.item(name, force=True).to_json(), 1)
+    assert not sent.metric(TIMED)
+    await leak(rig.api(), leaked)
+    rig.clock.advance(70)
+    (message,) = rig.messages("rotations")[-1:]
+    await rig.service().rotate(json.dumps(message), 1)
+    assert sent.metric(TIMED) == {dims(vault=rig.vault.url, secret=name, rotator="storage-key"): 70}
 
 
 async def test_each_request_counts_retries_and_refusals_too(sent: Collected) -> None:

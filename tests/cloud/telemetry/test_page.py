@@ -104,6 +104,9 @@ async def trouble() -> None:
     skipped = scene(days_left=80)
     await skipped.service().rotate(skipped.item(NAME).to_json(), 1)
     skipped.service().engine.reporter.denied("caller", "http_rotate")
+    leaked = scene()
+    now = leaked.clock.now().isoformat()
+    await leaked.service().rotate(leaked.item(NAME, compromised=True, reported=now).to_json(), 1)
     assert (await ask(scene().api())).status == 202
 
 
@@ -305,5 +308,5 @@ def test_reports_have_no_other_way_out() -> None:
     """A new method of the reporter must come with its line on the page."""
     public_names = {name for name in vars(Reports) if not name.startswith("_")}
     assert public_names == {
-        "handling", "about", "step", "concluded", "waits", "swept", "given_up", "denied"
+        "handling", "about", "step", "concluded", "waits", "swept", "given_up", "denied", "refused"
     }  # fmt: skip

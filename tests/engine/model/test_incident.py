@@ -111,6 +111,7 @@ def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why(
         reason="a leak",
         compromised=True,
         since="2026-11-02T08:00:00+00:00",
+        reported="2026-11-02T07:59:50+00:00",
         source=ACCOUNT,
     )
 
