@@ -141,28 +141,39 @@ async def _read_all(
 async def _in_secret(
     engine: Engine, ref: SecretRef, known: Iterable[Listed], parts: Sequence[str]
 ) -> Match | None:
-    """Compare every version that can be read, and what the records know, with the texts."""
-    for listed in known:
-        record = await engine.leases.peek(listed.source)
+    """Compare every version that can be read, and what the records know, with the texts.
+
+    The records come last: they tell what a rotation has superseded since the version was read.
+    """
+    owner = await Owner.of(engine, Record(owner=str(ref)))
+    if owner.held in parts:
+        return owner.match(None, owner.version, owner.held)
+    sources = dict.fromkeys((*(listed.source for listed in known), owner.source))
+    for source in filter(None, sources):
+        record = await engine.leases.peek(source)
         if record and (match := await _in_record(engine, record, parts)):
             return match
-    owner = await Owner.of(engine, Record(owner=str(ref)))
-    held = owner.held
-    return owner.match(None, owner.version, held) if held in parts else None
+    return None
 
 
 async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Match | None:
-    """Compare what a record knows under its own key, and the version that is to be retired."""
+    """Compare what a record knows, and the versions that are superseded and work on."""
+    for print_ in (print_ for part in parts for print_ in engine.prints.each(part)):
+        if match := await _printed(engine, record, print_, parts):
+            return match
     owner = await Owner.of(engine, record)
     for past in record.past:
         for part in parts:
             if record.digest(past.credential_id, Sensitive(part)) == past.digest:
                 return owner.match(record, past.version, part)
-    pending = record.pending
-    old = await read(engine, owner.ref, pending.version) if pending else None
-    if pending is None or old is None or not owner.field:
-        return None
-    for credential in earlier.credentials(old, owner.field, owner.shape, record).values():
-        if credential.reveal() in parts:
-            return owner.match(record, pending.version, credential.reveal())
+    superseded = (
+        record.pending.version if record.pending else "",
+        record.ahead.replaces if record.ahead else "",
+    )
+    for version in filter(None, superseded):
+        old = await read(engine, owner.ref, version) if owner.field else None
+        held = earlier.credentials(old, owner.field, owner.shape, record) if old else {}
+        for credential in held.values():
+            if credential.reveal() in parts:
+                return owner.match(record, version, credential.reveal())
     return None

@@ -12,6 +12,7 @@ from engine.model import template
 from engine.model.entry import Entry
 from engine.model.record import Record
 from engine.rotate.earlier import TEMPLATE
+from engine.rotate.retiring import DISABLED
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 
@@ -32,12 +33,13 @@ class Owner:
 
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
-        """Read the current version; what cannot be read leaves what the record says."""
+        """Read the current version; of what nobody can read any more, the record tells."""
         ref, kind, shape = SecretRef.parse(record.owner), record.kind, record.tags.get(TEMPLATE, "")
         field = engine.rotators[kind].value_field if kind in engine.rotators else ""
         try:
             current = await engine.vaults.read(ref)
-        except (NotFound, AccessDenied):
+        except (NotFound, AccessDenied) as error:
+            _need_right(engine, ref, error)
             return cls(ref, kind, field, shape or f"{{{field}}}")
         shown = stands(engine, current)
         if (managed := shown.managed) is None:
@@ -84,6 +86,14 @@ async def read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | 
     """Return a version; None if it is purged or disabled."""
     try:
         return await engine.vaults.read_version(ref, version)
-    except (NotFound, AccessDenied):
+    except (NotFound, AccessDenied) as error:
         # It is purged or disabled: only what was noted when it was seen can tell.
+        _need_right(engine, ref, error)
         return None
+
+
+def _need_right(engine: Engine, ref: SecretRef, error: NotFound | AccessDenied) -> None:
+    """Raise the error where a right is missing: what was not looked at is no miss."""
+    is_refused = isinstance(error, AccessDenied) and error.code != DISABLED
+    if is_refused and engine.policy.manages(ref.vault):
+        raise error

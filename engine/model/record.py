@@ -191,9 +191,9 @@ class Record:
 
     @property
     def is_printed(self) -> bool:
-        """Return whether every version whose credential is known has a print."""
-        known = {past.version for past in self.past}
-        known |= {self.published.version} if self.published else set()
+        """Return whether every version whose credential is known, or may work, has a print."""
+        known = {*(past.version for past in self.past), *self.compromised}
+        known |= {last.version for last in (self.published, self.pending) if last}
         return known <= self.prints.keys()
 
     def printed(self, prints: Mapping[str, str]) -> Record:

@@ -22,7 +22,7 @@ from tests.engine.leak.test_signatures import made
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
 from tests.shared.rig import CONNECTION_STRING
-from tests.shared.scene import send, state
+from tests.shared.scene import refuse, send, state
 
 KEYED = "leaks:\n  keySecret: leak-key\n"
 TRUSTED = f"{KEYED}  trusted: [api]\n"
@@ -331,3 +331,10 @@ async def test_a_secret_that_is_purged_is_found_and_its_source_named() -> None:
     assert (answer.status, answer.body["status"], answer.body["accepted"]) == (202, "alive", True)
     assert answer.body["source"].endswith("/appdata")
     assert await progress(rig.api(), answer) == "needs a person"
+
+
+async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
+    rig = leaky(WITHOUT)
+    refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
+    assert (await leak(rig.api(), rig.latest("app-key").value)).status >= 400
+    assert (await leak(rig.api(), rig.latest("app-key").value)).body["secret"] == "app-key"
