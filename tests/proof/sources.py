@@ -23,10 +23,12 @@ class Mint:
     """So many so far."""
     time: Callable[[], float] = lambda: 0.0
     """What time it is at the source, in seconds."""
+    padding: str = ""
+    """What makes each as long as a real one, where that matters."""
 
     def __call__(self) -> str:
         self.made += 1
-        return f"{MARK}{self.made - 1}!"
+        return f"{MARK}{self.made - 1}{self.padding}!"
 
 
 def credential_in(value: str) -> str:

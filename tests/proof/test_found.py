@@ -347,6 +347,12 @@ FOUND = {
     "who comes too soon after five deaths in a row leaves a password unknown for minutes more": (
         "dies-at-each-change/one-slot#6"
     ),
+    "what is superseded, has no print, and leaks in its overlap is not found": (
+        "reported-in-overlap/two-slots!i9=m1"
+    ),
+    "what leaks while it is superseded is not found": (
+        "reported/two-slots!c5=1+i6=m0+c6=1+m4=die after+c7=2+c8=2+c10=1+c14=1"
+    ),
 }
 
 

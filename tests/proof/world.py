@@ -15,6 +15,7 @@ from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
+from engine.model.prints import Prints
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -161,6 +162,8 @@ class World:
     """Which version each app uses."""
     stuck: set[str] = field(default_factory=set)
     """Apps that do not come to use a new version."""
+    prints: Prints = field(default_factory=Prints)
+    """What makes the prints by which a reported value is found."""
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     adapt: Callable[[Engine], Engine] = lambda engine: engine
@@ -199,6 +202,7 @@ class World:
             queue=queue,
             apps=ModelApps(hand),
             webhooks=ModelChats(hand),
+            prints=self.prints,
         )
         return self.service_class(self.adapt(engine), queue, policy, NoWatch())
 
@@ -404,9 +408,12 @@ class World:
         self.run()
         return worker
 
-    @staticmethod
-    async def _work(service: Service, message: Message) -> None:
+    async def _work(self, service: Service, message: Message) -> None:
         match message.what:
+            case "report" | "follow":
+                from tests.proof.reported import PEOPLE
+
+                await PEOPLE[message.what](self, service.engine, message.text)
             case "rotate":
                 await service.rotate(message.text, message.tries)
             case "sweep":
