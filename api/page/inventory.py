@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from api.access import Caller
+from api.access import Caller, Role
 from api.answers import Answer
 from api.listing import ATTENTION, EXPIRES_WITHIN
 from api.page import coming, deeds, incidents, look, sweeps
@@ -57,6 +57,7 @@ async def inventory(at: Desk, request: Request, caller: Caller) -> Answer:
         groups=groups(shown.entries, now, query, group, sort),
         heads=heads({name: query[name] for name in KEPT if query.get(name)}, sort),
         acts=deeds.may_act(caller),
+        cuts=caller.role is not None and caller.role >= Role.ADMIN,
         days=coming.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HERE = Path(__file__).parent
-SCRIPTS = ("shared.js", "inventory.js", "secret.js")
+SCRIPTS = ("shared.js", "inventory.js", "leak.js", "secret.js")
 """The files of the one script, in order."""
 
 

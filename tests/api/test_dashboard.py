@@ -648,3 +648,4 @@ async def test_what_does_no_harm_can_be_selected_by_who_may_do_it_and_by_nobody_
     page = read(answer.text())
     assert not [box for row in rows(page).values() for box in row.all("input")]
     assert not page.all(id="several")
+    assert not page.all(id="leak")
