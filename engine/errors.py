@@ -39,7 +39,7 @@ class RekeyError(Exception):
         self.args = (self.what, self.where, self.fix)
 
     unsent: bool = False
-    """No change at the source comes of it: none was sent, or the source has refused it."""
+    """No change comes of it, at the source or the vault: none was sent, or it was refused."""
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""

@@ -59,7 +59,11 @@ class Gate:
 
         `check` raises where the secret, as it is now, does not consent.
         """
-        fresh = await self.unchanged(secret)
+        try:
+            fresh = await self.unchanged(secret)
+        except TransientError as error:
+            error.unsent = True
+            raise
         check(fresh)
         composed = {*OURS, CREDENTIAL}
         own = {tag: text for tag, text in fresh.tags.items() if tag not in composed}

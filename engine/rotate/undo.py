@@ -72,6 +72,7 @@ class Rollback:
             # Another worker may have set, and published, another password since.
             raise
         except errors as error:
+            unsent |= error.unsent or isinstance(error, Throttled)
             if proven and error.code == NO_ANSWER and not unsent:
                 # What was sent to the vault may still arrive there, and would be dead.
                 raise
@@ -79,7 +80,6 @@ class Rollback:
         else:
             return
         if self.parts.rotator(self.managed).single_slot(self.managed.settings):
-            unsent |= isinstance(problem, Throttled)
             problem = await self._back(secret, issued, problem, proven=proven, unsent=unsent)
         raise problem
 

@@ -31,6 +31,9 @@ FOUND = {
         "incident-alone/one-slot@10:forbid+11:forbid"
     ),
     "an ordered incident tells of it, too": "order/one-slot@15:forbid+16:forbid",
+    "a vault that goes away before a version is sent keeps its only password from being set back": (
+        "outage-in-change/one-slot#773439899"
+    ),
     "who hands a source over takes the address off again that a mark gave back": (
         "handed-over-in-rotation/two-logins#773382816"
     ),
