@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,17 +137,7 @@ def product(
             azurite or cloud.running.connection_string(account) for account in ACCOUNTS.values()
         ]
         storage = dict.fromkeys(ACCOUNTS, azurite) if azurite else by_identity(cloud)
-        env = {
-            **os.environ,
-            **{
-                name: text
-                for name, text in settings(cloud, parts, schedule).items()
-                if name not in ACCOUNTS
-            },
-            **storage,
-            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
-            "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
-        }
+        env = _environment(settings(cloud, parts, schedule), storage, between_tries)
         trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
         queues, events = (
             stack.enter_context(
@@ -164,6 +154,19 @@ def product(
         yield Product(
             app, webhook, cloud, parts, queues, events, log, connections[0], trusted, witness
         )
+
+
+def _environment(
+    usual: Mapping[str, str], storage: Mapping[str, str], between_tries: str
+) -> dict[str, str]:
+    """Return what the host's processes are told; `storage` stands for the accounts' settings."""
+    return {
+        **os.environ,
+        **{name: text for name, text in usual.items() if name not in ACCOUNTS},
+        **storage,
+        "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
+        "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
+    }
 
 
 def _make_queues(queues: QueueServiceClient, events: QueueServiceClient) -> None:

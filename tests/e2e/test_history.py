@@ -18,8 +18,8 @@ KILLED, RETIRED = "media-key", "backup-key"
 
 def reported_of(lines: list[str]) -> set[str]:
     """Return the secrets of which a rotation was reported."""
-    told = [it for it in map(json.loads, lines) if it.get("says") == "rotated"]
-    return {line["secret"].partition("/")[2] for line in told}
+    rotations = [it for it in map(json.loads, lines) if it.get("says") == "rotated"]
+    return {line["secret"].partition("/")[2] for line in rotations}
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,8 @@ class Witness(Edge):
         """
         holder = self.state.known.get(("holder", process.secret))
         same = [process, *(it for it in self.working if it.secret == process.secret)]
-        told = (it for it in same if it.number in self.said and it.number != holder)
-        done = next(told, process)
+        others = (it for it in same if it.number in self.said and it.number != holder)
+        done = next(others, process)
         done.message, process.message = process.message, done.message
         return done
 
@@ -83,8 +83,8 @@ class Witness(Edge):
         whole = text[: text.rfind(b"\n") + 1]
         self.read += len(whole)
         for line in whole.decode(errors="replace").splitlines():
-            if found := REPORT.search(line):
-                self.reports(json.loads(found[1]))
+            if match := REPORT.search(line):
+                self.reports(json.loads(match[1]))
 
     def _meant(self, request: Request) -> tuple[str, str, str]:
         """Return what is asked; the app signs in by its identity, and tests by a key."""

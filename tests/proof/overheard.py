@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from cloud.telemetry.reports import record
 from engine.errors import AccessDenied, TransientError
@@ -25,8 +25,8 @@ class Overheard:
 
     def __post_init__(self) -> None:
         engine = self.service.engine
-        told = Told(engine.reporter, self.edge)
-        self.service = replace(self.service, engine=replace(engine, reporter=cast("Any", told)))
+        reporter: Any = Told(engine.reporter, self.edge)
+        self.service = replace(self.service, engine=replace(engine, reporter=reporter))
 
     async def rotate(self, text: bytes, tries: int) -> None:
         """Work on one message."""

@@ -121,13 +121,13 @@ def written(text: str, folder: Path) -> Result:
     """Play one case by its name to its end, and write what happened into a folder."""
     if text.startswith(real.PREFIX):
         problem, lines = real.history(real.RealCase.parse(text))
-        found = Result(text, problem)
+        played = Result(text, problem)
     else:
         witness = case.witnessed(case.Case.parse(text))
         excuses = frozenset(witness.world.watch.excuses.used)
-        found, lines = Result(text, next(iter(witness.broken), None), excuses), witness.lines
+        played, lines = Result(text, next(iter(witness.broken), None), excuses), witness.lines
     (folder / file_of(text)).write_text("".join(f"{line}\n" for line in lines))
-    return found
+    return played
 
 
 def file_of(text: str) -> str:

@@ -59,12 +59,12 @@ def values_of(azure: Azure) -> set[str]:
 def cut_off(lines: list[Line]) -> None:
     """Have the source refuse what was superseded, a second after its successor was written."""
     line, version = next(applied(lines, "version"))
-    (given,) = (line["changes"] for line in lines if line["do"] == "given")
-    mine = [change for change in given if change.get("secret") == version["secret"]]
+    (before,) = (line["changes"] for line in lines if line["do"] == "given")
+    mine = [change for change in before if change.get("secret") == version["secret"]]
     (old,) = (change["credential"] for change in mine if "version" in change)
     (source,) = (change["terms"]["source"] for change in mine if "terms" in change)
-    gone = [{"source": source, "drops": old}]
-    lines.insert(lines.index(line) + 1, {"t": line["t"], "do": "source", "changes": gone})
+    changes = [{"source": source, "drops": old}]
+    lines.insert(lines.index(line) + 1, {"t": line["t"], "do": "source", "changes": changes})
 
 
 def unproven(lines: list[Line]) -> None:

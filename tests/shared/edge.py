@@ -118,14 +118,14 @@ class Edge:
             return
         to, what, name = self._meant(request)
         status = response.status if response else 0
-        said = "ok" if 200 <= status < 300 else SAID.get(status, "unavailable")
-        shown: dict[str, Any] = {}
-        if what == "read" and said == "ok" and response:
+        word = "ok" if 200 <= status < 300 else SAID.get(status, "unavailable")
+        facts: dict[str, Any] = {}
+        if what == "read" and word == "ok" and response:
             body: Any = response.json()
-            shown = {"version": body["id"].rpartition("/")[2]}
+            facts = {"version": body["id"].rpartition("/")[2]}
         elif to == "source" and self.state.sources[name].shown(request) is not None:
-            shown = {"accepted": said == "ok", "refused": said == "forbidden"}
-        self.say("answer", n=number, said=said, **shown)
+            facts = {"accepted": word == "ok", "refused": word == "forbidden"}
+        self.say("answer", n=number, said=word, **facts)
 
     def _meant(self, request: Request) -> tuple[str, str, str]:
         """Return the service that is asked, for what, and about which secret."""
