@@ -154,6 +154,9 @@ class MemoryReporter:
     def given_up(self, queue: str) -> None:
         """Take note of nothing."""
 
+    def refused(self, item: WorkItem, kind: str, seconds: float) -> None:
+        """Take note of nothing."""
+
     def denied(self, where: str, what: str) -> None:
         """Take note of nothing."""
 
