@@ -118,7 +118,12 @@ def result(text: str, seen: Seen | None = None) -> Result:
 
 
 def written(text: str, folder: Path) -> Result:
-    """Play one case by its name to its end, and write what happened into a folder."""
+    """Play one case by its name to its end, and write what happened into a folder.
+
+    Of a case without a witness nothing is written.
+    """
+    if text.startswith(real.PREFIX) and not real.is_witnessed(text):
+        return result(text)
     if text.startswith(real.PREFIX):
         problem, lines = real.history(real.RealCase.parse(text))
         played = Result(text, problem)
@@ -213,8 +218,7 @@ def _chunk(numbered: tuple[int, Sequence[str]]) -> tuple[int, list[Result]]:
 
 def _job(text: str) -> Iterator[Result]:
     if not text.startswith(ORDERS):
-        is_written = FOLDERS and (not text.startswith(real.PREFIX) or real.is_witnessed(text))
-        yield written(text, FOLDERS[0]) if is_written else result(text, SEEN)
+        yield written(text, FOLDERS[0]) if FOLDERS else result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
     for order, came in campaign.interleavings(name, int(most)):
