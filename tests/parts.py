@@ -34,6 +34,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "tests/scripts",
         "tests/api/test_dashboard_browser.py",
         "tests/api/test_page_incidents_browser.py",
+        "tests/api/test_page_leak_browser.py",
         "tests/api/test_page_secret_browser.py",
         "tests/api/test_pages_firefox.py",
         "tests/cli/test_report_browser.py",

@@ -23,7 +23,12 @@ SCENES = {
     "expiring": Pair((scenes.expires_in_three_days,), (scenes.expired_soon_and_was_rotated_since,)),
     "parked": Pair(
         (scenes.cannot_be_followed,),
-        (scenes.is_rotated, scenes.fails_twice_and_is_rotated, scenes.was_parked_an_hour_ago),
+        (
+            scenes.is_rotated,
+            scenes.leaks_and_is_refused,
+            scenes.fails_twice_and_is_rotated,
+            scenes.was_parked_an_hour_ago,
+        ),
     ),
     "dropped": Pair(
         (scenes.loses_its_tags,), (scenes.gets_its_tags_back, scenes.was_never_managed)

@@ -63,6 +63,12 @@ async def is_rotated(stage: Stage) -> None:
     await stage.rotate()
 
 
+async def leaks_and_is_refused(stage: Stage) -> None:
+    stage.secret()
+    reported = stage.clock.now().isoformat()
+    await stage.rotate(compromised=True, force=True, reported=reported)
+
+
 async def fails_three_times(stage: Stage) -> None:
     stage.secret()
     stage.refusal = 500
