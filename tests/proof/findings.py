@@ -40,6 +40,12 @@ OPEN: tuple[Finding, ...] = (
         r"P4: !c\d+! was cut off inside its overlap",
         "one-account/two-slots#10000549",
     ),
+    Finding(
+        "a message that has waited ten times, for its key, comes back sooner than a throttle asks",
+        r"derived",
+        r"throttling: a message is back on its queue \d+ s too soon",
+        "derived-lagging#545760980",
+    ),
 )
 
 
