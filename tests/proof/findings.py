@@ -55,8 +55,9 @@ OPEN: tuple[Finding, ...] = (
         "outage-in-change/one-slot#545796376",
     ),
     Finding(
-        "a message that has waited ten times, for its key, comes back sooner than a throttle asks",
-        r"derived",
+        "a message that was put off ten times, or is tried for the last time, comes back sooner than "
+        "a throttle asks",
+        r"derived|outage/one-slot",
         r"throttling: a message is back on its queue \d+ s too soon",
         "derived-lagging#545760980",
     ),
