@@ -1,7 +1,8 @@
 """Take reports of leaks by value. The value is in memory for one call and written nowhere.
 
 Whoever may start incidents is told what the value is. Anybody else learns that the report was
-received, and nothing by how long that took: a report must not serve to check guesses.
+received. A report must not serve to check guesses, so the answer comes after a multiple of five
+seconds; a hit whose source is slow may take one step more than a miss.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
 from engine.model.ledger import Ledger
 from engine.secret import SecretRef
-from engine.sweep.cut_off import CutOff, judged
+from engine.sweep.cut_off import CutOff
 from engine.sweep.unlisted import unlisted
 
 
@@ -44,7 +44,7 @@ async def _count_vault(
     async for secret in engine.vaults.list(vault):
         listed.add(secret.ref)
         for work, progress in works:
-            await work.count(judged(engine, secret), ledger, progress)
+            await work.count(engine.entry(secret), ledger, progress)
     for ref in unlisted(vault, listed, ledger):
         for work, progress in works:
             await work.count_deleted(ref, ledger, progress)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.decide.inventory import entry
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
 from engine.leak.match import Match
 from engine.model import template
-from engine.model.entry import Entry
 from engine.model.record import Record
 from engine.rotate.earlier import TEMPLATE
 from engine.rotate.retiring import DISABLED
@@ -41,7 +39,7 @@ class Owner:
         except (NotFound, AccessDenied) as error:
             _need_right(engine, ref, error)
             return cls(ref, kind, field, shape or f"{{{field}}}")
-        shown = stands(engine, current)
+        shown = engine.entry(current)
         if (managed := shown.managed) is None:
             return cls(ref, kind, field, shape or f"{{{field}}}")
         held = engine.held(current, managed)
@@ -75,11 +73,6 @@ class Owner:
         leaked = Sensitive(credential)
         is_current = version == self.version
         return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)
-
-
-def stands(engine: Engine, secret: SecretVersion) -> Entry:
-    """Return how a secret stands, as a listing or a read shows it."""
-    return entry(secret, engine.policy, engine.kinds, engine.clock.now())
 
 
 async def read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:

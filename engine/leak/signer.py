@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from engine.contract import Derived, Traces
 from engine.engine import Engine
 from engine.leak.match import Match
-from engine.leak.owner import Owner, read, stands
+from engine.leak.owner import Owner, read
 from engine.model.ledger import Ledger
 from engine.model.record import Record
 from engine.rotate import earlier
@@ -56,7 +56,7 @@ async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
             yield owner, listed.source
     for vault in engine.policy.scopes:
         async for secret in engine.vaults.list(vault):
-            if not ledger.of(secret.ref) and (managed := stands(engine, secret).managed):
+            if not ledger.of(secret.ref) and (managed := engine.entry(secret).managed):
                 yield str(secret.ref), managed.source
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import batched
 
 from engine.deadline import SWEEP_SECONDS
-from engine.decide.inventory import entry
 from engine.engine import Engine
 from engine.errors import PermanentError
 from engine.model.entry import Entry
@@ -78,14 +77,14 @@ class CutOff:
                 return False
 
     async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
-        shown, known = self._judge(secret), ledger.of(secret.ref)
+        shown, known = self.engine.entry(secret), ledger.of(secret.ref)
         if not self.incident.covers(shown, known) or not _can_follow(shown, known):
             return False
         ref, source = secret.ref, shown.managed.source if shown.managed else None
         try:
             if is_replica(shown, known):
                 ref = SecretRef.parse(secret.tags[REPLICA_OF])
-            current = self._judge(await self.engine.vaults.read(ref))
+            current = self.engine.entry(await self.engine.vaults.read(ref))
             if not await self.is_open(current, ledger):
                 return False
             version = self._leaked(current)
@@ -207,9 +206,6 @@ class CutOff:
         versions = self.engine.vaults.versions(ref)
         return any([version.created < self.incident.since async for version in versions])
 
-    def _judge(self, secret: SecretVersion) -> Entry:
-        return judged(self.engine, secret)
-
 
 async def _all(posts: Iterable[Awaitable[bool]]) -> int:
     """Return how many were sent; raises what one of them raised, once all have ended."""
@@ -233,8 +229,3 @@ def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
     """
     is_tagged = "ProviderAddress" in shown.secret.tags
     return bool(shown.managed or is_tagged or known or is_replica(shown))
-
-
-def judged(engine: Engine, secret: SecretVersion) -> Entry:
-    """Return the state of one secret, as a listing or a read shows it."""
-    return entry(secret, engine.policy, engine.kinds, engine.clock.now())
