@@ -183,9 +183,11 @@ class Service:
         elif later and item.deferred < MAX_DEFERRALS:
             log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
             await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
-        elif tries < MAX_TRIES:
-            log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, problem)
-            raise problem
+        elif (tried := tries + item.tried) < MAX_TRIES:
+            log.warning("try %d of %d for %s: %s", tried, MAX_TRIES, item.ref, problem)
+            if not later:
+                raise problem
+            await self.queue.post_rotation(replace(item, tried=tried), later)
         else:
             await self._give_up(item, problem)
 
@@ -235,7 +237,14 @@ class Service:
                 return
             await self._park_once(item, error)
             return
-        await (await self.ready()).park(item, error)
+        try:
+            await (await self.ready()).park(item, error)
+        except TransientError as second:
+            if not second.retry_after:
+                raise
+            # The last try comes once more, when Azure said.
+            later = replace(item, tried=MAX_TRIES - 1)
+            await self.queue.post_rotation(later, second.retry_after)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
         """Post an incident's item again and park its secret; after a month, say that it ends."""

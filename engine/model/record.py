@@ -280,7 +280,7 @@ class Record:
             past=((written.held, *known) if written.held else known)[:MOST_EARLIER],
             unused=(written.replaces, *self.unused) if written.dead else self.unused,
             lost=tuple(write for write in self.lose().lost if write != announced),
-            pending=written.retire,
+            pending=written.due,
             earlier=earlier,
             written=(secret.version, *self.written)[:MOST_EARLIER],
             tags=own,

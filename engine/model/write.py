@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from engine.contract import LATE
 from engine.model.tags import Pending
 
 
@@ -57,6 +58,15 @@ class Write:
     def under(self) -> datetime | None:
         """The date of the incident under which its credential was made, if that was ahead."""
         return self.born if self.born and self.born > self.at else None
+
+    @property
+    def due(self) -> Pending | None:
+        """What must be retired, its overlap counted from when the vault had this version.
+
+        A write may be carried out minutes after it was sent. Nobody could read it before.
+        """
+        late = min((self.created or self.at) - self.at, LATE)
+        return self.retire and replace(self.retire, at=self.retire.at + max(late, timedelta()))
 
     def made_since(self, incident: datetime) -> bool:
         """Return whether its credential was made since an incident began, or under that one."""

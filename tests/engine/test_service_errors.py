@@ -104,7 +104,6 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     [
         (now_or_in(0), 1, {}),
         (now_or_in(0), LAST - 1, {}),
-        (now_or_in(90), LAST - 1, {"deferred": MAX_DEFERRALS}),
         (LeaseUnavailable("lost"), LAST - 1, {}),
         (followed(now_or_in(0)), LAST - 1, {"follow_up": 1}),
     ],
@@ -117,6 +116,14 @@ async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
         await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
     assert rig.queue("rotations") == []
     assert f"try {tries} of {MAX_TRIES}" in caplog.text
+
+
+async def test_what_may_be_put_off_no_more_comes_back_when_azure_said_and_that_is_a_try() -> None:
+    rig = scene()
+    spent = rig.item(NAME, deferred=MAX_DEFERRALS, tried=1)
+    await failing(rig, now_or_in(400)).rotate(spent.to_json(), LAST - 2)
+    ((delay, message),) = waiting(rig)
+    assert (delay, message["deferred"], message["tried"]) == (400, MAX_DEFERRALS, LAST - 1)
 
 
 @pytest.mark.parametrize(

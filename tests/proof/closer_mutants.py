@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from azure.storage.blob.aio import BlobClient
 
-from engine import service
 from engine.decide import draft
 from engine.engine import Engine
 from engine.model import ledger
 from engine.model.record import Record
+from engine.model.workitem import WorkItem
 from engine.rotate import publishing, replicas
 from engine.rotate.gate import Gate, _nothing
 from engine.rotate.left_over import LeftOver
@@ -28,7 +28,9 @@ from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import Draft, SecretVersion
+from engine.service import Service
 from tests.proof.mutant import Mutant, function, method
+from tests.proof.ports import ModelQueue
 
 RECORDS = "tests/cloud/storage/test_leases.py"
 RETIRING = "tests/engine/rotate/test_retiring.py"
@@ -153,6 +155,22 @@ def _without_the_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Engine, "_job", blind)
 
 
+def _at_once(patch: pytest.MonkeyPatch) -> None:
+    """Put an item that Azure put off back without a delay."""
+    work = Service._work
+
+    class Hasty(ModelQueue):
+        async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+            await super().post_rotation(item, 0.0 if item.deferred else delay)
+
+    async def hasty(self: Service, item: WorkItem, tries: int) -> None:
+        queue = self.queue
+        assert isinstance(queue, ModelQueue)
+        await work(replace(self, queue=Hasty(queue.hand)), item, tries)
+
+    patch.setattr(Service, "_work", hasty)
+
+
 def _never_dead(patch: pytest.MonkeyPatch) -> None:
     """Leave an overlap to what a replica held, although its source refuses that."""
     superseded = replicas._superseded
@@ -208,7 +226,7 @@ CLOSER: Mapping[str, Mutant] = {
         (f"{RETIRING}::test_a_revocation_that_does_not_spread_is_not_called_one",),
     ),
     "Retry-After is ignored by way of the queue": Mutant(
-        function(service, "MAX_DEFERRALS", -1), "throttling", ("clocks/two-slots#300",)
+        _at_once, "throttling", ("clocks/two-slots#300",)
     ),
     "no sweep takes an incident up": Mutant(_without_the_open_ones, "P5", ("left-open/two-slots",)),
     "a replica's consent is kept": Mutant(

@@ -41,25 +41,11 @@ OPEN: tuple[Finding, ...] = (
         "one-account/two-slots#10000549",
     ),
     Finding(
-        "a write to the vault lands minutes after it was sent, and the overlap counts from when it "
-        "was sent, so that it is as many minutes too short",
-        r"to-the-second/many",
-        r"P4: !c\d+! was cut off inside its overlap",
-        "to-the-second/many#545790401",
-    ),
-    Finding(
         "the vault goes away while the version with an only password is being written, and stays "
         "away: that may still arrive, so nothing is set back",
         r"outage-in-change/one-slot",
         r"P1: /one-slot/app has refused what the vault holds for \d+ s",
         "outage-in-change/one-slot#545796376",
-    ),
-    Finding(
-        "a message that was put off ten times, or is tried for the last time, comes back sooner than "
-        "a throttle asks",
-        r"derived|outage/one-slot",
-        r"throttling: a message is back on its queue \d+ s too soon",
-        "derived-lagging#545760980",
     ),
 )
 

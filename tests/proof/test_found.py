@@ -356,6 +356,15 @@ FOUND = {
     "what leaks while it is superseded is not found": (
         "reported/two-slots!c5=1+i6=m0+c6=1+m4=die after+c7=2+c8=2+c10=1+c14=1"
     ),
+    "an overlap counts from when its version was sent, although the vault had it minutes later": (
+        "to-the-second/many#545790401"
+    ),
+    "an item that may be put off no more comes back sooner than Azure has said": (
+        "derived-lagging#545760980"
+    ),
+    "what gives up and is throttled by that comes back sooner than Azure has said": (
+        "outage/one-slot#545823120"
+    ),
 }
 
 

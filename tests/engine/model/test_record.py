@@ -152,7 +152,7 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
     )
     assert record.ahead is None
     assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
-    assert record.pending == Pending(NOW + timedelta(days=7), OLD, "key1")
+    assert record.pending == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
     assert (record.earlier, dict(record.tags), record.untold) == ((OLD,), {"Owner": "me"}, True)
     assert record.wrote(secret(NEW))
 
