@@ -274,4 +274,4 @@ async def _written(engine: Engine, source: str) -> tuple[str, ...]:
     except RekeyError as error:
         log.warning("who wrote which version is told by tags: %s", error)
         return ()
-    return record.written if record else ()
+    return record.history.published if record else ()

@@ -99,7 +99,7 @@ def _cut_off(
 ) -> list[CutOffVersion]:
     versions = []
     for place, version in enumerate(older):
-        texts = (record.proofs.get(str(version.version), "") for record in records)
+        texts = (record.compromised.proofs.get(str(version.version), "") for record in records)
         at, proof = read_proof(next(filter(None, texts), ""))
         if place == 0 or (at and at >= incident.reported):
             credential = version.tags.get("CredentialId", "")

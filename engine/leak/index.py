@@ -112,10 +112,10 @@ async def _printed(
 ) -> Match | None:
     """Return the newest version of a record with this print, if the vault does not deny it."""
     texts = {text: part for part in parts for text in engine.prints.each(part)}
-    known = next((v for v, prints in record.prints.items() if print_ in prints), None)
+    known = next((v for v, prints in record.history.prints.items() if print_ in prints), None)
     if known is None:
         return None
-    alone, *_ = record.prints[known].split(SEPARATOR)
+    alone, *_ = record.history.prints[known].split(SEPARATOR)
     owner = await Owner.of(engine, record)
     credential = texts.get(alone) or owner.inside(texts[print_])
     old = await read(engine, owner.ref, known)
@@ -162,13 +162,13 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Ma
         if match := await _printed(engine, record, print_, parts):
             return match
     owner = await Owner.of(engine, record)
-    for past in record.past:
+    for past in record.history.credentials:
         for part in parts:
             if record.digest(past.credential_id, Sensitive(part)) == past.digest:
                 return owner.match(record, past.version, part)
     superseded = (
-        record.pending.version if record.pending else "",
-        record.ahead.replaces if record.ahead else "",
+        record.retirement.version if record.retirement else "",
+        record.pending_write.replaces if record.pending_write else "",
     )
     for version in filter(None, superseded):
         old = await read(engine, owner.ref, version) if owner.field else None

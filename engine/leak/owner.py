@@ -32,7 +32,11 @@ class Owner:
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
         """Read the current version; of what nobody can read any more, the record tells."""
-        ref, kind, shape = SecretRef.parse(record.owner), record.kind, record.tags.get(TEMPLATE, "")
+        ref, kind, shape = (
+            SecretRef.parse(record.owner),
+            record.kind,
+            record.verified.tags.get(TEMPLATE, ""),
+        )
         field = engine.rotators[kind].value_field if kind in engine.rotators else ""
         try:
             current = await engine.vaults.read(ref)
@@ -65,7 +69,7 @@ class Owner:
 
     def match(self, record: Record | None, version: str, credential: str) -> Match:
         """Return that a version of this secret holds, or held, a credential."""
-        past = record.past_of(version) if record else None
+        past = record.history.credential_of(version) if record else None
         named = past.credential_id if past else ""
         if version == self.version:
             named = self.credential_id

@@ -51,12 +51,12 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
         return Verdict("alive", reported, match, untried=error.what)
     record = await engine.leases.peek(match.source)
     if is_accepted:
-        is_back = record is not None and match.version in record.gone
+        is_back = record is not None and match.version in record.compromised.revoked
         return Verdict("alive", reported, match, is_accepted=True, untried=BACK if is_back else "")
     if match.is_current:
         # Rekey heals what is drifted, and a new credential takes its time to spread.
         return Verdict("alive", reported, match, untried=DRIFTED)
-    proof = record.proofs.get(match.version, "") if record else ""
+    proof = record.compromised.proofs.get(match.version, "") if record else ""
     refused, how = read_proof(proof)
     now = engine.clock.now().replace(microsecond=0)
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)

@@ -59,14 +59,16 @@ class Listed:
         return cls(
             record.source,
             record.owner,
-            record.pending,
+            record.retirement,
             record.is_open,
-            record.audited,
-            record.created,
+            record.verified.at,
+            record.verified.created,
             last.created if last else None,
             last.made if last else None,
             last.under if last else None,
-            record.waiting,
-            tuple(SEPARATOR.join(record.prints.values()).split(SEPARATOR)) if record.prints else (),
+            record.change.in_progress_since,
+            tuple(SEPARATOR.join(record.history.prints.values()).split(SEPARATOR))
+            if record.history.prints
+            else (),
             record.is_printed,
         )

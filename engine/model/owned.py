@@ -21,16 +21,24 @@ class Owned:
     @property
     def pending(self) -> Pending | None:
         """The superseded credential that nobody will revoke any more."""
-        return next((record.pending for record in self.records if record.pending), None)
+        return next((record.retirement for record in self.records if record.retirement), None)
 
     def in_progress(self, now: datetime) -> str:
         """Return what a release would leave unfinished; empty if nothing is in progress."""
         records = self.records
-        if unfinished_incident(self.secret) or any(record.compromised for record in records):
+        if unfinished_incident(self.secret) or any(
+            record.compromised.versions for record in records
+        ):
             return "what leaked may still be accepted: its incident has not ended"
-        if any(record.ahead or record.changing or record.waiting for record in records):
+        if any(
+            record.pending_write or record.change.open_since or record.change.in_progress_since
+            for record in records
+        ):
             return "a change of its source is in progress"
-        if any(record.open_until and record.open_until > now for record in records):
+        if any(
+            record.change.uncertain_until and record.change.uncertain_until > now
+            for record in records
+        ):
             return "the last change of its source may still take effect"
         if self.pending:
             until = f"{self.pending.at:%Y-%m-%d %H:%M}Z"

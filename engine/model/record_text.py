@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from engine.errors import NeedsHuman
+from engine.model.record_parts import Change, Compromised, History, Verified
 from engine.model.tags import Pending
 from engine.model.write import Past, Write
 
@@ -18,13 +22,15 @@ FORMAT = 1
 FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
 
 
-def text_of(fields: Mapping[str, Any]) -> str:
-    """Return the text of a record with these fields."""
-    return json.dumps({"format": FORMAT, **fields}, default=_plain)
+def text_of(record: Any) -> str:
+    """Return the text of a record. Its parts are laid out flat, as earlier workers read them."""
+    whole = asdict(record)
+    texts = {name: reduce(getitem, path, whole) for name, path in NAMES.items()}
+    return json.dumps({"format": FORMAT, **texts}, default=_plain)
 
 
-def fields_of(text: str | bytes, names: Iterable[str], where: str) -> dict[str, Any]:
-    """Return the fields of these names that a text holds.
+def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
+    """Return the fields of a record that a text holds.
 
     Raises NeedsHuman if the text is damaged or a newer Rekey wrote it.
     """
@@ -32,7 +38,9 @@ def fields_of(text: str | bytes, names: Iterable[str], where: str) -> dict[str, 
         data = json.loads(text)
         newer = data["format"] > FORMAT
         if not newer:
-            return {name: _READ.get(name, _text)(data[name]) for name in names if name in data}
+            return _nested(
+                {name: _READ.get(name, _text)(data[name]) for name in NAMES if name in data}
+            )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
     raise NeedsHuman(
@@ -40,6 +48,15 @@ def fields_of(text: str | bytes, names: Iterable[str], where: str) -> dict[str, 
         where=where,
         fix="deploy that version again",
     )
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record, its parts among them, of which a text has these."""
+    fields: dict[str, Any] = {part: {} for part in _PARTS}
+    for name, value in flat.items():
+        *part, field = NAMES[name]
+        (fields[part[0]] if part else fields)[field] = value
+    return fields | {part: whole(**fields[part]) for part, whole in _PARTS.items()}
 
 
 def _plain(moment: datetime) -> str:
@@ -149,4 +166,43 @@ _READ: Mapping[str, Any] = {
     "key": _key,
     "blind": _flag,
     "untold": _flag,
+}
+NAMES: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("source", "owner", "kind", "key", "published")},
+    "ahead": ("pending_write",),
+    "lost": ("lost_writes",),
+    "pending": ("retirement",),
+    "unused": ("stale",),
+    "untold": ("unreported",),
+    "changing": ("change", "open_since"),
+    "begun": ("change", "started_at"),
+    "asked": ("change", "requested_at"),
+    "open_until": ("change", "uncertain_until"),
+    "waiting": ("change", "in_progress_since"),
+    "mark": ("change", "marker"),
+    "touched": ("change", "version"),
+    "blind": ("change", "password_unknown"),
+    "look_at": ("change", "recheck_at"),
+    "resume_at": ("change", "resume_at"),
+    "compromised": ("compromised", "versions"),
+    "incident": ("compromised", "incident"),
+    "gone": ("compromised", "revoked"),
+    "proofs": ("compromised", "proofs"),
+    "proven": ("verified", "version"),
+    "audited": ("verified", "at"),
+    "created": ("verified", "created"),
+    "tags": ("verified", "tags"),
+    "healed": ("verified", "repaired_at"),
+    "earlier": ("history", "replaced"),
+    "written": ("history", "published"),
+    "past": ("history", "credentials"),
+    "twins": ("history", "copies"),
+    "prints": ("history", "prints"),
+}
+"""Name in the text → field of the record, or part of it and field of that."""
+_PARTS: Mapping[str, Any] = {
+    "change": Change,
+    "compromised": Compromised,
+    "verified": Verified,
+    "history": History,
 }

@@ -50,7 +50,8 @@ class Confirming:
         await self._look_around(secret)
         if at.is_unparked:
             # What the source shows now is nobody else's: a person says so.
-            at.lease.learn(replace(at.sight.record, begun=at.parts.clock.now()))
+            change = replace(at.sight.record.change, started_at=at.parts.clock.now())
+            at.lease.learn(replace(at.sight.record, change=change))
         if at.lineage and at.progress.item.action == "audit":
             faded = Faded(at.parts, at.lease, at.gate, at.sight, at.managed)
             await faded.disable(secret)
@@ -77,7 +78,7 @@ class Confirming:
         """
         at = self.at
         field = at.rotator.value_field
-        written = at.sight.record.tags.get("ValueTemplate", f"{{{field}}}")
+        written = at.sight.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
         if written == at.managed.template or not at.sight.wrote(secret):
             return
         held = (template.extract(written, secret.value) or {}).get(field)
@@ -113,7 +114,7 @@ class Confirming:
         It may be late. And a vault that has failed over serves a copy from before it, for as long
         as it takes no writes.
         """
-        ahead = self.at.sight.record.ahead
+        ahead = self.at.sight.record.pending_write
         if ahead and self.at.parts.clock.now() < ahead.at + LATE:
             return False
         if ahead:
@@ -133,9 +134,17 @@ class Confirming:
         What that version held is kept as long as it is inside its overlap.
         """
         record = self.at.sight.record
-        going, earlier = record.pending, record.earlier
-        known = len(earlier) > 1 and record.past_of(earlier[0]) and not record.twins
-        if record.open_until and known and (going is None or going.version == earlier[0]):
+        going, earlier = record.retirement, record.history.replaced
+        known = (
+            len(earlier) > 1
+            and record.history.credential_of(earlier[0])
+            and not record.history.copies
+        )
+        if (
+            record.change.uncertain_until
+            and known
+            and (going is None or going.version == earlier[0])
+        ):
             keep = going.credential_id if going else None
             await self.at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
 

@@ -68,7 +68,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if record.owner != str(secret.ref).lower():
             what = f"{managed.source} belongs to the secret {record.owner}"
             raise NeedsHuman(what, where=str(secret.ref), fix="keep one secret a source")
-        if record.created and now < record.created + SETTLE:
+        if record.verified.created and now < record.verified.created + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
         job = replace(parts.job(secret, managed), proven=True, in_place=True, written=None)
@@ -86,7 +86,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         )
         # Noted before it is written: a later try that the vault shows no version yet must not
         # remove what the version holds.
-        await lease.write(replace(record, created=now))
+        await lease.write(replace(record, verified=replace(record.verified, created=now)))
         try:
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)

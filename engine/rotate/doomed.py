@@ -63,7 +63,7 @@ class Doomed:
     def _superseded(self) -> list[str]:
         """Return the version that Rekey superseded, and the one whose value it held, if restored."""
         record = self.sight.record
-        if record.pending is None:
+        if record.retirement is None:
             return []
-        version = record.pending.version
-        return [version, *filter(None, [record.twins.get(version)])]
+        version = record.retirement.version
+        return [version, *filter(None, [record.history.copies.get(version)])]

@@ -21,14 +21,14 @@ def credentials(
     `shape` is the present template. Where the record knows what the version held, only that counts.
     """
     bare = f"{{{value_field}}}"
-    shapes = (shape, record.tags.get(TEMPLATE, bare), old.tags.get(TEMPLATE, bare), bare)
+    shapes = (shape, record.verified.tags.get(TEMPLATE, bare), old.tags.get(TEMPLATE, bare), bare)
     read = {written: template.extract(written, old.value) for written in shapes}
     held = {
         written: fields[value_field]
         for written, fields in read.items()
         if fields and value_field in fields
     }
-    past = record.past_of(str(old.version))
+    past = record.history.credential_of(str(old.version))
     if past is None:
         return held
     return {

@@ -9,8 +9,8 @@ from engine.errors import NeedsHuman
 from engine.model.decision import Acting, Decision, Park
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.compromised import Compromised
 from engine.rotate.gate import Gate
+from engine.rotate.revoke import Revocation
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
@@ -40,7 +40,7 @@ async def foreseen(
     if source is None or record is None:
         return None
     lease = UnderLease(parts, source, (), record)
-    compromised = Compromised(parts, lease, Gate(parts, lease), Sight(parts, lease, item))
+    compromised = Revocation(parts, lease, Gate(parts, lease), Sight(parts, lease, item))
     try:
         await compromised.foresee(secret, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:

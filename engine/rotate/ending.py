@@ -48,7 +48,7 @@ class Ending:
         # A worker that has lost the lease must not judge what another worker has done since.
         await work.lease.ensure(CALL_SECONDS)
         await self._tell_published()
-        if work.lease.has_begun and work.record.asked:
+        if work.lease.has_begun and work.record.change.requested_at:
             # The secret may never be looked at again. If it is, that is made up for.
             with suppress(RekeyError):
                 await LeftOver(work).tidy()
@@ -104,7 +104,11 @@ class Ending:
         """
         work = self.work
         item = work.progress.item
-        since = work.lease.record.waiting or work.lease.record.asked or work.parts.clock.now()
+        since = (
+            work.lease.record.change.in_progress_since
+            or work.lease.record.change.requested_at
+            or work.parts.clock.now()
+        )
         endless = work.parts.clock.now() - since >= LONGEST_CHANGE
         await work.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
         reason = f"{under_way_since(work.lease.record)}: {error.what}"
@@ -143,13 +147,13 @@ class Ending:
         work = self.work
         record, item = work.record, work.progress.item
         is_over = work.lease.has_begun and not work.lease.is_lost
-        if record.owner and record.changing and is_over:
+        if record.owner and record.change.open_since and is_over:
             # The error was definite, so what was sent cannot take effect later.
-            work.lease.learn(replace(record, changing=None))
-        if record.owner and (record.changing or record.open_until or record.ahead):
+            work.lease.learn(replace(record, change=replace(record.change, open_since=None)))
+        if record.owner and record.is_uncertain:
             # Only looks find out what is under way at this source, so they go on.
             await work.lease.look_again(work.item)
-        if not item.compromised or item.version in (*record.compromised, *record.gone):
+        if not item.compromised or record.compromised.knows(item.version):
             return False, ""
         # An incident that could not be noted comes back, for a month. It is posted last, since
         # what fails before is posted by whoever hears of it.
@@ -161,4 +165,5 @@ class Ending:
 
 def under_way_since(record: Record) -> str:
     """Say since when a source has been at a change."""
-    return f"under way since {record.waiting:%Y-%m-%d %H:%M}Z" if record.waiting else ""
+    since = record.change.in_progress_since
+    return f"under way since {since:%Y-%m-%d %H:%M}Z" if since else ""

@@ -32,8 +32,8 @@ class Faded:
     async def disable(self, secret: SecretVersion) -> None:
         """Disable each earlier version whose credential the source refuses."""
         record = self.sight.record
-        for version in record.earlier:
-            if version not in record.gone and await self._has_ended(secret, version):
+        for version in record.history.replaced:
+            if version not in record.compromised.revoked and await self._has_ended(secret, version):
                 self.lease.learn(
                     self.sight.record.without(version, proof_text(self.parts.clock.now(), TRIED))
                 )

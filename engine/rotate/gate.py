@@ -103,13 +103,13 @@ class Gate:
         A compromised version stays readable until its credential is proven to be refused.
         """
         record = self.lease.record
-        own = (version for version in record.unused if VERSION.fullmatch(version))
-        ready = [version for version in own if version not in record.compromised]
+        own = (version for version in record.stale if VERSION.fullmatch(version))
+        ready = [version for version in own if version not in record.compromised.versions]
         for version in ready:
             await self.disable(secret, version)
         if ready:
-            left = tuple(version for version in record.unused if version not in ready)
-            self.lease.learn(replace(self.lease.record, unused=left))
+            left = tuple(version for version in record.stale if version not in ready)
+            self.lease.learn(replace(self.lease.record, stale=left))
 
     def _no_policy(self, ref: SecretRef) -> None:
         if self.parts.policy.is_own(ref):

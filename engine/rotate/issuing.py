@@ -44,7 +44,7 @@ class Issuing:
         if earlier:
             with suppress(VerificationFailed):
                 return await at.proof.issued(managed, earlier)
-        if at.sight.record.ahead:
+        if at.sight.record.pending_write:
             # The write that was announced did not arrive. Nothing is changed again for a vault that
             # takes no write.
             await at.gate.probe(secret)
@@ -93,7 +93,7 @@ class Issuing:
         at = self.at
         keyed = await lineage.keyed(secret.ref, job)
         issued = earlier if earlier and lineage.made(keyed, earlier) else None
-        if issued is None and at.sight.record.ahead:
+        if issued is None and at.sight.record.pending_write:
             await at.gate.probe(secret)
         issued = issued or await at.rotator.issue(keyed)
         try:
@@ -116,7 +116,7 @@ class Issuing:
         """
         at = self.at
         record = at.sight.record
-        ahead = record.ahead
+        ahead = record.pending_write
         if ahead is None or ahead.replaces != secret.version:
             return None
         # A repair inside an overlap passes on an earlier version's retirement, and adds none.

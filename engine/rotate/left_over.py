@@ -15,9 +15,9 @@ from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
-from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
 from engine.rotate.retiring import Retiring
+from engine.rotate.revoke import Revocation
 from engine.rotate.under_lease import UNBOUND_FIX
 from engine.rotate.undo import LOST
 from engine.rotate.work import Work
@@ -39,19 +39,19 @@ class LeftOver:
         """
         work = self.work
         record = work.record
-        if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
+        if record.compromised.versions and (not here or isinstance(decision, Confirm | Skip)):
             if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
                 return None
             if not self._is_allowed and not isinstance(decision, Park):
                 what = f"{work.lease.unbound(secret.ref)}: {LEAKED}"
                 raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-            await Compromised(work.parts, work.lease, work.gate, work.sight).settle(
-                secret, record.compromised[0], decision
+            await Revocation(work.parts, work.lease, work.gate, work.sight).settle(
+                secret, record.compromised.versions[0], decision
             )
             return await work.look()
         # While a person has disabled the secret nothing is revoked: nobody could tell what it
         # holds.
-        due = record.pending and record.pending.at <= work.parts.clock.now()
+        due = record.retirement and record.retirement.at <= work.parts.clock.now()
         if not here and due and secret.enabled and not await self._is_kept(secret):
             return await work.retire(secret, self._retiring(secret))
         return None
@@ -91,7 +91,7 @@ class LeftOver:
         None if it may. It bears no mark, because that would keep the secret's present source waiting.
         """
         work = self.work
-        pending, item = work.record.pending, work.progress.item
+        pending, item = work.record.retirement, work.progress.item
         due = pending and pending.at <= work.parts.clock.now() and item.action == "retire"
         if not (pending and due) or self._is_allowed or work.managed_here(secret):
             return None
@@ -103,7 +103,7 @@ class LeftOver:
         work = self.work
         record, ref = work.record, work.item.ref
         rotator, source = work.parts.rotators.get(record.kind), work.lease.source
-        is_called_off = record.abandoned and not record.ahead
+        is_called_off = record.abandoned and not record.pending_write
         if is_called_off and self._is_allowed and isinstance(rotator, Tidy):
             async with work.lease.changing("tidy"):
                 await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
@@ -133,10 +133,10 @@ class LeftOver:
         has left its source, what its key has made may still be inside an overlap.
         """
         work = self.work
-        pending, managed = work.record.pending, work.managed_here(secret)
+        pending, managed = work.record.retirement, work.managed_here(secret)
         if not self._is_allowed:
             return True
-        published = managed or work.managed_here(replace(secret, tags=work.record.tags))
+        published = managed or work.managed_here(replace(secret, tags=work.record.verified.tags))
         if pending is None or published is None:
             return False
         retire = Retire(published, pending, "its overlap passed")

@@ -225,7 +225,7 @@ class Lineage:
                 f"name that secret in the tag {DERIVED_FROM}",
             )
         seen = record.seen(holder, self.parts.clock.now())
-        if holder.version in seen.compromised:
+        if holder.version in seen.compromised.versions:
             raise TransientError(
                 "its key is compromised and is being replaced",
                 where=str(holder.ref),

@@ -33,7 +33,7 @@ class Others:
         Rekey does not supersede what a person has just written.
         """
         held = self.parts.held(secret, self.managed)
-        overruled = item.force or item.compromised or self.sight.record.compromised
+        overruled = item.force or item.compromised or self.sight.record.compromised.versions
         if overruled or not held or not self.wrote(secret):
             return
         rotator = self.parts.rotator(self.managed)
@@ -57,7 +57,11 @@ class Others:
         record, item = self.sight.record, self.sight.item
         # A look says itself for which version a change was sent, where the record was lost since.
         looked_at = item.version if item.follow_up or item.follows else None
-        if self.sight.wrote(secret) or secret.version in (record.proven, record.touched, looked_at):
+        if self.sight.wrote(secret) or secret.version in (
+            record.verified.version,
+            record.change.version,
+            looked_at,
+        ):
             return False
         if self.sight.may_have_cut_off:
             return False
@@ -79,8 +83,10 @@ class Others:
     def refuse_to_fight(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
         record, now = self.sight.record, self.parts.clock.now()
-        again = record.healed is not None and now - record.healed < PEACE
-        if again and self.sight.wrote(secret) and not record.open_until:
+        again = (
+            record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
+        )
+        if again and self.sight.wrote(secret) and not record.change.uncertain_until:
             raise NeedsHuman(
                 "another deployment or a person changes this credential at its source, too",
                 where=self.managed.source,

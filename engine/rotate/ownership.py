@@ -61,7 +61,7 @@ async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool
             return _theirs(record, lease.where, held)
         known = record.seen(shown, parts.clock.now())
         # What it holds now has leaked: without its tags nobody replaces that for it.
-        can_pay = shown.version not in known.compromised
+        can_pay = shown.version not in known.compromised.versions
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
     owed = _owed(known, held, leaked=leaked and is_first) if can_pay or not is_first else None
@@ -75,7 +75,7 @@ async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool
 
 def _theirs(record: Record, where: str, held: UnderLease) -> Park:
     """Return that another secret still claims a source."""
-    going = record.pending
+    going = record.retirement
     revokes = (
         f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z" if going else ""
     )
@@ -94,15 +94,17 @@ def _owed(record: Record, held: UnderLease, *, leaked: bool) -> Park | None:
     """
     now, later = held.parts.clock.now(), "wait: it passes on within a day after that"
     begun = [
-        moment + LATE for moment in (record.changing, record.ahead and record.ahead.at) if moment
+        moment + LATE
+        for moment in (record.change.open_since, record.pending_write and record.pending_write.at)
+        if moment
     ]
-    if record.compromised:
+    if record.compromised.versions:
         what = "whose incident there is not over"
         later = "see why that secret is parked; what leaked may also be revoked by hand"
-    elif record.pending and not leaked:
-        going = record.pending
+    elif record.retirement and not leaked:
+        going = record.retirement
         what = f"which revokes {going.credential_id} there at {going.at:%Y-%m-%d %H:%M}Z"
-    elif max((*begun, record.open_until or now)) > now:
+    elif max((*begun, record.change.uncertain_until or now)) > now:
         what = "whose last change may still take effect there"
     else:
         return None
@@ -120,7 +122,7 @@ async def _tidy(parts: Parts, held: UnderLease, record: Record, secret: SecretVe
     That is what it has not published, and what a late write to the vault lies over.
     """
     rotator, published = parts.rotators.get(record.kind), record.published
-    if record.ahead or not isinstance(rotator, Tidy) or not held.is_bound(secret.ref):
+    if record.pending_write or not isinstance(rotator, Tidy) or not held.is_bound(secret.ref):
         return
     vain = dict[str, str | None]()
     if record.abandoned:
@@ -209,8 +211,8 @@ def _is_news(secret: SecretVersion, record: Record) -> bool:
         version = Pending.parse(secret.tags[RETIRE]).version
     except ValueError:
         return record.published is None
-    known = [*record.earlier, *record.gone]
-    known += [record.pending.version] if record.pending else []
+    known = [*record.history.replaced, *record.compromised.revoked]
+    known += [record.retirement.version] if record.retirement else []
     known += [record.published.replaces] if record.published else []
     return version not in known
 

@@ -51,7 +51,7 @@ class Publishing:
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
         at = self.at
-        if at.progress.new_version or (at.managed.replicas and at.sight.record.ahead):
+        if at.progress.new_version or (at.managed.replicas and at.sight.record.pending_write):
             # What is published bears the same operation, and a replica may hold it already.
             return
         if version := at.sight.record.abandoned:
@@ -141,7 +141,10 @@ class Publishing:
         announced = record.announced(write, at.rotator.kind)
         if self._is_dead:
             announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
-        await at.lease.write(replace(announced, healed=now) if at.progress.drifted else announced)
+        if at.progress.drifted:
+            verified = replace(announced.verified, repaired_at=now)
+            announced = replace(announced, verified=verified)
+        await at.lease.write(announced)
 
     @property
     def _is_dead(self) -> bool:
@@ -150,7 +153,7 @@ class Publishing:
 
     def _ahead_of(self, now: datetime) -> datetime | None:
         """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
-        item, noted = self.at.progress.item, self.at.sight.record.incident
+        item, noted = self.at.progress.item, self.at.sight.record.compromised.incident
         incident = (item.began if item.compromised else None) or noted
         return incident if incident and incident > now else None
 

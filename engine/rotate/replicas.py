@@ -105,11 +105,11 @@ class Replicas:
     async def out_of_use(self, primary: SecretRef) -> None:
         """Disable what the record knows to be dead of replicas that still consent."""
         lease = self.gate.lease
-        urls = [entry for entry in lease.record.unused if not VERSION.fullmatch(entry)]
+        urls = [entry for entry in lease.record.stale if not VERSION.fullmatch(entry)]
         done = [url for url in urls if await self._is_out_of_use(primary, url)]
         if done:
-            left = tuple(entry for entry in lease.record.unused if entry not in done)
-            lease.learn(replace(lease.record, unused=left))
+            left = tuple(entry for entry in lease.record.stale if entry not in done)
+            lease.learn(replace(lease.record, stale=left))
 
     async def _is_out_of_use(self, primary: SecretRef, url: str) -> bool:
         """Disable one version, unless it is still the current one; return whether that is over."""

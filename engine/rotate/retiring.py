@@ -63,14 +63,14 @@ class Retiring:
             gate,
             sight,
             record.kind,
-            record.tags.get("ValueTemplate", f"{{{value_field}}}"),
+            record.verified.tags.get("ValueTemplate", f"{{{value_field}}}"),
         )
 
     async def retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
         """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
         is_revoked = True
         await self.gate.out_of_use(secret)
-        if pending.version not in self.sight.record.gone:
+        if pending.version not in self.sight.record.compromised.revoked:
             try:
                 await self._revoke(secret, pending)
             except NeedsHuman:
@@ -89,7 +89,9 @@ class Retiring:
         }
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
-        self.lease.learn(replace(self.sight.record.arrived(), pending=None, changing=None))
+        record = self.sight.record
+        change = replace(record.change.arrived(), open_since=None)
+        self.lease.learn(replace(record, retirement=None, change=change))
         return self.sight.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
@@ -138,7 +140,7 @@ class Retiring:
         replaced the credential by hand. To revoke it again would cut off what they put in its
         place. A source that lists its credentials removes this very one, and no other.
         """
-        if self.sight.record.waiting:
+        if self.sight.record.change.in_progress_since:
             return await self._is_replaced(secret, pending, old)
         if isinstance(self.parts.rotators[self.kind], Lists):
             return False
@@ -155,7 +157,7 @@ class Retiring:
     ) -> bool:
         if old:
             return not await self._accepted(pending, old)
-        past = self.sight.record.past_of(pending.version)
+        past = self.sight.record.history.credential_of(pending.version)
         shown = await self._slot(secret, pending) if past else None
         return past is not None and shown is not None and shown != past.digest
 
@@ -164,11 +166,12 @@ class Retiring:
 
         Nothing else tells later, and in another process, that a slow source has revoked it.
         """
-        if self.sight.record.past_of(pending.version):
+        if self.sight.record.history.credential_of(pending.version):
             return
         if shown := await self._slot(secret, pending):
             past = Past(pending.version, pending.credential_id, shown)
-            self.lease.learn(self.sight.record.knowing(past))
+            record = self.sight.record
+            self.lease.learn(replace(record, history=record.history.knowing(past)))
 
     async def _slot(self, secret: SecretVersion, pending: Pending) -> str | None:
         if self.managed is None:
@@ -203,7 +206,7 @@ class Retiring:
             self.sight.tell_refused(pending.version)
             record = record.without(pending.version, proof_text(self.parts.clock.now(), TRIED))
         await self.lease.write(
-            record.discarded(pending.version, record.twins.get(pending.version, ""))
+            record.discarded(pending.version, record.history.copies.get(pending.version, ""))
         )
 
     async def _value(self, secret: SecretVersion, pending: Pending) -> Sensitive | None:

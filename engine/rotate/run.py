@@ -56,7 +56,7 @@ class Run(Work):
         outcome = await self._go()
         is_told = outcome is not None and self.sight.is_news(outcome)
         # An incident is not over before what leaked is refused.
-        if self.sight.has_read and not (is_told or self.record.compromised):
+        if self.sight.has_read and not (is_told or self.record.compromised.versions):
             await self.telling(self.sight.shown).untold()
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
@@ -94,7 +94,7 @@ class Run(Work):
         """
         item = self.progress.item
         if (
-            self.record.waiting
+            self.record.change.in_progress_since
             or item.compromised
             or item.follow_up
             or item.trigger == "manual"
@@ -113,7 +113,7 @@ class Run(Work):
         that the change is about to revoke.
         """
         decision = self.parts.decide(secret, self.progress.item)
-        if isinstance(decision, Restore) and self.record.waiting:
+        if isinstance(decision, Restore) and self.record.change.in_progress_since:
             reason = f"the earlier credential is being revoked, {under_way_since(self.record)}"
             return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
         if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
@@ -233,7 +233,7 @@ class Run(Work):
         left_over = LeftOver(self)
         if unbound := left_over.unbound(secret):
             return unbound
-        if item.follow_up and self.record.open_until:
+        if item.follow_up and self.record.change.uncertain_until:
             await left_over.tidy()
         if isinstance(decision, Park):
             decision = self.warned(decision)

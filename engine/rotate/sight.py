@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.model.outcome import PUBLISHED, Outcome
-from engine.model.record import Record
-from engine.model.tags import CREDENTIAL, OURS
+from engine.model.record import Record, owners_tags
+from engine.model.tags import CREDENTIAL
 from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
@@ -70,7 +70,7 @@ class Sight:
         self._show(shown)
         self.is_promised = self.looks_follow()
         # One that had to wait is the promised look itself: the one that follows may come too late.
-        look_at, now = self.record.look_at, self.parts.clock.now()
+        look_at, now = self.record.change.recheck_at, self.parts.clock.now()
         is_late = bool(self.item.waited and look_at and look_at > now + SOON)
         self.surplus = bool(self.item.follow_up) and not is_late and self.is_promised
         if self.record.owner and not self.surplus:
@@ -86,23 +86,25 @@ class Sight:
     @property
     def may_have_cut_off(self) -> bool:
         """Whether a late change of ours may have cut off what another deployment has published."""
-        is_late = self.record.open_until is not None and not self.record.wrote(self.shown)
+        is_late = self.record.change.uncertain_until is not None and not self.record.wrote(
+            self.shown
+        )
         return is_late and self.parts.is_anothers(self.shown)
 
     @property
     def may_be_late(self) -> bool:
         """Whether a late change may have hit what is in use."""
-        return self.record.open_until is not None
+        return self.record.change.uncertain_until is not None
 
     def looks_follow(self) -> bool:
         """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record
-        is_open = record.changing or record.open_until or record.ahead
+        is_open = record.change.open_since or record.change.uncertain_until or record.pending_write
         return bool(is_open and self.lease.is_later(record, self.item))
 
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())
-        ahead = seen.ahead
+        ahead = seen.pending_write
         if ahead and shown.enabled and shown.version != ahead.replaces:
             # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
@@ -125,7 +127,10 @@ class Sight:
         if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
-        return replace(record.lose(), open_until=ahead.at + LATE) if record.blind else record.lose()
+        if record.change.password_unknown:
+            change = replace(record.change, uncertain_until=ahead.at + LATE)
+            record = replace(record, change=change)
+        return record.lose()
 
     @property
     def _has_looked(self) -> bool:
@@ -140,7 +145,11 @@ class Sight:
         a derived secret no change is sent, so nothing was begun.
         """
         record = self.record
-        return bool(self.item.follow_up) and record.begun is None and record.published is None
+        return (
+            bool(self.item.follow_up)
+            and record.change.started_at is None
+            and record.published is None
+        )
 
     @property
     def needless(self) -> str:
@@ -186,21 +195,20 @@ class Sight:
     def may_be_under(self, item: WorkItem) -> bool:
         """Return whether the version that an incident's item names may be its own replacement."""
         began, record = item.began, self.record
-        writes = (write for write in (record.ahead, record.published) if write)
+        writes = (write for write in (record.pending_write, record.published) if write)
         return began is not None and any(write.made_since(began) for write in writes)
 
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""
         record = self.record
-        new = tuple(
-            version
-            for version in versions
-            if version not in record.compromised and version not in record.gone
-        )
+        known = record.compromised
+        new = tuple(version for version in versions if not known.knows(version))
         if new:
             began = self.item.began if self.item.compromised else None
-            doomed, incident = (*record.compromised, *new), began or record.incident
-            await self.lease.write(replace(record, compromised=doomed, incident=incident))
+            noted = replace(
+                known, versions=(*known.versions, *new), incident=began or known.incident
+            )
+            await self.lease.write(replace(record, compromised=noted))
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""
@@ -211,21 +219,22 @@ class Sight:
     def tell_refused(self, version: str) -> None:
         """Report how long after its report what leaked is refused, if the item says when that was."""
         seconds = self.item.seconds_since_report(self.parts.clock.now())
-        if seconds is not None and version in self.record.compromised:
+        if seconds is not None and version in self.record.compromised.versions:
             self.parts.reporter.refused(self.item, self.record.kind, seconds)
 
     async def note_left(self) -> bool:
         """Note that nothing can take effect any more at a source that the secret has left; return whether that is so."""
         record = self.record
-        is_over = bool(record.open_until and record.open_until <= self.parts.clock.now())
+        until = record.change.uncertain_until
+        is_over = until is not None and until <= self.parts.clock.now()
         if is_over:
-            await self.lease.write(replace(record, open_until=None, look_at=None))
+            await self.lease.write(replace(record, change=record.change.settled()))
         return is_over
 
     def told(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
         if self.is_news(outcome):
-            self.lease.learn(replace(self.record, untold=False))
+            self.lease.learn(replace(self.record, unreported=False))
 
     def is_news(self, outcome: Outcome) -> bool:
         """Return whether an outcome announces the version published last."""
@@ -240,16 +249,24 @@ class Sight:
             return
         shown = self._shown
         now = self.parts.clock.now()
-        if record.open_until and record.open_until <= now and self._has_looked:
-            record = replace(record, open_until=None, look_at=None)
+        change, write = record.change, record.pending_write
+        if change.uncertain_until and change.uncertain_until <= now and self._has_looked:
+            change = change.settled()
         if self.audited and shown:
-            own = {tag: text for tag, text in shown.tags.items() if tag not in OURS}
-            version = str(shown.version)
-            record = replace(record, audited=now, proven=version, tags=own, created=shown.created)
-            # The only slot holds what the vault does: changes that could not be proven are over.
-            record = replace(record, asked=None) if record.blind else record
-            if record.ahead and record.ahead.at + LATE <= now:
+            verified = replace(
+                record.verified,
+                version=str(shown.version),
+                at=now,
+                created=shown.created,
+                tags=owners_tags(shown),
+            )
+            record = replace(record, verified=verified)
+            if change.password_unknown:
+                # The only slot holds what the vault does: what could not be proven is over.
+                change = replace(change, requested_at=None)
+            if write and write.at + LATE <= now:
                 record = record.lose()
+        record = replace(record, change=change)
         try:
             await self.lease.write(record)
         except RekeyError:

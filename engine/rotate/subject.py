@@ -77,19 +77,23 @@ class Subject:
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
         record = self.sight.record
-        proven, touched = self.sight.wrote(secret), record.touched == secret.version
+        proven, touched = self.sight.wrote(secret), record.change.version == secret.version
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident does not wait for whoever else may use the source, nor does who has looked.
-        leaked = self.progress.item.compromised or record.compromised
+        leaked = self.progress.item.compromised or record.compromised.versions
         overruled = leaked or self.is_unparked
-        job = replace(job, changed=record.begun if proven and not overruled else None)
+        job = replace(job, changed=record.change.started_at if proven and not overruled else None)
         # What was restored since is in use again.
-        job = replace(job, revoked=record.revoked - {job.held_id or ""})
+        job = replace(job, revoked=record.revoked_ids - {job.held_id or ""})
         if not touched:
             return job
-        under_way = record.waiting is not None
+        under_way = record.change.in_progress_since is not None
         return replace(
-            job, asked=record.asked, sent=record.begun, under_way=under_way, mark=record.mark
+            job,
+            asked=record.change.requested_at,
+            sent=record.change.started_at,
+            under_way=under_way,
+            mark=record.change.marker,
         )
 
     async def is_refused(self, secret: SecretVersion) -> bool:
@@ -111,5 +115,5 @@ class Subject:
 
     def rollback(self, job: Job) -> Rollback:
         """Return what sets a single-slot source back to what the vault holds."""
-        unwanted = bool(self.progress.item.compromised or self.sight.record.compromised)
+        unwanted = bool(self.progress.item.compromised or self.sight.record.compromised.versions)
         return Rollback(self.parts, self.lease, job, self.managed, unwanted)

@@ -52,7 +52,7 @@ class Telling:
 
     async def earlier(self) -> None:
         """Report the version that an earlier try published, and note that before it is replaced."""
-        if self.sight.record.untold:
+        if self.sight.record.unreported:
             await self.untold()
             await self.lease.write(self.lease.record)
 
@@ -64,7 +64,7 @@ class Telling:
         not be written may have to rest.
         """
         record = self.sight.record
-        if not (record.untold and record.published):
+        if not (record.unreported and record.published):
             return
         self.progress.publishes_earlier(record.published.version)
         outcome = self.outcome(record.believed(self.sight.shown))

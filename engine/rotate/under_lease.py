@@ -97,7 +97,7 @@ class UnderLease:
 
     async def write(self, record: Record) -> None:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
-        record = record.printed(self.prints)
+        record = replace(record, history=record.history.printed(self.prints))
         if record != self.leases[0].record:
             await self.ensure(CALL_SECONDS)
             async with _in_time("writing the record"):
@@ -165,34 +165,24 @@ class UnderLease:
         if not self.is_bound(item.ref):
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
-        urgent = item.compromised or self.record.compromised or self.record.waiting
-        is_vain = self.record.vain_for >= VAIN
+        record = self.record
+        urgent = item.compromised or record.compromised.versions or record.change.in_progress_since
+        is_vain = record.vain_for >= VAIN
         if kind and look_after is None and is_vain and not urgent:
             self._not_again_at_once(now)
         if look_after is not None:
             self._not_again_at_once(now, SPACING)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
-        self._before = self._before or self.record
-        record = self._begun(touched, kind, now)
+        record = self.record
+        self._before = self._before or record
+        change = record.change.begun(touched, now, asks=bool(kind))
+        record = replace(record.keyed(), change=change, kind=kind or record.kind)
         if look_after is not None:
             look = item if item.compromised else replace(item, version=item.version or touched)
-            record = await self._promised(replace(record, blind=True), look, look_after)
+            record = replace(record, change=replace(change, password_unknown=True))
+            record = await self._promised(record, look, look_after)
         await self.write(record)
-
-    def _begun(self, touched: str, kind: str, now: datetime) -> Record:
-        """Return the record once a change is begun that leaves no password unknown."""
-        record = self.record if self.record.touched == touched else self.record.arrived()
-        earlier = self.record.asked if self.record.touched == touched else None
-        return replace(
-            record.keyed(),
-            changing=self.record.changing or now,
-            begun=now,
-            touched=touched,
-            asked=(earlier or now) if kind else None,
-            blind=False,
-            kind=kind or self.record.kind,
-        )
 
     def is_bound(self, ref: SecretRef) -> bool:
         """Return whether a secret's vault is bound to this source by the scopes as they are now."""
@@ -221,11 +211,11 @@ class UnderLease:
 
         That is at least `least`, for a single slot, and longer the longer none can be proven.
         """
-        uncertain = record.changing or record.open_until or record.ahead
-        if not (record.begun and uncertain):
+        started = record.change.started_at
+        if not (started and record.is_uncertain):
             return 0.0
         spacing = min(max(least, record.vain_for / 2), LONGEST_SPACING)
-        return (record.begun + spacing - now).total_seconds()
+        return (started + spacing - now).total_seconds()
 
     @property
     def has_begun(self) -> bool:
@@ -235,35 +225,28 @@ class UnderLease:
     def untouched(self) -> None:
         """Note that the rotator refused the change just begun, before it sent anything."""
         before = self._before or self.record
-        self.learn(
-            replace(
-                self.record,
-                changing=before.changing,
-                touched=before.touched,
-                begun=before.begun,
-                asked=before.asked,
-            )
-        )
+        change = self.record.change.taken_back(before.change)
+        self.learn(replace(self.record, change=change))
 
     @property
     def resumes(self) -> bool:
         """Return whether a message is posted that looks later for the end of a change under way."""
-        resume_at = self.record.resume_at
+        resume_at = self.record.change.resume_at
         return bool(resume_at and resume_at > self.parts.clock.now() + AHEAD)
 
-    async def wait(self, item: WorkItem, seconds: float, mark: str, *, on: bool) -> None:
+    async def wait(self, item: WorkItem, seconds: float, marker: str, *, on: bool) -> None:
         """Note that the source is at a change. With `on`, post the item that looks for its end.
 
-        `mark` is what the rotator wants to know of it then.
+        `marker` is what the rotator wants to know of it then.
 
         One is enough, so none is posted beside another. It is posted before it is noted: dying in
         between costs a message too many, never one too few.
         """
-        record, now = self.record, self.parts.clock.now()
-        since = record.waiting or record.asked or record.begun or now
+        change, now = self.record.change, self.parts.clock.now()
+        since = change.in_progress_since or change.requested_at or change.started_at or now
         # What this change does is known once it has come. A password that nobody knows stays so.
-        changing = record.changing if record.blind else None
-        record = replace(record, waiting=since, changing=changing, mark=mark)
+        is_open = change.open_since if change.password_unknown else None
+        change = replace(change, in_progress_since=since, open_since=is_open, marker=marker)
         if on and not self.resumes:
             later = replace(
                 item, deferred=0, waited=0, follow_up=0, source=self.source, follows=True
@@ -271,30 +254,33 @@ class UnderLease:
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
-            seconds = min(seconds, LOOK_SECONDS) if record.blind else seconds
+            seconds = min(seconds, LOOK_SECONDS) if change.password_unknown else seconds
             await self.parts.queue.post_rotation(later, seconds)
-            record = replace(record, resume_at=now + timedelta(seconds=seconds))
-        await self.write(record)
+            change = replace(change, resume_at=now + timedelta(seconds=seconds))
+        await self.write(replace(self.record, change=change))
 
     async def look_again(self, item: WorkItem) -> None:
         """Post another look while an earlier change may take effect, or until a look succeeds."""
         record, now = self.record, self.parts.clock.now()
-        if record.changing:
-            until = max(record.open_until or now, record.changing + LATE)
-            record = replace(record, changing=None, open_until=until)
-        if record.ahead and now < (late := record.ahead.at + LATE):
-            record = replace(record, open_until=max(record.open_until or late, late))
+        change, write = record.change, record.pending_write
+        if change.open_since:
+            until = max(change.uncertain_until or now, change.open_since + LATE)
+            change = replace(change, uncertain_until=until, open_since=None)
+        if write and now < write.at + LATE:
+            change = change.uncertain_for(write.at + LATE)
         # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
-        looking = LOOKING if record.begun else timedelta()
-        if record.open_until and record.open_until + looking <= now:
-            record = replace(record, open_until=None, look_at=None)
-        if record.open_until:
+        looking = LOOKING if change.started_at else timedelta()
+        if change.uncertain_until and change.uncertain_until + looking <= now:
+            change = change.settled()
+        record = replace(record, change=change)
+        if change.uncertain_until:
             audit = WorkItem(
                 item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source
             )
             why = "an earlier change may still take effect"
             # A single slot that must be left alone is looked at as soon as it may be changed.
-            rest = self._rest(record, now) if record.blind and not record.waiting else 0.0
+            may_rest = change.password_unknown and not change.in_progress_since
+            rest = self._rest(record, now) if may_rest else 0.0
             seconds = max(rest, NEXT_SECONDS) if rest > 0 else LOOK_SECONDS
             record = await self._promised(record, replace(audit, reason=why), seconds)
         await self.write(record)
@@ -302,13 +288,15 @@ class UnderLease:
     def is_later(self, record: Record, item: WorkItem) -> bool:
         """Return whether the promised look comes later, and is not this very item."""
         ahead = EARLY if item.follow_up else timedelta()
-        return bool(record.look_at and record.look_at > self.parts.clock.now() + ahead)
+        recheck_at = record.change.recheck_at
+        return bool(recheck_at and recheck_at > self.parts.clock.now() + ahead)
 
     async def _promised(self, record: Record, item: WorkItem, seconds: float) -> Record:
         """Post a look, unless one is posted already: looks never multiply, whoever dies."""
         now = self.parts.clock.now()
-        soon = record.look_at and (record.look_at - now).total_seconds() <= seconds
-        if soon and self.is_later(record, item):
+        recheck_at = record.change.recheck_at
+        is_soon = recheck_at and (recheck_at - now).total_seconds() <= seconds
+        if is_soon and self.is_later(record, item):
             return record
         # Posted before it is noted: dying in between costs a look too many, never one too few.
         try:
@@ -321,7 +309,8 @@ class UnderLease:
             raise TransientError(
                 error.what, where=error.where, fix=error.fix, code=error.code
             ) from None
-        return replace(record, look_at=now + timedelta(seconds=seconds))
+        recheck_at = now + timedelta(seconds=seconds)
+        return replace(record, change=replace(record.change, recheck_at=recheck_at))
 
 
 @asynccontextmanager

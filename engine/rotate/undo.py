@@ -136,7 +136,9 @@ class Rollback:
             await rotator.undo(self.job, password)
         self.lease.is_lost = False
         # Whoever dies before this is written proves it with the next look.
-        self.lease.learn(replace(self.lease.record, blind=False))
+        record = self.lease.record
+        change = replace(record.change, password_unknown=False)
+        self.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
 
     async def _held_now(

@@ -53,18 +53,18 @@ class Work:
             # Whoever posted it went by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
         published = self.record.published
-        if self.record.untold and published and self.progress.result is None:
+        if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
         return secret
 
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
-        doomed, item = self.record.compromised, self.progress.item
+        doomed, item = self.record.compromised.versions, self.progress.item
         if not doomed and item.compromised and item.began and item.version is None:
             return replace(item, action="audit", compromised=False)
         if not doomed:
             return item
-        earlier = self.record.pending
+        earlier = self.record.retirement
         is_restorable = earlier and earlier.version not in doomed
         item = replace(item, compromised=True, version=doomed[0])
         return (
@@ -105,7 +105,7 @@ class Work:
 
     async def retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
         """Revoke what the record says is to be retired; return the secret as it is then."""
-        pending = self.record.pending
+        pending = self.record.retirement
         assert pending  # noqa: S101 - decided from it
         secret, is_revoked = await retiring.retire(secret, pending)
         if not is_revoked:

@@ -199,7 +199,9 @@ class CutOff:
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
         """Return whether a record says that the version that leaked was proven to be refused."""
         records = [await self.engine.leases.peek(listed.source) for listed in known]
-        return any(record and self.incident.version in record.gone for record in records)
+        return any(
+            record and self.incident.version in record.compromised.revoked for record in records
+        )
 
     async def _existed(self, ref: SecretRef) -> bool:
         """Return whether there was such a secret when the incident began."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.model.tags import OURS
 from engine.model.workitem import operation_id
-from engine.rotate.compromised import PURGED_FIX
+from engine.rotate.revoke import PURGED_FIX
 from engine.secret import SecretRef, SecretVersion
 from tests.proof import people
 from tests.proof.derived import key_and_sas, mend_signature

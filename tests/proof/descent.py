@@ -59,7 +59,7 @@ def ends(watch: Watch, source: str, held: str, new: SecretVersion) -> float:
         return NEVER
     key, own = signed(held)
     claim = watch.world.claims.get(roots(watch, source)[1])
-    pending = claim.record.pending if claim else None
+    pending = claim.record.retirement if claim else None
     published = claim.record.published if claim else None
     if not (pending and published and published.created) or key == _current(watch, new):
         return own

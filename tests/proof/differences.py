@@ -165,7 +165,7 @@ class Differences:
     def _noted(self) -> Iterator[Change]:
         """Yield the versions of which the rotator has come to know that they have leaked."""
         for claim in self.world.claims.values():
-            for version in (*claim.record.compromised, *claim.record.gone):
+            for version in (*claim.record.compromised.versions, *claim.record.compromised.revoked):
                 if self.is_new(("noted", version), True):
                     yield {"noted": version}
 

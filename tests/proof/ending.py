@@ -9,6 +9,7 @@ from engine.decide.inventory import entry
 from engine.model.decision import Confirm
 from engine.model.listed import Listed
 from engine.model.record import Record
+from engine.model.record_text import NAMES
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.secret import SecretRef, SecretVersion
@@ -16,6 +17,7 @@ from engine.service import MOST_WAITS
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK, Many, Signatures, credential_in, signed
+from tests.shared.records import fact
 
 if TYPE_CHECKING:
     from tests.proof.watch import Watch
@@ -116,7 +118,7 @@ def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
         for claim in watch.world.claims.values()
         if claim.record.owner == str(current.ref).lower()
     ]
-    if any(record.pending or record.compromised for record in mine):
+    if any(record.retirement or record.compromised.versions for record in mine):
         _broken(f"P5: the record of {current.ref.name} still has something to retire")
     now = credential_in(current.value.reveal() if current.value else "")
     source = watch.world.sources[str(watch.source_of(current))]
@@ -242,7 +244,7 @@ _said: set[int] = set()
 
 
 def _says_the_same(record: Record) -> None:
-    values = (getattr(record, name) for name in Record.__slots__)
+    values = (fact(record, name) for name in NAMES)
     key = hash(tuple(frozenset(it.items()) if isinstance(it, dict) else it for it in values))
     if key in _said:
         return

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from engine.model.record_parts import Compromised
 from engine.model.tags import OURS, REASON, STATE
 from engine.model.workitem import INCIDENT_SECONDS, MOST_RETURNS, RETURNS_A_DAY, WorkItem
 from engine.secret import SecretRef
@@ -210,7 +211,7 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
         leaked(world, "app", credential_of(older), source_of(kind))
         claim = world.claims[blob_of(source_of(kind))]
         world.claims[blob_of(source_of(kind))] = Claim(
-            replace(claim.record, compromised=(str(older.version),))
+            replace(claim.record, compromised=Compromised((str(older.version),)))
         )
         item = WorkItem(APP, version=older.version, compromised=True, force=True)
         # A day before it comes back no more: a month of it shows nothing else.

@@ -30,15 +30,14 @@ from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
 from engine.rotate import (
-    compromised,
     confirming,
     ending,
     issuing,
     ownership,
     publishing,
+    revoke,
     run,
 )
-from engine.rotate.compromised import Compromised
 from engine.rotate.confirming import Confirming
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
@@ -49,6 +48,7 @@ from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import Retiring
+from engine.rotate.revoke import Revocation
 from engine.rotate.sight import Sight
 from engine.rotate.subject import Subject
 from engine.rotate.under_lease import UnderLease
@@ -137,7 +137,7 @@ def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
     promised = UnderLease._promised
 
     async def forgetful(self: UnderLease, record: Any, item: Any, seconds: float) -> Any:
-        return record if record.look_at else await promised(self, record, item, seconds)
+        return record if record.change.recheck_at else await promised(self, record, item, seconds)
 
     patch.setattr(UnderLease, "_promised", forgetful)
 
@@ -337,11 +337,11 @@ def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
 
 
 def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
-    async def settled(self: Compromised, secret: Any, version: str, decision: Any) -> None:
+    async def settled(self: Revocation, secret: Any, version: str, decision: Any) -> None:
         del secret, decision
         await self.sight.settle(version, "confirm")
 
-    patch.setattr(Compromised, "settle", settled)
+    patch.setattr(Revocation, "settle", settled)
 
 
 def _guessable(new: Draft, _: SecretVersion) -> Draft:
@@ -395,7 +395,7 @@ def _digest(answer: bool) -> Break:
 def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
     landed = Record.landed
     patch.setattr(
-        Record, "landed", lambda self, secret: replace(landed(self, secret), pending=None)
+        Record, "landed", lambda self, secret: replace(landed(self, secret), retirement=None)
     )
 
 
@@ -404,7 +404,7 @@ def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
 
     async def remembering(self: Retiring, secret: Any, pending: Any) -> Any:
         result = await original(self, secret, pending)
-        self.lease.learn(replace(self.sight.record, pending=pending))
+        self.lease.learn(replace(self.sight.record, retirement=pending))
         return result
 
     patch.setattr(Retiring, "retire", remembering)
@@ -741,7 +741,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "what a restore superseded counts as abandoned": Mutant(
-        function(Record, "abandoned", property(lambda record: record.touched)),
+        function(Record, "abandoned", property(lambda record: record.change.version)),
         "P4",
         (f"restored/{MANY}",),
     ),
@@ -792,7 +792,7 @@ MUTANTS: Mapping[str, Mutant] = {
         ("slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",),
     ),
     "who cannot enable a purged version is told to": Mutant(
-        function(compromised, "PURGED_FIX", "enable that version"),
+        function(revoke, "PURGED_FIX", "enable that version"),
         "P8",
         (f"deleted-in-incident/{SLOTS}#100",),
     ),

@@ -34,7 +34,9 @@ def change_key(world: World) -> None:
 
 def revoke_superseded(world: World) -> None:
     """Somebody revokes at its source what Rekey was going to retire."""
-    pending = [claim.record.pending for claim in world.claims.values() if claim.record.pending]
+    pending = [
+        claim.record.retirement for claim in world.claims.values() if claim.record.retirement
+    ]
     for version in world.vault[SecretRef(VAULT, "app")][:-1]:
         if any(retirement and retirement.version == version.version for retirement in pending):
             world.sources[source_of(kind_of(world))].revoke(credential_of(version))
@@ -208,7 +210,7 @@ def mend(world: World, *, whatever: bool = False) -> None:
 
 def _forged(world: World, version: SecretVersion) -> bool:
     """Return whether a tag of Rekey's own says what no record says."""
-    pending = [str(claim.record.pending) for claim in world.claims.values()]
+    pending = [str(claim.record.retirement) for claim in world.claims.values()]
     return RETIRE in version.tags and version.tags[RETIRE] not in pending
 
 

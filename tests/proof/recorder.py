@@ -115,17 +115,17 @@ class Recorder:
             versions.append(
                 {"c": self.credentials[credential], "s": slot, "from": base, "by": by, "on": True}
             )
-        if record.pending:
+        if record.retirement:
             ends = (
-                record.pending.at - self.world.kernel.now()
+                record.retirement.at - self.world.kernel.now()
             ).total_seconds() + self.world.kernel.time()
-            self.overlaps.append((ends, ids.index(record.pending.version) + 1))
+            self.overlaps.append((ends, ids.index(record.retirement.version) + 1))
         known = (
             {"pending_write": versions[-1]["c"], "replaces": versions[-1]["from"]}
             if published
             else {"pending_write": 0, "replaces": 0}
         )
-        retire = [ids.index(record.pending.version) + 1] if record.pending else []
+        retire = [ids.index(record.retirement.version) + 1] if record.retirement else []
         return {"versions": versions, "retire": retire, **known}
 
     def _asked(self) -> list[int]:
@@ -337,9 +337,11 @@ class Recorder:
     def _record_changed(self, worker: Worker | None) -> None:
         claim = self.world.claims.get(blob_of(source_of(self.kind)))
         before, self.record = self.record, claim.record if claim else Record()
-        ahead = self.record.ahead
+        ahead = self.record.pending_write
         for version in [
-            version for version in self.record.compromised if version not in before.compromised
+            version
+            for version in self.record.compromised.versions
+            if version not in before.compromised.versions
         ]:
             if worker is not None:
                 self.note(
@@ -347,7 +349,7 @@ class Recorder:
                     worker,
                     version=[known for known, _ in self.versions].index(version) + 1,
                 )
-        if ahead and ahead != before.ahead and worker is not None:
+        if ahead and ahead != before.pending_write and worker is not None:
             base = [version for version, _ in self.versions].index(ahead.replaces) + 1
             self.note(
                 "prepare", worker, credential=self._announced(self.record, ahead), replaces=base

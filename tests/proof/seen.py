@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
 
 from engine.model.ledger import DAY as SECONDS_A_DAY
 from engine.model.record import Record
+from engine.model.record_text import NAMES
 from engine.secret import SecretRef
 from tests.proof import announcing, ending
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EPOCH
 from tests.proof.sources import LIST_LAGS, Entry, Listing, Signatures, Slots
+from tests.shared.records import fact
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tests.proof.watch import Watch
     from tests.proof.world import World
 
-_FIELDS = tuple(entry.name for entry in fields(Record) if entry.name not in ("look_at", "audited"))
+_FIELDS = tuple(name for name in NAMES if name not in ("look_at", "audited"))
 DAY = float(SECONDS_A_DAY)
 type Seen = dict[int, frozenset[Excuse]]
 """By the fingerprint of each state the excuses that its continuation used."""
@@ -141,10 +142,14 @@ def _lasting(source: Slots) -> Hashable:
 
 def _claim(claim: Claim, now: datetime) -> Hashable:
     record = claim.record
-    values = (getattr(record, name) for name in _FIELDS)
+    values = (fact(record, name) for name in _FIELDS)
     known = (frozenset(value.items()) if isinstance(value, dict) else value for value in values)
     # A look that was due is not waited for any more, nor is a lease that has ended.
-    look = record.look_at if record.look_at and record.look_at > now else None
+    look = (
+        record.change.recheck_at
+        if record.change.recheck_at and record.change.recheck_at > now
+        else None
+    )
     ends = (now - EPOCH).total_seconds()
     held = claim.until if claim.holder and claim.until > ends else None
     return (*known, _audit(record), look, held)
@@ -161,9 +166,9 @@ def _audit(record: Record) -> Hashable:
 
     Which audit is due next is all that its time decides.
     """
-    if record.audited is None or not record.owner:
-        return record.audited
-    since = (record.audited - EPOCH).total_seconds() + EPOCH.hour * 3600
+    if record.verified.at is None or not record.owner:
+        return record.verified.at
+    since = (record.verified.at - EPOCH).total_seconds() + EPOCH.hour * 3600
     return (since - second_of_the_day(SecretRef.parse(record.owner))) // DAY
 
 

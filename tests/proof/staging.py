@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.model.record import Record, parts_of
+from engine.model.record_parts import History, Verified
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.model.write import Past, Write
 from engine.secret import SecretRef, SecretVersion
@@ -157,7 +158,7 @@ def remembered(world: World, kind: str) -> None:
     value = world.vault[SecretRef(VAULT, "app")][0].value
     assert value
     held = Past("v1", FIRST[kind], claim.record.digest(FIRST[kind], value))
-    claim.record = replace(claim.record, past=(held,))
+    claim.record = replace(claim.record, history=History(credentials=(held,)))
 
 
 def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -> None:
@@ -178,7 +179,11 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
     )
     tags = {tag: text for tag, text in published.tags.items() if tag not in OURS}
     record = replace(
-        record, published=write, pending=pending, earlier=(pending.version,), tags=tags
+        record,
+        published=write,
+        retirement=pending,
+        history=History((pending.version,)),
+        verified=replace(record.verified, tags=tags),
     )
     world.claims[blob_of(record.source)] = Claim(record)
 
@@ -193,7 +198,9 @@ def proven(world: World, kind: str) -> None:
 
 def owned(world: World, source: str, version: SecretVersion) -> None:
     """Note that a secret owns a source, and that an audit has found its version accepted."""
-    record = Record(source=source, owner=str(version.ref).lower(), proven=str(version.version))
+    record = Record(
+        source=source, owner=str(version.ref).lower(), verified=Verified(str(version.version))
+    )
     world.claims[blob_of(source)] = Claim(record)
 
 

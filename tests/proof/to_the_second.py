@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.model.record_parts import Compromised
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
@@ -88,7 +89,11 @@ def _left_open(kind: str) -> Scenario:
         older = world.vault[SecretRef(VAULT, "app")][0]
         leaked(world, "app", credential_of(older), source_of(kind))
         record = world.claims[blob_of(source_of(kind))].record
-        noted = replace(record, compromised=(str(older.version),), audited=world.kernel.now())
+        noted = replace(
+            record,
+            compromised=Compromised((str(older.version),)),
+            verified=replace(record.verified, at=world.kernel.now()),
+        )
         world.claims[blob_of(source_of(kind))] = Claim(noted)
         world.watch.changed()
         world.post("sweep", SweepOrder.by_schedule(VAULT, {}, world.kernel.now()).to_json())

@@ -23,7 +23,7 @@ def untold(watch: Watch) -> str:
         # Whoever mended it looks after it; the hours in which nothing falls due are left out.
         return ""
     for claim in watch.world.claims.values():
-        since = claim.record.waiting
+        since = claim.record.change.in_progress_since
         late = since is not None and (now - since).total_seconds() > TOLD_SECONDS
         if late and not _is_told(watch, claim.record) and not _was_disabled(watch, claim.record):
             return f"P8: {claim.record.source} is at a change since {since}, and nobody was told"

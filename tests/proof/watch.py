@@ -374,8 +374,8 @@ class Watch:
             version
             for claim in self.world.claims.values()
             for version in (
-                *claim.record.unused,
-                *([claim.record.pending.version] if claim.record.pending else []),
+                *claim.record.stale,
+                *([claim.record.retirement.version] if claim.record.retirement else []),
             )
         }
         if version not in open_:
@@ -385,7 +385,7 @@ class Watch:
         doomed = {
             version
             for claim in self.world.claims.values()
-            for version in claim.record.compromised + claim.record.gone
+            for version in claim.record.compromised.versions + claim.record.compromised.revoked
         }
         held = {
             credential_in(older.value.reveal())
@@ -410,7 +410,7 @@ class Watch:
             self.single(source)
             or source in self.cut | self.undated
             # Nobody can tell any more whether the current version holds what leaked.
-            or (claim and not self.world.purged.isdisjoint(claim.record.compromised))
+            or (claim and not self.world.purged.isdisjoint(claim.record.compromised.versions))
             or not self.world.sources[source].accepts(held)
         ):
             return
@@ -481,7 +481,8 @@ class Watch:
         doomed = {
             doomed_version
             for claim in self.world.claims.values()
-            for doomed_version in claim.record.compromised + claim.record.gone
+            for doomed_version in claim.record.compromised.versions
+            + claim.record.compromised.revoked
         }
         versions = (
             version
@@ -500,7 +501,7 @@ class Watch:
             return
         now = self.world.kernel.now()
         for claim in self.world.claims.values():
-            pending, published = claim.record.pending, claim.record.published
+            pending, published = claim.record.retirement, claim.record.published
             if pending is None or published is None or published.created is None:
                 continue
             held = next(

@@ -6,7 +6,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
 from simulator.wire import Request
+from tests.shared.records import knowing
 from tests.shared.simulated_databases import SimulatedRedis, simulated_databases
 from tests.shared.simulated_sql import SimulatedSqlServers
 
@@ -176,7 +177,7 @@ class Rig:
         """Change what is known of a secret's source, as a worker that died has left it."""
         owner = str(SecretRef(self.vault.url, name))
         async with self.service().engine.leases.hold(source, owner) as lease:
-            await lease.write(replace(lease.record, **changes))
+            await lease.write(knowing(lease.record, **changes))
 
     def latest(self, name: str) -> SecretVersion:
         version = self.vault.latest(name)

@@ -13,6 +13,7 @@ from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
 from engine.model.listed import Listed
 from engine.model.record import Record
+from engine.model.record_parts import Change, Compromised
 from engine.model.tags import Pending
 from engine.ports import Leases
 from simulator.faults import Fault
@@ -122,12 +123,18 @@ async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         await lease.write(
             replace(
-                lease.record, owner=SECOND, kind="storage-key", compromised=("a",), source="forged"
+                lease.record,
+                owner=SECOND,
+                kind="storage-key",
+                compromised=Compromised(("a",)),
+                source="forged",
             )
         )
         assert lease.record.owner == SECOND
     async with leases(rig).hold(SOURCE, FIRST) as lease:
-        assert lease.record == Record(SOURCE, SECOND, kind="storage-key", compromised=("a",))
+        assert lease.record == Record(
+            SOURCE, SECOND, kind="storage-key", compromised=Compromised(("a",))
+        )
 
 
 async def test_a_record_is_written_again_and_again_under_one_lease() -> None:
@@ -183,7 +190,9 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is() -> No
     await touch(rig)
     pending = Pending(rig.clock.now().replace(microsecond=0), "a" * 32, "key süd")
     async with leases(rig).hold(other, SECOND) as lease:
-        await lease.write(replace(lease.record, pending=pending, changing=pending.at))
+        await lease.write(
+            replace(lease.record, retirement=pending, change=Change(open_since=pending.at))
+        )
     index = {listed.source: listed async for listed in leases(rig).index()}
     assert index == {
         SOURCE: Listed(SOURCE, FIRST),
@@ -275,7 +284,7 @@ async def test_a_record_is_read_without_its_lease_while_another_worker_holds_it(
     rig = Rig()
     assert await leases(rig).peek(SOURCE) is None
     async with leases(rig).hold(SOURCE, FIRST) as lease:
-        await lease.write(replace(lease.record, compromised=("v1",)))
+        await lease.write(replace(lease.record, compromised=Compromised(("v1",))))
         seen = await leases(rig).peek(SOURCE)
     assert seen
-    assert (seen.owner, seen.compromised) == (FIRST, ("v1",))
+    assert (seen.owner, seen.compromised.versions) == (FIRST, ("v1",))

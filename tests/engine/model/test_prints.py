@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.model.prints import Prints
-from engine.model.record import MOST_PRINTS, Record
+from engine.model.record import Record
+from engine.model.record_parts import MOST_PRINTS, History
 
 OLD, NEW = Prints({"aaaa1": b"a" * 32}), Prints({"bbbb1": b"b" * 32, "aaaa1": b"a" * 32})
 
@@ -23,12 +24,13 @@ def test_what_an_earlier_key_made_is_found_as_long_as_that_is_there() -> None:
 
 
 def test_a_record_keeps_the_prints_of_its_newest_versions() -> None:
-    record = Record(owner="x")
+    history = History()
     for number in range(MOST_PRINTS + 5):
-        record = record.printed({f"v{number}": OLD.of(f"value-{number}")})
-    assert next(iter(record.prints)) == f"v{MOST_PRINTS + 4}"
-    assert len(record.prints) == MOST_PRINTS
-    assert record.printed({"v24": record.prints["v24"]}) is record
-    assert record.printed({"v24": ""}) is record
+        history = history.printed({f"v{number}": OLD.of(f"value-{number}")})
+    assert next(iter(history.prints)) == f"v{MOST_PRINTS + 4}"
+    assert len(history.prints) == MOST_PRINTS
+    assert history.printed({"v24": history.prints["v24"]}) is history
+    assert history.printed({"v24": ""}) is history
+    record = Record(owner="x", history=history)
     assert record.is_blank
-    assert Record.from_json(record.to_json(), "here").prints == record.prints
+    assert Record.from_json(record.to_json(), "here").history.prints == history.prints

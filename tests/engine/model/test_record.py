@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from engine.contract import LATE
 from engine.errors import NeedsHuman
 from engine.model.listed import Listed
-from engine.model.record import MOST_EARLIER, MOST_LOST, SETTLE, Record, Stale
+from engine.model.record import MOST_LOST, SETTLE, Record, Stale
+from engine.model.record_parts import MOST_REPLACED, Change, Compromised, History, Verified
 from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from engine.model.write import Past, Write
@@ -40,14 +41,24 @@ writes = st.builds(
 )  # fmt: skip
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
+many = st.dictionaries(words, words, max_size=3)
 records = st.builds(
-    Record, words, words, words, keys, st.none() | writes, st.none() | writes,
-    st.lists(writes, max_size=2).map(tuple), st.none() | pendings, texts, texts,
-    changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
-    blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
-    tags=st.dictionaries(words, words, max_size=3), gone=texts, written=texts, past=st.lists(pasts, max_size=2).map(tuple),
-    proofs=st.dictionaries(words, words, max_size=3), waiting=maybe, mark=words, resume_at=maybe, incident=maybe,
-)  # fmt: skip
+    Record,
+    words,
+    words,
+    words,
+    keys,
+    st.none() | writes,
+    st.none() | writes,
+    st.lists(writes, max_size=2).map(tuple),
+    st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe, maybe),
+    st.none() | pendings,
+    st.builds(Compromised, texts, maybe, texts, many),
+    texts,
+    st.builds(Verified, words, maybe, maybe, many, maybe),
+    st.builds(History, texts, texts, st.lists(pasts, max_size=2).map(tuple), many, many),
+    st.booleans(),
+)
 
 
 def secret(
@@ -127,12 +138,12 @@ def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
 
 def test_a_value_fits_only_with_its_credential_and_its_key() -> None:
     record = announced()
-    assert record.fits(record.ahead, "key2", VALUE)
-    assert not record.fits(record.ahead, "key1", VALUE)
-    assert not record.fits(record.ahead, "key2", Sensitive("other"))
-    assert not record.fits(record.ahead, "key2", None)
+    assert record.fits(record.pending_write, "key2", VALUE)
+    assert not record.fits(record.pending_write, "key1", VALUE)
+    assert not record.fits(record.pending_write, "key2", Sensitive("other"))
+    assert not record.fits(record.pending_write, "key2", None)
     assert not record.fits(None, "key2", VALUE)
-    assert not replace(record, key="00" * 32).fits(record.ahead, "key2", VALUE)
+    assert not replace(record, key="00" * 32).fits(record.pending_write, "key2", VALUE)
 
 
 def test_no_record_holds_a_value() -> None:
@@ -150,37 +161,45 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
     record = announced().seen(
         secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND
     )
-    assert record.ahead is None
+    assert record.pending_write is None
     assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
-    assert record.pending == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
-    assert (record.earlier, dict(record.tags), record.untold) == ((OLD,), {"Owner": "me"}, True)
+    assert record.retirement == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
+    assert (record.history.replaced, dict(record.verified.tags), record.unreported) == (
+        (OLD,),
+        {"Owner": "me"},
+        True,
+    )
     assert record.wrote(secret(NEW))
 
 
 def announced_write(record: Record) -> Write:
     """Return the announcement with the digest of this record's key."""
-    write = announced().ahead
+    write = announced().pending_write
     assert write
     return replace(write, digest=record.digest("key2", VALUE))
 
 
 def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
-    record = replace(announced(), earlier=(*(f"{n:032}" for n in range(MOST_EARLIER)), OLD))
+    record = replace(
+        announced(), history=History(replaced=(*(f"{n:032}" for n in range(MOST_REPLACED)), OLD))
+    )
     landed = record.landed(secret(NEW))
-    assert landed.earlier[0] == OLD
-    assert len(landed.earlier) == len(set(landed.earlier)) == MOST_EARLIER
+    assert landed.history.replaced[0] == OLD
+    assert len(landed.history.replaced) == len(set(landed.history.replaced)) == MOST_REPLACED
 
 
 def test_what_a_replaced_version_held_is_remembered_once_and_beside_what_others_held() -> None:
-    write = announced().ahead
+    write = announced().pending_write
     assert write
     held, before = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
     record = replace(
-        announced(), ahead=replace(write, held=held), past=(replace(held, digest="x"), before)
+        announced(),
+        pending_write=replace(write, held=held),
+        history=History(credentials=(replace(held, digest="x"), before)),
     )
     landed = record.landed(secret(NEW))
-    assert landed.past == (held, before)
-    assert landed.past_of(OTHER) == before
+    assert landed.history.credentials == (held, before)
+    assert landed.history.credential_of(OTHER) == before
 
 
 def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
@@ -191,8 +210,8 @@ def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
 
 def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None:
     record = announced().seen(secret(OLD), NOW + SETTLE)
-    assert record.ahead == announced_write(record)
-    assert record.open_until == NOW + LATE
+    assert record.pending_write == announced_write(record)
+    assert record.change.uncertain_until == NOW + LATE
     assert record.is_open
 
 
@@ -202,9 +221,9 @@ def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None
         announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1"
     )
     record = before.announced(newer, "storage-key").landed(secret(OTHER, OTHER_VALUE, NOW + SECOND))
-    assert record.lost == (before.ahead,)
+    assert record.lost_writes == (before.pending_write,)
     late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
-    assert (late.published, late.lost) == (
+    assert (late.published, late.lost_writes) == (
         replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND),
         (),
     )
@@ -213,9 +232,9 @@ def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None
 def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
     lost = announced().lose()
     ahead = replace(announced_write(lost), digest=lost.digest("key2", OTHER_VALUE))
-    record = replace(lost, ahead=ahead).seen(secret(NEW), NOW + SECOND)
+    record = replace(lost, pending_write=ahead).seen(secret(NEW), NOW + SECOND)
     assert record.wrote(secret(NEW))
-    assert record.lost == (ahead,)
+    assert record.lost_writes == (ahead,)
 
 
 def test_only_so_many_lost_writes_are_remembered() -> None:
@@ -224,7 +243,7 @@ def test_only_so_many_lost_writes_are_remembered() -> None:
         record = record.announced(
             replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key"
         )
-    assert len(record.lost) == MOST_LOST
+    assert len(record.lost_writes) == MOST_LOST
 
 
 THEIRS = Sensitive("theirs")
@@ -252,7 +271,7 @@ THEIRS = Sensitive("theirs")
             announced(), replace(secret(OLD), enabled=False), 0 * SECOND, id="it is disabled"
         ),
         pytest.param(
-            Record(waiting=NOW, mark="x", touched=OLD),
+            Record(change=Change(in_progress_since=NOW, marker="x", version=OLD)),
             secret(OLD, THEIRS),
             SECOND,
             id="a change goes on that replaces it",
@@ -273,26 +292,30 @@ def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str)
 def test_the_published_value_in_another_version_is_that_one_from_now_on() -> None:
     record = announced().landed(secret(NEW)).seen(secret(OTHER, created=NOW + SECOND), NOW + SETTLE)
     assert record.wrote(secret(OTHER))
-    assert record.earlier == (OLD,)
-    assert record.created == NOW, "a copy without tags would not be seen to have none"
+    assert record.history.replaced == (OLD,)
+    assert record.verified.created == NOW, "a copy without tags would not be seen to have none"
 
 
 def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
-    record = replace(landed, pending=due, compromised=(NEW, OLD), unused=(OLD,))
+    record = replace(landed, retirement=due, compromised=Compromised((NEW, OLD)), stale=(OLD,))
     passed = record.passed("next", secret(OTHER, OTHER_VALUE))
-    assert (passed.owner, passed.pending, passed.compromised) == ("next", due, (NEW, OLD))
-    assert (passed.unused, passed.untold) == ((), False)
+    assert (passed.owner, passed.retirement, passed.compromised.versions) == (
+        "next",
+        due,
+        (NEW, OLD),
+    )
+    assert (passed.stale, passed.unreported) == ((), False)
     # Its own version may be older than what the former owner published: it is not stale.
     older = secret(OTHER, OTHER_VALUE, NOW - timedelta(days=9))
     assert passed.seen(older, NOW + SETTLE) == passed
 
 
 def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
-    record = replace(announced().landed(secret(NEW)), compromised=(NEW,))
+    record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW,)))
     passed = record.passed("next", secret(OTHER))
-    assert passed.compromised == (OTHER,)
+    assert passed.compromised.versions == (OTHER,)
     seen = passed.seen(secret(OTHER), NOW + SETTLE)
     assert seen.wrote(secret(OTHER))
     assert OPERATION not in seen.believed(secret(OTHER)).tags
@@ -309,21 +332,25 @@ def test_tags_that_claim_what_the_record_does_not_know_are_not_believed() -> Non
 def test_what_the_record_knows_stands_in_place_of_tags() -> None:
     record = announced().landed(secret(NEW))
     tags = record.believed(replace(secret(NEW), tags={CREDENTIAL: "key1"})).tags
-    assert dict(tags) == {CREDENTIAL: "key2", OPERATION: "operation", RETIRE: str(record.pending)}
+    assert dict(tags) == {
+        CREDENTIAL: "key2",
+        OPERATION: "operation",
+        RETIRE: str(record.retirement),
+    }
 
 
 def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
-    record = replace(Record(), compromised=(OLD, NEW)).without(OLD).without(OLD)
-    assert (record.compromised, record.gone) == ((NEW,), (OLD,))
+    record = Record(compromised=Compromised((OLD, NEW))).without(OLD).without(OLD)
+    assert (record.compromised.versions, record.compromised.revoked) == ((NEW,), (OLD,))
 
 
 def test_a_proof_is_kept_as_long_as_its_version_is_known_and_outlives_a_second_one() -> None:
     record = Record().without(OLD, "noon tried").without(OLD)
-    assert record.proofs == {OLD: "noon tried"}
-    for number in range(MOST_EARLIER):
+    assert record.compromised.proofs == {OLD: "noon tried"}
+    for number in range(MOST_REPLACED):
         record = record.without(f"{number}", "later tried")
-    assert OLD not in record.proofs
-    assert len(record.proofs) == MOST_EARLIER
+    assert OLD not in record.compromised.proofs
+    assert len(record.compromised.proofs) == MOST_REPLACED
 
 
 @pytest.mark.parametrize(
@@ -348,5 +375,5 @@ def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_
 def test_a_listing_shows_when_something_is_due() -> None:
     record = announced().landed(secret(NEW))
     assert Listed.of(record) == Listed(
-        "/source", "owner", record.pending, is_open=True, created=NOW, published=NOW, made=NOW
+        "/source", "owner", record.retirement, is_open=True, created=NOW, published=NOW, made=NOW
     )

@@ -11,7 +11,8 @@ import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.model.listed import Listed
-from engine.model.record import MOST_EARLIER, SETTLE, Record, Stale
+from engine.model.record import SETTLE, Record, Stale
+from engine.model.record_parts import MOST_REPLACED, Change, Compromised, History
 from engine.model.tags import CREDENTIAL, OPERATION, Pending
 from engine.model.write import Past
 from engine.secret import Sensitive
@@ -25,25 +26,27 @@ from tests.engine.model.test_record import (
     announced_write,
     secret,
 )
+from tests.shared.records import knowing
 
 THEIRS = Sensitive("theirs")
 HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
-    ("fields", "expected"),
+    ("record", "expected"),
     [
-        ({"changing": NOW}, True),
-        ({"open_until": NOW}, True),
-        ({"ahead": announced().ahead}, True),
-        ({}, False),
+        (Record(change=Change(open_since=NOW)), True),
+        (Record(change=Change(uncertain_until=NOW)), True),
+        (Record(pending_write=announced().pending_write), True),
+        (Record(), False),
     ],
 )
 def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
-    fields: dict[str, Any], *, expected: bool
+    record: Record, *, expected: bool
 ) -> None:
-    assert Record(blind=True, **fields).is_unknown is expected
-    assert not Record(**fields).is_unknown
+    blind = replace(record.change, password_unknown=True)
+    assert replace(record, change=blind).is_unknown is expected
+    assert not record.is_unknown
 
 
 @pytest.mark.parametrize(
@@ -52,19 +55,21 @@ def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
 def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
     touched: str, earlier: tuple[str, ...], expected: str
 ) -> None:
-    assert Record(touched=touched, earlier=earlier).abandoned == expected
+    assert Record(change=Change(version=touched), history=History(earlier)).abandoned == expected
 
 
 def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
     past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
-    assert Record(past=past, gone=(OLD,)).revoked == {"key1"}
-    assert Record(past=past).revoked == frozenset()
+    assert Record(
+        history=History(credentials=past), compromised=Compromised(revoked=(OLD,))
+    ).revoked_ids == {"key1"}
+    assert Record(history=History(credentials=past)).revoked_ids == frozenset()
 
 
 def test_so_many_credentials_of_replaced_versions_are_known() -> None:
-    past = tuple(Past(f"{number:032}", "key1", "a digest") for number in range(MOST_EARLIER))
+    past = tuple(Past(f"{number:032}", "key1", "a digest") for number in range(MOST_REPLACED))
     newest = Past(OLD, "key2", "another")
-    assert Record(past=past).knowing(newest).past == (newest, *past[:-1])
+    assert History(credentials=past).knowing(newest).credentials == (newest, *past[:-1])
 
 
 @pytest.mark.parametrize(
@@ -79,14 +84,16 @@ def test_what_landed_says_which_versions_go_with_it(
     changes: dict[str, Any], unused: tuple[str, ...], twins: dict[str, str]
 ) -> None:
     """A version with a dead value is disabled; a restored one goes with that which it repeats."""
-    record = replace(announced(), unused=("x",))
-    landed = replace(record, ahead=replace(announced_write(record), **changes)).landed(secret(NEW))
-    assert (landed.unused, dict(landed.twins)) == (unused, twins)
+    record = replace(announced(), stale=("x",))
+    landed = replace(record, pending_write=replace(announced_write(record), **changes)).landed(
+        secret(NEW)
+    )
+    assert (landed.stale, dict(landed.history.copies)) == (unused, twins)
 
 
 def test_versions_with_dead_values_are_remembered_once_and_an_empty_id_is_none() -> None:
     record = Record().discarded(OLD).discarded(NEW, OLD, "")
-    assert record.unused == (NEW, OLD)
+    assert record.stale == (NEW, OLD)
 
 
 def test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced() -> None:
@@ -96,18 +103,30 @@ def test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced() -
 
 
 def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
-    record = replace(announced(), open_until=NOW + LATE + HOUR)
-    assert record.seen(secret(OLD), NOW + SETTLE).open_until == NOW + LATE + HOUR
+    record = replace(announced(), change=Change(uncertain_until=NOW + LATE + HOUR))
+    assert record.seen(secret(OLD), NOW + SETTLE).change.uncertain_until == NOW + LATE + HOUR
 
 
 @pytest.mark.parametrize("open_until", [None, NOW, NOW + 2 * LONGEST_CHANGE])
 def test_a_version_written_while_its_source_is_at_a_change_is_looked_at_until_that_must_have_come(
     open_until: Any,
 ) -> None:
-    record = Record(waiting=NOW, mark="x", resume_at=NOW, touched=OLD, open_until=open_until)
+    record = Record(
+        change=Change(
+            in_progress_since=NOW,
+            marker="x",
+            resume_at=NOW,
+            version=OLD,
+            uncertain_until=open_until,
+        )
+    )
     seen = record.seen(secret(NEW, THEIRS), NOW + SECOND)
-    assert (seen.waiting, seen.mark, seen.resume_at) == (None, "", None)
-    assert seen.open_until == max(open_until or NOW, NOW + LONGEST_CHANGE)
+    assert (seen.change.in_progress_since, seen.change.marker, seen.change.resume_at) == (
+        None,
+        "",
+        None,
+    )
+    assert seen.change.uncertain_until == max(open_until or NOW, NOW + LONGEST_CHANGE)
 
 
 def test_a_version_without_an_id_was_written_by_nobody_that_is_known() -> None:
@@ -130,16 +149,18 @@ def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
 
 def test_what_replaced_versions_held_is_read_as_it_was_written() -> None:
     held = Past(OLD, "key1", "a digest")
-    record = replace(announced(), past=(held, Past(OTHER, "key2", "another")))
-    record = replace(record, ahead=replace(announced_write(record), held=held, dead=True))
+    record = replace(
+        announced(), history=History(credentials=(held, Past(OTHER, "key2", "another")))
+    )
+    record = replace(record, pending_write=replace(announced_write(record), held=held, dead=True))
     assert Record.from_json(record.to_json(), "here") == record
 
 
 @pytest.mark.parametrize("name", ["published", "ahead"])
 def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(name: str) -> None:
     write = announced_write(announced())
-    fields = json.loads(Record(**{name: write}).to_json())  # type: ignore[arg-type]
+    fields = json.loads(knowing(Record(), **{name: write}).to_json())
     for later in ("dead", "held"):
         del fields[name][later]
     del fields["past"], fields["untold"]
-    assert Record.from_json(json.dumps(fields), "here") == Record(**{name: write})  # type: ignore[arg-type]
+    assert Record.from_json(json.dumps(fields), "here") == knowing(Record(), **{name: write})

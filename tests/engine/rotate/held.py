@@ -44,6 +44,7 @@ from engine.rotate.work import Work
 from engine.secret import SecretVersion, Sensitive
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
+from tests.shared.records import knowing
 from tests.shared.rig import Rig
 from tests.shared.scene import to_vault
 
@@ -145,7 +146,7 @@ class Held:
 
     def know(self, **facts: Any) -> Record:
         """Let the record say something else; returns it."""
-        self.lease.learn(replace(self.lease.record, **facts))
+        self.lease.learn(knowing(self.lease.record, **facts))
         return self.lease.record
 
 

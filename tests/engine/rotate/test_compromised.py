@@ -71,7 +71,11 @@ async def test_a_version_that_a_person_replaced_is_revoked_and_disabled_at_once(
     assert keys["key1"] != leaked.value
     assert keys["key2"] == current.value
     known = await rig.known(account(rig))
-    assert (known.compromised, known.gone, known.unused) == ((), (leaked.version,), ())
+    assert (known.compromised.versions, known.compromised.revoked, known.stale) == (
+        (),
+        (leaked.version,),
+        (),
+    )
     assert not enabled(rig, leaked)
     assert rig.latest(NAME).version == current.version
 
@@ -82,7 +86,7 @@ async def test_a_version_that_is_refused_already_is_disabled_and_nothing_is_revo
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
     assert rig.world.accounts["appdata"].keys == before
-    assert (await rig.known(account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised.versions == ()
     assert not enabled(rig, leaked)
 
 
@@ -105,12 +109,12 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
     with pytest.raises(TransientError):
         await report(rig, leaked)
     known = await rig.known(account(rig))
-    assert known.changing
-    assert known.compromised == (leaked.version,)
+    assert known.change.open_since
+    assert known.compromised.versions == (leaked.version,)
     rig.clock.advance(60)
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
-    assert (await rig.known(account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised.versions == ()
     assert rig.world.accounts["appdata"].keys == before, "it is refused, and not revoked again"
     looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
     assert looks == [("audit", 1)]
@@ -157,7 +161,7 @@ async def test_a_leaked_value_that_somebody_wrote_again_has_the_current_version_
     outcome = await report(rig, leaked)
     assert outcome.result == "rotated"
     assert leaked.value not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert (await rig.known(account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised.versions == ()
 
 
 async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> None:
@@ -170,7 +174,7 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
     assert [key for key in before if key not in rig.alive()] == [
         next(key for key in before if key.secret == leaked.value)
     ]
-    assert (await rig.known(rig.app.app_id)).compromised == ()
+    assert (await rig.known(rig.app.app_id)).compromised.versions == ()
 
 
 async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
@@ -239,7 +243,7 @@ async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret
     keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
     assert keys["key1"] != leaked.value
     assert keys["key2"] == current.value
-    assert (await rig.known(account(rig))).compromised == ()
+    assert (await rig.known(account(rig))).compromised.versions == ()
     assert rig.passwords() == before
 
 
@@ -272,7 +276,7 @@ async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_i
     assert outcome.result == "healed"
     assert rig.accepted(rig.latest(SQL))
     source = f"{rig.server.resource_id}/logins/app".lower()
-    assert (await rig.known(source)).compromised == ()
+    assert (await rig.known(source)).compromised.versions == ()
 
 
 async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:

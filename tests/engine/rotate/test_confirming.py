@@ -71,9 +71,9 @@ async def test_a_person_who_unparks_a_secret_vouches_for_what_its_source_shows(
     kind = Able()
     async with working(kind, **fields) as work:
         work.published()
-        before = work.at.know(begun=work.at.now - DAY).begun
+        before = work.at.know(begun=work.at.now - DAY).change.started_at
         await confirm(work)
-        assert work.at.record.begun == (work.at.now if is_unparked else before)
+        assert work.at.record.change.started_at == (work.at.now if is_unparked else before)
         changed = [job.changed for job in kind.jobs if kind.jobs]
         assert all((at is None) is is_unparked for at in changed)
 

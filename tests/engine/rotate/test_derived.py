@@ -434,8 +434,8 @@ async def test_a_version_that_a_person_disabled_is_not_called_refused() -> None:
     scene.rig.vault.amend(first, enabled=False)
     await sweep(scene)
     record = await scene.rig.known(scene.source)
-    assert first.version in record.earlier
-    assert first.version not in record.gone
+    assert first.version in record.history.replaced
+    assert first.version not in record.compromised.revoked
 
 
 class Interposed:

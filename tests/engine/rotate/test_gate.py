@@ -193,6 +193,6 @@ async def test_what_is_out_of_use_is_disabled_and_forgotten_but_for_what_an_inci
     async with held(rig) as at:
         at.know(unused=(leaked, dead), compromised=(leaked,))
         await at.gate.out_of_use(at.secret)
-        assert at.record.unused == (leaked,)
+        assert at.record.stale == (leaked,)
     enabled = {version.version: version.enabled for version in rig.vault.versions(NAME)}
     assert enabled == {dead: False, leaked: True, current: True}

@@ -35,9 +35,9 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
         assert not work.progress.drifted
         assert [version.enabled for version in work.rig.vault.versions(NAME)] == [False, True]
         record = work.at.record
-        assert record.healed == work.at.now
+        assert record.verified.repaired_at == work.at.now
         assert record.published
-        assert (record.published.replaces, record.unused) == (before, ())
+        assert (record.published.replaces, record.stale) == (before, ())
 
 
 async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced() -> None:

@@ -132,7 +132,7 @@ async def test_what_was_made_for_an_incident_dated_ahead_is_not_replaced_for_it_
     rig.clock.advance(2 * HOUR.total_seconds())
     outcome = await handle(rig, version=made, compromised=True, since=since)
     assert (outcome.result, rig.latest(NAME).version) == ("confirmed", made)
-    assert (await record(rig)).compromised == ()
+    assert (await record(rig)).compromised.versions == ()
     later = (rig.clock.now() + HOUR).isoformat()
     assert (await handle(rig, version=made, compromised=True, since=later)).result == "rotated"
 
@@ -144,7 +144,7 @@ async def test_an_incident_is_noted_before_the_secret_can_be_read() -> None:
     source = rig.world.accounts["appdata"].resource_id.lower()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     await handle(rig, version=version, compromised=True, source=source)
-    assert (await record(rig)).compromised == (version,)
+    assert (await record(rig)).compromised.versions == (version,)
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
 
 
@@ -154,7 +154,7 @@ async def test_an_incident_without_a_version_is_about_the_current_one() -> None:
     refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=99)
     outcome = await handle(rig, compromised=True)
     assert (outcome.result, outcome.item.version) == ("parked", leaked.version)
-    assert (await record(rig)).compromised == (leaked.version,)
+    assert (await record(rig)).compromised.versions == (leaked.version,)
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
 
 
@@ -178,7 +178,7 @@ async def test_what_has_not_leaked_is_restored_in_place_of_what_has(leaked: int)
     rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
     with pytest.raises(TransientError):
         await handle(rig, version=versions[leaked].version, compromised=True)
-    assert (await record(rig)).compromised == (versions[leaked].version,)
+    assert (await record(rig)).compromised.versions == (versions[leaked].version,)
     outcome = await handle(rig, action="restore")
     assert (outcome.result == "restored") is (leaked == 1)
     assert not accepted(rig, leaked)

@@ -16,6 +16,7 @@ from engine.model.tags import MAX_TAGS
 from engine.model.write import Write
 from engine.secret import SecretRef
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.shared.records import knowing
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 GAIN, VALIDITY = timedelta(hours=1), timedelta(days=60)
@@ -51,7 +52,7 @@ async def note(scene: SasScene, **facts: Any) -> None:
     """Write the record of the key's source, which its secret owns unless it says otherwise."""
     owner = str(SecretRef(scene.rig.vault.url, KEY)).lower()
     async with scene.rig.service().engine.leases.hold(scene.source_name, owner) as lease:
-        await lease.write(replace(Record(source=lease.record.source, owner=owner), **facts))
+        await lease.write(knowing(Record(source=lease.record.source, owner=owner), **facts))
 
 
 def moves(scene: SasScene) -> None:

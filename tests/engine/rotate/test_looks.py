@@ -28,8 +28,8 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
     item = at.rig.item(NAME, follow_up=2, waited=3, deferred=4)
     await at.lease.begin(item, at.secret, LOOK_AFTER)
     record = at.noted
-    assert record.blind
-    assert record.look_at == at.now + timedelta(seconds=LOOK_AFTER)
+    assert record.change.password_unknown
+    assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_AFTER)
     ((seconds, look),) = at.posted()
     assert seconds == LOOK_AFTER
     assert look["version"] == at.secret.version
@@ -57,7 +57,7 @@ async def test_looks_never_multiply(
     await at.lease.begin(at.rig.item(NAME, follow_up=follow_up), at.secret, LOOK_AFTER)
     assert len(at.posted()) == posts
     promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
-    assert at.record.look_at == at.now + promised
+    assert at.record.change.recheck_at == at.now + promised
 
 
 async def test_a_change_is_not_begun_where_the_look_at_it_cannot_be_posted(at: Held) -> None:
@@ -65,7 +65,7 @@ async def test_a_change_is_not_begun_where_the_look_at_it_cannot_be_posted(at: H
     with pytest.raises(TransientError) as caught:
         await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
     assert caught.value.fix
-    assert at.noted.begun is None
+    assert at.noted.change.started_at is None
 
 
 # A source goes on with a change.
@@ -86,7 +86,7 @@ async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
     at.know(**at.times(facts))
     await at.lease.wait(at.rig.item(NAME), 60, "a mark", on=False)
     record = at.noted
-    assert (record.waiting, record.mark) == (at.now + since, "a mark")
+    assert (record.change.in_progress_since, record.change.marker) == (at.now + since, "a mark")
     assert at.posted() == []
 
 
@@ -96,7 +96,7 @@ async def test_only_a_password_that_nobody_knows_stays_uncertain_while_a_change_
 ) -> None:
     at.know(changing=at.now - MINUTE, blind=blind)
     await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
-    assert at.record.changing == (at.now - MINUTE if blind else None)
+    assert at.record.change.open_since == (at.now - MINUTE if blind else None)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
         "tried": 2,
     }
     assert later["source"] == at.lease.source
-    assert at.record.resume_at == at.now + timedelta(seconds=seconds)
+    assert at.record.change.resume_at == at.now + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
     at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
     await at.lease.look_again(at.rig.item(NAME, action="retire", follow_up=2, trigger="event"))
     record = at.noted
-    assert record.changing is None
-    assert record.open_until == (None if open_until is None else at.now + open_until)
+    assert record.change.open_since is None
+    assert record.change.uncertain_until == (None if open_until is None else at.now + open_until)
     if open_until is None:
         assert at.posted() == []
         return
-    assert record.look_at == at.now + timedelta(seconds=LOOK_SECONDS)
+    assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_SECONDS)
     ((seconds, look),) = at.posted()
     assert seconds == LOOK_SECONDS
     assert (look["action"], look["follow_up"], look["source"]) == ("audit", 1, at.lease.source)
@@ -190,4 +190,4 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
     at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
     await at.lease.look_again(at.rig.item(NAME, action="audit", follow_up=2, trigger="sweep"))
     assert len(at.posted()) == looks
-    assert (at.noted.open_until is None) is (looks == 0)
+    assert (at.noted.change.uncertain_until is None) is (looks == 0)

@@ -30,17 +30,17 @@ async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Hel
     at.know(gone=("gone",))
     sight = at.sight()
     await sight.note_compromised("gone")
-    assert at.record.compromised == ()
+    assert at.record.compromised.versions == ()
     await sight.note_compromised(V1, "gone")
     await sight.note_compromised(V2, V1)
-    assert at.noted.compromised == (V1, V2)
+    assert at.noted.compromised.versions == (V1, V2)
     at.rig.calls()
     await sight.note_compromised(V1)
     assert at.rig.calls() == {}
     await sight.settle(V1, "tried")
     settled = at.noted
-    assert (settled.compromised, settled.gone) == ((V2,), (V1, "gone"))
-    assert settled.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
+    assert (settled.compromised.versions, settled.compromised.revoked) == ((V2,), (V1, "gone"))
+    assert settled.compromised.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     assert await at.sight().note_left() is is_over
     kept = (None, None) if is_over else (until, look_at)
     record = at.noted
-    assert (record.open_until, record.look_at) == kept
+    assert (record.change.uncertain_until, record.change.recheck_at) == kept
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     sight.audited, sight.surplus = audited, surplus
     at.know(open_until=at.now + until, look_at=at.now)
     await sight.note_reported()
-    assert at.record.open_until == (None if ends else at.now + until)
+    assert at.record.change.uncertain_until == (None if ends else at.now + until)
 
 
 @pytest.mark.parametrize("audited", [False, True])
@@ -94,7 +94,12 @@ async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audite
     sight.audited = audited
     await sight.note_reported()
     record = at.noted
-    noted = (record.audited, record.proven, record.tags, record.created)
+    noted = (
+        record.verified.at,
+        record.verified.version,
+        record.verified.tags,
+        record.verified.created,
+    )
     if audited:
         own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
         assert noted == (at.now, at.secret.version, own, at.secret.created)
@@ -112,7 +117,11 @@ async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_prove
     await sight.look()
     await sight.note_reported()
     record = at.noted
-    assert (record.audited, record.proven, record.created) == (None, "", None)
+    assert (record.verified.at, record.verified.version, record.verified.created) == (
+        None,
+        "",
+        None,
+    )
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -139,8 +148,8 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
     await sight.look()
     sight.audited = True
     await sight.note_reported()
-    assert (at.record.ahead is None) is is_lost
-    assert bool(at.record.lost) is is_lost
+    assert (at.record.pending_write is None) is is_lost
+    assert bool(at.record.lost_writes) is is_lost
 
 
 async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
@@ -149,4 +158,4 @@ async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more
     await sight.look()
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
     await sight.note_reported()
-    assert at.noted.untold
+    assert at.noted.unreported

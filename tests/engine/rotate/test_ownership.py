@@ -11,6 +11,7 @@ import pytest
 
 from engine.model.listed import Listed
 from engine.model.record import Record
+from engine.model.record_parts import Compromised, History
 from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.model.write import Write
@@ -228,16 +229,28 @@ class Listing:
             WROTE_V2, {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="superseded since the record"
         ),
         pytest.param(
-            replace(WROTE_V1, earlier=(V2,)), {RETIRE: RETIRED}, (), None, id="ours, as recorded"
+            replace(WROTE_V1, history=History(replaced=(V2,))),
+            {RETIRE: RETIRED},
+            (),
+            None,
+            id="ours, as recorded",
         ),
         pytest.param(
-            replace(WROTE_V3, earlier=(V2,)), {RETIRE: RETIRED}, (), None, id="retired long ago"
+            replace(WROTE_V3, history=History(replaced=(V2,))),
+            {RETIRE: RETIRED},
+            (),
+            None,
+            id="retired long ago",
         ),
         pytest.param(
-            replace(WROTE_V3, pending=DUE), {RETIRE: RETIRED}, (), None, id="still to be retired"
+            replace(WROTE_V3, retirement=DUE), {RETIRE: RETIRED}, (), None, id="still to be retired"
         ),
         pytest.param(
-            replace(WROTE_V3, gone=(V2,)), {RETIRE: RETIRED}, (), None, id="known to be refused"
+            replace(WROTE_V3, compromised=Compromised(revoked=(V2,))),
+            {RETIRE: RETIRED},
+            (),
+            None,
+            id="known to be refused",
         ),
         pytest.param(WROTE_V2, {RETIRE: "soon"}, (), None, id="nonsense, and a record"),
         pytest.param(Record(), {RETIRE: "soon"}, (), f"tag {RETIRE} names", id="nonsense alone"),
@@ -252,7 +265,7 @@ class Listing:
             WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
         ),
         pytest.param(
-            replace(WROTE_V1, gone=(V3,)),
+            replace(WROTE_V1, compromised=Compromised(revoked=(V3,))),
             {RETIRE: RETIRED.replace(V2, V3)},
             (),
             None,

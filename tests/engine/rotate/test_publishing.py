@@ -51,7 +51,7 @@ async def rotate(work: Work, *, at_once: bool = False) -> None:
     assert work.progress.new_version == work.progress.proven == version.version
     assert (work.progress.result, work.progress.reason) == ("rotated", "due")
     assert work.sight.audited
-    assert work.at.record.untold
+    assert work.at.record.unreported
 
 
 @pytest.mark.parametrize(("at_once", "overlap"), [(False, DAY), (True, ZERO)])
@@ -71,7 +71,7 @@ async def test_a_credential_is_made_proven_and_published_beside_the_one_before(
         assert work.rig.vault.versions(NAME)[0].enabled
         record = work.at.record
         assert record.published
-        assert (record.published.replaces, record.unused) == (work.secret.version, ())
+        assert (record.published.replaces, record.stale) == (work.secret.version, ())
         assert work.at.posted() == []
 
 
@@ -80,7 +80,7 @@ async def test_what_no_source_accepts_is_not_published() -> None:
         work.published()
         await work.fails(VerificationFailed)
         assert work.latest.value == OLD
-        assert work.at.record.ahead is None
+        assert work.at.record.pending_write is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised
         await rotate(work)
         assert kind.calls == [f"accepts {OLD_ID} {OLD}", "issue", f"verify {NEW_ID} {NEW}"]
         assert [version.enabled for version in work.rig.vault.versions(NAME)] == [False, True]
-        assert work.at.record.unused == ()
+        assert work.at.record.stale == ()
         ((seconds, look),) = work.at.posted()
         assert (seconds, look["follow_up"]) == (FOLLOW_UP_SECONDS, 1)
 
@@ -136,7 +136,7 @@ async def test_a_tag_that_decides_and_was_changed_since_stops_a_rotation(
         assert "its owner has changed its tags" in error.what
         assert work.latest.value == OLD
         announced = when == "before it is published"
-        assert bool(work.at.record.ahead) is announced
+        assert bool(work.at.record.pending_write) is announced
         assert (work.rig.latest(COPY).value == NEW) is announced
 
 
@@ -159,7 +159,7 @@ async def test_the_record_remembers_a_replaced_credential_only_where_it_is_certa
         certain = wrote and bool(credential_id) and value == OLD
         digest = record.digest(OLD_ID, Sensitive(OLD))
         past = Past(str(work.at.secret.version), OLD_ID, digest)
-        assert record.past == ((past,) if certain else ())
+        assert record.history.credentials == ((past,) if certain else ())
 
 
 async def test_a_rotator_learns_what_an_earlier_try_asked_for_and_what_was_revoked() -> None:
@@ -205,7 +205,10 @@ async def test_a_change_that_is_refused_before_anything_was_sent_is_not_noted() 
         work.published()
         work.at.know(touched="earlier")
         await work.fails(NeedsHuman)
-        assert (work.at.record.touched, work.at.record.changing) == ("earlier", None)
+        assert (work.at.record.change.version, work.at.record.change.open_since) == (
+            "earlier",
+            None,
+        )
 
 
 @pytest.mark.parametrize("error", [AccessDenied, TransientError])
@@ -218,8 +221,8 @@ async def test_a_change_that_cannot_have_come_is_not_noted(error: type[RekeyErro
         work.at.know(touched="earlier", begun=work.at.now - HOUR, changing=work.at.now - HOUR)
         await work.fails(error)
         record = work.at.record
-        assert (record.touched, record.begun) == ("earlier", work.at.now - HOUR)
-        assert record.changing == work.at.now - HOUR
+        assert (record.change.version, record.change.started_at) == ("earlier", work.at.now - HOUR)
+        assert record.change.open_since == work.at.now - HOUR
 
 
 @pytest.mark.parametrize(
@@ -253,8 +256,8 @@ async def test_a_change_without_an_answer_is_noted_and_may_leave_a_password_that
         work.published()
         error = await work.fails(TransientError)
         assert (LOST in error.what) is bool(tags)
-        assert work.at.record.touched == work.secret.version
-        assert work.at.record.changing == work.at.now
+        assert work.at.record.change.version == work.secret.version
+        assert work.at.record.change.open_since == work.at.now
         assert work.at.record.kind == "plain"
 
 

@@ -84,7 +84,7 @@ async def test_what_its_source_does_not_accept_any_more_is_not_restored() -> Non
         with pytest.raises(VerificationFailed):
             await restored(work)
         assert work.latest.value == OLD
-        assert work.at.record.ahead is None
+        assert work.at.record.pending_write is None
 
 
 async def test_an_earlier_value_in_another_form_is_not_restored() -> None:

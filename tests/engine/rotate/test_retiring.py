@@ -82,7 +82,11 @@ async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
     assert keys(rig)["key2"] == second.value
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
     known = await record(rig)
-    assert (known.pending, known.gone, known.unused) == (None, (first.version,), ())
+    assert (known.retirement, known.compromised.revoked, known.stale) == (
+        None,
+        (first.version,),
+        (),
+    )
     assert "RekeyRetire" not in rig.tags(NAME)
 
 
@@ -105,7 +109,7 @@ async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_re
     outcome = await retire(rig)
     assert outcome.retired == ("key1",)
     assert keys(rig)["key1"] != first.value
-    assert first.version not in (await record(rig)).gone
+    assert first.version not in (await record(rig)).compromised.revoked
 
 
 async def test_a_dead_value_is_disabled_although_what_is_due_may_not_be_revoked() -> None:
@@ -125,7 +129,7 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
     rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
     with pytest.raises(TransientError):
         await retire(rig)
-    assert (await record(rig)).changing
+    assert (await record(rig)).change.open_since
     assert (await retire(rig)).retired == ("key1",)
     looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
     assert looks == [("audit", 1)]
@@ -207,7 +211,7 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     assert outcome.result != "parked"
     assert "key1 of" in caplog.text
     assert "is in use again: not retired" in caplog.text
-    assert (await record(rig)).pending is None
+    assert (await record(rig)).retirement is None
     assert "RekeyRetire" not in rig.tags(NAME)
 
 
@@ -258,7 +262,7 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     assert (told[0].rotator, told[0].source) == (STORAGE, source(rig))
     assert keys(rig)["key1"] != first.value
     assert keys(rig)["key2"] == second.value
-    assert (await record(rig)).pending is None
+    assert (await record(rig)).retirement is None
 
 
 @pytest.mark.parametrize(
@@ -283,7 +287,7 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     assert keys(rig)["key2"] == second.value
     assert elsewhere.keys == theirs
     known = await record(rig)
-    assert (known.pending, known.gone) == (None, (first.version,))
+    assert (known.retirement, known.compromised.revoked) == (None, (first.version,))
 
 
 @pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
@@ -293,7 +297,7 @@ async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     write(rig, "of another source", ProviderAddress=None)
-    pending = (await record(rig)).pending
+    pending = (await record(rig)).retirement
     assert pending
     rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
     item = rig.item(NAME, action="retire", trigger="sweep", source=source(rig))
@@ -343,7 +347,7 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
     outcome = await retire(rig, changed(rig.service(), retire=_refuse))
     assert outcome.result == "parked"
     assert "somebody else may use it" in outcome.reason
-    assert (await record(rig)).pending
+    assert (await record(rig)).retirement
 
 
 async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:

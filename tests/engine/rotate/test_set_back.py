@@ -40,7 +40,7 @@ async def test_a_replica_that_cannot_be_written_keeps_the_primary_from_being_pub
         refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
         await work.fails(PermanentError)
         assert work.latest.value == OLD
-        assert work.at.record.ahead
+        assert work.at.record.pending_write
 
 
 async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_of() -> None:
@@ -52,7 +52,7 @@ async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_o
         error = await work.fails(AccessDenied)
         assert COPY in error.where
         assert work.latest.value == work.rig.latest(OTHER).value == NEW
-        assert (work.progress.result, work.at.record.untold) == ("rotated", True)
+        assert (work.progress.result, work.at.record.unreported) == ("rotated", True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -
     at.published(pending=Pending(at.now, V1, "key2"))
     sight = at.sight()
     believed = await sight.look()
-    expected = {OPERATION: "op", RETIRE: str(at.record.pending), CREDENTIAL: "key2"}
+    expected = {OPERATION: "op", RETIRE: str(at.record.retirement), CREDENTIAL: "key2"}
     assert believed.tags == {**at.secret.tags, **expected}
     assert sight.shown == at.secret
     assert sight.wrote(believed)
@@ -111,8 +111,8 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
     sight = at.sight()
     assert (await sight.look()).tags[CREDENTIAL] == "key2"
-    assert at.record.untold
-    assert at.record.ahead is None
+    assert at.record.unreported
+    assert at.record.pending_write is None
     assert at.record.published
     assert at.record.published.version == at.rig.latest(NAME).version
 
@@ -134,7 +134,7 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     version = str(at.secret.version) if of_it else V1
     sight.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
     await sight.note_reported()
-    assert at.record.untold is not is_told
+    assert at.record.unreported is not is_told
 
 
 async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
@@ -143,9 +143,9 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
     announced = at.announce("new", SETTLE + SECOND)
     sight = at.sight()
     await sight.look()
-    assert at.record.ahead == announced
-    assert at.record.open_until == announced.at + LATE
-    assert not at.record.untold
+    assert at.record.pending_write == announced
+    assert at.record.change.uncertain_until == announced.at + LATE
+    assert not at.record.unreported
 
 
 async def test_while_the_current_version_is_disabled_an_announced_one_is_not_given_up(
@@ -154,7 +154,7 @@ async def test_while_the_current_version_is_disabled_an_announced_one_is_not_giv
     announced = at.announce("new", 10 * MINUTE)
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
     await at.sight().look()
-    assert at.record.ahead == announced
+    assert at.record.pending_write == announced
 
 
 @pytest.mark.parametrize("seconds", [0, -120, -121])
@@ -171,11 +171,11 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     by_hand = at.rig.vault.put(NAME, "by hand", tags={})
     sight = at.sight()
     assert (await sight.look()).version == by_hand.version
-    assert at.record.ahead is None
+    assert at.record.pending_write is None
     published = at.record.published
-    assert at.record.untold is (published is not None)
+    assert at.record.unreported is (published is not None)
     assert (published and published.version) == (beneath.version if seconds >= -120 else None)
-    assert bool(at.record.lost) is (seconds < -120)
+    assert bool(at.record.lost_writes) is (seconds < -120)
 
 
 async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: Held) -> None:
@@ -188,7 +188,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     at.rig.vault.put(NAME, "by hand", tags={})
     await at.sight().look()
     assert at.record.published is None
-    assert at.record.lost
+    assert at.record.lost_writes
 
 
 async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
@@ -198,7 +198,7 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     at.rig.vault.amend(beneath, enabled=False)
     await at.sight().look()
     assert at.record.published is None
-    assert at.record.ahead is None
+    assert at.record.pending_write is None
 
 
 class Tidied:
@@ -222,8 +222,8 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
     await at.sight().look()
     assert kind.calls == [(at.lease.source, "op", "theirs")]
-    assert at.record.lost == (announced,)
-    assert at.record.open_until == (announced.at + LATE if blind else None)
+    assert at.record.lost_writes == (announced,)
+    assert at.record.change.uncertain_until == (announced.at + LATE if blind else None)
 
 
 async def test_what_was_just_published_is_believed_before_it_is_written_down(at: Held) -> None:
@@ -233,7 +233,7 @@ async def test_what_was_just_published_is_believed_before_it_is_written_down(at:
     sight = at.sight()
     assert sight.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
     assert sight.shown == version
-    assert at.record.untold
+    assert at.record.unreported
     assert at.record.published
     assert at.noted.published is None
     await sight.note_reported()
@@ -283,7 +283,7 @@ async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
     at.know(incident=None if before is None else dates[before])
     since = "" if began is None else dates[began].isoformat()
     await at.sight(compromised=compromised, since=since).note_compromised(V2)
-    assert (at.record.compromised, at.record.incident) == ((V2,), dates[noted])
+    assert (at.record.compromised.versions, at.record.compromised.incident) == ((V2,), dates[noted])
 
 
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:

@@ -24,6 +24,7 @@ from tests.engine.rotate.held import (
     held,
     hold,
 )
+from tests.shared.records import fact
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -77,7 +78,9 @@ async def test_a_record_is_written_once_for_what_is_new_in_it_and_under_a_lease_
     at.know(healed=at.now)
     await at.lease.write(lease.record)
     assert at.rig.calls() == {}
-    assert at.record.healed is None, "what was only learned is forgotten with the next write"
+    assert at.record.verified.repaired_at is None, (
+        "what was only learned is forgotten with the next write"
+    )
 
 
 async def test_a_change_is_sent_only_while_every_lease_outlasts_it(at: Held) -> None:
@@ -126,8 +129,8 @@ async def test_the_record_notes_what_is_about_to_be_changed_and_since_when(
     at.know(**at.times(facts))
     await at.lease.begin(at.rig.item(NAME), at.secret, kind=kind)
     record = at.noted
-    assert {name: getattr(record, name) for name in expected} == at.times(expected)
-    assert (record.begun, record.touched) == (at.now, version)
+    assert {name: fact(record, name) for name in expected} == at.times(expected)
+    assert (record.change.started_at, record.change.version) == (at.now, version)
     assert record.key
     assert at.posted() == []
 
@@ -223,7 +226,7 @@ async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_
     await at.lease.look_again(replace(at.rig.item(NAME), follow_up=1))
     ((delay, look),) = at.posted()
     assert (delay, look["action"]) == (seconds, "audit")
-    assert at.record.look_at == at.now + timedelta(seconds=seconds)
+    assert at.record.change.recheck_at == at.now + timedelta(seconds=seconds)
 
 
 async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
@@ -237,8 +240,8 @@ async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_rec
     assert at.lease.has_begun
     at.lease.untouched()
     record = at.record
-    assert (record.touched, record.begun, record.asked) == ("earlier", before.begun, before.asked)
-    assert record.changing is None
+    for name in ("touched", "begun", "asked", "changing"):
+        assert fact(record, name) == fact(before, name)
 
 
 async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> None:

@@ -173,7 +173,7 @@ async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_do_not_w
     current = slow.rig.latest(NAME)
     assert current.version != leaked.version
     assert (first.result, first.new_version, first.retired) == ("waiting", None, ())
-    assert (await slow.record()).untold
+    assert (await slow.record()).unreported
     posted = [message["action"] for message in slow.rig.messages("rotations")]
     assert sorted(posted) == ["refresh", "rotate"]
     slow.rig.clock.advance(TAKES.total_seconds())
@@ -190,7 +190,7 @@ async def test_a_revocation_is_seen_to_have_come_although_its_version_was_disabl
     began = slow.rig.clock.now()
     assert (await slow.handle(action="retire")).result == "waiting"
     delivery = Delivery(slow.rig, slow.rig.service)
-    while (await slow.record()).pending:
+    while (await slow.record()).retirement:
         await delivery.run_one()
     assert slow.rig.clock.now() - began >= TAKES
     assert slow.asked() == 1
@@ -201,7 +201,7 @@ async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, resu
     slow = Slow()
     slow.takes(timedelta(days=30))
     await slow.handle()
-    waiting = (await slow.record()).waiting
+    waiting = (await slow.record()).change.in_progress_since
     assert waiting
     until = waiting + LONGEST_CHANGE + timedelta(seconds=seconds)
     await slow.rig.note(slow.scene.source, NAME, resume_at=None)

@@ -25,7 +25,7 @@ PURGED_FIX = (
 
 
 @dataclass(frozen=True)
-class Compromised:
+class Revocation:
     """Settles versions that the record lists as compromised and that no retirement dealt with."""
 
     parts: Parts
@@ -146,7 +146,7 @@ class Compromised:
         rotator = self.parts.rotator(managed)
         if not (
             rotator.single_slot(managed.settings)
-            and version in record.earlier
+            and version in record.history.replaced
             and record.wrote(secret)
             and held
         ):
@@ -191,7 +191,7 @@ class Compromised:
         published = record.published
         if published and published.version == version and isinstance(rotator, Lists):
             return Past(version, published.credential_id, "")
-        return record.past_of(version)
+        return record.history.credential_of(version)
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows, or lists, a credential."""
@@ -207,7 +207,7 @@ class Compromised:
 
         They say what its values look like.
         """
-        tags = (secret.tags, self.sight.record.tags)
+        tags = (secret.tags, self.sight.record.verified.tags)
         parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
         known = [managed for managed in parsed if isinstance(managed, Managed)]
         if not known:

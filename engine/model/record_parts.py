@@ -1,0 +1,176 @@
+"""The parts of a source's record: its change, what leaked, what was verified, what came before. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from engine.model.write import Past, Write
+
+MOST_PRINTS = 20
+"""How many versions a reported value is compared with, the newest first."""
+MOST_REPLACED = 10
+"""How many replaced versions are remembered, to recognise a vault that lags by more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was sent to a source last, and whether it may still take effect."""
+
+    open_since: datetime | None = None
+    """When a change was begun whose end was not noted; None if there is none."""
+    started_at: datetime | None = None
+    """When a change was last sent."""
+    requested_at: datetime | None = None
+    """When the source was first asked for what is to replace `version`: some take hours for it."""
+    uncertain_until: datetime | None = None
+    """Until when an earlier change may still take effect."""
+    in_progress_since: datetime | None = None
+    """Since when the source has been at a change that it accepted; None if it is at none."""
+    marker: str = ""
+    """What the rotator noted of that change for itself."""
+    version: str = ""
+    """The version that was current when a change was last sent.
+
+    If the source refuses that version later, the change may be the reason.
+    """
+    password_unknown: bool = False
+    """The change that was sent last may have left the source with a password that nobody knows."""
+    recheck_at: datetime | None = None
+    """When the look at the source that has been posted is due."""
+    resume_at: datetime | None = None
+    """When the message is due that looks for the end of a change in progress."""
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Return whether a change may not have taken effect yet."""
+        return bool(self.open_since or self.uncertain_until)
+
+    def uncertain_for(self, moment: datetime) -> Change:
+        """Return the change as one that may take effect at least until a moment."""
+        return replace(self, uncertain_until=max(self.uncertain_until or moment, moment))
+
+    def settled(self) -> Change:
+        """Return the change once nothing of it can take effect any more."""
+        return replace(self, uncertain_until=None, recheck_at=None)
+
+    def arrived(self) -> Change:
+        """Return the change once the source is no longer at it."""
+        return replace(self, in_progress_since=None, marker="", resume_at=None)
+
+    def begun(self, version: str, now: datetime, *, asks: bool) -> Change:
+        """Return the change once the next one is begun, which leaves no password unknown.
+
+        `version`: the current one. `asks`: it asks for a new credential.
+        """
+        is_same = self.version == version
+        requested = (self.requested_at if is_same else None) or now
+        return replace(
+            self if is_same else self.arrived(),
+            open_since=self.open_since or now,
+            started_at=now,
+            version=version,
+            requested_at=requested if asks else None,
+            password_unknown=False,
+        )
+
+    def taken_back(self, before: Change) -> Change:
+        """Return the change where the one begun last was never sent; `before`: as it was before."""
+        return replace(
+            self,
+            open_since=before.open_since,
+            started_at=before.started_at,
+            version=before.version,
+            requested_at=before.requested_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compromised:
+    """The versions that have leaked."""
+
+    versions: tuple[str, ...] = ()
+    """Those whose credentials must be proven to be refused before anything else happens."""
+    incident: datetime | None = None
+    """The date of the incident that was noted last. What is published after that is no older."""
+    revoked: tuple[str, ...] = ()
+    """Versions whose credentials were proven to be refused, the newest first."""
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    """When and how each of those was proven, by version: a time and words. For reports alone."""
+
+    def knows(self, version: str | None) -> bool:
+        """Return whether a version is noted, or was proven to be refused."""
+        return version in self.versions or version in self.revoked
+
+    def without(self, version: str, proof: str) -> Compromised:
+        """Return this once the credential of a version has been proven to be refused."""
+        revoked = (version, *(known for known in self.revoked if known != version))[:MOST_REPLACED]
+        known = {**self.proofs, version: proof or self.proofs.get(version, "")}
+        return replace(
+            self,
+            versions=tuple(known for known in self.versions if known != version),
+            revoked=revoked,
+            proofs={past: known[past] for past in revoked if known.get(past)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was seen last of the current version."""
+
+    version: str = ""
+    """The version that the source accepted last."""
+    at: datetime | None = None
+    """When the current version was last proven."""
+    created: datetime | None = None
+    """When the version that was seen last was created, according to the vault."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The owner's own tags on the version published last, so that they can be given back."""
+    repaired_at: datetime | None = None
+    """When the source was last seen to refuse what Rekey had published."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a secret held before, the newest first."""
+
+    replaced: tuple[str, ...] = ()
+    """Versions that were replaced."""
+    published: tuple[str, ...] = ()
+    """Versions that Rekey published: their tags may be gone. For reports alone."""
+    credentials: tuple[Past, ...] = ()
+    """The credentials of versions that were replaced."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Restored version → the version that held its value before. Both are disabled together."""
+    prints: Mapping[str, str] = field(default_factory=dict)
+    """Version → the prints of what it holds. For reported leaks alone."""
+
+    def credential_of(self, version: str) -> Past | None:
+        """Return what is known of the credential of a replaced version."""
+        return next((past for past in self.credentials if past.version == version), None)
+
+    def after(self, written: Write) -> History:
+        """Return the history once Rekey has published a version."""
+        replaced = (past for past in self.replaced if past != written.replaces)
+        known = tuple(past for past in self.credentials if past.version != written.replaces)
+        copy = {written.version: written.original} if written.original else {}
+        return replace(
+            self,
+            replaced=(written.replaces, *replaced)[:MOST_REPLACED],
+            published=(written.version, *self.published)[:MOST_REPLACED],
+            credentials=((written.held, *known) if written.held else known)[:MOST_REPLACED],
+            copies={**self.copies, **copy},
+        )
+
+    def knowing(self, past: Past) -> History:
+        """Return the history with the credential of one more replaced version."""
+        return replace(self, credentials=(past, *self.credentials)[:MOST_REPLACED])
+
+    def printed(self, prints: Mapping[str, str]) -> History:
+        """Return the history with the prints of versions that were seen."""
+        new = {version: text for version, text in prints.items() if text}
+        if new.items() <= self.prints.items():
+            return self
+        older = {version: text for version, text in self.prints.items() if version not in new}
+        return replace(self, prints=dict([*reversed(new.items()), *older.items()][:MOST_PRINTS]))

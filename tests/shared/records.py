@@ -1,0 +1,24 @@
+"""Records with other facts, by the names that they have in a record's text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+from engine.model.record import Record
+from engine.model.record_text import NAMES
+
+
+def fact(record: Record, name: str) -> Any:
+    """Return one fact of a record."""
+    return reduce(getattr, NAMES[name], record)
+
+
+def knowing(record: Record, **facts: Any) -> Record:
+    """Return a record that says something else."""
+    for name, value in facts.items():
+        *part, field = NAMES[name]
+        whole = replace(getattr(record, part[0]), **{field: value}) if part else value
+        record = replace(record, **{part[0] if part else field: whole})
+    return record
