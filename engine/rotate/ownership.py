@@ -14,6 +14,7 @@ from engine.model.workitem import operation_id
 from engine.parts import Parts, log
 from engine.ports import Lease
 from engine.rotate.lineage import Lineage
+from engine.rotate.telling import report_before_it_passes
 from engine.rotate.under_lease import NOBODY, UnderLease
 from engine.secret import SecretRef, SecretVersion
 
@@ -40,6 +41,7 @@ async def other_owner(
     # Claimed only now: a secret that is refused one part must not take other parts.
     for lease, record in passing_on:
         await _tidy(parts, held, record, secret)
+        await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         await lease.write(record.passed(mine, secret))

@@ -8,6 +8,8 @@ from engine.model.outcome import PUBLISHED, Result
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 
+EARLIER = "published by an earlier try"
+
 
 @dataclass
 class Progress:
@@ -39,7 +41,7 @@ class Progress:
     def publishes_earlier(self, version: str) -> None:
         """Note that an earlier try has published a version whose outcome nobody has reported."""
         if not self.has_published:
-            self.result, self.reason = "rotated", "published by an earlier try"
+            self.result, self.reason = "rotated", EARLIER
             self.new_version = version
 
     def begin_anew(self) -> None:

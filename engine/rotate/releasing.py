@@ -16,6 +16,7 @@ from engine.model.record import Record
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.gate import Overtaken
+from engine.rotate.telling import report_before_it_passes
 from engine.rotate.under_lease import NOBODY, hold
 from engine.secret import SecretRef
 
@@ -53,4 +54,5 @@ async def release(
         if dict(fresh.tags) != dict(kept):
             await parts.vaults.retag(fresh, kept)
         for lease in leases:
+            await report_before_it_passes(parts, lease.record)
             await lease.write(Record(source=lease.record.source, key=lease.record.key))

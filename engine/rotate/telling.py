@@ -7,12 +7,38 @@ from dataclasses import dataclass, replace
 from engine.errands import errand
 from engine.model.due import due_at
 from engine.model.outcome import Outcome
+from engine.model.record import Record
 from engine.model.tags import Managed
+from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.progress import Progress
+from engine.rotate.progress import EARLIER, Progress
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretRef, SecretVersion
+
+
+async def report_before_it_passes(parts: Parts, record: Record) -> None:
+    """Report the version that a source's owner published last, if nobody has yet.
+
+    The source passes to another secret, or is released, and nothing looks at that version again.
+    """
+    published = record.published
+    if not (record.unreported and record.owner and published):
+        return
+    ref = SecretRef.parse(record.owner)
+    item = WorkItem(ref, "audit", trigger="sweep", requested_by="rekey", source=record.source)
+    outcome = Outcome(
+        item,
+        "rotated",
+        EARLIER,
+        rotator=record.kind,
+        source=record.source,
+        old_version=published.replaces,
+        new_version=published.version,
+        credential_id=published.credential_id,
+    )
+    await parts.reporter.concluded(outcome)
+    await errand.follow(parts, outcome)
 
 
 @dataclass(frozen=True)
