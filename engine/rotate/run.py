@@ -170,8 +170,9 @@ class Run(Work):
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
                 return await Marking(self.parts).conclude(secret, item, self.warned(obstacle))
-            if not (was_owner or self.record.is_blank):
-                # The source has passed on, with what is owed there: that is decided from.
+            has_passed_on = not (was_owner or self.record.is_blank)
+            if has_passed_on or self._lacks_value(secret, decision):
+                # With the source goes what is owed there: that is decided from.
                 secret = await self.look()
                 continue
             if left := await left_over.finish(secret, decision, here=here):
@@ -196,6 +197,11 @@ class Run(Work):
             where=str(self.progress.item.ref),
             fix="see in the vault who keeps writing versions or tags of it, and stop that",
         )
+
+    def _lacks_value(self, secret: SecretVersion, decision: Decision) -> bool:
+        """Return whether the next step compares a version with the one just published."""
+        compares = bool(self.record.compromised.versions) or isinstance(decision, Retire)
+        return compares and secret.enabled and secret.value is None
 
     async def _lag(
         self, secret: SecretVersion, item: WorkItem, decision: Acting, lagging: Wait

@@ -173,7 +173,9 @@ class Sight:
         """
         self.lease.learn(self.lease.record.landed(version))
         self._show(version)
-        return self.record.believed(version)
+        # Whoever needs it once more reads it: nothing that is decided from now on sees it.
+        self._shown = replace(version, value=None)
+        return self.record.believed(self._shown)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
         """Note new tags; return what Rekey believes of the version."""

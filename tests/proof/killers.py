@@ -29,7 +29,7 @@ KILLERS: Mapping[str, str] = {
     "a value in the report": "one/two-slots",
     "an audit believes everything": "drift/two-slots",
     "an incident cuts off whatever has the place of an older key": (
-        "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1"
+        "records-in-incident/two-slots#5005"
     ),
     "an incident is not noted": "order-and-restore/two-slots#3",
     "an incident marks the next version": "one/two-slots@26:forbid",

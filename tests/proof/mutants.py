@@ -782,9 +782,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "an incident cuts off whatever has the place of an older key": Mutant(
         function(decide, "_leaked_again", _in_the_same_place),
         "P4",
-        (
-            "records-in-incident/two-slots!c2=1+c6=1+m4=arrive late+i7=m6+i19=m4+c26=1+i64=m2+i68=m1",
-        ),
+        ("records-in-incident/two-slots#5005",),
     ),
     "what a healed key has overwritten is retired": Mutant(
         function(draft, "_is_overwritten", lambda *_: False),
