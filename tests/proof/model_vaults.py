@@ -71,7 +71,10 @@ class ModelVaults:
     ) -> SecretVersion:
         if all(version.version != secret.version for version in self._versions(secret.ref)):
             raise NotFound("no such version")
-        self.hand.world.watch.retagged(secret, tags, basis)
+        if self.hand.worker.message.what == "release":
+            self.hand.world.by_hand.add(str(secret.version))
+        else:
+            self.hand.world.watch.retagged(secret, tags, basis)
         return self._change(secret.ref, secret.version, tags=tags)
 
     async def disable(self, ref: SecretRef, version: str) -> None:

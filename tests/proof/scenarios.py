@@ -19,6 +19,7 @@ from tests.proof.handing_over import HANDED_OVER
 from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
+from tests.proof.released import RELEASED
 from tests.proof.reported import REPORTED
 from tests.proof.sources import credential_in
 from tests.proof.staging import (
@@ -304,5 +305,6 @@ SCENARIOS = {
         *STRAINED,
         *CLOSER,
         *REPORTED,
+        *RELEASED,
     ]
 }

@@ -865,7 +865,10 @@ class Watch:
 
     def consumed(self, message: Message, worker: int) -> None:
         """Check that a message that is gone left something behind."""
-        if message.what not in ("sweep", "report", "follow") and worker not in self.traces:
+        if (
+            message.what not in ("sweep", "report", "follow", "release")
+            and worker not in self.traces
+        ):
             raise Broken("P8: a message was consumed without an outcome")
         for strand in self.strands.values():
             strand.look = strand.look or (strand.unknown and len(self.outcomes) > self.verdicts)

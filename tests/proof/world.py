@@ -414,6 +414,10 @@ class World:
                 from tests.proof.reported import PEOPLE
 
                 await PEOPLE[message.what](self, service.engine, message.text)
+            case "release":
+                from tests.proof.released import release
+
+                await release(service.engine)
             case "rotate":
                 await service.rotate(message.text, message.tries)
             case "sweep":

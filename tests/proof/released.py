@@ -1,0 +1,72 @@
+"""A secret that its owner takes out of management for good, at any moment of a rotation.
+
+Who is told to wait waits. Later somebody manages it again.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from engine.errors import NeedsHuman, RekeyError
+from engine.model.owned import Owned
+from engine.model.tags import OURS
+from engine.secret import SecretRef
+from tests.proof import people
+from tests.proof.staging import Scenario, ask, due, rotated
+from tests.proof.world import VAULT
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from tests.proof.world import World
+
+APP = SecretRef(VAULT, "app")
+TAGS = OURS | {"ProviderAddress", "Rotator"}
+
+
+async def release(engine: Engine) -> None:
+    """Release the secret as `rekey release` does, unless something is in progress."""
+
+    def check(owned: Owned) -> None:
+        if going := owned.in_progress(engine.clock.now()):
+            raise NeedsHuman(going, where=str(APP), fix="wait")
+
+    with suppress(RekeyError):
+        owned = await engine.owned(APP)
+        check(owned)
+        kept = {tag: text for tag, text in owned.secret.tags.items() if tag not in TAGS}
+        await engine.release(APP, None, kept, check)
+
+
+def released(world: World) -> None:
+    """Somebody releases the secret."""
+    world.post("release", "{}")
+
+
+def _released(kind: str) -> Scenario:
+    """A secret is released while it is rotated, and perhaps managed again."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        ask(world, action="audit", trigger="sweep")
+
+    return Scenario(f"released/{kind}", build, {"releases it": released}, mend=people.mend)
+
+
+def _released_in_overlap(kind: str) -> Scenario:
+    """A secret is released when what it held before is retired."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=-1)
+        ask(world, action="retire", trigger="sweep")
+        ask(world, action="audit", trigger="sweep")
+
+    moves = {"releases it": released}
+    return Scenario(f"released-in-overlap/{kind}", build, moves, mend=people.mend)
+
+
+RELEASED = [
+    *map(_released, ("two-slots", "one-slot", "many")),
+    *map(_released_in_overlap, ("two-slots", "many")),
+]
