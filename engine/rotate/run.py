@@ -199,9 +199,13 @@ class Run(Work):
         )
 
     def _lacks_value(self, secret: SecretVersion, decision: Decision) -> bool:
-        """Return whether the next step compares a version with the one just published."""
-        compares = bool(self.record.compromised.versions) or isinstance(decision, Retire)
-        return compares and secret.enabled and secret.value is None
+        """Return whether more is to be done than to end, once the value has been let go of."""
+        if not secret.enabled or secret.value is not None:
+            return False
+        due = self.record.retirement and self.record.retirement.at <= self.parts.clock.now()
+        ends = isinstance(decision, Confirm) and secret.version == self.progress.proven
+        goes_on = isinstance(decision, Acting) and not ends
+        return bool(self.record.compromised.versions or due or goes_on)
 
     async def _lag(
         self, secret: SecretVersion, item: WorkItem, decision: Acting, lagging: Wait
