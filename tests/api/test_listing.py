@@ -199,15 +199,3 @@ async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
     assert (newest["written_by"], oldest["written_by"]) == ("Rekey", "somebody else")
     assert newest["cause"] == "manual by jane: leaked in a ticket"
     assert newest["operation"] == item.operation
-
-
-async def test_showing_reads_no_value() -> None:
-    rig = scene()
-    await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
-    paths = [
-        exchange.request.path
-        for exchange in rig.world.exchanges
-        if exchange.request.host.startswith("prod.")
-    ]
-    assert paths
-    assert all(path.endswith("/versions") for path in paths)

@@ -15,7 +15,7 @@ from engine.model.entry import STATES
 from engine.model.sweep_order import SweepOrder
 from tests.api.inventory import Inventory, many, varied
 from tests.shared.rig import Rig
-from tests.shared.scene import refuse, scene, send, state, to_vault
+from tests.shared.scene import refuse, scene, send, to_vault
 
 PER_SECRET = 5
 """The most series of one secret: docs/metrics.md says so."""
@@ -103,19 +103,17 @@ async def test_what_is_disabled_or_unmanaged_without_a_date_is_counted_alone() -
     assert {"retired-job", "legacy-ftp"} & set(named) == set()
 
 
-async def test_an_unmanaged_secret_that_expires_is_told_with_its_date() -> None:
+@pytest.mark.parametrize(
+    ("kind", "tags"), [("none", {"ProviderAddress": None}), ("manual", {"Manual": "true"})]
+)
+async def test_what_is_not_rotated_here_but_expires_is_told_with_its_date(
+    kind: str, tags: dict[str, str | None]
+) -> None:
     rig = Inventory()
-    rig.add("licence", left=12, ProviderAddress=None)
+    rig.add("licence", left=12, **tags)
     scrape = await scraped(rig)
     assert "licence" in of(scrape["rekey_secret_expiration_timestamp_seconds"])
-    assert scrape["rekey_secret_info"].samples[0].labels["rotator"] == "none"
-
-
-async def test_a_manual_secret_is_of_the_kind_manual() -> None:
-    rig = Inventory()
-    rig.add("licence", left=12, Manual="true")
-    scrape = await scraped(rig)
-    assert scrape["rekey_secret_info"].samples[0].labels["rotator"] == "manual"
+    assert scrape["rekey_secret_info"].samples[0].labels["rotator"] == kind
 
 
 async def test_one_vault_can_be_scraped_by_itself() -> None:
@@ -143,15 +141,6 @@ async def test_a_secret_costs_five_series_at_most_and_a_scrape_one_call_for_25_s
     assert rig.calls()["vault"] == 20
     series = [s for family in scrape.values() for s in family.samples if "secret" in s.labels]
     assert 500 < len(series) <= 500 * PER_SECRET
-
-
-async def test_a_scrape_reads_no_value_and_changes_nothing() -> None:
-    rig = varied()
-    before = state(rig)
-    text = (await send(rig.api(), "http_metrics")).text()
-    assert "value of" not in text
-    assert not [x for x in rig.world.exchanges if re.search(r"/secrets/[^?/]+/", x.request.path)]
-    assert state(rig) == before
 
 
 async def test_a_vault_that_cannot_be_listed_fails_the_scrape_and_is_not_left_out() -> None:
