@@ -41,12 +41,9 @@ async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:
     return answer.status, answer.headers.get("Retry-After", "")
 
 
-async def test_one_listing_too_many_is_a_429_with_retry_after() -> None:
-    assert await held_up(scene(), "http_list", 3) == (429, "5")
-
-
-async def test_one_other_request_too_many_is_a_429_with_retry_after() -> None:
-    assert await held_up(scene(), "http_show", 3) == (429, "5")
+@pytest.mark.parametrize("name", ["http_list", "http_show"])
+async def test_one_request_too_many_is_a_429_with_retry_after(name: str) -> None:
+    assert await held_up(scene(), name, 3) == (429, "5")
 
 
 async def test_listings_do_not_keep_an_operator_out() -> None:

@@ -59,16 +59,6 @@ async def test_with_another_key_each_a_forced_rotation_is_one_more_each_time() -
     assert len(versions) == 2
 
 
-async def test_another_key_is_another_request() -> None:
-    rig = scene(days_left=80, tags={"OverlapHours": "0"})
-    await keyed(rig)
-    await work_off(rig)
-    version = rig.latest(NAME).version
-    await keyed(rig, key={"idempotency-key": "another"})
-    await work_off(rig)
-    assert rig.latest(NAME).version != version
-
-
 async def test_a_key_that_was_sent_with_another_request_is_a_422_and_does_nothing() -> None:
     rig = scene(days_left=80)
     await keyed(rig)
