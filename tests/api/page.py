@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from tests.shared.rig import Rig
+from tests.shared.scene import send
+
 VOID = frozenset({"meta", "link", "input", "br", "wbr"})
 
 
@@ -70,3 +73,16 @@ def read(text: str) -> Element:
     reader.close()
     (root,) = reader.open
     return root
+
+
+HOSTILE = (
+    "</bdi><script>alert('owned')</script><img src=x onerror=alert(1)> \"'& \u202eexe.txt\u200f"
+)
+"""What somebody may write into a tag or a query."""
+
+
+async def shown(rig: Rig, **query: str) -> Element:
+    """Return the inventory, or the page that the query names."""
+    answer = await send(rig.api(), "http_dashboard", query=query)
+    assert (answer.status, answer.content_type) == (200, "text/html"), answer.body
+    return read(answer.text())

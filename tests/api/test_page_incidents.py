@@ -5,22 +5,14 @@ from __future__ import annotations
 import pytest
 
 from api.answers import Answer
-from tests.api.page import Element, read
+from tests.api.page import HOSTILE, Element, shown
 from tests.api.test_incidents import REASON, begin, carry_out, scattered
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, send, to_arm
 
-HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
-
 
 async def ask(rig: Rig, **query: str) -> Answer:
     return await send(rig.api(), "http_dashboard", query=query)
-
-
-async def shown(rig: Rig, **query: str) -> Element:
-    answer = await ask(rig, **query)
-    assert answer.status == 200, answer.body
-    return read(answer.text())
 
 
 def listed(page: Element) -> list[str]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from api.answers import Answer
 from simulator.telemetry.vault_logs import TABLES
+from tests.api import page as pages
 from tests.api import test_readers as log
-from tests.api.page import Element, read
+from tests.api.page import Element
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, send
 
 
 async def shown(rig: Rig, **query: str) -> Element:
     """Return the part of the page that tells of readers."""
-    query = {"vault": "prod", "secret": NAME, **query}
-    answer: Answer = await send(rig.api(), "http_dashboard", query=query)
-    assert answer.status == 200, answer.body
-    return read(answer.text()).one(id="readers")
+    return (await pages.shown(rig, vault="prod", secret=NAME, **query)).one(id="readers")
 
 
 async def test_nobody_waits_for_the_log_who_has_not_asked_for_it() -> None:

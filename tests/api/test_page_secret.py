@@ -5,33 +5,24 @@ How it stands, what comes next and why, who uses it, what was, and what can be d
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import pytest
 
-from api.answers import Answer
 from api.page import deeds
 from cli.arguments import parser
+from tests.api import page as pages
 from tests.api.inventory import DRIFTED, Inventory, varied
-from tests.api.page import Element, read
+from tests.api.page import HOSTILE, Element, read
 from tests.api.test_access import principal
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.policies import OWN, PolicyRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, send, state
 
-HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
-
-
-async def ask(rig: Rig, name: str, **query: str) -> Answer:
-    return await send(rig.api(), "http_dashboard", query={"vault": "prod", "secret": name, **query})
-
 
 async def shown(rig: Rig, name: str, **query: str) -> Element:
-    answer = await ask(rig, name, **query)
-    assert answer.status == 200, answer.body
-    return read(answer.text())
+    return await pages.shown(rig, vault="prod", secret=name, **query)
 
 
 def section(page: Element, title: str) -> Element:
@@ -47,12 +38,9 @@ def buttons(page: Element) -> list[str]:
 
 
 async def test_a_row_leads_to_the_secrets_own_page_and_that_back_to_all() -> None:
-    inventory = read((await send(varied().api(), "http_dashboard", query={"code": "a+key"})).text())
-    (link,) = [
-        head.one("a")
-        for head in inventory.all("th", scope="row")
-        if head.one("a").text == "reports-storage"
-    ]
+    inventory = await pages.shown(varied(), code="a+key")
+    heads = [head.one("a") for head in inventory.all("th", scope="row")]
+    (link,) = [head for head in heads if head.text == "reports-storage"]
     assert link.attributes["href"] == "?vault=prod&secret=reports-storage&code=a%2Bkey"
     page = await shown(varied(), "reports-storage", code="a+key")
     assert page.one("h1").text == "reports-storage"
@@ -75,14 +63,8 @@ async def test_what_nothing_prevents_is_said_with_its_fix() -> None:
 
 async def test_its_history_says_who_wrote_each_version() -> None:
     rig = scene(days_left=5)
-    await send(
-        rig.api(),
-        "http_rotate",
-        {"vault": "prod", "name": "app-key"},
-        body=b'{"reason": "trying it"}',
-    )
-    (item,) = rig.messages("rotations")
-    await rig.service().rotate(json.dumps(item), 1)
+    item = rig.item("app-key", trigger="manual", reason="trying it")
+    await rig.service().rotate(item.to_json(), 1)
     history = section(await shown(rig, "app-key"), "history").all("li")
     assert len(history) == 2
     assert "written by Rekey" in history[0].text
@@ -99,11 +81,8 @@ async def test_its_consumers_are_named_with_the_way_to_them() -> None:
     assert rig.vault.secrets[OWN.name]
     consumers = section(await shown(rig, "app-key"), "consumers")
     assert consumers.one("bdi").text.lower() == app.lower()
-    assert (
-        consumers.one("a")
-        .attributes["href"]
-        .startswith("https://portal.azure.com/#@/resource/subscriptions/s/")
-    )
+    portal = "https://portal.azure.com/#@/resource/subscriptions/s/"
+    assert consumers.one("a").attributes["href"].startswith(portal)
     assert "None is named." in section(await shown(varied(), "checkout-sql"), "consumers").text
 
 
@@ -147,20 +126,11 @@ async def test_every_command_is_one_that_the_command_line_takes(name: str) -> No
 async def test_what_can_be_done_fits_the_state() -> None:
     rig = varied()
     assert buttons(await shown(rig, "orders-storage")) == ["Rotate now", "It has leaked"]
-    assert buttons(await shown(rig, "warehouse-sql")) == [
-        "Try again",
-        "Rotate now",
-        "It has leaked",
-    ]
+    again = ["Try again", "Rotate now", "It has leaked"]
+    assert buttons(await shown(rig, "warehouse-sql")) == again
     overlap = ["Rotate now", "It has leaked", "Undo the rotation", "Retire the earlier one"]
     assert buttons(await shown(rig, "checkout-sql")) == overlap
-    legacy = read(
-        (
-            await send(
-                rig.api(), "http_dashboard", query={"vault": "shared", "secret": "legacy-ftp"}
-            )
-        ).text()
-    )
+    legacy = await pages.shown(rig, vault="shared", secret="legacy-ftp")
     assert buttons(legacy) == []
     assert any(line.startswith("rekey adopt shared/legacy-ftp") for line in commands(legacy))
 
@@ -186,13 +156,8 @@ async def test_a_button_says_first_what_would_happen_and_changes_nothing() -> No
     page = await shown(rig, "app-key", **{"try": "rotate"})
     trial = page.one(id="trial")
     assert trial.one("h2").text == "Rotate now: what would happen"
-    facts = dict(
-        zip(
-            [term.text for term in trial.all("dt")],
-            [text.text for text in trial.all("dd")],
-            strict=True,
-        )
-    )
+    terms, texts = ([part.text for part in trial.all(tag)] for tag in ("dt", "dd"))
+    facts = dict(zip(terms, texts, strict=True))
     assert facts["action"] == "rotate"
     assert facts["reason"]
     assert facts["due"] == "2026-12-02 09:00 UTC"
@@ -228,13 +193,8 @@ async def test_what_is_parked_for_unreadable_tags_can_be_tried_again_or_has_leak
 
 async def test_hostile_tags_stay_text() -> None:
     rig = Inventory()
-    rig.add(
-        "odd",
-        Owner=HOSTILE,
-        CredentialId=HOSTILE,
-        RotationWindow=HOSTILE,
-        marked=("parked", HOSTILE),
-    )
+    tags = dict.fromkeys(("Owner", "CredentialId", "RotationWindow"), HOSTILE)
+    rig.add("odd", marked=("parked", HOSTILE), **tags)
     page = await shown(rig, "odd")
     assert len(page.all("script")) == 1
     assert not [
@@ -244,16 +204,12 @@ async def test_hostile_tags_stay_text() -> None:
 
 async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() -> None:
     rig = varied()
-    answer = await ask(rig, "checkout-sql")
-    assert "value of" not in answer.text()
-    paths = {
-        exchange.request.path
-        for exchange in rig.world.exchanges
-        if "vault.azure.net" in exchange.request.host
-    }
-    assert {path.rstrip("/") for path in paths} == {"/secrets/checkout-sql/versions"}
-    tried = await ask(scene(days_left=60), "app-key", **{"try": "leaked"})
-    assert "value" not in str(read(tried.text()).one(id="trial").all("dd"))
+    assert "value of" not in str(await shown(rig, "checkout-sql"))
+    sent = [exchange.request for exchange in rig.world.exchanges]
+    paths = {request.path.rstrip("/") for request in sent if "vault.azure.net" in request.host}
+    assert paths == {"/secrets/checkout-sql/versions"}
+    tried = await shown(scene(days_left=60), "app-key", **{"try": "leaked"})
+    assert "value" not in str(tried.one(id="trial").all("dd"))
 
 
 async def dropped(**tags: str) -> list[list[str]]:
@@ -262,9 +218,7 @@ async def dropped(**tags: str) -> list[list[str]]:
     As a shell splits them.
     """
     rig = scene(days_left=5, tags=tags)
-    await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"})
-    (item,) = rig.messages("rotations")
-    await rig.service().rotate(json.dumps(item), 1)
+    await rig.service().rotate(rig.item("app-key").to_json(), 1)
     rig.clock.advance(3600)
     rig.vault.put("app-key", "written by hand", created=rig.clock.now())
     page = await shown(rig, "app-key")
@@ -278,11 +232,8 @@ async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_
     assert [words[:3] for words in lines] == [["rekey", "adopt", "prod/app-key"]] * 2
     arguments = parser().parse_args(lines[1][1:])
     assert arguments.provider.lower().endswith("/storageaccounts/appdata")
-    assert (arguments.owner, arguments.overlap_hours, arguments.validity_days) == (
-        "data platform",
-        24,
-        90,
-    )
+    assert (arguments.owner, arguments.overlap_hours) == ("data platform", 24)
+    assert arguments.validity_days == 90
     assert arguments.credential_id is None
 
 
@@ -296,17 +247,9 @@ async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
 
 
 def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
-    steps = [
-        {"action": "retire", "reason": "compromised"},
-        {"action": "rotate", "reason": "compromised"},
-    ]
-    forecast = {
-        "action": "rotate",
-        "vault": "prod",
-        "until": "2026-11-08T09:00:00+00:00",
-        "steps": steps,
-        "cost": 2,
-    }
+    steps = [{"action": action, "reason": "compromised"} for action in ("retire", "rotate")]
+    until = "2026-11-08T09:00:00+00:00"
+    forecast = {"action": "rotate", "vault": "prod", "until": until, "steps": steps, "cost": 2}
     assert deeds._facts(forecast) == [
         ("action", "rotate"),
         ("until", "2026-11-08 09:00 UTC"),
@@ -339,9 +282,6 @@ async def test_page_and_api_say_who_wrote_a_version_although_its_tags_are_gone()
     rig.vault.amend(rig.latest(NAME), tags={"Owner": "somebody"})
     answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
     assert [row["written_by"] for row in answer.body["history"]] == ["Rekey", "somebody else"]
-    page = read(
-        (await send(rig.api(), "http_dashboard", query={"vault": "prod", "secret": NAME})).text()
-    )
-    newest, oldest = page.one("ol", **{"class": "history"}).all("li")
+    newest, oldest = (await shown(rig, NAME)).one("ol", **{"class": "history"}).all("li")
     assert "written by Rekey" in newest.text
     assert "written by somebody else" in oldest.text
