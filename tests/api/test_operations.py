@@ -27,14 +27,19 @@ async def follow(api: Api, accepted: Answer, **query: str) -> Answer:
     return await send(api, "http_operation", path, {**dict(parse_qsl(url.query)), **query})
 
 
+async def asked(**options: Any) -> tuple[Rig, Api, Answer]:
+    """Ask for a rotation of a secret with these options."""
+    rig = scene(**options)
+    api = rig.api()
+    return rig, api, await ask(api)
+
+
 async def work_off(rig: Rig) -> None:
     await Delivery(rig, rig.service).run()
 
 
 async def test_a_rotation_runs_and_then_succeeds_with_the_new_version() -> None:
-    rig = scene()
-    api = rig.api()
-    accepted = await ask(api)
+    rig, api, accepted = await asked()
     running = await follow(api, accepted)
     assert (running.status, running.body["status"]) == (202, "running")
     assert int(running.headers["Retry-After"]) > 0
@@ -45,9 +50,7 @@ async def test_a_rotation_runs_and_then_succeeds_with_the_new_version() -> None:
 
 
 async def test_who_waits_for_it_is_told_soon_and_asks_less_often_later() -> None:
-    rig = scene()
-    api = rig.api()
-    accepted = await ask(api)
+    rig, api, accepted = await asked()
     began, listing = rig.clock(), "/versions"
     rig.world.exchanges.clear()
     assert (await follow(api, accepted, wait="6")).body["status"] == "running"
@@ -57,9 +60,7 @@ async def test_who_waits_for_it_is_told_soon_and_asks_less_often_later() -> None
 
 
 async def test_it_is_still_known_after_a_later_rotation() -> None:
-    rig = scene(tags={"OverlapHours": "0"})
-    api = rig.api()
-    accepted = await ask(api)
+    rig, api, accepted = await asked(tags={"OverlapHours": "0"})
     await work_off(rig)
     version = rig.latest(NAME).version
     await ask(api, {"force": True})
@@ -70,9 +71,7 @@ async def test_it_is_still_known_after_a_later_rotation() -> None:
 
 
 async def test_a_rotation_that_is_parked_has_failed_with_the_reason() -> None:
-    rig = scene()
-    api = rig.api()
-    accepted = await ask(api)
+    rig, api, accepted = await asked()
     rig.world.remove_account("appdata")
     await work_off(rig)
     ended = await follow(api, accepted)
@@ -110,9 +109,7 @@ async def test_a_request_that_the_queue_gives_up_on_has_failed_with_the_first_re
 
 
 async def test_a_retirement_and_a_restoration_are_followed_as_well() -> None:
-    rig = scene()
-    api = rig.api()
-    await ask(api)
+    rig, api, _ = await asked()
     await work_off(rig)
     restored = await ask(api, action="restore")
     assert (await follow(api, restored)).body["status"] == "running"
@@ -145,9 +142,7 @@ async def test_to_unpark_is_to_try_again_and_ends_with_the_mark_gone_or_a_newer_
 
 
 async def test_a_secret_that_somebody_changed_meanwhile_has_superseded_the_operation() -> None:
-    rig = scene()
-    api = rig.api()
-    accepted = await ask(api)
+    rig, api, accepted = await asked()
     rig.clock.advance(2)
     rig.secret(NAME, rig.world.accounts["appdata"], days_left=80)
     await work_off(rig)
@@ -159,9 +154,8 @@ async def test_a_secret_that_somebody_changed_meanwhile_has_superseded_the_opera
 async def test_an_operation_that_never_was_is_a_404() -> None:
     rig = scene()
     path = {"vault": "prod", "name": NAME, "operation": "0" * 32}
-    assert (
-        await send(rig.api(), "http_operation", path, {"since": "2026-01-01T00:00:00Z"})
-    ).status == 404
+    since = {"since": "2026-01-01T00:00:00Z"}
+    assert (await send(rig.api(), "http_operation", path, since)).status == 404
 
 
 @pytest.mark.parametrize(
@@ -216,25 +210,17 @@ async def test_an_operation_under_a_policy_document_that_is_parked_has_failed() 
 async def test_an_operation_that_nothing_will_come_of_any_more_says_so(
     change: dict[str, Any],
 ) -> None:
-    rig = scene()
-    api = rig.api()
-    accepted = await ask(api)
-    version = rig.vault.amend(rig.latest(NAME), **_amended(rig, change))
-    assert version
+    rig, api, accepted = await asked()
+    tags = {**rig.tags(NAME), **change.get("tags", {})}
+    assert rig.vault.amend(rig.latest(NAME), **{**change, "tags": tags})
     await work_off(rig)
     ended = await follow(api, accepted)
     assert (ended.status, ended.body["status"]) == (200, "skipped")
     assert ended.body["reason"]
 
 
-def _amended(rig: Rig, change: dict[str, Any]) -> dict[str, Any]:
-    return {**change, "tags": {**rig.tags(NAME), **change["tags"]}} if "tags" in change else change
-
-
 async def test_a_rotation_that_found_only_a_retirement_says_that_no_more_is_due() -> None:
-    rig = scene()
-    api = rig.api()
-    await ask(api)
+    rig, api, _ = await asked()
     await work_off(rig)
     rig.clock.advance(8 * 86_400)
     accepted = await ask(api)
@@ -248,15 +234,8 @@ async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed() -
     rig = scene()
     api = rig.api()
     accepted = await ask(api, {"compromised": True})
-    keys = to_arm("regenerateKey")
-    refused = iter([False])
-    refuse(
-        rig,
-        403,
-        "AuthorizationFailed",
-        lambda request: keys(request) and next(refused, True),
-        times=99,
-    )
+    keys, first = to_arm("regenerateKey"), iter([False])
+    refuse(rig, 403, "AuthorizationFailed", lambda sent: keys(sent) and next(first, True), 99)
     await work_off(rig)
     assert "RekeyRetire" in rig.tags(NAME)
     assert (await follow(api, accepted)).body["status"] == "failed"
