@@ -70,20 +70,15 @@ async def carry_out(rig: Rig) -> None:
 async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_touched() -> None:
     rig = scattered()
     api = rig.api()
-    old = {
-        name: {slot: key.value for slot, key in account.keys.items()}
-        for name, account in rig.world.accounts.items()
-    }
+    accounts = rig.world.accounts
+    old = {name: {key.value for key in accounts[name].keys.values()} for name in accounts}
     accepted = await begin(api, name="app-*")
     assert accepted.status == 202
     await carry_out(rig)
+    new = {name: {key.value for key in accounts[name].keys.values()} for name in accounts}
     for name in ("appone", "apptwo"):
-        keys = {slot: key.value for slot, key in rig.world.accounts[name].keys.items()}
-        assert keys["key1"] != old[name]["key1"], "the credential that was held still works"
-        assert keys["key2"] != old[name]["key2"]
-    assert {slot: key.value for slot, key in rig.world.accounts["batch"].keys.items()} == old[
-        "batch"
-    ]
+        assert not new[name] & old[name], "a credential that was held still works"
+    assert new["batch"] == old["batch"]
     assert await progress(api, accepted) == {
         "id": accepted.body["id"],
         "since": accepted.body["since"],
@@ -120,12 +115,8 @@ async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(
 ) -> None:
     rig = scattered()
     account = rig.world.accounts["appone"].resource_id
-    places = {"{appone}": account, "{group}": account.split("/providers/")[0]}
-    for key, text in scope.items():
-        for place, real in places.items():
-            if isinstance(text, str):
-                scope = {**scope, key: str(scope[key]).replace(place, real)}
-    await begin(rig.api(), **scope)
+    source = scope.get("source", "").format(appone=account, group=account.split("/providers/")[0])
+    await begin(rig.api(), **(scope | ({"source": source} if source else {})))
     await deliver_orders(rig)
     items = rig.messages("rotations")
     assert {item["secret"] for item in items} == names
@@ -221,18 +212,6 @@ async def test_an_incident_of_a_process_that_died_early_is_left_to_the_repetitio
 
 
 @pytest.mark.parametrize(
-    "narrowed", [{"name": "app-*"}, {"vault": "prod"}, {"source": "/subscriptions/1"}]
-)
-async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict[str, Any]) -> None:
-    rig = scattered()
-    before = state(rig)
-    answer = await begin(rig.api(), everything=True, **narrowed)
-    assert answer.status == 400
-    assert [flaw["pointer"] for flaw in answer.body["errors"]] == [f"#/{name}" for name in narrowed]
-    assert state(rig) == before
-
-
-@pytest.mark.parametrize(
     ("body", "named"),
     [
         ({"everything": True, "reason": ""}, "reason"),
@@ -244,31 +223,29 @@ async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict
         ({"source": "appdata"}, "source"),
         ({"source": "/"}, "source"),
         ({"everything": "true"}, "everything"),
+        ({"everything": True, "name": "app-*"}, "#/name"),
+        ({"everything": True, "vault": "prod"}, "#/vault"),
+        ({"everything": True, "source": "/subscriptions/1"}, "#/source"),
+        ({"everything": True, "key": ""}, "UUID"),
         ({"colour": "blue"}, "colour"),
+        *(({"name": name}, "name") for name in ("*" * 127 + "-one", "app-?ne", "[a-z]*", "a b")),
+        ({"name": "\ud800"}, "name"),
     ],
 )
-async def test_an_incident_without_scope_or_reason_is_a_400_and_does_nothing(
+async def test_an_incident_whose_scope_or_reason_is_unclear_is_a_400_and_does_nothing(
     body: dict[str, Any], named: str
 ) -> None:
+    """A pattern is never cut or guessed at, and nothing is replaced twice when repeated."""
     rig = scattered()
     before = state(rig)
     answer = await begin(rig.api(), **body)
     assert answer.status == 400
-    assert named in answer.body["detail"]
+    assert named in str(answer.body)
     assert state(rig) == before
 
 
 async def test_an_unknown_vault_is_a_404() -> None:
     assert (await begin(scattered().api(), vault="foreign")).status == 404
-
-
-async def test_an_incident_that_would_replace_everything_twice_when_repeated_is_a_400() -> None:
-    rig = scattered()
-    before = state(rig)
-    answer = await begin(rig.api(), key="", everything=True)
-    assert answer.status == 400
-    assert "UUID" in answer.body["fix"]
-    assert state(rig) == before
 
 
 async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:
@@ -277,14 +254,6 @@ async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:
     accepted = await begin(api, name="no-such-*")
     await carry_out(rig)
     assert (await progress(api, accepted))["status"] == "nothing in scope"
-
-
-@pytest.mark.parametrize("name", ["*" * 127 + "-one", "app-?ne", "[a-z]*", "a b", "\ud800"])
-async def test_a_pattern_is_never_cut_or_guessed_at(name: str) -> None:
-    rig = scattered()
-    before = state(rig)
-    assert (await begin(rig.api(), name=name)).status == 400
-    assert state(rig) == before
 
 
 async def reported(api: Api, accepted: Answer) -> dict[str, Any]:
