@@ -71,35 +71,6 @@ async def test_one_request_costs_a_bounded_number_of_calls_even_where_nothing_ma
     assert await listed(rig, state="parked") == []
 
 
-async def test_each_state_is_told_with_its_reason() -> None:
-    rig = Rig()
-    account = rig.account("appdata")
-    rig.secret("fine", account, days_left=80)
-    rig.secret("due", account, days_left=29.5)
-    rig.secret("late", account, days_left=20)
-    rig.secret("expired", account, days_left=-1)
-    rig.secret("off", account, days_left=80, enabled=False)
-    rig.secret("wrong", account, days_left=80, tags={"ValidityPeriodDays": "sixty"})
-    rig.secret("plain", account, days_left=80, tags={"ProviderAddress": None})
-    by_name = {row["secret"]: row for row in await listed(rig)}
-    states = {name: row["state"] for name, row in by_name.items()}
-    assert states == {
-        "fine": "ok",
-        "due": "due",
-        "late": "overdue",
-        "expired": "overdue",
-        "off": "disabled",
-        "wrong": "parked",
-        "plain": "unmanaged",
-    }
-    assert "ValidityPeriodDays" in by_name["wrong"]["reason"]
-    assert all(
-        row["reason"] and row["fix"]
-        for row in by_name.values()
-        if row["state"] in ("disabled", "unmanaged")
-    )
-
-
 @pytest.mark.parametrize(
     ("query", "names"),
     [
