@@ -207,9 +207,7 @@ def test_a_state_alone_is_counted_among_all(visit: Start) -> None:
 
 def test_the_page_refreshes_itself_without_taking_the_focus_away(visit: Start) -> None:
     rig = varied()
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = visit(rig).stopped()
     focused = page.get_by_role("link", name="orders-storage")
     focused.focus()
     page.evaluate("window.held = document.activeElement")
@@ -231,8 +229,7 @@ def test_the_page_refreshes_itself_without_taking_the_focus_away(visit: Start) -
 
 def test_who_switches_the_refresh_off_is_left_alone(visit: Start) -> None:
     opened = visit()
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = opened.stopped()
     page.get_by_label("refresh by itself").uncheck()
     before = len(opened.requests)
     page.clock.run_for(300_000)
@@ -251,8 +248,7 @@ def test_a_refresh_that_fails_says_why_and_leaves_what_is_there(
 ) -> None:
     """The platform answers a wrong key itself: 401 and an empty body."""
     opened = visit()
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = opened.stopped()
     page.route("**/api/inventory*", lambda route: route.fulfill(status=status))
     page.clock.run_for(70_000)
     expect(page.locator("#said")).to_contain_text(words)
@@ -265,9 +261,7 @@ def reading(visit: Start, rig: Inventory, anchoring: str) -> Page:
 
     There a row is as high as what it says.
     """
-    opened = visit(rig, viewport=PHONE)
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = visit(rig, viewport=PHONE).stopped()
     read_on(page, anchoring)
     return page
 
@@ -304,9 +298,7 @@ def test_the_place_is_kept_when_what_came_above_it_turns_out_to_be_higher_than_t
 
 def test_who_stands_at_the_top_sees_what_comes_there(visit: Start) -> None:
     rig = many(300)
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = visit(rig).stopped()
     rig.add("aaa-late", left=-9)
     page.clock.run_for(70_000)
     expect(rows(page)).to_have_count(301)
@@ -394,9 +386,7 @@ def test_what_is_shown_is_exported_and_no_cell_is_a_formula(visit: Start) -> Non
 
 def test_details_that_a_reader_has_opened_stay_open_when_the_page_refreshes(visit: Start) -> None:
     rig = varied()
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = visit(rig).stopped()
     row = rows(page).filter(has_text="warehouse-sql")
     row.locator("summary").click()
     rig.add("aaa-late", left=-1)

@@ -56,9 +56,7 @@ def test_an_incident_that_begins_or_goes_on_shows_without_loading_the_page_again
     visit: Start,
 ) -> None:
     rig = many(150)
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
+    page = visit(rig).stopped()
     expect(page.locator("#incidents")).to_be_hidden()
     apart(begin(rig.api(), name="app-00001"))
     page.clock.run_for(70_000)

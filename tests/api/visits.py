@@ -39,6 +39,11 @@ class Visit:
         expect(self.page.locator("#secrets[aria-busy=false]")).to_be_attached(timeout=60_000)
         return self.page
 
+    def stopped(self) -> Page:
+        """Open the inventory with a clock that stands until the test lets it run."""
+        self.page.clock.install()
+        return self.loaded()
+
 
 type Start = Callable[..., Visit]
 
