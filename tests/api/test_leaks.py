@@ -74,12 +74,9 @@ async def test_a_current_key_is_found_by_value_and_refused_by_its_account(
         await audit(rig, "app-key", "other")
     api, leaked = rig.api(), rig.latest("app-key").value
     answer = await leak(api, f"KEY={leaked}", location="https://github.com/x/y/blob/main/.env#L3")
-    assert (answer.status, answer.body["status"], answer.body["secret"]) == (
-        202,
-        "alive",
-        "app-key",
-    )
-    assert (answer.body["owner"], answer.body["accepted"]) == ("orders", True)
+    assert (answer.status, answer.body["status"]) == (202, "alive")
+    known = [answer.body[name] for name in ("secret", "owner", "accepted")]
+    assert known == ["app-key", "orders", True]
     assert await progress(api, answer) == "running"
     await settle(rig)
     assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
@@ -100,10 +97,8 @@ async def test_only_the_superseded_key_is_cut_off_where_only_that_has_leaked() -
     await rotate(rig)
     current = rig.latest("app-key").value
     answer = await leak(rig.api(), leaked)
-    assert (answer.status, answer.body["version"]) == (
-        202,
-        rig.vault.versions("app-key")[0].version,
-    )
+    first = rig.vault.versions("app-key")[0].version
+    assert (answer.status, answer.body["version"]) == (202, first)
     await settle(rig)
     keys = {key.value for key in rig.world.accounts["appdata"].keys.values()}
     assert leaked not in keys
@@ -121,11 +116,8 @@ async def test_a_value_that_was_superseded_long_ago_is_refused_by_its_proof() ->
         await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
     before = state(rig)
     answer = await leak(rig.api(), first)
-    assert (answer.status, answer.body["status"], answer.body["secret"]) == (
-        200,
-        "refused",
-        "app-key",
-    )
+    assert (answer.status, answer.body["status"]) == (200, "refused")
+    assert answer.body["secret"] == "app-key"
     assert answer.body["refused"] < "2027-03"
     assert state(rig) == before
 
@@ -280,13 +272,11 @@ async def test_no_value_is_left_in_a_message_a_record_a_log_or_an_answer(
     await settle(rig)
     again = await leak(rig.api(), value, headers={"idempotency-key": "one"})
     assert value not in answer.text() + again.text() + caplog.text
-    sent = [
-        exchange.request for exchange in rig.world.exchanges if "rekeyhost" in exchange.request.host
-    ]
     plain = hashlib.sha256(value.encode()).hexdigest().encode()
-    assert not [
-        request for request in sent if value.encode() in request.body or plain in request.body
-    ]
+    sent = [exchange.request for exchange in rig.world.exchanges]
+    kept = b"".join(request.body for request in sent if "rekeyhost" in request.host)
+    assert value.encode() not in kept
+    assert plain not in kept
 
 
 @pytest.mark.parametrize(("what", "audited"), [("account", True), ("container", False)])
@@ -309,11 +299,8 @@ async def test_a_signature_is_cut_off_with_the_managed_key_that_made_it(
         )
         text = f"curl 'https://appdata.blob.core.windows.net/uploads/a/b.txt?{token}'"
     answer = await leak(rig.api(), text)
-    assert (answer.status, answer.body["secret"], answer.body["kind"]) == (
-        202,
-        "app-key",
-        "storage-key",
-    )
+    assert (answer.status, answer.body["secret"]) == (202, "app-key")
+    assert answer.body["kind"] == "storage-key"
     await settle(rig)
     assert key not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
     forged = await leak(rig.api(), text.replace("sig=", "sig=A"))

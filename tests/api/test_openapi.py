@@ -182,8 +182,8 @@ async def test_a_get_changes_nothing_and_reads_no_value(route: Route) -> None:
     answer = await send(rig.api(), route.name, path, query)
     assert state(rig) == before
     assert rig.latest(NAME).value not in answer.text()
-    asked = [exchange.request.path for exchange in rig.world.exchanges]
-    assert not [path for path in asked if re.fullmatch(r"/secrets/[^/]+/[0-9a-f]*", path)]
+    paths = [exchange.request.path for exchange in rig.world.exchanges]
+    assert not [path for path in paths if re.fullmatch(r"/secrets/[^/]+/[0-9a-f]*", path)]
 
 
 @pytest.mark.parametrize(
