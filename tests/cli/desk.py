@@ -15,9 +15,12 @@ from cli.session import Parts
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
+from simulator.keyvault.state import Vault
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from tests.shared.delivery import Delivery
 from tests.shared.policies import OWN
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
+from tests.shared.scene import NAME
 from tests.shared.simulated_sql import SimulatedSqlServers
 
 LIST_ACTIONS = (
@@ -77,6 +80,19 @@ class Desk(Rig):
             **document,
         }
 
+    def beside(self, *others: Vault) -> dict[str, str]:
+        """Return the settings of an app that serves other vaults, too, out of the same group."""
+        scopes = {vault.url: [self.group] for vault in (self.vault, *others)}
+        return {**self.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+
+    async def work(self) -> None:
+        """Let the app take up what is on its queues, as itself."""
+        orders = self.messages("sweeps")
+        self.queue("sweeps").clear()
+        for order in orders:
+            await self.service().sweep_vault(json.dumps(order))
+        await Delivery(self, self.service).run()
+
     def run(
         self,
         *argv: str,
@@ -94,6 +110,13 @@ class Desk(Rig):
             person,
         )
         return captured(lambda: main(argv, self.env if env is None else env, parts))
+
+
+def managing(days_left: float = 80, name: str = NAME, **options: Any) -> Desk:
+    """Return a desk with one secret, of the account `appdata`."""
+    desk = Desk()
+    desk.secret(name, desk.account("appdata"), days_left=days_left, **options)
+    return desk
 
 
 @dataclass

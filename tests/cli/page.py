@@ -119,13 +119,10 @@ def replayed(page: str) -> str:
     }
     names = Names(frozenset({SUBSCRIPTION, *people, *desk.world.logs.workspaces}))
 
-    async def work() -> None:
-        await Delivery(desk, desk.service).run()
-
     def run(match: re.Match[str]) -> str:
         words, _, file = names.meant(match[1]).partition(" < ")
         with _typed(desk, file):
-            ran = desk.run(*shlex.split(words)[2:], while_waiting=work)
+            ran = desk.run(*shlex.split(words)[2:], while_waiting=Delivery(desk, desk.service).run)
         desk.clock.advance(60)
         shown = f"{ran.out}{ran.err}".replace("\r\n", "\n")
         return names.shown(f"{match[1]}\n{shown}[exit code {int(ran.code)}]\n")

@@ -16,15 +16,9 @@ from simulator.faults import Fault
 from simulator.reach.transport import SimulatedCredential
 from simulator.storage.queue_store import NEVER, Message
 from simulator.wire import json_response
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, managing
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.scene import NAME, state
-
-
-def a_desk(**options: object) -> Desk:
-    desk = Desk()
-    desk.secret(NAME, desk.account("appdata"), days_left=80, **options)  # type: ignore[arg-type]
-    return desk
 
 
 def findings(desk: Desk, *arguments: str) -> list[str]:
@@ -43,7 +37,7 @@ def findings(desk: Desk, *arguments: str) -> list[str]:
 
 
 def test_where_all_is_well_every_check_is_shown_and_the_exit_code_is_0() -> None:
-    desk = a_desk()
+    desk = managing()
     ran = desk.run("doctor")
     assert ran.code == 0
     assert "note: key2, there since" in ran.out
@@ -53,7 +47,7 @@ def test_where_all_is_well_every_check_is_shown_and_the_exit_code_is_0() -> None
 
 
 def test_a_secret_that_is_not_due_is_rehearsed_all_the_same() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.world.accounts["appdata"].allow_shared_key_access = False
     (finding,) = findings(desk)
     assert "does not accept keys" in finding
@@ -106,20 +100,20 @@ def test_a_missing_right_names_the_role_to_grant() -> None:
 def test_what_would_park_a_secret_one_day_is_found_today(
     tags: dict[str, str], complaint: str
 ) -> None:
-    (finding,) = findings(a_desk(tags=tags))
+    (finding,) = findings(managing(tags=tags))
     assert complaint in finding
     assert f"secrets/{NAME}" in finding
 
 
 def test_a_replica_that_does_not_consent_is_found() -> None:
-    desk = a_desk(tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
+    desk = managing(tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
     desk.vault.put("copy", "x")
     (finding,) = findings(desk)
     assert "does not consent" in finding
 
 
 def test_messages_that_were_given_up_on_are_found() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.queue("rotations-poison")
     assert findings(desk) == []
     now = desk.clock.now()
@@ -141,7 +135,7 @@ def test_messages_that_were_given_up_on_are_found() -> None:
 def test_what_cannot_be_looked_at_is_found_with_what_to_do(
     path: str, status: int, code: str, message: str, complaint: str
 ) -> None:
-    desk = a_desk()
+    desk = managing()
     error = {"code": code, "message": message, "innererror": {"code": code}}
     refusal = json_response(status, {"error": error}, {"x-ms-error-code": code})
     desk.world.faults.append(Fault(lambda request: request.path == path, refusal, 9))
@@ -154,7 +148,7 @@ def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPat
         raise ClientAuthenticationError("no")
 
     monkeypatch.setattr(SimulatedCredential, "get_token", nobody)
-    desk = a_desk()
+    desk = managing()
     (finding,) = findings(desk)
     assert "you are not signed in" in finding
     assert "az login" in finding
@@ -162,7 +156,7 @@ def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_policy_that_cannot_be_followed_is_found_with_its_problems() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.policy = True
     desk.vault.put("rekey-policy", "version: 1\ndefalts: {}\n")
     texts = findings(desk)
@@ -170,7 +164,7 @@ def test_a_policy_that_cannot_be_followed_is_found_with_its_problems() -> None:
 
 
 def test_a_policy_in_order_is_fine() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.policy = True
     desk.vault.put("rekey-policy", "version: 1\n")
     assert findings(desk) == []
@@ -178,13 +172,13 @@ def test_a_policy_in_order_is_fine() -> None:
 
 
 def test_one_vault_alone_can_be_looked_at() -> None:
-    desk = a_desk()
+    desk = managing()
     assert findings(desk, "--vault", "prod") == []
     assert desk.run("doctor", "--vault", "foreign").code == 5
 
 
 def test_a_policy_that_is_not_there_is_found_and_nothing_is_judged_without_it() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.policy = True
     texts = findings(desk)
     assert len(texts) == 2
@@ -213,7 +207,7 @@ def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
 
 
 def test_an_account_of_the_apps_that_takes_no_keys_is_found_with_the_settings_to_change() -> None:
-    desk = a_desk()
+    desk = managing()
     desk.host.allow_shared_key_access = False
     (finding,) = findings(desk)
     assert "AzureWebJobsStorage__credential=managedidentity" in finding

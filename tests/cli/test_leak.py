@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.leak.feeds import READERS
-from tests.cli.desk import Desk, Ran
+from tests.cli.desk import Desk, Ran, managing
 
 TRUFFLEHOG = {
     "SourceMetadata": {
@@ -85,8 +85,7 @@ def test_a_finding_says_where_it_was() -> None:
 
 
 def a_desk() -> Desk:
-    desk = Desk()
-    desk.secret("billing", desk.account("billing"), days_left=80)
+    desk = managing(name="billing")
     desk.clock.advance(60)
     return desk
 

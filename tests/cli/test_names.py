@@ -9,15 +9,14 @@ import pytest
 
 from cli.names import Names
 from engine.secret import SecretRef
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, managing
 from tests.shared.scene import NAME, refuse, to_vault
 
 PROD = "https://prod.vault.azure.net"
 
 
 def a_desk() -> Desk:
-    desk = Desk()
-    desk.secret(NAME, desk.account("appdata"), days_left=80)
+    desk = managing()
     desk.secret("other-key", desk.world.accounts["appdata"], days_left=80)
     return desk
 

@@ -5,24 +5,18 @@ A typing error is answered with what was perhaps meant.
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, managing
 
 
 def a_desk() -> Desk:
-    desk = Desk()
-    desk.secret("billing-storage", desk.account("billing"), days_left=80)
-    return desk
+    return managing(name="billing-storage")
 
 
 def two(desk: Desk) -> dict[str, str]:
     """Return settings with a second vault."""
-    other = desk.world.add_vault("stage")
-    scopes = {desk.vault.url: [desk.group], other.url: [desk.group]}
-    return {**desk.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+    return desk.beside(desk.world.add_vault("stage"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ Every example is run, every command and option is there, and none besides.
 from __future__ import annotations
 
 import re
-import shlex
 
 from cli.arguments import EPILOG, parser
 from cli.codes import Exit
@@ -60,17 +59,3 @@ def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
     )
     assert [int(row) for row in rows] == [code.value for code in Exit]
     assert [int(code) for code in re.findall(r"[0-9]+", EPILOG)] == [code.value for code in Exit]
-
-
-def test_each_of_ten_tasks_takes_at_most_two_commands_that_can_be_read() -> None:
-    rows = re.findall(r"^\| ([^|]+) \| (`rekey [^|]+) \|$", sections()["Ten tasks"], re.MULTILINE)
-    assert len(rows) == 10
-    for task, way in rows:
-        lines = re.findall(r"`(rekey [^`]+)`", way)
-        assert (
-            1
-            <= len(lines) + way.count("`--wait` in place of") + way.count("without `--dry-run`")
-            <= 2
-        ), task
-        for line in lines:
-            assert parser().read(shlex.split(line.replace("<id>", "x"))[1:]).run, line

@@ -6,8 +6,6 @@ One line that says so, with its fix, and never a zero that nobody counted.
 from __future__ import annotations
 
 import ast
-import asyncio
-import json
 import logging
 import re
 from pathlib import Path
@@ -20,8 +18,7 @@ from cli.plain import advice, plain
 from cloud.azure import FOREIGN_FIX
 from engine.errors import AccessDenied, TransientError
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
-from tests.cli.desk import Desk
-from tests.shared.delivery import Delivery
+from tests.cli.desk import Desk, managing
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import NAME
 
@@ -69,12 +66,7 @@ def test_who_is_not_signed_in_is_told_so_in_one_line_and_shown_no_zero(line: str
 @pytest.mark.usefixtures("signed_out")
 def test_who_is_not_signed_in_is_told_so_once_however_many_vaults_there_are() -> None:
     desk = Desk()
-    urls = [desk.vault.url, desk.world.add_vault("stage").url]
-    env = {
-        **desk.env,
-        "REKEY_VAULTS": ",".join(urls),
-        "REKEY_SCOPES": json.dumps({url: [desk.group] for url in urls}),
-    }
+    env = desk.beside(desk.world.add_vault("stage"))
     assert len(desk.run("status", env=env).err.splitlines()) == 1
 
 
@@ -139,20 +131,8 @@ def test_a_fix_says_what_to_type_where_the_api_says_what_to_send(fix: str, words
     assert advice(fix) == words
 
 
-def test_nobody_is_advised_to_cut_off_a_healthy_key_while_a_rotation_is_in_its_overlap() -> None:
-    desk = Desk()
-    desk.secret(NAME, desk.account("appdata"), days_left=10)
-    desk.run("rotate", f"prod/{NAME}")
-    asyncio.run(Delivery(desk, desk.service).run())
-    ran = desk.run("rotate", f"prod/{NAME}", "--force")
-    assert (ran.code, ran.out) == (5, "")
-    assert "is inside its overlap until" in ran.err
-    assert "Fix: wait; only if it has leaked, rekey rotate with --compromised" in ran.err
-
-
 def test_the_fixes_of_results_are_put_into_words_of_the_command_line_too() -> None:
-    desk = Desk()
-    desk.secret(NAME, desk.account("appdata"), days_left=80)
+    desk = managing()
     for form in ((), ("--json",)):
         ran = desk.run("rotate", f"prod/{NAME}", "--dry-run", *form)
         assert ran.out.count("rotate it anyway with --force") == 2

@@ -9,17 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cli.desk import Desk
-
-
-def a_desk() -> Desk:
-    desk = Desk()
-    desk.secret("well", desk.account("welldata"), days_left=50)
-    return desk
+from tests.cli.desk import managing
 
 
 def test_what_is_to_come_is_shown_in_order_of_time() -> None:
-    desk = a_desk()
+    desk = managing(50, "well")
     desk.secret("early", desk.account("earlydata"), days_left=40)
     ran = desk.run("plan")
     assert ran.code == 0
@@ -36,12 +30,12 @@ def test_what_is_to_come_is_shown_in_order_of_time() -> None:
 
 @pytest.mark.parametrize(("days", "count"), [("19", 0), ("20", 1), ("366", 12)])
 def test_the_days_are_how_far_it_looks(days: str, count: int) -> None:
-    shown = a_desk().run("plan", "--days", days, "--json").json
+    shown = managing(50, "well").run("plan", "--days", days, "--json").json
     assert len(shown["coming"]) == count
 
 
 def test_an_expiry_that_nothing_prevents_is_a_finding_with_its_fix() -> None:
-    desk = a_desk()
+    desk = managing(50, "well")
     desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
     ran = desk.run("plan", "--json")
     (lost,) = [row for row in ran.json["coming"] if row["what"] == "expire"]
@@ -51,11 +45,9 @@ def test_an_expiry_that_nothing_prevents_is_a_finding_with_its_fix() -> None:
 
 
 def test_one_vault_is_shown_but_all_are_looked_at() -> None:
-    desk = a_desk()
+    desk = managing(50, "well")
     replica = desk.world.add_vault("copies")
-    scopes = f'{{"{desk.vault.url}": ["{desk.group}"], "{replica.url}": ["{desk.group}"]}}'
-    env = {**desk.env, "REKEY_VAULTS": f"{desk.vault.url},{replica.url}", "REKEY_SCOPES": scopes}
     soon = desk.clock.now() + timedelta(days=50)
     replica.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
-    ran = desk.run("plan", "--vault", "copies", "--days", "60", env=env)
+    ran = desk.run("plan", "--vault", "copies", "--days", "60", env=desk.beside(replica))
     assert (ran.code, ran.out.count("\n")) == (0, 1)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
 from engine.model.tags import REPLICA_OF
-from tests.cli.desk import Answers, Desk
+from tests.cli.desk import Answers, Desk, managing
 from tests.cli.strikes import struck
 from tests.shared.delivery import Delivery
 from tests.shared.faults import Mode
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
-
-
-def a_desk(**options: Any) -> Desk:
-    desk = Desk()
-    desk.secret("app", desk.account("appdata"), **options)
-    return desk
 
 
 async def rotated(desk: Desk) -> None:
@@ -33,7 +26,7 @@ def states(desk: Desk) -> list[str]:
 
 
 def test_its_tags_go_and_those_of_others_stay() -> None:
-    desk = a_desk(days_left=80, tags={"Owner": "team-a", "Cost": "42", "OverlapHours": "24"})
+    desk = managing(name="app", tags={"Owner": "team-a", "Cost": "42", "OverlapHours": "24"})
     ran = desk.run("release", "prod/app", "--yes")
     assert (ran.code, desk.tags("app")) == (0, {"Owner": "team-a", "Cost": "42"})
     assert "appdata works on, and the vault holds it" in ran.out
@@ -42,7 +35,7 @@ def test_its_tags_go_and_those_of_others_stay() -> None:
 
 def test_a_released_secret_is_never_called_dropped_whoever_writes_it_next() -> None:
     """Its record named it, so that the next version without tags raised an alert."""
-    desk = a_desk(tags={"OverlapHours": "0"})
+    desk = managing(10, "app", tags={"OverlapHours": "0"})
     asyncio.run(rotated(desk))
     assert desk.run("release", "prod/app", "--force", "--yes").code == 0
     desk.clock.advance(3600)
@@ -52,7 +45,7 @@ def test_a_released_secret_is_never_called_dropped_whoever_writes_it_next() -> N
 
 
 def test_nothing_is_rotated_or_revoked_after_a_release() -> None:
-    desk = a_desk(tags={"OverlapHours": "24"})
+    desk = managing(10, "app", tags={"OverlapHours": "24"})
     asyncio.run(rotated(desk))
     assert desk.run("release", "prod/app", "--force", "--yes").code == 0
     keys = {name: key.value for name, key in desk.world.accounts["appdata"].keys.items()}
@@ -64,14 +57,14 @@ def test_nothing_is_rotated_or_revoked_after_a_release() -> None:
 
 def test_a_sweep_reaches_its_end_beside_the_record_of_a_released_secret() -> None:
     """The record names no owner any more, which Azure's SDK lists as None and not as an empty text."""
-    desk = a_desk(tags={"OverlapHours": "0"})
+    desk = managing(10, "app", tags={"OverlapHours": "0"})
     asyncio.run(rotated(desk))
     assert desk.run("release", "prod/app", "--force", "--yes").code == 0
     asyncio.run(desk.service().sweep_vault(json.dumps({"vault": desk.vault.url})))
 
 
 def test_inside_an_overlap_it_is_refused_unless_told_and_then_says_what_is_to_be_revoked() -> None:
-    desk = a_desk(tags={"OverlapHours": "24"})
+    desk = managing(10, "app", tags={"OverlapHours": "24"})
     asyncio.run(rotated(desk))
     before = state(desk)
     ran = desk.run("release", "prod/app", "--yes")
@@ -83,7 +76,7 @@ def test_inside_an_overlap_it_is_refused_unless_told_and_then_says_what_is_to_be
 
 
 def test_in_an_incident_it_is_refused_unless_told_and_then_says_what_may_be_alive() -> None:
-    desk = a_desk(days_left=80, tags={"ValidityPeriodDays": "ninety"})
+    desk = managing(name="app", tags={"ValidityPeriodDays": "ninety"})
     item = desk.item("app", trigger="manual", compromised=True)
     asyncio.run(desk.service().rotate(item.to_json(), 1))
     ran = desk.run("release", "prod/app", "--yes")
@@ -95,7 +88,7 @@ def test_in_an_incident_it_is_refused_unless_told_and_then_says_what_may_be_aliv
 
 
 def test_what_is_written_from_it_is_named_and_must_be_released_first() -> None:
-    desk = a_desk(days_left=80)
+    desk = managing(name="app")
     desk.vault.put("copy", "value", tags={REPLICA_OF: f"{desk.vault.url}/secrets/app"})
     ran = desk.run("release", "prod/app", "--yes")
     assert (ran.code, "prod/copy is a replica of it" in ran.err) == (5, True)
@@ -104,7 +97,7 @@ def test_what_is_written_from_it_is_named_and_must_be_released_first() -> None:
 
 
 def test_a_second_time_it_is_under_no_management_and_that_is_no_error() -> None:
-    desk = a_desk(days_left=80)
+    desk = managing(name="app")
     assert desk.run("release", "prod/app", "--yes").code == 0
     before = state(desk)
     again = desk.run("release", "prod/app", "--yes", "--json")
@@ -115,7 +108,7 @@ def test_a_second_time_it_is_under_no_management_and_that_is_no_error() -> None:
 def test_whoever_dies_at_any_call_releases_it_again(mode: Mode) -> None:
     at, goes_on = 0, True
     while goes_on:
-        desk = a_desk(tags={"OverlapHours": "0"})
+        desk = managing(10, "app", tags={"OverlapHours": "0"})
         asyncio.run(rotated(desk))
         goes_on = struck(desk, at, mode, "release", "prod/app", "--force", "--yes")
         desk.clock.advance(120)
@@ -128,7 +121,7 @@ def test_whoever_dies_at_any_call_releases_it_again(mode: Mode) -> None:
 
 
 def test_what_was_released_can_be_adopted_again() -> None:
-    desk = a_desk(days_left=80)
+    desk = managing(name="app")
     account = desk.world.accounts["appdata"]
     assert desk.run("release", "prod/app", "--yes").code == 0
     ran = desk.run("adopt", "prod/app", "--provider", account.resource_id, "--yes")
@@ -138,14 +131,14 @@ def test_what_was_released_can_be_adopted_again() -> None:
 
 @pytest.mark.parametrize(("answers", "code"), [(["y"], 0), (["n"], 5), ([], 5)])
 def test_whoever_releases_is_asked(answers: list[str], code: int) -> None:
-    desk = a_desk(days_left=80)
+    desk = managing(name="app")
     ran = desk.run("release", "prod/app", person=Answers(answers))
     assert ran.code == code
     assert ("ProviderAddress" in desk.tags("app")) is (code != 0)
 
 
 def test_a_dry_run_says_all_and_changes_nothing() -> None:
-    desk = a_desk(days_left=80)
+    desk = managing(name="app")
     before = state(desk)
     ran = desk.run("release", "prod/app", "--dry-run")
     assert (ran.code, state(desk)) == (0, before)

@@ -11,12 +11,10 @@ import pytest
 
 from cli.arguments import parser
 from cli.codes import Exit
-from simulator.faults import Fault
-from simulator.wire import json_response
 from tests.cli.desk import Desk, Ran
 from tests.cli.runbook import NAME, PAGE, VALUES, of, sections
-from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, OWN
+from tests.shared.scene import refuse, to_arm
 
 SECTIONS = {heading: commands for heading, body in sections().items() if (commands := of(body))}
 ELSEWHERE = {"No sweep": "`doctor --app` looks at a deployed app: test_doctor_app.py"}
@@ -32,19 +30,10 @@ def a_desk(days_left: float = 80, **tags: str) -> Desk:
     return desk
 
 
-async def at_work(desk: Desk) -> None:
-    """Let the app take up what lies on its queues."""
-    orders = desk.messages("sweeps")
-    desk.queue("sweeps").clear()
-    for order in orders:
-        await desk.service().sweep_vault(json.dumps(order))
-    await Delivery(desk, desk.service).run()
-
-
 async def swept(desk: Desk) -> None:
     """Let a sweep find what is due, and the app do it."""
     await desk.service().sweep_vault(json.dumps({"vault": desk.vault.url}))
-    await at_work(desk)
+    await desk.work()
 
 
 def run(desk: Desk, *arguments: str) -> Ran:
@@ -52,11 +41,7 @@ def run(desk: Desk, *arguments: str) -> Ran:
 
     Fails with what it showed where it does not end well.
     """
-
-    async def work() -> None:
-        await at_work(desk)
-
-    ran = desk.run(*arguments, while_waiting=work)
+    ran = desk.run(*arguments, while_waiting=desk.work)
     desk.clock.advance(60)
     assert ran.code in (Exit.FINE, Exit.FOUND), (
         f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"
@@ -67,10 +52,7 @@ def run(desk: Desk, *arguments: str) -> Ran:
 def refused() -> Desk:
     """Azure refused a rotation once, so the secret is parked and a person is needed."""
     desk = a_desk(days_left=10)
-    refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
-    desk.world.faults.append(
-        Fault(lambda request: request.path.endswith("/regenerateKey"), refusal, 1)
-    )
+    refuse(desk, 403, "AuthorizationFailed", to_arm("regenerateKey"))
     run(desk, "rotate", f"prod/{NAME}", "--wait")
     return desk
 

@@ -10,9 +10,8 @@ import pytest
 from cli.board import HELD
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
-from tests.cli.desk import Desk
-from tests.cli.test_acting import app_at_work
-from tests.shared.scene import NAME
+from tests.cli.desk import Desk, managing
+from tests.shared.scene import NAME, refuse, to_arm
 
 
 def a_desk() -> Desk:
@@ -43,9 +42,7 @@ def test_every_secret_is_shown_and_what_needs_a_person_comes_first_with_its_fix(
 
 
 def test_where_nothing_needs_a_person_the_exit_code_is_0() -> None:
-    desk = Desk()
-    desk.secret("well", desk.account("welldata"), days_left=80)
-    assert desk.run("status").code == 0
+    assert managing().run("status").code == 0
 
 
 @pytest.mark.parametrize(
@@ -86,11 +83,7 @@ def test_a_vault_that_is_not_served_is_declined() -> None:
 def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_says_so() -> None:
     desk = a_desk()
     other = desk.world.add_vault("broken", group="elsewhere")
-    env = {**desk.env, "REKEY_VAULTS": f"{desk.vault.url},{other.url}"}
-    env["REKEY_SCOPES"] = (
-        f'{{"{desk.vault.url}": ["{desk.group}"], "{other.url}": ["{desk.group}"]}}'
-    )
-    ran = desk.run("status", env=env)
+    ran = desk.run("status", env=desk.beside(other))
     assert ran.code == 4
     assert "prod/well" in ran.out
     assert "broken.vault.azure.net" in ran.err
@@ -100,20 +93,16 @@ def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_
 
 def test_an_azure_that_is_busy_is_told_as_that() -> None:
     desk = a_desk()
-    busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
-    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 10))
+    refuse(desk, 503, "Busy", to_arm("/secrets"), 10)
     ran = desk.run("status")
     assert (ran.code, "503 Busy" in ran.err) == (4, True)
 
 
 def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
-    desk = Desk()
-    desk.secret(
-        "well", desk.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"}
-    )
-    ran = desk.run("status")
-    assert "a?[2Jb?c?" in ran.out
-    assert "\x1b" not in ran.out
+    desk = managing(tags={"Owner": "a\x1b[2Jb\u202ec\n"})
+    assert "a?[2Jb?c?" in desk.run("status").out
+    for line in ("status", f"show prod/{NAME}", f"history prod/{NAME}"):
+        assert "\x1b" not in desk.run(*line.split()).out
 
 
 def many(count: int) -> Desk:
@@ -158,9 +147,8 @@ def test_a_long_list_is_in_order_where_a_program_reads_it() -> None:
 
 
 def test_a_secret_that_fell_out_of_management_is_shown_first_of_all_but_what_is_parked() -> None:
-    desk = Desk()
-    desk.secret("fallen", desk.account("falldata"), days_left=10)
-    desk.run("rotate", "prod/fallen", "--wait", while_waiting=app_at_work(desk))
+    desk = managing(10, "fallen")
+    desk.run("rotate", "prod/fallen", "--wait", while_waiting=desk.work)
     desk.clock.advance(60)
     desk.vault.put("fallen", "written-without-tags")
     ran = desk.run("status")
@@ -188,9 +176,8 @@ def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
 
     async def disturb() -> None:
         rounds[0] += 1
-        busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
         if rounds[0] == 1:
-            desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 4))
+            refuse(desk, 503, "Busy", to_arm("/secrets"), 4)
         if rounds[0] == 6:
             raise KeyboardInterrupt
 
@@ -213,8 +200,7 @@ def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
 def test_every_answer_names_a_vault_as_every_command_takes_it(
     command: tuple[str, ...], path: str
 ) -> None:
-    desk = Desk()
-    desk.secret(NAME, desk.account("appdata"), days_left=10)
+    desk = managing(10)
     shown = desk.run(*command, "-o", "json", "--query", path).json
     assert shown["vault"] == "prod"
     assert desk.run("show", f"{shown['vault']}/{shown['secret']}").code in (0, 1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, managing
 from tests.shared.scene import state
 
 
 def a_desk(**tags: str | None) -> Desk:
-    desk = Desk()
-    desk.secret("app", desk.account("appdata"), days_left=80, tags=tags)
-    return desk
+    return managing(name="app", tags=tags)
 
 
 def test_the_fix_that_status_shows_of_tags_that_cannot_be_read_mends_them() -> None:

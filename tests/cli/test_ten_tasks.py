@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from cli.codes import Exit
 from simulator.azure import SUBSCRIPTION
 from tests.cli.desk import Desk, Ran
 from tests.cli.page import PAGE, scene
-from tests.shared.delivery import Delivery
 
 ROWS = dict(
     re.findall(
@@ -42,15 +40,7 @@ def typed(task: str) -> list[list[str]]:
 
 def run(desk: Desk, words: list[str], **values: str) -> Ran:
     """Run one command while the app is at work; `<id>` is what the moment knows."""
-
-    async def work() -> None:
-        orders = desk.messages("sweeps")
-        desk.queue("sweeps").clear()
-        for order in orders:
-            await desk.service().sweep_vault(json.dumps(order))
-        await Delivery(desk, desk.service).run()
-
-    ran = desk.run(*(values.get(word, word) for word in words), while_waiting=work)
+    ran = desk.run(*(values.get(word, word) for word in words), while_waiting=desk.work)
     desk.clock.advance(60)
     return ran
 
@@ -88,7 +78,7 @@ def leak(desk: Desk) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", io.StringIO(leaked))
         assert "rekey incident follow" in run(desk, first).out
-    asyncio.run(Delivery(desk, desk.service).run())
+    asyncio.run(desk.work())
     assert leaked not in {key.value for key in desk.world.accounts["billing"].keys.values()}
     source = f"{GROUP}/Microsoft.Storage/storageAccounts/orders"
     assert run(desk, [*many, "--yes"], **{"<id>": source}).code == Exit.FINE

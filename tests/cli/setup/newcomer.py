@@ -6,7 +6,6 @@ The answers are prepared beforehand.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.main import main
@@ -14,7 +13,7 @@ from cli.session import Parts
 from cloud.azure import Azure as Connection
 from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from tests.cli.desk import Desk, Ran, captured
+from tests.cli.desk import Answers, Desk, Ran, captured
 
 READ_ACTIONS = (
     "Microsoft.KeyVault/vaults/read",
@@ -24,20 +23,6 @@ READ_ACTIONS = (
     "Microsoft.OperationalInsights/workspaces/read",
 )
 PRODUCTION = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-
-
-@dataclass
-class Answers:
-    """Answers in the order of the questions; when they run out, nobody answers any more."""
-
-    left: list[str]
-    questions: list[str] = field(default_factory=list)
-
-    def ask(self, question: str) -> str:
-        self.questions.append(question)
-        if not self.left:
-            raise EOFError
-        return self.left.pop(0)
 
 
 class Newcomer(Desk):
