@@ -43,12 +43,16 @@ def statuses(ran: Ran) -> list[str]:
     return [line["status"] for line in ran.json["lines"]]
 
 
+def edited(tmp_path: Path, many: int = 3) -> tuple[Desk, Path, list[dict[str, str]]]:
+    """Return a desk, its saved file, and the file's rows once a person wants them created."""
+    desk, path = a_desk(many), tmp_path / "adopt.csv"
+    return desk, path, [{**row, "create": "yes"} for row in saved(desk, path)]
+
+
 def test_what_was_discovered_is_edited_and_adopted_by_one_command(tmp_path: Path) -> None:
-    desk = a_desk(20)
-    path = tmp_path / "adopt.csv"
-    rows = saved(desk, path)
+    desk, path, rows = edited(tmp_path, 20)
     assert [row["secret"] for row in rows] == sorted(f"prod/data{n}" for n in range(20))
-    write(path, [{**row, "create": "yes", "owner": "team-a"} for row in rows])
+    write(path, [{**row, "owner": "team-a"} for row in rows])
     before = state(desk)
     dry = adopt(desk, path, "--dry-run", "--json")
     assert (dry.code, statuses(dry), state(desk)) == (0, ["would be created"] * 20, before)
@@ -59,26 +63,19 @@ def test_what_was_discovered_is_edited_and_adopted_by_one_command(tmp_path: Path
 
 
 def test_the_same_file_again_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    desk = a_desk()
-    path = tmp_path / "adopt.csv"
-    rows = [{**row, "create": "yes"} for row in saved(desk, path)]
+    desk, path, rows = edited(tmp_path)
     write(path, rows[:1])
     adopt(desk, path, "--yes")
     write(path, rows)
-    assert statuses(adopt(desk, path, "--yes", "--json")) == [
-        "adopted already",
-        "created",
-        "created",
-    ]
+    again = adopt(desk, path, "--yes", "--json")
+    assert statuses(again) == ["adopted already", "created", "created"]
     before = state(desk)
     again = adopt(desk, path, "--yes", "--json")
     assert (again.code, statuses(again), state(desk)) == (0, ["adopted already"] * 3, before)
 
 
 def test_a_line_that_fails_stops_no_other_and_says_why(tmp_path: Path) -> None:
-    desk = a_desk()
-    path = tmp_path / "adopt.csv"
-    rows = [{**row, "create": "yes"} for row in saved(desk, path)]
+    desk, path, rows = edited(tmp_path)
     rows[0]["validity_days"] = "ninety"
     rows[1]["create"] = ""
     ran = adopt(desk, write(path, rows), "--yes", "--json")
@@ -88,17 +85,13 @@ def test_a_line_that_fails_stops_no_other_and_says_why(tmp_path: Path) -> None:
 
 
 def test_two_lines_with_one_source_are_not_both_adopted(tmp_path: Path) -> None:
-    desk = a_desk(1)
-    path = tmp_path / "adopt.csv"
-    (row,) = [{**row, "create": "yes"} for row in saved(desk, path)]
+    desk, path, (row,) = edited(tmp_path, 1)
     ran = adopt(desk, write(path, [row, {**row, "secret": "prod/twin"}]), "--dry-run", "--json")
     assert statuses(ran) == ["would be created", "failed"]
 
 
 def test_a_line_without_a_secret_is_left_out(tmp_path: Path) -> None:
-    desk = a_desk(1)
-    path = tmp_path / "adopt.csv"
-    (row,) = saved(desk, path)
+    desk, path, (row,) = edited(tmp_path, 1)
     ran = adopt(desk, write(path, [{**row, "secret": ""}]), "--json")
     assert (ran.code, statuses(ran)) == (0, ["left out"])
 
@@ -107,10 +100,9 @@ def test_a_line_without_a_secret_is_left_out(tmp_path: Path) -> None:
 def test_a_person_is_asked_once_for_all_warnings(
     tmp_path: Path, answers: list[str], code: int, managed: int
 ) -> None:
-    desk = a_desk(2)
+    desk, path, rows = edited(tmp_path, 2)
     desk.clock.advance(86_400)
-    path = tmp_path / "adopt.csv"
-    write(path, [{**row, "create": "yes"} for row in saved(desk, path)])
+    write(path, rows)
     ran = adopt(desk, path, person=Answers(answers))
     assert (ran.code, ran.err.count("key2, there since")) == (code, 2)
     assert desk.run("status", "--json").json["counts"]["ok"] == managed
@@ -132,9 +124,7 @@ def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path: Path, text: str, 
 
 
 def test_a_file_with_semicolons_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
-    desk = a_desk(1)
-    path = tmp_path / "adopt.csv"
-    (row,) = [{**row, "create": "yes"} for row in saved(desk, path)]
+    desk, path, (row,) = edited(tmp_path, 1)
     lines = [";".join(row), ";".join(row.values())]
     path.write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
     assert statuses(adopt(desk, path, "--dry-run", "--json")) == ["would be created"]

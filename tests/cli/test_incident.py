@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 
-from tests.cli.desk import ADA, Answers, Desk
+from tests.cli.desk import ADA, Answers, Desk, Ran
 from tests.shared.scene import state
 
 
@@ -21,20 +21,16 @@ def a_desk() -> Desk:
     return desk
 
 
-def begin(desk: Desk, *options: str, answers: list[str] | None = None) -> tuple[int, str]:
+def begin(desk: Desk, *options: str, answers: list[str] | None = None) -> Ran:
     person = Answers(answers) if answers is not None else None
-    ran = desk.run(
-        "incident", "begin", "--name", "billing-*", "--reason", "leak", *options, person=person
-    )
-    return ran.code, ran.out + ran.err
+    words = ("incident", "begin", "--name", "billing-*", "--reason", "leak", *options)
+    return desk.run(*words, person=person)
 
 
 def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
     desk = a_desk()
     before = state(desk)
-    ran = desk.run(
-        "incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run", "--json"
-    )
+    ran = begin(desk, "--dry-run", "--json")
     assert (ran.code, ran.json["secrets"], ran.json["status"]) == (0, 2, "dry run")
     assert state(desk) == before
     assert desk.messages("sweeps") == []
@@ -43,7 +39,7 @@ def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
 def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
     desk = a_desk()
     desk.secret("billing-odd", desk.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
-    ran = desk.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
+    ran = begin(desk, "--dry-run")
     assert "needs a person  1" in ran.out
     assert "billing-odd" in ran.out
     assert "rekey tags set prod/billing-odd ValidityPeriodDays=90" in ran.out
@@ -54,14 +50,14 @@ def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
 )
 def test_it_asks_before_it_acts(answers: list[str] | None, code: int, orders: int) -> None:
     desk = a_desk()
-    ended, output = begin(desk, answers=answers)
-    assert (ended, len(desk.messages("sweeps"))) == (code, orders)
-    assert "cut off at once: 2" in output
+    ran = begin(desk, answers=answers)
+    assert (ran.code, len(desk.messages("sweeps"))) == (code, orders)
+    assert "cut off at once: 2" in ran.out + ran.err
 
 
 def test_the_order_bears_the_operators_name_and_the_reason() -> None:
     desk = a_desk()
-    assert begin(desk, "--yes")[0] == 0
+    assert begin(desk, "--yes").code == 0
     (order,) = desk.messages("sweeps")
     assert order["incident"]["reason"] == "leak"
     assert ADA in order["incident"]["requested_by"]
@@ -76,18 +72,7 @@ def test_a_scope_that_covers_nothing_is_declined_and_none_at_all_is_wrong_usage(
 
 def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
     desk = a_desk()
-    ran = desk.run(
-        "incident",
-        "begin",
-        "--vault",
-        "prod",
-        "--name",
-        "billing-*",
-        "--reason",
-        "x",
-        "--yes",
-        "--json",
-    )
+    ran = begin(desk, "--vault", "prod", "--yes", "--json")
     line = shlex.split(ran.json["follow"])[1:]
     desk.clock.advance(60)
     shown = desk.run(*line, "--json")
@@ -99,7 +84,7 @@ def test_incidents_are_listed_newest_first() -> None:
     assert desk.run("incident", "list").out == "there have been no incidents\n"
     for reason in ("one", "two"):
         desk.clock.advance(60)
-        desk.run("incident", "begin", "--name", "billing-*", "--reason", reason, "--yes")
+        begin(desk, "--reason", reason, "--yes")
     listed = desk.run("incident", "list", "-o", "json").json["incidents"]
     assert [incident["reason"] for incident in listed] == ["two", "one"]
     assert listed[0]["id"] in desk.run("incident", "list").out
@@ -112,13 +97,13 @@ def test_an_incident_that_there_is_not_is_declined() -> None:
 def test_it_is_followed_until_the_time_is_up() -> None:
     desk = a_desk()
     before = desk.clock.now()
-    assert begin(desk, "--yes", "--wait", "30")[0] == 6
+    assert begin(desk, "--yes", "--wait", "30").code == 6
     assert (desk.clock.now() - before).total_seconds() == 30
 
 
 def test_a_report_names_each_secret_for_people_and_as_a_file() -> None:
     desk = a_desk()
-    desk.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--yes")
+    begin(desk, "--yes")
     (listed,) = desk.run("incident", "list", "--json").json["incidents"]
     assert (listed["status"], listed["secrets"]) == ("running", 2)
     ran = desk.run("incident", "report", listed["id"])
