@@ -80,26 +80,22 @@ def test_a_workspace_with_logs_is_offered_and_written(newcomer: Newcomer) -> Non
     assert f"param logsWorkspace = '{chosen.resource_id}'" in newcomer.parameters.read_text()
 
 
-def test_no_workspace_need_be_chosen(newcomer: Newcomer) -> None:
-    newcomer.world.add_log_workspace("audit")
-    assert newcomer.init(answers=["1", "1", ""]).code == 0
-    assert "logsWorkspace" not in newcomer.parameters.read_text()
-
-
-@pytest.mark.parametrize("reason", ["no storage key", "no workspace", "no right"])
-def test_where_logs_cannot_help_nobody_is_asked_for_a_workspace(
+@pytest.mark.parametrize("reason", ["no storage key", "no workspace", "no right", "no answer"])
+def test_no_workspace_need_be_chosen_and_where_logs_cannot_help_nobody_is_asked(
     reason: str, newcomer: Newcomer
 ) -> None:
     answers = ["1", "1"]
-    if reason == "no storage key":
+    if reason != "no workspace":
         newcomer.world.add_log_workspace("audit")
+    if reason == "no storage key":
         newcomer.world.accounts.clear()
         newcomer.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
         answers.append("y")
     if reason == "no right":
-        newcomer.world.add_log_workspace("audit")
         newcomer.world.roles.assignments.clear()
         newcomer.world.grant(newcomer.ada, READ_ACTIONS[:-1], f"/subscriptions/{SUBSCRIPTION}")
+    if reason == "no answer":
+        answers.append("")
     ran = newcomer.init(answers=answers)
     assert (ran.code, ran.err) == (0, "")
     assert "logsWorkspace" not in newcomer.parameters.read_text()
@@ -199,39 +195,45 @@ def test_everything_in_the_way_is_said_at_once_and_nothing_is_written(newcomer: 
     assert not newcomer.parameters.exists()
 
 
-def test_a_vault_of_another_tenant_is_told_from_one_that_is_not_there(newcomer: Newcomer) -> None:
-    newcomer.world.add_vault("partner", subscription=OTHER_TENANT, tenant=OTHER_TENANT)
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"subscription": OTHER_TENANT, "tenant": OTHER_TENANT}, f"in the tenant {OTHER_TENANT}"),
+        ({"tenant": OTHER_TENANT}, f"in the tenant {OTHER_TENANT}"),
+        ({"subscription": OTHER_TENANT}, "there, but your sign-in may not see it"),
+    ],
+)
+def test_a_vault_of_another_tenant_or_out_of_sight_is_told_from_one_that_is_not_there(
+    place: dict[str, str], words: str, newcomer: Newcomer
+) -> None:
+    newcomer.world.add_vault("partner", **place)
     ran = newcomer.init("--vault", "partner", "--scope", PRODUCTION)
-    assert ran.code == 5
-    assert f"vault partner is in the tenant {OTHER_TENANT}" in ran.err
-    assert f"az login --tenant {OTHER_TENANT}" in ran.err
+    assert (ran.code, f"vault partner is {words}" in ran.err) == (5, True)
+    assert (f"az login --tenant {OTHER_TENANT}" in ran.err) is ("tenant" in place)
 
 
-def test_a_vault_that_was_moved_from_another_tenant_is_refused(newcomer: Newcomer) -> None:
-    newcomer.world.add_vault("moved", tenant=OTHER_TENANT)
-    ran = newcomer.init("--vault", "moved", "--scope", PRODUCTION)
-    assert f"vault moved is in the tenant {OTHER_TENANT}" in ran.err
-
-
-def test_a_vault_out_of_sight_is_told_from_one_that_is_not_there(newcomer: Newcomer) -> None:
-    newcomer.world.add_vault("hidden", subscription=OTHER_TENANT)
-    ran = newcomer.init("--vault", "hidden", "--scope", PRODUCTION)
-    assert "vault hidden is there, but your sign-in may not see it" in ran.err
-
-
-def test_a_subscription_is_attached_to_a_system_topic_that_is_there(newcomer: Newcomer) -> None:
-    newcomer.add_topic("audit", PRODUCTION.upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
+@pytest.mark.parametrize(
+    ("group", "written", "said"),
+    [
+        (
+            PRODUCTION.upper().replace("/SUBSCRIPTIONS", "/subscriptions"),
+            "existingTopic: 'audit'",
+            "prod has the system topic audit already",
+        ),
+        (
+            PRODUCTION.replace("production", "security"),
+            "events: false",
+            "the hourly sweep finds what is due",
+        ),
+    ],
+)
+def test_a_system_topic_that_is_there_is_used_or_leaves_the_vault_to_the_sweep(
+    group: str, written: str, said: str, newcomer: Newcomer
+) -> None:
+    newcomer.add_topic("audit", group)
     ran = newcomer.init(answers=["1", "1"])
-    assert ran.code == 0
-    assert "existingTopic: 'audit'" in newcomer.parameters.read_text()
-    assert "prod has the system topic audit already" in ran.out
-
-
-def test_a_system_topic_in_another_group_leaves_the_vault_to_the_sweep(newcomer: Newcomer) -> None:
-    newcomer.add_topic("audit", PRODUCTION.replace("production", "security"))
-    ran = newcomer.init(answers=["1", "1"])
-    assert "events: false" in newcomer.parameters.read_text()
-    assert "the hourly sweep finds what is due" in ran.out
+    assert (ran.code, said in ran.out) == (0, True)
+    assert written in newcomer.parameters.read_text()
 
 
 @pytest.mark.parametrize(
@@ -285,12 +287,8 @@ def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None
 
     Quotes, what looks like an interpolation, an empty list.
     """
-    odd = {
-        "name": "prod",
-        "resourceGroup": "o'hara ${x} \\ y",
-        "scopes": [PRODUCTION],
-        "kinds": list(KINDS),
-    }
+    odd = {"name": "prod", "resourceGroup": "o'hara ${x} \\ y", "scopes": [PRODUCTION]}
+    odd |= {"kinds": list(KINDS)}
     more: dict[str, Any] = {"name": "test", "scopes": [], "events": False, "applications": []}
     target = tmp_path / "my.bicepparam"
     target.write_text(parameters_file("keys", [odd, more], reaching(target)))
