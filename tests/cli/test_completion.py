@@ -87,27 +87,21 @@ def completed(shell: str, line: str, folder: Path) -> list[str]:
     return sorted(word.split("\t")[0] for word in ran.stdout.splitlines() if word)
 
 
-CASES = [
-    ("rekey show prod/a", ["prod/app-key", "prod/app-other"]),
-    ("rekey rotate --force sh", ["shop/cart"]),
-    ("rekey status --vault p", ["prod"]),
-]
-
-
-@pytest.mark.parametrize(("words", "offered"), CASES)
-def test_names_are_completed_in_bash_from_the_last_answers(
-    cache: Path, words: str, offered: list[str]
+@pytest.mark.parametrize(
+    ("shell", "probe"), [("bash", COMPLETED), ("fish", "\ncomplete -C '{words}'\n")]
+)
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("rekey show prod/a", ["prod/app-key", "prod/app-other"]),
+        ("rekey rotate --force sh", ["shop/cart"]),
+        ("rekey status --vault p", ["prod"]),
+    ],
+)
+def test_names_are_completed_from_the_last_answers(
+    cache: Path, shell: str, probe: str, words: str, offered: list[str]
 ) -> None:
-    line = script("bash") + COMPLETED.format(words=words)
-    assert completed("bash", line, cache) == offered
-
-
-@pytest.mark.parametrize(("words", "offered"), CASES)
-def test_names_are_completed_in_fish_from_the_last_answers(
-    cache: Path, words: str, offered: list[str]
-) -> None:
-    line = script("fish") + f"\ncomplete -C '{words}'\n"
-    assert completed("fish", line, cache) == offered
+    assert completed(shell, script(shell) + probe.format(words=words), cache) == offered
 
 
 @pytest.mark.parametrize(

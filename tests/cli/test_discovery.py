@@ -19,6 +19,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.wire import json_response
 from tests.cli.desk import Desk, Ran
 from tests.rotators.key_scenes import FAMILY, Member
+from tests.shared.scene import refuse, to_arm
 
 DAY = 86_400
 
@@ -56,20 +57,22 @@ def test_what_a_managed_secret_covers_is_left_out_and_all_else_is_found() -> Non
     assert sources(discover(desk, "--older-than-days", "0")) == ["olddata", "newdata"]
 
 
-def test_the_storage_account_of_the_app_itself_is_not_recommended() -> None:
+@pytest.mark.parametrize(
+    "setting",
+    ["AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "RekeyEvents__accountName"],
+)
+def test_the_storage_accounts_of_the_app_itself_are_not_recommended(setting: str) -> None:
     desk = a_desk()
+    env = desk.env
+    if not setting.endswith("Storage"):
+        desk.account("rekeyevents")
+        own = "rekeyevents" if "Events" in setting else "rekeyhost"
+        env = {**env, "AzureWebJobsStorage__accountName": "rekeyhost", setting: own}
+        del env["AzureWebJobsStorage"]
     assert desk.host.name == "rekeyhost"
-    assert "rekeyhost" not in sources(discover(desk, "--older-than-days", "0"))
-    by_identity = {name: text for name, text in desk.env.items() if name != "AzureWebJobsStorage"}
-    env = {**by_identity, "AzureWebJobsStorage__accountName": "rekeyhost"}
-    assert "rekeyhost" not in desk.run("discover", "--older-than-days", "0", env=env).out
-
-
-def test_the_account_that_takes_the_events_is_the_apps_own_too() -> None:
-    desk = Desk()
-    desk.account("rekeyevents")
-    env = {**desk.env, "RekeyEvents__accountName": "rekeyevents"}
-    assert "rekeyevents" not in desk.run("discover", "--older-than-days", "0", env=env).out
+    ran = desk.run("discover", "--older-than-days", "0", env=env)
+    assert "rekeyhost" not in ran.out
+    assert ("rekeyevents" in ran.out) is (setting == "AzureWebJobsStorage__accountName")
 
 
 @pytest.mark.parametrize(("days", "count"), [(90, 1), (89.99, 0)])
@@ -97,11 +100,8 @@ def test_the_age_of_a_sql_password_is_said_to_be_unknown() -> None:
     desk = a_desk()
     desk.world.sql.add_server("Orders", "sqladmin", "F1rst-password-nobody-uses")
     sql = discover(desk).json["uncovered"][-1]
-    assert (sql["kind"], sql["credential"], sql["created"]) == (
-        "sql-admin-password",
-        "sqladmin",
-        None,
-    )
+    assert (sql["kind"], sql["credential"]) == ("sql-admin-password", "sqladmin")
+    assert sql["created"] is None
     assert sql["source"].endswith("/servers/orders")
     assert "unknown" in desk.run("discover").out
 
@@ -124,12 +124,8 @@ def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None
 def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_once() -> None:
     desk = Desk()
     add, directory = desk.world.add_application, desk.world.directory
-    owned, bound, both, foreign = (
-        add("owned", desk.ada),
-        add("bound"),
-        add("both", desk.ada),
-        add("foreign"),
-    )
+    owned, both = add("owned", desk.ada), add("both", desk.ada)
+    bound, foreign = add("bound"), add("foreign")
     for app in (owned, bound, both, foreign):
         directory.add_password(app, "old")
     add("empty", desk.ada)
@@ -158,15 +154,8 @@ def test_an_applications_certificates_are_shown_beside_its_secrets() -> None:
         f"rekey adopt prod/NAME --provider {app.app_id} --rotator service-principal-certificate"
     )
     assert "--rotator" not in shown["service-principal-secret"]["adopt"]
-    desk.vault.put(
-        "certificate",
-        "x",
-        tags={
-            "ProviderAddress": app.app_id,
-            "Rotator": "service-principal-certificate",
-            "ValidityPeriodDays": "90",
-        },
-    )
+    tags = {"ProviderAddress": app.app_id, "Rotator": "service-principal-certificate"}
+    desk.vault.put("certificate", "x", tags={**tags, "ValidityPeriodDays": "90"})
     assert sources(discover(desk)) == [app.app_id]
 
 
@@ -204,32 +193,18 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
     desk.bound.append(subscription.lower())
     desk.world.exchanges.clear()
     assert sources(discover(desk)) == ["olddata"]
-    lists = [
-        exchange.request.path
-        for exchange in desk.world.exchanges
-        if exchange.request.host == "management.azure.com"
-    ]
-    assert sorted(lists) == sorted(
-        [
-            *(
-                f"{subscription.lower()}/providers/Microsoft.{kind}"
-                for kind in ("Storage/storageAccounts", "Sql/servers")
-            ),
-            *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
-            *(
-                f"{subscription.lower()}/providers/{engine.provider}"
-                for engine in (POSTGRESQL, MYSQL)
-            ),
-        ]
-    )
+    requests = [exchange.request for exchange in desk.world.exchanges]
+    lists = [request.path for request in requests if request.host == "management.azure.com"]
+    kinds = [contract.kind for contract in CONTRACTS]
+    kinds += [POSTGRESQL.provider, MYSQL.provider]
+    kinds += ["Microsoft.Storage/storageAccounts", "Microsoft.Sql/servers"]
+    assert sorted(lists) == sorted(f"{subscription.lower()}/providers/{kind}" for kind in kinds)
 
 
 def test_a_scope_of_one_resource_shows_nothing_beside_it() -> None:
     desk = a_desk()
-    env = {
-        **desk.env,
-        "REKEY_SCOPES": f'{{"{desk.vault.url}": ["{desk.group}/providers/microsoft.storage/storageaccounts/other"]}}',
-    }
+    other = f"{desk.group}/providers/microsoft.storage/storageaccounts/other"
+    env = {**desk.env, "REKEY_SCOPES": json.dumps({desk.vault.url: [other]})}
     assert desk.run("discover", "--json", env=env).json["uncovered"] == []
 
 
@@ -249,21 +224,21 @@ def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(
     desk.world.directory.add_password(desk.world.add_application("app", desk.ada), "old")
     desk.clock.advance(100 * DAY)
     everything = len(sources(discover(desk)))
-    refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
-    desk.world.faults.append(Fault(lambda request: request.path.endswith(path), refusal, 1))
+    refuse(desk, 403, "AuthorizationFailed", lambda request: request.path.endswith(path))
     ran = discover(desk)
     assert (ran.code, complaint in ran.err) == (4, True)
     assert len(sources(ran)) == everything - 1
 
 
+def owned(desk: Desk, body: object) -> None:
+    """Answer once with this, where it is asked what the operator owns."""
+    desk.world.faults.append(Fault(to_arm("/ownedObjects"), json_response(200, body), 1))
+
+
 def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
     desk = a_desk()
     elsewhere: dict[str, Any] = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
-    desk.world.faults.append(
-        Fault(
-            lambda request: request.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1
-        )
-    )
+    owned(desk, elsewhere)
     ran = discover(desk)
     assert "leads to another host" in ran.err
     assert not [exchange for exchange in desk.world.exchanges if "evil" in exchange.request.host]
@@ -272,11 +247,7 @@ def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
 def test_applications_that_may_not_be_read_are_a_problem() -> None:
     desk = a_desk()
     limited = {"value": [{"@odata.type": "#microsoft.graph.application", "id": "1", "appId": None}]}
-    desk.world.faults.append(
-        Fault(
-            lambda request: request.path.endswith("/ownedObjects"), json_response(200, limited), 1
-        )
-    )
+    owned(desk, limited)
     ran = discover(desk)
     assert (ran.code, "Application.Read.All" in ran.err) == (4, True)
 
@@ -311,14 +282,11 @@ def test_a_database_server_is_found_where_its_administrator_has_a_password() -> 
         servers.add_server(engine, "reports", "dbadmin", "F1rst-password", is_replica=True)
     servers.add_server("postgresql", "keyless", "dbadmin", "F1rst-password", password_auth=False)
     rows = [row for row in discover(desk).json["uncovered"] if "-admin-password" in row["kind"]]
-    assert sorted((row["kind"], row["source"], row["credential"]) for row in rows) == [
-        (
-            f"{engine}-admin-password",
-            servers.servers[engine, "orders"].resource_id.lower(),
-            "dbadmin",
-        )
+    assert {row["credential"] for row in rows} == {"dbadmin"}
+    assert {(row["kind"], row["source"]) for row in rows} == {
+        (f"{engine}-admin-password", servers.servers[engine, "orders"].resource_id.lower())
         for engine in ("mysql", "postgresql")
-    ]
+    }
 
 
 def test_what_is_covered_is_said_by_kind_and_with_its_secret() -> None:
@@ -336,11 +304,8 @@ def test_a_secret_in_a_vault_that_may_not_rotate_a_source_covers_nothing() -> No
     tags = {"ProviderAddress": old(desk).resource_id, "ValidityPeriodDays": "90"}
     other.put("claims", "x", tags=tags)
     elsewhere = desk.group.replace("production", "elsewhere")
-    env = {
-        **desk.env,
-        "REKEY_VAULTS": f"{desk.vault.url},{other.url}",
-        "REKEY_SCOPES": json.dumps({desk.vault.url: [desk.group], other.url: [elsewhere]}),
-    }
+    scopes = json.dumps({desk.vault.url: [desk.group], other.url: [elsewhere]})
+    env = {**desk.beside(other), "REKEY_SCOPES": scopes}
     ran = desk.run("discover", "--json", env=env)
     assert sources(ran) == ["olddata"]
     assert [row["secret"] for row in ran.json["covered"]] == ["kept"]

@@ -20,29 +20,17 @@ from tests.parts import ROOT
 
 APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
-INCLUDED = {
-    target: (ROOT / "cli" / source).resolve()
-    for source, target in TOOL["tool"]["hatch"]["build"]["targets"]["wheel"][
-        "force-include"
-    ].items()
-}
-OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
-    "tests",
-    "simulator",
-    "scripts",
-    "bench",
-}
+FORCED = TOOL["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+INCLUDED = {target: (ROOT / "cli" / source).resolve() for source, target in FORCED.items()}
+OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+OURS |= {"tests", "simulator", "scripts", "bench"}
 PACKAGES = {
     target.rpartition("/")[2] for target in INCLUDED if target.startswith("rekey_keyvault/app/")
 }
 HOST_ALONE = frozenset(
-    {
-        "azure-functions",
-        "azure-functions-runtime",
-        "azurefunctions-extensions-base",
-        "azure-monitor-opentelemetry",
-    }
+    {"azure-functions", "azure-functions-runtime", "azure-monitor-opentelemetry"}
 )
+HOST_ALONE |= {"azurefunctions-extensions-base"}
 """What only the deployed app loads."""
 
 
