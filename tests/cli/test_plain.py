@@ -1,7 +1,4 @@
-"""Nobody signed in, no right, no answer.
-
-One line that says so, with its fix, and never a zero that nobody counted.
-"""
+"""Nobody signed in, no right, no answer: one line with its fix, and no zero that nobody counted."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from cli.log_lines import OwnWords
 from cli.plain import advice, plain
 from cloud.azure import FOREIGN_FIX
-from engine.errors import AccessDenied, TransientError
+from engine.errors import AccessDenied, RekeyError, TransientError
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from tests.cli.desk import Desk, managing
 from tests.shared.policies import EMPTY, OWN
@@ -54,13 +51,16 @@ def signed_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("signed_out")
 @pytest.mark.parametrize("line", READING)
-def test_who_is_not_signed_in_is_told_so_in_one_line_and_shown_no_zero(line: str) -> None:
-    desk = Desk(policy=line.startswith("policy"))
+def test_who_is_not_signed_in_is_told_so_in_one_line_and_shown_no_zero(
+    line: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a word lost about the policy, which is unreadable, too."""
+    desk = Desk(policy=True)
     desk.vault.put(OWN.name, EMPTY)
+    monkeypatch.setattr(caplog.handler, "filters", [OwnWords()])
     ran = desk.run(*line.split())
-    assert (ran.code, ran.out) == (4, "")
     assert ran.err.startswith(SIGNED_OUT)
-    assert len(ran.err.splitlines()) == 1
+    assert (ran.code, ran.out, len(ran.err.splitlines()), caplog.text) == (4, "", 1, "")
 
 
 @pytest.mark.usefixtures("signed_out")
@@ -145,19 +145,6 @@ def reader(desk: Desk, *actions: str) -> None:
     desk.world.grant(desk.ada, actions, desk.group)
 
 
-@pytest.mark.usefixtures("signed_out")
-@pytest.mark.parametrize("line", ["status", "show prod/x", "rotate prod/x", "plan"])
-def test_who_is_not_signed_in_hears_nothing_of_a_policy_that_is_unreadable(
-    line: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = Desk(policy=True)
-    desk.vault.put(OWN.name, EMPTY)
-    monkeypatch.setattr(caplog.handler, "filters", [OwnWords()])
-    ran = desk.run(*line.split())
-    assert ran.err.startswith(SIGNED_OUT)
-    assert (ran.code, ran.out, len(ran.err.splitlines()), caplog.text) == (4, "", 1, "")
-
-
 def test_who_may_not_read_the_policy_is_told_who_they_are_and_a_readers_role() -> None:
     desk = Desk(policy=True)
     desk.vault.put(OWN.name, EMPTY)
@@ -171,27 +158,30 @@ def test_who_may_not_read_the_policy_is_told_who_they_are_and_a_readers_role() -
     assert "nothing is rotated" not in ran.err
 
 
-def test_who_may_not_post_is_told_to_ask_for_the_role_of_a_sender() -> None:
-    error = AccessDenied(
-        "posting a message was answered 403 AuthorizationPermissionMismatch for the app's identity",
-        where="queue rotations",
-        fix="grant it the role Storage Queue Data Contributor at queue rotations, see "
-        "docs/permissions.md; a new grant takes minutes",
-    )
-    assert "the role Storage Queue Data Message Sender granted to you there" in plain(error).fix
+POST = "posting a message was answered 403 AuthorizationPermissionMismatch for the app's identity"
+GRANT = "grant it the role Storage Queue Data Contributor at queue rotations, see "
+GRANT += "docs/permissions.md; a new grant takes minutes"
 
 
-def test_whose_token_is_refused_is_told_to_sign_in_again() -> None:
-    error = plain(TransientError("listing was answered 401: the app's token was refused"))
-    assert (error.what, error.fix[:8]) == (
-        "listing was answered 401: your token was refused",
-        "az login",
-    )
-
-
-def test_who_is_signed_in_to_another_tenant_is_told_to_sign_in_to_the_vaults() -> None:
-    error = AccessDenied("listing was answered 401: it is in another tenant", fix=FOREIGN_FIX)
-    assert "az login --tenant" in plain(error).fix
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            AccessDenied(POST, where="queue rotations", fix=GRANT),
+            "the role Storage Queue Data Message Sender granted to you there",
+        ),
+        (
+            TransientError("listing was answered 401: the app's token was refused"),
+            "listing was answered 401: your token was refused. Fix: az login",
+        ),
+        (
+            AccessDenied("listing was answered 401: it is in another tenant", fix=FOREIGN_FIX),
+            "az login --tenant",
+        ),
+    ],
+)
+def test_what_the_app_is_refused_is_said_to_who_is_signed_in(error: RekeyError, words: str) -> None:
+    assert words in str(plain(error))
 
 
 def test_what_the_app_logs_while_it_runs_here_speaks_to_who_is_signed_in() -> None:
