@@ -62,11 +62,8 @@ def test_who_still_holds_the_old_version_is_told_before_it_is_retired() -> None:
     desk.read_by_the_shop()
     later = desk.run("who-read", SECRET, "--json")
     (shop,) = [reader for reader in later.json["readers"] if reader["object"] == desk.shop.oid]
-    assert (shop["holds"], shop["version"], shop["reads"]) == (
-        "current",
-        desk.latest(NAME).version,
-        2,
-    )
+    assert (shop["holds"], shop["reads"]) == ("current", 2)
+    assert shop["version"] == desk.latest(NAME).version
 
 
 def test_the_table_says_who_holds_what_since_when() -> None:
@@ -83,18 +80,10 @@ def test_the_table_says_who_holds_what_since_when() -> None:
 def test_what_rekey_itself_reads_is_marked_and_is_nobodys_worry() -> None:
     desk = Audited()
     identity = f"{desk.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/rekey"
-    old = str(desk.latest(NAME).version)
+    url = f"{desk.vault.url}/secrets/{NAME}/{desk.latest(NAME).version}"
     desk.rotated()
-    desk.workspace.audited["AZKVAuditLogs"][:] = [
-        Event(
-            desk.clock.now() - timedelta(seconds=30),
-            "SecretGet",
-            200,
-            f"{desk.vault.url}/secrets/{NAME}/{old}",
-            "",
-            identity,
-        )
-    ]
+    read = Event(desk.clock.now() - timedelta(seconds=30), "SecretGet", 200, url, "", identity)
+    desk.workspace.audited["AZKVAuditLogs"][:] = [read]
     env = {**desk.env, "REKEY_IDENTITY_NAME": "rekey"}
     ran = desk.run("who-read", SECRET, "--json", env=env)
     (reader,) = ran.json["readers"]
