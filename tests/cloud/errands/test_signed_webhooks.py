@@ -1,12 +1,10 @@
-"""Programs hear of each outcome by a webhook that is signed as Standard Webhooks are.
-
-The library that receivers use is the judge.
-"""
+"""Programs hear of each outcome by a Standard Webhook; the library of receivers judges it."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -61,27 +59,40 @@ class Receiver:
         return Response(self.status)
 
 
-def listening(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Consuming, Receiver]:
-    """Return a rig with a program that listens, whose library goes by the rig's clock."""
-    rig = Consuming(further=HOOK, **options)
-    rig.vault.put("hook-url", URL)
-    rig.vault.put("hook-key", KEY)
-    receiver = Receiver(rig.clock)
-    rig.world.services.insert(0, receiver)
+def at(monkeypatch: pytest.MonkeyPatch, now: Callable[[], datetime]) -> None:
+    """Let the receivers' library go by this clock."""
 
     class Now(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Now:
-            return cls.fromtimestamp(rig.clock.now().timestamp(), tz)
+            return cls.fromtimestamp(now().timestamp(), tz)
 
     monkeypatch.setattr(webhooks, "datetime", Now)
-    return rig, receiver
+
+
+type Listening = Callable[..., tuple[Consuming, Receiver]]
+
+
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
+    """Start a rig with a program that listens, whose library goes by the rig's clock."""
+
+    def start(**options: Any) -> tuple[Consuming, Receiver]:
+        rig = Consuming(further=HOOK, **options)
+        rig.vault.put("hook-url", URL)
+        rig.vault.put("hook-key", KEY)
+        receiver = Receiver(rig.clock)
+        rig.world.services.insert(0, receiver)
+        at(monkeypatch, rig.clock.now)
+        return rig, receiver
+
+    return start
 
 
 async def test_a_rotation_is_told_in_a_signed_event_with_what_happened_to_which_secret(
-    monkeypatch: pytest.MonkeyPatch,
+    listening: Listening,
 ) -> None:
-    rig, receiver = listening(monkeypatch, tags={"Owner": "shop"})
+    rig, receiver = listening(tags={"Owner": "shop"})
     await rig.rotate()
     (told,) = receiver.verified
     assert told["type"] == "rekey.secret.rotated"
@@ -100,22 +111,18 @@ async def test_a_rotation_is_told_in_a_signed_event_with_what_happened_to_which_
     }
 
 
-async def test_a_retirement_is_told_to_programs_and_not_to_chats(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig, receiver = listening(monkeypatch)
+async def test_a_retirement_is_told_to_programs_and_not_to_chats(listening: Listening) -> None:
+    rig, receiver = listening()
     await rig.rotate()
     rig.clock.advance(8 * 86_400)
     await rig.rotate(action="retire", trigger="sweep")
-    assert [event["type"] for event in receiver.verified] == [
-        "rekey.secret.rotated",
-        "rekey.secret.retired",
-    ]
+    types = [event["type"] for event in receiver.verified]
+    assert types == ["rekey.secret.rotated", "rekey.secret.retired"]
     assert rig.world.webhooks.received == []
 
 
-async def test_a_failure_is_told_with_its_reason_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig, receiver = listening(monkeypatch)
+async def test_a_failure_is_told_with_its_reason_and_fix(listening: Listening) -> None:
+    rig, receiver = listening()
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
     await rig.rotate()
     (told,) = receiver.verified
@@ -124,24 +131,18 @@ async def test_a_failure_is_told_with_its_reason_and_fix(monkeypatch: pytest.Mon
     assert "Fix: grant it the role" in told["data"]["reason"]
 
 
-async def test_what_a_person_must_rotate_is_told_to_programs_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig, receiver = listening(monkeypatch, days_left=30.0, tags={"Manual": "true"})
+async def test_what_a_person_must_rotate_is_told_to_programs_too(listening: Listening) -> None:
+    rig, receiver = listening(days_left=30.0, tags={"Manual": "true"})
     rig.clock.advance(60)
     order = SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now())
     await rig.service().sweep_vault(order.to_json())
     await rig.deliver()
-    assert sorted(event["type"] for event in receiver.verified) == [
-        "rekey.secret.expiring",
-        "rekey.secret.reminded",
-    ]
+    types = {event["type"] for event in receiver.verified}
+    assert types == {"rekey.secret.expiring", "rekey.secret.reminded"}
 
 
-async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig, receiver = listening(monkeypatch)
+async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(listening: Listening) -> None:
+    rig, receiver = listening()
     receiver.status = 503
     await rig.rotate()
     ids = {request.headers["webhook-id"] for request in receiver.requests}
@@ -153,8 +154,8 @@ async def test_an_event_that_is_sent_again_has_its_id_and_a_new_time(
     assert len({event["timestamp"] for event in receiver.verified}) == 1
 
 
-async def test_two_events_have_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig, receiver = listening(monkeypatch)
+async def test_two_events_have_two_ids(listening: Listening) -> None:
+    rig, receiver = listening()
     for _ in range(2):
         refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=1)
         await rig.rotate(force=True, trigger="manual")
@@ -164,9 +165,9 @@ async def test_two_events_have_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_key_is_changed_without_a_gap_while_both_stand_in_its_secret(
-    monkeypatch: pytest.MonkeyPatch,
+    listening: Listening,
 ) -> None:
-    rig, receiver = listening(monkeypatch)
+    rig, receiver = listening()
     rig.vault.put("hook-key", f"{OTHER}\n{KEY}\n")
     await rig.rotate()
     (request,) = receiver.requests
@@ -176,10 +177,10 @@ async def test_a_key_is_changed_without_a_gap_while_both_stand_in_its_secret(
 
 @pytest.mark.parametrize("key", ["", "hush", "whsec_", "whsec_c2hvcnQ=", "whsec_*", "x" + KEY])
 async def test_what_is_no_key_is_reported_unshown_and_nothing_is_sent(
-    key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    key: str, listening: Listening, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "rekey.audit")
-    rig, receiver = listening(monkeypatch)
+    rig, receiver = listening()
     rig.vault.put("hook-key", key)
     await rig.rotate()
     assert ended(caplog.records, "tell") == ["untold"]
@@ -190,10 +191,10 @@ async def test_what_is_no_key_is_reported_unshown_and_nothing_is_sent(
 
 
 async def test_neither_the_key_nor_the_url_nor_a_value_is_said(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    listening: Listening, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    rig, receiver = listening(monkeypatch)
+    rig, receiver = listening()
     rig.world.faults.append(Fault(lambda request: request.host == HOST, Response(500), times=1))
     await rig.rotate()
     emitted = caplog.text + json.dumps(receiver.verified) + json.dumps(rig.messages("rotations"))
@@ -208,12 +209,7 @@ def test_what_was_changed_on_its_way_is_refused_by_the_receivers_library(
     content = body(event)
     signed = headers(event, content, "here")
 
-    class Now(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Now:
-            return cls.fromtimestamp((NOW + timedelta(minutes=4)).timestamp(), tz)
-
-    monkeypatch.setattr(webhooks, "datetime", Now)
+    at(monkeypatch, lambda: NOW + timedelta(minutes=4))
     judge = standardwebhooks.Webhook(KEY)
     assert judge.verify(content, signed) == json.loads(content)
     for changed in (content + b" ", content.replace(b"rotated", b"retired")):
