@@ -75,10 +75,7 @@ def best_grammar() -> Iterator[Grammar]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> trustme.CA:
-    """An authority that the driver trusts.
-
-    It reads whom to trust once in a process, when it first connects.
-    """
+    """An authority that the driver trusts; it reads whom once a process, when it first connects."""
     ca, file = trustme.CA(), tmp_path_factory.mktemp("authority") / "ca.pem"
     ca.cert_pem.write_to_path(str(file))
     wired = Wired(SqlRig(), ca)

@@ -143,15 +143,6 @@ async def test_a_server_that_does_not_answer_is_given_up(
     assert error.code == NO_ANSWER
 
 
-async def test_a_server_that_is_not_there_gives_no_answer(wired: Wired) -> None:
-    wired.servers.stop()
-    wired.servers.start()
-    wired.rig.server.fqdn = "localhost,1"
-    error = await refused(wired, ADMIN, FIRST)
-    assert isinstance(error, TransientError)
-    assert error.code == NO_ANSWER
-
-
 async def test_a_question_is_answered_with_a_row(wired: Wired) -> None:
     assert await execute(wired, standing(place(wired.rig), "app")) == (1, 0)
 
