@@ -1,7 +1,4 @@
-"""A start that fails is seen.
-
-Every problem in Application Insights, on stderr, and as what stops the app.
-"""
+"""A start that fails is seen: in Application Insights, on stderr, and as what stops the app."""
 
 from __future__ import annotations
 
@@ -63,10 +60,7 @@ class Ingestion(World):
 def start(
     folder: Path, settings: dict[str, str], code: str = "import function_app"
 ) -> tuple[list[str], str, int]:
-    """Import function_app.py in a process of its own.
-
-    Returns what arrived as critical, stderr, and the exit code.
-    """
+    """Import function_app.py in a process; return what arrived, stderr and its exit code."""
     with start_in_thread(Ingestion) as cloud:
         service = cloud.world.service
         environment = {
