@@ -66,13 +66,8 @@ class Topic:
     def reports(self, topic: str | None = TOPIC) -> Reports:
         """Return the reports that go there."""
         transport = SimulatedTransport(self.rig.world, self)
-        return Reports(
-            Azure(
-                SimulatedCredential(self.rig.world, self.rig.identity),
-                options={"transport": transport},
-            ),
-            topic,
-        )
+        credential = SimulatedCredential(self.rig.world, self.rig.identity)
+        return Reports(Azure(credential, options={"transport": transport}), topic)
 
 
 def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
@@ -105,8 +100,10 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
 async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
     result: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    topic = Topic()
     with caplog.at_level(logging.INFO, "rekey"):
-        await Topic().reports(None).concluded(Outcome(item(), result, "why"))
+        await topic.reports(None).concluded(Outcome(item(), result, "why"))
+    assert topic.requests == [], "without a topic nothing is sent"
     (logged,) = [record for record in caplog.records if record.name == "rekey.audit"]
     assert json.loads(logged.message)["result"] == result
     assert logged.levelno == (
@@ -135,12 +132,6 @@ async def test_what_changed_or_failed_becomes_an_event_on_the_topic_and_no_libra
 async def test_what_changed_nothing_is_no_event(result: Any) -> None:
     topic = Topic()
     await topic.reports().concluded(Outcome(item(), result, "why"))
-    assert topic.requests == []
-
-
-async def test_without_a_topic_nothing_is_sent() -> None:
-    topic = Topic()
-    await topic.reports(None).concluded(OUTCOME)
     assert topic.requests == []
 
 
@@ -174,9 +165,8 @@ async def test_a_rotation_stands_although_its_topic_does_not_answer() -> None:
     rig = Rig()
     rig.secret("app-key", rig.account("appdata"))
     service = rig.service()
-    object.__setattr__(
-        service.engine, "reporter", Topic(ServiceRequestError("no such host")).reports()
-    )
+    silent = Topic(ServiceRequestError("no such host")).reports()
+    object.__setattr__(service.engine, "reporter", silent)
     await service.rotate(rig.item("app-key", trigger="event").to_json(), 1)
     assert len(rig.vault.versions("app-key")) == 2
 
