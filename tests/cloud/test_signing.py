@@ -37,13 +37,17 @@ def test_the_published_digest_comes_out() -> None:
     assert digest(body) == "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
 
 
+def arriving() -> dict[str, str]:
+    """Return the headers of a signed request as the example gets them."""
+    headers = signed("POST", URL, b"{}", KEY, NOW, "n" * 24)
+    return {name.lower(): value for name, value in headers.items()} | {
+        "host": "rotate.acme.example"
+    }
+
+
 def refused(changes: Mapping[str, str], now: float = NOW.timestamp()) -> str:
     """Return why the example's check refuses a request that was changed on its way."""
-    headers = signed("POST", URL, b"{}", KEY, NOW, "n" * 24)
-    arrived = {name.lower(): value for name, value in headers.items()}
-    arrived |= {"host": "rotate.acme.example"} | {
-        name.replace("_", "-"): value for name, value in changes.items()
-    }
+    arrived = arriving() | {name.replace("_", "-"): value for name, value in changes.items()}
     body = arrived.pop("body", "{}").encode()
     method, path = arrived.pop("method", "POST"), arrived.pop("path", "/rekey/issue")
     checks = signatures.Signatures({"v1": b"k" * 40, "v2": b"x" * 40}, lambda: now)
@@ -79,10 +83,7 @@ def test_a_signature_counts_only_around_its_time(late: int, fine: bool) -> None:
 
 def test_a_request_counts_once() -> None:
     checks = signatures.Signatures({"v1": b"k" * 40}, NOW.timestamp)
-    headers = signed("POST", URL, b"{}", KEY, NOW, "n" * 24)
-    arrived = {name.lower(): value for name, value in headers.items()}
-    arrived["host"] = "rotate.acme.example"
-    request = ("POST", "/rekey/issue", arrived, b"{}")
+    request = ("POST", "/rekey/issue", arriving(), b"{}")
     assert [checks.refuses(*request), checks.refuses(*request)] == ["", "seen before"]
 
 
