@@ -63,24 +63,23 @@ def test_case_blanks_and_slashes_make_no_difference() -> None:
     vaults = f" {VAULT.upper()}/ , https://test.vault.azure.net,, {VAULT}"
     bound = {VAULT + "/": [f" {SCOPE}/ "], "HTTPS://TEST.vault.azure.net": [SCOPE.upper()]}
     settings = read(REKEY_VAULTS=vaults, REKEY_SCOPES=json.dumps(bound))
-    assert settings.scopes == {
-        VAULT: (SCOPE.lower(),),
-        "https://test.vault.azure.net": (SCOPE.lower(),),
-    }
+    assert settings.scopes == dict.fromkeys(
+        (VAULT, "https://test.vault.azure.net"), (SCOPE.lower(),)
+    )
 
 
-def test_an_application_may_be_a_scope() -> None:
-    application = "0B6D3C1E-7A4F-4C55-9A51-2F6F5D1C8E90"
-    assert read(REKEY_SCOPES=json.dumps({VAULT: [application]})).scopes == {
-        VAULT: (application.lower(),)
-    }
-
-
-def test_vaults_on_loopback_may_have_a_port() -> None:
-    vault = "https://prod.vault.localhost:8443"
-    assert list(read(REKEY_VAULTS=vault, REKEY_SCOPES=json.dumps({vault: [SCOPE]})).scopes) == [
-        vault
-    ]
+@pytest.mark.parametrize(
+    ("vault", "scope"),
+    [
+        (VAULT, "0B6D3C1E-7A4F-4C55-9A51-2F6F5D1C8E90"),
+        ("https://prod.vault.localhost:8443", SCOPE),
+    ],
+)
+def test_an_application_may_be_a_scope_and_vaults_on_loopback_may_have_a_port(
+    vault: str, scope: str
+) -> None:
+    settings = read(REKEY_VAULTS=vault, REKEY_SCOPES=json.dumps({vault: [scope]}))
+    assert settings.scopes == {vault: (scope.lower(),)}
 
 
 NO_VAULT = ("REKEY_VAULTS is empty", "https://prod.vault.azure.net")
@@ -88,6 +87,81 @@ UNBOUND = ("REKEY_SCOPES binds nothing to", "list the scopes")
 FOREIGN = json.dumps({VAULT: [SCOPE], "https://x.vault.azure.net": [SCOPE]})
 NO_STORAGE = ("AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName")
 NO_CONNECTION = ("AzureWebJobsStorage is not a connection string", "AccountName=…")
+
+
+NO_OBJECT = ("{", "prod", "'x'", "[" * 100_000, "[]", "7", "null", '"x"')
+EXAMPLE = '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}'
+NO_URL = (
+    "prod",
+    "prod.vault.azure.net",
+    "http://prod.vault.azure.net",
+    "https://prod",
+    "https://",
+    "https://prod.vault.azure.net/secrets",
+    "https://prod.vault.azure.net?x=y",
+    "https://prod.vault.azure.net#x",
+    "https://user@prod.vault.azure.net",
+    "https://[prod",
+    "https://prod..vault.azure.net",
+    "https://prod.vault.azure.net:port",
+    "https://prod vault.azure.net",
+)
+NO_SCOPE = (
+    "",
+    "/",
+    "/subscriptions",
+    "/subscriptions/",
+    "/subscriptions//resourceGroups/x",
+    "subscriptions/x",
+    "/providers/Microsoft.Management/managementGroups/x",
+    "*",
+    "production",
+    "0b6d3c1e-7a4f-4c55-9a51",
+    7,
+    None,
+    ["x"],
+)
+"""Wider than a subscription, or no id."""
+NO_SCHEDULE = (
+    "",
+    "hourly",
+    "0 * * * *",
+    "0 0 * * * * *",
+    "60 0 * * * *",
+    "0 0 24 * * *",
+    "0 0 0 0 * *",
+    "0 0 0 * 13 *",
+    "0 0 0 * * 7",
+    "0 */0 * * * *",
+    "0 0 0 * * Someday",
+    "Mon 0 0 * * *",
+    "0 0, * * * *",
+    "0 1-2-3 * * * *",
+    "@hourly x x x x x",
+    "٣ 0 * * * *",
+)
+"""What the host would drop in silence."""
+ADDRESS, WORKSPACE = "management.azure.com", "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
+CLOUD = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
+ENDPOINTS = (*CLOUD, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
+NO_ENDPOINT = (ADDRESS, f"http://{ADDRESS}", "https://[x", "https://host", "ftp://a.b")
+LOGS = "providers/Microsoft.OperationalInsights/workspaces/central"
+NO_WORKSPACE = (
+    "central",
+    WORKSPACE[:-1],
+    f"{WORKSPACE}/query?x=",
+    f"{WORKSPACE}/../other",
+    f"/subscriptions/{WORKSPACE}/resourceGroups/ops/{LOGS}",
+)
+NO_PAGE = ("docs/runbook.md", "javascript:alert(1)", "https://wiki.example/a b", "https://x/#y")
+NO_POLICY = ("rekey-policy", f"{VAULT}/secrets/x/{'1' * 32}", f"{VAULT}/keys/rekey-policy")
+TWINS = [VAULT, "https://prod.vault.azure.cn"]
+EVENTS = "RekeyEvents__accountName"
+
+
+def serving(*vaults: str) -> dict[str, str | None]:
+    scopes = {vault: [SCOPE] for vault in vaults}
+    return {"REKEY_VAULTS": ",".join(vaults), "REKEY_SCOPES": json.dumps(scopes)}
 
 
 @pytest.mark.parametrize(
@@ -104,11 +178,37 @@ NO_CONNECTION = ("AzureWebJobsStorage is not a connection string", "AccountName=
         ({"AzureWebJobsStorage": ""}, *NO_STORAGE),
         ({"AzureWebJobsStorage": "rekeyhost"}, *NO_CONNECTION),
         ({"AzureWebJobsStorage": f"AccountKey={KEY}"}, *NO_CONNECTION),
+        (
+            {"AzureWebJobsStorage": None, "AzureWebJobsStorage__blobServiceUri": "https://b.x"},
+            *NO_STORAGE,
+        ),
+        ({"RekeyEvents": ""}, "RekeyEvents is missing", "set a connection string"),
+        ({"RekeyEvents__credential": "managedidentity"}, "RekeyEvents", f"or {EVENTS}"),
+        ({"RekeyEvents__queueServiceUri": "https://q.x"}, "RekeyEvents is missing", EVENTS),
+        ({"RekeyEvents": "rekeyevents"}, "RekeyEvents is not a connection string", "AccountName"),
         ({"REKEY_VALTS": VAULT}, "REKEY_VALTS is not a setting", "did you mean REKEY_VAULTS?"),
         ({"REKEY_COLOUR_OF_SKY": "x"}, "REKEY_COLOUR_OF_SKY is not a setting", "known are"),
+        *(({"REKEY_SCOPES": text}, "REKEY_SCOPES is not", EXAMPLE) for text in NO_OBJECT),
+        *((serving(url), "is not the URL of a vault", "<vault>.vault.azure.net") for url in NO_URL),
+        (serving(*TWINS), "two vaults are named 'prod'", ""),
+        *(
+            ({"REKEY_SCOPES": json.dumps({VAULT: [SCOPE, scope]})}, "/subscriptions/<id>…", "id")
+            for scope in NO_SCOPE
+        ),
+        *(({name: f"https://{ADDRESS}/x"}, name, "https://<host>") for name in CLOUD),
+        *(({name: url}, name, "https://<host>") for name in ENDPOINTS for url in NO_ENDPOINT),
+        *(({"REKEY_LOGS_WORKSPACE": t}, "REKEY_LOGS_WORKSPACE", "a GUID") for t in NO_WORKSPACE),
+        *(({"REKEY_SWEEP_SCHEDULE": t}, "REKEY_SWEEP_SCHEDULE", HOURLY) for t in NO_SCHEDULE),
+        *(({"REKEY_RUNBOOK": address}, "REKEY_RUNBOOK is", "https") for address in NO_PAGE),
+        *(({"REKEY_POLICY": text}, "REKEY_POLICY is not a secret's id", "") for text in NO_POLICY),
+        (
+            {"REKEY_POLICY": "https://foreign.vault.azure.net/secrets/rekey-policy"},
+            "REKEY_POLICY is in https://foreign.vault.azure.net",
+            "",
+        ),
     ],
 )
-def test_each_wrong_setting_is_named_with_its_fix(
+def test_each_wrong_setting_is_named_once_with_its_fix(
     changes: dict[str, str | None], named: str, fix: str
 ) -> None:
     (problem,) = problems(**changes)
@@ -116,120 +216,26 @@ def test_each_wrong_setting_is_named_with_its_fix(
     assert fix in problem
 
 
-@pytest.mark.parametrize("text", ["{", "prod", "'x'", "[" * 100_000, "[]", "7", "null", '"x"'])
-def test_scopes_that_are_no_json_object_are_refused_with_an_example(text: str) -> None:
-    (problem,) = problems(REKEY_SCOPES=text)
-    assert "REKEY_SCOPES is not" in problem
-    assert (
-        '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}' in problem
-    )
+POLICY = f"{VAULT}/secrets/rekey-policy"
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("workspace", "policy", "read_as"),
     [
-        "prod",
-        "prod.vault.azure.net",
-        "http://prod.vault.azure.net",
-        "https://prod",
-        "https://",
-        "https://prod.vault.azure.net/secrets",
-        "https://prod.vault.azure.net?x=y",
-        "https://prod.vault.azure.net#x",
-        "https://user@prod.vault.azure.net",
-        "https://[prod",
-        "https://prod..vault.azure.net",
-        "https://prod.vault.azure.net:port",
-        "https://prod vault.azure.net",
+        (None, None, (None, None)),
+        ("", "", (None, None)),
+        (" ", f" {POLICY}/ ", (None, POLICY)),
+        (f" {WORKSPACE.upper()}", POLICY.replace("https://p", "HTTPS://P"), (WORKSPACE, POLICY)),
     ],
 )
-def test_what_is_no_vaults_url_is_refused(url: str) -> None:
-    (problem,) = problems(REKEY_VAULTS=url, REKEY_SCOPES=json.dumps({url: [SCOPE]}))
-    assert "is not the URL of a vault" in problem
-    assert "https://<vault>.vault.azure.net" in problem
-
-
-def test_two_vaults_of_one_name_are_refused() -> None:
-    vaults = [VAULT, "https://prod.vault.azure.cn"]
-    (problem,) = problems(
-        REKEY_VAULTS=",".join(vaults), REKEY_SCOPES=json.dumps({vault: [SCOPE] for vault in vaults})
-    )
-    assert "two vaults are named 'prod'" in problem
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        "",
-        "/",
-        "/subscriptions",
-        "/subscriptions/",
-        "/subscriptions//resourceGroups/x",
-        "subscriptions/x",
-        "/providers/Microsoft.Management/managementGroups/x",
-        "*",
-        "production",
-        "0b6d3c1e-7a4f-4c55-9a51",
-        7,
-        None,
-        ["x"],
-    ],
-)
-def test_a_scope_wider_than_a_subscription_or_no_id_is_refused(scope: object) -> None:
-    (problem,) = problems(REKEY_SCOPES=json.dumps({VAULT: [SCOPE, scope]}))
-    assert "neither /subscriptions/<id>… nor an application's id" in problem
-
-
-ENDPOINTS = ("REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST")
-ADDRESS = "management.azure.com"
-
-
-@pytest.mark.parametrize(
-    ("name", "url"),
-    [
-        *((name, f"https://{ADDRESS}/subscriptions") for name in ENDPOINTS),
-        *(
-            (name, url)
-            for name in (*ENDPOINTS, "REKEY_LOGS_ENDPOINT", "REKEY_EVENT_TOPIC")
-            for url in (ADDRESS, f"http://{ADDRESS}", "https://[x", "https://host", "ftp://a.b")
-        ),
-    ],
-)
-def test_an_endpoint_that_is_no_https_address_without_a_path_is_refused_once(
-    name: str, url: str
+def test_a_workspace_and_a_policy_are_read_in_whatever_spelling_or_left_out(
+    workspace: str | None, policy: str | None, read_as: tuple[str | None, str | None]
 ) -> None:
-    (problem,) = problems(**{name: url})
-    assert name in problem
-    assert "https://<host>" in problem
-
-
-WORKSPACE = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
-
-
-@pytest.mark.parametrize(
-    ("text", "read_as"),
-    [(None, None), ("", None), (" ", None), (f" {WORKSPACE.upper()}", WORKSPACE)],
-)
-def test_a_workspace_of_logs_is_its_guid_in_any_case_or_left_out(
-    text: str | None, read_as: str | None
-) -> None:
-    assert read(REKEY_LOGS_WORKSPACE=text).logs_workspace == read_as
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "central",
-        WORKSPACE[:-1],
-        f"{WORKSPACE}/query?x=",
-        f"{WORKSPACE}/../other",
-        f"/subscriptions/{WORKSPACE}/resourceGroups/ops/providers/Microsoft.OperationalInsights/workspaces/central",
-    ],
-)
-def test_a_workspace_of_logs_that_is_no_guid_is_refused(text: str) -> None:
-    (problem,) = problems(REKEY_LOGS_WORKSPACE=text)
-    assert "REKEY_LOGS_WORKSPACE" in problem
-    assert "a GUID" in problem
+    settings = read(
+        REKEY_LOGS_WORKSPACE=workspace, REKEY_POLICY=policy, REKEY_RUNBOOK="https://wiki.example/x"
+    )
+    document = settings.policy and str(settings.policy)
+    assert (settings.logs_workspace, document) == read_as
 
 
 @pytest.mark.parametrize(
@@ -248,53 +254,17 @@ def test_schedules_as_azure_documents_them_are_taken(schedule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule",
-    [
-        "",
-        "hourly",
-        "0 * * * *",
-        "0 0 * * * * *",
-        "60 0 * * * *",
-        "0 0 24 * * *",
-        "0 0 0 0 * *",
-        "0 0 0 * 13 *",
-        "0 0 0 * * 7",
-        "0 */0 * * * *",
-        "0 0 0 * * Someday",
-        "Mon 0 0 * * *",
-        "0 0, * * * *",
-        "0 1-2-3 * * * *",
-        "@hourly x x x x x",
-        "٣ 0 * * * *",
-    ],
-)
-def test_a_schedule_that_the_host_would_drop_in_silence_is_refused(schedule: str) -> None:
-    (problem,) = problems(REKEY_SWEEP_SCHEDULE=schedule)
-    assert "REKEY_SWEEP_SCHEDULE" in problem
-    assert HOURLY in problem
-
-
-@pytest.mark.parametrize(
     ("form", "blob", "queue"),
     [
-        (
-            {"accountName": "rekeyhost"},
-            "https://rekeyhost.blob.core.windows.net",
-            "https://rekeyhost.queue.core.windows.net",
-        ),
-        (
-            {"blobServiceUri": "https://b.example", "queueServiceUri": "https://q.example"},
-            "https://b.example",
-            "https://q.example",
-        ),
+        ({"accountName": "own"}, "own.blob.core.windows.net", "own.queue.core.windows.net"),
+        ({"blobServiceUri": "https://b.x", "queueServiceUri": "https://q.x"}, "b.x", "q.x"),
     ],
 )
 def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, queue: str) -> None:
-    storage = read(
-        AzureWebJobsStorage=None,
-        **{f"AzureWebJobsStorage__{key}": text for key, text in form.items()},
-    ).storage
-    assert (storage.connection_string, storage.blob_url, storage.queue_url) == ("", blob, queue)
+    named = {f"AzureWebJobsStorage__{key}": text for key, text in form.items()}
+    storage = read(AzureWebJobsStorage=None, **named).storage
+    urls = (f"https://{blob}", f"https://{queue}")
+    assert (storage.connection_string, (storage.blob_url, storage.queue_url)) == ("", urls)
 
 
 @pytest.mark.parametrize(
@@ -307,13 +277,6 @@ def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, 
 )
 def test_every_form_of_a_connection_string_is_taken(text: str) -> None:
     assert read(AzureWebJobsStorage=text).storage.connection_string == text
-
-
-def test_half_of_the_identity_form_is_refused() -> None:
-    (problem,) = problems(
-        AzureWebJobsStorage=None, AzureWebJobsStorage__blobServiceUri="https://b.example"
-    )
-    assert "AzureWebJobsStorage" in problem
 
 
 def test_events_are_in_the_apps_own_account_where_no_setting_names_another() -> None:
@@ -339,20 +302,6 @@ def test_events_may_have_an_account_of_their_own(form: dict[str, str]) -> None:
     assert settings.storage.account == "rekeyhost"
 
 
-@pytest.mark.parametrize(
-    ("form", "problem"),
-    [
-        ({"RekeyEvents": ""}, "RekeyEvents is missing: set a connection string"),
-        ({"RekeyEvents__credential": "managedidentity"}, "or RekeyEvents__accountName"),
-        ({"RekeyEvents__queueServiceUri": "https://q.example"}, "RekeyEvents is missing"),
-        ({"RekeyEvents": "rekeyevents"}, "RekeyEvents is not a connection string"),
-    ],
-)
-def test_half_of_an_account_for_events_is_refused(form: dict[str, str], problem: str) -> None:
-    (told,) = problems(**form)
-    assert problem in told
-
-
 def test_every_problem_is_told_at_once() -> None:
     reported = problems(
         REKEY_VAULTS="prod,https://test.vault.azure.net",
@@ -364,18 +313,8 @@ def test_every_problem_is_told_at_once() -> None:
         REKEY_TYPO="x",
         AzureWebJobsStorage=None,
     )
-    expected = [
-        "'prod'",
-        "'*'",
-        "other.vault",
-        "binds nothing to prod",
-        "SCHEDULE",
-        "EVENT_TOPIC",
-        "ARM_ENDPOINT",
-        "AUTHORITY",
-        "REKEY_TYPO",
-        "AzureWebJobsStorage",
-    ]
+    settings = "SCHEDULE EVENT_TOPIC ARM_ENDPOINT AUTHORITY REKEY_TYPO AzureWebJobsStorage"
+    expected = ["'prod'", "'*'", "other.vault", "binds nothing to prod", *settings.split(" ")]
     assert len(reported) == len(expected)
     assert all(any(name in problem for problem in reported) for name in expected)
 
@@ -390,13 +329,3 @@ def test_the_sample_settings_are_sound() -> None:
     sample = json.loads((Path(__file__).parents[2] / "local.settings.sample.json").read_text())
     assert Settings.read(sample["Values"]).scopes
     assert sample["IsEncrypted"] is False
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["docs/runbook.md", "javascript:alert(1)", "https://wiki.example/a b", "https://x/#y"],
-)
-def test_the_runbook_is_somewhere_in_the_web(address: str) -> None:
-    (problem,) = problems(REKEY_RUNBOOK=address)
-    assert problem.startswith("REKEY_RUNBOOK is")
-    assert read(REKEY_RUNBOOK="https://wiki.example/rekey/runbook.html")
