@@ -1,4 +1,4 @@
-"""GET …/readers: who read a secret by the vault's audit log, where a setting names a workspace."""
+"""Who read a secret by the vault's audit log, over HTTP and on its page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from simulator.telemetry.logs import RIGHT, LogWorkspace
 from simulator.telemetry.vault_logs import TABLES, Audited
+from tests.api import page as pages
+from tests.api.page import Element
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, send
 
@@ -67,15 +69,57 @@ async def test_without_a_workspace_the_answer_says_what_to_set() -> None:
     assert "REKEY_LOGS_WORKSPACE" in str(answer.body)
 
 
-@pytest.mark.parametrize("days", ["0", "731", "x"])
-async def test_only_days_that_a_workspace_keeps_can_be_asked_for(days: str) -> None:
-    rig = a_rig()
-    logged(rig)
-    assert (await send(rig.api(), "http_readers", PATH, {"days": days})).status == 400
-
-
 async def test_a_secret_that_there_is_not_has_no_readers() -> None:
     rig = a_rig()
     logged(rig)
     answer = await send(rig.api(), "http_readers", {"vault": "prod", "name": "nothing"})
     assert answer.status == 404
+
+
+async def shown(rig: Rig, **query: str) -> Element:
+    """Return the part of the page that tells of readers."""
+    return (await pages.shown(rig, vault="prod", secret=NAME, **query)).one(id="readers")
+
+
+async def test_nobody_waits_for_the_log_who_has_not_asked_for_it() -> None:
+    rig = a_rig()
+    logged(rig)
+    (link,) = (await shown(rig)).all("a")
+    assert link.attributes["href"] == f"?vault=prod&secret={NAME}&days=30#readers"
+    assert not [sent for sent in rig.world.exchanges if "loganalytics" in sent.request.host]
+
+
+async def test_who_asks_is_told_which_version_each_reader_holds() -> None:
+    rig = a_rig()
+    current = str(rig.latest(NAME).version)
+    rows = [read(rig, current, 2), read(rig, "0" * 32, 1, OWN)]
+    logged(rig).audited[TABLES[0]] = rows
+    gone, holder = (await shown(rig, days="30")).all("li")
+    assert SITE in holder.text
+    assert "holds the current version" in holder.text
+    assert OWN in gone.text
+    assert "a version that is there no more" in gone.text
+
+
+async def test_what_is_not_logged_is_not_known_rather_than_read_by_nobody() -> None:
+    rig = a_rig()
+    assert "Set REKEY_LOGS_WORKSPACE" in (await shown(rig)).text
+    logged(rig)
+    assert "the workspace has nothing of this vault" in (await shown(rig, days="30")).text
+
+
+async def test_a_log_that_the_app_may_not_read_costs_no_other_part_of_the_page() -> None:
+    rig = a_rig()
+    workspace = rig.world.add_log_workspace("central")
+    rig.environment = {**rig.environment, "REKEY_LOGS_WORKSPACE": workspace.id}
+    part = await shown(rig, days="30")
+    assert "Fix:" in part.text
+
+
+@pytest.mark.parametrize("days", ["0", "731", "x"])
+async def test_only_days_that_a_workspace_keeps_can_be_asked_for(days: str) -> None:
+    rig = a_rig()
+    logged(rig)
+    assert (await send(rig.api(), "http_readers", PATH, {"days": days})).status == 400
+    query = {"vault": "prod", "secret": NAME, "days": days}
+    assert (await send(rig.api(), "http_dashboard", query=query)).status == 400
