@@ -1,6 +1,6 @@
 """Every function call ends by itself, as an ordinary exception, logged.
 
-Its telemetry is sent.
+Its telemetry is sent: when asked for, within bounds, and never at the price of the work.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import logging
 import threading
 
 import pytest
+from opentelemetry.metrics import NoOpMeterProvider
 
 from cloud.telemetry import invocations, setup
 from cloud.telemetry.invocations import Invocations
+from cloud.telemetry.setup import flush_all
 from engine.errors import AccessDenied, TransientError
 
 
@@ -77,28 +79,21 @@ async def test_of_a_strangers_error_only_its_class_and_place_are_logged(
     assert "test_invocations.py:" in caplog.text
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 async def test_when_the_app_has_nothing_left_to_do_telemetry_is_sent_once(
-    monkeypatch: pytest.MonkeyPatch,
+    one_by_one: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
-    flush = Flushes()
-    calls = Invocations(60, flush)
-    for _ in range(3):
-        async with calls.run("rotate"):
-            pass
-    await asyncio.sleep(0.01)
-    assert flush.count == 1
-
-
-async def test_calls_that_come_one_by_one_do_not_each_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that come one by one do not each send, nor one while another runs."""
     monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
     monkeypatch.setattr(invocations, "AGAIN_SECONDS", 3600.0)
     flush = Flushes()
     calls = Invocations(60, flush)
-    for _ in range(5):
+    for number in range(5):
         async with calls.run("rotate"):
-            pass
-        await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01 if number == 1 else 0)
+            assert number == 0 or flush.count == (1 if one_by_one else 0)
+        await asyncio.sleep(0.01 if one_by_one else 0)
+    await asyncio.sleep(0.01)
     assert flush.count == 1
 
 
@@ -119,19 +114,6 @@ def test_no_thread_is_started_beside_one_that_still_sends(monkeypatch: pytest.Mo
     assert started == ["rekey-flush"]
 
 
-async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
-    flush = Flushes()
-    calls = Invocations(60, flush)
-    async with calls.run("rotate"):
-        pass
-    async with calls.run("rotate"):
-        await asyncio.sleep(0.01)
-        assert flush.count == 0
-
-
 async def test_a_busy_app_sends_now_and_then_and_not_after_each_call() -> None:
     flush = Flushes()
     calls = Invocations(60, flush)
@@ -140,3 +122,51 @@ async def test_a_busy_app_sends_now_and_then_and_not_after_each_call() -> None:
             async with calls.run("rotate"):
                 pass
     assert flush.count == 1
+
+
+class Provider:
+    """A provider that does as told when it is flushed."""
+
+    def __init__(
+        self, error: Exception | None = None, release: threading.Event | None = None
+    ) -> None:
+        self.error, self.release = error, release
+        self.asked: list[int] = []
+
+    def force_flush(self, timeout_millis: int) -> bool:
+        """Take note of the request, and wait or fail."""
+        self.asked.append(timeout_millis)
+        if self.release:
+            self.release.wait(30)
+        if self.error:
+            raise self.error
+        return True
+
+
+async def test_every_provider_is_flushed_and_told_how_long_it_may_take() -> None:
+    providers = [Provider(), Provider(), Provider()]
+    await flush_all(providers, 2.0)
+    assert [provider.asked for provider in providers] == [[2000]] * 3
+
+
+async def test_without_an_exporter_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
+    await flush_all([NoOpMeterProvider()])
+    assert not caplog.records
+
+
+async def test_a_provider_that_fails_is_logged_and_the_others_are_flushed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    good = Provider()
+    with caplog.at_level(logging.WARNING, "rekey"):
+        await flush_all([Provider(RuntimeError("https://secret.example")), good])
+    assert good.asked
+    assert caplog.messages == ["telemetry could not be sent: RuntimeError"]
+
+
+async def test_a_provider_that_hangs_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+    with caplog.at_level(logging.WARNING, "rekey"):
+        await flush_all([Provider(release=release)], 0.01)
+    release.set()
+    assert caplog.messages == ["telemetry could not be sent: TimeoutError"]
