@@ -1,11 +1,13 @@
-"""Every answer of Azure as one of Rekey's errors, and nothing of the request left in it."""
+"""Every answer of Azure as one of Rekey's errors, and what is waited for."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
+from azure.core import AsyncPipelineClient
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -15,9 +17,11 @@ from azure.core.exceptions import (
     ServiceResponseError,
     ServiceResponseTimeoutError,
 )
+from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
 
 from cloud.azure import NO_ANSWER, NOT_READ, call, translate
+from cloud.retries import ShortRetries
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -47,6 +51,9 @@ ARM_403 = (
 )
 
 
+DELETED, IN_PROGRESS = "ObjectIsDeletedButRecoverable", "StorageAccountOperationInProgress"
+
+
 async def answered(
     status: int, body: object, headers: dict[str, str] | None = None
 ) -> HttpResponseError:
@@ -69,39 +76,24 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, **more}}
 
 
+def inner(code: str, cause: str) -> dict[str, Any]:
+    """Return an error's body that names its cause as Key Vault does."""
+    return error(code, innererror={"code": cause})
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code"),
     [
         (400, error("BadParameter"), PermanentError, "BadParameter"),
         (401, error("Unauthorized"), TransientError, "Unauthorized"),
-        (
-            403,
-            error("Forbidden", innererror={"code": "ForbiddenByRbac"}),
-            AccessDenied,
-            "ForbiddenByRbac",
-        ),
-        (
-            403,
-            error("Forbidden", innererror={"code": "SecretDisabled"}),
-            AccessDenied,
-            "SecretDisabled",
-        ),
+        (403, inner("Forbidden", "ForbiddenByRbac"), AccessDenied, "ForbiddenByRbac"),
+        (403, inner("Forbidden", "SecretDisabled"), AccessDenied, "SecretDisabled"),
         (403, error("AuthorizationFailed"), AccessDenied, "AuthorizationFailed"),
         (404, error("SecretNotFound"), NotFound, "SecretNotFound"),
         (404, error("ResourceNotFound"), NotFound, "ResourceNotFound"),
         (408, error("Timeout"), TransientError, "Timeout"),
-        (
-            409,
-            error("Conflict", innererror={"code": "ObjectIsDeletedButRecoverable"}),
-            NeedsHuman,
-            "ObjectIsDeletedButRecoverable",
-        ),
-        (
-            409,
-            error("StorageAccountOperationInProgress"),
-            TransientError,
-            "StorageAccountOperationInProgress",
-        ),
+        (409, inner("Conflict", DELETED), NeedsHuman, DELETED),
+        (409, error(IN_PROGRESS), TransientError, IN_PROGRESS),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
         (429, error("Throttled"), Throttled, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),
@@ -116,16 +108,12 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
 async def test_an_answer_says_whether_it_may_pass(
     status: int, body: object, kind: type[RekeyError], code: str
 ) -> None:
-    translated = translate(
-        await answered(status, body),
-        "writing",
-        "https://prod.vault.azure.net/secrets/x",
-        "Some Role",
-    )
+    where = "https://prod.vault.azure.net/secrets/x"
+    translated = translate(await answered(status, body), "writing", where, "Some Role")
     assert type(translated) is kind
     assert translated.code == code
     assert translated.what.startswith(f"writing was answered {status} ")
-    assert translated.where == "https://prod.vault.azure.net/secrets/x"
+    assert translated.where == where
     assert PLANTED not in everything(translated)
 
 
@@ -174,14 +162,9 @@ AT_28 = "Wed, 21 Oct 2026 07:28:00 GMT"
 async def test_the_time_that_azure_names_is_kept_whatever_its_form(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert await kept(headers) == seconds
-
-
-async def kept(headers: dict[str, str]) -> float | None:
-    """Return the seconds to wait that the error of a throttled call keeps."""
     translated = translate(await answered(429, error("Throttled"), headers), "reading", "", "")
     assert isinstance(translated, TransientError)
-    return translated.retry_after
+    assert translated.retry_after == seconds
 
 
 async def test_a_storage_code_comes_from_its_header() -> None:
@@ -256,12 +239,8 @@ async def test_a_vault_of_another_tenant_is_no_refused_token_that_may_pass() -> 
         "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found "
         "https://sts.windows.net/b/."
     )
-    translated = translate(
-        await answered(401, error("Unauthorized", message)),
-        "listing",
-        "https://prod.vault.azure.net",
-        "R",
-    )
+    refusal = await answered(401, error("Unauthorized", message))
+    translated = translate(refusal, "listing", "https://prod.vault.azure.net", "R")
     assert isinstance(translated, AccessDenied)
     assert "another tenant" in translated.what
     assert "its own tenant" in translated.fix
@@ -270,9 +249,29 @@ async def test_a_vault_of_another_tenant_is_no_refused_token_that_may_pass() -> 
 async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change() -> None:
     refusal = await answered(403, "", {"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"})
     refusal.error_code = "KeyBasedAuthenticationNotPermitted"  # type: ignore[attr-defined]
-    translated = translate(
-        refusal, "reading a queue", "queue sweeps", "Storage Queue Data Contributor"
-    )
+    role = "Storage Queue Data Contributor"
+    translated = translate(refusal, "reading a queue", "queue sweeps", role)
     assert isinstance(translated, AccessDenied)
     assert "does not accept keys" in translated.what
     assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3), ("soon", 3)]
+)
+async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
+    seconds: str | None, calls: int
+) -> None:
+    sent = Counter[str]()
+
+    async def busy(request: Request, proceed: object) -> Response:
+        del proceed
+        sent[request.method] += 1
+        return Response(429, {"Retry-After": seconds} if seconds else {})
+
+    policies: list[AsyncHTTPPolicy[Any, Any]] = [ShortRetries()]
+    transport, url = SimulatedTransport(World(), busy), "https://busy.example"
+    options: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0}
+    async with AsyncPipelineClient[Any, Any](url, policies=policies, transport=transport) as client:
+        answer = await client.send_request(HttpRequest("GET", f"{url}/"), **options)
+    assert (answer.status_code, sent["GET"]) == (429, calls)
