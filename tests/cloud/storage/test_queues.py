@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from datetime import timedelta
 
 import pytest
@@ -29,12 +28,10 @@ async def test_a_message_is_base64_of_json_in_utf8() -> None:
 
 async def test_a_missing_queue_is_created() -> None:
     rig = Rig()
-    queue = rig.service().queue
-    await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
-    await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
-    assert [json.loads(json.dumps(message))["vault"] for message in rig.messages("sweeps")] == [
-        rig.vault.url
-    ] * 2
+    order = SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1))
+    for _ in range(2):
+        await rig.service().queue.post_sweep(order)
+    assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url] * 2
 
 
 async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine() -> None:
@@ -43,11 +40,8 @@ async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine() ->
     def creating(request: Request) -> bool:
         return request.method == "PUT" and request.path == "/rotations"
 
-    rig.world.faults.append(
-        Fault(
-            creating, json_response(409, {}, {"x-ms-error-code": "QueueAlreadyExists"}), after=True
-        )
-    )
+    conflict = json_response(409, {}, {"x-ms-error-code": "QueueAlreadyExists"})
+    rig.world.faults.append(Fault(creating, conflict, after=True))
     await rig.service().queue.post_rotation(item())
     assert len(rig.messages("rotations")) == 1
 
