@@ -94,11 +94,11 @@ async def test_a_rotation_is_told_in_a_signed_event_with_what_happened_to_which_
 ) -> None:
     rig, receiver = listening(tags={"Owner": "shop"})
     await rig.rotate()
-    (told,) = receiver.verified
-    assert told["type"] == "rekey.secret.rotated"
-    assert datetime.fromisoformat(told["timestamp"]).tzinfo
+    (event,) = receiver.verified
+    assert event["type"] == "rekey.secret.rotated"
+    assert datetime.fromisoformat(event["timestamp"]).tzinfo
     newest = rig.vault.versions(NAME)[-1]
-    assert told["data"] | {"reason": "", "operation": ""} == {
+    assert event["data"] | {"reason": "", "operation": ""} == {
         "id": f"{rig.vault.url}/secrets/{NAME}",
         "vault": "prod",
         "secret": NAME,
@@ -125,10 +125,10 @@ async def test_a_failure_is_told_with_its_reason_and_fix(listening: Listening) -
     rig, receiver = listening()
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
     await rig.rotate()
-    (told,) = receiver.verified
-    assert told["type"] == "rekey.secret.parked"
-    assert "403 AuthorizationFailed" in told["data"]["reason"]
-    assert "Fix: grant it the role" in told["data"]["reason"]
+    (event,) = receiver.verified
+    assert event["type"] == "rekey.secret.parked"
+    assert "403 AuthorizationFailed" in event["data"]["reason"]
+    assert "Fix: grant it the role" in event["data"]["reason"]
 
 
 async def test_what_a_person_must_rotate_is_told_to_programs_too(listening: Listening) -> None:
