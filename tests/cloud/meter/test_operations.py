@@ -13,6 +13,11 @@ QUEUES = "https://rekeyhost.queue.core.windows.net"
 LOCAL = "http://127.0.0.1"
 STORAGE = "providers/Microsoft.Storage/storageAccounts"
 SQL = "providers/Microsoft.Sql"
+
+
+SEARCH = f"{GROUP}/g/providers/Microsoft.Search/searchServices"
+ENTRA_ONLY = f"{GROUP}/g/{SQL}/servers/orders/azureADOnlyAuthentications"
+LOCATION = f"{SUBSCRIPTION}/{SQL}/locations/we"
 BLOB = "https://rekeyhost.blob.core.windows.net"
 GRAPH = "https://graph.microsoft.com/v1.0"
 
@@ -33,20 +38,11 @@ GRAPH = "https://graph.microsoft.com/v1.0"
         (f"GET {GROUP}/g/{STORAGE}/appdata", "arm GetStorageAccount"),
         (f"GET {GROUP}/providers/{STORAGE}/appdata", "arm GetStorageAccount"),
         (f"POST {GROUP}/g/{STORAGE}/providers/regenerateKey", "arm RegenerateKey"),
-        (
-            f"POST {GROUP}/g/providers/Microsoft.Search/searchServices/s/regenerateAdminKey/primary",
-            "arm RegenerateAdminKey",
-        ),
+        (f"POST {SEARCH}/s/regenerateAdminKey/primary", "arm RegenerateAdminKey"),
         (f"PATCH {GROUP}/g/{SQL}/servers/orders", "arm UpdateServer"),
         (f"GET {GROUP}/g/{SQL}/servers/orders", "arm GetServer"),
-        (
-            f"GET {GROUP}/g/{SQL}/servers/orders/azureADOnlyAuthentications/Default",
-            "arm GetAzureADOnlyAuthentication",
-        ),
-        (
-            f"GET {SUBSCRIPTION}/{SQL}/locations/we/azureAsyncOperation/1",
-            "arm GetAzureAsyncOperation",
-        ),
+        (f"GET {ENTRA_ONLY}/Default", "arm GetAzureADOnlyAuthentication"),
+        (f"GET {LOCATION}/azureAsyncOperation/1", "arm GetAzureAsyncOperation"),
         (f"GET {GROUP}/g", "arm Other"),
         (f"GET {SUBSCRIPTION}", "arm Other"),
         (f"GET {GRAPH}/applications(appId='11111111-2222')?$select=id", "graph GetApplication"),
@@ -86,10 +82,8 @@ def test_a_call_is_named_by_service_and_operation(call: str, name: str) -> None:
 @pytest.mark.parametrize("action", ["acquire", "renew", "release"])
 def test_a_lease_is_named_by_its_action(action: str) -> None:
     url = f"{BLOB}/rekey-leases/sources/0123?comp=lease"
-    assert (
-        operation_of("blob", "PUT", url, {"x-ms-lease-action": action})
-        == f"{action.capitalize()}Lease"
-    )
+    name = operation_of("blob", "PUT", url, {"x-ms-lease-action": action})
+    assert name == f"{action.capitalize()}Lease"
 
 
 @pytest.mark.parametrize(
