@@ -1,7 +1,4 @@
-"""`rekey rotate` and its like ask the app over its queue, as the HTTP API does.
-
-Then follow what comes of it.
-"""
+"""`rekey rotate` and its like ask the app over its queue, as the HTTP API does, and follow it."""
 
 from __future__ import annotations
 
@@ -171,14 +168,6 @@ def test_who_may_not_touch_the_source_can_ask_all_the_same_but_not_rehearse() ->
     assert desk.run("rotate", f"prod/{NAME}").code == 0
     assert len(desk.messages("rotations")) == 1
     assert desk.run("rotate", f"prod/{NAME}", "--dry-run").code == 4
-
-
-def test_where_the_queue_refuses_the_role_is_named() -> None:
-    desk = managing(10)
-    refuse(desk, 403, "AuthorizationPermissionMismatch", to_arm("/rotations/messages"))
-    ran = desk.run("rotate", f"prod/{NAME}")
-    assert ran.code == 4
-    assert "Storage Queue Data Message Sender" in ran.err
 
 
 def test_a_success_says_what_is_true_now() -> None:
