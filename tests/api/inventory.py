@@ -1,7 +1,4 @@
-"""Worlds for the inventory page.
-
-Some secrets in every state, in two vaults, and thousands of them.
-"""
+"""Worlds for the inventory page: secrets in every state, in two vaults, and thousands of them."""
 
 from __future__ import annotations
 
@@ -80,15 +77,16 @@ class Inventory(Rig):
         )
 
 
+IN_NEED = ["partner-api", "reports-storage", "warehouse-sql", "mail-relay", "invoices-app"]
+"""What needs a person in the varied world, the most urgent first."""
+
+
 def varied() -> Inventory:
     """Return a world with every state in it."""
     rig = Inventory()
-    for name, age, left in (
-        ("billing-storage", 12, 78),
-        ("orders-storage", 31, 59),
-        ("search-index", 61, 29.5),
-    ):
-        rig.add(name, age=age, left=left)
+    rig.add("billing-storage", age=12, left=78)
+    rig.add("orders-storage", age=31, left=59)
+    rig.add("search-index", age=61, left=29.5)
     superseded = Pending(rig.clock.now() + 6 * DAY, "a" * 32, "key2")
     rig.add("checkout-sql", age=1, left=89, RekeyRetire=str(superseded))
     rig.add("invoices-app", age=83, left=7, Owner="finance@contoso.example")

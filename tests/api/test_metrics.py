@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import Metric
@@ -13,7 +14,7 @@ from api.answers import Answer
 from api.metrics import Family
 from engine.model.entry import STATES
 from engine.model.sweep_order import SweepOrder
-from tests.api.inventory import Inventory, many, varied
+from tests.api.inventory import IN_NEED, Inventory, many, varied
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, scene, send, to_vault
 
@@ -66,13 +67,7 @@ async def test_each_secret_says_when_it_expires_is_due_and_was_written() -> None
 async def test_who_needs_a_person_is_one_and_every_other_secret_is_zero() -> None:
     scrape = await scraped(varied())
     needs = of(scrape["rekey_secret_needs_person"])
-    assert {name for name, value in needs.items() if value} == {
-        "invoices-app",
-        "partner-api",
-        "reports-storage",
-        "warehouse-sql",
-        "mail-relay",
-    }
+    assert {name for name, value in needs.items() if value} == {*IN_NEED}
     assert needs["billing-storage"] == 0
 
 
@@ -107,7 +102,7 @@ async def test_what_is_disabled_or_unmanaged_without_a_date_is_counted_alone() -
     ("kind", "tags"), [("none", {"ProviderAddress": None}), ("manual", {"Manual": "true"})]
 )
 async def test_what_is_not_rotated_here_but_expires_is_told_with_its_date(
-    kind: str, tags: dict[str, str | None]
+    kind: str, tags: dict[str, Any]
 ) -> None:
     rig = Inventory()
     rig.add("licence", left=12, **tags)
