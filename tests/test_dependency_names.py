@@ -1,7 +1,4 @@
-"""The app's own folder is last on the path.
-
-No package that it ships may have a module of one of its names.
-"""
+"""The app's folder is last on the path: no package it ships may have a module of its names."""
 
 from __future__ import annotations
 
@@ -21,16 +18,9 @@ MARKED_FOR_OTHERS = {"colorama", "pywin32"}
 
 def modules(distribution: Distribution) -> set[str]:
     """Return the top-level names that a wheel puts on the path."""
-    tops = {
-        file.parts[0]
-        for file in distribution.files or ()
-        if file.parts[0] not in ("..", "__pycache__")
-    }
-    return {
-        top.removesuffix(".py").partition(".cpython")[0]
-        for top in tops
-        if not top.endswith(".dist-info")
-    }
+    tops = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+    ours = [top for top in tops if not top.endswith(".dist-info")]
+    return {top.removesuffix(".py").partition(".cpython")[0] for top in ours}
 
 
 def installed(name: str) -> Distribution | None:
@@ -42,16 +32,9 @@ def installed(name: str) -> Distribution | None:
 
 
 def test_the_names_are_those_of_the_packages_top_level() -> None:
-    tops = {
-        path.name.removesuffix(".py")
-        for path in ROOT.iterdir()
-        if path.suffix == ".py" or is_package(path)
-    }
+    paths = [*ROOT.glob("*.py"), *(path.parent for path in ROOT.glob("*/__init__.py"))]
+    tops = {path.name.removesuffix(".py") for path in paths}
     assert tops - {"bench", "cli", "conftest", "conformance", "demo", "scripts"} == OURS
-
-
-def is_package(path: Path) -> bool:
-    return path.is_dir() and (path / "__init__.py").exists()
 
 
 def test_every_locked_wheel_is_looked_at() -> None:
