@@ -37,10 +37,7 @@ async def swept(desk: Desk) -> None:
 
 
 def run(desk: Desk, *arguments: str) -> Ran:
-    """Run one command while the app is at work.
-
-    Fails with what it showed where it does not end well.
-    """
+    """Run one command while the app is at work; fails with what it showed where it ends badly."""
     ran = desk.run(*arguments, while_waiting=desk.work)
     desk.clock.advance(60)
     assert ran.code in (Exit.FINE, Exit.FOUND), (
@@ -125,16 +122,6 @@ def test_the_commands_of_a_section_work_in_its_trouble(heading: str, tmp_path: P
 def test_what_is_not_run_here_is_read_by_the_command_line(heading: str) -> None:
     for arguments in SECTIONS[heading]:
         assert parser().read(arguments).run
-
-
-def test_after_a_leak_the_answer_is_that_it_is_over() -> None:
-    desk = a_desk()
-    leaked = desk.latest(NAME).value
-    first, *_ = (
-        arguments for arguments in SECTIONS["A credential leaked"] if "--compromised" in arguments
-    )
-    assert "succeeded" in run(desk, *first).out
-    assert leaked not in {key.value for key in desk.world.accounts["appdata"].keys.values()}
 
 
 def test_every_section_of_an_alert_that_names_a_secret_shows_how_it_stands() -> None:
