@@ -13,15 +13,9 @@ from scripts import scanners, security_scan
 from scripts.scanners import Finding, Ran, Result
 
 SOUND = {"name": "aiohttp", "version": "3.14.5", "vulns": []}
-SICK = {
-    "name": "idna",
-    "version": "3.0",
-    "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}],
-}
-SKIPPED = {
-    "name": "attrs",
-    "skip_reason": "Dependency not found on PyPI and could not be audited: attrs (26.1.0)",
-}
+VULNERABILITY = {"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}
+SICK = {"name": "idna", "version": "3.0", "vulns": [VULNERABILITY]}
+SKIPPED = {"name": "attrs", "skip_reason": "Dependency not found on PyPI: attrs (26.1.0)"}
 
 
 def answering(*answers: Ran) -> Callable[[Sequence[str]], Ran]:
@@ -31,13 +25,25 @@ def answering(*answers: Ran) -> Callable[[Sequence[str]], Ran]:
 
 
 def audit(*packages: object) -> Ran:
-    return Ran(
-        0, json.dumps({"dependencies": packages, "fixes": []}), "No known vulnerabilities found"
-    )
+    report = json.dumps({"dependencies": packages, "fixes": []})
+    return Ran(0, report, "No known vulnerabilities found")
 
 
-def test_packages_that_the_service_knows_and_none_is_vulnerable_are_clean() -> None:
-    assert scanners.dependencies(answering(audit(SOUND))) == Result("dependencies", 1)
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        ([audit(SOUND)], "clean"),
+        ([audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n")], "unchecked"),
+        ([audit(SICK, SKIPPED), audit(SKIPPED)], "findings"),
+        ([audit(SKIPPED), audit(SOUND)], "clean"),
+        ([audit(), audit()], "unchecked"),
+    ],
+)
+def test_packages_are_clean_where_one_of_two_services_knows_all_of_them(
+    answers: list[Ran], state: str
+) -> None:
+    """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
+    assert scanners.dependencies(answering(*answers)).state == state
 
 
 def test_a_vulnerable_package_is_found_with_what_mends_it() -> None:
@@ -46,63 +52,33 @@ def test_a_vulnerable_package_is_found_with_what_mends_it() -> None:
     assert scan.state == "findings"
 
 
-def test_packages_that_were_skipped_are_not_clean_although_the_tool_says_so() -> None:
-    """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
-    scan = scanners.dependencies(
-        answering(audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n"))
-    )
-    assert scan.state == "unchecked"
-
-
-def test_a_vulnerable_package_is_found_although_others_were_skipped() -> None:
-    assert (
-        scanners.dependencies(answering(audit(SICK, SKIPPED), audit(SKIPPED))).state == "findings"
-    )
-
-
-def test_a_second_service_is_asked_where_the_first_does_not_know() -> None:
-    assert scanners.dependencies(answering(audit(SKIPPED), audit(SOUND))).state == "clean"
-
-
-def test_no_package_at_all_is_not_clean() -> None:
-    assert scanners.dependencies(answering(audit(), audit())).state == "unchecked"
-
-
 def test_a_template_of_which_checkov_saw_no_resource_is_not_clean() -> None:
     """Checkov answers so for a template with symbolic names."""
-    nothing = json.dumps({"passed": 0, "failed": 0, "resource_count": 0})
-    assert (
-        scanners.infrastructure(answering(Ran(0, nothing))).unchecked == "checkov saw no resource"
-    )
+    nothing = Ran(0, json.dumps({"passed": 0, "failed": 0, "resource_count": 0}))
+    assert scanners.infrastructure(answering(nothing)).unchecked == "checkov saw no resource"
+
+
+SEEN = {"summary": {"resource_count": 3}}
 
 
 def test_checkov_sees_the_resources_of_every_snapshot() -> None:
-    seen: list[str] = []
+    seen: list[int] = []
 
     def runner(command: Sequence[str]) -> Ran:
         folder = Path(command[command.index("--directory") + 1])
-        seen.extend(
-            f"{file.stem} {len(json.loads(file.read_text())['resources'])}"
-            for file in folder.iterdir()
-        )
-        return Ran(
-            0, json.dumps({"summary": {"resource_count": 3}, "results": {"failed_checks": []}})
-        )
+        seen.extend(len(json.loads(file.read_text())["resources"]) for file in folder.iterdir())
+        return Ran(0, json.dumps(SEEN | {"results": {"failed_checks": []}}))
 
     assert scanners.infrastructure(runner) == Result("infrastructure", 3)
     assert len(seen) == len(list((scanners.ROOT / "infra" / "snapshots").glob("*.snapshot.json")))
-    assert not [line for line in seen if line.endswith(" 0")]
+    assert all(seen)
 
 
 def test_what_checkov_finds_is_told() -> None:
-    failed = {
-        "file_path": "/on.json",
-        "resource": "Microsoft.Web/sites.x",
-        "check_id": "CKV_1",
-        "check_name": "No",
-    }
-    output = {"summary": {"resource_count": 3}, "results": {"failed_checks": [failed]}}
-    scan = scanners.infrastructure(answering(Ran(1, json.dumps(output))))
+    failed = {"file_path": "/on.json", "resource": "Microsoft.Web/sites.x"}
+    failed |= {"check_id": "CKV_1", "check_name": "No"}
+    output = json.dumps(SEEN | {"results": {"failed_checks": [failed]}})
+    scan = scanners.infrastructure(answering(Ran(1, output)))
     assert scan.findings == (Finding("on.json Microsoft.Web/sites.x", "CKV_1", "No"),)
 
 
