@@ -1,7 +1,4 @@
-"""The doctor as a deployment asks it.
-
-Its own process, its own sign-in, the settings as Azure holds them.
-"""
+"""The doctor as a deployment asks it: own process and sign-in, settings as Azure holds them."""
 
 from __future__ import annotations
 
@@ -88,13 +85,6 @@ def test_what_works_but_was_not_swept_yet_says_only_that(cloud: Background[Azure
     complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
     assert complaint.startswith("no sweep of the vault has finished (https://prod.")
     assert ";" not in complaint
-
-
-def test_functions_that_azure_did_not_index_are_said_with_the_fix(cloud: Background[Azure]) -> None:
-    deploy(cloud)
-    cloud.world.web.sites[SITE.lower()].functions = {}
-    complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
-    assert f"Azure indexed 0 of {len(DEFINED)} functions" in complaint
 
 
 def test_settings_that_stop_the_app_are_said(cloud: Background[Azure]) -> None:
