@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from cloud.azure import Azure
-from engine.contract import Job, Rotator
+from engine.contract import Job
 from engine.model import template
 from engine.secret import Sensitive
 from rotators.mysql_admin_password import MysqlAdminPassword
@@ -17,14 +16,14 @@ from rotators.postgresql_admin_password import PostgresqlAdminPassword
 from rotators.postgresql_role_password import PostgresqlRolePassword
 from simulator.databases.servers import EngineName, FlexibleServer
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept
 from simulator.sql.servers import Account
 from tests.shared.rig import Rig, RigClock
-from tests.shared.simulated_databases import simulated_databases
 
-type Kind = type[
+type Password = (
     PostgresqlAdminPassword | PostgresqlRolePassword | MysqlAdminPassword | MysqlUserPassword
-]
+)
+type Kind = type[Password]
 KINDS: Mapping[tuple[EngineName, bool], Kind] = {
     ("postgresql", True): PostgresqlAdminPassword,
     ("postgresql", False): PostgresqlRolePassword,
@@ -95,31 +94,15 @@ class DatabaseScene:
             return tags | {"Logins": ",".join(self.logins), "ValueTemplate": TEMPLATE}
         return tags | ({"Rotator": self.kind.kind} if self.logins else {})
 
-    def azure(self, intercept: Intercept | None = None, **changes: Any) -> Azure:
-        options: dict[str, Any] = {
-            "credential": SimulatedCredential(self.rig.world, self.rig.identity),
-            "options": {"transport": SimulatedTransport(self.rig.world, intercept)},
-            "databases": simulated_databases(self.rig.world, intercept),
-            "identity_name": self.rig.identity.name,
-        }
-        return Azure(**{**options, **changes})
-
-    def rotator(self, intercept: Intercept | None = None, **changes: Any) -> Rotator:
-        return self.kind(self.azure(intercept, **changes), RigClock(self.rig.clock))
+    def rotator(self, intercept: Intercept | None = None, **changes: Any) -> Password:
+        named = {"identity_name": self.rig.identity.name, **changes}
+        return self.kind(self.rig.azure(intercept, **named), RigClock(self.rig.clock))
 
     def job(self, **changes: Any) -> Job:
         tags = {**self.tags, **changes.pop("tags", {})}
-        values: dict[str, Any] = {
-            "source": self.kind.canonical(tags["ProviderAddress"], tags) or "",
-            "operation": "operation",
-            "held_id": tags["CredentialId"],
-            "held": Sensitive(FIRST),
-            "proven": True,
-            "in_place": False,
-            "expires": self.rig.clock.now() + timedelta(days=90),
-            "options": tags,
-        }
-        return Job(**{**values, **changes})
+        source = self.kind.canonical(tags["ProviderAddress"], tags) or ""
+        usual = self.rig.job_of(source, tags["CredentialId"], FIRST, options=tags)
+        return replace(usual, **changes)
 
     def live(self) -> set[str]:
         return {account.newest for account in self.accounts}

@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cloud.azure import Azure
 from engine.contract import Job, Rotator
-from engine.secret import Sensitive
 from rotators.api_management_key import ApiManagementKey
 from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
@@ -27,11 +25,8 @@ from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.keys.accounts import KeyedAccount, KeyRing, text_of
 from simulator.keys.contracts import BY_KIND, Contract
 from simulator.keys.shapes import keys_body
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
-from tests.shared.rig import Rig, RigClock
-from tests.shared.simulated_databases import SimulatedRedis
-
-OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
+from simulator.reach.transport import Intercept
+from tests.shared.rig import Rig
 
 
 @dataclass(frozen=True)
@@ -181,22 +176,11 @@ class KeyScene:
         return ring
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        transport = SimulatedTransport(self.rig.world, intercept)
-        identity = SimulatedCredential(self.rig.world, self.rig.identity)
-        redis = SimulatedRedis(self.rig.world, intercept)
-        azure = Azure(identity, options={"transport": transport}, redis=redis)
-        return self.member.kind(azure, RigClock(self.rig.clock))
+        return self.rig.alone(self.member.kind, intercept)
 
     def job(self) -> Job:
-        return Job(
-            source=self.source,
-            operation=OPERATION,
-            held_id=self.member.slot,
-            held=Sensitive(self.value(self.member.slot)),
-            proven=True,
-            in_place=False,
-            expires=self.rig.clock.now() + timedelta(days=90),
-        )
+        slot = self.member.slot
+        return self.rig.job_of(self.source, slot, self.value(slot))
 
     def live(self) -> set[str]:
         pair = self.member.kind.facts.place(self.source).pair

@@ -6,13 +6,12 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from cloud.azure import Azure
 from engine.contract import Job, Parent, Rotator
 from engine.secret import Sensitive
 from rotators.event_hubs_key import EventHubsKey
@@ -24,13 +23,13 @@ from rotators.shared.rule_sas import RuleSas
 from rotators.shared.sas_extent import Extent
 from rotators.storage_sas import StorageSas
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept
 from simulator.storage.blobs import BlobService
 from simulator.storage.service import Call
 from simulator.wire import Request
-from tests.rotators.key_scenes import FAMILY, OPERATION, KeyScene, Member
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.promises import Place
-from tests.shared.rig import Rig, RigClock
+from tests.shared.rig import Rig
 
 KEY, SAS = "app-key", "uploads"
 EXTENT = "sas/container/uploads/rl"
@@ -124,24 +123,13 @@ class SasScene:
     # As a Scene of the contract suite.
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        transport = SimulatedTransport(self.rig.world, intercept)
-        identity = SimulatedCredential(self.rig.world, self.rig.identity)
-        azure = Azure(identity, options={"transport": transport})
-        return StorageSas(azure, RigClock(self.rig.clock))
+        return self.rig.alone(StorageSas, intercept)
 
     def job(self) -> Job:
         expires = self.rig.clock.now() + timedelta(days=90)
         key = Sensitive(self.account.keys[self._signs].value)
-        return Job(
-            source=self.source,
-            operation=OPERATION,
-            held_id="key1/2026",
-            held=Sensitive(self._held),
-            proven=True,
-            in_place=False,
-            expires=expires,
-            parent=Parent(self.source_name, self._signs, key, expires),
-        )
+        parent = Parent(self.source_name, self._signs, key, expires)
+        return self.rig.job_of(self.source, "key1/2026", self._held, parent=parent)
 
     def live(self) -> set[str]:
         return {self._held}
@@ -233,22 +221,13 @@ class RuleScene(KeyScene):
     # As a Scene of the contract suite.
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        transport = SimulatedTransport(self.rig.world, intercept)
-        identity = SimulatedCredential(self.rig.world, self.rig.identity)
-        azure = Azure(identity, options={"transport": transport})
-        return self._kind(azure, RigClock(self.rig.clock))
+        return self.rig.alone(self._kind, intercept)
 
     def job(self) -> Job:
         expires = self.rig.clock.now() + timedelta(days=90)
         key = Sensitive(self.ring.keys[self._key].value)
-        return replace(
-            super().job(),
-            source=self.source,
-            held_id="primaryKey/2026",
-            held=Sensitive(self._held),
-            expires=expires,
-            parent=Parent(self.key_source, self._key, key, expires),
-        )
+        parent = Parent(self.key_source, self._key, key, expires)
+        return self.rig.job_of(self.source, "primaryKey/2026", self._held, parent=parent)
 
     def live(self) -> set[str]:
         return {self._held}

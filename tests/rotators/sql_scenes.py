@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cloud.azure import Azure
-from engine.contract import Job, Rotator
-from engine.secret import Sensitive
+from engine.contract import Job
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept
 from simulator.sql.servers import Account, SqlServer
 from tests.shared.rig import RigClock
-from tests.shared.simulated_sql import SimulatedSqlServers
 from tests.shared.sql_product import SECOND, SqlProduct
 from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE
 
@@ -33,25 +30,12 @@ class SqlScene:
     def server(self) -> SqlServer:
         return self.rig.server
 
-    def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        azure = Azure(
-            SimulatedCredential(self.rig.world, self.rig.identity),
-            options={"transport": SimulatedTransport(self.rig.world, intercept)},
-            sql=SimulatedSqlServers(self.rig.world, intercept),
-        )
-        return self.kind(azure, RigClock(self.rig.clock))
+    def rotator(self, intercept: Intercept | None = None) -> SqlAdminPassword | SqlLoginPassword:
+        return self.kind(self.rig.azure(intercept), RigClock(self.rig.clock))
 
     def job(self) -> Job:
-        return Job(
-            source=self.kind.canonical(self.tags["ProviderAddress"], self.tags) or "",
-            operation="operation",
-            held_id=self.accounts[0].name,
-            held=Sensitive(self._held),
-            proven=True,
-            in_place=False,
-            expires=self.rig.clock.now() + timedelta(days=90),
-            options=self.tags,
-        )
+        source = self.kind.canonical(self.tags["ProviderAddress"], self.tags) or ""
+        return self.rig.job_of(source, self.accounts[0].name, self._held, options=self.tags)
 
     def __post_init__(self) -> None:
         self._held = self.accounts[0].newest

@@ -6,14 +6,12 @@ One Subject a kind, each scene a world of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from cloud.azure import Azure
 from engine.contract import Job, Rotator
-from engine.secret import Sensitive
 from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
@@ -21,14 +19,14 @@ from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from rotators.storage_sas import StorageSas
 from simulator.certificates import self_signed
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept
 from tests.rotators import sql_scenes as sql
 from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
-from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
+from tests.rotators.key_scenes import FAMILY, WITHOUT_ENTITY, KeyScene
 from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import GraphRig
-from tests.shared.rig import Rig, RigClock
+from tests.shared.rig import Rig
 
 
 class Scene(Protocol):
@@ -99,19 +97,11 @@ class StorageScene:
         self._account = self.rig.account("appdata")
         self.source_name = self._account.resource_id.lower()
 
-    def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        return StorageKey(_azure(self.rig, intercept), RigClock(self.rig.clock))
+    def rotator(self, intercept: Intercept | None = None) -> StorageKey:
+        return self.rig.alone(StorageKey, intercept)
 
     def job(self) -> Job:
-        return Job(
-            source=self._account.resource_id.lower(),
-            operation=OPERATION,
-            held_id="key1",
-            held=Sensitive(self.value("key1")),
-            proven=True,
-            in_place=False,
-            expires=self.rig.clock.now() + timedelta(days=90),
-        )
+        return self.rig.job_of(self.source_name, "key1", self.value("key1"))
 
     def live(self) -> set[str]:
         return {key.value for key in self._account.keys.values()}
@@ -135,10 +125,10 @@ class ApplicationScene:
         self.source_name = self._graph.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        return ServicePrincipalSecret(_azure(self.rig, intercept), RigClock(self.rig.clock))
+        return self._graph.rotator(intercept)
 
     def job(self) -> Job:
-        return replace(self._graph.job(), operation=OPERATION)
+        return self._graph.job()
 
     def live(self) -> set[str]:
         return {password.secret for password in self._graph.alive()}
@@ -164,11 +154,10 @@ class CertificateScene:
         self.source_name = self._certificates.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        azure = _azure(self.rig, intercept)
-        return ServicePrincipalCertificate(azure, RigClock(self.rig.clock))
+        return self._certificates.rotator(intercept)
 
     def job(self) -> Job:
-        return replace(self._certificates.job(), operation=OPERATION)
+        return self._certificates.job()
 
     def live(self) -> set[str]:
         rig = self._certificates
@@ -184,11 +173,6 @@ class CertificateScene:
 
     def vanish(self) -> None:
         del self._certificates.directory.applications[self._certificates.app.app_id]
-
-
-def _azure(rig: Rig, intercept: Intercept | None) -> Azure:
-    transport = SimulatedTransport(rig.world, intercept)
-    return Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": transport})
 
 
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"

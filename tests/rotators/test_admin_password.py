@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from engine.contract import Job, Undo
-from engine.errors import AccessDenied
+from engine.contract import Job
+from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
 from engine.secret import Sensitive
+from simulator.sql.servers import Failure
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, WRONG, DatabaseScene
 
@@ -75,7 +76,6 @@ async def test_a_password_is_set_back_for_whomever_the_server_calls_its_administ
     scene: Scene, *, named: bool
 ) -> None:
     job, rotator = scene.job(), scene.rotator()
-    assert isinstance(rotator, Undo)
     await rotator.issue(job)
     scene.rig.world.exchanges.clear()
     await rotator.undo(job if named else replace(job, held_id=None), Sensitive(FIRST))
@@ -92,8 +92,37 @@ async def test_a_password_that_is_set_back_is_good_again_once_that_has_been_said
     scene: Scene,
 ) -> None:
     job, rotator = scene.job(), scene.rotator()
-    assert isinstance(rotator, Undo)
     await rotator.issue(job)
     scene.server.operation_time = timedelta(seconds=60)
     await rotator.undo(job, Sensitive(FIRST))
     assert await rotator.accepts(job.source, job.held_id or "", Sensitive(FIRST))
+
+
+async def rotate(scene: Scene) -> None:
+    """Issue and verify, as the engine does."""
+    job, rotator = scene.job(), scene.rotator()
+    issued = await rotator.issue(job)
+    await rotator.verify(job.source, issued.credential_id, issued.fields["password"])
+    assert scene.live() == {issued.fields["password"].reveal()} != {FIRST}
+
+
+async def test_a_long_change_is_followed_to_its_end(scene: Scene) -> None:
+    scene.server.operation_time = timedelta(seconds=70)
+    await rotate(scene)
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ServerDisabled", PermanentError), ("OperationTimedOut", TransientError)]
+)
+async def test_a_change_that_fails_late_is_no_success_and_leaves_the_old_password(
+    scene: Scene, code: str, kind: type[RekeyError], seconds: float
+) -> None:
+    scene.server.operation_time = timedelta(seconds=seconds)
+    scene.server.next_failure = Failure(code, "no text of the service is passed on")
+    with pytest.raises(kind) as caught:
+        await rotate(scene)
+    assert caught.value.code == code
+    assert "passed on" not in str(caught.value)
+    assert scene.live() == {FIRST}
+    await rotate(scene)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import TransientError
-from tests.shared.application_rig import OPERATION
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import days
+from tests.shared.rig import OPERATION
 
 NEXT = "11111111-2222-5333-8444-555555555555"
 TEN_MINUTES = 600

@@ -10,10 +10,10 @@ import pytest
 from engine.contract import Derived, Issued, Preflight, Rotator, Tidy, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
-from tests.rotators.key_scenes import OPERATION
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
 from tests.shared.faults import Died, Mode, Saboteur
 from tests.shared.promises import everything
+from tests.shared.rig import OPERATION
 
 FAULTS: tuple[Mode, ...] = (
     "die before",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 
 from cloud.databases import problems
-from engine.contract import Preflight, Recognise, Undo
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
     NotFound,
-    PermanentError,
     RekeyError,
     TransientError,
     VerificationFailed,
@@ -27,7 +24,6 @@ from rotators.shared.database_login import DatabaseLogin
 from rotators.shared.database_server import Place
 from simulator.databases.servers import EngineName
 from simulator.faults import Fault
-from simulator.sql.servers import Failure
 from simulator.wire import json_response
 from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, TEMPLATE, DatabaseScene
 from tests.shared.promises import everything
@@ -52,10 +48,8 @@ async def problem_of(call: Awaitable[object]) -> RekeyError:
 
 async def preflight_problem(scene: DatabaseScene, **changes: object) -> RekeyError:
     """Return what a look before the rotation finds."""
-    rotator = scene.rotator()
-    assert isinstance(rotator, Preflight)
     before = scene.planted()
-    problem = await problem_of(rotator.preflight(scene.job(proven=False, **changes)))
+    problem = await problem_of(scene.rotator().preflight(scene.job(proven=False, **changes)))
     assert scene.planted() == before
     return problem
 
@@ -105,9 +99,7 @@ async def test_a_server_that_is_out_of_reach_though_it_runs_is_asked_again(name:
 async def test_a_server_under_maintenance_is_rotated(name: str) -> None:
     scene = scene_of(name)
     scene.server.state = "Updating"
-    rotator = scene.rotator()
-    assert isinstance(rotator, Preflight)
-    await rotator.preflight(scene.job(proven=False))
+    await scene.rotator().preflight(scene.job(proven=False))
 
 
 @every_kind
@@ -157,9 +149,7 @@ async def test_a_mysql_server_without_the_parameter_takes_passwords() -> None:
     missing = json_response(404, {"error": {"code": "ResourceNotFound", "message": "none"}})
     about = lambda request: request.path.endswith("/aad_auth_only")  # noqa: E731
     scene.rig.world.faults.append(Fault(about, missing, times=9))
-    rotator = scene.rotator()
-    assert isinstance(rotator, Preflight)
-    await rotator.preflight(scene.job(proven=False))
+    await scene.rotator().preflight(scene.job(proven=False))
 
 
 @every_login
@@ -207,38 +197,24 @@ async def test_the_shortest_password_that_a_server_may_take_is_tried(engine: Eng
 
 
 class Closed:
-    """A server that turns everybody away from the database before it looks at a password."""
+    """A server that turns away whoever comes before it looks at a password, or the first one."""
+
+    def __init__(self, *, wavers: bool) -> None:
+        self._turns_away, self._wavers = True, wavers
 
     async def sign_in(self, server: str, *_: object) -> None:
-        raise problems.no_database(server)
-
-
-@every_login
-async def test_a_database_that_turns_everybody_away_proves_nothing(name: str) -> None:
-    scene = scene_of(name)
-    closed = {"postgresql": Closed(), "mysql": Closed()}
-    rotator = scene.rotator(databases=closed)
-    error = await problem_of(rotator.verify(scene.job().source, scene.logins[0], Sensitive(FIRST)))
-    assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
-
-
-class Wavering:
-    """A server that turns away who comes first, and lets everybody in who comes later."""
-
-    def __init__(self) -> None:
-        self._came = 0
-
-    async def sign_in(self, server: str, *_: object) -> None:
-        self._came += 1
-        if self._came == 1:
+        if self._turns_away:
+            self._turns_away = not self._wavers
             raise problems.no_database(server)
 
 
 @every_login
-async def test_a_server_that_lets_a_made_up_password_in_proves_nothing(name: str) -> None:
-    scene = scene_of(name)
-    wavering = Wavering()
-    rotator = scene.rotator(databases={"postgresql": wavering, "mysql": wavering})
+@pytest.mark.parametrize("wavers", [False, True])
+async def test_a_database_that_looks_at_no_password_or_takes_a_made_up_one_proves_nothing(
+    name: str, *, wavers: bool
+) -> None:
+    scene, closed = scene_of(name), Closed(wavers=wavers)
+    rotator = scene.rotator(databases={"postgresql": closed, "mysql": closed})
     error = await problem_of(rotator.accepts(scene.job().source, scene.logins[0], Sensitive(FIRST)))
     assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
 
@@ -263,9 +239,7 @@ async def test_what_no_server_takes_is_no_password(engine: EngineName, password:
 @every_engine
 async def test_a_password_with_a_nul_character_is_never_set(engine: EngineName) -> None:
     scene = DatabaseScene(engine, ("app",))
-    rotator = scene.rotator()
-    assert isinstance(rotator, Undo)
-    error = await problem_of(rotator.undo(scene.job(), Sensitive("a\0b")))
+    error = await problem_of(scene.rotator().undo(scene.job(), Sensitive("a\0b")))
     assert isinstance(error, NeedsHuman)
     assert "a\0b" not in everything(error)
 
@@ -394,38 +368,10 @@ def test_the_tags_say_which_kind_a_servers_address_means(
 async def test_the_administrator_is_read_from_the_server(name: str) -> None:
     scene = scene_of(name)
     rotator = scene.rotator()
-    assert isinstance(rotator, Recognise)
     known = await rotator.recognise(scene.job(proven=False, held_id=None))
     assert known.credential_id == ADMIN
     error = await problem_of(rotator.recognise(scene.job(proven=False, held_id="app")))
     assert f"Rotator to {scene.kind.engine.login_kind}" in error.fix
-
-
-@every_admin
-async def test_a_change_that_fails_late_leaves_the_old_password(name: str) -> None:
-    scene = scene_of(name)
-    scene.server.next_failure = Failure("PasswordTooWeak", "no text of the service is passed on")
-    error = await problem_of(scene.rotator().issue(scene.job()))
-    assert (type(error), error.code) == (PermanentError, "PasswordTooWeak")
-    assert "passed on" not in str(error)
-    assert scene.live() == {FIRST}
-
-
-@every_admin
-async def test_a_failure_that_may_pass_is_tried_again(name: str) -> None:
-    scene = scene_of(name)
-    scene.server.next_failure = Failure("ServerIsBusy", "")
-    assert isinstance(await problem_of(scene.rotator().issue(scene.job())), TransientError)
-
-
-@every_admin
-async def test_a_long_change_is_followed_to_its_end(name: str) -> None:
-    scene = scene_of(name)
-    scene.server.operation_time = timedelta(seconds=70)
-    rotator = scene.rotator()
-    issued = await rotator.issue(scene.job())
-    await rotator.verify(scene.job().source, issued.credential_id, issued.fields["password"])
-    assert scene.live() == {issued.fields["password"].reveal()}
 
 
 @every_engine

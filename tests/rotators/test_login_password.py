@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.contract import Job, Preflight, Recognise
+from engine.contract import Job
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from tests.rotators import sql_scenes
@@ -37,9 +37,8 @@ def first(scene: Scene, **changes: object) -> Job:
 
 async def recognised(scene: Scene, **changes: object) -> str:
     """Return whose password the vault is said to hold."""
-    rotator, before = scene.rotator(), scene.live()
-    assert isinstance(rotator, Recognise)
-    known = await rotator.recognise(first(scene, **changes))
+    before = scene.live()
+    known = await scene.rotator().recognise(first(scene, **changes))
     assert scene.live() == before
     return known.credential_id
 
@@ -85,8 +84,6 @@ async def test_a_name_that_a_template_cannot_hold_is_found_before_the_rotation(
     made: Callable[[], Scene],
 ) -> None:
     scene = made()
-    rotator = scene.rotator()
-    assert isinstance(rotator, Preflight)
     options = {**scene.job().options, "ValueTemplate": TEMPLATE, "Database": "a;b"}
     with pytest.raises(NeedsHuman, match="escaped"):
-        await rotator.preflight(first(scene, options=options))
+        await scene.rotator().preflight(first(scene, options=options))

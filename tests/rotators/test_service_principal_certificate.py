@@ -26,10 +26,10 @@ from simulator.certificates import self_signed
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
-from tests.shared.application_rig import OPERATION
 from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, CertificateRig
 from tests.shared.faults import Died, Saboteur
 from tests.shared.graph_rig import days, seconds
+from tests.shared.rig import OPERATION
 
 GUID = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 

@@ -12,10 +12,10 @@ from engine.errors import RekeyError
 from engine.secret import Sensitive
 from simulator.faults import Fault
 from simulator.wire import Request, Response
-from tests.shared.application_rig import OPERATION
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import GraphRig, days
 from tests.shared.promises import Ear, everything
+from tests.shared.rig import OPERATION
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from simulator.clock import VirtualClock
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import serve
 from simulator.reach.transport import SimulatedCredential
-from tests.shared.application_rig import OPERATION, OWNED_BY
+from tests.shared.application_rig import OWNED_BY
 from tests.shared.certificate_rig import CERTIFICATE_ACTIONS
-from tests.shared.rig import VAULT_ACTIONS, RigClock
+from tests.shared.rig import OPERATION, VAULT_ACTIONS, RigClock
 
 
 @pytest.mark.parametrize("kind", [ServicePrincipalSecret, ServicePrincipalCertificate])

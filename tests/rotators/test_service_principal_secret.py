@@ -17,8 +17,8 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
-from tests.shared.application_rig import OPERATION
 from tests.shared.graph_rig import GraphRig, days, seconds
+from tests.shared.rig import OPERATION
 
 GUID = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
 

@@ -19,9 +19,8 @@ from engine.secret import Sensitive
 from rotators.storage_key import SUFFIXES, StorageKey
 from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
-from tests.rotators.key_scenes import OPERATION
 from tests.rotators.subjects import StorageScene
-from tests.shared.rig import CONNECTION_STRING, Rig, RigClock
+from tests.shared.rig import CONNECTION_STRING, OPERATION, Rig, RigClock
 
 READ = "Microsoft.Storage/storageAccounts/read"
 ZONE = "appdata.z12.blob.storage.azure.net"

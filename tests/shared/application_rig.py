@@ -12,15 +12,13 @@ from typing import Any
 from cloud.azure import Azure
 from cloud.settings import Settings
 from engine.contract import Job
-from engine.secret import Sensitive
 from simulator.entra.directory import Application, Directory, KeyCredential, Password
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept
 from simulator.wire import Request
 from tests.shared.rig import Rig, RigClock
 
 OWNED_BY = "Application.ReadWrite.OwnedBy"
-OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 
 
 @dataclass
@@ -75,23 +73,11 @@ class ApplicationRig[R, C: (Password, KeyCredential)](Rig, ABC):
 
     def rotator(self, intercept: Intercept | None = None, **options: Any) -> R:
         """Return the rotator alone, in a fresh process."""
-        transport = SimulatedTransport(self.world, intercept)
-        credential = SimulatedCredential(self.world, self.identity)
-        azure = Azure(credential, options={"transport": transport}, **options)
-        return self.built(azure, RigClock(self.clock))
+        return self.alone(self.built, intercept, **options)
 
     def job(self, **fields: Any) -> Job:
         """Return a job for a credential that Rekey wrote itself."""
-        usual = Job(
-            source=self.source,
-            operation=OPERATION,
-            held_id=self.first.key_id,
-            held=Sensitive(self.held),
-            proven=True,
-            in_place=False,
-            expires=self.clock.now() + timedelta(days=90),
-            vault=self.vault.url,
-        )
+        usual = self.job_of(self.source, self.first.key_id, self.held, vault=self.vault.url)
         return replace(usual, **fields)
 
     def put(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from api.app import Api
+from cloud.azure import Azure as Client
 from cloud.settings import Settings
 from composition import build_api
+from engine.contract import Job
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
-from engine.secret import SecretRef
+from engine.secret import SecretRef, Sensitive
 from engine.service import Service
 from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
@@ -47,6 +49,7 @@ KEY_ACTIONS = (
     "Microsoft.Storage/storageAccounts/listKeys/action",
     "Microsoft.Storage/storageAccounts/regenerateKey/action",
 )
+OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 CONNECTION_STRING = (
     "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
 )
@@ -163,6 +166,32 @@ class Rig:
             databases=simulated_databases(self.world, intercept),
             redis=SimulatedRedis(self.world, intercept),
         )
+
+    def azure(self, intercept: Intercept | None = None, **changes: Any) -> Client:
+        """Return the app's own view of Azure, with some of it changed."""
+        options: dict[str, Any] = {
+            "credential": SimulatedCredential(self.world, self.identity),
+            "options": {"transport": SimulatedTransport(self.world, intercept)},
+            "sql": SimulatedSqlServers(self.world, intercept),
+            "databases": simulated_databases(self.world, intercept),
+            "redis": SimulatedRedis(self.world, intercept),
+        }
+        return Client(**{**options, **changes})
+
+    def alone[R](
+        self, kind: Callable[[Client, RigClock], R], intercept: Intercept | None = None, **more: Any
+    ) -> R:
+        """Return a rotator without the rest of the app, as a fresh process has it."""
+        return kind(self.azure(intercept, **more), RigClock(self.clock))
+
+    def job_of(self, source: str, held_id: str, held: str, **more: Any) -> Job:
+        """Return a job for a credential that Rekey wrote itself."""
+        facts = {
+            "proven": True,
+            "in_place": False,
+            "expires": self.clock.now() + timedelta(days=90),
+        }
+        return Job(source, OPERATION, held_id, Sensitive(held), **{**facts, **more})
 
     def item(self, name: str, **fields: Any) -> WorkItem:
         return WorkItem(SecretRef(self.vault.url, name), **fields)

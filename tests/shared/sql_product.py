@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cloud.azure import Azure
 from engine.model import template
 from engine.secret import Sensitive
-from engine.service import Service
-from rotators import registry
 from simulator.keyvault.state import SecretVersion
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
-from tests.shared.rig import Rig, RigClock
-from tests.shared.simulated_sql import SimulatedSqlServers
+from tests.shared.rig import Rig
 from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
 
 SECOND = "S3cond-password-nobody-uses"
@@ -36,19 +31,6 @@ class SqlProduct(Rig):
         self.server.grant(self.identity, ALTER_ANY_USER, "shop")
         self.world.grant(
             self.identity, SQL_ACTIONS, self.server.resource_id.partition("/providers/")[0]
-        )
-
-    def service(self, intercept: Intercept | None = None) -> Service:
-        """Start the app, with servers in process in place of Microsoft's driver."""
-        built = super().service(intercept)
-        azure = Azure(
-            SimulatedCredential(self.world, self.identity),
-            options={"transport": SimulatedTransport(self.world, intercept)},
-            sql=SimulatedSqlServers(self.world, intercept),
-        )
-        return replace(
-            built,
-            engine=replace(built.engine, rotators=registry.build(azure, RigClock(self.clock))),
         )
 
     def put(self, tags: dict[str, str], value: str) -> SecretVersion:
@@ -124,3 +106,10 @@ KINDS = {
     "a contained user": Kind(_user),
     "two logins": Kind(_two, single=False),
 }
+
+
+def sql(kind: str = "a login") -> SqlProduct:
+    """Return a rig with the secret of one strategy."""
+    rig = SqlProduct()
+    KINDS[kind].setup(rig)
+    return rig
