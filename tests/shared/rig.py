@@ -15,6 +15,7 @@ from cloud.azure import Azure as Client
 from cloud.settings import Settings
 from composition import build_api
 from engine.contract import Job
+from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, Sensitive
@@ -195,6 +196,14 @@ class Rig:
 
     def item(self, name: str, **fields: Any) -> WorkItem:
         return WorkItem(SecretRef(self.vault.url, name), **fields)
+
+    async def handle(self, name: str, **fields: Any) -> Outcome:
+        """Work once on an item, in a fresh process."""
+        return await self.service().engine.handle(self.item(name, **fields))
+
+    async def work(self, name: str, tries: int = 1, **fields: Any) -> None:
+        """Work on an item as the queue's trigger does, in a fresh process."""
+        await self.service().rotate(self.item(name, **fields).to_json(), tries)
 
     async def known(self, source: str) -> Record:
         """Return what Rekey knows of a source."""
