@@ -6,12 +6,15 @@ from datetime import datetime
 
 import pytest
 
-from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError
 from engine.secret import Sensitive
+from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault, unavailable
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.shared.graph_rig import GraphRig, seconds
+from tests.shared.certificate_rig import CertificateRig
+from tests.shared.graph_rig import GraphRig, days, seconds
+from tests.shared.promises import everything
 
 NOBODY = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
 
@@ -77,3 +80,49 @@ async def test_who_cannot_sign_in_for_another_reason_is_not_called_refused(
         rig.world.faults.append(Fault(signs_in, unavailable(), times=9))
     with pytest.raises(kind):
         await rig.rotator().accepts(rig.source, "", Sensitive(rig.held))
+
+
+# What is the same for a secret and for a certificate.
+
+every_kind = pytest.mark.parametrize("made", [GraphRig, CertificateRig])
+type Applications = type[GraphRig | CertificateRig]
+
+
+@every_kind
+async def test_a_cap_that_the_refusal_tells_is_honoured(made: Applications) -> None:
+    rig = made()
+    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
+    issued = await rig.rotator().issue(rig.job())
+    ends = rig.alive()[-1].end
+    assert issued.expires == ends
+    assert days(29) < ends - rig.clock.now() < days(30)
+
+
+@every_kind
+async def test_a_preflight_finds_an_application_that_is_disabled_or_gone(
+    made: Applications,
+) -> None:
+    rig = made()
+    rig.app.disabled = True
+    with pytest.raises(NeedsHuman, match="is disabled"):
+        await rig.rotator().preflight(rig.job())
+    with pytest.raises(NotFound):
+        await rig.rotator().preflight(rig.job(source=rig.source.replace(rig.app.app_id, NOBODY)))
+
+
+@every_kind
+async def test_a_service_that_repeats_the_credential_in_its_answer_is_not_quoted(
+    made: Applications,
+) -> None:
+    planted, rig = Sensitive("planted~secret-planted~secret-planted"), made()
+    for status in (200, 400, 500):
+        page = Response(status, {"Content-Type": "text/html"}, planted.reveal().encode())
+        rig.world.faults[:] = [Fault(lambda request: "microsoft" in request.host, page, times=99)]
+        for call in (
+            rig.rotator().issue(rig.job()),
+            rig.rotator().verify(rig.source, rig.first.key_id, planted),
+            rig.rotator().retire(rig.source, rig.first.key_id, planted),
+        ):
+            with pytest.raises(RekeyError) as caught:
+                await call
+            assert planted.reveal() not in everything(caught.value)

@@ -405,16 +405,3 @@ async def test_a_key_that_is_too_short_to_sign_is_no_certificate(rig: Certificat
     assert parse(value) is None
     with pytest.raises(VerificationFailed, match="no certificate with its key"):
         await rig.rotator().verify(rig.source, rig.first.key_id, value)
-
-
-async def test_a_cap_that_the_refusal_tells_is_honoured(rig: CertificateRig) -> None:
-    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
-    issued = await rig.rotator().issue(rig.job())
-    assert issued.expires == rig.alive()[-1].end
-    assert days(29) < rig.alive()[-1].end - rig.clock.now() < days(30)
-
-
-async def test_a_preflight_finds_a_disabled_application(rig: CertificateRig) -> None:
-    rig.app.disabled = True
-    with pytest.raises(NeedsHuman, match="is disabled"):
-        await rig.rotator().preflight(rig.job())

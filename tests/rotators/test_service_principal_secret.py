@@ -9,6 +9,7 @@ from engine.errors import (
     NeedsHuman,
     NotFound,
     PermanentError,
+    RekeyError,
     TransientError,
     VerificationFailed,
 )
@@ -42,13 +43,6 @@ def refusal(
     return json_response(
         status, {"error": {"code": code, "message": message, "innerError": {}}}, headers
     )
-
-
-@pytest.mark.parametrize(
-    "address", [GUID, GUID.upper(), f" {GUID} ", f"/applications(appId='{GUID}')"]
-)
-def test_an_application_has_one_canonical_id(address: str) -> None:
-    assert ServicePrincipalSecret.canonical(address, {}) == GUID
 
 
 @pytest.mark.parametrize(
@@ -189,31 +183,28 @@ async def test_an_object_id_in_place_of_a_client_id_is_explained(rig: GraphRig) 
         await rig.rotator().issue(rig.job(source=rig.app.object_id))
 
 
-@pytest.mark.parametrize("status", [400, 409, 503])
-async def test_a_concurrent_change_may_pass(rig: GraphRig, status: int) -> None:
-    message = (
-        "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
-    )
-    fails(
-        rig,
-        "/addPassword",
-        refusal(status, "Directory_ConcurrencyViolation", message, {"Retry-After": "5"}),
-    )
-    with pytest.raises(TransientError, match="was under way") as caught:
-        await rig.rotator().issue(rig.job())
-    assert caught.value.code == "Directory_ConcurrencyViolation"
-    assert rig.asked() == ["addPassword"]
+BUSY = "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
 
 
-async def test_a_throttled_call_says_when_to_come_again_and_is_not_repeated(rig: GraphRig) -> None:
-    fails(
-        rig,
-        "/addPassword",
-        refusal(429, "TooManyRequests", "Too many requests", {"Retry-After": "37"}),
-    )
-    with pytest.raises(TransientError) as caught:
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind", "said"),
+    [
+        *((status, "Directory_ConcurrencyViolation", BUSY, TransientError, "was under way")
+          for status in (400, 409, 503)),
+        (429, "TooManyRequests", "Too many requests", TransientError, "429"),
+        (500, "InternalServerError", "sorry", TransientError, "500"),
+        (400, "Request_Odd", "Something odd.", PermanentError, "Something odd"),
+    ],
+)  # fmt: skip
+async def test_a_changing_call_that_is_refused_is_never_repeated_by_itself_and_says_why(
+    rig: GraphRig, status: int, code: str, message: str, kind: type[RekeyError], said: str
+) -> None:
+    fails(rig, "/addPassword", refusal(status, code, message, {"Retry-After": "37"}), times=9)
+    with pytest.raises(kind, match=said) as caught:
         await rig.rotator().issue(rig.job())
-    assert caught.value.retry_after == 37
+    if isinstance(caught.value, TransientError):
+        assert caught.value.code == code
+        assert status != 429 or caught.value.retry_after == 37
     assert rig.asked() == ["addPassword"]
 
 
@@ -264,25 +255,12 @@ async def test_a_policy_that_does_not_tell_its_cap_is_for_a_human(
     assert rig.asked() == ["addPassword"]
 
 
-async def test_a_cap_that_the_refusal_tells_is_honoured(rig: GraphRig) -> None:
-    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
-    issued = await rig.rotator().issue(rig.job())
-    assert issued.expires == rig.alive()[-1].end
-    assert days(29) < rig.alive()[-1].end - rig.clock.now() < days(30)
-    assert rig.asked() == ["addPassword", "addPassword"]
-
-
 async def test_an_application_with_personal_accounts_takes_no_third_secret(rig: GraphRig) -> None:
     rig.app.audience = "AzureADandPersonalMicrosoftAccount"
     rotator = rig.rotator()
     await rotator.issue(rig.job())
     with pytest.raises(NeedsHuman, match="as many secrets as it may"):
         await rotator.issue(rig.job())
-
-
-async def test_verifying_asks_twice_in_a_row(rig: GraphRig) -> None:
-    await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
-    assert rig.asked() == ["sign-in", "sign-in"]
 
 
 async def test_a_replica_that_lags_behind_is_waited_for(rig: GraphRig) -> None:
@@ -374,11 +352,6 @@ async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_ap
     await rig.rotator().issue(rig.job())
 
 
-async def test_a_preflight_finds_an_application_that_is_gone(rig: GraphRig) -> None:
-    with pytest.raises(NotFound):
-        await rig.rotator().preflight(rig.job(source=GUID))
-
-
 async def test_a_preflight_finds_an_application_whose_secrets_cannot_be_read(rig: GraphRig) -> None:
     """What Rekey wrote itself is not compared, but its leftovers must be found."""
     fails(rig, ")", refusal(403, "Authorization_RequestDenied", "Insufficient privileges"))
@@ -386,29 +359,10 @@ async def test_a_preflight_finds_an_application_whose_secrets_cannot_be_read(rig
         await rig.rotator().preflight(rig.job())
 
 
-async def test_a_preflight_finds_a_disabled_application(rig: GraphRig) -> None:
-    rig.app.disabled = True
-    with pytest.raises(NeedsHuman, match="is disabled"):
-        await rig.rotator().preflight(rig.job())
-
-
 async def test_a_preflight_does_not_mind_a_secret_that_is_refused(rig: GraphRig) -> None:
     """A rotation is what mends it."""
     rig.directory.remove_password(rig.app, rig.first)
     await rig.rotator().preflight(rig.job())
-
-
-async def test_a_changing_call_is_never_repeated_by_itself(rig: GraphRig) -> None:
-    fails(rig, "/addPassword", refusal(500, "InternalServerError", "sorry"), times=9)
-    with pytest.raises(TransientError):
-        await rig.rotator().issue(rig.job())
-    assert rig.asked() == ["addPassword"]
-
-
-async def test_an_unknown_refusal_is_permanent_and_says_what_graph_said(rig: GraphRig) -> None:
-    fails(rig, "/addPassword", refusal(400, "Request_Odd", "Something odd."))
-    with pytest.raises(PermanentError, match="Something odd"):
-        await rig.rotator().issue(rig.job())
 
 
 async def test_a_value_is_recognised_by_the_beginning_of_its_secret(rig: GraphRig) -> None:
