@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import LeaseUnavailable
 from engine.model.record import parts_of
-from tests.shared.sql_product import KINDS, NAME, SqlProduct
+from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 OTHER = "one-login"
@@ -20,8 +20,7 @@ OTHER = "one-login"
 @pytest.fixture
 def rig() -> SqlProduct:
     """A server with two logins, a secret for both of them, and another one for the first alone."""
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
+    rig = sql("two logins")
     tags = {
         "ProviderAddress": rig.server.resource_id,
         "ValidityPeriodDays": "90",
@@ -34,9 +33,7 @@ def rig() -> SqlProduct:
 
 async def rotate(rig: SqlProduct, name: str, **fields: bool) -> str:
     """Rotate and return why it was parked, if it was."""
-    await rig.service().rotate(
-        rig.item(name, version=rig.latest(name).version, **fields).to_json(), 1
-    )
+    await rig.work(name, version=rig.latest(name).version, **fields)
     return (rig.latest(name).tags or {}).get("RekeyReason", "")
 
 

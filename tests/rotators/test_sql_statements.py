@@ -21,70 +21,17 @@ from simulator.sql.tds.grammar import MicrosoftGrammar
 SERVER = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
 PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop")}
 HOSTILE = (
-    *(
-        "sa]; DROP",
-        "sa]]; DROP",
-        "]",
-        "]]",
-        "[",
-        "[sa]",
-        "a'b",
-        "''",
-        "'; DROP LOGIN sa; --",
-        '"quoted"',
-    ),
-    *(
-        "-- comment",
-        "/* comment",
-        "*/",
-        "a;b",
-        "WITH PASSWORD",
-        "N'x'",
-        "GO",
-        "app user",
-        " leading",
-        "trailing ",
-    ),
-    *(
-        "no\u00a0break",
-        "wide\u3000space",
-        "zero\u200bwidth",
-        "right\u202eto left",
-        "naïve",
-        "Łódź",
-        "日本語",
-        "😀",
-        "ﬀ",
-    ),
-    *(
-        "a" * MAX_NAME,
-        "]" * MAX_NAME,
-        "'" * MAX_NAME,
-        "0x01",
-        "NULL",
-        "@name",
-        "$(name)",
-        "%",
-        "_",
-        "#temp",
-        "{user}",
-    ),
+    "sa]; DROP", "sa]]; DROP", "]", "]]", "[", "[sa]", "a'b", "''", "'; DROP LOGIN sa; --",
+    '"quoted"', "-- comment", "/* comment", "*/", "a;b", "WITH PASSWORD", "N'x'", "GO", "app user",
+    " leading", "trailing ", "no\u00a0break", "wide\u3000space", "zero\u200bwidth",
+    "right\u202eto left", "naïve", "Łódź", "日本語", "😀", "ﬀ", "a" * MAX_NAME, "]" * MAX_NAME,
+    "'" * MAX_NAME, "0x01", "NULL", "@name", "$(name)", "%", "_", "#temp", "{user}",
     string.punctuation.replace("\\", ""),
-)
+)  # fmt: skip
 UNFIT = (
-    "",
-    "a\\b",
-    "a\nb",
-    "a\rb",
-    "a\tb",
-    "a\x00b",
-    "a\x7fb",
-    "a\u2028b",
-    "a\u2029b",
-    "\ud800",
-    "a" * (MAX_NAME + 1),
-    "😀" * 65,
-)
+    "", "a\\b", "a\nb", "a\rb", "a\tb", "a\x00b", "a\x7fb", "a\u2028b", "a\u2029b", "\ud800",
+    "a" * (MAX_NAME + 1), "😀" * 65,
+)  # fmt: skip
 PRINTABLE = [character for character in map(chr, range(32, 127)) if character != "\\"]
 VISIBLE = st.text(
     st.characters(
