@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,15 +11,14 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from cloud.azure import Azure
 from engine.contract import Job
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.storage_key import SUFFIXES, StorageKey
-from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Call, Intercept, SimulatedCredential
 from simulator.wire import Request, Response, json_response
 from tests.rotators.subjects import StorageScene
-from tests.shared.rig import CONNECTION_STRING, OPERATION, Rig, RigClock
+from tests.shared.rig import CONNECTION_STRING, Rig
 
 READ = "Microsoft.Storage/storageAccounts/read"
 ZONE = "appdata.z12.blob.storage.azure.net"
@@ -211,7 +209,6 @@ async def act(
 ) -> None:
     """Let the rotator look at the account in one of the ways that it has."""
     kind = rotator or scene.rotator()
-    assert isinstance(kind, StorageKey)
     key = scene.value("key1")
     if action == "preflight":
         await kind.preflight(job or scene.adoption(says="key1", value=key))
@@ -317,9 +314,8 @@ def storage_key(
     rig: Rig, intercept: Intercept | None = None, arm_endpoint: str = "https://management.azure.com"
 ) -> StorageKey:
     """Return a rotator in a cloud of one's choice."""
-    transport = SimulatedTransport(rig.world, intercept)
-    azure = Azure(OfEveryCloud(rig.world, rig.identity), arm_endpoint, {"transport": transport})
-    return StorageKey(azure, RigClock(rig.clock))
+    identity = OfEveryCloud(rig.world, rig.identity)
+    return rig.alone(StorageKey, intercept, credential=identity, arm_endpoint=arm_endpoint)
 
 
 @pytest.mark.parametrize(("arm", "suffix"), SUFFIXES.items())
@@ -398,9 +394,3 @@ async def test_a_source_that_is_no_accounts_id_is_never_asked_for(source: str) -
     with pytest.raises(NeedsHuman, match="storage account"):
         await scene.rotator().issue(replace(scene.job(), source=source))
     assert not scene.rig.calls()
-
-
-def test_a_storage_account_has_two_slots_whatever_its_tags_say() -> None:
-    tags: Mapping[str, str] = {"anything": "at all"}
-    assert not StorageKey.single_slot(tags)
-    assert OPERATION

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from cloud.azure import Azure
 from cloud.rest import logs
 from engine.contract import Job
 from engine.errors import NeedsHuman
 from rotators.shared.key_use import TABLES, query_of
 from rotators.storage_key import StorageKey
-from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Call, Intercept
 from simulator.telemetry.logs import Logged, LogWorkspace
 from simulator.telemetry.vault_logs import TABLES as VAULTS
 from simulator.wire import UNANSWERED, Request, Response, json_response
@@ -29,7 +28,6 @@ from tests.cli.desk import Answers, Desk
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.rotators.subjects import StorageScene
-from tests.shared.rig import RigClock
 from tests.shared.scene import NAME
 
 RIGHT = "Microsoft.OperationalInsights/workspaces/query"
@@ -68,13 +66,8 @@ class Watched(StorageScene):
         self, intercept: Intercept | None = None, arm: str = "https://management.azure.com"
     ) -> StorageKey:
         """Return the rotator of an app that knows the workspace."""
-        azure = Azure(
-            SimulatedCredential(self.rig.world, self.rig.identity),
-            arm,
-            {"transport": SimulatedTransport(self.rig.world, intercept)},
-            logs_workspace=self.workspace.id,
-        )
-        return StorageKey(azure, RigClock(self.rig.clock))
+        more = {"arm_endpoint": arm, "logs_workspace": self.workspace.id}
+        return self.rig.alone(StorageKey, intercept, **more)
 
     async def warning(self, intercept: Intercept | None = None) -> str:
         """Return what a person is told before the first rotation."""
@@ -147,9 +140,7 @@ async def test_a_later_rotation_asks_nothing() -> None:
 
 async def test_without_the_setting_nothing_is_asked_and_nothing_said() -> None:
     scene = Watched()
-    rotator = scene.rotator()
-    assert isinstance(rotator, StorageKey)
-    text = await rotator.forewarn(scene.first())
+    text = await scene.rotator().forewarn(scene.first())
     assert WARNING in text
     assert "log" not in text
     assert not scene.questions()
@@ -336,20 +327,9 @@ async def test_each_cloud_has_its_own_address_and_audience(
 
 
 HOSTILE = (
-    "",
-    "ab",
-    "a" * 25,
-    "AppData",
-    "appdata'",
-    "appdata' or true //",
-    "x' | union Secrets //",
-    "app\ndata",
-    "appdata\n",
-    "app\\data",
-    "аppdata",
-    "app data",
-    "{account}",
-)
+    "", "ab", "a" * 25, "AppData", "appdata'", "appdata' or true //", "x' | union Secrets //",
+    "app\ndata", "appdata\n", "app\\data", "аppdata", "app data", "{account}",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -363,27 +363,25 @@ async def test_a_signature_that_has_expired_is_refused() -> None:
     assert not await scene.rotator().accepts(scene.source, "", token)
 
 
-async def test_an_account_that_takes_no_keys_says_so() -> None:
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        (lambda scene: vars(scene.account).update(allow_shared_key_access=False), NeedsHuman,
+         "allowSharedKeyAccess"),
+        (lambda scene: vars(scene.account).update(network_default_action="Deny"), AccessDenied,
+         "firewall"),
+        (SasScene.vanish, TransientError | NeedsHuman, ""),
+    ],
+    ids=["takes no keys", "refuses the app", "is gone"],
+)  # fmt: skip
+async def test_what_keeps_an_account_from_proving_anything_is_said(
+    change: Callable[[SasScene], None], kind: type[RekeyError], said: str
+) -> None:
     scene = SasScene()
-    scene.account.allow_shared_key_access = False
+    change(scene)
     problem = await proven(scene)
-    assert isinstance(problem, NeedsHuman)
-    assert "allowSharedKeyAccess" in str(problem)
-
-
-async def test_a_firewall_that_refuses_the_app_says_so() -> None:
-    scene = SasScene()
-    scene.account.network_default_action = "Deny"
-    problem = await proven(scene)
-    assert isinstance(problem, AccessDenied)
-    assert "firewall" in str(problem)
-
-
-async def test_an_account_that_is_gone_is_no_proof() -> None:
-    scene = SasScene()
-    scene.vanish()
-    problem = await proven(scene)
-    assert isinstance(problem, TransientError | NeedsHuman)
+    assert isinstance(problem, kind)
+    assert said in str(problem)
 
 
 async def test_the_same_key_and_end_make_another_signature_than_the_one_held() -> None:
