@@ -129,7 +129,7 @@ async def test_the_secrets_of_a_broken_plug_in_are_parked_with_its_reason(
     tags = {"ProviderAddress": "/kinds/acme-token/orders", "ValidityPeriodDays": "90"}
     tags |= {"Rotator": "acme-token"} if named else {}
     rig.vault.put("token", "blue-0", expires=rig.clock.now(), tags=tags, content_type="text/plain")
-    outcome = await rig.service().engine.handle(rig.item("token"))
+    outcome = await rig.handle("token")
     assert outcome.result == "parked"
     assert ("blue-rekey 1.2 cannot be loaded" in outcome.reason) is named
 
