@@ -24,50 +24,43 @@ REF = SecretRef("https://sample-kv.vault.azure.net", "newsecret")
 NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"
 
 
-def data(**changes: Any) -> dict[str, Any]:
-    """Return an event's data as documented; None takes a field away."""
-    usual = {
-        "Id": URL,
-        "VaultName": "sample-kv",
-        "ObjectType": "Secret",
-        "ObjectName": "newsecret",
-        "Version": VERSION,
-        "NBF": None,
-        "EXP": 1793610000,
-    }
+def changed(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return usual fields with some changed; None takes one away."""
     return {
-        key: value
-        for key, value in {**usual, **changes}.items()
-        if key not in changes or value is not None
+        name: value
+        for name, value in {**usual, **changes}.items()
+        if name not in changes or value is not None
     }
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    """Return an event's data as documented."""
+    usual = {
+        "Id": URL, "VaultName": "sample-kv", "ObjectType": "Secret", "ObjectName": "newsecret",
+        "Version": VERSION, "NBF": None, "EXP": 1793610000,
+    }  # fmt: skip
+    return changed(usual, changes)
+
+
+TIME = "2026-11-02T09:00:00.0000000Z"
+TOPIC = "/subscriptions/x/resourceGroups/y/providers/Microsoft.KeyVault/vaults/sample-kv"
 
 
 def grid(**changes: Any) -> dict[str, Any]:
     """Return an event in Event Grid's envelope."""
     usual: dict[str, Any] = {
-        "id": "event-1",
-        "topic": "/subscriptions/x/resourceGroups/y/providers/Microsoft.KeyVault/vaults/sample-kv",
-        "subject": "newsecret",
-        "eventType": NEAR_EXPIRY,
-        "eventTime": "2026-11-02T09:00:00.0000000Z",
-        "data": data(),
-        "dataVersion": "1",
-        "metadataVersion": "1",
-    }
+        "id": "event-1", "topic": TOPIC, "subject": "newsecret", "eventType": NEAR_EXPIRY,
+        "eventTime": TIME, "data": data(), "dataVersion": "1", "metadataVersion": "1",
+    }  # fmt: skip
     return {**usual, **changes}
 
 
 def cloud(**changes: Any) -> dict[str, Any]:
     """Return the same in the envelope of CloudEvents."""
     usual: dict[str, Any] = {
-        "id": "event-1",
-        "source": "/subscriptions/x/resourceGroups/y/providers/Microsoft.KeyVault/vaults/sample-kv",
-        "subject": "newsecret",
-        "type": NEAR_EXPIRY,
-        "time": "2026-11-02T09:00:00.0000000Z",
-        "data": data(),
-        "specversion": "1.0",
-    }
+        "id": "event-1", "source": TOPIC, "subject": "newsecret", "type": NEAR_EXPIRY,
+        "time": TIME, "data": data(), "specversion": "1.0",
+    }  # fmt: skip
     return {**usual, **changes}
 
 
@@ -80,15 +73,10 @@ def parse(event: object) -> VaultEvent | None:
 EXPECTED = VaultEvent("event-1", NEAR_EXPIRY, REF, VERSION)
 
 
-@pytest.mark.parametrize("event", [grid(), cloud()])
-def test_both_envelopes_are_read(event: dict[str, Any]) -> None:
-    assert parse(event) == EXPECTED
-    assert parse_event(json.dumps(event).encode()) == EXPECTED
-
-
 @pytest.mark.parametrize(
     "odd",
     [
+        data(),
         data(Id=None, id=URL),
         data(Id=None, ID=URL),
         data(Id=None, **{" Id ": URL}),
@@ -109,11 +97,9 @@ def test_both_envelopes_are_read(event: dict[str, Any]) -> None:
     ],
 )
 def test_stray_blanks_wrong_case_and_odd_times_make_no_difference(odd: dict[str, Any]) -> None:
+    """In both envelopes."""
     for event in (grid(data=odd), cloud(data=odd)):
-        parsed = parse(event)
-        assert parsed is not None
-        assert parsed.ref == REF
-        assert parsed.version == VERSION
+        assert parse(event) == EXPECTED
 
 
 def test_an_event_without_a_version_asks_for_whatever_is_current() -> None:
@@ -129,12 +115,8 @@ def test_a_version_that_is_none_counts_for_nothing(version: object) -> None:
 
 
 def test_the_documented_types_ask_for_a_rotation_whatever_their_case() -> None:
-    for kind in (
-        NEAR_EXPIRY,
-        NEAR_EXPIRY.upper(),
-        "Microsoft.KeyVault.SecretExpired",
-        f" {NEAR_EXPIRY} ",
-    ):
+    expired = "Microsoft.KeyVault.SecretExpired"
+    for kind in (NEAR_EXPIRY, NEAR_EXPIRY.upper(), expired, f" {NEAR_EXPIRY} "):
         assert parse(grid(eventType=kind)) is not None
         assert parse(cloud(type=kind)) is not None
 
@@ -162,52 +144,25 @@ def test_every_other_type_is_acknowledged_whatever_it_carries(kind: object) -> N
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        (grid(data=None), "event event-1 .* has no data"),
-        (grid(data="text"), "event event-1 .* has no data"),
-        (grid(data=[data()]), "event event-1 .* has no data"),
-        (grid(data={}), "event event-1 .* names no secret"),
-        (grid(data=data(Id=7)), "event event-1 .* names no secret"),
-        (grid(data={**data(), "Id": None}), "event event-1 .* names no secret"),
-        (grid(data=data(Id="newsecret")), "event event-1 .* is not the URL of a secret"),
-        (grid(data=data(Id=URL.replace("https", "http"))), "is not the URL of a secret"),
-        (grid(data=data(Id=URL.replace("secrets", "keys"))), "is not the URL of a secret"),
-        (grid(data=data(Id="https://[sample-kv/secrets/newsecret")), "is not the URL of a secret"),
-        (
-            grid(data=data(Id="https://sample-kv.vault.azure.net/secrets/new_secret")),
-            "is not the URL of a secret",
-        ),
-        (grid(data=data(Id="https:///secrets/newsecret")), "is not the URL of a secret"),
+        *((odd, "has no data") for odd in (None, "text", [data()])),
+        *((odd, "names no secret") for odd in ({}, data(Id=7), {**data(), "Id": None})),
+        (data(Id="newsecret"), "is not the URL of a secret"),
+        (data(Id="https://[sample-kv/secrets/newsecret"), "is not the URL of a secret"),
     ],
 )
 def test_a_malformed_event_is_named_by_its_id(event: object, problem: str) -> None:
-    with pytest.raises(NeedsHuman, match=problem):
-        parse(event)
+    """Which URLs are those of secrets is told in tests/engine/test_secret.py."""
+    with pytest.raises(NeedsHuman, match=f"event event-1 .* {problem}"):
+        parse(grid(data=event))
 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        "nonsense",
-        "[]",
-        "7",
-        "null",
-        '"text"',
-        "{",
-        b"\xff\xfe",
-        "[" * 100_000,
-        json.dumps([grid()]),
-    ],
+    ["", "nonsense", "[]", "7", "null", '"text"', "{", b"\xff\xfe", "[" * 100_000, "[{}]"],
 )
 def test_what_is_not_one_json_object_is_refused(text: str | bytes) -> None:
     with pytest.raises(NeedsHuman, match="vault-events"):
         parse_event(text)
-
-
-def test_a_long_id_is_cut_in_the_message() -> None:
-    with pytest.raises(NeedsHuman) as caught:
-        parse(grid(id="x" * 5000, data=None))
-    assert len(str(caught.value)) < 300
 
 
 json_values = st.recursive(
@@ -246,15 +201,6 @@ def test_whatever_comes_is_an_event_nothing_or_a_refusal(value: object) -> None:
     assert parsed is None or (parsed.ref.vault.startswith("https://") and parsed.ref.name)
 
 
-@given(st.binary(max_size=200) | st.text(max_size=200))
-def test_whatever_bytes_come_nothing_else_is_raised(text: bytes | str) -> None:
-    try:
-        parsed = parse_event(text)
-    except NeedsHuman:
-        return
-    assert isinstance(parsed, OtherEvent)
-
-
 def decoded(event: dict[str, Any]) -> func.EventGridEvent | func.CloudEvent:
     """Decode an event as Microsoft's worker does before it calls the function."""
     return EventGridEventInConverter.decode(Datum(json.dumps(event), "json"), trigger_metadata={})
@@ -290,11 +236,8 @@ async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
-        await (
-            Rig()
-            .service()
-            .on_event(json.dumps(cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")))
-        )
+        created = cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")
+        await Rig().service().on_event(json.dumps(created))
     assert [record.levelno for record in caplog.records] == [logging.INFO]
 
 
@@ -310,9 +253,8 @@ async def test_an_event_that_cannot_be_read_is_logged_under_rekey_before_it_is_r
 
 
 def test_an_events_own_text_is_shown_without_line_breaks_and_not_at_length() -> None:
-    parsed = parse_event(
-        json.dumps(grid(id="a\nb" + "x" * 5000, eventType="\u001b[31m" + "y" * 5000))
-    )
+    long = {"id": "a\nb" + "x" * 5000, "eventType": "\u001b[31m" + "y" * 5000}
+    parsed = parse_event(json.dumps(grid(**long)))
     assert isinstance(parsed, OtherEvent)
     assert (parsed.event_id + parsed.kind).isprintable()
     assert len(parsed.event_id) == len(parsed.kind) == 100

@@ -180,14 +180,17 @@ def test_what_cannot_be_rotated_for_no_reason_that_is_known_says_so() -> None:
     assert row["reason"] == "it cannot be rotated"
 
 
-def test_a_replica_waits_for_its_primary() -> None:
-    (row,) = counted(shown(COPY)).waiting_for
-    assert row == {"vault": "prod", "secret": "app-key", "source": None, "owner": None}
-
-
-def test_what_waits_is_named_with_its_source_and_owner() -> None:
-    (row,) = counted(shown({"Owner": "shop"})).waiting_for
-    assert row == {"vault": "prod", "secret": "app-key", "source": ACCOUNT, "owner": "shop"}
+@pytest.mark.parametrize(
+    ("changes", "source", "owner"), [({"Owner": "shop"}, ACCOUNT, "shop"), (COPY, None, None)]
+)
+def test_what_waits_is_named_with_its_source_and_owner_by_its_vaults_short_name(
+    changes: dict[str, str | None], source: str | None, owner: str | None
+) -> None:
+    """A replica waits for its primary."""
+    entry = shown(changes)
+    west = replace(entry.secret, ref=SecretRef("https://west.vault.azure.net", "db"))
+    (row,) = counted(replace(entry, secret=west)).waiting_for
+    assert row == {"vault": "west", "secret": "db", "source": source, "owner": owner}
 
 
 @pytest.mark.parametrize(
@@ -216,9 +219,3 @@ def test_so_many_secrets_are_named_and_all_are_counted() -> None:
     assert (waiting.waiting, len(waiting.waiting_for)) == (WAITERS + 1, WAITERS)
     rotated = counted(shown(), shown(), is_open=False)
     assert (rotated.rotated, rotated.secrets) == (2, 2)
-
-
-def test_a_secret_is_named_by_its_vaults_short_name() -> None:
-    other = replace(shown().secret, ref=SecretRef("https://west.vault.azure.net", "db"))
-    (row,) = counted(replace(shown(), secret=other)).waiting_for
-    assert (row["vault"], row["secret"]) == ("west", "db")
