@@ -84,15 +84,13 @@ def test_rotations_retirements_and_expiries_are_foreseen(
     assert ahead(secret) == expected
 
 
-def test_a_rotation_waits_for_its_window() -> None:
+@pytest.mark.parametrize(("days", "waits"), [(20, (5 * DAY - 8 * HOUR) / DAY), (2, 0)])
+def test_a_rotation_waits_for_its_window_unless_that_opens_after_the_expiry(
+    days: int, waits: float
+) -> None:
     # NOW is a Monday at nine.
-    secret = version(left=20 * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
-    assert ahead(secret, days=6)[0] == ("rotate", (5 * DAY - 8 * HOUR) / DAY)
-
-
-def test_a_rotation_does_not_wait_for_a_window_that_opens_after_the_expiry() -> None:
-    secret = version(left=2 * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
-    assert ahead(secret, days=6)[0] == ("rotate", 0)
+    secret = version(left=days * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
+    assert ahead(secret, days=6)[0] == ("rotate", waits)
 
 
 def test_rotations_follow_each_other_as_far_as_is_asked() -> None:
@@ -145,17 +143,17 @@ def test_the_policy_document_is_left_out_and_its_settings_count() -> None:
     assert ahead(own, under=under) == []
 
 
-def test_a_single_slot_has_nothing_to_retire() -> None:
+def test_a_single_slot_has_nothing_to_retire_not_even_after_an_incident() -> None:
     address = f"{GROUP}/providers/microsoft.sql/servers/orders"
-    secret = version(
-        left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"}
-    )
-    kinds: dict[str, type[Rotator]] = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
+    changes = {"ProviderAddress": address, "CredentialId": "sqladmin"}
+    secret = version(left=10 * DAY, changes=changes)
+    kinds: dict[str, type[Rotator]] = {SqlAdminPassword.kind: SqlAdminPassword}
     events = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
-    assert [(event.what, (event.at - NOW) / DAY) for event in events] == [
+    assert [(event.what, (event.at - NOW) // DAY) for event in events] == [
         ("rotate", 0),
         ("rotate", 60),
     ]
+    assert stepped(secret, POLICY, kinds, compromised=True) == [Rotate]
 
 
 def foreseen(*secrets: SecretVersion) -> list[tuple[str, str]]:
@@ -242,9 +240,6 @@ async def days(rig: Rig, count: int) -> list[tuple[int, str, str]]:
     return sorted(seen)
 
 
-SERVER = f"{GROUP}/providers/microsoft.sql/servers/shop"
-
-
 def stepped(held: Any, policy: Policy = POLICY, kinds: Any = KINDS, **request: Any) -> list[type]:
     """Return what one request comes to, step by step: derived from the one decision."""
     wish = item(trigger="manual", **request).about(held.version)
@@ -265,12 +260,6 @@ def test_a_retirement_is_followed_by_what_it_made_room_for(
     until: timedelta, request_: dict[str, Any], expected: list[type]
 ) -> None:
     assert stepped(version(changes=pending(until)), **request_) == expected
-
-
-def test_a_source_with_one_slot_has_nothing_to_retire_after_an_incident() -> None:
-    held = version(changes={"ProviderAddress": SERVER, "CredentialId": None})
-    kinds = {SqlAdminPassword.kind: SqlAdminPassword}
-    assert stepped(held, Policy({VAULT: (GROUP,)}), kinds, compromised=True) == [Rotate]
 
 
 def test_what_cannot_be_followed_has_no_second_step() -> None:

@@ -53,18 +53,9 @@ def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> Non
     tags = {**pending(DAY), "Owner": "shop", "RekeyOperation": "an operation"}
     shown = stands(version(left=80 * DAY, changes=tags))
     assert shown.to_json() == {
-        "vault": REF.vault,
-        "secret": "app-key",
-        "state": "ok",
-        "reason": "",
-        "fix": "",
-        "rotator": "storage-key",
-        "source": ACCOUNT,
-        "credential": "key1",
-        "owner": "shop",
-        "replica_of": None,
-        "derived_from": None,
-        "enabled": True,
+        "vault": REF.vault, "secret": "app-key", "state": "ok", "reason": "", "fix": "",
+        "rotator": "storage-key", "source": ACCOUNT, "credential": "key1", "owner": "shop",
+        "replica_of": None, "derived_from": None, "enabled": True,
         "created": "2026-11-01T09:00:00+00:00",
         "expires": "2027-01-21T09:00:00+00:00",
         "due": "2026-12-22T09:00:00+00:00",
@@ -72,7 +63,7 @@ def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> Non
         "under_way_since": None,
         "overlap_until": "2026-11-03T09:00:00+00:00",
         "operation": "an operation",
-    }
+    }  # fmt: skip
 
 
 def test_an_entry_without_a_source_shows_none() -> None:
