@@ -14,7 +14,7 @@ from simulator.sql.servers import Account
 from simulator.wire import Request, Response, json_response
 from tests.engine.rotate.held import Rollback, held
 from tests.shared.heard import LOST
-from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
+from tests.shared.sql_product import NAME, SECOND, sql
 from tests.shared.sql_rig import FIRST
 
 BY_HAND = "Set-by-hand-nobody-knows-1"
@@ -24,9 +24,8 @@ EITHER = "what the vault holds could not be set back either: "
 class Scene:
     """One login whose new password has been set and was, or was not, proven."""
 
-    def __init__(self, kind: str = "a login") -> None:
-        self.rig = SqlProduct()
-        KINDS[kind].setup(self.rig)
+    def __init__(self) -> None:
+        self.rig = sql()
 
     @property
     def login(self) -> Account:

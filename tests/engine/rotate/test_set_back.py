@@ -21,7 +21,6 @@ from tests.engine.rotate.plain_kind import (
     OLD,
     Able,
     Plain,
-    Work,
     replicas,
     working,
 )
@@ -80,33 +79,25 @@ async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_p
         assert (SET_BACK in error.what) is bool(is_undone)
 
 
-def passwords(work: Work) -> None:
-    """Somebody changes the password at its source."""
-    work.kind.accepted = {"by-hand"}
-
-
-@pytest.mark.parametrize("when", ["before it is announced", "before it is published"])
+@pytest.mark.parametrize("announced", [False, True])
 async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_to_them(
-    when: str,
+    *, announced: bool
 ) -> None:
     kind = Able()
-    copies = {} if when == "before it is announced" else replicas(COPY)
-    async with working(kind, {**SINGLE, **copies}) as work:
+    async with working(kind, {**SINGLE, **(replicas(COPY) if announced else {})}) as work:
         work.put_replica()
         work.published()
 
+        def change() -> None:
+            work.rig.vault.amend(work.latest, tags={**work.rig.tags(NAME), "Manual": "true"})
+            kind.accepted = {"by-hand"}
+
         async def verify(*_: object) -> None:
-            if when == "before it is announced":
-                work.rig.vault.amend(work.latest, tags={**work.rig.tags(NAME), "Manual": "true"})
-                passwords(work)
+            if not announced:
+                change()
 
         kind.verify = verify  # type: ignore[assignment, method-assign]
-        if when == "before it is published":
-
-            def change() -> None:
-                work.rig.vault.amend(work.latest, tags={**work.rig.tags(NAME), "Manual": "true"})
-                passwords(work)
-
+        if announced:
             work.rig.world.faults.append(AtFirstWrite(change))
         error = await work.fails(TransientError)
         assert "it was left alone" in error.what
