@@ -13,25 +13,17 @@ from typing import Any
 import pytest
 
 from engine.errors import (
-    LeaseUnavailable,
     NeedsHuman,
     PermanentError,
     TransientError,
 )
-from engine.model.outcome import Outcome
 from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from tests.shared.delivery import Delivery
-from tests.shared.heard import handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
 
 DAY = 86_400
-
-
-def tags(rig: Rig) -> dict[str, str]:
-    """Return the tags of the current version."""
-    return dict(rig.latest(NAME).tags or {})
 
 
 def event(rig: Rig, **changes: Any) -> str:
@@ -64,68 +56,37 @@ async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_an
     assert "https://foreign.vault.azure.net, which is not in REKEY_VAULTS: ignored" in caplog.text
 
 
-async def test_what_may_pass_is_raised_until_the_last_try_which_parks_with_the_real_error() -> None:
-    rig = scene()
-    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json()
-    refuse(rig, 500, "InternalServerError", to_arm("listKeys"), times=99)
-    for tries in range(1, MAX_TRIES):
-        with pytest.raises(TransientError):
-            await rig.service().rotate(item, tries)
-        assert "RekeyState" not in tags(rig)
-    await rig.service().rotate(item, MAX_TRIES)
-    assert tags(rig)["RekeyState"].startswith("parked ")
-    assert (
-        "listing the account's keys was answered 500 InternalServerError"
-        in tags(rig)["RekeyReason"]
-    )
-
-
 async def test_nothing_waits_for_longer_than_a_day_because_a_source_asks_for_it() -> None:
     rig = scene()
     refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=4, Retry_After="999999")
-    await rig.service().rotate(
-        rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1
-    )
+    await rig.work(NAME, version=rig.latest(NAME).version, trigger="event")
     (waiting,) = rig.queue("rotations")
     assert waiting.visible - rig.clock.now() == timedelta(days=1)
 
 
-async def test_a_poison_message_marks_its_secret_and_says_how_to_go_on() -> None:
-    rig = scene()
-    item = rig.item(NAME, version=rig.latest(NAME).version)
-    await rig.service().park(item.to_json(), "message-1")
-    assert "gave up after 5 tries" in tags(rig)["RekeyReason"]
-    assert str(item.operation) in tags(rig)["RekeyReason"]
-
-
-async def test_parking_keeps_everything_else_of_the_secret() -> None:
+async def test_a_poison_message_marks_its_secret_says_how_to_go_on_and_keeps_everything_else() -> (
+    None
+):
     rig = scene(tags={"Owner": "somebody"})
-    before = rig.latest(NAME)
-    await rig.service().park(rig.item(NAME).to_json(), "message-1")
-    after = rig.latest(NAME)
-    assert (after.version, after.value, after.expires, after.content_type, after.enabled) == (
-        before.version,
-        before.value,
-        before.expires,
-        before.content_type,
-        before.enabled,
-    )
-    assert {
-        tag: text for tag, text in tags(rig).items() if not tag.startswith("Rekey")
-    } == before.tags
+    item, before = rig.item(NAME, version=rig.latest(NAME).version), rig.latest(NAME)
+    await rig.service().park(item.to_json(), "message-1")
+    marks = {tag: text for tag, text in rig.tags(NAME).items() if tag.startswith("Rekey")}
+    assert "gave up after 5 tries" in marks["RekeyReason"]
+    assert str(item.operation) in marks["RekeyReason"]
+    assert rig.latest(NAME) == replace(before, tags={**(before.tags or {}), **marks})
 
 
 async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_first_reason() -> None:
     """Who asked waits for a mark that is newer than the request."""
     rig = scene()
     await rig.service().park(rig.item(NAME).to_json(), "first")
-    first = tags(rig)
+    first = rig.tags(NAME)
     rig.clock.advance(60)
     await rig.service().engine.park(
         rig.item(NAME, trigger="manual"), PermanentError("something that came of it")
     )
-    assert tags(rig)["RekeyReason"] == first["RekeyReason"]
-    assert tags(rig)["RekeyState"] > first["RekeyState"]
+    assert rig.tags(NAME)["RekeyReason"] == first["RekeyReason"]
+    assert rig.tags(NAME)["RekeyState"] > first["RekeyState"]
 
 
 async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_again() -> None:
@@ -134,8 +95,8 @@ async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_aga
     await engine.park(rig.item(NAME), PermanentError("the first reason"))
     rig.clock.advance(DAY)
     await engine.park(rig.item(NAME), PermanentError("the second reason"))
-    assert "the second reason" in tags(rig)["RekeyReason"]
-    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
+    assert "the second reason" in rig.tags(NAME)["RekeyReason"]
+    await rig.work(NAME, trigger="sweep")
     assert len(rig.vault.versions(NAME)) == 1, (
         "a parked secret must rest a day from its latest failure"
     )
@@ -194,7 +155,7 @@ async def test_a_mark_that_fails_for_now_is_tried_again() -> None:
     refuse(rig, 503, "Busy", to_vault("PATCH"))
     await rig.service().queue.post_rotation(rig.item(NAME, trigger="event"))
     await Delivery(rig, rig.service).run()
-    assert "ValidityPeriodDays" in tags(rig)["RekeyReason"]
+    assert "ValidityPeriodDays" in rig.tags(NAME)["RekeyReason"]
 
 
 def busy(rig: Rig) -> AbstractAsyncContextManager[Any]:
@@ -217,7 +178,7 @@ async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(
     (line,) = [record for record in caplog.records if record.name == "rekey"]
     assert (line.levelname, line.exc_info) == ("INFO", None)
     assert "another worker holds its source" in line.message
-    assert "RekeyState" not in tags(rig)
+    assert "RekeyState" not in rig.tags(NAME)
 
 
 async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever() -> None:
@@ -246,23 +207,8 @@ async def test_those_who_wait_for_one_source_do_not_come_back_together() -> None
         rig.secret(name, rig.world.accounts["appdata"])
     async with busy(rig):
         for name in names:
-            await rig.service().rotate(rig.item(name, waited=8).to_json(), 1)
+            await rig.work(name, waited=8)
     assert len({message.visible for message in rig.queue("rotations")}) > 3
-
-
-async def test_a_death_after_an_item_was_posted_again_costs_a_message_and_no_second_rotation() -> (
-    None
-):
-    """The item is posted before its message is acknowledged: nothing is lost in between."""
-    rig = scene()
-    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
-    await rig.service().queue.post_rotation(item)
-    async with busy(rig):
-        await rig.service().rotate(item.to_json(), 1)
-    assert len(rig.queue("rotations")) == 2
-    await Delivery(rig, rig.service).run()
-    assert len(rig.vault.versions(NAME)) == 2
-    assert rig.queue("rotations") == []
 
 
 async def test_an_item_that_cannot_be_posted_again_keeps_its_message() -> None:
@@ -274,83 +220,14 @@ async def test_an_item_that_cannot_be_posted_again_keeps_its_message() -> None:
             await rig.service().rotate(item.to_json(), 1)
 
 
-async def test_what_a_try_before_the_wait_left_behind_is_tidied_up() -> None:
-    """The message that is posted again counts its tries anew."""
+async def test_a_message_that_is_posted_again_says_how_often_it_was_tried_before() -> None:
+    """It counts its tries anew, and what an earlier one left behind must be tidied up."""
     rig = scene()
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     async with busy(rig):
         await rig.service().rotate(item.to_json(), 3)
         await rig.service().rotate(replace(item, tried=2).to_json(), 2)
     assert [message["tried"] for message in rig.messages("rotations")] == [2, 3]
-    tries: list[int] = []
-
-    async def counting(asked: WorkItem, number: int = 1) -> Outcome:
-        assert asked.tried == 0, "what it posts would inherit it"
-        tries.append(number)
-        return Outcome(asked, "skipped", "")
-
-    service = handled_by(rig.service(), counting)
-    await service.rotate(replace(item, waited=1, tried=2).to_json(), 1)
-    assert tries == [3]
-
-
-async def test_a_secret_that_was_rotated_is_parked_no_longer() -> None:
-    rig = scene()
-    await rig.service().park(rig.item(NAME).to_json(), "1")
-    await rig.service().rotate(rig.item(NAME, trigger="manual").to_json(), 1)
-    assert tags(rig)["CredentialId"] == "key2"
-    assert not {"RekeyState", "RekeyReason"} & tags(rig).keys()
-
-
-async def test_a_secret_whose_retirement_succeeds_at_last_is_parked_no_longer() -> None:
-    rig = scene()
-    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
-    rig.clock.advance(8 * DAY)
-    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
-    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
-    assert "RekeyState" in tags(rig)
-    rig.clock.advance(DAY + 1)
-    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
-    assert not {"RekeyState", "RekeyReason", "RekeyRetire"} & tags(rig).keys()
-    assert not rig.vault.versions(NAME)[0].enabled
-
-
-async def test_a_worker_that_lost_its_lease_does_not_judge_what_another_has_done_since() -> None:
-    """Its key was replaced by a faster worker.
-
-    The version that one published is sound and must not be marked.
-    """
-    rig = scene()
-    account = rig.world.accounts["appdata"]
-    account.propagation = timedelta(seconds=300)
-    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json()
-    await steal_while_verifying(rig, item)
-    assert len(rig.vault.versions(NAME)) == 2
-    assert "RekeyState" not in tags(rig)
-
-
-async def steal_while_verifying(rig: Rig, item: str) -> None:
-    """Let a first worker wait in vain for its key to spread.
-
-    A second one rotates once the lease has run out.
-    """
-    account, started = rig.world.accounts["appdata"], rig.clock.now()
-    stolen = False
-
-    async def between(request: Any, call: Any) -> Any:
-        nonlocal stolen
-        if (
-            not stolen
-            and rig.clock.now() - started >= timedelta(seconds=60)
-            and request.host.startswith("appdata.")
-        ):
-            stolen = True
-            account.propagation = timedelta(0)
-            await rig.service().rotate(item, 1)
-        return await call()
-
-    with pytest.raises(LeaseUnavailable):
-        await rig.service(between).rotate(item, 1)
 
 
 def incident(rig: Rig, **fields: Any) -> WorkItem:
@@ -367,7 +244,7 @@ async def _vault_is_down(rig: Rig) -> None:
 async def _cannot_be_read(rig: Rig) -> None:
     """Another secret owns the record, so the incident cannot be noted there."""
     rig.secret("owner", rig.world.accounts["appdata"], days_left=80)
-    await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
+    await rig.work("owner", action="audit")
     refuse(rig, 403, "Forbidden", to_vault(), times=10_000)
 
 

@@ -257,7 +257,7 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
     """Of a secret that was never rotated, the tag alone says it."""
     rig = scene()
     if rotated:
-        await rig.service().rotate(rig.item(NAME).to_json(), 1)
+        await rig.work(NAME)
     source, other = rig.tags(NAME)["ProviderAddress"], rig.account("elsewhere").resource_id
     named = other if elsewhere else None
     tags = {**rig.tags(NAME), "ProviderAddress": named}
@@ -294,7 +294,7 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
     denied: bool, deleted: bool
 ) -> None:
     rig = scene(tags={"OverlapHours": "1"})
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     rig.clock.advance(DAY.total_seconds())
     if deleted:
         rig.vault.delete(NAME)
@@ -311,7 +311,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
 ) -> None:
     """A listing that lags says nothing, nor does a secret that may not be read."""
     rig = scene()
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     rig.clock.advance(60)
     if deleted:
         rig.vault.delete(NAME)
@@ -336,7 +336,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
 async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more() -> None:
     """It was when the incident began. Nothing else would say that it still works."""
     rig = scene()
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     rig.clock.advance(60)
     incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
     engine = rig.service().engine
@@ -355,10 +355,10 @@ async def test_a_deleted_secret_that_was_replaced_before_needs_nobody(
     rig = scene(tags={"OverlapHours": "1"})
     incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))
     rig.clock.advance(1)
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     if past_overlap:
         rig.clock.advance(2 * 3600)
-        await rig.service().engine.handle(rig.item(NAME, action="retire"))
+        await rig.handle(NAME, action="retire")
     rig.vault.delete(NAME)
     (progress,) = await counted(rig.service().engine, [incident])
     assert (progress.rotated, progress.needs_a_person) == (past_overlap, not past_overlap)

@@ -73,7 +73,7 @@ async def test_a_retirement_that_record_and_tag_show_is_posted_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = scene()
-    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    await rig.work(NAME)
     rig.clock.advance(7 * DAY + 60)
     await sweep(rig)
     assert posted(rig) == [("retire", "appdata")]
@@ -84,7 +84,7 @@ async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = scene()
-    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    await rig.work(NAME)
     rig.clock.advance(7 * DAY + 60)
     rig.secret(NAME, rig.account("moved"))
     await sweep(rig)

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from engine.errors import PermanentError, TransientError
+from engine.errors import TransientError
 from engine.model.sweep_order import SweepOrder
-from engine.model.tags import Pending
 from simulator.wire import Request
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
-from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.scene import NAME, refuse, scene
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FAR = 80.0
@@ -123,17 +121,6 @@ async def test_only_secrets_of_the_vault_that_are_managed_enabled_and_due_are_se
     assert {message["secret"] for message in await sweep(rig)} == {"no-expiry", "old"}
 
 
-async def test_a_retirement_that_is_due_is_found() -> None:
-    rig = scene(days_left=FAR)
-    for name, until in (("passed", -HOUR), ("passes-now", timedelta(0)), ("later", 2 * DAY)):
-        retire = str(Pending(rig.clock.now() + until, "a" * 32, "key2"))
-        rig.secret(name, rig.world.accounts["appdata"], days_left=FAR, tags={"RekeyRetire": retire})
-    assert {(message["secret"], message["action"]) for message in await sweep(rig)} == {
-        ("passed", "retire"),
-        ("passes-now", "retire"),
-    }
-
-
 async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parked() -> None:
     rig = scene()
     account = rig.world.accounts["appdata"]
@@ -162,17 +149,6 @@ async def test_a_second_sweep_posts_nothing_for_what_is_parked_until_it_has_rest
     assert len(await sweep(rig)) == 1
 
 
-async def test_a_refused_listing_fails_the_sweep_so_that_it_is_tried_again() -> None:
-    rig = scene()
-    refuse(rig, 503, "Busy", to_vault(), times=9)
-    with pytest.raises(TransientError):
-        await sweep(rig)
-    rig.world.faults.clear()
-    rig.world.roles.assignments.clear()
-    with pytest.raises(PermanentError, match="Key Vault Secrets Officer"):
-        await sweep(rig)
-
-
 @pytest.mark.parametrize(("status", "code"), [(503, "ServerBusy"), (403, "AuthorizationFailure")])
 async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_no_harm(
     status: int, code: str
@@ -191,16 +167,6 @@ async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_n
     with pytest.raises(TransientError, match=code):
         await sweep(rig)
     assert len(await sweep(rig)) == 4
-
-
-@pytest.mark.parametrize(
-    "text", [b"", b"nonsense", b"[]", b"{}", b"7", b"null", b"\xff", b"[" * 100_000]
-)
-async def test_an_order_that_cannot_be_read_fails(text: bytes) -> None:
-    rig = scene()
-    with pytest.raises(PermanentError, match="queue sweeps"):
-        await rig.service().sweep_vault(text)
-    assert not rig.calls()["vault"]
 
 
 async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
@@ -230,21 +196,14 @@ async def test_a_vault_that_is_not_listed_is_not_swept(
     assert rig.world.exchanges == []
 
 
-async def test_the_timer_orders_one_sweep_for_each_vault(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("past_due", [False, True])
+async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_says_if_it_is_late(
+    caplog: pytest.LogCaptureFixture, sent: Collected, *, past_due: bool
+) -> None:
     rig = scene()
-    await rig.service().sweep({}, past_due=False)
-    (message,) = rig.messages("sweeps")
-    assert message["vault"] == rig.vault.url
-    assert "late" not in caplog.text
-
-
-async def test_a_late_timer_is_said_to_be_late(caplog: pytest.LogCaptureFixture) -> None:
-    await scene().service().sweep({}, past_due=True)
-    assert "this sweep is late" in caplog.text
-
-
-async def test_each_run_of_the_timer_measures_what_waits(sent: Collected) -> None:
-    await scene().service().sweep({}, past_due=False)
+    await rig.service().sweep({}, past_due=past_due)
+    assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url]
+    assert ("this sweep is late" in caplog.text) is past_due
     assert sent.metric("rekey.queue.messages")
 
 
@@ -259,32 +218,3 @@ async def test_a_sweep_reports_what_it_saw(caplog: pytest.LogCaptureFixture) -> 
         "posted": 2,
         "broken": 0,
     }
-
-
-EVENTS = {
-    "no event at all": [],
-    "one event": [0],
-    "the same event five times": [0, 0, 0, 0, 0],
-    "an event an hour late": [3600],
-    "an event days late": [3 * 86_400],
-    "early, again, and late": [0, 1, 3600, 86_400],
-}
-
-
-@pytest.mark.parametrize("delays", EVENTS.values(), ids=EVENTS.keys())
-async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome(
-    delays: list[float],
-) -> None:
-    rig = scene()
-    promises = Promises(Place.of_account(rig, NAME, rig.world.accounts["appdata"]))
-    event = json.dumps(rig.vault.near_expiry_event(NAME))
-    for day in range(9):
-        for delay in delays:
-            if day * 86_400 <= delay < (day + 1) * 86_400:
-                await rig.service().on_event(event)
-                await Delivery(rig, rig.service).run()
-        await sweep(rig)
-        await Delivery(rig, rig.service).run()
-        rig.clock.advance(86_400)
-    promises.finally_(2)
-    promises.nothing_left()
