@@ -26,7 +26,7 @@ from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
-from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import KINDS, sql
 
 ROOT = Path(__file__).parents[2]
 PAGE = 25
@@ -201,7 +201,7 @@ async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(
     ):
         await service.rotate(rig.item(NAME).to_json(), 1)
     assert f"try 1 of {MAX_TRIES}" in caplog.text
-    await rig.service().rotate(rig.item(NAME).to_json(), 2)
+    await rig.work(NAME, tries=2)
     assert len(rig.vault.versions(NAME)) == 2
 
 
@@ -214,8 +214,7 @@ async def test_a_last_try_that_takes_too_long_warns_of_a_lost_password_where_the
             await asyncio.Event().wait()
         return await call()
 
-    rig = SqlProduct()
-    KINDS[kind].setup(rig)
+    rig = sql(kind)
     service = replace(rig.service(hangs), rotation_seconds=0.2)
     await service.rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
     warned = "nobody knows" in rig.tags(sql_product.NAME)["RekeyReason"]

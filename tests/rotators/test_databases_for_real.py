@@ -140,7 +140,7 @@ two = pytest.mark.parametrize("real", [("app_a", "app_b")], indirect=True)
 async def rotated(real: Real, action: str = "rotate") -> str:
     """Let the app do what is due; return what came of it."""
     rig = real.scene.rig
-    outcome = await rig.service().engine.handle(rig.item(NAME, trigger="sweep", action=action))
+    outcome = await rig.handle(NAME, trigger="sweep", action=action)
     return str(outcome.result)
 
 

@@ -39,8 +39,7 @@ async def test_a_new_secret_may_hold_any_value_beside_its_template(signed: RuleS
     shape = "Endpoint=sb://{host}/;SharedAccessSignature={sas}"
     tags = {**scene.rig.tags(SAS), "ValueTemplate": shape}
     scene.rig.vault.put(SAS, "any value", expires=scene.rig.clock.now(), tags=tags)
-    item = scene.rig.item(SAS, trigger="manual", force=True)
-    await scene.rig.service().engine.handle(item)
+    await scene.rig.handle(SAS, trigger="manual", force=True)
     assert scene.rig.latest(SAS).value.startswith(
         f"Endpoint=sb://{scene.account.host}/;SharedAccessSignature=SharedAccessSignature sr="
     )

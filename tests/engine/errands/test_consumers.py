@@ -76,7 +76,7 @@ async def test_a_rotation_waits_for_no_app_and_costs_one_message_more() -> None:
     for side in (rig, plain):
         side.queue("rotations")
         side.calls()
-        await side.service().rotate(side.item(NAME, trigger="event").to_json(), 1)
+        await side.work(NAME, trigger="event")
     counted, without = rig.calls(), plain.calls()
     assert counted - without == {"host queue": 1}
     assert rig.world.web.sites[SHOP.lower()].refreshed == 0
@@ -87,7 +87,7 @@ async def test_only_a_message_that_comes_back_makes_up_for_what_was_not_posted()
     rig.site()
     await rig.rotate()
     for tries, posted in ((1, []), (2, ["refresh"])):
-        await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), tries)
+        await rig.work(NAME, trigger="event", tries=tries)
         assert [message["action"] for message in rig.messages("rotations")] == posted
 
 
@@ -149,7 +149,7 @@ async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(
     rig = Consuming(SHOP)
     site = rig.site()
     refuse(rig, 503, "ServerBusy", to_post)
-    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    await rig.work(NAME, trigger="event")
     assert len(rig.vault.versions(NAME)) == 2
     assert f"refresh of {rig.item(NAME).ref} could not be posted" in caplog.text
     await rig.deliver()
@@ -161,12 +161,12 @@ async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(
 @pytest.mark.parametrize(("late", "times"), [(0, 1), (1, 0)])
 async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) -> None:
     rig = Consuming(SHOP)
-    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    await rig.work(NAME, trigger="event")
     written = rig.latest(NAME).created
     site = rig.site()
     site.held.clear()
     rig.clock.advance(written - rig.clock.now().timestamp() + 14 * DAY + late)
-    await rig.service().rotate(rig.item(NAME, action="refresh", trigger="event").to_json(), 1)
+    await rig.work(NAME, action="refresh", trigger="event")
     assert site.refreshed == times
 
 

@@ -58,7 +58,7 @@ async def test_it_waits_for_an_app_that_uses_an_older_version_of_a_replica() -> 
     await rig.try_to_retire()
     assert RETIRE in rig.tags(NAME)
     rig.world.web.sites[SHOP.lower()].stuck = False
-    await rig.service().rotate(rig.item("copy", action="refresh").to_json(), 1)
+    await rig.work("copy", action="refresh")
     await rig.try_to_retire()
     assert RETIRE not in rig.tags(NAME)
 

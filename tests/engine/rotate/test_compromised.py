@@ -19,8 +19,8 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, to_arm
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import SqlProduct, sql
 
 DAY = 86_400
 to_regenerate = to_arm("regenerateKey")
@@ -29,7 +29,7 @@ to_regenerate = to_arm("regenerateKey")
 async def report(rig: Rig, leaked: SecretVersion, **fields: Any) -> Outcome:
     """Work once on the incident of a version."""
     asked = {"version": leaked.version, "compromised": True, "reason": "leaked", **fields}
-    return await rig.service().engine.handle(rig.item(leaked.name, **asked))
+    return await rig.handle(leaked.name, **asked)
 
 
 def account(rig: Rig) -> str:
@@ -142,10 +142,9 @@ async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is
     *, is_enabled: bool
 ) -> None:
     """The password is dead. Somebody may have enabled its version again."""
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
+    rig = sql()
     leaked = rig.latest(SQL)
-    await rig.service().engine.handle(rig.item(SQL))
+    await rig.handle(SQL)
     rig.vault.amend(rig.vault.versions(SQL)[0], enabled=is_enabled)
     passwords = rig.passwords()
     outcome = await report(rig, leaked)
@@ -179,8 +178,7 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
 
 async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
     """A server neither shows nor lists its passwords, so nothing would prove that it is gone."""
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
+    rig = sql("two logins")
     leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
     before = rig.passwords()
     outcome = await report(rig, leaked)
@@ -199,8 +197,7 @@ async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
 async def test_who_cannot_enable_a_leaked_version_is_told_another_way_out(
     fix: str, *, is_purged: bool
 ) -> None:
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
+    rig = sql("two logins")
     leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
     if is_purged:
         kept = [known for known in rig.vault.versions(SQL) if known.version != leaked.version]
@@ -213,10 +210,9 @@ async def test_an_incident_at_one_source_changes_nothing_at_the_one_that_its_sec
     None
 ):
     """That one is not under lease, and may be another secret's."""
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
+    rig = sql()
     leaked = rig.latest(SQL)
-    await rig.service().engine.handle(rig.item(SQL))
+    await rig.handle(SQL)
     theirs = rig.server.add_user("shop", "app", "0ther-password-nobody-uses")
     elsewhere = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop"}
     rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), **elsewhere})
@@ -232,7 +228,7 @@ async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret
     """The record remembers of which kind it is."""
     rig = SqlProduct()
     rig.secret(NAME, rig.account("appdata"))
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     leaked, current = rig.vault.versions(NAME)
     await rig.note(account(rig), NAME, pending=None)
     rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
@@ -266,10 +262,9 @@ async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_i
     None
 ):
     """Only a source that accepts what Rekey published is known to refuse all else."""
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
+    rig = sql()
     leaked = rig.latest(SQL)
-    await rig.service().engine.handle(rig.item(SQL))
+    await rig.handle(SQL)
     rig.clock.advance(3600)
     rig.server.logins["app"].set("L4te-password-nobody-uses", rig.clock.now())
     outcome = await report(rig, leaked)

@@ -13,7 +13,7 @@ async def compromised() -> SasScene:
     """Return a scene in which the key has leaked, and nobody has replaced it yet."""
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=80)
-    await scene.rig.service().engine.handle(scene.rig.item(KEY, action="audit"))
+    await scene.rig.handle(KEY, action="audit")
     leaked = scene.rig.latest(KEY).version
     await scene.rig.note(scene.source_name, KEY, compromised=(leaked,))
     return scene

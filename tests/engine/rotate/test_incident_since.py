@@ -20,7 +20,7 @@ to_regenerate = to_arm("regenerateKey")
 
 
 async def handle(rig: Rig, **fields: Any) -> Outcome:
-    return await rig.service().engine.handle(rig.item(NAME, **fields))
+    return await rig.handle(NAME, **fields)
 
 
 async def order(rig: Rig, age: timedelta, **fields: Any) -> Outcome:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, TransientError
+from engine.model.outcome import Outcome
 from engine.secret import SecretRef
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 OLDER = "a" * 32
 CLOSED = {"RotationWindow": "Sat 01:00-05:00 Europe/Berlin"}
@@ -76,8 +81,7 @@ async def test_a_look_that_was_given_up_leaves_the_mark_as_it_is_while_the_secre
 
 
 def _sql(name: str, days_left: float) -> Rig:
-    rig = SqlProduct()
-    KINDS[name].setup(rig)
+    rig = sql(name)
     expires = rig.clock.now() + timedelta(days=days_left)
     rig.vault.amend(rig.latest(SQL), expires=int(expires.timestamp()))
     return rig
@@ -114,7 +118,7 @@ async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_nee
     days_left: float, tags: dict[str, str | None], result: str
 ) -> None:
     rig = scene(days_left=days_left, tags=tags)
-    outcome = await rig.service().engine.handle(rig.item(NAME, trigger="event"))
+    outcome = await rig.handle(NAME, trigger="event")
     assert (outcome.result, outcome.old_version) == (result, rig.latest(NAME).version)
     assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
 
@@ -128,20 +132,27 @@ async def test_the_policy_document_is_never_marked() -> None:
     assert state(rig) == before
 
 
-async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_mark() -> None:
-    rig = scene()
+async def parked(rig: Rig, act: Callable[[], object]) -> Outcome:
+    """Give the secret up; somebody acts just before it is read for the second time."""
 
-    async def disable_before_the_second_read(request: Any, call: Any) -> Any:
+    async def between(request: Request, call: Call) -> Response:
         if to_vault()(request):
             reads.append(request)
             if len(reads) == 2:
-                rig.vault.amend(rig.latest(NAME), enabled=False)
+                act()
         return await call()
 
-    reads: list[Any] = []
-    engine = rig.service(disable_before_the_second_read).engine
+    reads: list[Request] = []
+    engine = rig.service(between).engine
     outcome = await engine.park(rig.item(NAME), PermanentError("it failed"))
     assert len(reads) == 2
+    return outcome
+
+
+async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_mark() -> None:
+    rig = scene()
+
+    outcome = await parked(rig, lambda: rig.vault.amend(rig.latest(NAME), enabled=False))
     assert (outcome.result, outcome.reason) == ("parked", "it failed")
     assert "RekeyState" not in rig.tags(NAME)
 
@@ -151,16 +162,8 @@ async def test_a_version_that_somebody_wrote_meanwhile_gets_no_mark_and_the_repo
 ):
     rig = scene()
 
-    async def write_before_the_second_read(request: Any, call: Any) -> Any:
-        if to_vault()(request):
-            reads.append(request)
-            if len(reads) == 2:
-                rig.vault.put(NAME, "written by hand", tags=rig.tags(NAME))
-        return await call()
-
-    reads: list[Any] = []
-    engine = rig.service(write_before_the_second_read).engine
-    outcome = await engine.park(rig.item(NAME), PermanentError("it failed"))
+    by_hand = partial(rig.vault.put, NAME, "written by hand", tags=rig.tags(NAME))
+    outcome = await parked(rig, by_hand)
     written = rig.latest(NAME)
     assert outcome.reason == (
         f"it failed; nor could the secret be marked: the vault shows version {written.version}"

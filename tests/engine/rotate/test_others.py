@@ -15,9 +15,9 @@ from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import SECOND as SECOND_PASSWORD
+from tests.shared.sql_product import sql
 from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="
@@ -49,8 +49,7 @@ async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_su
     rig = scene()
     written = by_hand(rig, MADE_UP, days_left=10)
     rig.clock.advance(age.total_seconds())
-    asked = rig.item(NAME, version=written.version, **fields)
-    outcome = await rig.service().engine.handle(asked)
+    outcome = await rig.handle(NAME, version=written.version, **fields)
     assert outcome.reason.startswith(WRITTEN) is is_respected
     assert (rig.latest(NAME).version == written.version) is is_respected
     assert LOST not in outcome.reason
@@ -61,7 +60,7 @@ async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_
     rig = scene()
     written = by_hand(rig, MADE_UP, days_left=10)
     refuse(rig, 500, "Broken", lambda request: request.host.startswith("appdata."))
-    outcome = await rig.service().engine.handle(rig.item(NAME, version=written.version))
+    outcome = await rig.handle(NAME, version=written.version)
     assert outcome.result == "rotated"
 
 
@@ -74,8 +73,7 @@ async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it
     rig = scene(days_left=80)
     by_hand(rig, MADE_UP)
     rig.clock.advance(age.total_seconds())
-    audit = rig.item(NAME, action="audit", trigger="sweep")
-    outcome = await rig.service().engine.handle(audit)
+    outcome = await rig.handle(NAME, action="audit", trigger="sweep")
     assert outcome.result == result
     assert outcome.reason.startswith(WRITTEN) is (result == "parked")
     assert LOST not in outcome.reason
@@ -83,12 +81,10 @@ async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it
 
 async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_that_was() -> None:
     """Healing would undo what they have set at the server."""
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
+    rig = sql()
     by_hand(rig, "Written-by-hand-1", SQL)
     rig.clock.advance(9 * 86_400)
-    audit = rig.item(SQL, action="audit", trigger="sweep")
-    outcome = await rig.service().engine.handle(audit)
+    outcome = await rig.handle(SQL, action="audit", trigger="sweep")
     assert (outcome.result, len(rig.vault.versions(SQL))) == ("parked", 2)
     assert outcome.reason.startswith(WRITTEN)
 
@@ -102,12 +98,11 @@ async def test_a_version_that_its_source_has_accepted_once_is_healed_whoever_wro
 
 
 async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
+    rig = sql("two logins")
     names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}
     by_hand(rig, TEMPLATE.format(**names, password=SECOND_PASSWORD), SQL, days_left=10)
     before = rig.passwords()
-    outcome = await rig.service().engine.handle(rig.item(SQL))
+    outcome = await rig.handle(SQL)
     assert outcome.reason.startswith(WRITTEN)
     assert rig.passwords() == before
 

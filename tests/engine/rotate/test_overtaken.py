@@ -12,8 +12,8 @@ from simulator.wire import Request, Response
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 type Act = Callable[[Rig, str], None]
 
@@ -70,12 +70,6 @@ async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome
     return outcome
 
 
-def login() -> Rig:
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
-    return rig
-
-
 @pytest.mark.parametrize(
     ("act", "fix"),
     [
@@ -87,7 +81,7 @@ async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
     act: Act, fix: str
 ) -> None:
     """It is not set back, and nobody knows the new one."""
-    outcome = await rotate(login(), SQL, act, compromised=True)
+    outcome = await rotate(sql(), SQL, act, compromised=True)
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
 
@@ -96,12 +90,12 @@ async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
 async def test_who_was_overtaken_after_a_change_in_vain_says_so_whatever_the_secret_asks_for_now(
     act: Act,
 ) -> None:
-    outcome = await rotate(login(), SQL, act, compromised=True)
+    outcome = await rotate(sql(), SQL, act, compromised=True)
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
 
 
 async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:
-    rig = login()
+    rig = sql()
     outcome = await rotate(rig, SQL, write, compromised=False)
     assert (outcome.result, LOST in outcome.reason) == ("skipped", False)
     assert rig.latest(SQL).value == "Written-by-hand-1"

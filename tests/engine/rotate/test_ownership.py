@@ -21,7 +21,7 @@ from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
 from tests.shared.scene import scene
-from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
+from tests.shared.sql_product import NAME, SECOND, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 PASSWORDS = {"app_a": FIRST, "app_b": SECOND}
@@ -30,9 +30,7 @@ PASSWORDS = {"app_a": FIRST, "app_b": SECOND}
 @pytest.fixture
 def rig() -> SqlProduct:
     """A server with the logins `app_a` and `app_b`, and a secret for both."""
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
-    return rig
+    return sql("two logins")
 
 
 def put(rig: SqlProduct, login: str, *, managed: bool = True) -> None:
@@ -45,15 +43,14 @@ def put(rig: SqlProduct, login: str, *, managed: bool = True) -> None:
 
 async def rotate(rig: SqlProduct, name: str) -> str:
     """Rotate and return why it was parked, if it was."""
-    await rig.service().rotate(rig.item(name, force=True).to_json(), 1)
+    await rig.work(name, force=True)
     return rig.tags(name).get("RekeyReason", "")
 
 
 async def test_a_secret_that_is_refused_the_second_login_does_not_keep_the_first_that_nobody_had() -> (
     None
 ):
-    rig = SqlProduct()
-    KINDS["two logins"].setup(rig)
+    rig = sql("two logins")
     put(rig, "app_b")
     assert await rotate(rig, "app-b") == ""
     assert "belongs to the secret" in await rotate(rig, NAME)
@@ -89,22 +86,21 @@ async def test_a_leak_is_dealt_with_although_what_a_person_wrote_on_top_is_refus
     rig.clock.advance(1)
     theirs = leaked.value.replace(FIRST, "Refused-1").replace("app_a", "app_b")
     rig.put({**rig.tags(NAME), "CredentialId": "app_b"}, theirs)
-    item = rig.item(NAME, version=leaked.version, compromised=True)
-    await rig.service().engine.handle(item)
+    await rig.handle(NAME, version=leaked.version, compromised=True)
     assert not rig.accepted(leaked)
 
 
 async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
     """It bears the operation that would have replaced the version that Rekey published."""
     rig = scene()
-    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    await rig.work(KEY)
     published = rig.latest(KEY)
     rig.clock.advance(60)
     operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
     keys = {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()}
     without_name = {tag: text for tag, text in rig.tags(KEY).items() if tag != BY}
     rig.vault.put(KEY, keys["key1"], tags={**without_name, OPERATION: operation})
-    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
+    await rig.work(KEY, action="audit")
     assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
     assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
 
@@ -146,9 +142,9 @@ async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
 ) -> None:
     rig = scene()
     rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
+    await rig.work("owner", action="audit")
     change(rig)
-    outcome = await rig.service().engine.handle(rig.item(KEY))
+    outcome = await rig.handle(KEY)
     assert outcome.result == ("parked" if is_kept else "rotated")
     assert len(rig.vault.versions(KEY)) == (1 if is_kept else 2)
     if is_kept:
@@ -176,16 +172,16 @@ async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_a
     audit = WorkItem(SecretRef(north.url, "owner"), "audit")
     assert (await rig.service().engine.handle(audit)).result == "confirmed"
     rig.environment = {}
-    outcome = await rig.service().engine.handle(rig.item(KEY))
+    outcome = await rig.handle(KEY)
     assert (outcome.result, len(rig.vault.versions(KEY))) == ("parked", 1)
     assert f"belongs to the secret {north.url}/secrets/owner" in outcome.reason
 
 
 async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
     rig = scene()
-    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    await rig.work(KEY)
     rig.vault.amend(rig.latest(KEY), tags={**rig.tags(KEY), BY: "somebody else"})
-    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
+    await rig.work(KEY, action="audit")
     assert "RekeyReason" not in rig.tags(KEY)
 
 

@@ -18,8 +18,8 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 OLDER = "b" * 32
 
@@ -102,8 +102,7 @@ async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet() -> None:
 
 
 async def test_a_dry_run_checks_beforehand_what_the_change_itself_needs() -> None:
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
+    rig = sql()
     rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
     with pytest.raises(AccessDenied, match="may not alter 'app'"):
         await preview(rig, SQL)

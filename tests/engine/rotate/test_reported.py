@@ -20,20 +20,14 @@ from tests.shared.faults import Died
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
-from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 APP = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
 
 
-def login() -> SqlProduct:
-    rig = SqlProduct()
-    KINDS["a login"].setup(rig)
-    return rig
-
-
 async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
-    return await rig.service().engine.handle(rig.item(name, **fields))
+    return await rig.handle(name, **fields)
 
 
 async def die_once_published(rig: Rig, name: str) -> None:
@@ -95,7 +89,7 @@ def with_app(service: Service, name: str) -> Service:
 @pytest.mark.parametrize("compromised", [False, True])
 async def test_what_was_published_is_told_before_what_failed_after_it(*, compromised: bool) -> None:
     """What leaked is refused already, though its version cannot be disabled."""
-    rig = login()
+    rig = sql()
     first = rig.latest(SQL).version
     await die_once_published(rig, SQL)
     refuse(rig, 403, "Forbidden", to_vault("PATCH"), times=99)
@@ -168,7 +162,7 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
 async def test_a_version_that_a_person_writes_upon_it_is_not_told_in_place_of_the_one_published() -> (
     None
 ):
-    rig = login()
+    rig = sql()
 
     async def between(request: Request, call: Call) -> Response:
         response = await call()

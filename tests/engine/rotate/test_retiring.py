@@ -34,7 +34,7 @@ to_regenerate = to_arm("regenerateKey")
 async def overlapping(**options: Any) -> Rig:
     """Return a rig whose secret was rotated just now: key1 is to be retired in a week."""
     rig = scene(**options)
-    assert (await rig.service().engine.handle(rig.item(NAME))).result == "rotated"
+    assert (await rig.handle(NAME)).result == "rotated"
     rig.clock.advance(60)
     return rig
 
@@ -141,7 +141,7 @@ async def test_a_revocation_that_does_not_spread_is_not_called_one(
 ) -> None:
     rig = GraphRig()
     rig.managed()
-    await rig.service().engine.handle(rig.item(SECRET))
+    await rig.handle(SECRET)
     rig.clock.advance(8 * DAY)
     rig.directory.removal_lag = timedelta(days=30)
     rig.vault.amend(rig.vault.versions(SECRET)[0], enabled=is_enabled)
@@ -156,14 +156,13 @@ async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_beg
     """Graph shows how a secret begins, and no more."""
     rig = GraphRig()
     rig.managed()
-    await rig.service().engine.handle(rig.item(SECRET))
+    await rig.handle(SECRET)
     new = rig.alive()[-1]
     new.secret = rig.first.secret[:3] + new.secret[3:]
     versions = rig.vault.secrets[SECRET]
     versions[-1] = replace(versions[-1], value=new.secret)
     rig.clock.advance(8 * DAY)
-    item = rig.item(SECRET, action="retire", trigger="sweep")
-    assert (await rig.service().engine.handle(item)).result == "retired"
+    assert (await rig.handle(SECRET, action="retire", trigger="sweep")).result == "retired"
     assert rig.alive() == [new]
 
 
@@ -173,13 +172,12 @@ async def test_a_secret_that_somebody_wrote_again_is_not_removed_by_the_id_of_th
     """Its own version is disabled, so only how it begins tells that the vault holds it."""
     rig = GraphRig()
     rig.managed()
-    await rig.service().engine.handle(rig.item(SECRET))
+    await rig.handle(SECRET)
     first, tags = rig.vault.versions(SECRET)[0], dict(rig.latest(SECRET).tags or {})
     rig.vault.amend(first, enabled=False)
     rig.vault.put(SECRET, first.value, expires=rig.clock.now() + timedelta(days=80), tags=tags)
     rig.clock.advance(8 * DAY)
-    item = rig.item(SECRET, action="retire", trigger="sweep")
-    outcome = await rig.service().engine.handle(item)
+    outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
     assert not outcome.retired
     assert rig.first in rig.alive()
 
@@ -300,8 +298,7 @@ async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_
     pending = (await record(rig)).retirement
     assert pending
     rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
-    item = rig.item(NAME, action="retire", trigger="sweep", source=source(rig))
-    await rig.service().engine.handle(item)
+    await rig.handle(NAME, action="retire", trigger="sweep", source=source(rig))
     assert (keys(rig)["key1"] != first.value) is is_retired
 
 

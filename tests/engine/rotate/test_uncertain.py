@@ -18,17 +18,11 @@ from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, to_vault
-from tests.shared.sql_product import KINDS, NAME, SqlProduct
+from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PROMISED = "a look at the source follows"
-
-
-def sql(kind: str = "a login") -> SqlProduct:
-    rig = SqlProduct()
-    KINDS[kind].setup(rig)
-    return rig
 
 
 async def uncertain(kind: str = "a login") -> SqlProduct:
@@ -42,7 +36,7 @@ async def uncertain(kind: str = "a login") -> SqlProduct:
 
 
 async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
-    return await rig.service().engine.handle(rig.item(name, **fields))
+    return await rig.handle(name, **fields)
 
 
 async def source_of(rig: Rig) -> str:

@@ -20,7 +20,7 @@ async def forgotten(rig: GraphRig) -> tuple[SecretVersion, Password]:
     first = rig.managed()
     operation = operation_id(SecretRef(rig.vault.url, NAME), first.version)
     stray = rig.directory.add_password(rig.app, f"rekey {operation}")
-    await rig.service().engine.handle(rig.item(NAME))
+    await rig.handle(NAME)
     rig.clock.advance(60)
     kept = {tag: text for tag, text in rig.tags(NAME).items() if tag != RETIRE}
     rig.vault.amend(rig.latest(NAME), tags=kept)
@@ -31,7 +31,7 @@ async def forgotten(rig: GraphRig) -> tuple[SecretVersion, Password]:
 
 
 async def audit(rig: GraphRig) -> None:
-    await rig.service().engine.handle(rig.item(NAME, action="audit"))
+    await rig.handle(NAME, action="audit")
 
 
 async def test_what_an_earlier_try_added_is_removed_although_no_record_knows_of_it() -> None:
