@@ -12,10 +12,12 @@ from cli.main import main
 from conformance.endpoint_file import Plan
 from conformance.endpoints import EndpointStand
 from conformance.kit import Check
-from conformance.stories import an_incident_keeps_every_promise
+from conformance.scene import Begin
+from conformance.stories import an_incident_keeps_every_promise, told
 from engine.errors import ConfigError
 from tests.cli.desk import captured
 from tests.conformance.served import server, serving
+from tests.conformance.sorts import Many, Single
 from tests.conformance.stands import CHECKS, broken
 
 
@@ -89,9 +91,24 @@ async def found(plan: Path, checks: tuple[Check, ...] = CHECKS) -> Any:
         await stand.close()
 
 
-async def test_the_example_endpoint_keeps_every_promise(tmp_path: Path) -> None:
-    with serving(tmp_path, server.Tokens()) as plan:
+@pytest.mark.parametrize("tokens", [server.Tokens, Many, Single])
+async def test_a_correct_endpoint_of_any_sort_keeps_every_promise(
+    tokens: Any, tmp_path: Path
+) -> None:
+    with serving(tmp_path, tokens()) as plan:
         assert await found(plan) == {}
+
+
+async def rotations_in_a_row(begin: Begin) -> None:
+    """Play whole rotations at one source, with a death at the first call, and without."""
+    for plan in ({}, {0: "die before"}, {}):
+        await told(begin, plan, compromised=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tokens", [Many, Single])
+async def test_whole_rotations_follow_each_other_at_one_source(tokens: Any, tmp_path: Path) -> None:
+    with serving(tmp_path, tokens()) as plan:
+        assert await found(plan, (rotations_in_a_row,)) == {}
 
 
 async def test_an_incident_at_the_example_endpoint_comes_through_every_fault(
