@@ -129,6 +129,7 @@ FAMILY = tuple(
     if isinstance(kind, type) and issubclass(kind, TwoKeys) and kind is not StorageKey
     for member in members(kind)
 )
+BY_NAME = {str(member): member for member in FAMILY}
 WITHOUT_ENTITY = tuple(
     member
     for member in FAMILY
@@ -188,6 +189,14 @@ class KeyScene:
 
     def value(self, credential_id: str) -> str:
         return value_of(self.account, self.ring, credential_id)
+
+    def regenerations(self) -> list[int]:
+        """Return how the source answered each request for a new key."""
+        return [
+            exchange.response.status
+            for exchange in self.rig.world.exchanges
+            if "regeneratekey" in exchange.request.path.lower()
+        ]
 
     def spread_slowly(self, seconds: float) -> None:
         self.account.propagation = timedelta(seconds=seconds)

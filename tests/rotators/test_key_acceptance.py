@@ -14,9 +14,8 @@ from simulator.faults import Fault, unavailable
 from simulator.keys.contracts import BY_KIND
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 
-BY_NAME = {str(member): member for member in FAMILY}
 SWITCHED = [member for member in FAMILY if member.switched]
 LISTED = [
     member

@@ -12,9 +12,7 @@ from engine.secret import Sensitive
 from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
-from tests.rotators.key_scenes import FAMILY, KeyScene
-
-BY_NAME = {str(member): member for member in FAMILY}
+from tests.rotators.key_scenes import BY_NAME, KeyScene
 
 
 async def warning(scene: KeyScene, **changes: object) -> str:

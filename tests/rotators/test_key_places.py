@@ -6,9 +6,8 @@ import pytest
 
 from engine.errors import NeedsHuman
 from rotators.shared.key_facts import Facts
-from tests.rotators.key_scenes import FAMILY
+from tests.rotators.key_scenes import BY_NAME
 
-BY_NAME = {str(member): member for member in FAMILY}
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.servicebus/namespaces/shop1"
 RULE = f"{ACCOUNT}/queues/orders/authorizationrules/send"
 RULES = BY_NAME["service-bus-key of a queue"].kind.facts

@@ -10,9 +10,8 @@ import pytest
 from engine.errors import TransientError, UnderWay
 from simulator.faults import Fault
 from simulator.wire import json_response
-from tests.rotators.key_scenes import FAMILY, KeyScene
+from tests.rotators.key_scenes import BY_NAME, KeyScene
 
-BY_NAME = {str(member): member for member in FAMILY}
 HUB = BY_NAME["signalr-key"]
 WITHIN_CALL = 10
 """Seconds for which the call that began it looks for its end."""
@@ -24,15 +23,6 @@ async def begun(scene: KeyScene) -> UnderWay:
     with pytest.raises(UnderWay) as caught:
         await scene.rotator().issue(scene.job())
     return caught.value
-
-
-def regenerations(scene: KeyScene) -> list[int]:
-    """Return how the source answered each request for a new key."""
-    return [
-        exchange.response.status
-        for exchange in scene.rig.world.exchanges
-        if "regeneratekey" in exchange.request.path.lower()
-    ]
 
 
 async def test_it_is_said_how_long_it_has_gone_on() -> None:
@@ -53,7 +43,7 @@ async def test_another_process_asks_again_once_patience_has_ended(
     scene.rig.clock.advance(HUB.kind.patience - WITHIN_CALL - early)
     with pytest.raises(UnderWay):
         await scene.rotator().issue(replace(scene.job(), mark=problem.mark))
-    assert regenerations(scene) == asked
+    assert scene.regenerations() == asked
 
 
 async def test_a_key_that_was_handed_out_once_is_replaced_by_the_next_try() -> None:
@@ -68,7 +58,7 @@ async def test_a_key_that_was_handed_out_once_is_replaced_by_the_next_try() -> N
     scene.account.duration = timedelta(seconds=1)
     second = await rotator.issue(job)
     assert second.fields["key"] != first.fields["key"]
-    assert regenerations(scene) == [202, 202]
+    assert scene.regenerations() == [202, 202]
 
 
 @pytest.mark.parametrize(

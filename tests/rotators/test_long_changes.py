@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 
 from api import listing
-from api.page.timeline import moments
-from engine.model.entry import Entry
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.rotators.key_scenes import FAMILY, KeyScene
-from tests.rotators.test_two_keys import LONG
 from tests.shared.delivery import Delivery
 from tests.shared.faults import Died
 
@@ -55,78 +52,33 @@ class Story:
             await delivery._deliver(delivery.start(), message)
         self.rig.clock.advance(max(0.0, (until - self.rig.clock.now()).total_seconds()))
 
-    async def entry(self) -> Entry:
+    async def shown(self) -> dict[str, Any]:
         """Return how the secret stands, as API, command line and page have it."""
         engine = self.rig.service().engine
         secret = await engine.vaults.read(self.rig.item(NAME).ref)
-        return listing.judge(engine, secret, await listing.ledger_of(engine))
-
-    async def shown(self) -> dict[str, Any]:
-        return (await self.entry()).to_json()
+        return listing.judge(engine, secret, await listing.ledger_of(engine)).to_json()
 
     def accepted(self) -> int:
         """Count the changes that the source has begun."""
-        return [
-            exchange.response.status
-            for exchange in self.rig.world.exchanges
-            if "regeneratekey" in exchange.request.path.lower()
-        ].count(202)
+        return self.scene.regenerations().count(202)
 
 
 async def test_a_change_of_six_hours_ends_well_and_was_asked_for_once() -> None:
     story = Story(6)
     await story.ask()
+    began = story.rig.clock.now()
     await story.deliver(5)
     assert story.rig.latest(NAME).value == story.before
     assert "RekeyState" not in story.rig.tags(NAME)
+    row = await story.shown()
+    assert (row["state"], row["under_way_since"]) == ("overdue", began.isoformat())
     await story.deliver(2)
+    assert (await story.shown())["under_way_since"] is None
     current = story.rig.latest(NAME).value
     assert current == story.scene.value("secondaryMasterKey") != story.before
     assert story.before in story.scene.live()
     assert story.accepted() == 1
     assert "RekeyState" not in story.rig.tags(NAME)
-
-
-@pytest.mark.parametrize("minutes", [0.5, 20])
-@pytest.mark.parametrize("member", [member for member in LONG if member is not COSMOS], ids=str)
-async def test_a_change_is_asked_for_once_though_another_process_looks_each_time(
-    member: Any, minutes: float
-) -> None:
-    """Such a source says of no key when it was made."""
-    story = Story(minutes / 60, member)
-    await story.ask()
-    await story.deliver(2)
-    assert story.rig.latest(NAME).value in story.scene.live() - {story.before}
-    assert story.before in story.scene.live()
-    assert story.accepted() == 1
-
-
-async def test_a_change_that_failed_without_a_word_is_asked_for_again() -> None:
-    story = Story(0.01, HUB)
-    story.scene.account.fails = True
-    await story.ask()
-    await story.deliver(0.1)
-    story.scene.account.fails = False
-    await story.deliver(1)
-    assert story.rig.latest(NAME).value in story.scene.live() - {story.before}
-    assert story.accepted() == 2
-
-
-async def test_since_when_it_is_under_way_is_seen_until_it_has_come() -> None:
-    story = Story(6)
-    assert (await story.shown())["under_way_since"] is None
-    await story.ask()
-    began = story.rig.clock.now()
-    await story.deliver(1)
-    row = await story.shown()
-    assert row["state"] in ("due", "overdue")
-    assert row["under_way_since"] == began.isoformat(timespec="seconds")
-    assert f"under way since {began:%Y-%m-%d %H:%M}Z" in row["reason"]
-    dates = moments(await story.entry(), story.rig.clock.now())
-    assert ("under way since", began) in [(moment.word, moment.at) for moment in dates]
-    await story.deliver(8)
-    row = await story.shown()
-    assert (row["state"], row["under_way_since"], row["reason"]) == ("ok", None, "")
 
 
 @pytest.mark.parametrize("effect", ["before", "after"])

@@ -13,11 +13,10 @@ from engine.secret import Sensitive
 from rotators.shared.two_keys import TwoKeys
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member
 from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
 
 JSON = {"Content-Type": "application/json"}
-BY_NAME = {str(member): member for member in FAMILY}
 OVER_HTTPS = [member for member in FAMILY if "redis" not in str(member)]
 BINARY = Response(200, {"Content-Type": "text/plain; charset=utf-8"}, b"\xff\xfe\xfa")
 SCENES: dict[str, Callable[[], KeyScene | SasScene]] = {
