@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.contract import Derived, Issued, Preflight, Rotator, Tidy, Undo
+from engine.contract import Derived, Issued, Job, Preflight, Rotator, Tidy, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
@@ -52,6 +52,12 @@ def made(subject: Subject, issued: Issued) -> Sensitive:
     return issued.fields[subject.kind.value_field]
 
 
+def held_by(job: Job) -> Sensitive:
+    """Return the credential that the vault holds."""
+    assert job.held
+    return job.held
+
+
 @every_overlapping_kind
 async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(
     subject: Subject,
@@ -60,8 +66,7 @@ async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(
     job = scene.job()
     issued = await scene.rotator().issue(job)
     await scene.rotator().verify(job.source, issued.credential_id, made(subject, issued))
-    assert job.held
-    assert {job.held.reveal(), made(subject, issued).reveal()} <= scene.live()
+    assert {held_by(job).reveal(), made(subject, issued).reveal()} <= scene.live()
     assert made(subject, issued) != job.held
     assert issued.supersedes == job.held_id
     assert issued.credential_id != job.held_id
@@ -98,10 +103,9 @@ async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_cre
     subject: Subject,
 ) -> None:
     scene = subject.scene()
-    held = scene.job().held
+    held = held_by(scene.job())
     for _ in range(4):
         issued = await issue(scene)
-        assert held
         assert held.reveal() in scene.live()
         assert made(subject, issued).reveal() in scene.live()
         assert len(scene.live()) <= subject.slots
@@ -155,10 +159,9 @@ async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_n
     job = scene.job()
     issued = await scene.rotator().issue(job)
     assert issued.supersedes
-    assert job.held
     for _ in range(2):
         await scene.rotator().retire(job.source, issued.supersedes, made(subject, issued))
-        assert job.held.reveal() not in scene.live()
+        assert held_by(job).reveal() not in scene.live()
         assert made(subject, issued).reveal() in scene.live()
 
 
@@ -168,10 +171,9 @@ async def test_the_credential_that_the_vault_holds_is_never_revoked(subject: Sub
     job = scene.job()
     before = scene.live()
     assert job.held_id
-    with pytest.raises(NeedsHuman, match="hold it"):
-        await scene.rotator().retire(job.source, job.held_id, job.held)
-    with pytest.raises(NeedsHuman, match="hold it"):
-        await scene.rotator().retire(job.source, job.held_id, None)
+    for held in (job.held, None):
+        with pytest.raises(NeedsHuman, match="hold it"):
+            await scene.rotator().retire(job.source, job.held_id, held)
     assert scene.live() == before
 
 
@@ -200,11 +202,10 @@ async def test_what_is_derived_supersedes_nothing_is_accepted_and_known_by_its_k
     scene = subject.scene()
     job, rotator = scene.job(), scene.rotator()
     assert job.parent
-    assert job.held
     assert isinstance(rotator, Derived)
     issued = await rotator.issue(job)
     await rotator.verify(job.source, issued.credential_id, made(subject, issued))
-    assert await rotator.accepts(job.source, "", job.held), "the one before it still works"
+    assert await rotator.accepts(job.source, "", held_by(job)), "the one before it still works"
     assert issued.supersedes is None
     assert issued.expires
     assert issued.expires <= job.expires
@@ -325,12 +326,17 @@ async def strike(
     return sound.calls * len(FAULTS)
 
 
+async def prove(scene: Scene, rotator: Rotator) -> None:
+    """Prove what the vault holds."""
+    job = scene.job()
+    assert job.held_id
+    await rotator.verify(job.source, job.held_id, held_by(job))
+
+
 @every_own_kind
 async def test_issuing_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
     async def check(scene: Scene) -> None:
-        held = scene.job().held
-        assert held
-        assert (held.reveal() in scene.live()) == (subject.slots > 1)
+        assert (held_by(scene.job()).reveal() in scene.live()) == (subject.slots > 1)
         assert len(scene.live()) <= subject.slots
 
     assert await strike(subject, issue, check)
@@ -342,29 +348,19 @@ async def test_what_the_vault_holds_can_be_set_back_whatever_happened_to_that_be
 ) -> None:
     async def undo(scene: Scene, rotator: Rotator) -> None:
         job = scene.job()
-        assert job.held
         assert isinstance(rotator, Undo)
-        if job.held.reveal() in scene.live():
+        if held_by(job).reveal() in scene.live():
             await scene.rotator().issue(job)
-        await rotator.undo(job, job.held)
+        await rotator.undo(job, held_by(job))
 
     async def check(scene: Scene) -> None:
-        job = scene.job()
-        assert job.held
-        assert job.held_id
-        await scene.rotator().verify(job.source, job.held_id, job.held)
+        await prove(scene, scene.rotator())
 
     assert await strike(subject, undo, check)
 
 
 @every_kind
 async def test_proving_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
-    async def prove(scene: Scene, rotator: Rotator) -> None:
-        job = scene.job()
-        assert job.held
-        assert job.held_id
-        await rotator.verify(job.source, job.held_id, job.held)
-
     async def check(scene: Scene) -> None:
         assert len(scene.live()) <= subject.slots
 
@@ -379,9 +375,7 @@ async def test_retiring_may_be_repeated_whatever_happened_to_it(subject: Subject
 
     async def retire(scene: Scene, rotator: Rotator) -> None:
         if id(scene) not in newer:
-            held = scene.job().held
-            assert held
-            first[id(scene)] = held.reveal()
+            first[id(scene)] = held_by(scene.job()).reveal()
             newer[id(scene)] = await scene.rotator().issue(scene.job())
             scenes.append(scene)
         issued = newer[id(scene)]
