@@ -178,17 +178,6 @@ async def test_each_right_of_the_templates_role_is_needed(action: str) -> None:
     assert await scene.warning() != whole
 
 
-async def test_a_right_to_some_tables_only_tells_of_those() -> None:
-    scene = Watched()
-    scene.log("StorageBlobLogs", KEY2)
-    scene.log("StorageTableLogs", KEY2)
-    scene.rig.world.roles.assignments.pop()
-    scene.rig.world.grant(scene.rig.identity, ROLE[:2], scene.workspace.resource_id)
-    text = await scene.warning()
-    assert "blob, 1 request" in text
-    assert "no log of file, queue, table" in text
-
-
 def table_of(*rows: object, columns: Any = None, **more: object) -> Response:
     """Return an answer with one table."""
     names = ("Type", "Logged", "Requests", "Callers", "Last")
