@@ -213,12 +213,6 @@ def test_an_event_that_the_worker_has_decoded_is_read_whatever_its_envelope(
     assert parse_event(to_json(decoded(event))) == EXPECTED
 
 
-def test_the_worker_decodes_the_two_envelopes_into_two_classes() -> None:
-    """Both have get_json; only the names of type, time and source differ."""
-    assert isinstance(decoded(grid()), func.EventGridEvent)
-    assert isinstance(decoded(cloud()), func.CloudEvent)
-
-
 async def test_what_is_no_event_of_key_vaults_is_logged_before_it_is_acknowledged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -48,9 +48,7 @@ def test_versions_that_claim_to_have_replaced_each_other_come_to_an_end() -> Non
     assert set(names(newest_first(listed))) == {V1, V2}
 
 
-def test_rekeys_is_the_oldest_version_with_the_id_of_an_operation_that_replaced_a_known_one() -> (
-    None
-):
+def test_rekeys_is_the_oldest_version_whose_operation_replaced_a_known_one() -> None:
     oldest = written(V1, age=9)
     ours = written(V2, V1, age=8)
     copied = written(V3, V1, age=7)

@@ -147,15 +147,6 @@ def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
     assert Listed("/source", "owner").due is None
 
 
-def test_what_replaced_versions_held_is_read_as_it_was_written() -> None:
-    held = Past(OLD, "key1", "a digest")
-    record = replace(
-        announced(), history=History(credentials=(held, Past(OTHER, "key2", "another")))
-    )
-    record = replace(record, pending_write=replace(announced_write(record), held=held, dead=True))
-    assert Record.from_json(record.to_json(), "here") == record
-
-
 @pytest.mark.parametrize("name", ["published", "ahead"])
 def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(name: str) -> None:
     write = announced_write(announced())

@@ -37,9 +37,7 @@ async def judged(
     return await effect(listed(), now, then, KINDS, NOW)
 
 
-async def test_every_secret_is_counted_under_both_policies_and_those_that_change_are_named() -> (
-    None
-):
+async def test_all_secrets_are_counted_under_both_policies_and_those_that_change_named() -> None:
     shown = await judged(named("app-1"), named("app-2"), named("db"), then=policy(BY_HAND))
     assert (shown.now, shown.then) == ({"ok": 3}, {"manual": 2, "ok": 1})
     why = {"from": "ok", "to": "manual", "reason": "only a person rotates it"}

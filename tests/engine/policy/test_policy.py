@@ -171,9 +171,7 @@ def test_what_the_policy_sets_takes_no_room_among_the_tags() -> None:
     assert "leave no room" in decision.reason
 
 
-def test_default_spans_never_take_more_than_half_of_a_short_life_and_a_tag_cannot_stretch_them() -> (
-    None
-):
+def test_default_spans_take_half_of_a_short_life_at_most_whatever_a_tag_says() -> None:
     text = "defaults: {rotateBeforeDays: 40, overlapHours: 240}\n"
     for validity, own, days, hours in (
         (90, None, 40, 240),
