@@ -47,9 +47,7 @@ async def test_what_lags_is_told_to_look_unless_it_has_asked_itself(
     assert looks == ([] if parked is None else [(0, SAS, "audit", parked)])
 
 
-async def test_a_key_that_is_to_go_at_once_comes_back_within_seconds_and_even_what_is_parked_looks() -> (
-    None
-):
+async def test_a_key_that_goes_at_once_comes_back_within_seconds_and_the_parked_look_too() -> None:
     scene = Scene()
     scene.until(MINUTE)
     with pytest.raises(TransientError, match="key1 is kept until") as caught:
