@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.errors import AccessDenied
+from engine.model.listed import Listed
 from engine.model.record import Record
 from engine.model.tags import Managed, parse
 from engine.model.write import Write
@@ -208,6 +210,22 @@ async def held(
     assert isinstance(managed, Managed)
     async with hold(parts, managed.source, secret.ref) as lease:
         yield Held(rig, parts, lease, secret, managed)
+
+
+@dataclass
+class Records:
+    """The records of all sources, as a listing shows them; None where they cannot be listed."""
+
+    listed: tuple[Listed, ...] | None
+
+    async def index(self) -> AsyncIterator[Listed]:
+        if self.listed is None:
+            raise AccessDenied("the records cannot be listed")
+        for listed in self.listed:
+            yield listed
+
+    async def peek(self, source: str) -> None:
+        """Show no record without its lease."""
 
 
 class AtFirstWrite:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +16,7 @@ from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.model.write import Write
 from engine.secret import SecretRef
-from tests.engine.rotate.held import other_writer
+from tests.engine.rotate.held import Records, other_writer
 from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
@@ -47,9 +47,7 @@ async def rotate(rig: SqlProduct, name: str) -> str:
     return rig.tags(name).get("RekeyReason", "")
 
 
-async def test_a_secret_that_is_refused_the_second_login_does_not_keep_the_first_that_nobody_had() -> (
-    None
-):
+async def test_who_is_refused_the_second_login_does_not_keep_a_first_that_nobody_had() -> None:
     rig = sql("two logins")
     put(rig, "app_b")
     assert await rotate(rig, "app-b") == ""
@@ -194,102 +192,46 @@ RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
 DUE = Pending(NOW, V2, "key2")
 
 
-@dataclass
-class Listing:
-    """The records of all sources, as a listing shows them."""
-
-    listed: tuple[Listed, ...]
-
-    async def index(self) -> AsyncIterator[Listed]:
-        for listed in self.listed:
-            yield listed
+REPLACED_V2 = History(replaced=(V2,))
+ELSEWHERE = Listed("elsewhere", str(REF).lower(), DUE)
+SUPERSEDES, NO_ID = {RETIRE: RETIRED}, {RETIRE: "nonsense"}
+OF_V3 = {RETIRE: RETIRED.replace(V2, V3)}
+NAMES = f"tag {RETIRE} names"
+VOUCHED: list[tuple[str, Record, dict[str, str | None], tuple[Listed, ...], str | None]] = [
+    ("theirs", Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}"),
+    ("ours, and the record is lost", Record(), {BY: OURS}, (), None),
+    ("a person's", Record(), {}, (), None),
+    ("with an empty operation", Record(), {OPERATION: ""}, (), None),
+    ("ours, with an edited name", WROTE_V1, {BY: THEIRS}, (), None),
+    ("a person's, after ours", WROTE_V2, {}, (), None),
+    ("of an operation", WROTE_V2, {OPERATION: OPERATION_OF_V2}, (), "another deployment"),
+    ("of an older operation", WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None),
+    ("unrecorded", Record(), SUPERSEDES, (), NAMES),
+    ("superseded since the record", WROTE_V2, SUPERSEDES, (), NAMES),
+    ("ours, as recorded", replace(WROTE_V1, history=REPLACED_V2), SUPERSEDES, (), None),
+    ("retired long ago", replace(WROTE_V3, history=REPLACED_V2), SUPERSEDES, (), None),
+    ("still to be retired", replace(WROTE_V3, retirement=DUE), SUPERSEDES, (), None),
+    ("known to be refused", replace(WROTE_V3, compromised=Compromised(revoked=(V2,))), SUPERSEDES,
+     (), None),
+    ("nonsense, and a record", WROTE_V2, NO_ID, (), None),
+    ("nonsense alone", Record(), NO_ID, (), NAMES),
+    ("the record of this very source lists another", replace(WROTE_V2, source="here"), SUPERSEDES,
+     (Listed("here", str(REF).lower(), DUE),), NAMES),
+    ("what ours had to retire", WROTE_V2, OF_V3, (), None),
+    ("what ours has retired", replace(WROTE_V1, compromised=Compromised(revoked=(V3,))), OF_V3,
+     (), None),
+    ("of what the record takes for the current one", WROTE_V2, SUPERSEDES,
+     (Listed("", str(REF).lower(), DUE),), NAMES),
+    ("to be retired at the source that it has left", Record(), SUPERSEDES, (ELSEWHERE,), None),
+    ("others have something to retire", Record(), SUPERSEDES,
+     (replace(ELSEWHERE, pending=None), Listed("more", "https://other", DUE)), NAMES),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("record", "changes", "listed", "expected"),
-    [
-        pytest.param(Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}", id="theirs"),
-        pytest.param(Record(), {BY: OURS}, (), None, id="ours, and the record is lost"),
-        pytest.param(Record(), {}, (), None, id="a person's"),
-        pytest.param(Record(), {OPERATION: ""}, (), None, id="with an empty operation"),
-        pytest.param(WROTE_V1, {BY: THEIRS}, (), None, id="ours, with an edited name"),
-        pytest.param(WROTE_V2, {}, (), None, id="a person's, after ours"),
-        pytest.param(
-            WROTE_V2, {OPERATION: OPERATION_OF_V2}, (), "another deployment", id="of an operation"
-        ),
-        pytest.param(
-            WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None, id="of an older operation"
-        ),
-        pytest.param(Record(), {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="unrecorded"),
-        pytest.param(
-            WROTE_V2, {RETIRE: RETIRED}, (), f"tag {RETIRE} names", id="superseded since the record"
-        ),
-        pytest.param(
-            replace(WROTE_V1, history=History(replaced=(V2,))),
-            {RETIRE: RETIRED},
-            (),
-            None,
-            id="ours, as recorded",
-        ),
-        pytest.param(
-            replace(WROTE_V3, history=History(replaced=(V2,))),
-            {RETIRE: RETIRED},
-            (),
-            None,
-            id="retired long ago",
-        ),
-        pytest.param(
-            replace(WROTE_V3, retirement=DUE), {RETIRE: RETIRED}, (), None, id="still to be retired"
-        ),
-        pytest.param(
-            replace(WROTE_V3, compromised=Compromised(revoked=(V2,))),
-            {RETIRE: RETIRED},
-            (),
-            None,
-            id="known to be refused",
-        ),
-        pytest.param(WROTE_V2, {RETIRE: "soon"}, (), None, id="nonsense, and a record"),
-        pytest.param(Record(), {RETIRE: "soon"}, (), f"tag {RETIRE} names", id="nonsense alone"),
-        pytest.param(
-            replace(WROTE_V2, source="here"),
-            {RETIRE: RETIRED},
-            (Listed("here", str(REF).lower(), DUE),),
-            f"tag {RETIRE} names",
-            id="the record of this very source lists another",
-        ),
-        pytest.param(
-            WROTE_V2, {RETIRE: RETIRED.replace(V2, V3)}, (), None, id="what ours had to retire"
-        ),
-        pytest.param(
-            replace(WROTE_V1, compromised=Compromised(revoked=(V3,))),
-            {RETIRE: RETIRED.replace(V2, V3)},
-            (),
-            None,
-            id="what ours has retired",
-        ),
-        pytest.param(
-            WROTE_V2,
-            {RETIRE: RETIRED},
-            (Listed("", str(REF).lower(), DUE),),
-            f"tag {RETIRE} names",
-            id="of what the record takes for the current one",
-        ),
-        pytest.param(WROTE_V2, {RETIRE: "nonsense"}, (), None, id="nonsense, after ours"),
-        pytest.param(
-            Record(),
-            {RETIRE: RETIRED},
-            (Listed("elsewhere", str(REF).lower(), DUE),),
-            None,
-            id="to be retired at the source that it has left",
-        ),
-        pytest.param(
-            Record(),
-            {RETIRE: RETIRED},
-            (Listed("elsewhere", str(REF).lower()), Listed("more", "https://other", DUE)),
-            f"tag {RETIRE} names",
-            id="others have something to retire",
-        ),
-    ],
+    [row[1:] for row in VOUCHED],
+    ids=[row[0] for row in VOUCHED],
 )
 async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
     record: Record,
@@ -298,7 +240,7 @@ async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
     expected: str | None,
 ) -> None:
     policy = replace(POLICY, deployment=OURS)
-    parts = replace(scene().service().engine, policy=policy, leases=Listing(listed))  # type: ignore[arg-type]
+    parts = replace(scene().service().engine, policy=policy, leases=Records(listed))  # type: ignore[arg-type]
     park = await other_writer(parts, record, version(changes=changes))
     assert (park.reason if park else "").startswith(expected or "")
     assert (park is None) is (expected is None)

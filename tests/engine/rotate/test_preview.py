@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from engine.errors import AccessDenied, NeedsHuman
 from engine.model.listed import Listed
 from engine.model.tags import RETIRE, Pending
+from tests.engine.rotate.held import Records
 from tests.rotators.sas_scenes import SAS, SasScene
 from tests.shared.builders import Decision, Park, Retire, Rotate
 from tests.shared.graph_rig import NAME as SECRET
@@ -30,22 +30,6 @@ async def preview(rig: Rig, name: str = NAME, **fields: Any) -> Decision:
     _, decision = await rig.service().engine.preview(rig.item(name, **fields))
     assert state(rig) == before
     return decision
-
-
-@dataclass
-class Records:
-    """The records of all sources, as a listing shows them; None where they cannot be listed."""
-
-    listed: tuple[Listed, ...] | None
-
-    async def index(self) -> AsyncIterator[Listed]:
-        if self.listed is None:
-            raise AccessDenied("the records cannot be listed")
-        for listed in self.listed:
-            yield listed
-
-    async def peek(self, source: str) -> None:
-        """Show no record without its lease."""
 
 
 def listed(rig: Rig, **known: Any) -> Listed:
