@@ -169,9 +169,7 @@ async def test_a_replica_that_missed_a_rotation_gets_what_was_proven() -> None:
 # What an audit looks for besides.
 
 
-async def test_a_proof_removes_what_the_versions_own_operation_left_and_an_audit_what_the_next_did() -> (
-    None
-):
+async def test_a_proof_removes_what_its_own_operation_left_and_an_audit_what_the_next_did() -> None:
     kind = Able()
     async with working(kind, {OPERATION: "op"}) as work:
         work.published()

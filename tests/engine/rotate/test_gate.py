@@ -183,9 +183,7 @@ async def test_the_current_version_is_never_disabled() -> None:
     assert rig.latest(NAME).enabled
 
 
-async def test_what_is_out_of_use_is_disabled_and_forgotten_but_for_what_an_incident_must_find() -> (
-    None
-):
+async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find() -> None:
     rig = scene()
     for _ in range(2):
         rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))

@@ -75,13 +75,3 @@ async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> Non
             await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
         assert work.progress.drifted
-
-
-async def test_nobody_fights_over_a_credential_that_was_just_healed() -> None:
-    kind = Plain(accepted=set())
-    async with working(kind) as work:
-        work.published()
-        work.at.know(healed=work.at.now - HOUR)
-        with pytest.raises(NeedsHuman, match="changes this credential at its source, too"):
-            await work.confirming.confirm(work.secret, "audited")
-        assert kind.calls == [PROVEN]

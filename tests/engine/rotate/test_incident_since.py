@@ -80,9 +80,7 @@ async def test_what_rekey_made_before_the_incident_is_replaced_with_its_predeces
     assert [accepted(rig, number) for number in range(3)] == [False, False, True]
 
 
-async def test_a_secret_that_a_person_made_since_is_replaced_as_nobody_knows_how_old_its_value_is() -> (
-    None
-):
+async def test_what_a_person_wrote_since_is_replaced_as_its_value_may_be_older() -> None:
     rig = await rotated()
     current = rig.latest(NAME)
     rig.clock.advance(60)

@@ -157,9 +157,7 @@ async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_
     assert "RekeyState" not in rig.tags(NAME)
 
 
-async def test_a_version_that_somebody_wrote_meanwhile_gets_no_mark_and_the_report_says_so() -> (
-    None
-):
+async def test_a_version_that_was_written_meanwhile_gets_no_mark_and_the_report_says_so() -> None:
     rig = scene()
 
     by_hand = partial(rig.vault.put, NAME, "written by hand", tags=rig.tags(NAME))

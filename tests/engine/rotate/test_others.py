@@ -89,14 +89,6 @@ async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_tha
     assert outcome.reason.startswith(WRITTEN)
 
 
-async def test_a_version_that_its_source_has_accepted_once_is_healed_whoever_wrote_it() -> None:
-    rig = scene(days_left=80)
-    audit = rig.item(NAME, action="audit", trigger="sweep")
-    assert (await rig.service().engine.handle(audit)).result == "confirmed"
-    rig.world.accounts["appdata"].regenerate("key1")
-    assert (await rig.service().engine.handle(audit)).result == "healed"
-
-
 async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
     rig = sql("two logins")
     names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}

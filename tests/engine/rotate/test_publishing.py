@@ -15,7 +15,7 @@ from engine.errors import (
     TransientError,
     VerificationFailed,
 )
-from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, Pending
+from engine.model.tags import CREDENTIAL, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past
 from engine.secret import SecretRef, Sensitive
@@ -270,20 +270,3 @@ async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -
         with pytest.raises(TransientError, match="somebody has written a version"):
             await work.publishing.rotate(secret, "due", at_once=False)
         assert kind.calls == []
-
-
-async def test_a_value_that_somebody_just_wrote_and_no_source_accepts_is_not_superseded() -> None:
-    kind = Plain(accepted=set())
-    async with working(kind) as work:
-        error = await work.fails(NeedsHuman)
-        assert "the source refuses the value that somebody just wrote" in error.what
-        assert kind.calls == [f"accepts {OLD_ID} {OLD}"]
-
-
-async def test_a_new_version_names_its_operation_and_its_credential() -> None:
-    async with working(Plain()) as work:
-        work.published()
-        await rotate(work)
-        tags = work.rig.tags(NAME)
-        assert tags[CREDENTIAL] == NEW_ID
-        assert tags[OPERATION] == operation_id(work.secret.ref, str(work.secret.version))

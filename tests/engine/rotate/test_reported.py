@@ -159,9 +159,7 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
     assert state(rig) == before
 
 
-async def test_a_version_that_a_person_writes_upon_it_is_not_told_in_place_of_the_one_published() -> (
-    None
-):
+async def test_what_was_published_is_told_although_a_person_writes_upon_it() -> None:
     rig = sql()
 
     async def between(request: Request, call: Call) -> Response:

@@ -166,9 +166,7 @@ async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_beg
     assert rig.alive() == [new]
 
 
-async def test_a_secret_that_somebody_wrote_again_is_not_removed_by_the_id_of_the_one_after_it() -> (
-    None
-):
+async def test_a_secret_that_was_written_again_is_not_removed_by_the_id_of_its_successor() -> None:
     """Its own version is disabled, so only how it begins tells that the vault holds it."""
     rig = GraphRig()
     rig.managed()

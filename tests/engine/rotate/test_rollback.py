@@ -116,9 +116,7 @@ async def test_who_has_lost_the_lease_sets_nothing_back_and_adds_nothing() -> No
     assert (scene.login.newest, problem.what) == (SECOND, "refused")
 
 
-async def test_a_message_comes_back_where_it_is_not_certain_whether_the_password_was_set_back() -> (
-    None
-):
+async def test_a_message_comes_back_where_it_is_not_certain_what_was_set_back() -> None:
     scene, problem = Scene(), NeedsHuman("refused", where="here", fix="grant it")
     scene.fails(json_response(503, {}), alters)
     again = await scene.after(problem)

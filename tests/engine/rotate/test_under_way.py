@@ -159,9 +159,7 @@ async def test_a_version_without_an_overlap_is_told_of_before_its_predecessor_is
     assert "; under way since " in outcome.reason
 
 
-async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_do_not_wait_for_it() -> (
-    None
-):
+async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_before() -> None:
     slow = Slow()
     slow.takes(timedelta())
     leaked = slow.rig.latest(NAME)

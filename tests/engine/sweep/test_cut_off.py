@@ -207,9 +207,7 @@ async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(
     assert f"in {rig.vault.url}: 2 of 6 secrets sent on" in caplog.text, "one is replaced"
 
 
-async def test_a_message_that_the_queue_refuses_fails_the_order_once_all_others_are_posted() -> (
-    None
-):
+async def test_a_message_that_is_refused_fails_the_order_once_all_others_are_posted() -> None:
     rig = Rig()
     for name in ("first", "second", "third"):
         rig.secret(name, rig.account(name))

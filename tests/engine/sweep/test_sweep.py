@@ -13,7 +13,6 @@ from engine.errors import TransientError
 from engine.model.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.shared.collected import Collected
-from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 
@@ -137,16 +136,6 @@ async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parke
     for name, tags in broken.items():
         rig.secret(name, account, tags=tags)
     assert {message["secret"] for message in await sweep(rig)} == {NAME, *broken}
-
-
-async def test_a_second_sweep_posts_nothing_for_what_is_parked_until_it_has_rested() -> None:
-    rig = scene(tags={"ValidityPeriodDays": "sixty"})
-    await sweep(rig)
-    await Delivery(rig, rig.service).run()
-    assert "RekeyState" in (rig.latest(NAME).tags or {})
-    assert await sweep(rig) == []
-    rig.clock.advance(86_400)
-    assert len(await sweep(rig)) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "ServerBusy"), (403, "AuthorizationFailure")])
