@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
 from engine.ports import Reporter
 from engine.service import Service
 
+type Log = pytest.LogCaptureFixture
 type Handle = Callable[[WorkItem, int], Awaitable[Outcome]]
 
 LOST = "the source may hold a password that nobody knows"
