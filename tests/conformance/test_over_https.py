@@ -21,48 +21,12 @@ from tests.conformance.sorts import Many, Single
 from tests.conformance.stands import CHECKS, broken
 
 
-class Constant(server.Tokens):  # type: ignore[misc]
-    """Issues what it issued before."""
-
-    @staticmethod
-    def _issue(tokens: dict[str, str], slot: str) -> Any:
-        tokens[slot] = "the-same-token-for-everybody"
-        return 200, {"credential_id": slot, "fields": {"token": tokens[slot]}}
-
-
-class Trusting(server.Tokens):  # type: ignore[misc]
-    """Accepts whatever it is shown."""
-
-    @staticmethod
-    def _verify(*_: Any) -> Any:
-        return 200, {"accepted": True}
-
-
 class Idle(server.Tokens):  # type: ignore[misc]
     """Retires nothing."""
 
     @staticmethod
     def _retire(*_: Any) -> Any:
         return 200, {"outcome": "gone"}
-
-
-class Blind(server.Tokens):  # type: ignore[misc]
-    """Fills both slots where one is named."""
-
-    @staticmethod
-    def _issue(tokens: dict[str, str], slot: str) -> Any:
-        answer = server.Tokens._issue(tokens, slot)
-        for other in set(tokens) - {slot}:
-            tokens[other] = "overwritten"
-        return answer
-
-
-class Nonsense(server.Tokens):  # type: ignore[misc]
-    """Answers what the schema does not know."""
-
-    @staticmethod
-    def _issue(tokens: dict[str, str], slot: str) -> Any:
-        return 200, {"id": slot, "token": tokens[slot]}
 
 
 class Everywhere(server.Tokens):  # type: ignore[misc]
@@ -73,13 +37,10 @@ class Everywhere(server.Tokens):  # type: ignore[misc]
 
 
 FRAUDS = (
-    (Constant, "every credential is a new one"),
-    (Trusting, "a wrong credential is refused"),
     (Idle, "retiring twice revokes the superseded credential"),
-    (Blind, "a new credential is accepted"),
-    (Nonsense, "a new credential is accepted"),
     (Everywhere, "a missing source is named"),
 )
+"""What else is found out is the same for a package (test_kit.py)."""
 
 
 async def found(plan: Path, checks: tuple[Check, ...] = CHECKS) -> Any:
