@@ -120,16 +120,11 @@ class DatabaseScene:
 
     def manage(self) -> SecretVersion:
         """Put the secret under management, due in a few days."""
-        value = (
-            TEMPLATE.format(
-                server=self.server.fqdn, database="shop", user=self.logins[0], password=FIRST
-            )
-            if len(self.logins) > 1
-            else FIRST
-        )
-        tags = self.tags | {"ValidityPeriodDays": "90"}
+        value, tags = FIRST, self.tags | {"ValidityPeriodDays": "90"}
         if len(self.logins) > 1:
             tags["Database"] = "shop"
+            names = {"server": self.server.fqdn, "database": "shop", "user": self.logins[0]}
+            value = TEMPLATE.format(**names, password=FIRST)
         expires = self.rig.clock.now() + timedelta(days=10)
         return self.rig.vault.put(
             NAME, value, expires=expires, tags=tags, content_type="text/plain"

@@ -116,63 +116,39 @@ class StorageScene:
         self.rig.world.remove_account("appdata")
 
 
-class ApplicationScene:
-    """An application of which the vault holds the one secret that it has."""
+class ApplicationScene[R: (GraphRig, CertificateRig)]:
+    """An application of which the vault holds the one credential that it has."""
 
-    def __init__(self) -> None:
-        self._graph = GraphRig()
-        self.rig: Rig = self._graph
-        self.source_name = self._graph.app.app_id
-
-    def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        return self._graph.rotator(intercept)
-
-    def job(self) -> Job:
-        return self._graph.job()
-
-    def live(self) -> set[str]:
-        return {password.secret for password in self._graph.alive()}
-
-    def value(self, credential_id: str) -> str:
-        return next(
-            password.secret for password in self._graph.alive() if password.key_id == credential_id
-        )
-
-    def spread_slowly(self, seconds: float) -> None:
-        self._graph.directory.lags = (timedelta(seconds=seconds),)
-
-    def vanish(self) -> None:
-        del self._graph.directory.applications[self._graph.app.app_id]
-
-
-class CertificateScene:
-    """An application of which the vault holds the one certificate that it has."""
-
-    def __init__(self) -> None:
-        self._certificates = CertificateRig()
-        self.rig: Rig = self._certificates
-        self.source_name = self._certificates.app.app_id
+    def __init__(self, made: type[R]) -> None:
+        self.application = made()
+        self.rig: Rig = self.application
+        self.source_name = self.application.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
-        return self._certificates.rotator(intercept)
+        return self.application.rotator(intercept)
 
     def job(self) -> Job:
-        return self._certificates.job()
+        return self.application.job()
 
     def live(self) -> set[str]:
-        rig = self._certificates
-        return {value for value in rig.made() if rig.accepts(value)}
+        return set(self._values().values())
 
     def value(self, credential_id: str) -> str:
-        rig = self._certificates
-        der = next(key.der for key in rig.alive() if key.key_id == credential_id)
-        return next(value for value in rig.made() if rig.holds(value) == der)
+        return self._values()[credential_id]
+
+    def _values(self) -> dict[str, str]:
+        """Return what the vault holds of each credential of the application, by its id."""
+        if isinstance(self.application, GraphRig):
+            return {password.key_id: password.secret for password in self.application.alive()}
+        rig = self.application
+        made = {rig.holds(value): value for value in rig.made()}
+        return {key.key_id: made[key.der] for key in rig.alive() if key.der in made}
 
     def spread_slowly(self, seconds: float) -> None:
-        self._certificates.directory.lags = (timedelta(seconds=seconds),)
+        self.application.directory.lags = (timedelta(seconds=seconds),)
 
     def vanish(self) -> None:
-        del self._certificates.directory.applications[self._certificates.app.app_id]
+        del self.application.directory.applications[self.source_name]
 
 
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"
@@ -221,7 +197,7 @@ SUBJECTS = (
     ),
     Subject(
         ServicePrincipalSecret,
-        ApplicationScene,
+        partial(ApplicationScene, GraphRig),
         {
             APPLICATION: APPLICATION,
             f" {APPLICATION.upper()} ": APPLICATION,
@@ -232,7 +208,7 @@ SUBJECTS = (
     ),
     Subject(
         ServicePrincipalCertificate,
-        CertificateScene,
+        partial(ApplicationScene, CertificateRig),
         {
             APPLICATION: f"{APPLICATION}/certificates",
             f"applications(appId='{APPLICATION}')": f"{APPLICATION}/certificates",
