@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from api import listing
-from simulator.reach.transport import Call, Intercept
-from simulator.wire import Request, Response
+from simulator.reach.transport import Intercept
 from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Died
 
 NAME = "app-key"
 HOUR = 3600
@@ -79,38 +77,6 @@ async def test_a_change_of_six_hours_ends_well_and_was_asked_for_once() -> None:
     assert story.before in story.scene.live()
     assert story.accepted() == 1
     assert "RekeyState" not in story.rig.tags(NAME)
-
-
-@pytest.mark.parametrize("effect", ["before", "after"])
-async def test_it_ends_well_whichever_call_a_worker_dies_at(effect: str) -> None:
-    whole = Story(0.4)
-    await whole.ask()
-    whole.rig.world.exchanges.clear()
-    await whole.deliver(3)
-    calls = len(whole.rig.world.exchanges)
-    assert calls > 40
-    # Every third call, in turns: what a worker does in one try is alike in the next ones.
-    for fatal in range(1 if effect == "before" else 2, calls, 3):
-        story, count = Story(0.4), iter(range(10_000))
-
-        async def dying(
-            request: Request, call: Call, count: Any = count, fatal: int = fatal
-        ) -> Response:
-            del request
-            at = next(count)
-            if at == fatal and effect == "before":
-                raise Died
-            response = await call()
-            if at == fatal:
-                raise Died
-            return response
-
-        await story.ask()
-        await story.deliver(3, dying)
-        assert story.rig.latest(NAME).value == story.scene.value("secondaryMasterKey"), fatal
-        assert story.before in story.scene.live(), fatal
-        assert story.accepted() == 1, fatal
-        assert not story.rig.queue("rotations"), fatal
 
 
 async def test_a_change_that_ends_after_all_is_taken_up_where_it_was_left() -> None:

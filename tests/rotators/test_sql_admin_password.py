@@ -255,12 +255,6 @@ def test_an_address_belongs_to_one_kind_at_most(
     assert admin in (None, SERVER.lower())
 
 
-async def test_a_server_that_is_gone_says_so(rig: SqlRig) -> None:
-    rig.world.sql.servers.clear()
-    with pytest.raises(PermanentError, match="404"):
-        await rotate(rig, proven=False)
-
-
 # How long a change is followed that its server goes on with.
 
 

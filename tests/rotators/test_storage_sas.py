@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -38,39 +39,39 @@ EVERYTHING = frozenset[str]().union(*sas_signing.FIELDS.values())
 HEADERS = {"cache_control": "no-cache", "content_type": "text/plain", "content_language": "de"}
 
 
-def container(**options: object) -> str:
-    usual = {"permission": ContainerSasPermissions.from_string("racwdl"), "expiry": ENDS}
-    return generate_container_sas(
-        "acc1",
-        "uploads",
-        account_key=KEY.reveal(),
-        **{**usual, **options},  # type: ignore[arg-type]
-    )
-
-
-def blob(**options: object) -> str:
-    usual = {"permission": BlobSasPermissions.from_string("rw"), "expiry": ENDS}
-    return generate_blob_sas(
-        "acc1",
-        "uploads",
-        "In/Größe+1.txt",
-        account_key=KEY.reveal(),
-        **{**usual, **options},  # type: ignore[arg-type]
-    )
-
-
-def queue(**options: object) -> str:
-    usual = {"permission": QueueSasPermissions.from_string("raup"), "expiry": ENDS}
-    return generate_queue_sas("acc1", "jobs", KEY.reveal(), **{**usual, **options})  # type: ignore[arg-type]
-
-
-def account(**options: object) -> str:
-    usual = {
-        "resource_types": ResourceTypes.from_string("sco"),  # type: ignore[no-untyped-call]
-        "permission": AccountSasPermissions.from_string("rwdlacup"),  # type: ignore[no-untyped-call]
-        "expiry": ENDS,
-    }
-    return generate_account_sas("acc1", KEY.reveal(), **{**usual, **options})
+container = partial(
+    generate_container_sas,
+    "acc1",
+    "uploads",
+    account_key=KEY.reveal(),
+    permission=ContainerSasPermissions.from_string("racwdl"),
+    expiry=ENDS,
+)
+blob = partial(
+    generate_blob_sas,
+    "acc1",
+    "uploads",
+    "In/Größe+1.txt",
+    account_key=KEY.reveal(),
+    permission=BlobSasPermissions.from_string("rw"),
+    expiry=ENDS,
+)
+queue = partial(
+    generate_queue_sas,
+    "acc1",
+    "jobs",
+    KEY.reveal(),
+    permission=QueueSasPermissions.from_string("raup"),
+    expiry=ENDS,
+)
+account = partial(
+    generate_account_sas,
+    "acc1",
+    KEY.reveal(),
+    resource_types=ResourceTypes.from_string("sco"),  # type: ignore[no-untyped-call]
+    permission=AccountSasPermissions.from_string("rwdlacup"),  # type: ignore[no-untyped-call]
+    expiry=ENDS,
+)
 
 
 MADE: dict[str, Callable[..., str]] = {
