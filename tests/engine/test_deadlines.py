@@ -24,6 +24,7 @@ from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
 from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
+from tests.shared.heard import Log
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
 from tests.shared.sql_product import KINDS, sql
@@ -83,7 +84,7 @@ def by_schedule(rig: Rig) -> SweepOrder:
 
 
 async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(
-    sent: Collected, caplog: pytest.LogCaptureFixture
+    sent: Collected, caplog: Log
 ) -> None:
     rig = huge(Rig())
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
@@ -157,9 +158,7 @@ async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
     assert "so_far" not in anew
 
 
-async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(caplog: Log) -> None:
     rig = huge(Rig())
     rig.clock.advance(60)
     incident = Incident(
@@ -185,9 +184,7 @@ async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     assert sum(sent.metric("rekey.secrets").values()) == PAGE
 
 
-async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: Log) -> None:
     async def hangs(request: Request, call: Call) -> Response:
         if request.path.endswith("/regenerateKey"):
             await asyncio.Event().wait()

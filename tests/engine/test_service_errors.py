@@ -33,7 +33,7 @@ from engine.service import (
     Service,
 )
 from tests.shared.collected import Collected, dims
-from tests.shared.heard import handled_by
+from tests.shared.heard import Log, handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
@@ -88,7 +88,7 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     tries: int,
     fields: dict[str, int],
     seconds: float,
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     item = rig.item(NAME, **fields)
@@ -109,7 +109,7 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     ],
 )
 async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
-    error: TransientError, tries: int, fields: dict[str, int], caplog: pytest.LogCaptureFixture
+    error: TransientError, tries: int, fields: dict[str, int], caplog: Log
 ) -> None:
     rig = scene()
     with pytest.raises(type(error)):
@@ -146,7 +146,7 @@ async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
 
 @pytest.mark.parametrize(("seconds", "tries"), [(90, 1), (90, LAST), (0, LAST)])
 async def test_a_look_that_another_one_follows_anyway_ends(
-    seconds: float, tries: int, caplog: pytest.LogCaptureFixture
+    seconds: float, tries: int, caplog: Log
 ) -> None:
     rig = scene()
     look = rig.item(NAME, action="audit", follow_up=2)
@@ -159,7 +159,7 @@ async def test_a_look_that_another_one_follows_anyway_ends(
 
 @pytest.mark.parametrize(("number", "parked"), [(1, True), (2, False), (MOST_LOOKS - 1, False)])
 async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first_parks(
-    number: int, caplog: pytest.LogCaptureFixture, *, parked: bool
+    number: int, caplog: Log, *, parked: bool
 ) -> None:
     rig = scene()
     look = rig.item(NAME, action="audit", follow_up=number, deferred=3, waited=2)
@@ -196,7 +196,7 @@ async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() ->
 
 
 async def test_an_incident_whose_secret_cannot_be_marked_says_so_where_it_is_reported(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=99)
@@ -236,7 +236,7 @@ def order(rig: Rig, *, incident: bool, token: str = "") -> SweepOrder:
 
 @pytest.mark.parametrize(("header", "seconds"), [({}, BUSY_SECONDS), ({"Retry_After": "70"}, 70)])
 async def test_an_incidents_order_comes_back_after_its_last_try(
-    header: dict[str, str], seconds: float, caplog: pytest.LogCaptureFixture
+    header: dict[str, str], seconds: float, caplog: Log
 ) -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=99, **header)
@@ -258,9 +258,7 @@ async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one() -> None:
     assert rig.queue("sweeps") == []
 
 
-async def test_a_sweep_whose_next_page_is_refused_starts_again(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_sweep_whose_next_page_is_refused_starts_again(caplog: Log) -> None:
     """Key Vault may have forgotten the token of the page."""
     rig = scene()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)

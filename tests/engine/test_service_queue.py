@@ -20,6 +20,7 @@ from engine.errors import (
 from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from tests.shared.delivery import Delivery
+from tests.shared.heard import Log
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
 
@@ -45,7 +46,7 @@ async def test_an_event_becomes_an_item_for_the_version_that_it_names() -> None:
 
 
 async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_and_ignored(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
@@ -104,7 +105,7 @@ async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_aga
     "text", [b"nonsense", b"\xff", b"{}", b"[]", b'{"vault": "x", "secret": "y"}', b"[" * 100_000]
 )
 async def test_a_malformed_poison_message_is_logged_with_its_id_and_gone(
-    text: bytes, caplog: pytest.LogCaptureFixture
+    text: bytes, caplog: Log
 ) -> None:
     rig = scene()
     before = state(rig)
@@ -121,7 +122,7 @@ async def test_a_malformed_item_fails_and_so_becomes_poison(text: bytes) -> None
 
 
 async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
@@ -149,9 +150,7 @@ def busy(rig: Rig) -> AbstractAsyncContextManager[Any]:
     return rig.service().engine.leases.hold(source, str(rig.item(NAME).ref))
 
 
-async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(caplog: Log) -> None:
     rig = scene()
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     async with busy(rig):
@@ -235,7 +234,7 @@ async def _cannot_be_read(rig: Rig) -> None:
 
 @pytest.mark.parametrize("trouble", [_vault_is_down, _cannot_be_read])
 async def test_an_incident_that_cannot_be_dealt_with_comes_back_for_a_month_and_says_that_it_ends(
-    trouble: Callable[[Rig], Awaitable[None]], caplog: pytest.LogCaptureFixture
+    trouble: Callable[[Rig], Awaitable[None]], caplog: Log
 ) -> None:
     rig = scene(days_left=80)
     await trouble(rig)

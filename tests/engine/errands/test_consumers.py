@@ -34,6 +34,7 @@ from tests.shared.consuming import (
 )
 from tests.shared.delivery import Delivery
 from tests.shared.faults import Mode, Saboteur, share
+from tests.shared.heard import Log
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, refuse
@@ -42,7 +43,7 @@ SECRETS = "https://prod.vault.azure.net/secrets"
 
 
 @pytest.fixture(autouse=True)
-def listening(caplog: pytest.LogCaptureFixture) -> None:
+def listening(caplog: Log) -> None:
     caplog.set_level(logging.INFO, "rekey.audit")
 
 
@@ -58,9 +59,7 @@ def to_list(request: Request) -> bool:
     return request.path.endswith("/configreferences/appsettings")
 
 
-async def test_after_a_rotation_an_app_holds_the_new_version(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_after_a_rotation_an_app_holds_the_new_version(caplog: Log) -> None:
     rig = Consuming(SHOP)
     site = rig.site()
     await rig.rotate()
@@ -142,9 +141,7 @@ async def test_apps_that_use_a_replica_are_refreshed_with_it() -> None:
     assert len(rig.vault.versions("copy")) == 2
 
 
-async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit(caplog: Log) -> None:
     rig = Consuming(SHOP)
     site = rig.site()
     refuse(rig, 503, "ServerBusy", to_post)
@@ -182,7 +179,7 @@ async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) ->
     ids=["no role", "no app", "no setting", "pinned", "unresolved"],
 )  # fmt: skip
 async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_nothing(
-    make: Callable[[Consuming], object], problem: str, caplog: pytest.LogCaptureFixture
+    make: Callable[[Consuming], object], problem: str, caplog: Log
 ) -> None:
     rig = Consuming(SHOP)
     make(rig)
@@ -196,9 +193,7 @@ async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_not
     assert STATE not in rig.tags(NAME)
 
 
-async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(caplog: Log) -> None:
     stranger = SHOP.replace("/production/", "/strangers/")
     rig = Consuming(stranger)
     rig.world.add_group(group="strangers")
@@ -215,7 +210,7 @@ async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
     assert "is not among the consumers of vault" in caplog.text
 
 
-async def test_one_app_stands_in_no_others_way(caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_app_stands_in_no_others_way(caplog: Log) -> None:
     rig = Consuming(f"{GROUP}/providers/Microsoft.Web/sites/gone", SHOP)
     site = rig.site()
     await rig.rotate()
@@ -224,7 +219,7 @@ async def test_one_app_stands_in_no_others_way(caplog: pytest.LogCaptureFixture)
 
 
 async def test_only_those_apps_are_named_that_are_not_seen_to_use_the_new_version(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     slow = SHOP.replace("/shop", "/slow")
     rig = Consuming(SHOP, slow)
@@ -249,9 +244,7 @@ async def test_a_refresh_that_fails_is_found_by_its_operation(sent: Collected) -
     assert attributes(span)["rekey.operation"] == about.operation
 
 
-async def test_after_the_last_try_the_secret_is_not_parked(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_after_the_last_try_the_secret_is_not_parked(caplog: Log) -> None:
     rig = Consuming(SHOP)
     rig.site().held.clear()
     refuse(rig, 503, "Busy", to_refresh, times=99)
@@ -265,7 +258,7 @@ async def test_after_the_last_try_the_secret_is_not_parked(
 
 
 async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = Consuming(SHOP)
     rig.site().stuck = True
@@ -276,9 +269,7 @@ async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported
     assert sum(doubled) <= (rig.clock.now() - began).total_seconds() < sum(doubled) + 60
 
 
-async def test_a_container_app_gets_one_revision_a_version(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_container_app_gets_one_revision_a_version(caplog: Log) -> None:
     rig = Consuming(WORKER)
     app = rig.container()
     await rig.rotate()
@@ -302,9 +293,7 @@ async def test_a_change_of_a_container_app_touches_nothing_but_the_revisions_nam
     assert json.loads(patch.body) == {"properties": {"template": {"revisionSuffix": suffix}}}
 
 
-async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_the_rights_that_the_page_of_permissions_lists_are_enough(caplog: Log) -> None:
     slot = f"{SHOP}/slots/staging"
     rig = Consuming(SHOP, slot, WORKER)
     rights = {row.role: row.actions for row in permissions.rows()}
@@ -325,7 +314,7 @@ async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
     ],
 )
 async def test_what_keeps_a_container_app_from_a_new_version_is_reported(
-    secrets: dict[str, str], state: str, problem: str, caplog: pytest.LogCaptureFixture
+    secrets: dict[str, str], state: str, problem: str, caplog: Log
 ) -> None:
     rig = Consuming(WORKER)
     rig.container(**secrets).state = state
@@ -345,7 +334,7 @@ async def lagging(match: str = NAME, **options: Any) -> Consuming:
 
 
 async def test_a_retirement_waits_for_an_app_that_is_known_to_use_the_old_version(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = await lagging()
     requests = sum(to_refresh(exchange.request) for exchange in rig.world.exchanges)

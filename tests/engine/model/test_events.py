@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from engine.errors import NeedsHuman
 from engine.model.events import OtherEvent, VaultEvent, parse_event, to_json
 from engine.secret import SecretRef
+from tests.shared.heard import Log
 from tests.shared.rig import Rig
 
 VERSION = "ee059b2bb5bc48398a53b168c6cdcb10"
@@ -214,7 +215,7 @@ def test_an_event_that_the_worker_has_decoded_is_read_whatever_its_envelope(
 
 
 async def test_what_is_no_event_of_key_vaults_is_logged_before_it_is_acknowledged(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = Rig()
     with caplog.at_level(logging.INFO, "rekey"):
@@ -226,9 +227,7 @@ async def test_what_is_no_event_of_key_vaults_is_logged_before_it_is_acknowledge
     assert not rig.messages("rotations")
 
 
-async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(caplog: Log) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
         created = cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")
         await Rig().service().on_event(json.dumps(created))
@@ -237,7 +236,7 @@ async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(
 
 @pytest.mark.parametrize("text", ["nonsense", json.dumps(grid(data=None))])
 async def test_an_event_that_cannot_be_read_is_logged_under_rekey_before_it_is_raised(
-    text: str, caplog: pytest.LogCaptureFixture
+    text: str, caplog: Log
 ) -> None:
     with caplog.at_level(logging.INFO, "rekey"), pytest.raises(NeedsHuman):
         await Rig().service().on_event(text)

@@ -16,8 +16,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.delivery import Delivery
-from tests.shared.faults import MODES, Saboteur
-from tests.shared.promises import Broken, Promises
+from tests.shared.faults import Saboteur
 from tests.shared.rig import VAULT_ACTIONS
 
 DAY = 86_400
@@ -436,41 +435,6 @@ async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_anot
     assert writes.act is None
     assert signer(scene) == "key2"
     assert len(scene.rig.vault.versions(SAS)) == 2
-
-
-@pytest.mark.parametrize("mode", MODES)
-async def test_key_and_signature_keep_every_promise_whatever_happens_at_any_call(
-    mode: str,
-) -> None:
-    """One fault at every call from the key's rotation to the signature's, then the days after."""
-    calls = await played({})
-    assert calls > 20
-    for at in range(calls):
-        if at % len(MODES) == MODES.index(mode):
-            await played({at: mode})
-
-
-async def played(plan: dict[int, str]) -> int:
-    """Play one schedule; returns its calls."""
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
-    rig = scene.rig
-    sas = Promises(scene.place())
-    saboteur = Saboteur(plan, sas.instant)  # type: ignore[arg-type]
-
-    def start() -> Service:
-        saboteur.revive()
-        return rig.service(saboteur)
-
-    try:
-        await deliver(scene, KEY, start)
-        for days in (1, 8, 1):
-            await sweep(scene, days)
-        sas.settled()
-        assert signer(scene) == scene.rig.tags(KEY)["CredentialId"]
-    except Broken as broken:
-        raise AssertionError(f"{plan}: {broken}") from broken
-    return saboteur.calls
 
 
 async def test_a_parked_signature_is_tried_again_when_its_key_has_changed() -> None:

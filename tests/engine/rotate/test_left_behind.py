@@ -18,8 +18,9 @@ from tests.engine.rotate.descent_scene import (
     ZERO,
     Scene,
 )
-from tests.rotators.sas_scenes import KEY, SAS
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.builders import Wait
+from tests.shared.scene import refuse, to_vault
 
 LEFT_BEHIND_SECONDS = 60.0
 """When what a key made looks at it that went first."""
@@ -102,3 +103,51 @@ async def test_what_a_due_key_leaves_behind_looks_a_minute_later(*, moved: bool)
     assert answer is None
     looks = [(seconds, look["secret"], look["follows"]) for seconds, look in posted]
     assert looks == ([] if moved else [(LEFT_BEHIND_SECONDS, SAS, True)])
+
+
+# What a compromised key made waits for another one, and sees to it that somebody makes that.
+
+
+async def compromised() -> SasScene:
+    """Return a scene in which the key has leaked, and nobody has replaced it yet."""
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    await scene.rig.handle(KEY, action="audit")
+    leaked = scene.rig.latest(KEY).version
+    await scene.rig.note(scene.source_name, KEY, compromised=(leaked,))
+    return scene
+
+
+@pytest.mark.parametrize(("deferred", "asked"), [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)])
+async def test_a_signature_asks_twice_that_its_compromised_key_is_replaced(
+    deferred: int, asked: int
+) -> None:
+    """Whoever replaces it may have died, and so may whoever was asked to look.
+
+    Where that failed, the key's secret is parked: it is replaced all the same.
+    """
+    scene = await compromised()
+    item = scene.rig.item(SAS, trigger="event", action="audit", deferred=deferred)
+    with pytest.raises(TransientError) as caught:
+        await scene.rig.service().engine.handle(item)
+    assert (caught.value.code, caught.value.retry_after) == ("KeyCompromised", 60)
+    posted = scene.rig.messages("rotations")
+    assert [(it["secret"], it["action"], it["follows"]) for it in posted] == [
+        (KEY, "audit", True)
+    ] * asked
+
+
+async def test_a_key_that_cannot_be_read_for_now_is_asked_of_nobody() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    refuse(
+        scene.rig,
+        503,
+        "ServiceUnavailable",
+        lambda request: to_vault()(request) and f"/{KEY}" in request.path,
+        times=99,
+    )
+    item = scene.rig.item(SAS, trigger="event", action="audit", deferred=1)
+    with pytest.raises(TransientError):
+        await scene.rig.service().engine.handle(item)
+    assert not scene.rig.queue("rotations")

@@ -32,7 +32,7 @@ from tests.shared.builders import (
     stands,
     version,
 )
-from tests.shared.heard import heard
+from tests.shared.heard import Log, heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
 
@@ -179,9 +179,7 @@ async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_
     assert [message["version"] for message in rig.messages("rotations")] == [older, None]
 
 
-async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(caplog: Log) -> None:
     rig = scene()
     account = rig.world.accounts["appdata"]
     rig.secret("other", rig.account("other"))

@@ -15,6 +15,7 @@ from engine.model.sweep_order import SweepOrder
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.delivery import Delivery
+from tests.shared.heard import Log
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
 
@@ -23,7 +24,7 @@ FAR = 80.0
 
 
 @pytest.fixture(autouse=True)
-def listening(caplog: pytest.LogCaptureFixture) -> None:
+def listening(caplog: Log) -> None:
     caplog.set_level(logging.INFO, "rekey.audit")
 
 
@@ -41,7 +42,7 @@ def posted(rig: Rig) -> list[tuple[str, str]]:
     )
 
 
-def summary(caplog: pytest.LogCaptureFixture) -> Mapping[str, Any]:
+def summary(caplog: Log) -> Mapping[str, Any]:
     """Return what the last sweep reported."""
     texts = [record.message for record in caplog.records if '"swept"' in record.message]
     shown: dict[str, Any] = json.loads(texts[-1])
@@ -59,7 +60,7 @@ def summary(caplog: pytest.LogCaptureFixture) -> Mapping[str, Any]:
     ],
 )
 async def test_a_window_that_opens_before_the_next_sweep_is_met_and_a_later_one_left_to_that(
-    window: str, seconds: float | None, caplog: pytest.LogCaptureFixture
+    window: str, seconds: float | None, caplog: Log
 ) -> None:
     rig = scene(tags={"RotationWindow": window})
     await sweep(rig)
@@ -69,9 +70,7 @@ async def test_a_window_that_opens_before_the_next_sweep_is_met_and_a_later_one_
     assert summary(caplog) == {"seen": 1, "posted": len(delays), "broken": 0}
 
 
-async def test_a_retirement_that_record_and_tag_show_is_posted_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_retirement_that_record_and_tag_show_is_posted_once(caplog: Log) -> None:
     rig = scene()
     await rig.work(NAME)
     rig.clock.advance(7 * DAY + 60)
@@ -81,7 +80,7 @@ async def test_a_retirement_that_record_and_tag_show_is_posted_once(
 
 
 async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret_from_its_new_one(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     await rig.work(NAME)
@@ -113,7 +112,7 @@ async def test_the_daily_audit_comes_beside_a_retirement_that_an_app_may_hold_up
 
 
 async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_twice(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene(days_left=FAR)
     for expected in ([("audit", "appdata")], []):
@@ -123,9 +122,7 @@ async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_
         await Delivery(rig, rig.service).run()
 
 
-async def test_what_exceeds_the_pace_is_left_to_the_next_sweep(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_what_exceeds_the_pace_is_left_to_the_next_sweep(caplog: Log) -> None:
     rig = Rig()
     account = rig.account("appdata")
     for number in range(25):
@@ -146,7 +143,7 @@ class Faulty(StorageKey):
 
 
 async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no_other(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     rig = scene()
     rig.secret("trapped", rig.world.accounts["appdata"], tags={"Trap": "yes"})

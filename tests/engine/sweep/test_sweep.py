@@ -13,6 +13,7 @@ from engine.errors import TransientError
 from engine.model.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.shared.collected import Collected
+from tests.shared.heard import Log
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 
@@ -158,9 +159,7 @@ async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_n
     assert len(await sweep(rig)) == 4
 
 
-async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(caplog: Log) -> None:
     """Only tags are known then.
 
     The alert for sweeps that do not come to their end tells a person.
@@ -175,9 +174,7 @@ async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
 
 
 @pytest.mark.parametrize("vault", ["https://foreign.vault.azure.net", "foreign", None, 7])
-async def test_a_vault_that_is_not_listed_is_not_swept(
-    vault: object, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_vault_that_is_not_listed_is_not_swept(vault: object, caplog: Log) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "x")
     await rig.service().sweep_vault(json.dumps({"vault": vault}))
@@ -187,7 +184,7 @@ async def test_a_vault_that_is_not_listed_is_not_swept(
 
 @pytest.mark.parametrize("past_due", [False, True])
 async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_says_if_it_is_late(
-    caplog: pytest.LogCaptureFixture, sent: Collected, *, past_due: bool
+    caplog: Log, sent: Collected, *, past_due: bool
 ) -> None:
     rig = scene()
     await rig.service().sweep({}, past_due=past_due)
@@ -196,7 +193,7 @@ async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_s
     assert sent.metric("rekey.queue.messages")
 
 
-async def test_a_sweep_reports_what_it_saw(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sweep_reports_what_it_saw(caplog: Log) -> None:
     rig = populated(2, 3)
     with caplog.at_level(logging.INFO, "rekey.audit"):
         await sweep(rig)
