@@ -42,6 +42,8 @@ NOT_SEEN_IN_RUNS = ("clean up first",)
 """Rules that no recorded run can show: they depend on the try of a message."""
 TRACED_WORKERS = 4
 """More workers than any recorded run has at the same time."""
+QUICK = "-XX:TieredStopAtLevel=1"
+"""Java compiles once and in haste: a replay is over before better code would pay."""
 
 
 class CheckerMissing(Exception):  # noqa: N818 - it is no error of the model
@@ -184,7 +186,8 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
             "SPECIFICATION Spec\nCONSTANTS",
             "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun",
         )
-        code, output = run(tlc, "Trace.tla", config, {"Recorded.tla": _recorded(batch)})
+        quick = [tlc[0], QUICK, *tlc[1:]]
+        code, output = run(quick, "Trace.tla", config, {"Recorded.tla": _recorded(batch)})
         if code not in HOLDS:
             print(output[-6000:])
             return False
