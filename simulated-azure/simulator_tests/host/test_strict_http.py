@@ -43,6 +43,7 @@ def test_an_instance_runs_one_http_call_at_a_time_unless_told_otherwise(
     with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "0.5") as host:
         assert both(host) == [504, 504]
         assert len(host.records("meet")) == 1
+        (tmp_path / "record.release").touch()  # It would hold up the host's end.
 
 
 def test_a_call_that_was_cut_off_keeps_its_place_until_its_function_ends(
