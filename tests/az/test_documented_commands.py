@@ -14,6 +14,7 @@ import pytest
 from tests.az import commands, values
 from tests.az.program import AzureCli
 from tests.az.stage import Stage
+from tests.parts import sampled
 
 NAMED_ONLY = "are required"
 """What `az` says of a command that it knows, and that a text only names."""
@@ -138,16 +139,17 @@ def test_whatever_is_not_run_is_still_documented() -> None:
     assert documented >= set(NOT_RUN) | set(EXTENSIONS)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ("keyvault secret shwo --vault-name prod --name app-key", "shwo"),
-        ("keyvault secret show --vault-name prod --nme app-key", "--nme"),
-        ("functionapp keys list --name rekey-abc", "--resource-group"),
-        ("storage message peek --queue-name q --auth-mode logn", "logn"),
-        ("account show --query [?", "jmespath"),
-    ],
-)
+MISTYPED = [
+    ("keyvault secret show --vault-name prod --nme app-key", "--nme"),
+    ("functionapp keys list --name rekey-abc", "--resource-group"),
+    ("storage message peek --queue-name q --auth-mode logn", "logn"),
+    ("account show --query [?", "jmespath"),
+    # The Azure CLI loads all that it has, which takes twelve seconds.
+    ("keyvault secret shwo --vault-name prod --name app-key", "shwo"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), sampled(MISTYPED, MISTYPED[:-1]))
 def test_a_mistyped_command_is_noticed(arguments: str, complaint: str, azure_cli: AzureCli) -> None:
     assert complaint in azure_cli.understands(*arguments.split())
 

@@ -25,8 +25,9 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 from simulator.faults import Fault
 from simulator.wire import Request, Response
 from simulator_tests.host.waiting import wait_for
-from tests.e2e.running import HOSTS, Product, product
+from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
 from tests.e2e.test_product import alive
+from tests.parts import sampled
 from tests.shared.promises import holds
 
 STARTED = re.compile(r"python process with Id=(\d+) started for function:rotate")
@@ -40,9 +41,10 @@ def is_publishing(request: Request) -> bool:
     return request.method == "PUT" and request.path.startswith("/secrets/")
 
 
+type Place = tuple[str, str, Callable[[Request], bool], bool]
 # A secret is rotated once within its overlap: so each place to die at has one of the demo's for
 # itself.
-PLACES = [
+PLACES: list[Place] = [
     ("orders-key", "shoporders", is_regenerating, False),
     ("invoices-key", "shopinvoices", is_regenerating, True),
     ("media-key", "shopmedia", is_publishing, False),
@@ -66,7 +68,15 @@ class Death(Fault):
         return self.response
 
 
-@pytest.fixture(scope="module", params=HOSTS)
+BY_DAY = [
+    *((OURS_SIMULATED, place) for place in PLACES),
+    *((MICROSOFTS, place) for place in (PLACES[0], PLACES[-1])),
+]
+"""Each place to die at on one host; on the other each call, and each moment, once."""
+EVERY = [(host, place) for host in (OURS_SIMULATED, OURS_AZURITE, MICROSOFTS) for place in PLACES]
+
+
+@pytest.fixture(scope="module")
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
@@ -80,10 +90,11 @@ def running(
         yield started
 
 
-@pytest.mark.parametrize(("name", "account", "matches", "after"), PLACES)
+@pytest.mark.parametrize(("running", "place"), sampled(EVERY, BY_DAY), indirect=["running"])
 def test_a_worker_killed_during_a_call_leaves_a_secret_that_opens_and_rotates_it_once(
-    running: Product, name: str, account: str, matches: Callable[[Request], bool], *, after: bool
+    running: Product, place: Place
 ) -> None:
+    name, account, matches, after = place
     count, before = len(running.vault.versions(name)), running.latest(name)
     death = Death(matches, after=after, kill=lambda: kill(running))
     running.cloud.world.faults.append(death)
