@@ -12,7 +12,8 @@ UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
-TEST := $(RUN) pytest -n auto --dist worksteal
+# A file runs in one process, so what its tests share is started once; tests/parts.py says in which order.
+TEST := $(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 SERVERS_READY := .tools/mariadb/.fetched .tools/redis/.fetched
 

@@ -30,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     parts.configure(config)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return parts.processes()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return parts.ignore(collection_path, config)
 

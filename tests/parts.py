@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ WHAT = {
 }
 
 
+@cache
 def part_of(path: Path) -> str:
     """Return the part of a file or folder of tests."""
     fitting = (
@@ -129,6 +131,11 @@ def _names_paths(config: pytest.Config) -> bool:
     return config.args_source is pytest.Config.ArgsSource.ARGS and not is_worker
 
 
+def processes() -> int:
+    """Return how many processes run tests: three for two cores, since one in three waits."""
+    return (os.process_cpu_count() or 1) * 3 // 2
+
+
 def ignore(path: Path, config: pytest.Config) -> bool | None:
     """Keep pytest out of files without a test that shall run."""
     parts: list[str] = config.option.part
@@ -136,9 +143,13 @@ def ignore(path: Path, config: pytest.Config) -> bool | None:
 
 
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out the tests of other parts, and the rows that only run at night."""
+    """Take out the tests of other parts, and the rows that only run at night.
+
+    Long files come first: the many short ones of the part `product` keep every process busy at the end.
+    """
     parts: list[str] = config.option.part
     whole: bool = config.option.whole
+    items.sort(key=lambda item: part_of(item.path) == "product")
     chosen = [
         item
         for item in items
