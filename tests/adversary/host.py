@@ -21,9 +21,9 @@ from api.app import Api
 from engine.service import Service
 from simulator.azure import Azure
 from simulator.clock import VirtualClock
+from simulator.reach.sabotage import Died
 from simulator.storage.queue_store import Message, Queue, Queues
 from simulator.storage.queues import QueueService
-from tests.shared.faults import Died
 
 TRIES = 5
 """maxDequeueCount of host.json."""

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.adversary.host import Dying
-from tests.shared.faults import Died
 
 type Where = Callable[[Request], bool]
 

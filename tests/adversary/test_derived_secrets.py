@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import RekeyError
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import KEY, RULES, SAS, RuleScene, SasScene
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Died
 from tests.shared.rig import Rig
 
 DAY = 86_400

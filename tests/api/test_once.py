@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from api.answers import Answer
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Died
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, scene, state
 

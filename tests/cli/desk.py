@@ -85,7 +85,7 @@ class Desk(Rig):
         scopes = {vault.url: [self.group] for vault in (self.vault, *others)}
         return {**self.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
 
-    async def work(self) -> None:
+    async def take_up(self) -> None:
         """Let the app take up what is on its queues, as itself."""
         orders = self.messages("sweeps")
         self.queue("sweeps").clear()

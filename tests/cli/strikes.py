@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from cli.main import main
 from cli.session import Parts
+from simulator.reach.sabotage import Died, Mode, Saboteur
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from tests.cli.desk import Desk, captured
-from tests.shared.faults import Died, Mode, Saboteur
 from tests.shared.rig import RigClock
 
 

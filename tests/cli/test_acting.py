@@ -54,7 +54,7 @@ def test_an_operation_that_fails_is_a_finding_with_its_reason() -> None:
 
     async def refused_at_work() -> None:
         refuse(desk, 403, "AuthorizationFailed", to_arm("regenerateKey"), 9)
-        await desk.work()
+        await desk.take_up()
 
     ran = desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=refused_at_work)
     assert ran.code == 1

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from engine.model.tags import REPLICA_OF
+from simulator.reach.sabotage import Mode
 from tests.cli.desk import Answers, Desk, managing
 from tests.cli.strikes import struck
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Mode
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
 

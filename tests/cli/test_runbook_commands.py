@@ -33,7 +33,7 @@ def a_desk(days_left: float = 80, **tags: str) -> Desk:
 async def swept(desk: Desk) -> None:
     """Let a sweep find what is due, and the app do it."""
     await desk.service().sweep_vault(json.dumps({"vault": desk.vault.url}))
-    await desk.work()
+    await desk.take_up()
 
 
 def run(desk: Desk, *arguments: str) -> Ran:

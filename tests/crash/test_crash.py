@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.reach.sabotage import MODES, Mode
 from tests.parts import sampled
 from tests.proof import real
 from tests.proof.places import PAIRED, STORIES, STRATEGIES
 from tests.proof.real import DAY, RealCase, Stage
-from tests.shared.faults import MODES, Mode
 from tests.shared.promises import Ear
 
 PAIRS = 8

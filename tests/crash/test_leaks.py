@@ -11,9 +11,9 @@ import pytest
 
 from api.answers import Answer
 from engine.service import Service
+from simulator.reach.sabotage import MODES, Died, Mode, Saboteur
 from tests.api.test_leaks import audit, leak, leaky, progress, rotate, settle
 from tests.shared.delivery import Delivery
-from tests.shared.faults import MODES, Died, Mode, Saboteur
 from tests.shared.policies import PolicyRig
 
 

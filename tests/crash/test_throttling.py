@@ -11,12 +11,12 @@ from datetime import datetime
 import pytest
 
 from simulator.clock import VirtualClock
+from simulator.reach.sabotage import refused
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.parts import sampled
 from tests.proof.places import PLACES, STRATEGIES
 from tests.shared.delivery import Delivery
-from tests.shared.faults import refused
 
 SECONDS = 37
 

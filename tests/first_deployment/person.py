@@ -25,7 +25,7 @@ from tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
 
 LEFT_OUT = (".git", ".venv", ".tools", "node_modules", "dist", "__pycache__", ".*_cache")
-AZD = Path(__file__).with_name("azd.py")
+AZD = ROOT / "simulated-azure" / "simulator_tests" / "azd.py"
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
 DATA = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"

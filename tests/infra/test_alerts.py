@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator_tests.telemetry import kusto
 from tests.infra import deployed, queries
 from tests.infra.bicep import PUBLIC_CLOUD, ROOT, predicted, snapshot
 from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
@@ -45,7 +46,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list
     """Return what Microsoft's parser says of every query, and of some that are wrong."""
     questions = EVERY | {wrong: wrong for wrong in WRONG}
     judgements: dict[str, dict[str, list[str]]] = json.loads(
-        once(tmp_path_factory, "judged.json", lambda: json.dumps(queries.parsed(questions)))
+        once(tmp_path_factory, "judged.json", lambda: json.dumps(kusto.parsed(questions)))
     )
     return judgements
 

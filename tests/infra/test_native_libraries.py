@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts import package
-from tests.infra.functions_image import PRESENT, complaints, needed
+from simulator_tests.host.functions_image import PRESENT, complaints, needed
 from tests.shared.image import need_wheels_of_the_image
 
 DRIVER = "mssql_py_core/mssql_py_core.abi3.so"

@@ -15,9 +15,9 @@ from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from simulator_tests import specs
+from simulator_tests.keyvault.policy_rules import Judge, fields
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
-from tests.infra.policy_rules import Judge, fields
 from tests.shared.rig import Rig
 
 ASSIGNMENT = "Microsoft.Authorization/policyAssignments"

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from simulator_tests.telemetry import kusto
 from tests.infra import queries
 from tests.infra.bicep import ROOT
 from tests.infra.contract import METRICS
@@ -25,7 +26,7 @@ SECTIONS = {
 
 def test_kustos_parser_takes_every_query_of_the_page() -> None:
     assert len(ASKED) > len(rules("everything-on"))
-    judgements = queries.parsed({query: query for query in ASKED})
+    judgements = kusto.parsed({query: query for query in ASKED})
     assert {
         query: judged["complaints"] for query, judged in judgements.items() if judged["complaints"]
     } == {}

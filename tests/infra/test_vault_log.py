@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloud.rest.vault_log import query_of
 from engine.secret import SecretRef
 from simulator.telemetry import vault_logs
-from tests.infra.queries import parsed
+from simulator_tests.telemetry.kusto import parsed
 
 REF = SecretRef("https://prod.vault.azure.net", "app-key")
 

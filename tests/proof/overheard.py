@@ -12,8 +12,8 @@ from cloud.telemetry.reports import record
 from engine.errors import AccessDenied, TransientError
 from engine.model.outcome import Outcome
 from engine.service import Service
+from simulator.reach.sabotage import Died
 from tests.shared.edge import Edge
-from tests.shared.faults import Died
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import cast
 
 from engine.errors import RekeyError
 from engine.service import Service
+from simulator.reach.sabotage import MODES, Died, Mode, Saboteur, share
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.proof.overheard import Overheard
@@ -19,7 +20,6 @@ from tests.proof.places import STORIES
 from tests.shared.delivery import Delivery
 from tests.shared.edge import Edge
 from tests.shared.edge_state import Account, State
-from tests.shared.faults import MODES, Died, Mode, Saboteur, share
 from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
 
 DAY = 86400

@@ -14,11 +14,11 @@ import pytest
 
 from engine.model.tags import OPERATION, RETIRE, STATE
 from engine.secret import SecretRef
+from simulator.reach.sabotage import MODES, Mode
 from tests.proof.real import RealCase, Stage
 from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Planned, Schedule
 from tests.proof.world import VAULT
-from tests.shared.faults import MODES, Mode
 
 PAIRED = {
     "two-slots": "storage-key",

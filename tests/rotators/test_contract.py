@@ -10,8 +10,8 @@ import pytest
 from engine.contract import Derived, Issued, Job, Preflight, Rotator, Tidy, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
+from simulator.reach.sabotage import Died, Mode, Saboteur
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
-from tests.shared.faults import Died, Mode, Saboteur
 from tests.shared.promises import everything
 from tests.shared.rig import OPERATION
 

@@ -25,9 +25,9 @@ from rotators.shared.certificate import BEGIN, parse
 from simulator.certificates import self_signed
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
+from simulator.reach.sabotage import Died, Saboteur
 from simulator.wire import Request, json_response
 from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, CertificateRig
-from tests.shared.faults import Died, Saboteur
 from tests.shared.graph_rig import days, seconds
 from tests.shared.rig import OPERATION
 

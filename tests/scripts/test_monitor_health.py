@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts import health_signals, monitor_health
-from tests.infra import queries
+from simulator_tests.telemetry import kusto
 from tests.scripts.deployed_app import START, Clock, Credential, Deployed, serving
 
 INSIGHTS = "34adfa4f-cedf-4dc0-ba29-b6d1a69ab345"
@@ -132,7 +132,7 @@ def test_without_telemetry_the_answer_alone_decides(deployed: Deployed) -> None:
 
 def test_kusto_takes_the_query() -> None:
     query = health_signals.QUERY.format(deployed=START.isoformat(), window=600)
-    judged = queries.parsed({"health": query})["health"]
+    judged = kusto.parsed({"health": query})["health"]
     assert judged == {"complaints": [], "columns": ["signal", "before", "after"]}
 
 

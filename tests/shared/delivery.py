@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.service import MAX_TRIES, Service
+from simulator.reach.sabotage import Died
 from simulator.storage.queue_store import Message
-from tests.shared.faults import Died
 from tests.shared.rig import Rig
 
 RETRY_SECONDS = 30

@@ -44,7 +44,7 @@ class Newcomer(Desk):
         topic = f"{group}/providers/Microsoft.EventGrid/systemTopics/{name}"
         self.world.event_grid.add(topic, self.vault.resource_id).tags = tags
 
-    def azure(self) -> Connection:
+    def sign_in(self) -> Connection:
         """Return what Ada's sign-in reaches."""
         return Connection(
             SimulatedCredential(self.world, self.ada),

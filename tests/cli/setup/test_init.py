@@ -250,7 +250,7 @@ async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
     group: str, entry: dict[str, object], fix: str, newcomer: Newcomer
 ) -> None:
     newcomer.add_topic("audit", group)
-    azure = newcomer.azure()
+    azure = newcomer.sign_in()
     landscape = await survey(azure)
     problems = ""
     try:

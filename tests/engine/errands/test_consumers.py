@@ -17,6 +17,7 @@ from engine.errands import consumers
 from engine.errors import TransientError
 from engine.model.tags import RETIRE, STATE
 from engine.service import MAX_TRIES, Service
+from simulator.reach.sabotage import Mode, Saboteur, share
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.infra import permissions
@@ -33,7 +34,6 @@ from tests.shared.consuming import (
     results,
 )
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Mode, Saboteur, share
 from tests.shared.heard import Log
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig

@@ -12,11 +12,11 @@ from engine.errors import TransientError
 from engine.model.record import Stale
 from engine.service import Service
 from simulator.keyvault.state import SecretVersion
+from simulator.reach.sabotage import Saboteur
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.delivery import Delivery
-from tests.shared.faults import Saboteur
 from tests.shared.rig import VAULT_ACTIONS
 
 DAY = 86_400

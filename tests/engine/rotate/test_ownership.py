@@ -194,8 +194,9 @@ DUE = Pending(NOW, V2, "key2")
 
 REPLACED_V2 = History(replaced=(V2,))
 ELSEWHERE = Listed("elsewhere", str(REF).lower(), DUE)
-SUPERSEDES, NO_ID = {RETIRE: RETIRED}, {RETIRE: "nonsense"}
-OF_V3 = {RETIRE: RETIRED.replace(V2, V3)}
+SUPERSEDES: dict[str, str | None] = {RETIRE: RETIRED}
+NO_ID: dict[str, str | None] = {RETIRE: "nonsense"}
+OF_V3: dict[str, str | None] = {RETIRE: RETIRED.replace(V2, V3)}
 NAMES = f"tag {RETIRE} names"
 VOUCHED: list[tuple[str, Record, dict[str, str | None], tuple[Listed, ...], str | None]] = [
     ("theirs", Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}"),

@@ -13,10 +13,10 @@ from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
 from engine.secret import SecretRef
 from engine.service import Service
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
-from tests.shared.faults import Died
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault

@@ -17,9 +17,9 @@ from engine.model.record import Record
 from engine.service import Service
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.shared.faults import Died
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard

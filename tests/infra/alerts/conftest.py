@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator_tests.telemetry.kql import Workspace
 from tests.infra.alerts.arrived import Run, play, read
-from tests.infra.alerts.kql import Workspace
 from tests.infra.alerts.rules import Rule, compiled, rules
 from tests.shared.once import once
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workspace() -> Iterator[Workspace]:
     """Return the engine; its tables are filled anew for each question."""
     engine = Workspace()

@@ -14,8 +14,8 @@ from typing import Any
 from isodate import parse_duration  # type: ignore[import-untyped]
 
 from simulator.telemetry.tables import Row
+from simulator_tests.telemetry.kql import Workspace
 from tests.infra import deployed
-from tests.infra.alerts.kql import Workspace
 from tests.infra.bicep import PUBLIC_CLOUD, predicted
 from tests.infra.queries import RULE
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from simulator_tests.telemetry.kql import Workspace
 from tests.infra.alerts.arrived import Run
-from tests.infra.alerts.kql import Workspace
 from tests.infra.alerts.rules import Rule
 from tests.infra.alerts.scenarios import SCENES, Scene
 

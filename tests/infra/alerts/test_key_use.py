@@ -12,8 +12,8 @@ from simulator.azure import build_world
 from simulator.clock import VirtualClock
 from simulator.telemetry.logs import Logged
 from simulator.wire import Request
-from tests.infra.alerts.kql import Workspace
-from tests.infra.queries import parsed
+from simulator_tests.telemetry.kql import Workspace
+from simulator_tests.telemetry.kusto import parsed
 
 KEY1, KEY2, SAS2 = "key1(0A)", "key2(5R)", "key2(5R),SasSignature(04)"
 LOGGED = (

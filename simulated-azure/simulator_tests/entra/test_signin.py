@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,22 +13,22 @@ from azure.identity.aio import ClientSecretCredential
 from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from simulator_tests.caller import body_of
-from tests.shared.graph_rig import GraphRig, seconds
+from simulator_tests.entra.registered import Registered
 
 SCOPE = "https://graph.microsoft.com/.default"
 
 
 @pytest.fixture
-def rig() -> GraphRig:
+def rig() -> Registered:
     """A world with one application."""
-    return GraphRig()
+    return Registered()
 
 
-def ask(rig: GraphRig, tenant: str = "", **changed: str | None) -> Response:
+def ask(rig: Registered, tenant: str = "", **changed: str | None) -> Response:
     form = {
         "grant_type": "client_credentials",
         "client_id": rig.app.app_id,
-        "client_secret": rig.first.secret,
+        "client_secret": rig.secret.secret,
         "scope": SCOPE,
         **changed,
     }
@@ -36,13 +37,13 @@ def ask(rig: GraphRig, tenant: str = "", **changed: str | None) -> Response:
     return rig.world.handle(Request("POST", url, {}, sent.encode()))
 
 
-def credential(rig: GraphRig, secret: str) -> ClientSecretCredential:
+def credential(rig: Registered, secret: str) -> ClientSecretCredential:
     transport: Any = SimulatedTransport(rig.world)
     return ClientSecretCredential(rig.app.tenant, rig.app.app_id, secret, transport=transport)
 
 
-async def test_microsofts_own_credential_gets_a_token_that_graph_takes(rig: GraphRig) -> None:
-    async with credential(rig, rig.first.secret) as signing_in:
+async def test_microsofts_own_credential_gets_a_token_that_graph_takes(rig: Registered) -> None:
+    async with credential(rig, rig.secret.secret) as signing_in:
         token = await signing_in.get_token(SCOPE)
     assert rig.app.principal is not None
     assert (
@@ -51,13 +52,13 @@ async def test_microsofts_own_credential_gets_a_token_that_graph_takes(rig: Grap
     )
 
 
-async def test_microsofts_own_credential_understands_the_refusal(rig: GraphRig) -> None:
+async def test_microsofts_own_credential_understands_the_refusal(rig: Registered) -> None:
     async with credential(rig, "wrong") as signing_in:
         with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
             await signing_in.get_token(SCOPE)
 
 
-def test_a_token_lives_as_long_as_it_says(rig: GraphRig) -> None:
+def test_a_token_lives_as_long_as_it_says(rig: Registered) -> None:
     answer = body_of(ask(rig))
     assert answer["token_type"] == "Bearer"
     rig.clock.advance(answer["expires_in"] - 1)
@@ -81,7 +82,7 @@ def test_a_token_lives_as_long_as_it_says(rig: GraphRig) -> None:
     ],
 )
 def test_refusals_have_entras_shape(
-    rig: GraphRig, changed: dict[str, Any], status: int, error: str, code: int
+    rig: Registered, changed: dict[str, Any], status: int, error: str, code: int
 ) -> None:
     answer = ask(rig, **changed)
     body = body_of(answer)
@@ -100,22 +101,22 @@ def test_refusals_have_entras_shape(
     }
 
 
-def test_an_expired_secret_says_so(rig: GraphRig) -> None:
-    short = rig.directory.add_password(rig.app, end=rig.clock.now() + seconds(5))
+def test_an_expired_secret_says_so(rig: Registered) -> None:
+    short = rig.directory.add_password(rig.app, end=rig.clock.now() + timedelta(seconds=5))
     assert ask(rig, client_secret=short.secret).status == 200
     rig.clock.advance(5)
     assert body_of(ask(rig, client_secret=short.secret))["error_codes"] == [7000222]
 
 
-def test_a_disabled_application_and_one_without_a_service_principal_say_so(rig: GraphRig) -> None:
+def test_a_disabled_application_and_one_without_a_service_principal_say_so(rig: Registered) -> None:
     rig.app.principal = None
     assert body_of(ask(rig))["error_codes"] == [7000229]
     rig.app.disabled = True
     assert body_of(ask(rig))["error_codes"] == [7000112]
 
 
-def test_each_replica_knows_additions_and_removals_in_its_own_time(rig: GraphRig) -> None:
-    rig.directory.lags = (seconds(0), seconds(10))
+def test_each_replica_knows_additions_and_removals_in_its_own_time(rig: Registered) -> None:
+    rig.directory.lags = (timedelta(seconds=0), timedelta(seconds=10))
     added = rig.directory.add_password(rig.app)
     assert [ask(rig, client_secret=added.secret).status for _ in range(4)] == [200, 401, 200, 401]
     rig.clock.advance(10)

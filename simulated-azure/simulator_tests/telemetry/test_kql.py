@@ -6,14 +6,23 @@ What is rewritten keeps its meaning, what it gets wrong is refused.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.infra.alerts.kql import Workspace, rewritten
+from simulator_tests.telemetry.kql import Workspace, rewritten
 
 BAG = {"vault": "prod", "a.b": "dotted", "where": "azure", "times": 3, "sure": True, "none": None}
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[Workspace]:
+    """Return the engine; its tables are filled anew for each question."""
+    engine = Workspace()
+    yield engine
+    engine.close()
 
 
 @pytest.mark.parametrize(

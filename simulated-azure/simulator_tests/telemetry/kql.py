@@ -21,7 +21,7 @@ from typing import Any
 from chdb import session
 
 from simulator.telemetry.tables import Row
-from tests.infra.queries import SCHEMA
+from simulator_tests.telemetry.kusto import SCHEMA
 
 TYPES = {
     "datetime": "DateTime64(7, 'UTC')",

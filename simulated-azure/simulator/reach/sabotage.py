@@ -1,4 +1,4 @@
-"""Death, lost answers and refusals at any one call that the app makes."""
+"""Death, lost answers and refusals at any one call that an app in this process makes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def share(at: int, many: int = 2) -> tuple[Mode, ...]:
-    """Return so many of the six modes for a call, so that calls in a row see all six.
-
-    `make prove ARGS=--long` tries every one at each call to a source.
-    """
+    """Return so many of the six modes for a call, so that calls in a row see all six."""
     return tuple(MODES[(many * at + number) % 6] for number in range(many))
 
 
 class Died(BaseException):
-    """The worker's process ended here.
+    """The process ended here.
 
     Nothing of it runs on, so it passes every `except Exception`.
     """
@@ -46,6 +43,7 @@ class Saboteur:
     dead: bool = False
 
     async def __call__(self, request: Request, call: Call) -> Response:
+        """Let one call through, or strike."""
         del request
         if self.dead:
             raise Died

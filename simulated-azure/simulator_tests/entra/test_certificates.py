@@ -21,8 +21,7 @@ from simulator.entra.assertions import TYPE
 from simulator.entra.shapes import moment
 from simulator.wire import Request, Response
 from simulator_tests.caller import Caller, body_of, error_of
-from tests.shared.certificate_rig import CertificateRig
-from tests.shared.graph_rig import days, seconds
+from simulator_tests.entra.registered import Registered
 
 GRAPH = "https://graph.microsoft.com/v1.0/applications"
 PROPERTIES = {
@@ -33,29 +32,29 @@ PROPERTIES = {
 
 
 @pytest.fixture
-def rig() -> CertificateRig:
+def rig() -> Registered:
     """A world with one application."""
-    return CertificateRig()
+    return Registered()
 
 
-def graph(rig: CertificateRig, method: str, query: str = "", body: Any = None) -> Response:
+def graph(rig: Registered, method: str, query: str = "", body: Any = None) -> Response:
     url = f"{GRAPH}(appId='{rig.app.app_id}'){query}"
     token = rig.world.identities.token_for("https://graph.microsoft.com", rig.identity)
     return Caller(rig.world).send(method, url, body, token=token)
 
 
-def listed(rig: CertificateRig) -> list[dict[str, Any]]:
+def listed(rig: Registered) -> list[dict[str, Any]]:
     answer = body_of(graph(rig, "GET", "?$select=id,keyCredentials"))
     return list(answer["keyCredentials"])
 
 
-def put(rig: CertificateRig, *entries: dict[str, Any]) -> Response:
+def put(rig: Registered, *entries: dict[str, Any]) -> Response:
     return graph(rig, "PATCH", body={"keyCredentials": list(entries)})
 
 
-def another(rig: CertificateRig) -> KeyPair:
+def another(rig: Registered) -> KeyPair:
     start = rig.clock.now().replace(microsecond=0)
-    return self_signed("another", start, start + days(30))
+    return self_signed("another", start, start + timedelta(days=30))
 
 
 def entry(pair: KeyPair, **changes: Any) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def entry(pair: KeyPair, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_list_replaces_the_one_before(rig: CertificateRig) -> None:
+def test_a_list_replaces_the_one_before(rig: Registered) -> None:
     pair = another(rig)
     assert put(rig, *listed(rig), entry(pair, keyId="0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90")).status
     rig.clock.advance(1)
@@ -82,45 +81,45 @@ def test_a_list_replaces_the_one_before(rig: CertificateRig) -> None:
 
 
 def test_a_public_part_is_shown_only_to_who_selects_it_of_one_application(
-    rig: CertificateRig,
+    rig: Registered,
 ) -> None:
     assert listed(rig)[0]["key"] == base64.b64encode(rig.pair.der).decode()
     assert body_of(graph(rig, "GET"))["keyCredentials"][0]["key"] is None
 
 
-def test_an_entry_that_is_sent_back_without_its_public_part_stays(rig: CertificateRig) -> None:
+def test_an_entry_that_is_sent_back_without_its_public_part_stays(rig: Registered) -> None:
     assert put(rig, listed(rig)[0] | {"key": None}).status == 204
     assert [key.der for key in rig.alive()] == [rig.pair.der]
 
 
 @pytest.mark.parametrize("changes", [{"key": "none"}, {"type": "Symmetric"}, {"colour": "red"}])
 def test_an_entry_that_graph_does_not_know_is_refused(
-    rig: CertificateRig, changes: dict[str, Any]
+    rig: Registered, changes: dict[str, Any]
 ) -> None:
     answer = put(rig, entry(another(rig), **changes))
     assert error_of(answer) == (400, "Request_BadRequest")
     assert rig.alive() == [rig.first]
 
 
-def test_an_entry_may_not_outlive_its_certificate(rig: CertificateRig) -> None:
+def test_an_entry_may_not_outlive_its_certificate(rig: Registered) -> None:
     answer = put(rig, entry(another(rig), endDateTime="2030-01-01T00:00:00Z"))
     assert error_of(answer) == (400, "KeyCredentialsInvalidEndDate")
 
 
-def test_who_does_not_own_the_application_may_not_change_its_list(rig: CertificateRig) -> None:
+def test_who_does_not_own_the_application_may_not_change_its_list(rig: Registered) -> None:
     rig.app.owners.clear()
     assert put(rig).status == 403
     assert rig.alive() == [rig.first]
 
 
-def test_a_change_right_after_another_one_is_refused(rig: CertificateRig) -> None:
-    rig.directory.settle = seconds(5)
+def test_a_change_right_after_another_one_is_refused(rig: Registered) -> None:
+    rig.directory.settle = timedelta(seconds=5)
     assert put(rig, *listed(rig)).status == 204
     put(rig, *listed(rig), entry(another(rig)))
     assert put(rig, *listed(rig)).status == 409
 
 
-def assertion(rig: CertificateRig, pair: KeyPair, way: str = "PS256", **changes: Any) -> str:
+def assertion(rig: Registered, pair: KeyPair, way: str = "PS256", **changes: Any) -> str:
     """Return what Microsoft's own library makes, at the world's time."""
     key = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     digest = hashes.SHA256() if way == "PS256" else hashes.SHA1()  # noqa: S303 - as it does
@@ -137,7 +136,7 @@ def assertion(rig: CertificateRig, pair: KeyPair, way: str = "PS256", **changes:
     return bytes(creator.create_normal_assertion(**(usual | changes))).decode()
 
 
-def sign_in(rig: CertificateRig, text: str) -> Response:
+def sign_in(rig: Registered, text: str) -> Response:
     form = {
         "grant_type": "client_credentials",
         "client_id": rig.app.app_id,
@@ -150,11 +149,11 @@ def sign_in(rig: CertificateRig, text: str) -> Response:
 
 
 @pytest.mark.parametrize("way", ["PS256", "RS256"])
-def test_an_assertion_of_microsofts_own_library_is_accepted(rig: CertificateRig, way: str) -> None:
+def test_an_assertion_of_microsofts_own_library_is_accepted(rig: Registered, way: str) -> None:
     assert sign_in(rig, assertion(rig, rig.pair, way)).status == 200
 
 
-def test_an_assertion_by_a_certificate_that_is_not_listed_is_refused(rig: CertificateRig) -> None:
+def test_an_assertion_by_a_certificate_that_is_not_listed_is_refused(rig: Registered) -> None:
     answer = sign_in(rig, assertion(rig, another(rig)))
     body = body_of(answer)
     assert (answer.status, body["error_codes"]) == (401, [700027])
@@ -162,7 +161,7 @@ def test_an_assertion_by_a_certificate_that_is_not_listed_is_refused(rig: Certif
 
 
 def test_an_assertion_signed_by_another_key_than_its_certificates_is_refused(
-    rig: CertificateRig,
+    rig: Registered,
 ) -> None:
     forged = KeyPair(another(rig).key, rig.pair.certificate)
     body = body_of(sign_in(rig, assertion(rig, forged)))
@@ -170,7 +169,7 @@ def test_an_assertion_signed_by_another_key_than_its_certificates_is_refused(
     assert "verify the signature failed" in body["error_description"]
 
 
-def test_a_certificate_is_accepted_no_longer_than_its_entry_says(rig: CertificateRig) -> None:
+def test_a_certificate_is_accepted_no_longer_than_its_entry_says(rig: Registered) -> None:
     rig.clock.advance(timedelta(days=366).total_seconds())
     body = body_of(sign_in(rig, assertion(rig, rig.pair)))
     assert body["error_codes"] == [700027]
@@ -186,11 +185,11 @@ def test_a_certificate_is_accepted_no_longer_than_its_entry_says(rig: Certificat
     ],
 )
 def test_an_assertion_for_another_place_application_or_time_is_refused(
-    rig: CertificateRig, changes: dict[str, Any], code: int
+    rig: Registered, changes: dict[str, Any], code: int
 ) -> None:
     answer = sign_in(rig, assertion(rig, rig.pair, **changes))
     assert body_of(answer)["error_codes"] == [code]
 
 
-def test_what_is_no_assertion_is_refused(rig: CertificateRig) -> None:
+def test_what_is_no_assertion_is_refused(rig: Registered) -> None:
     assert body_of(sign_in(rig, "nonsense"))["error_codes"] == [50027]

@@ -7,13 +7,25 @@ from typing import Any
 
 import pytest
 
-from rotators.shared.key_use import NOTHING, query_of
 from simulator.azure import Azure, build_world
 from simulator.telemetry.logs import RIGHT, LogWorkspace
 from simulator.wire import Request, Response
 
 AUDIENCE = "https://api.loganalytics.io"
-QUERY = query_of("appdata", "key2")
+NOTHING = (
+    "(datatable(Type: string, TimeGenerated: datetime, AccountName: string, "
+    "AuthenticationHash: string, CallerIpAddress: string)[]), "
+)
+QUERY = (
+    f"union isfuzzy=true {NOTHING}StorageBlobLogs, StorageFileLogs\n"
+    "| where TimeGenerated > ago(8d) and AccountName == 'appdata'\n"
+    "| extend Used = AuthenticationHash startswith 'key2(', "
+    r"Caller = replace_regex(CallerIpAddress, @':\d+$', '')"
+    "\n| summarize Logged = count(), Requests = countif(Used), Callers = dcountif(Caller, Used), "
+    "Last = maxif(TimeGenerated, Used) by Type\n"
+    "| take 20"
+)
+"""A query that the simulated language knows: see simulator/telemetry/logs.py."""
 
 
 class Bench:
