@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,17 +30,18 @@ from simulator.azure import GROUP, Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.entra.directory import Application, Password
 from simulator.faults import Late, Outage, Throttling, unavailable
+from simulator.host.virtual import HOUR, Dying, Host, wait_until
 from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
+from simulator.reach.strikes import Hook, Strikes, Where
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, SqlServer
 from simulator.storage.accounts import StorageAccount
-from simulator.storage.blob_store import Blob
+from simulator.storage.blob_store import Blob, Container
 from simulator.storage.blobs import BlobService
+from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
-from tests.adversary.host import HOUR, Dying, Host, wait_until
 from tests.adversary.sources import Secret, of_account, of_application, of_logins
-from tests.adversary.strikes import Hook, Strikes, Where
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -53,6 +54,7 @@ RECORDS = "sources/"
 POLICY = "rekey-policy"
 
 
+type Function = Callable[[Api, bytes, Message], Awaitable[object]]
 TOPIC = "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
 
 
@@ -98,7 +100,9 @@ class Deployment:
     """How far the clock of a process that starts is ahead of the world's."""
     identity: Principal = field(init=False)
     strikes: Strikes = field(init=False)
-    host: Host = field(init=False)
+    host: Host[Api] = field(init=False)
+    delivered: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
+    """The messages on `rotations` that were worked on, and when."""
 
     def __post_init__(self) -> None:
         self.identity = self.world.add_principal(self.name)
@@ -108,9 +112,21 @@ class Deployment:
         self.settings["AzureWebJobsStorage"] = (
             f"DefaultEndpointsProtocol=https;AccountName={account.name};AccountKey={key}"
         )
+        functions: dict[str, Function] = {
+            "vault-events": lambda api, body, _: api.service.on_event(body),
+            "sweeps": lambda api, body, message: api.service.sweep_vault(body, message.dequeued),
+            "rotations": self._rotate,
+            "rotations-poison": lambda api, body, message: api.service.park(body, message.id),
+        }
         self.host = Host(
-            self.world, self.clock, account.name, self.start, lambda: self.strikes.kind
+            *(self.world, self.clock, account.name, self.start, lambda: self.strikes.kind),
+            functions,
+            lambda api, times: api.service.sweep(times, past_due=False),
         )
+
+    async def _rotate(self, api: Api, body: bytes, message: Message) -> None:
+        self.delivered.append((self.clock.now(), json.loads(body)))
+        await api.service.rotate(body, message.dequeued)
 
     def start(self) -> Api:
         """Start a fresh process."""
@@ -125,43 +141,31 @@ class Deployment:
         )
 
     @property
+    def _containers(self) -> list[Container]:
+        """The containers of the app's own storage."""
+        service = next(one for one in self.world.services if isinstance(one, BlobService))
+        held = service.containers.held.items()
+        return [container for (account, _), container in held if account == self.host.account]
+
+    @property
     def blobs(self) -> dict[str, Blob]:
         """The records of the sources, by name."""
-        service = next(
-            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
-        )
-        containers = service.containers.held
-        held = [
-            container
-            for (account, _), container in containers.items()
-            if account == self.host.account
-        ]
         return {
             name: blob
-            for container in held
+            for container in self._containers
             for name, blob in container.blobs.items()
             if name.startswith(RECORDS)
         }
 
     def forget_sources(self) -> None:
         """Somebody deletes the records of all sources."""
-        service = next(
-            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
-        )
-        for (account, _), container in service.containers.held.items():
-            if account == self.host.account:
-                for name in [name for name in container.blobs if name.startswith(RECORDS)]:
-                    del container.blobs[name]
+        for container in self._containers:
+            for name in self.blobs:
+                container.blobs.pop(name, None)
 
     def lose_records(self) -> None:
         """Somebody deletes all that the app's own storage holds."""
-        service = next(
-            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
-        )
-        containers = service.containers.held
-        for container in [
-            held for (account, _), held in containers.items() if account == self.host.account
-        ]:
+        for container in self._containers:
             container.blobs.clear()
 
 
@@ -543,7 +547,7 @@ class Stage:
         """Send one request to the app's HTTP API."""
         sent = b"" if body is None else json.dumps(body).encode()
         headers = {"idempotency-key": str(uuid.uuid4()), "content-type": "application/json"}
-        return await send(self.app.host.api, name, path or {}, query, sent, headers)
+        return await send(self.app.host.app, name, path or {}, query, sent, headers)
 
     async def report_incident(self, **scope: Any) -> str:
         """Report everything in a scope as compromised.

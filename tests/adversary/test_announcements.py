@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from simulator.reach.strikes import PUBLISH, RETAG
 from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import PUBLISH, RETAG
 
 PUBLISHED = ("rotated", "healed", "restored")
 KINDS = ["storage", "entra", "two logins", "login", "user", "admin"]
@@ -117,7 +117,7 @@ async def test_what_follows_a_version_is_posted_whatever_message_comes_first(sta
     await die_once_published(stage, secret)
     stage.post(secret, trigger="sweep", requested_by="sweep")
     await stage.run_for(hours=1)
-    followed = {(item["secret"], item["action"]) for _, item in stage.app.host.delivered}
+    followed = {(item["secret"], item["action"]) for _, item in stage.app.delivered}
     assert {("app-key", "refresh"), ("app-sas", "audit")} <= followed
 
 

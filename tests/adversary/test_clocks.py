@@ -96,4 +96,4 @@ async def test_an_incident_whose_time_cannot_be_read_replaces_what_is_current_on
     assert not secret.accepts(leaked)
     assert secret.works
     assert stage.of(secret, "rotated")
-    assert "since" in json.dumps(stage.app.host.delivered[0][1])
+    assert "since" in json.dumps(stage.app.delivered[0][1])

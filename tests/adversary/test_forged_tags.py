@@ -11,10 +11,10 @@ from itertools import product
 
 import pytest
 
+from simulator.reach.strikes import LIST_KEYS, REGENERATE, alter
 from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import LIST_KEYS, REGENERATE, alter
 from tests.parts import sampled
 
 OURS = (

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import ADD_PASSWORD, REGENERATE, REMOVE_PASSWORD
 from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADD_PASSWORD, REGENERATE, REMOVE_PASSWORD
 
 KINDS = ["storage", "entra"]
 WAYS = ["untagged", "deleted"]

@@ -6,10 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.wire import Request, json_response
-from tests.adversary.sources import Secret
-from tests.adversary.stage import Stage
-from tests.adversary.strikes import (
+from simulator.reach.strikes import (
     ADD_PASSWORD,
     PUBLISH,
     READ,
@@ -17,6 +14,9 @@ from tests.adversary.strikes import (
     REMOVE_PASSWORD,
     alter,
 )
+from simulator.wire import Request, json_response
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
 
 
 async def ends_truthfully(stage: Stage, secret: Secret, location: str, leaked: str) -> None:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import to
 from simulator.wire import Response, json_response
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import to
 
 GRAPH = to("GET", "graph.microsoft.com")
 NOTHING = {"an empty object": json_response(200, {}), "no content": Response(204)}

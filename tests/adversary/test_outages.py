@@ -6,11 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.wire import json_response
-from tests.adversary.host import Dying, run_until
-from tests.adversary.sources import Secret
-from tests.adversary.stage import Stage
-from tests.adversary.strikes import (
+from simulator.host.virtual import Dying, run_until
+from simulator.reach.strikes import (
     ADD_PASSWORD,
     ADMIN,
     PUBLISH,
@@ -20,6 +17,9 @@ from tests.adversary.strikes import (
     listing,
     to,
 )
+from simulator.wire import json_response
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
 
 FIVE = timedelta(minutes=5)
 SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
@@ -191,7 +191,7 @@ def _hours_to_next_audit(stage: Stage, secret: Secret) -> float:
     """
     last = [
         request
-        for request in stage.app.host.delivered
+        for request in stage.app.delivered
         if request[1].get("action") == "audit" and request[1]["secret"] == secret.name
     ][-1][0]
     sweep = last.replace(minute=0, second=0, microsecond=0)

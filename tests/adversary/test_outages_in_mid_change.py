@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import ADMIN, PUBLISH, Where, alter, to
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADMIN, PUBLISH, Where, alter, to
 
 SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 AWAY: dict[str, Where] = {

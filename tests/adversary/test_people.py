@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.adversary.sources import Secret
-from tests.adversary.stage import Stage
-from tests.adversary.strikes import (
+from simulator.reach.strikes import (
     ADD_PASSWORD,
     ADMIN,
     PUBLISH,
@@ -19,6 +17,8 @@ from tests.adversary.strikes import (
     alter,
     to,
 )
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
 from tests.shared.sql_product import SECOND
 
 CHANGES: dict[str, Where] = {

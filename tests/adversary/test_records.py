@@ -114,7 +114,7 @@ async def test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_f
     stage: Stage, kind: str
 ) -> None:
     secret = stage.sql(kind)
-    from tests.adversary.strikes import ADMIN, alter
+    from simulator.reach.strikes import ADMIN, alter
 
     stage.kill(ADMIN if kind == "admin" else alter)
     stage.post(secret, version=secret.current.version)

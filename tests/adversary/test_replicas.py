@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from simulator.reach.strikes import REGENERATE, to
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import REGENERATE, to
 
 TEMPLATE = "version: 1\nnobody: {key}"
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import PUBLISH, REGENERATE
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import PUBLISH, REGENERATE
 
 
 @pytest.mark.parametrize("died", [REGENERATE, PUBLISH], ids=["regenerated", "not yet published"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from simulator.faults import Fault
+from simulator.reach.strikes import PUBLISH, REGENERATE, to
 from simulator.wire import json_response
 from tests.adversary.stage import Ear, Stage
-from tests.adversary.strikes import PUBLISH, REGENERATE, to
 
 PUBLISHED = ("rotated", "healed", "restored")
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from simulator.reach.strikes import alter, to
 from simulator.wire import json_response
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import alter, to
 
 NOT_IN_MASTER = 'The server principal "app" is not able to access the database "master" under the current security context.'
 SIGN_IN = to("SIGN-IN")
@@ -86,7 +86,7 @@ async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_looked
     stage.post(secret, version=secret.current.version, force=True, compromised=True)
     await stage.run_for(seconds=80)
     assert thawed
-    audits = [moment for moment, item in stage.app.host.delivered if item["action"] == "audit"]
+    audits = [moment for moment, item in stage.app.delivered if item["action"] == "audit"]
     assert thawed[0] in audits
     await stage.run_for(hours=2)
     assert secret.works

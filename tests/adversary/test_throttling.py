@@ -10,9 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.wire import Request, Response
-from tests.adversary.stage import Stage
-from tests.adversary.strikes import (
+from simulator.reach.strikes import (
     ADD_PASSWORD,
     ADMIN,
     LIST_KEYS,
@@ -24,6 +22,8 @@ from tests.adversary.strikes import (
     Where,
     to,
 )
+from simulator.wire import Request, Response
+from tests.adversary.stage import Stage
 
 MINUTE = timedelta(minutes=1)
 LONG = [timedelta(seconds=45), timedelta(minutes=4), timedelta(minutes=25)]

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from simulator.keyvault.state import Vault
+from simulator.reach.strikes import REGENERATE
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import REGENERATE
 
 OTHER = re.compile(r"deployment|another|other app|somebody else", re.IGNORECASE)
 

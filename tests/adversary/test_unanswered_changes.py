@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.reach.strikes import ADMIN, Where, alter, to
 from simulator.wire import Request, json_response
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADMIN, Where, alter, to
 
 
 def sets_password(request: Request) -> bool:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from simulator.entra.app_policy import AppPolicy
+from simulator.reach.strikes import ADMIN, PUBLISH, Where, alter, to
 from simulator.sql.servers import Account
 from simulator.wire import Request, json_response
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADMIN, PUBLISH, Where, alter, to
 
 SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 FORBIDDEN = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed any more"}})

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from engine.model.workitem import WorkItem
-from tests.crash.interleave import Turnstile, every_path
+from simulator.reach.interleave import Turnstile, every_path
 from tests.parts import sampled
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place, Promises

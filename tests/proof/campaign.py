@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from tests.crash.interleave import fewest_first
+from simulator.reach.interleave import fewest_first
 from tests.proof.case import Case, Played, came_of
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.scenarios import SCENARIOS

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from tests.crash.interleave import Choices
+from simulator.reach.interleave import Choices
 from tests.proof import lean, waypoints
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EVERY_FAULT, Mode

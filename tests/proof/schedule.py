@@ -28,7 +28,7 @@ from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OURS
 from engine.secret import SecretRef
 from engine.service import Service
-from tests.crash.interleave import Choices
+from simulator.reach.interleave import Choices
 from tests.proof import ending
 from tests.proof.excuses import Excuse
 from tests.proof.hand import LONG

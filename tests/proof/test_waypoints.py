@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.interleave import fewest_first
+from simulator.reach.interleave import fewest_first
 from tests.parts import sampled
 from tests.proof import case, waypoints
 from tests.proof.campaign import pairs_of

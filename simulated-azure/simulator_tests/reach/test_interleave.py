@@ -10,7 +10,7 @@ from itertools import islice
 
 import pytest
 
-from tests.crash.interleave import Choices, every_path, fewest_first
+from simulator.reach.interleave import Choices, every_path, fewest_first
 
 
 def walk(choices: Choices) -> tuple[int, ...]:

@@ -100,6 +100,7 @@ class Choices:
     widths: list[int] = field(default_factory=list)
 
     def __call__(self, width: int) -> int:
+        """Choose among so many."""
         choice = self.given[len(self.taken)] if len(self.taken) < len(self.given) else 0
         self.taken.append(choice)
         self.widths.append(width)

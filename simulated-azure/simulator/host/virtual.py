@@ -11,14 +11,11 @@ worker works at a time.
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from api.app import Api
-from engine.service import Service
 from simulator.azure import Azure
 from simulator.clock import VirtualClock
 from simulator.reach.sabotage import Died
@@ -38,7 +35,6 @@ EDGE = timedelta(hours=3)
 """So long after the beginning of a wait, and before its end, the timer runs hourly."""
 LONG = timedelta(hours=6)
 """The middle of a wait that is longer than this is long."""
-QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
 MOST_STEPS = 200_000
 
 type Dying = Literal["worker", "instance"]
@@ -46,26 +42,28 @@ type Dying = Literal["worker", "instance"]
 
 
 @dataclass
-class Host:
-    """One deployment's host. `start` starts its Python process."""
+class Host[A]:
+    """One deployment's host. `start` starts its Python process, the app A."""
 
     world: Azure
     clock: VirtualClock
     account: str
-    start: Callable[[], Api]
+    start: Callable[[], A]
     dying: Callable[[], Dying]
     """What took the process with it that has just died."""
+    functions: Mapping[str, Callable[[A, bytes, Message], Awaitable[object]]]
+    """By the queue that triggers it each function; a poison queue needs none."""
+    timer: Callable[[A, Mapping[str, str]], Awaitable[object]]
+    """What runs hourly, with the times of the last run and of the next one."""
     errors: list[Exception] = field(default_factory=list)
     """What invocations raised, in order."""
-    delivered: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
-    """The messages on `rotations` that were worked on, and when."""
     durations: list[timedelta] = field(default_factory=list)
     """How long each invocation took."""
     sweeping: bool = True
     """Whether the timer runs."""
     every: timedelta = HOUR
-    """How often it does: a sweep takes up what is due since the one before, however long ago."""
-    _process: Api | None = None
+    """How often it does."""
+    _process: A | None = None
     _timer: datetime = field(init=False)
     _died: bool = False
 
@@ -73,8 +71,8 @@ class Host:
         self._timer = self.clock.now()
 
     @property
-    def api(self) -> Api:
-        """The running process as HTTP callers see it."""
+    def app(self) -> A:
+        """The running process."""
         self._process = self._process or self.start()
         return self._process
 
@@ -113,7 +111,7 @@ class Host:
 
     def next_due(self) -> datetime | None:
         """Return when this host has something to do next."""
-        moments = [message.visible for name in QUEUES for message in self.waiting(name)]
+        moments = [message.visible for name in self.functions for message in self.waiting(name)]
         return min([*moments, *([self._next_timer()] if self.sweeping else [])], default=None)
 
     def _next_timer(self) -> datetime:
@@ -126,7 +124,9 @@ class Host:
             await self._tick()
             return
         due = [
-            (message.visible, name, message) for name in QUEUES for message in self.waiting(name)
+            (message.visible, name, message)
+            for name in self.functions
+            for message in self.waiting(name)
         ]
         _, name, message = min(due, key=lambda entry: entry[0])
         await self._deliver(name, message)
@@ -135,23 +135,15 @@ class Host:
         hour = self.clock.now().replace(minute=0, second=0, microsecond=0)
         last, self._timer = self._timer, max(self._next_timer(), hour)
         times = {"Last": last.isoformat(), "Next": (self._timer + self.every).isoformat()}
-        await self._invoke(lambda service: service.sweep(times, past_due=False))
+        await self._invoke(lambda app: self.timer(app, times))
 
     async def _deliver(self, name: str, message: Message) -> None:
         message.dequeued += 1
         if message.dequeued > TRIES:
             self._poison(name, message)
             return
-        body = base64.b64decode(message.body)
-        if name == "rotations":
-            self.delivered.append((self.clock.now(), json.loads(body)))
-        calls: dict[str, Callable[[Service], object]] = {
-            "vault-events": lambda service: service.on_event(body),
-            "sweeps": lambda service: service.sweep_vault(body, message.dequeued),
-            "rotations": lambda service: service.rotate(body, message.dequeued),
-            "rotations-poison": lambda service: service.park(body, message.id),
-        }
-        ended = await self._invoke(calls[name])
+        body, function = base64.b64decode(message.body), self.functions[name]
+        ended = await self._invoke(lambda app: function(app, body, message))
         if ended is None:
             self.queue(name).messages.remove(message)
         elif ended == BACK and message.dequeued >= TRIES and not self._died:
@@ -159,11 +151,11 @@ class Host:
         else:
             message.visible = self.clock.now() + ended
 
-    async def _invoke(self, call: Callable[[Service], object]) -> timedelta | None:
+    async def _invoke(self, call: Callable[[A], Awaitable[object]]) -> timedelta | None:
         """Run one invocation; return after how long its message is back, None where it is done."""
         began, self._died = self.clock.now(), False
         try:
-            await call(self.api.service)  # type: ignore[misc]
+            await call(self.app)
         except Died:
             self._died = True
             self.restart()
@@ -177,11 +169,11 @@ class Host:
 
     def _poison(self, name: str, message: Message) -> None:
         self.queue(name).messages.remove(message)
-        if name == "rotations":
-            self.post("rotations-poison", base64.b64decode(message.body).decode())
+        if (poison := f"{name}-poison") in self.functions:
+            self.post(poison, base64.b64decode(message.body).decode())
 
 
-async def wait_until(clock: VirtualClock, hosts: Sequence[Host], end: datetime) -> None:
+async def wait_until(clock: VirtualClock, hosts: Sequence[Host[Any]], end: datetime) -> None:
     """Let all hosts work until a moment, with fewer sweeps in the middle of a long wait."""
     begin, last = clock.now() + EDGE, end - EDGE
     if last - begin > LONG:
@@ -194,7 +186,7 @@ async def wait_until(clock: VirtualClock, hosts: Sequence[Host], end: datetime) 
     await run_until(clock, hosts, end)
 
 
-async def run_until(clock: VirtualClock, hosts: Iterable[Host], end: datetime) -> None:
+async def run_until(clock: VirtualClock, hosts: Iterable[Host[Any]], end: datetime) -> None:
     """Let all hosts work until a moment; fails where they never come to rest."""
     running = list(hosts)
     for _ in range(MOST_STEPS):

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.host.virtual import Dying
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.adversary.host import Dying
 
 type Where = Callable[[Request], bool]
 
