@@ -16,7 +16,7 @@ from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.storage_key import StorageKey
 from scripts.deploying import site
 from scripts.snapshots import COMPILED
-from simulator.arm.clouds import CLOUDS, PUBLIC, cloud_of, offered
+from simulator.arm.clouds import CLOUDS, offered
 from tests.rotators.key_scenes import FAMILY
 
 OTHERS = tuple(CLOUDS.values())
@@ -69,12 +69,3 @@ def test_every_kind_and_command_asks_for_versions_that_every_cloud_offers(where:
     asked = set(sent())
     assert len(asked) > 20
     assert {one for one in asked if not offered(where, *one[:1], one[1:])} <= NEWER
-
-
-def test_the_public_cloud_offers_all_and_another_only_what_it_has() -> None:
-    versions = ("2023-05-01", "2025-06-01", "2026-09-01")
-    assert offered(PUBLIC, "Microsoft.Storage", versions) == versions
-    assert offered("AzureUSGovernment", "microsoft.storage", versions) == versions[:2]
-    assert offered("AzureChinaCloud", "Microsoft.Unheard", versions) == versions[:1]
-    assert cloud_of("management.usgovcloudapi.net") == "AzureUSGovernment"
-    assert cloud_of("management.localhost:443") == PUBLIC
