@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adversary.stage import Ear, Stage
+from tests.shared.heard import all_ears
 
 
 @pytest.fixture
@@ -14,15 +15,9 @@ def ear() -> Iterator[Ear]:
 
     That is from INFO for the app, and from WARNING for Azure's libraries.
     """
-    ear, levels = Ear(), {"": logging.INFO, "rekey": logging.INFO, "azure": logging.WARNING}
-    before = {name: logging.getLogger(name).level for name in levels}
-    logging.getLogger().addHandler(ear)
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    yield ear
-    logging.getLogger().removeHandler(ear)
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
+    ear = Ear()
+    with all_ears(ear, {"": logging.INFO, "rekey": logging.INFO, "azure": logging.WARNING}):
+        yield ear
 
 
 @pytest.fixture

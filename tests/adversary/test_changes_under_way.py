@@ -12,6 +12,7 @@ from engine.model.tags import fingerprint, parked
 from engine.service import Service
 from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.delivery import Delivery
+from tests.shared.heard import heard
 
 NAME = "app-key"
 BY_NAME = {str(member): member for member in FAMILY}
@@ -36,22 +37,8 @@ class Told:
     def start(self) -> Service:
         """Start the app, and listen to what it reports."""
         service = self.rig.service()
-        reporter = service.engine.reporter
-        concluded = reporter.concluded
-
-        async def listening(outcome: Outcome) -> None:
-            self.outcomes.append(outcome)
-            await concluded(outcome)
-
-        object.__setattr__(reporter, "concluded", listening)
+        heard(service.engine.reporter, self.outcomes)
         return service
-
-    async def deliver(self, **fields: object) -> None:
-        """Work on one item, and on everything that it leads to."""
-        version = self.rig.latest(NAME).version
-        item = self.rig.item(NAME, **{"version": version, "trigger": "event", **fields})
-        await self.rig.service().queue.post_rotation(item)
-        await Delivery(self.rig, self.start).run(most=200)
 
     def retired(self) -> list[Outcome]:
         """Return the outcomes that say what was revoked."""

@@ -31,45 +31,21 @@ PAST = "2026-11-01T00:00:00Z"
 type Forge = Callable[[str, Secret, Secret], str]
 
 
-def _truncated(text: str, secret: Secret, other: Secret) -> str:
-    del secret, other
-    return text[: len(text) // 2]
+FORGERIES: dict[str, Forge] = {
+    "empty": lambda _text, _secret, _other: "",
+    "truncated": lambda text, _secret, _other: text[: len(text) // 2],
+    "doubled": lambda text, _secret, _other: f"{text},{text}"[:256],
+    "nonsense": lambda _text, _secret, _other: "\u202e{key};--",
+    "of another version": lambda _text, secret, _other: _of_another_version(secret),
+    "of another secret": lambda _text, _secret, other: (
+        other.tags.get("RekeyRetire", "") or other.tags["CredentialId"]
+    ),
+}
 
 
-def _doubled(text: str, secret: Secret, other: Secret) -> str:
-    del secret, other
-    return f"{text},{text}"[:256]
-
-
-def _empty(text: str, secret: Secret, other: Secret) -> str:
-    del text, secret, other
-    return ""
-
-
-def _nonsense(text: str, secret: Secret, other: Secret) -> str:
-    del text, secret, other
-    return "\u202e{key};--"
-
-
-def _of_another_version(text: str, secret: Secret, other: Secret) -> str:
-    del text, other
+def _of_another_version(secret: Secret) -> str:
     old = secret.versions[0].tags or {}
     return f"{PAST} {secret.current.version} {old.get('CredentialId', 'key1')}"
-
-
-def _of_another_secret(text: str, secret: Secret, other: Secret) -> str:
-    del text, secret
-    return other.tags.get("RekeyRetire", "") or other.tags["CredentialId"]
-
-
-FORGERIES: dict[str, Forge] = {
-    "empty": _empty,
-    "truncated": _truncated,
-    "doubled": _doubled,
-    "nonsense": _nonsense,
-    "of another version": _of_another_version,
-    "of another secret": _of_another_secret,
-}
 
 
 def pair(stage: Stage, kind: str) -> tuple[Secret, Secret]:

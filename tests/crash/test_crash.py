@@ -5,9 +5,7 @@ Then redelivery; then every promise.
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,23 +23,6 @@ PAIRS = 8
 OTHERS = [name for name in STORIES if name not in STRATEGIES]
 SINGLE = [name for name, story in STORIES.items() if story().single]
 """Of a single slot nobody knows the password while it has changed and is not published."""
-
-
-@pytest.fixture
-def ear() -> Iterator[Ear]:
-    """Listen to all loggers at DEBUG."""
-    handler, loggers = (
-        Ear(),
-        [logging.getLogger(name) for name in (None, "azure", "rekey", "msal", "aiohttp")],
-    )
-    before = [logger.level for logger in loggers]
-    loggers[0].addHandler(handler)
-    for logger in loggers:
-        logger.setLevel(logging.DEBUG)
-    yield handler
-    loggers[0].removeHandler(handler)
-    for logger, level in zip(loggers, before, strict=True):
-        logger.setLevel(level)
 
 
 async def played(name: str, plan: dict[int, Mode], ear: Ear) -> Stage:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,8 +17,6 @@ from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, ask, refuse, to_arm, to_vault
 
 DAY = 86_400
-LOGGERS = ("", "azure", "azure.core", "azure.identity", "rekey", "asyncio", "urllib3", "aiohttp")
-
 OTHERS = (
     "storage-sas",
     "service-bus-sas",
@@ -30,20 +26,6 @@ OTHERS = (
 )
 
 MOST_REFUSED = 60
-
-
-@pytest.fixture
-def ear() -> Iterator[Ear]:
-    """Listen to all loggers at DEBUG."""
-    handler = Ear()
-    before = {name: logging.getLogger(name).level for name in LOGGERS}
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    logging.getLogger().addHandler(handler)
-    yield handler
-    logging.getLogger().removeHandler(handler)
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
 
 
 class Witness:

@@ -1,8 +1,10 @@
-"""What an engine reports, as the log, the metrics and the topic get it, and one that does else."""
+"""What an engine reports, as the log, the metrics and the topic get it; what loggers hear."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -20,16 +22,16 @@ LOST = "the source may hold a password that nobody knows"
 """What people are told of a single slot whose password could not be set back."""
 
 
-def heard(reporter: Reporter) -> list[Outcome]:
+def heard(reporter: Reporter, outcomes: list[Outcome] | None = None) -> list[Outcome]:
     """Listen to a reporter; returns the list to which every outcome is added that it is told."""
-    outcomes, concluded = list[Outcome](), reporter.concluded
+    told, concluded = [] if outcomes is None else outcomes, reporter.concluded
 
     async def listening(outcome: Outcome) -> None:
-        outcomes.append(outcome)
+        told.append(outcome)
         await concluded(outcome)
 
     object.__setattr__(reporter, "concluded", listening)
-    return outcomes
+    return told
 
 
 def handled_by(service: Service, handle: Handle) -> Service:
@@ -37,3 +39,19 @@ def handled_by(service: Service, handle: Handle) -> Service:
     engine = service.engine
     doing: Any = type("Doing", (type(engine),), {"handle": staticmethod(handle)})
     return replace(service, engine=doing(**vars(engine)))
+
+
+@contextmanager
+def all_ears(handler: logging.Handler, levels: Mapping[str, int]) -> Iterator[None]:
+    """Let a handler hear every logger, and these from their levels on."""
+    loggers = {logging.getLogger(name): level for name, level in levels.items()}
+    before = {logger: logger.level for logger in loggers}
+    logging.getLogger().addHandler(handler)
+    for logger, level in loggers.items():
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for logger, level in before.items():
+            logger.setLevel(level)

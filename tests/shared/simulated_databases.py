@@ -59,23 +59,29 @@ class SimulatedDatabases:
 
     async def _send(self, method: str, server: str, login: str, body: dict[str, str]) -> None:
         sent = json.dumps({"login": login, **body}).encode()
-        response = await self._answer(Request(method, f"{self.engine}://{server}/", {}, sent))
+        request = Request(method, f"{self.engine}://{server}/", {}, sent)
+        response = await answered(self.world, request, self.intercept, PATIENCE)
         if response is None:
             raise problems.unanswered(server, TimeoutError())
         if response.status != HTTPStatus.OK:
             raise _problem(response, server, login, body.get("operator", ""))
 
-    async def _answer(self, request: Request) -> Response | None:
-        async def call() -> Response:
-            return self.world.handle(request)
 
-        try:
-            response = await (self.intercept(request, call) if self.intercept else call())
-        except AzureError:
-            return None
-        if response is UNANSWERED and (clock := virtual_clock(self.world.now)):
-            await clock.sleep(PATIENCE)
-        return None if response is UNANSWERED else response
+async def answered(
+    world: World, request: Request, intercept: Intercept | None, patience: float
+) -> Response | None:
+    """Return what a server answers to one call; None where that is lost, or takes too long."""
+
+    async def call() -> Response:
+        return world.handle(request)
+
+    try:
+        response = await (intercept(request, call) if intercept else call())
+    except AzureError:
+        return None
+    if response is UNANSWERED and (clock := virtual_clock(world.now)):
+        await clock.sleep(patience)
+    return None if response is UNANSWERED else response
 
 
 class SimulatedRedis(SimulatedDatabases):
@@ -88,7 +94,8 @@ class SimulatedRedis(SimulatedDatabases):
         """Try an access key once."""
         del database, login
         sent = json.dumps({"password": password.reveal()}).encode()
-        response = await self._answer(Request("SIGN-IN", f"redis://{server}/", {}, sent))
+        request = Request("SIGN-IN", f"redis://{server}/", {}, sent)
+        response = await answered(self.world, request, self.intercept, PATIENCE)
         if response is None:
             raise problems.unanswered(server, TimeoutError())
         if response.status != HTTPStatus.OK:

@@ -10,15 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from azure.core.exceptions import AzureError
-
 from cloud.azure import NO_ANSWER
 from cloud.sql.errors import explain
 from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
-from simulator.clock import virtual_clock
 from simulator.sql import errors
-from simulator.wire import UNANSWERED, Request, Response
+from simulator.wire import Request, Response
+from tests.shared.simulated_databases import answered
 
 if TYPE_CHECKING:
     from simulator.reach.transport import Intercept
@@ -57,7 +55,7 @@ class SimulatedSqlServers:
             method, f"tds://{server}/{quote(database, safe='')}", {}, json.dumps(body).encode()
         )
         where = f"{server}, database {database}"
-        response = await self._answer(request)
+        response = await answered(self.world, request, self.intercept, PATIENCE)
         if response is None:
             raise TransientError("the server gave no answer", where=where, code=NO_ANSWER)
         answer: Any = response.json()
@@ -66,18 +64,6 @@ class SimulatedSqlServers:
         raise _problem(
             response, answer, where, user, body.get("statement", body.get("password", ""))
         )
-
-    async def _answer(self, request: Request) -> Response | None:
-        async def call() -> Response:
-            return self.world.handle(request)
-
-        try:
-            response = await (self.intercept(request, call) if self.intercept else call())
-        except AzureError:
-            return None
-        if response is UNANSWERED and (clock := virtual_clock(self.world.now)):
-            await clock.sleep(PATIENCE)
-        return None if response is UNANSWERED else response
 
 
 def _problem(
