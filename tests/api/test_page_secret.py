@@ -6,6 +6,7 @@ How it stands, what comes next and why, who uses it, what was, and what can be d
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,7 @@ async def test_what_is_parked_for_unreadable_tags_can_be_tried_again_or_has_leak
 
 async def test_hostile_tags_stay_text() -> None:
     rig = Inventory()
-    tags = dict.fromkeys(("Owner", "CredentialId", "RotationWindow"), HOSTILE)
+    tags: dict[str, Any] = dict.fromkeys(("Owner", "CredentialId", "RotationWindow"), HOSTILE)
     rig.add("odd", marked=("parked", HOSTILE), **tags)
     page = await shown(rig, "odd")
     assert len(page.all("script")) == 1

@@ -41,7 +41,7 @@ def test_force_and_compromised_are_passed_on() -> None:
 def test_an_operation_is_followed_to_its_end() -> None:
     desk = managing(10)
     old = desk.latest(NAME)
-    ran = desk.run("rotate", f"prod/{NAME}", "--wait", "--json", while_waiting=desk.work)
+    ran = desk.run("rotate", f"prod/{NAME}", "--wait", "--json", while_waiting=desk.take_up)
     new = desk.latest(NAME)
     assert ran.code == 0
     assert ran.json["status"] == "succeeded"
@@ -109,17 +109,17 @@ def test_a_restore_that_names_no_version_says_what_to_type_which_does_nothing_th
 ):
     desk = managing(10)
     first = desk.latest(NAME)
-    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.work).code == 0
+    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 0
     before = state(desk)
     ran = desk.run("restore", f"prod/{NAME}")
     assert ran.code == 5
     assert f"Fix: rekey restore prod/{NAME} --to {first.version} --wait" in ran.err
     assert state(desk) == before
     typed = ran.err.partition("Fix: rekey ")[2].split()
-    assert desk.run(*typed, while_waiting=desk.work).code == 0
+    assert desk.run(*typed, while_waiting=desk.take_up).code == 0
     assert desk.latest(NAME).value == first.value
     restored = state(desk)
-    again = desk.run(*typed, "-o", "json", while_waiting=desk.work)
+    again = desk.run(*typed, "-o", "json", while_waiting=desk.take_up)
     assert (again.code, again.json["status"], state(desk)) == (0, "succeeded", restored)
 
 
@@ -129,7 +129,7 @@ def test_a_restore_to_another_version_is_declined_and_names_the_one_that_can_be_
 ) -> None:
     desk = managing(10)
     first = desk.latest(NAME)
-    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.work).code == 0
+    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 0
     before = state(desk)
     ran = desk.run("restore", f"prod/{NAME}", "--to", version)
     assert ran.code == 5
@@ -140,10 +140,10 @@ def test_a_restore_to_another_version_is_declined_and_names_the_one_that_can_be_
 def test_a_parked_secret_is_tried_again_by_hand() -> None:
     desk = managing(10)
     refuse(desk, 403, "AuthorizationFailed", to_arm("regenerateKey"))
-    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.work).code == 1
+    assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 1
     assert desk.run("unpark", f"prod/{NAME}", "--dry-run").code == 0
     desk.clock.advance(60)
-    ran = desk.run("unpark", f"prod/{NAME}", "--wait", "--json", while_waiting=desk.work)
+    ran = desk.run("unpark", f"prod/{NAME}", "--wait", "--json", while_waiting=desk.take_up)
     assert (ran.code, ran.json["status"]) == (0, "succeeded")
     assert "RekeyState" not in (desk.latest(NAME).tags or {})
 
@@ -173,16 +173,16 @@ def test_who_may_not_touch_the_source_can_ask_all_the_same_but_not_rehearse() ->
 def test_a_success_says_what_is_true_now() -> None:
     """The new credential, and until when the old one works, or that it is refused."""
     desk = managing(10)
-    ran = desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.work)
+    ran = desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up)
     until = desk.clock.now() + timedelta(days=7)
     assert f"the vault holds key2, good until {desk.clock.now() + timedelta(days=90):%Y-%m-%d}" in (
         ran.out
     )
     assert f"; key1 works until {until:%Y-%m-%d}" in ran.out
     desk.clock.advance(8 * 86_400)
-    ran = desk.run("retire", f"prod/{NAME}", "--wait", while_waiting=desk.work)
+    ran = desk.run("retire", f"prod/{NAME}", "--wait", while_waiting=desk.take_up)
     assert "; key1 is revoked, and the version that holds it is disabled" in ran.out
-    ran = desk.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=desk.work)
+    ran = desk.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=desk.take_up)
     assert "the vault holds key1," in ran.out
     assert "; key2 is revoked, and the version that holds it is disabled" in ran.out
     assert "now" not in desk.run("rotate", f"prod/{NAME}", "--dry-run", "--json").json
@@ -196,6 +196,6 @@ def test_of_a_single_password_a_success_says_that_the_one_before_is_refused() ->
     tags = {"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
     expires = desk.clock.now() + timedelta(days=10)
     desk.vault.put("sql", password, expires=expires, tags=tags)
-    ran = desk.run("rotate", "prod/sql", "--wait", while_waiting=desk.work)
+    ran = desk.run("rotate", "prod/sql", "--wait", while_waiting=desk.take_up)
     assert "the vault holds sqladmin, good until" in ran.out
     assert "; the password before it is refused" in ran.out

@@ -38,7 +38,7 @@ async def swept(desk: Desk) -> None:
 
 def run(desk: Desk, *arguments: str) -> Ran:
     """Run one command while the app is at work; fails with what it showed where it ends badly."""
-    ran = desk.run(*arguments, while_waiting=desk.work)
+    ran = desk.run(*arguments, while_waiting=desk.take_up)
     desk.clock.advance(60)
     assert ran.code in (Exit.FINE, Exit.FOUND), (
         f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"

@@ -39,7 +39,7 @@ def test_a_history_has_every_version_newest_first_and_who_wrote_it() -> None:
     desk = a_desk()
     first = desk.latest("app").version
     rotate = ("rotate", "prod/app", "--force", "--wait")
-    assert desk.run(*rotate, while_waiting=desk.work).code == 0
+    assert desk.run(*rotate, while_waiting=desk.take_up).code == 0
     versions = desk.run("history", "prod/app", "--json").json["versions"]
     assert [version["version"] for version in versions] == [desk.latest("app").version, first]
     assert [version["written_by"] for version in versions] == ["Rekey", "somebody else"]

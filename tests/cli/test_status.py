@@ -148,7 +148,7 @@ def test_a_long_list_is_in_order_where_a_program_reads_it() -> None:
 
 def test_a_secret_that_fell_out_of_management_is_shown_first_of_all_but_what_is_parked() -> None:
     desk = managing(10, "fallen")
-    desk.run("rotate", "prod/fallen", "--wait", while_waiting=desk.work)
+    desk.run("rotate", "prod/fallen", "--wait", while_waiting=desk.take_up)
     desk.clock.advance(60)
     desk.vault.put("fallen", "written-without-tags")
     ran = desk.run("status")

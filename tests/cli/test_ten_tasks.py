@@ -50,7 +50,7 @@ def parked(desk: Desk) -> None:
 
 
 def rotated(desk: Desk) -> None:
-    assert desk.run("rotate", BILLING, "--wait", while_waiting=desk.work).code == Exit.FINE
+    assert desk.run("rotate", BILLING, "--wait", while_waiting=desk.take_up).code == Exit.FINE
 
 
 def mended(desk: Desk) -> None:
@@ -90,7 +90,7 @@ def test_a_task_is_done_by_the_commands_of_its_row(
         monkeypatch.setattr("sys.stdin", io.StringIO(desk.latest("billing-storage").value))
         words = [known.get(task, LEGACY) if word == "<id>" else word for word in lines.pop(0)]
         yes = ["--yes"] if words[0] in ("adopt", "incident") else []
-        ran = desk.run(*words, *yes, while_waiting=desk.work)
+        ran = desk.run(*words, *yes, while_waiting=desk.take_up)
         desk.clock.advance(60)
         assert (ran.code, step[1] in ran.out + ran.err) == (step[0], True), ran
     assert lines == []

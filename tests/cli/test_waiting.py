@@ -16,7 +16,7 @@ from tests.shared.scene import NAME
 def test_it_waits_until_the_secret_is_in_order() -> None:
     desk = managing(10)
     desk.run("rotate", f"prod/{NAME}")
-    ran = desk.run("wait", f"prod/{NAME}", "--json", while_waiting=desk.work)
+    ran = desk.run("wait", f"prod/{NAME}", "--json", while_waiting=desk.take_up)
     assert (ran.code, ran.json["state"]) == (0, "ok")
     assert ran.json["version"] == desk.latest(NAME).version
 
@@ -47,7 +47,7 @@ def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(
     desk = managing(10)
     line = desk.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
     assert desk.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"
-    ran = desk.run(*shlex.split(line)[1:], "--json", while_waiting=desk.work)
+    ran = desk.run(*shlex.split(line)[1:], "--json", while_waiting=desk.take_up)
     assert (ran.code, ran.json["status"]) == (0, "succeeded")
 
 

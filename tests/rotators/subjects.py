@@ -120,9 +120,9 @@ class ApplicationScene[R: (GraphRig, CertificateRig)]:
     """An application of which the vault holds the one credential that it has."""
 
     def __init__(self, made: type[R]) -> None:
-        self.application = made()
+        self.application: R = made()
         self.rig: Rig = self.application
-        self.source_name = self.application.app.app_id
+        self.source_name: str = self.application.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         return self.application.rotator(intercept)
