@@ -7,14 +7,16 @@ answer to a refresh that a user published: it lists the references, with a null 
 required actions are not documented. Here they are what Resource Manager would derive from the
 paths.
 
-Sources for apps, functions and settings: the operations WebApps_Get, WebApps_ListFunctions and
-WebApps_ListApplicationSettings, https://learn.microsoft.com/rest/api/appservice/web-apps. A
+Sources for apps, functions and settings: the operations WebApps_Get, WebApps_List,
+WebApps_ListFunctions, WebApps_ListApplicationSettings and WebApps_UpdateApplicationSettings (which
+replaces them all), https://learn.microsoft.com/rest/api/appservice/web-apps. A
 function's name is <app>/<function>. The required actions are listed in
 https://learn.microsoft.com/azure/role-based-access-control/permissions/web-and-mobile.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ from simulator.arm.service import check_group, check_role
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
     from simulator.keyvault.state import Vault
@@ -39,6 +43,7 @@ API_VERSIONS = (
     "2024-04-01",
     "2024-11-01",
     "2025-03-01",
+    "2025-05-01",
 )
 REFERENCES = re.compile(
     r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?",
@@ -46,11 +51,11 @@ REFERENCES = re.compile(
 )
 APP = re.compile(
     r"(?P<site>sites/(?P<name>[^/]+))"
-    r"(?P<rest>/functions|/config/appsettings/list|/config/authsettingsV2/list"
+    r"(?P<rest>/functions|/config/appsettings(/list)?|/config/authsettingsV2/list"
     r"|/host/default/listkeys)?",
     re.IGNORECASE,
 )
-FUNCTIONS_PAGE = 20
+FUNCTIONS_PAGE, SITES_PAGE = 20, 100
 REFERENCE = re.compile(
     r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)"
 )
@@ -114,6 +119,12 @@ class Site:
         states = [{"name": host, "hostType": kind} for kind, host in kinds.items()]
         return {"defaultHostName": self.host, "hostNameSslStates": states} if self.host else {}
 
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Replace all settings."""
+        named = {name for name, text in settings.items() if REFERENCE.fullmatch(text)}
+        self.settings = {name: settings[name] for name in named}
+        self.plain = {name: text for name, text in settings.items() if name not in named}
+
     def resolve(self, vaults: dict[str, Vault]) -> None:
         """Resolve every reference to the latest version, or to the version that it names."""
         for setting, reference in self.settings.items():
@@ -148,6 +159,8 @@ class WebProvider:
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """List the references of an app, or resolve them again."""
+        if call.path.lower() == "sites" and call.request.method == "GET":
+            return self._list(call, principal)
         if (whole := APP.fullmatch(call.path)) is not None:
             return self._app(call, principal, whole)
         match = REFERENCES.fullmatch(call.path)
@@ -177,6 +190,7 @@ class WebProvider:
         method, action = {
             "": ("GET", "read"),
             "/functions": ("GET", "functions/read"),
+            "/config/appsettings": ("PUT", "config/write"),
             "/config/appsettings/list": ("POST", "config/list/action"),
             "/config/authsettingsv2/list": ("POST", "config/list/action"),
             "/host/default/listkeys": ("POST", "host/listkeys/action"),
@@ -198,11 +212,28 @@ class WebProvider:
             return json_response(200, site.keys)
         if rest == "/config/authsettingsv2/list":
             return json_response(200, {"name": "authsettingsV2", "properties": _sign_in(site)})
+        if rest == "/config/appsettings":
+            site.set(_properties(call))
         if rest:
             return json_response(
                 200, {"name": "appsettings", "properties": {**site.settings, **site.plain}}
             )
         return json_response(200, site.body())
+
+    def _list(self, call: ArmRequest, principal: Principal) -> Response:
+        # A list silently omits what the caller may not read, and slots are none of its apps.
+        rows = [
+            site.body()
+            for name, site in self.sites.items()
+            if name.startswith(f"{call.group_scope}/".lower())
+            and "/slots/" not in name
+            and self._world.roles.find(principal, f"{SITES}/read", site.resource_id)
+        ]
+        if not rows:
+            check_role(self._world, principal, f"{SITES}/read", call.group_scope)
+        if call.group:
+            check_group(self._world, call)
+        return json_response(200, page(call, self._world.domains.arm, rows, SITES_PAGE))
 
     @staticmethod
     def _function(site: Site, name: str) -> dict[str, Any]:
@@ -228,6 +259,14 @@ class WebProvider:
             "type": f"{SITES}/config/configreferences",
             "properties": properties,
         }
+
+
+def _properties(call: ArmRequest) -> dict[str, str]:
+    try:
+        properties = json.loads(call.request.body)["properties"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise errors.invalid_content(str(error)) from None
+    return {str(name): str(text) for name, text in properties.items()}
 
 
 def _sign_in(site: Site) -> dict[str, Any]:

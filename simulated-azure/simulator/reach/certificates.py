@@ -27,6 +27,8 @@ NAMES = (
     "*.scm.azurewebsites.localhost",
     "localhost",
     "127.0.0.1",
+    Domains().arm,
+    Domains().login,
     *sorted({f"*.{host.partition(':')[0].partition('.')[2]}" for host in KEYED}),
 )
 

@@ -24,12 +24,12 @@ def azure() -> Azure:
     return made
 
 
-def asked(azure: Azure, method: str, path: str, *actions: str) -> Response:
+def asked(azure: Azure, method: str, path: str, *actions: str, body: Any = None) -> Response:
     ada = azure.add_principal("ada")
     azure.grant(ada, actions, GROUP)
     version = "2022-04-01" if "Authorization" in path else "2024-11-01"
     url = f"https://management.azure.com{path}?api-version={version}"
-    return Caller(azure, ada).send(method, url)
+    return Caller(azure, ada).send(method, url, body)
 
 
 def test_the_keys_of_a_host_that_starts_cannot_be_told(azure: Azure) -> None:
@@ -51,6 +51,27 @@ def test_whether_callers_have_to_sign_in_is_told(required: bool, azure: Azure) -
     path = f"{SITE}/config/authsettingsV2/list"
     body: Any = asked(azure, "POST", path, "Microsoft.Web/sites/config/list/action").json()
     assert body["properties"]["globalValidation"]["requireAuthentication"] is required
+
+
+def test_apps_are_listed_as_far_as_the_caller_may_read_them(azure: Azure) -> None:
+    azure.web.add(f"{SITE}/slots/next")
+    path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Web/sites"
+    assert asked(azure, "GET", path).status == 403
+    body: Any = asked(azure, "GET", path, "Microsoft.Web/sites/read").json()
+    assert [row["id"] for row in body["value"]] == [SITE]
+    assert asked(azure, "GET", f"{GROUP}/providers/Microsoft.Web/sites").json() == body
+
+
+def test_an_app_s_settings_are_replaced_as_a_whole(azure: Azure) -> None:
+    azure.add_vault("shop")
+    reference = "@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/key)"
+    path, sent = f"{SITE}/config/appsettings", {"plain": "text", "held": reference}
+    assert asked(azure, "PUT", path, body={"properties": sent}).status == 403
+    action = "Microsoft.Web/sites/config/write"
+    assert asked(azure, "PUT", path, action, body={"nothing": sent}).status == 400
+    body: Any = asked(azure, "PUT", path, body={"properties": sent}).json()
+    assert body["properties"] == sent
+    assert azure.web.sites[SITE.lower()].settings == {"held": reference}
 
 
 def test_roles_hold_below_the_scope_that_they_were_given_at(azure: Azure) -> None:
