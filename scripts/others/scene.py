@@ -1,14 +1,16 @@
-"""One rotation of somebody else's function: its services, its faults, and what is written down."""
+"""One history of somebody else's rotator: its faults, its tries, and what is written down."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 DAY = 86400.0
-SOURCE, SECRET = "/postgresql/app", "aws/app"
+MONTH = 30 * DAY
+TRIES, WAIT = 5, 60.0
+"""A rotation that failed is tried again after a minute, up to five times."""
 Mode = Literal["die before", "die after", "lose the answer"]
 MODES: tuple[Mode, ...] = ("die before", "die after", "lose the answer")
 
@@ -26,14 +28,16 @@ class Scene:
     """Writes down what happens, and strikes at the calls that the plan names, counted from 0."""
 
     accepts: Callable[[], set[str]]
-    """Which passwords the server accepts now; it is asked for each that is known."""
+    """Which of the values that are known the source accepts now."""
     plan: Mapping[int, Mode] = field(default_factory=dict)
+    source: str = "/postgresql/app"
+    secret: str = "aws/app"  # noqa: S105 - its name
     lines: list[str] = field(default_factory=list)
     now: float = 0.0
     calls: int = 0
     process: int = 0
     ids: dict[str, str] = field(default_factory=dict)
-    """Passwords, each with its id."""
+    """Values, each with its id."""
     known: set[str] = field(default_factory=set)
 
     def say(self, do: str, **fields: Any) -> None:
@@ -41,30 +45,67 @@ class Scene:
         shown = {name: it for name, it in fields.items() if it not in (None, False, "", [])}
         self.lines.append(json.dumps({"t": self.now, "do": do, **shown}))
 
-    def name(self, password: str) -> str:
-        """Return the id of a password."""
-        return self.ids.setdefault(password, f"c{len(self.ids)}")
+    def name(self, value: str) -> str:
+        """Return the id of a value."""
+        return self.ids.setdefault(value, f"c{len(self.ids)}")
 
-    def begin(self, run: str, holds: str, versions: Mapping[str, str]) -> None:
-        """Write down the state at the beginning: by version, the passwords."""
-        hours = 0 if holds == "one" else 29 * 24
-        terms = {"source": SOURCE, "valid_days": 30, "days_before": 1, "overlap_hours": hours}
+    def begin(self, run: str, holds: str, versions: Mapping[str, str], overlap: float) -> None:
+        """Write down the state at the beginning: by version, the values; the overlap in hours."""
+        terms = {"source": self.source, "valid_days": 30, "days_before": 1}
         self.say("begin", history=1, run=run)
-        changes: list[dict[str, Any]] = [{"source": SOURCE, "holds": holds}]
+        changes: list[dict[str, Any]] = [{"source": self.source, "holds": holds}]
         self.known = self.accepts()
-        changes += [
-            {"source": SOURCE, "takes": self.name(it)}
-            for it in versions.values()
-            if it in self.known
-        ]
+        held = [it for it in versions.values() if it in self.known]
+        others = sorted(self.known - set(held))
+        changes += [{"source": self.source, "takes": self.name(it)} for it in [*held, *others]]
         changes += [self.version(name, it) for name, it in versions.items()]
-        bound = {"vault": "aws", "by": "", "bound": [SOURCE]}
-        self.say("given", changes=[*changes, {"secret": SECRET, "terms": terms}, bound])
+        owners = {"secret": self.secret, "terms": {**terms, "overlap_hours": overlap}}
+        vault = self.secret.partition("/")[0]
+        bound = {"vault": vault, "by": "", "bound": [self.source]}
+        self.say("given", changes=[*changes, owners, bound])
 
-    def version(self, name: str, password: str) -> dict[str, Any]:
+    def version(self, name: str, value: str) -> dict[str, Any]:
         """Return the change that a version is."""
-        usual = {"enabled": True, "expires": self.now + 30 * DAY, "type": "text/plain", "tags": {}}
-        return {"secret": SECRET, "version": name, "credential": self.name(password), **usual}
+        usual = {"enabled": True, "expires": self.now + MONTH, "type": "text/plain", "tags": {}}
+        return {"secret": self.secret, "version": name, "credential": self.name(value), **usual}
+
+    def rotate(
+        self,
+        month: int,
+        about: str,
+        attempt: Callable[[], Iterable[str]],
+        shows: Callable[[], bool],
+    ) -> None:
+        """Ask for one rotation of a version, and attempt it until it says what it has published."""
+        message = {"what": "rotate", "secret": self.secret, "version": about}
+        self.say("message", m=month, **message)
+        for tried in range(TRIES):
+            self.process += 1
+            self.say("start", p=self.process, m=month, tries=tried + 1, **message)
+            if self._succeeds(attempt, shows):
+                self.say("done", p=self.process)
+                return
+            self.say("fault")
+            self.now += WAIT
+        self.process += 1
+        self.say("start", p=self.process, m=month, **message)
+        why = {"says": "needs a person", "why": "it has failed five times", "unmarked": True}
+        self.say("report", p=self.process, secret=self.secret, shows=shows(), **why)
+        self.say("done", p=self.process)
+
+    def _succeeds(self, attempt: Callable[[], Iterable[str]], shows: Callable[[], bool]) -> bool:
+        try:
+            published = attempt()
+        except Died:
+            self.say("crash", p=self.process)
+            return False
+        except Exception as error:  # noqa: BLE001 - it fails with whatever it likes
+            self.say("failed", p=self.process, error=type(error).__name__)
+            return False
+        report = {"secret": self.secret, "says": "rotated"}
+        for version in published:
+            self.say("report", p=self.process, published=version, shows=shows(), **report)
+        return True
 
     def call[T](
         self,
@@ -87,15 +128,16 @@ class Scene:
         if mode == "die after":
             raise Died
         if mode == "lose the answer":
-            self.say("answer", n=number, said="nothing")
             raise Lost(f"{what}: no answer")
-        self.say("answer", n=number, said="ok", **shown(result))
+        self.say("answer", n=number, **{"said": "ok", **shown(result)})
         return result
 
     def differs(self) -> list[dict[str, Any]]:
-        """Return which passwords the server accepts anew, and which no longer."""
+        """Return which values the source accepts anew, and which no longer."""
         before, self.known = self.known, self.accepts()
-        gone = [{"source": SOURCE, "drops": self.name(it)} for it in sorted(before - self.known)]
+        gone = [
+            {"source": self.source, "drops": self.name(it)} for it in sorted(before - self.known)
+        ]
         return gone + [
-            {"source": SOURCE, "takes": self.name(it)} for it in sorted(self.known - before)
+            {"source": self.source, "takes": self.name(it)} for it in sorted(self.known - before)
         ]

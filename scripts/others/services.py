@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from scripts.others.scene import SECRET, SOURCE, Died, Lost, Scene
+from scripts.others.scene import Scene
 
 MASTER = "aws/master"
 
@@ -56,53 +56,53 @@ class SecretsManager:
                 return version
         raise NotThere(stage)
 
-    def describe_secret(self, **given: str) -> dict[str, Any]:
+    def describe_secret(self, **request: str) -> dict[str, Any]:
         """Return the stages of each version."""
         named = {version: sorted(stages) for version, stages in self.stages.items()}
         answer = {"RotationEnabled": True, "VersionIdsToStages": named}
         shown = {"version": self.current()}
         return self.scene.call(
-            "vault", "read", lambda: answer, shown=lambda _: shown, secret=given["SecretId"]
+            "vault", "read", lambda: answer, shown=lambda _: shown, secret=request["SecretId"]
         )
 
-    def get_secret_value(self, **given: str) -> dict[str, Any]:
+    def get_secret_value(self, **request: str) -> dict[str, Any]:
         """Return the value of a version; raises NotThere."""
 
         def value() -> dict[str, Any]:
-            if given["SecretId"] == MASTER:
+            if request["SecretId"] == MASTER:
                 return {"SecretString": json.dumps(self.master)}
-            version = given.get("VersionId") or self.staged(given["VersionStage"])
-            if version not in self.versions or given["VersionStage"] not in self.stages[version]:
+            version = request.get("VersionId") or self.staged(request["VersionStage"])
+            if version not in self.versions or request["VersionStage"] not in self.stages[version]:
                 raise NotThere(version)
             return {"SecretString": json.dumps(self.versions[version])}
 
         try:
-            return self.scene.call("vault", "read version", value, secret=given["SecretId"])
+            return self.scene.call("vault", "read version", value, secret=request["SecretId"])
         except NotThere:
             self.scene.say("answer", n=self.scene.calls, said="not found")
             raise
 
-    def get_random_password(self, **given: object) -> dict[str, str]:
+    def get_random_password(self, **request: object) -> dict[str, str]:
         """Return a password of letters and digits."""
-        del given
+        del request
         letters = string.ascii_letters + string.digits
         password = "".join(self.chance.choice(letters) for _ in range(32))
         return self.scene.call("vault", "make a password", lambda: {"RandomPassword": password})
 
-    def put_secret_value(self, **given: Any) -> None:
+    def put_secret_value(self, **request: Any) -> None:
         """Store a version, which is pending."""
-        token, value = given["ClientRequestToken"], json.loads(given["SecretString"])
+        token, value = request["ClientRequestToken"], json.loads(request["SecretString"])
         self.scene.name(value["password"])
 
         def put() -> None:
             self.versions[token] = value
-            self.stages.setdefault(token, set()).update(given["VersionStages"])
+            self.stages.setdefault(token, set()).update(request["VersionStages"])
 
-        self.scene.call("vault", "store as pending", put, secret=given["SecretId"])
+        self.scene.call("vault", "store as pending", put, secret=request["SecretId"])
 
-    def update_secret_version_stage(self, **given: str) -> None:
+    def update_secret_version_stage(self, **request: str) -> None:
         """Move AWSCURRENT from one version to another."""
-        token, former = given["MoveToVersionId"], given["RemoveFromVersionId"]
+        token, former = request["MoveToVersionId"], request["RemoveFromVersionId"]
 
         def move() -> None:
             if former != self.current():
@@ -115,7 +115,7 @@ class SecretsManager:
         def changed() -> list[dict[str, Any]]:
             return [self.scene.version(token, self.versions[token]["password"])]
 
-        self.scene.call("vault", "write", move, changed, secret=SECRET)
+        self.scene.call("vault", "write", move, changed, secret=self.scene.secret)
 
 
 @dataclass
@@ -154,9 +154,9 @@ class Database:
             ssl=self.trusted,
         )
 
-    def connect(self, **given: Any) -> Connection:
+    def connect(self, **request: Any) -> Connection:
         """Connect as pgdb does; raises PgError where the server refuses that."""
-        scene, user, password = self.scene, given["user"], given["password"]
+        scene, user, password = self.scene, request["user"], request["password"]
         name = scene.ids.get(password)
         if name:
             self.pairs.add((user, password))
@@ -172,7 +172,7 @@ class Database:
             "prove",
             opened,
             shown=lambda it: {"accepted": it is not None, "refused": it is None},
-            source=SOURCE,
+            source=scene.source,
             credential=name,
         )
         if raw is None:
@@ -219,7 +219,8 @@ class Connection:
             return rows
 
         what = " ".join(statement.split()[:2]).lower()
-        self.rows = self.database.scene.call("source", what, executed, source=SOURCE)
+        scene = self.database.scene
+        self.rows = scene.call("source", what, executed, source=scene.source)
 
     def fetchone(self) -> Any:
         """Return the first row."""
@@ -240,7 +241,7 @@ class Connection:
             "commit",
             lambda: self._run(transaction.commit()),
             scene.differs,
-            source=SOURCE,
+            source=scene.source,
         )
 
     def close(self) -> None:
@@ -255,6 +256,3 @@ def modules(manager: SecretsManager, database: Database) -> Mapping[str, ModuleT
     pg.InternalError = PgError  # type: ignore[attr-defined]
     pgdb.connect = database.connect  # type: ignore[attr-defined]
     return {"boto3": boto3, "pg": pg, "pgdb": pgdb}
-
-
-__all__ = ["MASTER", "Database", "Died", "Lost", "SecretsManager", "modules"]
