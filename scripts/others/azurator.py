@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -89,8 +90,10 @@ def rotate(program: Program, month: int) -> None:
     chosen = [part for key in keys for part in ("--select", key)]
     before = world.versions
 
-    def attempt() -> list[str]:
-        kept = json.loads(program.run("operation", "list", "--json"))["operations"]
+    def attempt(tried: int) -> list[str]:
+        kept = []
+        if tried:
+            kept = json.loads(program.run("operation", "list", "--json"))["operations"]
         begun = ["--resume", kept[0]["operation_id"]] if kept else chosen
         program.run("rotate", *begun, "--yes")
         return [f"v{at}" for at in range(before + 1, world.versions + 1)]
@@ -102,7 +105,8 @@ def rotate(program: Program, month: int) -> None:
 def history(program: Program, run: str, plan: Mapping[int, Mode]) -> Scene:
     """Rotate under the plan's faults, and a month later without any."""
     scene = program.world.begin(run, plan)
-    program.run("login", "--method", "environment", "--subscription", SUBSCRIPTION)
+    program.shown.clear()
+    shutil.rmtree(program.folder / "state", ignore_errors=True)
     for month, until in ((1, MONTH), (2, MONTH + DAY)):
         rotate(program, month)
         scene.now = until
@@ -148,11 +152,13 @@ def _histories(world: Watched, forks: subprocess.Popen[str]) -> Counted:
     counted = Counted(NAME, {"P4": "no overlap"})
 
     def add(run: str, plan: Mapping[int, Mode]) -> list[str]:
-        with tempfile.TemporaryDirectory() as folder:
-            scene = history(Program(world, forks, Path(folder)), run, plan)
-        counted.add(run, scene.lines)
-        return scene.lines
+        lines = history(program, run, plan).lines
+        counted.add(run, lines)
+        return lines
 
-    for at, mode in faults(add(NAME, {})):
-        add(f"{NAME}@{at}:{mode}", {at: mode})
+    with tempfile.TemporaryDirectory() as folder:
+        program = Program(world, forks, Path(folder))
+        program.run("login", "--method", "environment", "--subscription", SUBSCRIPTION)
+        for at, mode in faults(add(NAME, {})):
+            add(f"{NAME}@{at}:{mode}", {at: mode})
     return counted

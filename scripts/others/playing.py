@@ -103,7 +103,7 @@ class Stage:
         token = pending[0] if pending else f"v{month + 1}"
         manager.stages.setdefault(token, set()).add("AWSPENDING")
 
-        def attempt() -> list[str]:
+        def attempt(_: int) -> list[str]:
             for step in STEPS:
                 event = {"SecretId": scene.secret, "ClientRequestToken": token, "Step": step}
                 for _ in range(2 if step == self.doubled else 1):

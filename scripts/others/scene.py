@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 DAY = 86400.0
@@ -73,16 +74,19 @@ class Scene:
         self,
         month: int,
         about: str,
-        attempt: Callable[[], Iterable[str]],
+        attempt: Callable[[int], Iterable[str]],
         shows: Callable[[], bool],
     ) -> None:
-        """Ask for one rotation of a version, and attempt it until it says what it has published."""
+        """Ask for one rotation of a version, and attempt it until it says what it has published.
+
+        An attempt is told how many there have been.
+        """
         message = {"what": "rotate", "secret": self.secret, "version": about}
         self.say("message", m=month, **message)
         for tried in range(TRIES):
             self.process += 1
             self.say("start", p=self.process, m=month, tries=tried + 1, **message)
-            if self._succeeds(attempt, shows):
+            if self._succeeds(partial(attempt, tried), shows):
                 self.say("done", p=self.process)
                 return
             self.say("fault")
