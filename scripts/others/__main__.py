@@ -82,8 +82,9 @@ def _keep(counted: Sequence[Counted], folder: Path) -> None:
 
 
 def _examples(counted: Sequence[Counted]) -> Iterator[str]:
+    """Return of each promise that is not always kept where that shows, by the name of its run."""
     for it in counted:
-        yield from (f"{it.name}: {example}" for _, example in sorted(it.examples.items()))
+        yield from (example for _, example in sorted(it.examples.items()))
 
 
 def compared(lines: Sequence[str], *, write: bool) -> int:
