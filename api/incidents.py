@@ -133,6 +133,7 @@ def reported(evident: Evidence) -> dict[str, Any]:
             }
             for old in evident.cut_off
         ],
+        "lingers": stands.lingers or None,
     }
 
 

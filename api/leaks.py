@@ -21,6 +21,7 @@ from api.once import Queued
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NeedsHuman
+from engine.kinds import lingering
 from engine.leak.index import Index
 from engine.leak.verdict import Verdict, acts, judge
 from engine.model.incident import LEAD, Incident
@@ -124,13 +125,13 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
     if verdict.match is None or verdict.status == "refused":
         blind = "" if verdict.match or engine.prints.keys else BLIND
-        return Queued((), Answer.of(200, _view(verdict, reason=blind)))
+        return Queued((), Answer.of(200, _view(engine, verdict, reason=blind)))
     if not (acts(leaks, verdict, finding.feed) or finding.act):
         question = (_ask(verdict, finding),)
-        return Queued(question, Answer.of(200, _view(verdict, command=_confirm(verdict))))
+        return Queued(question, Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
     incident = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
-    answer = Answer.of(202, _view(verdict, incident), headers)
+    answer = Answer.of(202, _view(engine, verdict, incident), headers)
     return Queued(incidents.messages(incident), answer, incident, engine.incidents)
 
 
@@ -177,7 +178,11 @@ def scrubbed(text: str, values: Iterable[str]) -> str:
 
 
 def _view(
-    verdict: Verdict, incident: Incident | None = None, command: str = "", reason: str = ""
+    engine: Engine,
+    verdict: Verdict,
+    incident: Incident | None = None,
+    command: str = "",
+    reason: str = "",
 ) -> views.Leak:
     match, kind = verdict.match, verdict.reported.kind
     title = kind.title if kind else None
@@ -195,6 +200,7 @@ def _view(
         reason=_reason(verdict),
         refused=stamp(verdict.refused) if verdict.refused else None,
         proof=verdict.proof or None,
+        lingers=lingering(engine.kinds.get(match.kind)) or None,
         incident=incident.id if incident else None,
         command=f"rekey incident follow {incident.id}" if incident else command,
     )

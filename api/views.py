@@ -159,6 +159,13 @@ class Stuck(View, frozen=True, kw_only=True):
     fix: str
 
 
+class Lingering(View, frozen=True, kw_only=True):
+    """What may still work two minutes after the report of a leak, and for how long."""
+
+    kind: str
+    what: str
+
+
 class IncidentForecast(View, frozen=True, kw_only=True):
     """What an incident would cut off."""
 
@@ -168,6 +175,8 @@ class IncidentForecast(View, frozen=True, kw_only=True):
     needs_a_person: Count
     named: list[Stuck]
     waiting_for: list[Waiting]
+    lingers: list[Lingering]
+    """What may still work two minutes after the report, once for each kind."""
     status: Literal["dry run"]
 
 
@@ -227,6 +236,8 @@ class SecretReport(View, frozen=True, kw_only=True):
     refused: Time | None
     """When the last of its credentials was proven to be refused."""
     cut_off: list[CutOff]
+    lingers: str | None
+    """What may still work although its credential is refused."""
 
 
 class IncidentReport(View, frozen=True, kw_only=True):
@@ -265,6 +276,8 @@ class Leak(View, frozen=True, kw_only=True):
     refused: Time | None = None
     """When its source was proven to refuse it, or was just seen to."""
     proof: str | None = None
+    lingers: str | None = None
+    """What may still work two minutes after the report; null where nothing is known."""
     incident: str | None = None
     """The incident that was started; null where a person is asked first."""
     command: str = ""
@@ -280,6 +293,8 @@ class IncidentProgress(Incident, frozen=True, kw_only=True):
     needs_a_person: Count
     named: list[Stuck]
     waiting_for: list[Waiting]
+    lingers: list[Lingering]
+    """What may still work two minutes after the report, once for each kind."""
     status: IncidentStatus
 
 

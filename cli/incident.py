@@ -107,7 +107,7 @@ def _tell(session: Session, body: Mapping[str, Any]) -> None:
         terminal.line()
         place = f"{secret['vault']}/{secret['secret']}"
         terminal.line(f"{place}: {secret['status']}")
-        names = ("owner", "reason", "fix", "replica_of", "replaced", "replaced_by")
+        names = ("owner", "reason", "fix", "replica_of", "replaced", "replaced_by", "lingers")
         terminal.fields({f"  {name}": secret[name] for name in names})
         for old in secret["cut_off"]:
             proof = f"refused {old['refused']}: {old['proof']}" if old["proof"] else "no proof yet"

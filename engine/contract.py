@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
 from engine.errors import TransientError
@@ -291,6 +292,41 @@ class Traces(Protocol):
     def is_signed_by(cls, text: str, source: str, key: Sensitive) -> bool:
         """Return whether this key of this source made a signature, whatever that permits."""
         ...
+
+
+class Opens(IntEnum):
+    """How much a credential opens: where many have leaked, what opens most is cut off first."""
+
+    IDENTITY = 0
+    """An identity or an administrator, who may open more."""
+    RESOURCE = 1
+    """One resource, or a part of it: a kind that says nothing."""
+    PART = 2
+    """What somebody has narrowed: one login, or one signature."""
+
+
+@runtime_checkable
+class Ranked(Protocol):
+    """For kinds that open more, or less, than one resource."""
+
+    opens: ClassVar[Opens]
+
+
+@dataclass(frozen=True, slots=True)
+class Lingering:
+    """What may still work two minutes after the report of a leak."""
+
+    what: str
+    """What, and for how long, as whoever reports a leak is told."""
+    source: str
+    """The page that says so."""
+
+
+@runtime_checkable
+class Lingers(Protocol):
+    """For kinds that cannot end every use of what leaked within two minutes."""
+
+    lingers: ClassVar[Lingering]
 
 
 @runtime_checkable

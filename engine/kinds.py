@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from engine.contract import Rotator
+from engine.contract import Lingers, Rotator
 
 
 @runtime_checkable
@@ -19,6 +19,11 @@ class OwnKinds(Protocol):
     def own(self) -> Mapping[str, str]:
         """Return those kinds that can be used, with where each comes from."""
         ...
+
+
+def lingering(kind: type[Rotator] | None) -> str:
+    """Return what may still work two minutes after a leak of this kind; empty if nothing is known."""
+    return kind.lingers.what if isinstance(kind, Lingers) else ""
 
 
 @dataclass(frozen=True, slots=True)

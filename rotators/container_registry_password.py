@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
+from engine.contract import Lingering
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_proof import ProvenByRequest
@@ -23,6 +24,10 @@ class ContainerRegistryPassword(ProvenByRequest):
     """Rotates the passwords of registries' admin users."""
 
     kind: ClassVar[str] = "container-registry-password"
+    lingers = Lingering(
+        "tokens that the registry gave for it work until they end",
+        "https://github.com/Azure/acr/blob/main/docs/Token-BasicAuth.md",
+    )
     value_field: ClassVar[str] = "password"
     template_fields: ClassVar[frozenset[str]] = frozenset({"host", "name", "password"})
     facts: ClassVar[Facts] = Facts(

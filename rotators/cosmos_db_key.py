@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
+from engine.contract import Lingering
 from rotators.shared.key_facts import PROPAGATION, Facts, Pair, Place, Slot, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import cosmos_request
@@ -23,6 +24,10 @@ class CosmosDbKey(ProvenByRequest):
     """Rotates the keys of Cosmos DB accounts."""
 
     kind: ClassVar[str] = "cosmos-db-key"
+    lingers = Lingering(
+        "the old key works until Azure has replaced it, which takes from a minute to several hours",
+        "https://learn.microsoft.com/azure/cosmos-db/how-to-rotate-keys",
+    )
     tells_ages: ClassVar[bool] = True
     lists_first: ClassVar[bool] = True
     tells_times: ClassVar[bool] = True

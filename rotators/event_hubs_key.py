@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rotators.shared.key_facts import Facts
+from rotators.shared.lingering import EVENT_HUBS_LINKS
 from rotators.shared.sas_rule import SasRule, rule_facts
 
 
@@ -12,6 +13,7 @@ class EventHubsKey(SasRule):
     """Rotates the keys of Event Hubs rules."""
 
     kind: ClassVar[str] = "event-hubs-key"
+    lingers = EVENT_HUBS_LINKS
     facts: ClassVar[Facts] = rule_facts(
         "Event Hubs rule",
         "Microsoft.EventHub/namespaces/authorizationRules",

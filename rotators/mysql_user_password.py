@@ -9,10 +9,12 @@ from typing import ClassVar
 
 from rotators.shared.database_engine import MYSQL
 from rotators.shared.database_login import DatabaseLogin
+from rotators.shared.lingering import MYSQL_SESSIONS
 
 
 class MysqlUserPassword(DatabaseLogin):
     """Rotates the passwords of MySQL users."""
 
     kind: ClassVar[str] = "mysql-user-password"
+    lingers = MYSQL_SESSIONS
     engine = MYSQL

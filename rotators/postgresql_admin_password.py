@@ -9,11 +9,13 @@ from typing import ClassVar
 
 from rotators.shared.database_admin import DatabaseAdmin
 from rotators.shared.database_engine import POSTGRESQL
+from rotators.shared.lingering import POSTGRESQL_SESSIONS
 
 
 class PostgresqlAdminPassword(DatabaseAdmin):
     """Rotates the passwords of PostgreSQL servers' administrators."""
 
     kind: ClassVar[str] = "postgresql-admin-password"
+    lingers = POSTGRESQL_SESSIONS
     login_kind: ClassVar[str] = POSTGRESQL.login_kind
     engine = POSTGRESQL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from engine.contract import Job
+from engine.contract import Job, Lingering
 from rotators.shared.key_facts import Facts
 from rotators.shared.redis_cache import CLASSIC, MANAGED, RedisCache
 
@@ -22,6 +22,10 @@ class RedisKey(RedisCache):
     """Rotates the access keys of Redis caches."""
 
     kind: ClassVar[str] = "redis-key"
+    lingers = Lingering(
+        "connections that are open stay open until their client closes them",
+        "https://redis.io/docs/latest/commands/auth/",
+    )
     lists_first: ClassVar[bool] = True
     facts: ClassVar[Facts] = Facts(
         noun="Redis cache",

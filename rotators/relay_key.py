@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rotators.shared.key_facts import Facts
+from rotators.shared.lingering import RELAY_LISTENERS
 from rotators.shared.sas_rule import SasRule, rule_facts
 
 
@@ -18,6 +19,7 @@ class RelayKey(SasRule):
     """Rotates the keys of Relay rules."""
 
     kind: ClassVar[str] = "relay-key"
+    lingers = RELAY_LISTENERS
     template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name", "rule"})
     facts: ClassVar[Facts] = rule_facts(
         "Relay rule", "Microsoft.Relay/namespaces/authorizationRules", host="", switches={}

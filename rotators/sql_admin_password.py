@@ -11,6 +11,7 @@ from typing import ClassVar
 from cloud.azure import Azure
 from engine.ports import Clock
 from rotators.shared.admin_password import AdminPassword
+from rotators.shared.lingering import SQL_SESSIONS
 from rotators.shared.login_password import logins_of
 from rotators.shared.sql_names import Place, checked
 from rotators.shared.sql_operation import PasswordChange
@@ -21,6 +22,7 @@ class SqlAdminPassword(AdminPassword[Place]):
     """Rotates the passwords of SQL servers' administrators."""
 
     kind: ClassVar[str] = "sql-admin-password"
+    lingers = SQL_SESSIONS
     login_kind: ClassVar[str] = "sql-login-password"
     place_of = staticmethod(Place.of)
     checked = staticmethod(checked)

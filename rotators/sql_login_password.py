@@ -17,6 +17,7 @@ from engine.contract import Job
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
+from rotators.shared.lingering import SQL_SESSIONS
 from rotators.shared.login_password import Fields, LoginPassword, logins_of
 from rotators.shared.sql_identity import described
 from rotators.shared.sql_names import Place, alter, checked, segment, standing
@@ -27,6 +28,7 @@ class SqlLoginPassword(LoginPassword):
     """Rotates the passwords of SQL logins and of contained users."""
 
     kind: ClassVar[str] = "sql-login-password"
+    lingers = SQL_SESSIONS
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = SqlAccess(azure, clock)

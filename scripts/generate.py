@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.contract import Lingering, Lingers
 from rotators.registry import ROTATORS
 from rotators.shared.key_facts import Facts
 from rotators.shared.rights import Rights
@@ -207,6 +208,19 @@ def permissions_table() -> str:
     return _table("| At | Role | Permits | Why | Without it |", rows)
 
 
+def lingering_table() -> str:
+    """Return what may still work two minutes after a leak, with the kinds that it is true of."""
+    told: dict[Lingering, list[str]] = {}
+    for kind, maker in KINDS.items():
+        if isinstance(maker, Lingers):
+            told.setdefault(maker.lingers, []).append(f"[`{kind}`](rotators/{kind}.md)")
+    rows = (
+        f"| {', '.join(kinds)} | {lingers.what} | <{lingers.source}> |"
+        for lingers, kinds in told.items()
+    )
+    return _table("| kind | what may still work | source |", rows)
+
+
 def _table(head: str, rows: Iterable[str]) -> str:
     """Return a table between blank lines: a comment may not touch it."""
     line = re.sub(r"[^|]+", "---", head)
@@ -228,6 +242,7 @@ WRITTEN: Mapping[str, Callable[[str], str]] = {
     "infra/createUiDefinition.json": portal_list,
     "README.md": lambda text: between(text, readme_table()),
     "docs/permissions.md": lambda text: between(text, permissions_table()),
+    "docs/leaks.md": lambda text: between(text, lingering_table()),
     "simulated-azure/simulator/keys/derived.json": lambda _: contracts(FAMILY),
 }
 """What is written, from what stands there."""

@@ -131,6 +131,7 @@ async def one_incident(at: Desk, request: Request) -> Answer:
             for ref in (secret.stands.ref,)
         ],
         report=f"incidents/{incident.id}/report?{urlencode(code)}".rstrip("?"),
+        lingers=progress.lingers,
         runbook=at.runbook,
     )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from engine.kinds import lingering
 from engine.model.entry import Entry
 from engine.model.listed import Listed
 from engine.model.manual import is_manual
@@ -177,6 +178,8 @@ class Stands:
     fix: str = ""
     primary: str = ""
     """The URL of the secret that this is a replica of; empty for any other."""
+    lingers: str = ""
+    """What may still work two minutes after the report; empty if nothing is known."""
 
 
 @dataclass
@@ -193,6 +196,8 @@ class Progress:
     """The first NAMED of those, each with its reason."""
     waiting_for: list[dict[str, str | None]] = field(default_factory=list)
     """The first WAITERS of the waiting secrets."""
+    lingers: list[dict[str, str]] = field(default_factory=list)
+    """What may still work two minutes after the report, once for each kind."""
     each: list[Stands] = field(default_factory=list)
     """Every secret that was counted."""
 
@@ -217,6 +222,7 @@ class Progress:
         what the records say of it.
         """
         self.secrets += 1
+        self._linger(entry)
         if entry.state == "disabled":
             self._name(entry, f"{entry.reason}: {LEAKED}", ENABLE)
         elif entry.managed is None and not is_replica(entry, known):
@@ -250,6 +256,12 @@ class Progress:
             place = {"vault": ref.vault_name, "secret": ref.name}
             self.named.append({**place, "reason": reason, "fix": fix})
 
+    def _linger(self, entry: Entry) -> None:
+        kind = entry.managed.rotator if entry.managed else None
+        told = {"kind": kind.kind if kind else "", "what": lingering(kind)}
+        if told["what"] and told not in self.lingers:
+            self.lingers.append(told)
+
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:
         """Return whether the secret is parked, counting no mark older than the incident.
@@ -281,7 +293,8 @@ class Progress:
 def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -> Stands:
     tags = entry.secret.tags
     primary = tags.get(REPLICA_OF, "") if is_replica(entry) else ""
-    return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary)
+    what = lingering(entry.managed.rotator if entry.managed else None)
+    return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary, what)
 
 
 def _place(entry: Entry) -> dict[str, str]:

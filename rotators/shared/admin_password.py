@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from engine.contract import Issued, Job, Recognised
+from engine.contract import Issued, Job, Opens, Recognised
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.long_change import LongChange, Server
@@ -47,6 +47,7 @@ class AdminPassword[P: Server](ABC):
     template_fields: ClassVar[frozenset[str]] = frozenset(
         {"server", "database", "user", "password"}
     )
+    opens = Opens.IDENTITY
     login_kind: ClassVar[str]
     """The kind that rotates what is no administrator."""
     access: Access[P]

@@ -11,6 +11,7 @@ from cloud.azure import NOT_READ, Azure
 from cloud.rest.client import Json
 from cloud.rest.graph import GRANT, PERMISSION, Graph
 from cloud.rest.signin import SignIn
+from engine.contract import Lingering, Opens
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -46,6 +47,12 @@ NO_DIRECTORY_ROLE = frozenset(
 
 class ApplicationCredential(ABC):
     """One kind of credential of which an application may hold many."""
+
+    opens = Opens.IDENTITY
+    lingers = Lingering(
+        "tokens that were issued for it work until they end, as a rule after 60 to 90 minutes",
+        "https://learn.microsoft.com/entra/identity-platform/access-tokens#token-lifetime",
+    )
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._graph = Graph(azure)

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from cloud.azure import Azure
 from cloud.rest.data_plane import Answer, DataPlane
-from engine.contract import Issued, Job, Parent, Recognised
+from engine.contract import Issued, Job, Lingering, Opens, Parent, Recognised
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -36,6 +36,11 @@ class DerivedSignature(ABC):
     value_field: ClassVar[str] = "sas"
     template_fields: ClassVar[frozenset[str]]
     parents: ClassVar[frozenset[str]]
+    opens = Opens.PART
+    lingers = Lingering(
+        "it works until the key that signed it goes: Rekey cuts that off where a vault here holds it",
+        "https://learn.microsoft.com/azure/storage/common/storage-sas-overview",
+    )
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._clock = clock

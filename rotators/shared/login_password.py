@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import unquote
 
-from engine.contract import Issued, Job, Recognised
+from engine.contract import Issued, Job, Opens, Recognised
 from engine.errors import NeedsHuman, NotFound, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.in_doubt import doubt_of
@@ -37,6 +37,7 @@ class LoginPassword(ABC):
     template_fields: ClassVar[frozenset[str]] = frozenset(
         {"server", "database", "user", "password"}
     )
+    opens = Opens.PART
 
     @staticmethod
     @abstractmethod

@@ -94,6 +94,7 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         "needs_a_person": 0,
         "named": [],
         "waiting_for": [],
+        "lingers": [],
         "status": "ended",
     }
 

@@ -17,8 +17,10 @@ from azure.storage.blob import (
 
 from api.answers import Answer
 from api.app import Api
+from engine.contract import Lingers
 from tests.api.test_access import SIGNED_IN, principal
 from tests.engine.leak.test_signatures import made
+from tests.proof.places import PLACES
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
 from tests.shared.rig import CONNECTION_STRING
@@ -325,3 +327,19 @@ async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
     refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
     assert (await leak(rig.api(), rig.latest("app-key").value)).status >= 400
     assert (await leak(rig.api(), rig.latest("app-key").value)).body["secret"] == "app-key"
+
+
+@pytest.mark.parametrize("kind", ["service-principal-secret", "storage-key"])
+async def test_whoever_reports_and_whoever_follows_hear_what_outlives_the_refusal(
+    kind: str,
+) -> None:
+    place = PLACES[kind]()
+    api, rotator = place.rig.api(), place.rig.service().engine.rotators[kind]
+    told = rotator.lingers.what if isinstance(rotator, Lingers) else None
+    answer = await leak(api, place.rig.latest(place.name).value, act=True)
+    path = {"incident": str(answer.body["incident"])}
+    await Delivery(place.rig, place.rig.service).run(within=timedelta(hours=1))
+    followed = (await send(api, "http_incident_progress", path)).body
+    (reported,) = (await send(api, "http_incident_report", path)).body["secrets"]
+    assert (answer.body["lingers"], reported["lingers"]) == (told, told)
+    assert followed["lingers"] == ([{"kind": kind, "what": told}] if told else [])
