@@ -15,6 +15,7 @@ from itertools import batched
 from engine.deadline import SWEEP_SECONDS
 from engine.engine import Engine
 from engine.errors import PermanentError
+from engine.model.danger import Danger, danger
 from engine.model.entry import Entry
 from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.ledger import Ledger
@@ -33,10 +34,15 @@ log = logging.getLogger("rekey.incident")
 PAGE = 25
 """How many secrets are looked at together: as many as a page of a listing holds."""
 SETTLE_SECONDS = 2.0 * LEAD.total_seconds()
-"""How long after the request its work starts.
+"""How long after the beginning of its first part its work starts.
 
 By the same margin, everything that the work writes is newer than the incident's date.
 """
+LISTING_SECONDS = 30.0
+"""How long one part lists, before it sends on the most dangerous: what leaked must not wait for
+the end of a huge vault."""
+WRITES = 2
+"""How many changes a cut-off makes at its source: the new credential, and the end of the old."""
 
 
 @dataclass(frozen=True)
@@ -47,37 +53,49 @@ class CutOff:
     incident: Incident
 
     async def send(self, order: SweepOrder, seconds: float = SWEEP_SECONDS) -> bool:
-        """Send on the secrets of one vault, as fast as Azure allows; return whether all were sent.
+        """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
 
-        A secret that cannot be read stops no other: the worker that receives it parks and reports
-        it. A new message continues what there is no time for. Raises TransientError if the order
-        must be repeated.
+        They start as fast as Azure allows. A secret that cannot be read stops no other: the worker
+        that receives it parks and reports it. A new message continues what there is no time for.
+        Raises TransientError if the order must be repeated.
         """
-        part = Part.of(order, self.engine.policy.scopes, self.engine.clock, seconds)
-        ledger = await self.engine.ledger()
+        length = min(seconds, LISTING_SECONDS)
+        part = Part.of(order, self.engine.policy.scopes, self.engine.clock, length)
+        ledger, secrets = await self.engine.ledger(), await self._list(part, order.vault)
+        part.pace = self._pace(order, part)
         seen, sent = (order.so_far.seen, order.so_far.posted) if order.so_far else (0, 0)
-        listed = set[SecretRef]()
-        while True:
-            secrets, token = await self.engine.vaults.page(order.vault, part.token)
-            sent += await _all(self._send(secret, part.pace, ledger) for secret in secrets)
-            seen += len(secrets)
-            listed |= {secret.ref for secret in secrets}
-            if token is None:
-                # Of what earlier parts have listed, each is looked at once more: it is not deleted.
-                for gone in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
-                    sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in gone)
-                since, vault = self.incident.since, order.vault
-                log.warning(
-                    "incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen
-                )
-                return True
-            part.token = token
-            if part.is_over:
-                await self.engine.queue.post_sweep(part.next(order, seen, sent))
-                return False
+        entries = sorted(map(self.engine.entry, secrets), key=lambda each: _danger(each, ledger))
+        for some in batched(entries, PAGE, strict=False):
+            sent += await _all(self._send(shown, part.pace, ledger) for shown in some)
+        seen += len(secrets)
+        if part.token is not None:
+            await self.engine.queue.post_sweep(part.next(order, seen, sent))
+            return False
+        # Of what earlier parts have listed, each is looked at once more: it is not deleted.
+        listed = {secret.ref for secret in secrets}
+        for gone in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
+            sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in gone)
+        since, vault = self.incident.since, order.vault
+        log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
+        return True
 
-    async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
-        shown, known = self.engine.entry(secret), ledger.of(secret.ref)
+    async def _list(self, part: Part, vault: str) -> list[SecretVersion]:
+        """Return what this part has time to list; its token is None at the end of the vault."""
+        secrets = list[SecretVersion]()
+        while True:
+            page, part.token = await self.engine.vaults.page(vault, part.token)
+            secrets += page
+            if part.token is None or part.is_over:
+                return secrets
+
+    def _pace(self, order: SweepOrder, part: Part) -> Pace:
+        """Return the pace of all parts: it begins when the first one has settled."""
+        elapsed = (self.engine.clock.now() - part.begun).total_seconds() - SETTLE_SECONDS
+        started = order.so_far.started if order.so_far else None
+        return Pace(self.engine.policy.scopes, order.period, started, elapsed, WRITES)
+
+    async def _send(self, shown: Entry, pace: Pace, ledger: Ledger) -> bool:
+        secret, known = shown.secret, ledger.of(shown.secret.ref)
         if not self.incident.covers(shown, known) or not _can_follow(shown, known):
             return False
         ref, source = secret.ref, shown.managed.source if shown.managed else None
@@ -112,7 +130,7 @@ class CutOff:
         if delay is None:
             # No next sweep takes it up. Where that is still too early, Azure makes it wait.
             delay = MOST_DELAY.total_seconds()
-        await post(self.engine.queue, work, SETTLE_SECONDS + delay)
+        await post(self.engine.queue, work, delay)
 
     def _leaked(self, current: Entry) -> str | None:
         """Return the version that holds what leaked.
@@ -216,6 +234,13 @@ async def _all(posts: Iterable[Awaitable[bool]]) -> int:
         if isinstance(result, BaseException):
             raise result
     return sum(result is True for result in results)
+
+
+def _danger(shown: Entry, ledger: Ledger) -> Danger:
+    """Return how dangerous it is that a secret leaked, as far as a listing tells."""
+    kind = shown.managed.rotator if shown.managed else None
+    is_copy = is_replica(shown, ledger.of(shown.secret.ref))
+    return danger(kind, is_copy=is_copy, is_alive=shown.secret.enabled)
 
 
 def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:

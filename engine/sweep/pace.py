@@ -26,6 +26,7 @@ class Pace:
 
     Vaults are swept at the same time, so vaults whose `scopes` share a subscription share its
     budget evenly. `period` is the time until the next sweep, which takes up what does not fit.
+    `writes` is how many changes at its source one piece of work makes within seconds.
     """
 
     def __init__(
@@ -34,17 +35,22 @@ class Pace:
         period: timedelta,
         started: Mapping[str, int] | None = None,
         elapsed: float = 0.0,
+        writes: int = 1,
     ) -> None:
-        """Continue after what an earlier part `started`, `elapsed` seconds into the sweep."""
+        """Continue after what an earlier part `started`, `elapsed` seconds into the sweep.
+
+        Where that is negative, nothing starts for so long.
+        """
         self._bound = [{_budget(scope) for scope in bound} for bound in scopes.values()]
         self._hours = max(period, timedelta(minutes=1)) / timedelta(hours=1)
         self._started: Counter[str] = Counter(started or {})
-        self._created = self._started.total()
+        self._created = self._started.total() // writes
         self._elapsed = elapsed
+        self._writes = writes
 
     @property
     def started(self) -> Mapping[str, int]:
-        """How many pieces of work each budget has started so far."""
+        """How many changes each budget has started so far."""
         return dict(self._started)
 
     def delay(self, source: str | None) -> float | None:
@@ -59,7 +65,7 @@ class Pace:
         )
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
-        self._started[budget] += 1
+        self._started[budget] += self._writes
         self._created += 1
         # The first 1,200 may start within this hour, the next 1,200 only an hour later.
         hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))

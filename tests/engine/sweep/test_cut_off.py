@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,12 +15,12 @@ import pytest
 from engine.errors import TransientError
 from engine.incident_progress import counted
 from engine.model.entry import Entry
-from engine.model.incident import LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
+from engine.model.incident import LEAD, LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
 from engine.model.ledger import Ledger
 from engine.model.listed import Listed
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import Pending
-from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
+from engine.sweep.cut_off import CutOff
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import (
@@ -233,16 +234,32 @@ async def test_a_message_that_is_refused_fails_the_order_once_all_others_are_pos
 async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> None:
     rig = Rig()
     account = rig.account("appdata")
-    for number in range(21):
+    for number in range(11):
         rig.secret(f"leaked-{number}", account)
     rig.clock.advance(60)
     order = SweepOrder.for_incident(rig.vault.url, begun(rig))
     await CutOff(rig.service().engine, begun(rig)).send(replace(order, period=timedelta(0)))
     now = rig.clock.now()
     *usual, last = sorted(message.visible - now for message in rig.queue("rotations"))
-    assert len(usual) == 20
-    assert max(usual) < timedelta(minutes=1)
-    assert last - MOST_DELAY == timedelta(seconds=SETTLE_SECONDS)
+    assert len(usual) == 10
+    assert (min(usual), max(usual)) == (2 * LEAD, 2 * LEAD + 2 * SECOND)
+    assert last == MOST_DELAY
+
+
+async def test_what_opens_most_is_cut_off_first_and_a_copy_last() -> None:
+    rig = Rig()
+    rig.secret("b-key", rig.account("appdata"))
+    rig.vault.amend(rig.secret("a-off", rig.account("offdata")), enabled=False)
+    rig.vault.put("a-copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/b-key"})
+    server = f"{rig.account('x').resource_id.split('/providers/')[0]}/providers/Microsoft.Sql"
+    sql = {"ProviderAddress": f"{server}/servers/s", "ValidityPeriodDays": "90"}
+    rig.vault.put("c-login", "x", tags={**sql, "Logins": "a,b"})
+    rig.vault.put("d-admin", "x", tags={**sql, "CredentialId": "sa"})
+    rig.clock.advance(60)
+    await send(rig, begun(rig))
+    posted = sorted(rig.queue("rotations"), key=lambda message: message.visible)
+    names = [json.loads(b64decode(message.body))["secret"] for message in posted]
+    assert names == ["d-admin", "b-key", "c-login", "a-off", "b-key"]
 
 
 @pytest.mark.parametrize("rotated", [True, False])

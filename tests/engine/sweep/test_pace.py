@@ -76,6 +76,13 @@ def test_ten_thousand_at_once_run_at_a_subscriptions_limit_and_not_over_it(minut
     assert max(starts) <= (MANY / WRITES_PER_HOUR + 1) * 3600
 
 
+def test_five_hundred_cut_offs_of_two_changes_each_keep_to_the_limit_and_take_two_minutes() -> None:
+    pace = Pace({"v": [ONE]}, HOUR, elapsed=-20.0, writes=2)
+    starts = [pace.delay(source(ONE, number)) or 0.0 for number in range(500)]
+    assert 2 * most_within(starts, 1) == WRITES_PER_SECOND
+    assert (starts[0], max(starts)) == (20, 20 + 499 / 5)
+
+
 @pytest.mark.parametrize("vaults", [2, 3, 7])
 def test_vaults_that_share_a_subscription_share_its_budget(vaults: int) -> None:
     scopes = {f"v{number}": [f"{ONE}/resourcegroups/g{number}"] for number in range(vaults)}
