@@ -24,6 +24,7 @@ from engine.errors import NeedsHuman
 from engine.kinds import lingering
 from engine.leak.index import Index
 from engine.leak.verdict import Verdict, acts, judge
+from engine.model.danger import danger
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
 from engine.model.policy_document import Leaks
@@ -132,7 +133,10 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     incident = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
     answer = Answer.of(202, _view(engine, verdict, incident), headers)
-    return Queued(incidents.messages(incident), answer, incident, engine.incidents)
+    match, is_alive = verdict.match, verdict.is_accepted
+    kind = engine.kinds.get(match.kind)
+    ranked = danger(kind, is_alive=is_alive, is_current=match.is_current)
+    return Queued(incidents.messages(incident), answer, incident, engine.incidents, ranked)
 
 
 async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incident:

@@ -22,6 +22,7 @@ from api.answers import Answer, BadRequest, Flaw
 from api.refusals import KeyMissing, KeyReused
 from api.requests import Request
 from engine.engine import Engine
+from engine.model.danger import USUAL, Danger
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
@@ -45,16 +46,21 @@ class Queued:
     """What it reports, where it is one…"""
     incidents: Incidents | None = None
     """…and where that is kept."""
+    danger: Danger = USUAL
+    """What is more dangerous goes first, where many are posted at once."""
 
-    async def post(self, queue: WorkQueue) -> Answer:
-        """Keep the incident, then post the messages: what is worked on can be asked for."""
+    async def post(self, queue: WorkQueue, delay: float = 0.0) -> Answer:
+        """Keep the incident, then post the messages: what is worked on can be asked for.
+
+        They are due in `delay` seconds.
+        """
         if self.incident and self.incidents:
             await self.incidents.keep(self.incident)
         for message in self.messages:
             if isinstance(message, WorkItem):
-                await queue.post_rotation(message)
+                await queue.post_rotation(message, delay)
             else:
-                await queue.post_sweep(message)
+                await queue.post_sweep(message, delay)
         return self.answer
 
     def to_json(self, fingerprint: str, now: datetime) -> str:

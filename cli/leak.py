@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from api.answers import BadRequest
 from api.leaks import Finding, Reports, taken
+from api.once import Queued
 from cli.codes import Exit
 from cli.session import Session
+from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.leak.feeds import READERS
 from engine.leak.reading import MOST_TEXT
+from engine.model.sweep_order import MOST_DELAY
+from engine.sweep.pace import CUT_OFF, Pace
 
 MOST_BYTES = 64 * 1024 * 1024
 """A scanner's report may be long; it is read once."""
 ALIVE = "alive"
+AT_ONCE = 16
+"""How many findings are judged, or posted, at a time."""
 
 
 async def leak(session: Session, args: Namespace) -> int:
@@ -29,14 +37,50 @@ async def leak(session: Session, args: Namespace) -> int:
         )
     findings, unread = _findings(args, _read())
     engine, caller = await session.ready(), str(await session.caller())
-    reports, answers = Reports(), list[Mapping[str, Any]]()
-    for value, location in findings:
-        finding = Finding(value, args.feed or "cli", location, caller, act=args.yes)
-        queued = await taken(engine, reports, finding)
-        answers.append((await queued.post(engine.queue)).body)
-    _show(session, answers, unread)
+    feed = args.feed or "cli"
+    judged, problems = await _judge(
+        engine, [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
+    )
+    await _post(engine, judged)
+    answers = [queued.answer.body for queued in judged]
+    if answers or not problems:
+        _show(session, answers, unread)
+    for problem in problems:
+        raise problem
     waits = any(answer["status"] == ALIVE and not answer["incident"] for answer in answers)
     return Exit.FOUND if waits or unread else Exit.FINE
+
+
+async def _judge(
+    engine: Engine, findings: Sequence[Finding]
+) -> tuple[list[Queued], list[BaseException]]:
+    """Judge all, several at a time, once the first has built the index that all are found by.
+
+    Return what they come to, and the problems: one of them keeps no other leak alive.
+    """
+    reports, turns = Reports(), asyncio.Semaphore(AT_ONCE)
+
+    async def judged(finding: Finding) -> Queued:
+        async with turns:
+            return await taken(engine, reports, finding)
+
+    first, rest = findings[:1], findings[1:]
+    results = await asyncio.gather(*map(judged, first), return_exceptions=True)
+    results += await asyncio.gather(*map(judged, rest), return_exceptions=True)
+    return (
+        [result for result in results if isinstance(result, Queued)],
+        [result for result in results if isinstance(result, BaseException)],
+    )
+
+
+async def _post(engine: Engine, judged: Sequence[Queued]) -> None:
+    """Post what they come to: the most dangerous first, as fast as Azure allows."""
+    pace = Pace(engine.policy.scopes, MOST_DELAY, writes=CUT_OFF)
+    ordered = sorted(judged, key=lambda queued: queued.danger)
+    for some in batched(ordered, AT_ONCE, strict=False):
+        delays = [pace.start(each.incident.source) if each.incident else 0.0 for each in some]
+        posts = zip(some, delays, strict=True)
+        await asyncio.gather(*(queued.post(engine.queue, delay) for queued, delay in posts))
 
 
 def _read() -> str:

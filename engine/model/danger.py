@@ -22,3 +22,7 @@ def danger(
     """
     opens = kind.opens if isinstance(kind, Ranked) else Opens.RESOURCE
     return is_copy, not is_alive, opens, not is_current
+
+
+USUAL: Danger = danger(None)
+"""That of one resource's credential, which works and is in use."""

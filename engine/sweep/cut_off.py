@@ -20,11 +20,11 @@ from engine.model.entry import Entry
 from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.ledger import Ledger
 from engine.model.listed import Listed
-from engine.model.sweep_order import MOST_DELAY, SweepOrder
+from engine.model.sweep_order import SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep.pace import Pace
+from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.part import Part
 from engine.sweep.posting import post
 from engine.sweep.unlisted import is_deleted, unlisted
@@ -41,8 +41,6 @@ By the same margin, everything that the work writes is newer than the incident's
 LISTING_SECONDS = 30.0
 """How long one part lists, before it sends on the most dangerous: what leaked must not wait for
 the end of a huge vault."""
-WRITES = 2
-"""How many changes a cut-off makes at its source: the new credential, and the end of the old."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class CutOff:
         """Return the pace of all parts: it begins when the first one has settled."""
         elapsed = (self.engine.clock.now() - part.begun).total_seconds() - SETTLE_SECONDS
         started = order.so_far.started if order.so_far else None
-        return Pace(self.engine.policy.scopes, order.period, started, elapsed, WRITES)
+        return Pace(self.engine.policy.scopes, order.period, started, elapsed, CUT_OFF)
 
     async def _send(self, shown: Entry, pace: Pace, ledger: Ledger) -> bool:
         secret, known = shown.secret, ledger.of(shown.secret.ref)
@@ -126,11 +124,7 @@ class CutOff:
         return [record.source for record in covered if not self.incident.is_over_at(record)]
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
-        delay = pace.delay(work.source)
-        if delay is None:
-            # No next sweep takes it up. Where that is still too early, Azure makes it wait.
-            delay = MOST_DELAY.total_seconds()
-        await post(self.engine.queue, work, delay)
+        await post(self.engine.queue, work, pace.start(work.source))
 
     def _leaked(self, current: Entry) -> str | None:
         """Return the version that holds what leaked.

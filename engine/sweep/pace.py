@@ -13,9 +13,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from engine.model.sweep_order import MOST_DELAY
+
 WRITES_PER_SECOND = 10
 WRITES_PER_HOUR = 1200
 CREATES_PER_SECOND = 30
+CUT_OFF = 2
+"""How many changes a cut-off makes at its source: the new credential, and the end of the old."""
 
 
 ELSEWHERE = "elsewhere"
@@ -52,6 +56,14 @@ class Pace:
     def started(self) -> Mapping[str, int]:
         """How many changes each budget has started so far."""
         return dict(self._started)
+
+    def start(self, source: str | None) -> float:
+        """Return the seconds until work may start that no next sweep takes up.
+
+        Where that is too early, Azure makes it wait.
+        """
+        delay = self.delay(source)
+        return MOST_DELAY.total_seconds() if delay is None else delay
 
     def delay(self, source: str | None) -> float | None:
         """Return the seconds until work on this source may start.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
 
+from cli.codes import Exit
 from engine.leak.feeds import READERS
 from tests.cli.desk import Desk, Ran, managing
+from tests.shared.scene import refuse
 
 TRUFFLEHOG = {
     "SourceMetadata": {
@@ -131,6 +134,36 @@ def test_a_scanners_findings_are_judged_one_by_one(monkeypatch: pytest.MonkeyPat
     assert [answer["status"] for answer in ran.json["leaks"]] == ["unknown", "alive"]
     incidents: list[dict[str, Any]] = desk.run("incident", "list", "--json").json["incidents"]
     assert [".env" in incident["reason"] for incident in incidents] == [True]
+
+
+def test_many_findings_are_cut_off_the_most_dangerous_first_and_five_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk()
+    for number in range(20):
+        desk.secret(f"key-{number:02}", desk.account(f"account{number}"), days_left=80)
+    text = "\n".join(line(desk.latest(f"key-{at:02}").value) for at in range(20))
+    refuse(desk, 503, "ServerBusy", lambda request: request.host.startswith("account7."), 99)
+    ran = leak(desk, text, "--from", "trufflehog", "--yes", "--json", monkeypatch=monkeypatch)
+    assert ran.code == 0
+    posted = sorted(desk.queue("rotations"), key=lambda message: message.visible)
+    names = [json.loads(b64decode(message.body))["secret"] for message in posted]
+    assert names[-1] == "key-07", "nobody knows whether it works"
+    spread = posted[-1].visible - posted[0].visible
+    assert (len(names), spread.total_seconds()) == (20, pytest.approx(19 / 5, abs=1))
+
+
+def test_a_finding_that_cannot_be_judged_keeps_no_other_leak_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk()
+    unread = desk.secret("unread", desk.account("unread"), days_left=80).value
+    text = "\n".join([line(unread), line(desk.latest("billing").value)])
+    refuse(desk, 403, "Forbidden", lambda request: "/secrets/unread/" in request.path)
+    ran = leak(desk, text, "--from", "trufflehog", "--yes", "--json", monkeypatch=monkeypatch)
+    assert ran.code == Exit.AZURE, ran.err
+    (item,) = desk.messages("rotations")
+    assert item["secret"] == "billing"
 
 
 @pytest.mark.parametrize(
