@@ -46,7 +46,7 @@ async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcom
     apps = named(parts.policy, item.ref)
     if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
         return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
-    answers = await asyncio.gather(*(_ask(parts, item, app, secret) for app in apps))
+    answers = await asyncio.gather(*(ask(parts, item, app, secret) for app in apps))
     problems = {
         app: answer
         for app, answer in zip(apps, answers, strict=True)
@@ -61,7 +61,7 @@ async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcom
     return Outcome(item, "refreshed", f"apps refreshed: {len(apps)}", new_version=secret.version)
 
 
-async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
+async def ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
     """Refresh one app; return whether it is done, or its error, so the others still run."""
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(

@@ -75,10 +75,20 @@ def given_up(item: WorkItem, error: RekeyError) -> Outcome:
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
     """Post what follows an outcome; `again` if the item was retried. Never raises."""
     for item in _following(parts.policy, outcome, parts.clock.now(), again=again):
-        try:
-            await parts.queue.post_rotation(item)
-        except RekeyError as error:
-            log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
+        await _post(parts, item)
+
+
+async def hurry(parts: Parts, outcome: Outcome) -> None:
+    """Have apps refreshed before what leaked is cut off. Never raises: `follow` does so again."""
+    for item in _refreshes(parts.policy, outcome):
+        await _post(parts, item)
+
+
+async def _post(parts: Parts, item: WorkItem) -> None:
+    try:
+        await parts.queue.post_rotation(item)
+    except RekeyError as error:
+        log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
 
 
 def _following(
@@ -88,15 +98,19 @@ def _following(
     if outcome.result in TO_REFRESH or (
         again and outcome.result in FOUND_DONE and not item.is_errand
     ):
-        if consumers.named(policy, item.ref):
-            yield _refresh(item)
-        for ref in outcome.replicas:
-            if consumers.named(policy, ref):
-                yield replace(_refresh(item), ref=ref, version=None)
+        yield from _refreshes(policy, outcome)
     if outcome.result in TO_FOLLOW:
         yield from map(follow_key, outcome.derived)
     if notices.is_news(outcome, policy):
         yield replace(notices.of(outcome), since=now.isoformat())
+
+
+def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[WorkItem]:
+    if consumers.named(policy, outcome.item.ref):
+        yield _refresh(outcome.item)
+    for ref in outcome.replicas:
+        if consumers.named(policy, ref):
+            yield replace(_refresh(outcome.item), ref=ref, version=None)
 
 
 def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:

@@ -68,6 +68,8 @@ class Consumers:
 
     match: Match
     resources: tuple[str, ...]
+    grace: timedelta = timedelta()
+    """How long a leaked credential lives on at most until these apps use the new value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,11 @@ class Document:
                 for entry in _part(data, "notifications")
             ),
             tuple(
-                Consumers(Match.of(entry["match"]), tuple(entry["resources"]))
+                Consumers(
+                    Match.of(entry["match"]),
+                    tuple(entry["resources"]),
+                    timedelta(seconds=int(entry.get("graceSeconds", 0))),
+                )
                 for entry in _part(data, "consumers")
             ),
             Leaks.of(data.get("leaks", {})),

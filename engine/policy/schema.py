@@ -262,9 +262,14 @@ SCHEMA: Schema = {
             ),
             "consumers": _list(
                 _object(
-                    {"match": MATCH, "resources": _list(RESOURCE, "resource ids of apps", most=50)},
+                    {
+                        "match": MATCH,
+                        "resources": _list(RESOURCE, "resource ids of apps", most=50),
+                        "graceSeconds": _number(0, 90, "seconds"),
+                    },
                     ["match", "resources"],
-                    "a match, and the resources to refresh after a rotation of what it matches",
+                    "a match, the resources to refresh after a rotation of what it matches, and if "
+                    "need be graceSeconds",
                 ),
                 "what uses which secrets; every entry that matches counts",
                 most=500,

@@ -38,6 +38,11 @@ class Progress:
         """Return whether a version was published that is still to be told of."""
         return self.result in PUBLISHED
 
+    @property
+    def published_now(self) -> bool:
+        """Return whether this run itself has published a version."""
+        return self.has_published and self.new_version == self.proven
+
     def publishes_earlier(self, version: str) -> None:
         """Note that an earlier try has published a version whose outcome nobody has reported."""
         if not self.has_published:

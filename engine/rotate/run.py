@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.decide.decision import crowded
+from engine.errands import errand, grace
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.decision import (
     Acting,
@@ -189,7 +190,7 @@ class Run(Work):
             if await self._is_hit(secret, decision):
                 secret = await self._step(secret, Confirm(decision.managed, decision.reason))
                 continue
-            if lagging := await left_over.hold_back(secret, item, decision):
+            if lagging := await self._hold_back(secret, item, decision):
                 return await self._lag(secret, item, decision, lagging)
             secret = await self._step(secret, decision)
         raise NeedsHuman(
@@ -206,6 +207,17 @@ class Run(Work):
         ends = isinstance(decision, Confirm) and secret.version == self.progress.proven
         goes_on = isinstance(decision, Acting) and not ends
         return bool(self.record.compromised.versions or due or goes_on)
+
+    async def _hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Acting
+    ) -> Wait | None:
+        """Return until when a retirement waits; apps read a new value before what leaked is cut off."""
+        if isinstance(decision, Retire) and item.compromised:
+            refs = (secret.ref, *decision.managed.replicas)
+            had_grace = await grace.give(self.parts, item, refs, self.lease.last)
+            if not had_grace and self.progress.published_now:
+                await errand.hurry(self.parts, self.report(secret))
+        return await LeftOver(self).hold_back(secret, item, decision)
 
     async def _lag(
         self, secret: SecretVersion, item: WorkItem, decision: Acting, lagging: Wait

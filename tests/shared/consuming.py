@@ -49,6 +49,7 @@ class Consuming(PolicyRig):
         *resources: str,
         match: str = NAME,
         further: str = "",
+        grace: int = 0,
         clock: VirtualClock | None = None,
         **options: Any,
     ) -> None:
@@ -56,6 +57,7 @@ class Consuming(PolicyRig):
         self.secret(NAME, self.account("appdata"), **options)
         named = (
             f"consumers:\n  - match: {{secret: '{match}'}}\n    resources: {list(resources)}\n"
+            f"    graceSeconds: {grace}\n"
             if resources
             else ""
         )

@@ -384,6 +384,66 @@ async def test_what_is_compromised_waits_for_no_app() -> None:
     assert RETIRE not in rig.tags(NAME)
 
 
+async def in_an_incident(rig: Consuming) -> tuple[float, bool, list[str]]:
+    """Cut the current key off.
+
+    Return the seconds until its account refused it, whether the app held the new version by then,
+    and what was on the queue.
+    """
+    began, account = rig.clock.now(), rig.world.accounts["appdata"]
+    leaked, seen = rig.latest(NAME).value, list[tuple[float, bool, list[str]]]()
+
+    async def watch(request: Request, call: Call) -> Response:
+        del request
+        response = await call()
+        if not seen and leaked not in {key.value for key in account.accepted_keys()}:
+            held = rig.latest(NAME).version in rig.world.web.sites[SHOP.lower()].held.values()
+            actions = [message["action"] for message in rig.messages("rotations")]
+            seen.append(((rig.clock.now() - began).total_seconds(), held, actions))
+        return response
+
+    item = rig.item(NAME, compromised=True, reported=began.isoformat())
+    await rig.service(watch).rotate(item.to_json(), 1)
+    return seen[0]
+
+
+async def test_apps_are_told_of_the_new_version_before_what_leaked_is_cut_off() -> None:
+    rig = Consuming(SHOP)
+    rig.site()
+    seconds, held, actions = await in_an_incident(rig)
+    assert (seconds < 5, held, actions) == (True, False, ["refresh"])
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+async def test_an_app_with_a_grace_uses_the_new_version_before_the_cut_off_or_the_grace_is_over(
+    stuck: bool,
+) -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site().stuck = stuck
+    seconds, held, _ = await in_an_incident(rig)
+    assert held is not stuck
+    assert 50 < seconds <= 60 if stuck else seconds < 5
+
+
+@pytest.mark.parametrize("code", [403, 503])
+async def test_an_app_that_cannot_be_refreshed_keeps_nothing_that_leaked_alive(code: int) -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site()
+    refuse(rig, code, "Refused", to_list, times=99)
+    seconds, _, _ = await in_an_incident(rig)
+    assert seconds < 20
+
+
+async def test_a_grace_counts_from_the_report_so_a_late_worker_gives_none() -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site().stuck = True
+    late = (rig.clock.now() - timedelta(minutes=2)).isoformat()
+    began = rig.clock.now()
+    await rig.service().rotate(rig.item(NAME, compromised=True, reported=late).to_json(), 1)
+    assert (rig.clock.now() - began).total_seconds() < 5
+    assert RETIRE not in rig.tags(NAME)
+
+
 @pytest.mark.parametrize(
     "blind",
     [

@@ -1,0 +1,84 @@
+"""What apps are told before a leaked credential stops working: at once, or first, as the policy says.
+
+A leaked credential lives on for its grace at most, counted from the report, whatever apps do. One
+that was not reported with its time has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from engine.errands import consumers
+from engine.errors import RekeyError
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.secret import SecretRef, SecretVersion
+
+log = logging.getLogger("rekey.errands")
+
+PAUSE = 5.0
+"""Seconds between two looks whether an app uses the new value."""
+CALL_SECONDS = 15.0
+"""How long one look may take: the lease on the source must outlast it."""
+
+
+async def give(
+    parts: Parts,
+    item: WorkItem,
+    refs: Sequence[SecretRef],
+    keep: Callable[[], Awaitable[None]],
+) -> bool:
+    """Refresh the apps of these secrets until they use the current versions, or the grace is over.
+
+    `keep` renews the lease. Return whether there was any grace: if not, apps are yet to be told.
+    """
+    ends = _ends(parts, item, refs)
+    if parts.clock.monotonic() >= ends:
+        return False
+    with parts.reporter.step("refresh"):
+        waiting = await _read(parts, refs)
+        while waiting:
+            await keep()
+            waiting = await _ask(parts, item, waiting)
+            item = replace(item, deferred=item.deferred + 1)
+            if not waiting or parts.clock.monotonic() + PAUSE >= ends:
+                break
+            await parts.clock.sleep(PAUSE)
+    return True
+
+
+def _ends(parts: Parts, item: WorkItem, refs: Sequence[SecretRef]) -> float:
+    """Return when the grace is over, on the monotonic clock."""
+    since, now = item.seconds_since_report(parts.clock.now()), parts.clock.monotonic()
+    grace = max((parts.policy.grace(ref).total_seconds() for ref in refs), default=0.0)
+    return now if since is None else now + grace - since
+
+
+async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, SecretVersion]]:
+    """Return each app with the secret that it uses; what cannot be read is refreshed later."""
+    pairs = list[tuple[str, SecretVersion]]()
+    for ref in refs:
+        if apps := consumers.named(parts.policy, ref):
+            try:
+                secret = await parts.vaults.read(ref)
+            except RekeyError as error:
+                log.warning("the apps of %s are not refreshed first: %s", ref, error)
+                continue
+            pairs += [(app, secret) for app in apps]
+    return pairs
+
+
+async def _ask(
+    parts: Parts, item: WorkItem, pairs: Sequence[tuple[str, SecretVersion]]
+) -> list[tuple[str, SecretVersion]]:
+    """Ask every app, and return those that are to be waited for: an error is left to the errand."""
+    asked = (consumers.ask(parts, item, app, secret) for app, secret in pairs)
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            answers = await asyncio.gather(*asked)
+    except TimeoutError:
+        return []
+    return [pair for pair, used in zip(pairs, answers, strict=True) if used is False]
