@@ -18,8 +18,7 @@ from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.leak.feeds import READERS
 from engine.leak.reading import MOST_TEXT
-from engine.model.sweep_order import MOST_DELAY
-from engine.sweep.pace import CUT_OFF, Pace
+from engine.service import starts_of_cut_offs
 
 MOST_BYTES = 64 * 1024 * 1024
 """A scanner's report may be long; it is read once."""
@@ -75,12 +74,13 @@ async def _judge(
 
 async def _post(engine: Engine, judged: Sequence[Queued]) -> None:
     """Post what they come to: the most dangerous first, as fast as Azure allows."""
-    pace = Pace(engine.policy.scopes, MOST_DELAY, writes=CUT_OFF)
     ordered = sorted(judged, key=lambda queued: queued.danger)
-    for some in batched(ordered, AT_ONCE, strict=False):
-        delays = [pace.start(each.incident.source) if each.incident else 0.0 for each in some]
-        posts = zip(some, delays, strict=True)
-        await asyncio.gather(*(queued.post(engine.queue, delay) for queued, delay in posts))
+    leaks = [queued for queued in ordered if queued.incident]
+    sources = [queued.incident.source for queued in leaks if queued.incident]
+    due = list(zip(leaks, starts_of_cut_offs(engine.policy, sources), strict=True))
+    due += [(queued, 0.0) for queued in ordered if not queued.incident]
+    for some in batched(due, AT_ONCE, strict=False):
+        await asyncio.gather(*(queued.post(engine.queue, delay) for queued, delay in some))
 
 
 def _read() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,11 +21,12 @@ from engine.errors import (
 )
 from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.outcome import Outcome
-from engine.model.policy import Policies
-from engine.model.sweep_order import SweepOrder
+from engine.model.policy import Policies, Policy
+from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.ports import PrintKeys, Watch, WorkQueue
 from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
+from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.sweeper import Sweeper
 
 log = logging.getLogger("rekey")
@@ -281,6 +282,12 @@ class Service:
             if tries >= MAX_TRIES:
                 self.engine.reporter.given_up(queue)
             raise
+
+
+def starts_of_cut_offs(policy: Policy, sources: Sequence[str]) -> list[float]:
+    """Return in how many seconds each source may be cut off, if many are, as Azure allows."""
+    pace = Pace(policy.scopes, MOST_DELAY, writes=CUT_OFF)
+    return [pace.start(source) for source in sources]
 
 
 def _pause(item: WorkItem, now: datetime) -> float:

@@ -210,13 +210,13 @@ def permissions_table() -> str:
 
 def lingering_table() -> str:
     """Return what may still work two minutes after a leak, with the kinds that it is true of."""
-    told: dict[Lingering, list[str]] = {}
+    same: dict[Lingering, list[str]] = {}
     for kind, maker in KINDS.items():
         if isinstance(maker, Lingers):
-            told.setdefault(maker.lingers, []).append(f"[`{kind}`](rotators/{kind}.md)")
+            same.setdefault(maker.lingers, []).append(f"[`{kind}`](rotators/{kind}.md)")
     rows = (
         f"| {', '.join(kinds)} | {lingers.what} | <{lingers.source}> |"
-        for lingers, kinds in told.items()
+        for lingers, kinds in same.items()
     )
     return _table("| kind | what may still work | source |", rows)
 

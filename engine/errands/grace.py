@@ -30,14 +30,14 @@ async def give(
     item: WorkItem,
     refs: Sequence[SecretRef],
     keep: Callable[[], Awaitable[None]],
-) -> bool:
+) -> None:
     """Refresh the apps of these secrets until they use the current versions, or the grace is over.
 
-    `keep` renews the lease. Return whether there was any grace: if not, apps are yet to be told.
+    `keep` renews the lease.
     """
     ends = _ends(parts, item, refs)
     if parts.clock.monotonic() >= ends:
-        return False
+        return
     with parts.reporter.step("refresh"):
         waiting = await _read(parts, refs)
         while waiting:
@@ -47,7 +47,6 @@ async def give(
             if not waiting or parts.clock.monotonic() + PAUSE >= ends:
                 break
             await parts.clock.sleep(PAUSE)
-    return True
 
 
 def _ends(parts: Parts, item: WorkItem, refs: Sequence[SecretRef]) -> float:
@@ -75,10 +74,10 @@ async def _ask(
     parts: Parts, item: WorkItem, pairs: Sequence[tuple[str, SecretVersion]]
 ) -> list[tuple[str, SecretVersion]]:
     """Ask every app, and return those that are to be waited for: an error is left to the errand."""
-    asked = (consumers.ask(parts, item, app, secret) for app, secret in pairs)
+    looks = (consumers.ask(parts, item, app, secret) for app, secret in pairs)
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            answers = await asyncio.gather(*asked)
+            answers = await asyncio.gather(*looks)
     except TimeoutError:
         return []
     return [pair for pair, used in zip(pairs, answers, strict=True) if used is False]

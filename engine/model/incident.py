@@ -258,9 +258,9 @@ class Progress:
 
     def _linger(self, entry: Entry) -> None:
         kind = entry.managed.rotator if entry.managed else None
-        told = {"kind": kind.kind if kind else "", "what": lingering(kind)}
-        if told["what"] and told not in self.lingers:
-            self.lingers.append(told)
+        known = {"kind": kind.kind if kind else "", "what": lingering(kind)}
+        if known["what"] and known not in self.lingers:
+            self.lingers.append(known)
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:

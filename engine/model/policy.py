@@ -98,7 +98,9 @@ class Policy:
     def grace(self, ref: SecretRef) -> timedelta:
         """Return how long a leaked credential lives on at most until its apps use the new value."""
         entries = self.document.consumers if self.document else ()
-        return max((one.grace for one in entries if one.match.covers(ref)), default=timedelta())
+        return max(
+            (entry.grace for entry in entries if entry.match.covers(ref)), default=timedelta()
+        )
 
 
 class Policies(Protocol):

@@ -121,8 +121,9 @@ class Ending:
                 # Told now: the message that looks for the end knows only of the rest.
                 return self._published()
             # An incident is not over before what leaked is refused. Apps must not wait for that:
-            # what they hold stops working then.
-            await errand.follow(work.parts, self._published())
+            # what they hold stops working then. This run has told them of what it published.
+            if not work.progress.published_now:
+                await errand.follow(work.parts, self._published())
         return Outcome(item, "waiting", reason, old_version=work.progress.old_version)
 
     async def _tell_published(self) -> None:

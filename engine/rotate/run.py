@@ -214,8 +214,8 @@ class Run(Work):
         """Return until when a retirement waits; apps read a new value before what leaked is cut off."""
         if isinstance(decision, Retire) and item.compromised:
             refs = (secret.ref, *decision.managed.replicas)
-            had_grace = await grace.give(self.parts, item, refs, self.lease.last)
-            if not had_grace and self.progress.published_now:
+            await grace.give(self.parts, item, refs, self.lease.last)
+            if self.progress.published_now:
                 await errand.hurry(self.parts, self.report(secret))
         return await LeftOver(self).hold_back(secret, item, decision)
 

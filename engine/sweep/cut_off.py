@@ -71,8 +71,8 @@ class CutOff:
             return False
         # Of what earlier parts have listed, each is looked at once more: it is not deleted.
         listed = {secret.ref for secret in secrets}
-        for gone in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
-            sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in gone)
+        for refs in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
+            sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in refs)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         return True

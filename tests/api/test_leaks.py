@@ -335,11 +335,11 @@ async def test_whoever_reports_and_whoever_follows_hear_what_outlives_the_refusa
 ) -> None:
     place = PLACES[kind]()
     api, rotator = place.rig.api(), place.rig.service().engine.rotators[kind]
-    told = rotator.lingers.what if isinstance(rotator, Lingers) else None
+    expected = rotator.lingers.what if isinstance(rotator, Lingers) else None
     answer = await leak(api, place.rig.latest(place.name).value, act=True)
     path = {"incident": str(answer.body["incident"])}
     await Delivery(place.rig, place.rig.service).run(within=timedelta(hours=1))
     followed = (await send(api, "http_incident_progress", path)).body
     (reported,) = (await send(api, "http_incident_report", path)).body["secrets"]
-    assert (answer.body["lingers"], reported["lingers"]) == (told, told)
-    assert followed["lingers"] == ([{"kind": kind, "what": told}] if told else [])
+    assert (answer.body["lingers"], reported["lingers"]) == (expected, expected)
+    assert followed["lingers"] == ([{"kind": kind, "what": expected}] if expected else [])
