@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure, call
+from cloud.azure import CHANGING, NOT_READ, Azure, call
 from cloud.storage.host_storage import HostStorage
 from cloud.telemetry.tracing import traceparent
 from engine.errors import NotFound, RekeyError
@@ -78,5 +78,6 @@ class StorageQueues:
                 "creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE
             )
         except RekeyError as error:
-            if error.code != "QueueAlreadyExists":  # Another worker was faster.
+            if error.code not in ("QueueAlreadyExists", NOT_READ):
                 raise
+            # Another worker was faster. The SDK raises even what Azure has answered with 204.
