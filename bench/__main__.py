@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import command_line, latency, leaks, page, sweep
+from bench import command_line, latency, leaks, many_leaks, page, sweep
 from tests.shared.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +68,7 @@ if __name__ == "__main__":
     asyncio.run(throughput())
     asyncio.run(latency.report())
     asyncio.run(leaks.report())
+    many_leaks.report()
     asyncio.run(sweep.report())
     page.report()
     command_line.report()

@@ -37,10 +37,10 @@ async def leak(session: Session, args: Namespace) -> int:
     findings, unread = _findings(args, _read())
     engine, caller = await session.ready(), str(await session.caller())
     feed = args.feed or "cli"
-    judged, problems = await _judge(
+    judged, problems = await judge(
         engine, [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
     )
-    await _post(engine, judged)
+    await post(engine, judged)
     answers = [queued.answer.body for queued in judged]
     if answers or not problems:
         _show(session, answers, unread)
@@ -50,7 +50,7 @@ async def leak(session: Session, args: Namespace) -> int:
     return Exit.FOUND if waits or unread else Exit.FINE
 
 
-async def _judge(
+async def judge(
     engine: Engine, findings: Sequence[Finding]
 ) -> tuple[list[Queued], list[BaseException]]:
     """Judge all, several at a time, once the first has built the index that all are found by.
@@ -72,7 +72,7 @@ async def _judge(
     )
 
 
-async def _post(engine: Engine, judged: Sequence[Queued]) -> None:
+async def post(engine: Engine, judged: Sequence[Queued]) -> None:
     """Post what they come to: the most dangerous first, as fast as Azure allows."""
     ordered = sorted(judged, key=lambda queued: queued.danger)
     leaks = [queued for queued in ordered if queued.incident]

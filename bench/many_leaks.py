@@ -1,0 +1,168 @@
+"""Five hundred leaks at once: when each is refused, in which order, and at what rate of changes.
+
+Several workers share one virtual time: each of them waits for its own calls, as in an instance of
+the app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import statistics
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from api.leaks import Finding
+from cli.leak import judge, post
+from engine.service import Service
+from simulator.clock import VirtualClock
+from simulator.storage.queue_store import Message
+from simulator.wire import Request, Response
+from tests.shared.delivery import DEAD_SECONDS, Delivery
+from tests.shared.rig import Rig
+
+LEAKS, WORKERS = 500, 24
+"""One instance takes 16 messages, and more once 8 of them are done: host.json."""
+LATENCY, POLL = 0.1, 1.0
+SUPERSEDED = 5
+"""Every so manieth leak is of a version that is inside its overlap."""
+MOST_ROUNDS = 10_000
+
+
+class SharedClock(VirtualClock):
+    """A virtual clock on which several tasks wait at the same time."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, while others go on."""
+        await asyncio.sleep(max(seconds, 0.0))
+
+
+class _Selector(selectors.DefaultSelector):
+    """Moves the clock to the next timer in place of waiting for it."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(timeout if timeout is None else 0)
+        if not ready and timeout:
+            # The clock counts microseconds: a little more, so that the timer is due.
+            self._clock.advance(timeout + 2e-6)
+        return ready
+
+
+def run[T](clock: VirtualClock, work: Coroutine[object, object, T]) -> T:
+    """Run some work in which all timers follow the clock."""
+    loop = asyncio.SelectorEventLoop(_Selector(clock))
+    clock.rule(loop)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(work)
+
+
+class Host(Delivery):
+    """The queue of an instance with several workers."""
+
+    async def take(self, service: Service, message: Message) -> Service:
+        """Hide a message from the other workers, and deliver it."""
+        self._hide(message, DEAD_SECONDS)
+        return await self._deliver(service, message)
+
+
+@dataclass
+class Crowd:
+    """Many secrets of one subscription, all of which have leaked."""
+
+    leaks: int = LEAKS
+    rig: Rig = field(default_factory=lambda: Rig(SharedClock()))
+    refused: dict[str, datetime] = field(default_factory=dict)
+    """By secret, when its account refused what leaked."""
+    changes: list[datetime] = field(default_factory=list)
+    """When keys were made new."""
+    findings: list[Finding] = field(default_factory=list)
+
+    async def fill(self) -> None:
+        """Put the secrets under management; some of them have been rotated since they leaked."""
+        for number in range(self.leaks):
+            name = f"key-{number:03}"
+            value = self.rig.secret(name, self.rig.account(f"account{number:03}")).value
+            self.findings.append(Finding(value, "trufflehog", ".env", "bench", act=True))
+            if number % SUPERSEDED == 0:
+                await self.rig.service().engine.handle(self.rig.item(name, force=True))
+        self.rig.clock.advance(120)
+
+    async def watch(self, request: Request, call: Callable[[], Awaitable[Response]]) -> Response:
+        """Let a call take its time, and note what it has changed."""
+        await asyncio.sleep(LATENCY)
+        response = await call()
+        if request.path.endswith("/regenerateKey"):
+            now, name = self.rig.clock.now(), request.path.split("/")[-2]
+            self.changes.append(now)
+            number = name.removeprefix("account")
+            accepted = {key.value for key in self.rig.world.accounts[name].accepted_keys()}
+            if self.findings[int(number)].value not in accepted:
+                self.refused.setdefault(f"key-{number}", now)
+        return response
+
+    async def report(self) -> datetime:
+        """Report all leaks as a scanner's findings; return when they were accepted."""
+        engine = await self.rig.service(self.watch).ready()
+        judged, problems = await judge(engine, self.findings)
+        assert not problems, problems
+        await post(engine, judged)
+        return self.rig.clock.now()
+
+    async def work(self) -> None:
+        """Work on all messages that come within an hour, as one instance does."""
+        host = Host(self.rig, lambda: self.rig.service(self.watch))
+        ends = self.rig.clock.now() + timedelta(hours=1)
+        await asyncio.gather(*(self._worker(host, ends) for _ in range(WORKERS)))
+        assert not host.errors, host.errors[0]
+
+    async def _worker(self, host: Host, ends: datetime) -> None:
+        service = host.start()
+        for _ in range(MOST_ROUNDS):
+            waiting = [each for each in self.rig.queue("rotations") if each.visible <= ends]
+            if not waiting:
+                return
+            message = min(waiting, key=lambda each: each.visible)
+            if message.visible <= self.rig.clock.now():
+                service = await host.take(service, message)
+            else:
+                await asyncio.sleep(POLL)
+
+    def most_changes_a_second(self) -> int:
+        """Return how many changes the fullest second of the clock holds."""
+        return max(Counter(moment.replace(microsecond=0) for moment in self.changes).values())
+
+    def is_superseded(self, name: str) -> bool:
+        """Return whether what leaked of a secret was inside its overlap."""
+        return int(name.removeprefix("key-")) % SUPERSEDED == 0
+
+
+async def flood(crowd: Crowd) -> Sequence[float]:
+    """Return the seconds from acceptance to refusal of each leak, in the order of refusal."""
+    await crowd.fill()
+    accepted = await crowd.report()
+    crowd.changes.clear()
+    await crowd.work()
+    return sorted((moment - accepted).total_seconds() for moment in crowd.refused.values())
+
+
+def report() -> None:
+    """Print one line."""
+    crowd = Crowd()
+    seconds = run(crowd.rig.clock, flood(crowd))
+    assert len(seconds) == LEAKS
+    p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+    print(
+        f"{LEAKS} leaks of one subscription at once, {WORKERS} workers, 100 ms a call, virtual "
+        f"time: refused after p50 {statistics.median(seconds):.0f} s, p95 {p95:.0f} s, the last "
+        f"{seconds[-1]:.0f} s; at most {crowd.most_changes_a_second()} changes a second"
+    )
+
+
+if __name__ == "__main__":
+    report()

@@ -1,0 +1,42 @@
+"""A leak of every kind is refused within two minutes where Azure is quick; the page says how quick."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.leaks import PAGE, TABLE, to_refusal
+from bench.many_leaks import Crowd, flood, run
+from engine.sweep.pace import WRITES_PER_SECOND
+from tests.proof.places import PLACES
+
+GOAL = 120.0
+
+
+def shown() -> dict[str, list[int]]:
+    """Return the page's rows: by kind, the two percentiles and the calls."""
+    table = TABLE.search(PAGE.read_text())
+    assert table
+    rows = [row.strip("| ").split(" | ") for row in table[0].splitlines() if row.startswith("| ")]
+    return {kind: [int(cell) for cell in cells] for kind, *cells in rows[1:]}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+async def test_a_leak_is_refused_within_two_minutes_and_as_the_page_says(kind: str) -> None:
+    p50, p95, calls = shown()[kind]
+    cost = await to_refusal(kind)
+    assert cost
+    assert cost.seconds < p50 <= p95 < GOAL
+    assert calls - 20 <= cost.calls <= calls, "run python -m bench.leaks"
+
+
+def test_the_page_knows_no_other_kind() -> None:
+    assert set(shown()) == set(PLACES)
+
+
+def test_many_leaks_at_once_are_refused_at_azures_pace_what_is_in_use_first() -> None:
+    crowd = Crowd(12)
+    seconds = run(crowd.rig.clock, flood(crowd))
+    assert (len(seconds), seconds[-1] < GOAL) == (12, True)
+    assert crowd.most_changes_a_second() <= WRITES_PER_SECOND
+    first = min(crowd.refused, key=crowd.refused.__getitem__)
+    assert not crowd.is_superseded(first)
