@@ -162,10 +162,14 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Ma
         if match := await _printed(engine, record, print_, parts):
             return match
     owner = await Owner.of(engine, record)
-    for past in record.history.credentials:
+    # What is announced has no version yet.
+    past = record.history.credentials
+    known = [(held.version, held.credential_id, held.digest) for held in past]
+    known += [("", write.credential_id, write.digest) for write in record.unpublished]
+    for version, credential_id, digest in known:
         for part in parts:
-            if record.digest(past.credential_id, Sensitive(part)) == past.digest:
-                return owner.match(record, past.version, part)
+            if record.digest(credential_id, Sensitive(part)) == digest:
+                return owner.match(record, version, part)
     superseded = (
         record.retirement.version if record.retirement else "",
         record.pending_write.replaces if record.pending_write else "",

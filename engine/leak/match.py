@@ -16,6 +16,7 @@ class Match:
     kind: str
     """The kind in the tag Rotator; empty if nobody knows it any more."""
     version: str
+    """Empty where Rekey is about to publish it."""
     credential_id: str
     credential: Sensitive
     """What its source takes; of a reported signature, the key that made it."""

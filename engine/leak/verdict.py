@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from engine.engine import Engine
-from engine.errors import RekeyError
+from engine.errors import RekeyError, TransientError
 from engine.leak.index import Index
 from engine.leak.match import Match
 from engine.leak.reading import Reported, read
@@ -17,6 +17,7 @@ from engine.rotate.proof import REFUSALS, TRIED, read_proof
 
 BACK = "it was proven to be refused, and works again: revoke it at its source by hand"
 DRIFTED = "its source refuses it now, but it is in use"
+AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
 type Status = Literal["alive", "refused", "not ours", "unknown"]
 
 
@@ -50,6 +51,9 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     except RekeyError as error:
         return Verdict("alive", reported, match, untried=error.what)
     record = await engine.leases.peek(match.source)
+    if is_accepted and not match.version:
+        what = "it is the credential of a rotation that is in progress"
+        raise TransientError(what, where=str(match.ref), fix=AGAIN, retry_after=AGAIN_SECONDS)
     if is_accepted:
         is_back = record is not None and match.version in record.compromised.revoked
         return Verdict("alive", reported, match, is_accepted=True, untried=BACK if is_back else "")

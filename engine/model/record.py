@@ -147,11 +147,17 @@ class Record:
         return self == Record(self.source, self.owner, key=self.key, history=prints)
 
     @property
+    def unpublished(self) -> tuple[Write, ...]:
+        """Announced writes of which no version is known; a replica may hold the latest already."""
+        return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
+
+    @property
     def is_printed(self) -> bool:
         """Return whether every version whose credential is known, or may work, has a print."""
         known = {past.version for past in self.history.credentials}
         known |= {last.version for last in (self.published, self.retirement) if last}
-        return known | {*self.compromised.versions} <= self.history.prints.keys()
+        known |= {*self.compromised.versions}
+        return known <= self.history.prints.keys() and not self.unpublished
 
     def passed(self, owner: str, secret: SecretVersion) -> Record:
         """Return the record as it passes to the next owner of the source, `secret` as it is now.
@@ -269,11 +275,9 @@ class Record:
         """Return the announced write that a version holds, unless it has been seen before."""
         if self.wrote(secret):
             return None
-        announced = (write for write in (self.pending_write, *self.lost_writes) if write)
-        return next(
-            (write for write in announced if self.fits(write, write.credential_id, secret.value)),
-            None,
-        )
+        held = secret.value
+        fitting = (w for w in self.unpublished if self.fits(w, w.credential_id, held))
+        return next(fitting, None)
 
     def _older(self, secret: SecretVersion, published: Write) -> bool:
         behind = published.created is not None and secret.created < published.created

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from datetime import timedelta
@@ -18,6 +19,7 @@ from azure.storage.blob import (
 from api.answers import Answer
 from api.app import Api
 from engine.contract import Lingers
+from engine.errors import TransientError
 from tests.api.test_access import SIGNED_IN, principal
 from tests.engine.leak.test_signatures import made
 from tests.proof.places import PLACES
@@ -343,3 +345,26 @@ async def test_whoever_reports_and_whoever_follows_hear_what_outlives_the_refusa
     (reported,) = (await send(api, "http_incident_report", path)).body["secrets"]
     assert (answer.body["lingers"], reported["lingers"]) == (expected, expected)
     assert followed["lingers"] == ([{"kind": kind, "what": expected}] if expected else [])
+
+
+async def test_what_a_replica_holds_before_its_primary_is_published_is_never_answered_as_unknown() -> (
+    None
+):
+    rig = leaky()
+    own = {"ReplicaOf": f"{rig.vault.url}/secrets/app-key"}
+    rig.vault.put("copy", "none yet", tags=own)
+    copies = {"Replicas": f"{rig.vault.url}/secrets/copy"}
+    rig.vault.amend(rig.latest("app-key"), tags={**rig.tags("app-key"), **copies})
+    await audit(rig, "app-key", "other")
+    refuse(
+        rig,
+        503,
+        "ServerBusy",
+        lambda request: request.method == "PUT" and "/app-key" in request.path,
+    )
+    with contextlib.suppress(TransientError):
+        await rotate(rig)
+    assert rig.latest("copy").value != rig.latest("app-key").value
+    answer = await leak(rig.api(), rig.latest("copy").value)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "120")
+    assert "in progress" in answer.body["detail"]

@@ -1,14 +1,15 @@
 """A leak that somebody reports by value, at any moment of a rotation.
 
-Who gets no answer reports again. The message names the version that the leaked value was in, as
-nobody but this world knows it: what Rekey is told is the value.
+Who gets no answer reports again. The message names the version that the leaked value was in: the
+value itself is in no message, and only the world knows it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Any
 
 from api.incidents import status_of
 from api.leaks import Finding, Reports, taken
@@ -18,68 +19,99 @@ from engine.leak.reading import LEAST
 from engine.model.incident import Incident
 from engine.model.prints import Prints
 from engine.secret import SecretRef
+from tests.proof import deleting, handing_over
+from tests.proof.circumstances import outages
+from tests.proof.further import all_of
 from tests.proof.sources import credential_in
-from tests.proof.staging import Move, Scenario, ask, due, leaked, rotated, source_of
+from tests.proof.staging import (
+    REPLICAS,
+    Move,
+    Scenario,
+    ask,
+    blob_of,
+    due,
+    leaked,
+    rotated,
+    source_of,
+    with_replicas,
+)
 from tests.proof.watch import Broken
 from tests.proof.world import VAULT, World
-
-if TYPE_CHECKING:
-    from engine.secret import SecretVersion
 
 APP = SecretRef(VAULT, "app")
 KEYS = Prints({"v1ofTheKey": b"k" * 32})
 
-
 FOLLOWED = (1.0, 60.0, 900.0)
 """So many seconds after the answer somebody asks how far it has come."""
-
-
-def _version(world: World, name: str) -> SecretVersion:
-    return next(version for version in world.vault[APP] if version.version == name)
-
-
-def _held(version: SecretVersion) -> str:
-    return credential_in(version.value.reveal() if version.value else "")
+FALSE = "false"
+"""What a message names in place of a version if nobody has ever held the value."""
 
 
 def _findable(world: World) -> None:
     world.prints, world.mint.padding = KEYS, "=" * LEAST
 
 
-def reports(kind: str, place: int) -> Move:
+def _seen(world: World, kind: str) -> None:
+    """Note the prints of all versions, as the rotation did under the key of prints."""
+    claim = world.claims[blob_of(source_of(kind))]
+    held = {str(it.version): KEYS.of(it.value.reveal()) for it in world.vault[APP] if it.value}
+    history = claim.record.history.printed(held)
+    claim.record = replace(claim.record, history=history)
+
+
+def reports(kind: str, place: int, name: str = "app", times: int = 1) -> Move:
     """Return a move in which somebody begins to report what a version holds, until answered."""
 
     def move(world: World) -> None:
-        version = world.vault[APP][place]
-        leaked(world, "app", _held(version), source_of(kind))
-        world.post("report", json.dumps({"action": "report", "version": version.version}))
+        versions = world.versions_of(SecretRef(VAULT, name))
+        if not versions or not (value := versions[place].value):
+            return
+        version = str(versions[place].version)
+        world.known[version] = value.reveal()
+        leaked(world, "app", credential_in(value.reveal()), source_of(kind))
+        for _ in range(times):
+            world.post("report", json.dumps({"action": "report", "version": version}))
+
+    return move
+
+
+def falsely(number: int) -> Move:
+    """Return a move in which somebody reports what no secret has ever held."""
+
+    def move(world: World) -> None:
+        name = f"{FALSE}{number}"
+        world.known[name] = f"no secret holds this, {number}"
+        world.post("report", json.dumps({"action": "report", "version": name}))
 
     return move
 
 
 async def report(world: World, engine: Engine, text: str) -> None:
     """Report a value as an administrator does; whatever is answered is true."""
-    version = _version(world, json.loads(text)["version"])
-    finding = Finding(_held(version), "api", "a file", "a person", act=True)
-    queued = await taken(engine, Reports(), finding)
-    lives = _held(version) in world.watch.alive()
+    name = json.loads(text)["version"]
+    value = world.known[name]
+    queued = await taken(engine, Reports(), Finding(value, "api", "a file", "a person", act=True))
+    lives = credential_in(value) in world.watch.alive()
+    if name.startswith(FALSE) and (queued.messages or queued.answer.body["status"] != "unknown"):
+        raise Broken(f"P8: nobody has held the value, and the answer was {queued.answer.body}")
     answer = await queued.post(engine.queue)
     world.watch.said(answer.text())
     if answer.status != 202 and lives:
-        raise Broken(f"P5: {version.version} is accepted, and the answer was {answer.body}")
+        raise Broken(f"P5: {name} is accepted, and the answer was {answer.body}")
     if queued.incident:
         shown = {**queued.incident.to_dict(), "vaults": queued.incident.vaults}
+        follow = json.dumps({"action": "follow", "version": name, "incident": shown})
         for seconds in FOLLOWED:
-            world.post("follow", json.dumps({"action": "follow", "incident": shown}), seconds)
+            world.post("follow", follow, seconds)
 
 
 async def follow(world: World, engine: Engine, text: str) -> None:
     """Ask how far an incident has come: it has not ended while what leaked works."""
-    incident = Incident.from_dict(json.loads(text)["incident"])
-    (progress,) = await counted(engine, [incident])
-    version = _version(world, incident.version)
-    if status_of(progress) == "ended" and _held(version) in world.watch.alive():
-        raise Broken(f"P5: {version.version} is accepted, and its incident is said to have ended")
+    told = json.loads(text)
+    (progress,) = await counted(engine, [Incident.from_dict(told["incident"])])
+    held = credential_in(world.known[told["version"]])
+    if status_of(progress) == "ended" and held in world.watch.alive():
+        raise Broken(f"P5: {told['version']} is accepted, and its incident is said to have ended")
 
 
 PEOPLE: Mapping[str, Callable[[World, Engine, str], Awaitable[None]]] = {
@@ -89,34 +121,100 @@ PEOPLE: Mapping[str, Callable[[World, Engine, str], Awaitable[None]]] = {
 """What people ask for beside the queues, each until they are answered."""
 
 
-def _reported(kind: str) -> Scenario:
-    """What a version holds is reported while the secret is rotated, and comes to its overlap."""
-
-    def build(world: World) -> None:
+def _scenario(name: str, build: Move, moves: Mapping[str, Move], **more: Any) -> Scenario:
+    def findable(world: World) -> None:
         _findable(world)
+        build(world)
+
+    return Scenario(name, findable, moves, workers=3, is_planned=False, **more)
+
+
+def _due(kind: str) -> Move:
+    def build(world: World) -> None:
         due(world, kind)
         ask(world, trigger="event")
         ask(world, trigger="sweep", pinned=False)
 
-    moves = {"reports": reports(kind, -1)}
-    return Scenario(f"reported/{kind}", build, moves, workers=3, is_planned=False)
+    return build
 
 
-def _reported_in_overlap(kind: str) -> Scenario:
-    """What is superseded is reported while it is retired: what is current stays."""
-
+def _in_overlap(kind: str, hours: float = 1, *, seen: bool = True) -> Move:
     def build(world: World) -> None:
-        _findable(world)
-        rotated(world, kind, hours_left=1)
+        rotated(world, kind, hours_left=hours)
+        if seen:
+            _seen(world, kind)
         ask(world, action="audit", trigger="sweep")
         ask(world, force=True)
 
+    return build
+
+
+def _reported(kind: str) -> Scenario:
+    """What a version holds is reported while the secret is rotated, and comes to its overlap."""
+    return _scenario(f"reported/{kind}", _due(kind), {"reports": reports(kind, -1)})
+
+
+def _reported_in_overlap(kind: str) -> Scenario:
+    """What is superseded, and has no print, is reported while it is retired: what is current stays."""
     moves = {"reports": reports(kind, -1), "reports the first": reports(kind, 0)}
-    name = f"reported-in-overlap/{kind}"
-    return Scenario(name, build, moves, workers=3, is_planned=False)
+    return _scenario(f"reported-in-overlap/{kind}", _in_overlap(kind, seen=False), moves)
+
+
+def _reported_twice(kind: str) -> Scenario:
+    """Two people report one value at once, and somebody reports it later, among false reports."""
+    moves = {
+        "two report": reports(kind, -1, times=2),
+        "reports the first": reports(kind, 0),
+        **{f"reports falsely, {number}": falsely(number) for number in range(2)},
+    }
+    return _scenario(f"reported-twice/{kind}", _due(kind), moves)
+
+
+def _reported_in_outage(kind: str) -> Scenario:
+    """A value is reported while the vault, its writes or the app's storage do not answer."""
+    away = {name: move for name, move in outages().items() if "source" not in name}
+    moves = {"reports": reports(kind, -1), "reports falsely": falsely(0), **away}
+    more = {"faults": ("die before", "die after", "throttle")}
+    return _scenario(f"reported-in-outage/{kind}", _due(kind), moves, **more)
+
+
+def _reported_in_replica(kind: str) -> Scenario:
+    """What a replica holds, in the form that it has there, is reported."""
+
+    def build(world: World) -> None:
+        with_replicas(world, kind)
+        ask(world, trigger="event")
+
+    moves = {f"reports {name}": reports(kind, -1, name) for name in REPLICAS}
+    return _scenario(f"reported-in-replica/{kind}", build, moves)
+
+
+def _reported_handed_over(kind: str) -> Scenario:
+    """What a secret holds or held is reported while its source passes to another one."""
+    moves = {
+        "reports": reports(kind, -1),
+        "reports the first": reports(kind, 0),
+        **handing_over.HAND_OVER,
+    }
+    more = {"mend": handing_over.mend, "mends": 2}
+    return _scenario(f"reported-handed-over/{kind}", _in_overlap(kind, 30), moves, **more)
+
+
+def _reported_deleted(kind: str) -> Scenario:
+    """What a secret holds or held is reported while it is deleted, recovered or purged."""
+    moves = {
+        "reports": reports(kind, -1),
+        "reports the first": reports(kind, 0),
+        **{name: deleting.MOVES[name] for name in ("deletes", "recovers", "purges")},
+    }
+    more = {"mend": deleting.mend, "mends": 2}
+    return _scenario(f"reported-deleted/{kind}", _in_overlap(kind), moves, **more)
 
 
 REPORTED = [
     *map(_reported, ("two-slots", "one-slot", "many")),
     *map(_reported_in_overlap, ("two-slots", "many")),
+    *all_of(("two-slots", "one-slot", "many"), _reported_twice, _reported_in_outage),
+    *map(_reported_in_replica, ("two-slots", "one-slot")),
+    *all_of(("two-slots", "many"), _reported_handed_over, _reported_deleted),
 ]

@@ -75,6 +75,7 @@ def _outside(world: World) -> Hashable:
         frozenset(world.by_hand),
         frozenset(world.stuck),
         frozenset(world.apps.items()),
+        frozenset(world.known.items()),
     )
 
 

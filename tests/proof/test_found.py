@@ -365,6 +365,9 @@ FOUND = {
     "what gives up and is throttled by that comes back sooner than Azure has said": (
         "outage/one-slot#545823120"
     ),
+    "what leaks from a replica before its primary is published is not found": (
+        "reported-in-replica/two-slots#50000005"
+    ),
 }
 
 

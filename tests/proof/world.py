@@ -164,6 +164,8 @@ class World:
     """Apps that do not come to use a new version."""
     prints: Prints = field(default_factory=Prints)
     """What makes the prints by which a reported value is found."""
+    known: dict[str, str] = field(default_factory=dict)
+    """What people know who report it, by version."""
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     adapt: Callable[[Engine], Engine] = lambda engine: engine
