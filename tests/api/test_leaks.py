@@ -144,7 +144,7 @@ async def test_a_connection_string_of_somebody_else_leads_to_its_resource() -> N
     rig = leaky()
     await audit(rig, "app-key", "other")
     before = state(rig)
-    key = made(64, "+ASt", 0x44656661756C7430)
+    key = made(64, "+ASt", "Default0")
     theirs = CONNECTION_STRING.format(account="neighbour1", key=key, suffix="core.windows.net")
     answer = await leak(rig.api(), theirs)
     assert answer.body["status"] == "not ours"
