@@ -7,7 +7,7 @@ latest replaced versions. No value is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -81,30 +81,37 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
     sources = tuple(listed.source for listed in ledger.of(owner))
     records = [record for source in sources if (record := await _peek(engine, source))]
     versions = await _versions(engine, owner)
-    older = [version for version in versions if _is_meant(version, incident, records)]
     own = versions if owner == stands.ref else await _versions(engine, stands.ref)
     new = [version for version in own if not _is_older(version, incident, records)]
     replaced = new[-1] if new and len(new) < len(own) else None
     return Evidence(
         stands,
         sources,
-        tuple(_cut_off(older, incident, records)),
+        tuple(_cut_off(versions, incident, records)),
         str(replaced.version) if replaced else "",
         replaced.created if replaced else None,
     )
 
 
 def _cut_off(
-    older: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
-) -> list[CutOffVersion]:
-    versions = []
+    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> Iterator[CutOffVersion]:
+    proofs = [proof for record in records for proof in record.compromised.proofs.items()]
+    proven = {version: read_proof(text) for version, text in proofs}
+    older = [version for version in versions if _is_meant(version, incident, records)]
     for place, version in enumerate(older):
-        texts = (record.compromised.proofs.get(str(version.version), "") for record in records)
-        at, proof = read_proof(next(filter(None, texts), ""))
+        at, proof = proven.get(str(version.version), (None, ""))
         if place == 0 or (at and at >= incident.reported):
             credential = version.tags.get("CredentialId", "")
-            versions.append(CutOffVersion(str(version.version), credential, at, proof))
-    return versions
+            yield CutOffVersion(str(version.version), credential, at, proof)
+    # What is deleted, or was another secret's when its source passed on, the records tell alone.
+    listed = {version.version for version in versions}
+    for known, (at, proof) in proven.items():
+        is_meant = not incident.version and not versions and at and at >= incident.reported
+        if known not in listed and (is_meant or known == incident.version):
+            held = (record.history.credential_of(known) for record in records)
+            past = next(filter(None, held), None)
+            yield CutOffVersion(known, past.credential_id if past else "", at, proof)
 
 
 def _is_meant(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:

@@ -26,7 +26,7 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progres
             continue
         for ref in unlisted(vault, set(), ledger):
             for work, progress in works:
-                work.count_unserved(ref, ledger, progress)
+                await work.count_unserved(ref, ledger, progress)
     return [progress for _, progress in works]
 
 

@@ -112,15 +112,17 @@ class CutOff:
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace, ledger: Ledger) -> bool:
         """Send on a deleted secret: it is reported, and comes back until it is recovered."""
-        left = self._left_at(ref, ledger)
+        left = await self._left_at(ref, ledger)
         if not left or not await is_deleted(self.engine.vaults, ref):
             return False
         await self._post(self.incident.work(ref, None, left[0]), pace)
         return True
 
-    def _left_at(self, ref: SecretRef, ledger: Ledger) -> list[str]:
+    async def _left_at(self, ref: SecretRef, ledger: Ledger) -> list[str]:
         """Return the sources where what a deleted secret held may still be accepted."""
         covered = self.incident.covers_deleted(ref, ledger.of(ref))
+        if self.incident.version and await self._is_gone(covered):
+            return []
         return [record.source for record in covered if not self.incident.is_over_at(record)]
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
@@ -197,12 +199,12 @@ class CutOff:
     async def count_deleted(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
         """Count one secret that its vault does not list, if it is deleted and was covered."""
         if self._covers(ref, ledger) and await is_deleted(self.engine.vaults, ref):
-            progress.add_unreached(ref, self._left_at(ref, ledger), "deleted", RECOVER)
+            progress.add_unreached(ref, await self._left_at(ref, ledger), "deleted", RECOVER)
 
-    def count_unserved(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+    async def count_unserved(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
         """Count one secret in a vault that was served when the incident began, if it was covered."""
         if self._covers(ref, ledger):
-            progress.add_unreached(ref, self._left_at(ref, ledger), UNSERVED, SERVE)
+            progress.add_unreached(ref, await self._left_at(ref, ledger), UNSERVED, SERVE)
 
     def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
         covered = self.incident.covers_deleted(ref, ledger.of(ref))

@@ -68,6 +68,11 @@ async def progress(api: Api, answer: Answer) -> str:
     return str((await send(api, "http_incident_progress", path)).body["status"])
 
 
+async def reported(api: Api, answer: Answer) -> dict[str, Any]:
+    path = {"incident": answer.headers["Location"].rpartition("/")[2]}
+    return dict((await send(api, "http_incident_report", path)).body)
+
+
 @pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
 @pytest.mark.parametrize("audited", [True, False], ids=["seen", "never seen"])
 async def test_a_current_key_is_found_by_value_and_refused_by_its_account(
@@ -368,3 +373,20 @@ async def test_what_a_replica_holds_before_its_primary_is_published_is_never_ans
     answer = await leak(rig.api(), rig.latest("copy").value)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "120")
     assert "in progress" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("purged", [False, True])
+async def test_what_was_refused_before_its_secret_was_deleted_stays_refused(purged: bool) -> None:
+    rig = leaky()
+    answer = await leak(rig.api(), rig.latest("app-key").value)
+    await settle(rig)
+    before = await reported(rig.api(), answer)
+    rig.vault.delete("app-key")
+    if purged:
+        rig.vault.deleted.clear()
+    assert await progress(rig.api(), answer) == "ended"
+    after = await reported(rig.api(), answer)
+    assert after["ended"] == before["ended"]
+    (secret,), (known,) = after["secrets"], before["secrets"]
+    assert secret["status"] == "refused"
+    assert secret["cut_off"][0]["proof"] == known["cut_off"][0]["proof"]
