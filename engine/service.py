@@ -225,11 +225,11 @@ class Service:
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret. Incidents and looks are still repeated, though not without end."""
-        if item.compromised:
-            await self._bring_back(item, error)
-            return
         # What a key has made is healed with the key, whose own secret is looked after.
         looks = item.follow_up if error.code not in (KEY_REFUSED, KEY_COMPROMISED) else 0
+        if item.compromised and not looks:
+            await self._bring_back(item, error)
+            return
         if 0 < looks < MOST_LOOKS:
             later = replace(item, deferred=0, waited=0, follow_up=item.follow_up + 1)
             await self.queue.post_rotation(later, LOOK_SECONDS)

@@ -157,12 +157,15 @@ async def test_a_look_that_another_one_follows_anyway_ends(
     assert "another look at the source follows" in caplog.text
 
 
+@pytest.mark.parametrize("leaked", [False, True])
 @pytest.mark.parametrize(("number", "parked"), [(1, True), (2, False), (MOST_LOOKS - 1, False)])
 async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first_parks(
-    number: int, caplog: Log, *, parked: bool
+    number: int, caplog: Log, *, leaked: bool, parked: bool
 ) -> None:
+    """An incident's own item comes back after a quarter of an hour: too late for what is broken."""
     rig = scene()
-    look = rig.item(NAME, action="audit", follow_up=number, deferred=3, waited=2)
+    what: dict[str, Any] = {"compromised": True} if leaked else {"action": "audit"}
+    look = rig.item(NAME, **what, follow_up=number, deferred=3, waited=2)
     await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
     ((delay, message),) = waiting(rig)
     assert (delay, message["follow_up"]) == (LOOK_SECONDS, number + 1)

@@ -365,6 +365,9 @@ FOUND = {
     "what gives up and is throttled by that comes back sooner than Azure has said": (
         "outage/one-slot#545823120"
     ),
+    "an incident's look waits a quarter of an hour once its vault is back": (
+        "reported-in-outage/one-slot#51000046"
+    ),
     "what leaks from a replica before its primary is published is not found": (
         "reported-in-replica/two-slots#50000005"
     ),
