@@ -118,11 +118,15 @@ async def _printed(
     alone, *_ = record.history.prints[known].split(SEPARATOR)
     owner = await Owner.of(engine, record)
     credential = texts.get(alone) or owner.inside(texts[print_])
-    old = await read(engine, owner.ref, known)
+    place, _, version = known.rpartition("/")
+    former = SecretRef.parse(place) if place else None
+    old = await read(engine, former or owner.ref, version)
     is_denied = (
         old is not None and old.value is not None and texts[print_] not in old.value.reveal()
     )
-    return owner.match(record, known, credential) if credential and not is_denied else None
+    if is_denied or not credential:
+        return None
+    return owner.match(record, version, credential, former)
 
 
 async def _read_all(

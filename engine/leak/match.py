@@ -23,3 +23,10 @@ class Match:
     owner: str = ""
     is_current: bool = False
     """It is in the current version."""
+    former: SecretRef | None = None
+    """The secret that held it, where its source has passed on to `ref` since."""
+
+    @property
+    def held_by(self) -> SecretRef:
+        """The secret that the version is of."""
+        return self.former or self.ref

@@ -67,8 +67,14 @@ class Owner:
         fields = template.extract(self.shape, Sensitive(value)) or {}
         return fields[self.field].reveal() if self.field in fields else ""
 
-    def match(self, record: Record | None, version: str, credential: str) -> Match:
-        """Return that a version of this secret holds, or held, a credential."""
+    def match(
+        self,
+        record: Record | None,
+        version: str,
+        credential: str,
+        former: SecretRef | None = None,
+    ) -> Match:
+        """Return that a version of this secret, or of a former owner, holds or held a credential."""
         past = record.history.credential_of(version) if record else None
         named = past.credential_id if past else ""
         if version == self.version:
@@ -76,7 +82,9 @@ class Owner:
         source = record.source if record else self.source
         leaked = Sensitive(credential)
         is_current = version == self.version
-        return Match(self.ref, source, self.kind, version, named, leaked, self.who, is_current)
+        return Match(
+            self.ref, source, self.kind, version, named, leaked, self.who, is_current, former
+        )
 
 
 async def read(engine: Engine, ref: SecretRef, version: str) -> SecretVersion | None:

@@ -46,14 +46,14 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
         match = await key_of(engine, match) or match
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
-    try:
-        is_accepted = await _is_accepted(engine, match)
-    except RekeyError as error:
-        return Verdict("alive", reported, match, untried=error.what)
-    record = await engine.leases.peek(match.source)
-    if is_accepted and not match.version:
+    is_accepted, untried = await _tried(engine, match)
+    if not match.version and (is_accepted or untried):
+        # An incident is about versions: nothing but what it will be published as can be cut off.
         what = "it is the credential of a rotation that is in progress"
         raise TransientError(what, where=str(match.ref), fix=AGAIN, retry_after=AGAIN_SECONDS)
+    if untried:
+        return Verdict("alive", reported, match, untried=untried)
+    record = await engine.leases.peek(match.source)
     if is_accepted:
         is_back = record is not None and match.version in record.compromised.revoked
         return Verdict("alive", reported, match, is_accepted=True, untried=BACK if is_back else "")
@@ -66,15 +66,21 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
 
 
-async def _is_accepted(engine: Engine, match: Match) -> bool:
-    """Try the value at its source; only refusals in a row count as one."""
+async def _tried(engine: Engine, match: Match) -> tuple[bool, str]:
+    """Return whether the source accepts the value, or why it could not be tried.
+
+    Only refusals in a row count as one.
+    """
     rotator = engine.rotators.get(match.kind)
     if rotator is None:
-        raise RekeyError(f"the kind {match.kind or 'of its secret'} is not known here")
-    for _ in range(REFUSALS):
-        if await rotator.accepts(match.source, match.credential_id, match.credential):
-            return True
-    return False
+        return False, f"the kind {match.kind or 'of its secret'} is not known here"
+    try:
+        for _ in range(REFUSALS):
+            if await rotator.accepts(match.source, match.credential_id, match.credential):
+                return True, ""
+    except RekeyError as error:
+        return False, error.what
+    return False, ""
 
 
 def acts(leaks: Leaks, verdict: Verdict, feed: str) -> bool:

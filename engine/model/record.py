@@ -157,7 +157,8 @@ class Record:
         known = {past.version for past in self.history.credentials}
         known |= {last.version for last in (self.published, self.retirement) if last}
         known |= {*self.compromised.versions}
-        return known <= self.history.prints.keys() and not self.unpublished
+        printed = {version.rpartition("/")[2] for version in self.history.prints}
+        return known <= printed and not self.unpublished
 
     def passed(self, owner: str, secret: SecretVersion) -> Record:
         """Return the record as it passes to the next owner of the source, `secret` as it is now.
@@ -177,7 +178,7 @@ class Record:
             compromised=replace(self.compromised, versions=versions),
             stale=(),
             verified=replace(self.verified, at=None, created=None),
-            history=replace(self.history, published=()),
+            history=self.history.passed(self.owner),
             unreported=False,
         )
 

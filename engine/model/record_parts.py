@@ -144,7 +144,10 @@ class History:
     copies: Mapping[str, str] = field(default_factory=dict)
     """Restored version → the version that held its value before. Both are disabled together."""
     prints: Mapping[str, str] = field(default_factory=dict)
-    """Version → the prints of what it holds. For reported leaks alone."""
+    """Version → the prints of what it holds. For reported leaks alone.
+
+    One of a former owner of the source stands under its URL.
+    """
 
     def credential_of(self, version: str) -> Past | None:
         """Return what is known of the credential of a replaced version."""
@@ -162,6 +165,12 @@ class History:
             credentials=((written.held, *known) if written.held else known)[:MOST_REPLACED],
             copies={**self.copies, **copy},
         )
+
+    def passed(self, owner: str) -> History:
+        """Return the history once the source has passed on from an owner, which published it."""
+        theirs = f"{owner}/" if owner.startswith("https:") else ""
+        prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
+        return replace(self, published=(), prints=prints)
 
     def knowing(self, past: Past) -> History:
         """Return the history with the credential of one more replaced version."""
