@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import IntEnum
+from enum import Enum
 from typing import Any
 
 from api.answers import Forbidden, Unauthorized
@@ -38,20 +38,23 @@ NAME_CLAIMS = (
 )
 
 
-class Role(IntEnum):
-    """What a caller may do; each may do what those below it may."""
+class Role(Enum):
+    """What a caller may do, by the app role's value in Entra."""
 
-    READER = 1
+    REPORTER = "Rekey.Reporter"
+    """Report leaks by value, and learn nothing."""
+    READER = "Rekey.Reader"
     """See the state of every secret."""
-    OPERATOR = 2
-    """Rotate, retire, restore and unpark single secrets."""
-    ADMIN = 3
-    """Start incidents and change the policy document."""
+    OPERATOR = "Rekey.Operator"
+    """Rotate, retire, restore and unpark single secrets; what reporters and readers may."""
+    ADMIN = "Rekey.Admin"
+    """Start incidents and change the policy document; what operators may."""
 
     @property
-    def value_in_entra(self) -> str:
-        """The app role's value."""
-        return f"Rekey.{self.name.title()}"
+    def included(self) -> frozenset[Role]:
+        """The roles whose rights this one has."""
+        below = {Role.OPERATOR: (Role.REPORTER, Role.READER), Role.ADMIN: tuple(Role)}
+        return frozenset((self, *below.get(self, ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,12 @@ class Caller:
     """A readable name, for the audit record."""
     id: str
     """The object id in Entra, or `key`."""
-    role: Role | None
-    """The highest role held; None where none is."""
+    roles: frozenset[Role]
+    """The roles held, without what they include."""
+
+    def may(self, role: Role) -> bool:
+        """Return whether the caller holds this role, or one that includes it."""
+        return any(role in held.included for held in self.roles)
 
     def __str__(self) -> str:
         return self.name if self.id in ("key", self.name) else f"{self.name} ({self.id})"
@@ -80,31 +87,30 @@ def entra(env: Mapping[str, str]) -> bool:
 def identify(headers: Mapping[str, str], env: Mapping[str, str], now: datetime) -> Caller:
     """Say who calls; raises Unauthorized where nobody is signed in, or the sign-in has run out."""
     if not entra(env):
-        return Caller(BY_KEY, "key", Role.ADMIN)
+        return Caller(BY_KEY, "key", frozenset({Role.ADMIN}))
     claims = _claims(headers.get(PRINCIPAL, ""))
     if _expired(claims, now):
         raise Unauthorized("the sign-in has expired", fix=SIGN_IN)
     held = {value for claim in ROLE_CLAIMS for value in claims.get(claim, ())}
-    roles = [role for role in Role if role.value_in_entra in held]
     object_id = _first(claims, OBJECT_CLAIMS)
     if not object_id:
         raise Unauthorized("the sign-in names nobody", fix=SIGN_IN)
     return Caller(
         _printable(_first(claims, NAME_CLAIMS) or object_id),
         _printable(object_id),
-        max(roles, default=None),
+        frozenset(role for role in Role if role.value in held),
     )
 
 
 def demand(caller: Caller, role: Role) -> None:
-    """Let the caller pass only with this role or a higher one; raises Forbidden."""
-    if caller.role is None or caller.role < role:
-        held = caller.role.value_in_entra if caller.role else "none of Rekey's roles"
+    """Let the caller pass only with this role or one that includes it; raises Forbidden."""
+    if not caller.may(role):
+        held = ", ".join(sorted(held.value for held in caller.roles)) or "none of Rekey's roles"
         raise Forbidden(
-            f"{caller.name} holds {held}; this needs {role.value_in_entra}",
+            f"{caller.name} holds {held}; this needs {role.value}",
             fix=(
                 "an owner of the app's registration assigns the app role "
-                f"{role.value_in_entra}: see docs/access.md"
+                f"{role.value}: see docs/access.md"
             ),
         )
 

@@ -30,7 +30,7 @@ from engine.service import Service
 log = logging.getLogger("rekey.audit")
 errors = logging.getLogger("rekey.api")
 
-NOBODY = Caller("anybody", "", None)
+NOBODY = Caller("anybody", "", frozenset())
 MOST_LISTINGS, MOST_WAITS, MOST_REQUESTS = 8, 16, 64
 """How many requests one instance holds at a time: those that list whole vaults, those that wait for
 an end, and all others."""

@@ -35,7 +35,7 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
     alert = github.alert_of(request.headers.get("x-github-event", ""), request.body)
     if alert is None or await _is_known(engine, delivery):
         return RECEIVED
-    reports.let_in(now)
+    reports.let_in(now, "GitHub")
     token = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
     value = await engine.alerts.value(alert.repository, alert.number, token)
     finding = Finding(value.reveal(), "github", alert.page, "GitHub")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from api import incidents, views
 from api.access import Caller, Role, demand
@@ -20,10 +21,11 @@ from api.bodies import MAX_REASON, LeakBody
 from api.once import Queued
 from api.requests import Request, stamp
 from engine.engine import Engine
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.leak.index import Index
-from engine.leak.verdict import Verdict, acts, judge
+from engine.leak.match import Match
+from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
 from engine.model.danger import danger
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
@@ -52,7 +54,8 @@ class Reports:
     """What one process remembers of reports: where values are looked up, and when some came."""
 
     index: Index = field(default_factory=Index)
-    _times: deque[float] = field(default_factory=deque)
+    _times: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    """When the reports of each caller came: who sends many keeps out nobody else's."""
     _kept: dict[SecretRef, tuple[float, Sensitive]] = field(default_factory=dict)
 
     async def kept(self, now: float, vaults: Vaults, ref: SecretRef) -> Sensitive:
@@ -65,17 +68,18 @@ class Reports:
             self._kept[ref] = (now + KEPT_SECONDS, value)
         return value
 
-    def let_in(self, now: float) -> None:
-        """Count a report; raises TooMany where there were too many just now."""
-        while self._times and self._times[0] <= now - SECONDS:
-            self._times.popleft()
-        if len(self._times) >= MOST:
+    def let_in(self, now: float, caller: str) -> None:
+        """Count a report; raises TooMany if there were too many of this caller just now."""
+        times = self._times[caller]
+        while times and times[0] <= now - SECONDS:
+            times.popleft()
+        if len(times) >= MOST:
             raise TooMany(
-                f"this instance takes {MOST} reports in {SECONDS:.0f} s",
+                f"this instance takes {MOST} reports of a caller in {SECONDS:.0f} s",
                 fix="wait as many seconds as Retry-After says, then send it again",
-                retry_after=self._times[0] + SECONDS - now,
+                retry_after=times[0] + SECONDS - now,
             )
-        self._times.append(now)
+        times.append(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,21 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     if sent.act:
         demand(caller, Role.ADMIN)
     begun = engine.clock.monotonic()
-    reports.let_in(begun)
+    reports.let_in(begun, caller.id)
     finding = Finding(sent.value, "api", sent.location, str(caller), act=sent.act)
-    queued = await taken(engine, reports, finding)
-    if caller.role is not None and caller.role >= Role.ADMIN:
-        return queued
+    if caller.may(Role.ADMIN):
+        return await taken(engine, reports, finding)
+    queued: Queued | TransientError
+    try:
+        queued = await taken(engine, reports, finding)
+    except RekeyError as error:
+        # It names what could not be read.
+        log.warning("a report of %s could not be judged: %s", caller, error)
+        queued = TransientError("it could not be judged", fix=AGAIN, retry_after=AGAIN_SECONDS)
     passed = engine.clock.monotonic() - begun
     await engine.clock.sleep(STEP_SECONDS - passed % STEP_SECONDS)
+    if isinstance(queued, TransientError):
+        raise queued
     return replace(queued, answer=Answer.of(202, views.Leak(status="received")))
 
 
@@ -128,8 +140,8 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
         blind = "" if verdict.match or engine.prints.keys else BLIND
         return Queued((), Answer.of(200, _view(engine, verdict, reason=blind)))
     if not (acts(leaks, verdict, finding.feed) or finding.act):
-        question = (_ask(verdict, finding),)
-        return Queued(question, Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
+        await _ask_once(engine, verdict, finding)
+        return Queued((), Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
     incident = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
     answer = Answer.of(202, _view(engine, verdict, incident), headers)
@@ -157,10 +169,27 @@ async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incid
     )
     if engine.memory is None or engine.incidents is None:
         return incident
-    day = f"{since - LEAD:%Y-%m-%d}"
-    key = hashlib.sha256(f"leak {match.source} {match.version} {day}".encode()).hexdigest()
-    first = await engine.memory.remember(key, incident.id)
+    first = await engine.memory.remember(_today("leak", match, since - LEAD), incident.id)
     return await engine.incidents.find(first) or replace(incident, id=first)
+
+
+def _today(what: str, match: Match, now: datetime) -> str:
+    """Return under which name it is remembered what was done about a version on this day."""
+    text = f"{what} {match.source} {match.version} {now:%Y-%m-%d}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _ask_once(engine: Engine, verdict: Verdict, finding: Finding) -> None:
+    """Tell the owner what leaked, once a day, however often and by whomever it is reported."""
+    match, now = verdict.match, engine.clock.now()
+    assert match  # noqa: S101 - whoever is asked owns it
+    key = _today("asked", match, now)
+    if engine.memory and await engine.memory.recall(key):
+        return
+    await engine.queue.post_rotation(_ask(verdict, finding))
+    if engine.memory:
+        # Only now: whoever dies before that is told nothing, and reports again.
+        await engine.memory.remember(key, stamp(now))
 
 
 def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
@@ -195,9 +224,9 @@ def _view(
     return views.Leak(
         status=verdict.status,
         kind=match.kind or title,
-        vault=match.ref.vault_name,
-        secret=match.ref.name,
-        version=match.version,
+        vault=match.held_by.vault_name,
+        secret=match.held_by.name,
+        version=match.version or None,
         source=match.source,
         owner=match.owner or None,
         accepted=verdict.is_accepted,
@@ -212,11 +241,13 @@ def _view(
 
 def _reason(verdict: Verdict) -> str:
     """Say how the value was proven, or why it was not."""
+    match = verdict.match
+    heir = f", and has passed on to {match.ref}" if match and match.former else ""
     if verdict.status == "refused":
-        return "its source refuses it"
+        return f"its source refuses it{heir}"
     if verdict.untried:
-        return f"it may work: {verdict.untried}"
-    return "its source accepts it"
+        return f"it may work: {verdict.untried}{heir}"
+    return f"its source accepts it{heir}"
 
 
 def _confirm(verdict: Verdict) -> str:

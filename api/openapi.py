@@ -216,7 +216,7 @@ def _operation(route: Route) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": route.name.removeprefix("http_"),
         "summary": route.summary,
-        "description": f"Least role: {route.role.value_in_entra}" if route.role else "For anybody",
+        "description": f"Least role: {route.role.value}" if route.role else "For anybody",
         "security": [{"functionKey": []}, {"entra": []}] if route.role else [],
         "parameters": [
             _parameter("path", name, PATH) for name in re.findall(r"{(\w+)}", route.path)

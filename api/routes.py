@@ -183,7 +183,7 @@ ROUTES: tuple[Route, ...] = (
         "Tell what an incident did with each secret, as evidence", {"200": "IncidentReport"}, heavy=True,
     ),
     Route(
-        "http_leak", "POST", "leaks", Role.OPERATOR, _leak, "Report a value that has leaked",
+        "http_leak", "POST", "leaks", Role.REPORTER, _leak, "Report a value that has leaked",
         {"200": "Leak", "202": "Leak"}, body=LeakBody, confidential=True,
     ),
     Route(

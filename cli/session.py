@@ -87,9 +87,8 @@ class Session:
     async def caller(self) -> Caller:
         """Say who is signed in, for the record; what that person may do, Azure decides."""
         claims = await Graph(self.azure).claims("Microsoft Entra")
-        return Caller(
-            f"{name_of(claims)}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN
-        )
+        name, object_id = f"{name_of(claims)}, by command line", str(claims.get("oid", "unknown"))
+        return Caller(name, object_id, frozenset({Role.ADMIN}))
 
     def secret(self, text: str) -> SecretRef:
         """Read what names a secret; raises NotFound where no vault of ours is meant."""

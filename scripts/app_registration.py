@@ -5,8 +5,8 @@ python scripts/app_registration.py assign CLIENT ROLE PRINCIPAL…
 
 `register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the
 client id for the parameter signInClientId. It creates no secret: the app's identity authenticates
-the registration instead. `assign` gives one of the roles Rekey.Reader, Rekey.Operator and
-Rekey.Admin to object ids of people, groups or programs. Both can be run again and keep what exists.
+the registration instead. `assign` gives one of the roles Rekey.Reporter, Rekey.Reader,
+Rekey.Operator and Rekey.Admin to object ids of people, groups or programs. Both can be run again and keep what exists.
 They use your `az` sign-in: an Application Administrator, or for `register` alone an Application
 Developer. docs/access.md has the steps. Sources:
 https://learn.microsoft.com/graph/api/application-upsert, federatedidentitycredential-upsert,
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs 
 from scripts.az import GUID, AzError, az, cloud, get, graph_url, listed, patch, post
 
 ROLES = {
+    "Rekey.Reporter": "Report leaked values, and learn nothing of what they are.",
     "Rekey.Reader": "See the state of every secret.",
     "Rekey.Operator": "Rotate, retire, restore and unpark single secrets; see their state.",
     "Rekey.Admin": (

@@ -105,7 +105,7 @@ def possible(entry: Entry) -> list[Deed]:
 
 def may_act(caller: Caller) -> bool:
     """Return whether a caller may do any of it."""
-    return caller.role is not None and caller.role >= Role.OPERATOR
+    return caller.may(Role.OPERATOR)
 
 
 async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:

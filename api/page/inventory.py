@@ -57,7 +57,7 @@ async def inventory(at: Desk, request: Request, caller: Caller) -> Answer:
         groups=groups(shown.entries, now, query, group, sort),
         heads=heads({name: query[name] for name in KEPT if query.get(name)}, sort),
         acts=deeds.may_act(caller),
-        cuts=caller.role is not None and caller.role >= Role.ADMIN,
+        cuts=caller.may(Role.ADMIN),
         days=coming.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],

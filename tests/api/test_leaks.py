@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -199,6 +200,38 @@ async def test_a_report_that_comes_twice_is_one_incident_and_one_rotation() -> N
     assert len(rig.vault.versions("app-key")) == 2
 
 
+async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_reported() -> None:
+    rig = leaky(KEYED)
+    leaked = rig.latest("app-key").value
+    answers = [await leak(rig.api(), leaked, location=place) for place in "abc"]
+    assert {answer.body["status"] for answer in answers} == {"alive"}
+    assert [message["action"] for message in rig.messages("rotations")] == ["tell"]
+    rig.clock.advance(86_400)
+    await leak(rig.api(), leaked)
+    assert len(rig.messages("rotations")) == 2
+
+
+async def test_what_a_former_owner_of_a_source_held_is_named_as_its_own() -> None:
+    rig = leaky()
+    first = rig.latest("app-key")
+    await rotate(rig)
+    rig.clock.advance(8 * 86_400)
+    await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
+    own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}
+    rig.vault.put("heir", rig.latest("app-key").value, tags=own)
+    rig.vault.amend(rig.latest("app-key"), tags={})
+    rig.clock.advance(60)
+    await audit(rig, "heir")
+    answer = await leak(rig.api(), first.value)
+    body = answer.body
+    assert (body["secret"], body["version"], body["status"]) == (
+        "app-key",
+        first.version,
+        "refused",
+    )
+    assert body["reason"].endswith("has passed on to https://prod.vault.azure.net/secrets/heir")
+
+
 @pytest.mark.parametrize(
     ("document", "more", "acts"),
     [
@@ -224,9 +257,12 @@ async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
         assert answer.body["command"] in message["reason"]
 
 
-async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same() -> None:
+@pytest.mark.parametrize("role", ["Rekey.Reporter", "Rekey.Operator"])
+async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same(
+    role: str,
+) -> None:
     rig = leaky()
-    operator, api = principal("Rekey.Operator"), rig.api(env=SIGNED_IN)
+    operator, api = principal(role), rig.api(env=SIGNED_IN)
     answers, times = list[Answer](), list[float]()
     for value in (rig.latest("app-key").value, "none-of-ours-at-all"):
         begun = rig.clock.now()
@@ -238,6 +274,29 @@ async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_sa
     assert len(rig.messages("rotations")) == 1
     assert (await leak(api, "x" * 9, headers=operator, act=True)).status == 403
     assert (await leak(api, "x" * 9, headers=principal("Rekey.Reader"))).status == 403
+
+
+async def test_who_may_only_report_is_told_no_name_where_something_cannot_be_read() -> None:
+    rig = leaky(WITHOUT)
+    refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
+    reporter, begun = principal("Rekey.Reporter"), rig.clock.now()
+    answer = await leak(rig.api(env=SIGNED_IN), "none-of-ours-at-all", headers=reporter)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "120")
+    assert "app-key" not in answer.text()
+    assert "prod" not in answer.text()
+    assert (rig.clock.now() - begun).total_seconds() % 5 == 0
+
+
+async def test_a_flood_of_one_reporter_keeps_out_nobody_elses_report() -> None:
+    rig = leaky()
+    api = rig.api(env=SIGNED_IN)
+    spam = principal("Rekey.Reporter", oid="spammer")
+    # The first answer of them comes after five seconds, and none later than a minute.
+    asked = [leak(api, f"false-report-{n:04}", headers=spam) for n in range(40)]
+    assert 429 in [answer.status for answer in await asyncio.gather(*asked)]
+    other = principal("Rekey.Reporter", oid="scanner")
+    assert (await leak(api, rig.latest("app-key").value, headers=other)).status == 202
+    assert len(rig.messages("rotations")) == 1
 
 
 async def test_a_thousand_false_reports_are_bounded_and_change_nothing() -> None:

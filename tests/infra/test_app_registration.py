@@ -52,7 +52,7 @@ def test_a_registration_has_what_callers_need_and_a_second_run_leaves_it_as_it_i
 
 def check_roles(properties: dict[str, Any]) -> None:
     """The roles are those that the app knows, for people and programs."""
-    assert set(app_registration.ROLES) == {role.value_in_entra for role in Role}
+    assert set(app_registration.ROLES) == {role.value for role in Role}
     roles = properties["appRoles"]
     assert [role["value"] for role in roles] == list(app_registration.ROLES)
     assert all(
