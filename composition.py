@@ -136,7 +136,7 @@ def build_api(
         webhooks=ChatWebhooks(azure),
         incidents=BlobIncidents(settings.storage, azure),
         audit_log=VaultLog(azure),
-        alerts=GitHubAlerts(azure),
+        alerts=GitHubAlerts(azure, clock),
         memory=BlobMemory(settings.storage, azure),
     )
     at, vaults_served = settings.storage, tuple(settings.scopes)

@@ -9,9 +9,10 @@ import hashlib
 
 from api import views
 from api.answers import Answer, Unauthorized
-from api.leaks import Finding, Reports, taken
+from api.leaks import Finding, Reports, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
+from engine.errors import RekeyError
 from engine.leak.feeds import github
 from engine.model.policy_document import Leaks
 from engine.secret import SecretRef, Sensitive
@@ -36,11 +37,14 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
     if alert is None or await _is_known(engine, delivery):
         return RECEIVED
     reports.let_in(now, "GitHub")
-    token = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
-    value = await engine.alerts.value(alert.repository, alert.number, token)
-    finding = Finding(value.reveal(), "github", alert.page, "GitHub")
-    queued = await taken(engine, reports, finding)
-    await queued.post(engine.queue)
+    try:
+        key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
+        value = await engine.alerts.value(alert.repository, alert.number, key, leaks.app)
+        finding = Finding(value.reveal(), "github", alert.page, "GitHub")
+        queued = await taken(engine, reports, finding)
+        await queued.post(engine.queue)
+    except RekeyError as error:
+        raise unjudged(error, "GitHub") from error
     if engine.memory:
         # Only now: what failed is delivered again under the same id.
         await engine.memory.remember(_name(delivery), stamp(engine.clock.now()))

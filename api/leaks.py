@@ -111,14 +111,18 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     try:
         queued = await taken(engine, reports, finding)
     except RekeyError as error:
-        # It names what could not be read.
-        log.warning("a report of %s could not be judged: %s", caller, error)
-        queued = TransientError("it could not be judged", fix=AGAIN, retry_after=AGAIN_SECONDS)
+        queued = unjudged(error, str(caller))
     passed = engine.clock.monotonic() - begun
     await engine.clock.sleep(STEP_SECONDS - passed % STEP_SECONDS)
     if isinstance(queued, TransientError):
         raise queued
     return replace(queued, answer=Answer.of(202, views.Leak(status="received")))
+
+
+def unjudged(error: RekeyError, by: str) -> TransientError:
+    """Return what is told of an error to whoever may not learn names: it is in the log."""
+    log.warning("a report of %s could not be judged: %s", by, error)
+    return TransientError("it could not be judged", fix=AGAIN, retry_after=AGAIN_SECONDS)
 
 
 def _read(request: Request) -> LeakBody:

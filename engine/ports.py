@@ -211,8 +211,12 @@ class PrintKeys(Protocol):
 class Alerts(Protocol):
     """Alerts of GitHub's secret scanning."""
 
-    async def value(self, repository: str, number: int, token: Sensitive) -> Sensitive:
-        """Return the value that an alert of a repository is about; raises RekeyErrors that show no part of it."""
+    async def value(self, repository: str, number: int, key: Sensitive, app: str) -> Sensitive:
+        """Return the value that an alert of a repository is about.
+
+        `key` is a token, or the private key of the GitHub App `app`. Raises RekeyErrors that show no
+        part of either.
+        """
         ...
 
 

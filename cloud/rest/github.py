@@ -1,59 +1,108 @@
 """One alert of GitHub's secret scanning, with its value.
 
 https://docs.github.com/rest/secret-scanning/secret-scanning#get-a-secret-scanning-alert: a GitHub
-App needs the permission "Secret scanning alerts", to read.
+App needs the permission "Secret scanning alerts", to read. Its token comes from its private key:
+https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 from cloud.azure import Azure
 from cloud.rest.data_plane import DataPlane, Signed
-from engine.errors import AccessDenied, NotFound, PermanentError, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from engine.ports import Clock
 from engine.secret import Sensitive
 
 API = "https://api.github.com"
 VERSION = "2022-11-28"
 MOST_TEXT = 64 * 1024
+SKEW, LIFE = timedelta(minutes=1), timedelta(minutes=9)
+"""How far back the app's own assertion is dated, and how long it lives: GitHub allows ten minutes."""
+READ = {"secret_scanning_alerts": "read"}
+"""All that a token may do."""
 
 
 class GitHubAlerts:
     """Reads alerts; see engine.ports.Alerts."""
 
-    def __init__(self, azure: Azure) -> None:
+    def __init__(self, azure: Azure, clock: Clock) -> None:
         self._plane = DataPlane(azure)
+        self._clock = clock
 
-    async def value(self, repository: str, number: int, token: Sensitive) -> Sensitive:
+    async def value(self, repository: str, number: int, key: Sensitive, app: str) -> Sensitive:
         """Return the value that an alert is about; raises RekeyErrors that show no part of it."""
         where = f"{repository}, alert {number}"
-        url = f"{API}/repos/{repository}/secret-scanning/alerts/{number}"
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {token.reveal()}",
-            "X-GitHub-Api-Version": VERSION,
-            "User-Agent": "rekey",
-        }
-        answer = await self._plane.send(Signed(url, headers), where, MOST_TEXT)
+        token = await self._token(repository, key, app) if app else key
+        path = f"/repos/{repository}/secret-scanning/alerts/{number}"
+        return await self._told("secret", _request(token, path), where)
+
+    async def _token(self, repository: str, key: Sensitive, app: str) -> Sensitive:
+        """Return a token that reads the alerts of this repository alone.
+
+        It lives for an hour and is used once, so none is kept that must be renewed.
+        """
+        where, assertion = f"{repository}, the app {app}", self._assertion(key, app)
+        found = _request(assertion, f"/repos/{repository}/installation")
+        number = (await self._told("id", found, where)).reveal()
+        if not number.isdecimal():
+            raise TransientError("GitHub's answer names no installation", where=where)
+        wanted = {"repositories": [repository.partition("/")[2]], "permissions": READ}
+        path = f"/app/installations/{number}/access_tokens"
+        return await self._told("token", _request(assertion, path, wanted), where)
+
+    def _assertion(self, key: Sensitive, app: str) -> Sensitive:
+        """Return what the app signs in with, signed with its private key."""
+        import jwt
+
+        now = self._clock.now()
+        times = {"iat": int((now - SKEW).timestamp()), "exp": int((now + LIFE).timestamp())}
+        try:
+            signed = jwt.encode({**times, "iss": app}, key.reveal(), algorithm="RS256")
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise NeedsHuman(
+                "the secret holds no private key of a GitHub App",
+                where="leaks.github.tokenSecret",
+                fix="write the PEM file into it that GitHub made for the app",
+            ) from None
+        return Sensitive(signed)
+
+    async def _told(self, name: str, request: Signed, where: str) -> Sensitive:
+        """Send a request, and return one field of its answer."""
+        answer = await self._plane.send(request, where, MOST_TEXT)
         if not answer.is_success:
             raise _refused(answer.status, where)
         try:
             data: Any = json.loads(answer.text)
-            return Sensitive(str(data["secret"]))
+            return Sensitive(str(data[name]))
         except (ValueError, TypeError, LookupError):
             raise PermanentError(
                 "GitHub's answer holds no value", where=where, fix="report the value by hand"
             ) from None
 
 
+def _request(token: Sensitive, path: str, body: Mapping[str, Any] | None = None) -> Signed:
+    headers = {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token.reveal()}",
+        "X-GitHub-Api-Version": VERSION,
+        "User-Agent": "rekey",
+    }
+    content = json.dumps(body).encode() if body else b""
+    return Signed(f"{API}{path}", headers, "POST" if body else "GET", content)
+
+
 def _refused(status: int, where: str) -> PermanentError | TransientError:
     what = f"GitHub answers {status}"
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        fix = "let the token in leaks.github.tokenSecret read secret scanning alerts"
+        fix = "let what leaks.github.tokenSecret holds read secret scanning alerts"
         return AccessDenied(what, where=where, fix=fix)
     if status == HTTPStatus.NOT_FOUND:
-        fix = "let the token in leaks.github.tokenSecret reach the repository"
+        fix = "let what leaks.github.tokenSecret holds reach the repository"
         return NotFound(what, where=where, fix=fix)
     return TransientError(what, where=where, fix="let GitHub deliver it again")

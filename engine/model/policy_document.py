@@ -99,7 +99,9 @@ class Leaks:
     webhook: str = ""
     """The secret with which GitHub signs its webhook; empty if it may not report."""
     token: str = ""
-    """The secret with the token that reads GitHub's alerts."""
+    """The secret with the token that reads GitHub's alerts, or with the private key of `app`."""
+    app: str = ""
+    """The client id of the GitHub App whose key that is; empty for a token."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Leaks:
@@ -121,6 +123,7 @@ class Leaks:
             ),
             github.get("webhookSecret", ""),
             github.get("tokenSecret", ""),
+            github.get("app", ""),
         )
 
 

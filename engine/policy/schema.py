@@ -189,11 +189,15 @@ LEAKS: Schema = _object(
                 },
                 "tokenSecret": {
                     **SECRET,
-                    "description": "the name of the secret with a token that reads GitHub's alerts",
+                    "description": "the name of the secret with a token that reads GitHub's alerts, or the app's private key",
+                },
+                "app": {
+                    **_text("the client id of a GitHub App whose private key tokenSecret holds"),
+                    "pattern": "^[A-Za-z0-9.]{1,40}$",
                 },
             },
             ["webhookSecret", "tokenSecret"],
-            "webhookSecret and tokenSecret",
+            "webhookSecret and tokenSecret, and app for a GitHub App",
         ),
     },
     [],

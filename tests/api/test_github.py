@@ -6,9 +6,13 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.answers import Answer
 from api.app import Api
@@ -41,6 +45,7 @@ PAYLOAD = {
 }
 """Cut from github.com/octokit/webhooks at 36a93e9, payload-examples/api.github.com/
 secret_scanning_alert/reopened.payload.json."""
+OF_AN_APP = POLICY.replace("gh-token}", "gh-app-key, app: Iv23liExample}")
 PATH = "/repos/Codertocat/Hello-World/secret-scanning/alerts/191"
 
 
@@ -61,6 +66,29 @@ class GitHub:
         if self.status != 200 or not allowed or request.path != PATH:
             return json_response(self.status if self.status != 200 else 404, {"message": "no"})
         return json_response(200, {"number": 191, "state": "open", "secret": self.value})
+
+
+@dataclass
+class App(GitHub):
+    """The same where an app has to ask for a token: of this installation, for one repository."""
+
+    public: Any = None
+    wanted: list[Any] = field(default_factory=list)
+
+    def handle(self, request: Request) -> Response:
+        if request.path == PATH:
+            return super().handle(request)
+        self.asked.append(request.path)
+        token = str(request.header("authorization")).removeprefix("Bearer ")
+        claims = jwt.decode(
+            token, self.public, ["RS256"], issuer="Iv23liExample", options={"verify_exp": False}
+        )
+        assert claims["exp"] - claims["iat"] <= 600
+        if request.path == "/repos/Codertocat/Hello-World/installation":
+            return json_response(200, {"id": 42, "app_slug": "rekey"})
+        assert (request.method, request.path) == ("POST", "/app/installations/42/access_tokens")
+        self.wanted.append(json.loads(request.body))
+        return json_response(201, {"token": "gh-token-value", "expires_at": "2026-11-02T10:00:00Z"})
 
 
 def hooked(document: str = POLICY) -> tuple[PolicyRig, GitHub]:
@@ -102,6 +130,46 @@ async def test_an_alert_leads_to_its_value_and_that_is_cut_off() -> None:
     await settle(rig)
     keys = {key.value for key in rig.world.accounts["appdata"].keys.values()}
     assert github.value not in keys
+
+
+@cache
+def app_key() -> Any:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def with_app(pem: str = "") -> tuple[PolicyRig, App]:
+    rig, _ = hooked(OF_AN_APP)
+    usual = Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    rig.vault.put("gh-app-key", pem or app_key().private_bytes(*usual).decode())
+    app = App(rig.latest("app-key").value, public=app_key().public_key())
+    rig.world.services[:] = [it for it in rig.world.services if not isinstance(it, GitHub)]
+    rig.world.services.append(app)
+    rig.clock.advance(60)
+    return rig, app
+
+
+async def test_the_key_of_an_app_is_exchanged_for_a_token_that_reads_one_repositorys_alerts() -> (
+    None
+):
+    rig, app = with_app()
+    for delivery in ("a1", "a2"):
+        assert (await deliver(rig.api(), x_github_delivery=delivery)).status == 202
+        # No token is kept: it would have to be renewed.
+        rig.clock.advance(7200)
+    wanted = {"repositories": ["Hello-World"], "permissions": {"secret_scanning_alerts": "read"}}
+    assert app.wanted == [wanted, wanted]
+    assert (await send(rig.api(), "http_incidents")).body["incidents"]
+
+
+async def test_what_is_no_key_of_an_app_asks_nobody_and_is_told_in_the_log_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig, app = with_app("-----BEGIN RSA PRIVATE KEY-----\nplanted\n-----END RSA PRIVATE KEY-----")
+    answer = await deliver(rig.api())
+    assert (answer.status, app.asked) == (503, [])
+    assert "planted" not in answer.text() + caplog.text
+    assert "gh-app-key" not in answer.text(), "GitHub shows it to whoever sees the webhook"
+    assert "holds no private key of a GitHub App" in caplog.text
 
 
 async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_again() -> None:
