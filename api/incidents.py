@@ -19,7 +19,7 @@ from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.incident_evidence import Evidence, ended, evidence
+from engine.incident_evidence import Evidence, Step, ended, evidence, steps
 from engine.incident_progress import counted, unreached
 from engine.model.incident import LEAD, Incident, Progress
 from engine.model.policy import SCOPE
@@ -104,9 +104,21 @@ async def report(engine: Engine, request: Request) -> Answer:
         "incident": _shown(incident).body(),
         "status": status_of(progress),
         "ended": stamp(over) if over else None,
+        "steps": [_step(step) for step in steps(incident, secrets, over)],
         "secrets": [reported(evident) for evident in secrets],
     }
     return Answer.of(200, views.view(views.IncidentReport, data))
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "at": stamp(step.at),
+        "step": step.what,
+        "vault": step.place.vault_name if step.place else None,
+        "secret": step.place.name if step.place else None,
+        "version": step.version or None,
+        "detail": step.detail,
+    }
 
 
 def reported(evident: Evidence) -> dict[str, Any]:

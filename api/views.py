@@ -240,6 +240,18 @@ class SecretReport(View, frozen=True, kw_only=True):
     """What may still work although its credential is refused."""
 
 
+class IncidentStep(View, frozen=True, kw_only=True):
+    """One thing that happened in an incident."""
+
+    at: Time
+    step: Literal["reported", "replaced", "refused", "ended"]
+    vault: str | None
+    secret: str | None
+    version: str | None
+    detail: str
+    """Who reported it and why, or how it was proven."""
+
+
 class IncidentReport(View, frozen=True, kw_only=True):
     """What an incident did, as evidence: secrets by vault and name."""
 
@@ -248,6 +260,8 @@ class IncidentReport(View, frozen=True, kw_only=True):
     incident: Incident
     status: IncidentStatus
     ended: Time | None
+    steps: list[IncidentStep]
+    """What happened, in order of time."""
     secrets: list[SecretReport]
 
 

@@ -103,6 +103,10 @@ def _tell(session: Session, body: Mapping[str, Any]) -> None:
         "ended": body["ended"],
     }
     terminal.fields(facts)
+    terminal.line()
+    for step in body["steps"]:
+        place = "/".join(filter(None, (step["vault"], step["secret"], step["version"])))
+        terminal.line(" ".join(filter(None, (step["at"], step["step"], place, step["detail"]))))
     for secret in body["secrets"]:
         terminal.line()
         place = f"{secret['vault']}/{secret['secret']}"
@@ -116,7 +120,15 @@ def _tell(session: Session, body: Mapping[str, Any]) -> None:
 
 def _scope_of(incident: Mapping[str, Any]) -> str:
     return " ".join(
-        filter(None, (", ".join(incident["vaults"]), incident["name"], incident["source"]))
+        filter(
+            None,
+            (
+                ", ".join(incident["vaults"]),
+                incident["name"],
+                incident["source"],
+                incident["version"] and f"version {incident['version']}",
+            ),
+        )
     )
 
 

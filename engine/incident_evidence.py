@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched
+from itertools import batched, takewhile
+from typing import Literal
 
 from engine.engine import Engine
 from engine.errors import PermanentError
@@ -56,6 +57,35 @@ class Evidence:
         return max(known) if known and len(known) == len(times) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened, and when."""
+
+    at: datetime
+    what: Literal["reported", "replaced", "refused", "ended"]
+    place: SecretRef | None = None
+    version: str = ""
+    detail: str = ""
+
+
+def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None) -> list[Step]:
+    """Return all that is known to have happened, in order of time."""
+    by = f"by {incident.requested_by}: {incident.reason}"
+    told = [Step(incident.reported, "reported", version=incident.version, detail=by)]
+    for each in secrets:
+        ref = each.stands.ref
+        if each.replaced:
+            told.append(Step(each.replaced, "replaced", ref, each.replaced_by))
+        told += [
+            Step(old.refused, "refused", ref, old.version, old.proof)
+            for old in each.cut_off
+            if old.refused
+        ]
+    if over:
+        told.append(Step(over, "ended", detail="the last credential was proven to be refused"))
+    return sorted(told, key=lambda step: step.at)
+
+
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
     """Return how far an incident has come, and what it did with each secret, by vault and name."""
     (progress,) = await counted(engine, [incident])
@@ -82,7 +112,7 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
     records = [record for source in sources if (record := await _peek(engine, source))]
     versions = await _versions(engine, owner)
     own = versions if owner == stands.ref else await _versions(engine, stands.ref)
-    new = [version for version in own if not _is_older(version, incident, records)]
+    new = _newer(own, incident, records)
     replaced = new[-1] if new and len(new) < len(own) else None
     return Evidence(
         stands,
@@ -112,6 +142,15 @@ def _cut_off(
             held = (record.history.credential_of(known) for record in records)
             past = next(filter(None, held), None)
             yield CutOffVersion(known, past.credential_id if past else "", at, proof)
+
+
+def _newer(
+    own: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> list[SecretVersion]:
+    """Return the versions that came after what leaked, the newest first."""
+    if incident.version:
+        return list(takewhile(lambda version: version.version != incident.version, own))
+    return [version for version in own if not _is_older(version, incident, records)]
 
 
 def _is_meant(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:

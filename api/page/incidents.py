@@ -18,7 +18,7 @@ from api.requests import Request
 from api.route import Desk
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.incident_evidence import ended, evidence
+from engine.incident_evidence import ended, evidence, steps
 from engine.incident_progress import counted, of_secret
 from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress
@@ -130,6 +130,7 @@ async def one_incident(at: Desk, request: Request) -> Answer:
             for secret in secrets
             for ref in (secret.stands.ref,)
         ],
+        steps=steps(incident, secrets, over),
         report=f"incidents/{incident.id}/report?{urlencode(code)}".rstrip("?"),
         lingers=progress.lingers,
         runbook=at.runbook,
@@ -183,7 +184,9 @@ def _reported(
     incident: Incident, progress: Progress | None, now: datetime, query: Mapping[str, str]
 ) -> Reported:
     vaults = ", ".join(SecretRef(url, "").vault_name for url in incident.vaults)
-    scope = " ".join(text for text in (vaults, incident.name, incident.source) if text)
+    version = f"version {incident.version}" if incident.version else ""
+    parts = (vaults, incident.name, incident.source, version)
+    scope = " ".join(text for text in parts if text)
     kept = {"code": query["code"]} if query.get("code") else {}
     stuck = _places(progress.named, query) if progress else ()
     waiting = _places(progress.waiting_for, query) if progress else ()
