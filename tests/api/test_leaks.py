@@ -10,19 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.storage.blob import (
-    AccountSasPermissions,
-    ResourceTypes,
-    generate_account_sas,
-    generate_container_sas,
-)
 
 from api.answers import Answer
 from api.app import Api
 from engine.contract import Lingers
 from engine.errors import TransientError
 from tests.api.test_access import SIGNED_IN, principal
-from tests.engine.leak.test_signatures import made
 from tests.proof.places import PLACES
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
@@ -101,68 +94,6 @@ async def test_a_current_key_is_found_by_value_and_refused_by_its_account(
     assert "tried at its source" in again.body["proof"]
 
 
-async def test_only_the_superseded_key_is_cut_off_where_only_that_has_leaked() -> None:
-    rig = leaky()
-    leaked = rig.latest("app-key").value
-    await rotate(rig)
-    current = rig.latest("app-key").value
-    answer = await leak(rig.api(), leaked)
-    first = rig.vault.versions("app-key")[0].version
-    assert (answer.status, answer.body["version"]) == (202, first)
-    await settle(rig)
-    keys = {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert leaked not in keys
-    assert current in keys
-    assert rig.latest("app-key").value == current
-    assert await progress(rig.api(), answer) == "ended"
-
-
-async def test_a_value_that_was_superseded_long_ago_is_refused_by_its_proof() -> None:
-    rig = leaky()
-    first = rig.latest("app-key").value
-    for _ in range(5):
-        await rotate(rig)
-        rig.clock.advance(91 * 86_400)
-        await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
-    before = state(rig)
-    answer = await leak(rig.api(), first)
-    assert (answer.status, answer.body["status"]) == (200, "refused")
-    assert answer.body["secret"] == "app-key"
-    assert answer.body["refused"] < "2027-03"
-    assert state(rig) == before
-
-
-async def test_a_value_inside_a_replica_is_the_primarys() -> None:
-    rig = leaky()
-    own = {"ReplicaOf": f"{rig.vault.url}/secrets/app-key", "ValueTemplate": "url?k={key}&v=1"}
-    rig.vault.put("copy", "none yet", tags=own)
-    rig.vault.amend(
-        rig.latest("app-key"),
-        tags={**rig.tags("app-key"), "Replicas": f"{rig.vault.url}/secrets/copy"},
-    )
-    await rotate(rig)
-    answer = await leak(rig.api(), rig.latest("copy").value)
-    assert (answer.status, answer.body["secret"]) == (202, "app-key")
-    assert answer.body["version"] == rig.latest("app-key").version
-
-
-async def test_a_connection_string_of_somebody_else_leads_to_its_resource() -> None:
-    rig = leaky()
-    await audit(rig, "app-key", "other")
-    before = state(rig)
-    key = made(64, "+ASt", "Default0")
-    theirs = CONNECTION_STRING.format(account="neighbour1", key=key, suffix="core.windows.net")
-    answer = await leak(rig.api(), theirs)
-    assert answer.body["status"] == "not ours"
-    assert answer.body["kind"] == "storage account key"
-    assert answer.body["command"] == (
-        "az graph query -q \"resources | where type =~ 'microsoft.storage/storageaccounts' "
-        "and name =~ 'neighbour1' | project id, tags\""
-    )
-    assert (await leak(rig.api(), "hunter2-hunter2")).body["status"] == "unknown"
-    assert state(rig) == before
-
-
 @pytest.mark.parametrize("enabled", [True, False])
 async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer(
     enabled: bool,
@@ -209,27 +140,6 @@ async def test_an_owner_is_told_of_a_value_once_a_day_however_often_it_is_report
     rig.clock.advance(86_400)
     await leak(rig.api(), leaked)
     assert len(rig.messages("rotations")) == 2
-
-
-async def test_what_a_former_owner_of_a_source_held_is_named_as_its_own() -> None:
-    rig = leaky()
-    first = rig.latest("app-key")
-    await rotate(rig)
-    rig.clock.advance(8 * 86_400)
-    await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
-    own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}
-    rig.vault.put("heir", rig.latest("app-key").value, tags=own)
-    rig.vault.amend(rig.latest("app-key"), tags={})
-    rig.clock.advance(60)
-    await audit(rig, "heir")
-    answer = await leak(rig.api(), first.value)
-    body = answer.body
-    assert (body["secret"], body["version"], body["status"]) == (
-        "app-key",
-        first.version,
-        "refused",
-    )
-    assert body["reason"].endswith("has passed on to https://prod.vault.azure.net/secrets/heir")
 
 
 @pytest.mark.parametrize(
@@ -345,34 +255,6 @@ async def test_no_value_is_left_in_a_message_a_record_a_log_or_an_answer(
     kept = b"".join(request.body for request in sent if "rekeyhost" in request.host)
     assert value.encode() not in kept
     assert plain not in kept
-
-
-@pytest.mark.parametrize(("what", "audited"), [("account", True), ("container", False)])
-async def test_a_signature_is_cut_off_with_the_managed_key_that_made_it(
-    what: str, audited: bool
-) -> None:
-    rig = leaky()
-    if audited:
-        await audit(rig, "app-key", "other")
-    ends = rig.clock.now() + timedelta(days=5)
-    key = rig.latest("app-key").value
-    if what == "account":
-        token = generate_account_sas(
-            "appdata", key, ResourceTypes(object=True), AccountSasPermissions(read=True), ends
-        )
-        text = f"https://appdata.blob.core.windows.net/?{token}"
-    else:
-        token = generate_container_sas(
-            "appdata", "uploads", account_key=key, permission="rl", expiry=ends
-        )
-        text = f"curl 'https://appdata.blob.core.windows.net/uploads/a/b.txt?{token}'"
-    answer = await leak(rig.api(), text)
-    assert (answer.status, answer.body["secret"]) == (202, "app-key")
-    assert answer.body["kind"] == "storage-key"
-    await settle(rig)
-    assert key not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    forged = await leak(rig.api(), text.replace("sig=", "sig=A"))
-    assert forged.body["status"] == "unknown"
 
 
 async def test_a_secret_that_is_purged_is_found_and_its_source_named() -> None:
