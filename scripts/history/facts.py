@@ -11,6 +11,7 @@ LATE = HOUR
 """For so long a change that came after its lock had ended excuses its source."""
 PASSING = ("renew", "release", "post")
 """Calls that may come between a read and the write that follows it."""
+LISTING = ("list secrets", "sign in")
 
 
 class Facts:
@@ -103,7 +104,7 @@ class Facts:
 
     def on_start(self, line: Line) -> None:
         """Take note of a process that begins."""
-        self.processes[line["p"]] = Process(line["m"], line["what"], self.line)
+        self.processes[line["p"]] = Process(line["m"], line.get("secret", ""), self.line)
         self.working.add(line["p"])
 
     def on_call(self, line: Line) -> None:
@@ -119,6 +120,8 @@ class Facts:
         if call["what"] == "read" and line["said"] == "ok":
             version = "" if line.get("disabled") else line.get("version", "")
             process.reads[secret] = (-1 if line.get("lags") else self.line, version)
+        if call["what"] in LISTING:
+            process.listed = self.line
         if line.get("accepted") and "credential" in call:
             self.proven.add(call["credential"])
 
@@ -200,12 +203,12 @@ class Facts:
         source.holds = change.get("holds", source.holds)
         source.keys = change.get("keys", source.keys)
         if "changing" in change:
-            source.changing, source.slow = (self.now if change["changing"] else None), True
+            source.changing = self.now if change["changing"] else None
         if "takes" in change:
-            source.accepts.add(change["takes"])
+            source.accepts[change["takes"]] = self.line
             if by != "given":
                 (self.theirs if by == "person" else self.made).add(change["takes"])
-        source.accepts.discard(change.get("drops", ""))
+        source.accepts.pop(change.get("drops", ""), None)
         if by == "person":
             source.touched = self.now
         del call
@@ -214,7 +217,7 @@ class Facts:
         """Write or change a version."""
         secret = self.secrets.setdefault(change["secret"], Secret())
         now, before = Version.of(change), self.versions.get(change["version"])
-        now.at = before.at if before else self.now
+        now.at, now.line = (before.at, before.line) if before else (self.now, self.line)
         now.edited = self.line if by == "person" else before.edited if before else -1
         self.versions[now.name] = now
         self.held.add(now.credential)
@@ -269,9 +272,7 @@ class Facts:
             self.held.add(change["held"])
             self.theirs.add(change["held"])
         elif "memory" in change:
-            for name, source in self.sources.items():
-                if change["memory"] in name or name.startswith(change["memory"]):
-                    source.touched = self.now
+            self.sources[change["memory"]].touched = self.now
         else:
             raise NotAHistoryError(f"there is no change {change}")
 
@@ -323,13 +324,13 @@ class Facts:
         current = secret.versions[-1]
         return (source, current.credential) if current.enabled else None
 
-    def refused(self) -> list[str]:
-        """Return the secrets of which the source refuses the current version."""
-        return [
-            name
+    def refused(self) -> dict[str, str]:
+        """Return the secrets of which the source refuses the current version, each with that."""
+        return {
+            name: held[0]
             for name, secret in self.secrets.items()
             if (held := self.holding(secret)) and not self.accepts(*held)
-        ]
+        }
 
     def locked(self, call: Line) -> bool:
         """Return whether the process of a call holds its locks now."""
@@ -340,7 +341,7 @@ class Facts:
         """Return the sources that a call changes, or a version of whose secret it writes."""
         secret = self.secrets.get(call.get("secret", ""))
         named = {call.get("source"), self.source_of(secret) if secret else None}
-        return [name for name in self.sources if name in named or name in call.get("under", ())]
+        return [name for name in self.sources if name in named]
 
     def is_late(self, source: str | None) -> bool:
         """Return whether a change of a source has come after its lock, less than an hour ago."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from scripts.history.facts import HOUR, Facts
+from scripts.history.facts import HOUR, LISTING, Facts
 from scripts.history.things import NEVER, Line, Secret, Version
 
 HEALED = 300.0
@@ -15,7 +16,6 @@ AUDITED = 26 * HOUR
 CLOCK = 600.0
 """By so many seconds a version may outlast its validity."""
 PUBLISHING = ("rotated", "healed", "restored")
-LISTING = ("list secrets", "sign in")
 LISTED = ("add to the list", "take from the list")
 
 
@@ -55,15 +55,15 @@ class Promises(Facts):
 
     def passes(self, now: float) -> None:
         """P1, P5, P8: nothing stays refused, leaked or unfinished for too long."""
-        refused = self.refused()
-        self.lapsed = {name: self.lapsed.get(name, max(self.now, self.pause)) for name in refused}
+        counted = [
+            name
+            for name, source in self.refused().items()
+            if self.sources[source].changing is None and not self._is_excused(name, source)
+        ]
+        self.lapsed = {name: self.lapsed.get(name, max(self.now, self.pause)) for name in counted}
         for name, since in self.lapsed.items():
-            source = self.source_of(self.secrets[name])
-            bound = 2 * HEALED if source and self.sources[source].slow else HEALED
-            late = now - max(since, self.fault) >= bound
-            late = late and source is not None and self.sources[source].changing is None
-            if source and late and not self._is_excused(name, source):
-                self.breaks(f"P1: {source} refuses what {name} holds for over five minutes")
+            if now - max(since, self.fault) >= HEALED:
+                self.breaks(f"P1: what {name} holds has been refused for over five minutes")
         if now > self.now and not self.waiting and not self.working:
             self._leaks_are_at_work()
         for name, known in self.sources.items():
@@ -124,7 +124,7 @@ class Promises(Facts):
         """P8: a message is gone only once something was said about it."""
         super().on_done(line)
         process = self.processes[line["p"]]
-        if process.what != "sweep" and not process.said:
+        if process.secret and not process.said:
             self.breaks("P8: a message is gone, and nothing was said about it")
 
     def on_report(self, line: Line) -> None:
@@ -160,27 +160,26 @@ class Promises(Facts):
     def on_shown(self, line: Line) -> None:
         """P8: who fell out of management is shown, with the way back."""
         secret = self.secrets[line["secret"]]
-        ours = [version.at for version in secret.versions if version.name in self.published]
-        fell = ours and secret.versions[-1].at > ours[-1]
+        ours = any(version.name in self.published for version in secret.versions)
         is_shown = line["state"] == "dropped" and line.get("fix")
-        if fell and "copy_of" not in secret.terms and not is_shown:
+        if ours and not is_shown and "copy_of" not in secret.terms and _fell(secret):
             self.breaks(f"P8: {line['secret']} fell out of management, and nobody sees that")
 
     def change(self, line: Line, by: str, call: Line | None = None) -> None:
         """P1, P4, P5: check what must hold after every change."""
+        before = self.refused()
         super().change(line, by, call)
         if by == "person":
             self.kept = [kept for kept in self.kept if not self._cut(kept)]
         elif by != "given":
-            self._works_at_once()
+            self._works_at_once(before)
         self._nothing_cut_off()
         known = self.known_leaks() & set(self.leaks)
         self.gone |= {credential for credential in known if not self.is_alive(credential)}
 
-    def _works_at_once(self) -> None:
-        for name in self.refused():
-            source = self.source_of(self.secrets[name])
-            if source is None or self.sources[source].holds == "one" or name in self.lapsed:
+    def _works_at_once(self, before: Collection[str]) -> None:
+        for name, source in self.refused().items():
+            if self.sources[source].holds == "one" or name in before:
                 continue
             if not (self.is_late(source) or self._is_excused(name, source)):
                 self.breaks(f"P1: {source} refuses what {name} holds")
@@ -189,9 +188,10 @@ class Promises(Facts):
         leaking = self.leaking()
         self.kept = [it for it in self.kept if it.until > self.now and it.source not in leaking]
         for kept in list(self.kept):
-            how = self._cut(kept)
-            if how and not self.is_late(kept.source):
-                self.kept.remove(kept)
+            if not (how := self._cut(kept)):
+                continue
+            self.kept.remove(kept)
+            if not self.is_late(kept.source):
                 self.breaks(f"P4: {kept.credential} of {kept.version} was {how} in its overlap")
 
     def _cut(self, kept: Kept) -> str:
@@ -204,7 +204,11 @@ class Promises(Facts):
     def set_source(self, change: Line, by: str, call: Line | None) -> None:
         """P5, P7: only what is the rotator's is removed, nothing comes back, within the bounds."""
         name, gone = change["source"], change.get("drops", "")
-        foreign = gone and gone not in self.held | self.made
+        known = self.sources.get(name)
+        seen = self.processes[call["p"]].listed if call and call["what"] in LISTED else self.line
+        foreign = (
+            known and gone not in self.held | self.made and known.accepts.get(gone, seen) < seen
+        )
         super().set_source(change, by, call)
         if by in ("person", "given"):
             return
@@ -242,21 +246,23 @@ class Promises(Facts):
             return
         if not seen:
             self.breaks(f"P7: {name} was written although it was disabled")
-        self._consented(new, list(secret.since(read)))
+        began = self.processes[call["p"]].line
+        by_hand = all(terms.get("by_person_only") for terms in secret.since(began))
+        self._consented(new, list(secret.since(read)), by_hand=by_hand)
         self._signed(secret, new, call)
         days = max(terms.get("valid_days", 90.0) for _, terms in secret.said)
         if new.expires is None or new.expires > self.now + days * DAY + CLOCK:
             self.breaks(f"P7: {name} lasts longer than its owner has said")
         if new.credential in self.known_leaks() and not self.is_late(self.source_of(secret)):
             self.breaks(f"P5: {name} was given {new.credential}, which is known to have leaked")
-        if seen == old.name and not 0 <= read < old.edited:
+        if not 0 <= read < old.edited:
             if (new.tags, new.type) != (old.tags, old.type or "text/plain"):
                 self.breaks(f"P7: what the owner of {name} had set was changed")
             self._was_wanted(secret, old)
             self._keep(secret, old, new)
 
-    def _consented(self, new: Version, terms: list[Line]) -> None:
-        allowed = [it for it in terms if "copy_of" in it or not it.get("by_person_only")]
+    def _consented(self, new: Version, terms: list[Line], *, by_hand: bool) -> None:
+        allowed = [it for it in terms if "copy_of" in it or not by_hand]
         named = [it for it in allowed if "source" in it or "copy_of" in it]
         for it in named:
             primary = self.secrets.get(it.get("copy_of", new.secret))
@@ -295,7 +301,8 @@ class Promises(Facts):
             and (line > since or it["what"] == "restore" or it.get("version") == old.name)
             for line, it in self.requests
         )
-        due = (old.expires or 0.0) - secret.terms.get("days_before", 30.0) * DAY <= self.now
+        early = secret.terms.get("days_before", 30.0) * DAY
+        due = old.expires is not None and old.expires - early <= self.now
         excused = max(known.touched, secret.touched, known.late) > NEVER or known.keys
         if not (is_asked or due or excused or self.leaks):
             self.breaks(f"P2: {old.name} was replaced, and nobody had asked for that")
@@ -319,8 +326,9 @@ class Promises(Facts):
                 continue
             if not self.accepts(*held):
                 self.breaks(f"P1: in the end {held[0]} refuses what {name} holds")
-            ends = secret.versions[-1].expires or 0.0
-            if ends < self.now + 7 * DAY and "by_person_only" not in secret.terms:
+            ends = secret.versions[-1].expires
+            is_due = ends is not None and ends < self.now + 7 * DAY
+            if is_due and "by_person_only" not in secret.terms:
                 self.breaks(f"P8: in the end {name} is due, and nobody has renewed it")
             if self.is_marked(name) and "copy_of" not in secret.terms:
                 self.breaks(f"P8: in the end {name} still needs a person")
@@ -339,7 +347,7 @@ class Promises(Facts):
         written = any(secret.written for secret in self.secrets.values())
         for name, source in self.sources.items():
             kept = {it.credential for it in self.kept if it.until > self.now}
-            left = source.accepts - self.theirs - kept if source.overlaps else ()
+            left = {*source.accepts} - self.theirs - kept if source.overlaps else ()
             for credential in sorted(left):
                 stray = credential in self.made and source.holds == "any number" and not written
                 if (credential in self.held or stray) and not self.is_current(credential):
@@ -360,3 +368,14 @@ class Promises(Facts):
             return
         if max(known.late, known.touched) == NEVER:
             self.breaks(f"P8: {version.name} was published, and never announced")
+
+
+def _fell(secret: Secret) -> bool:
+    """Return whether the current version has come without a source.
+
+    A vault's times are in whole seconds: within one, a new version looks like one that was edited.
+    """
+    *_, before, current = [None, None, *secret.versions]
+    came = [terms for at, terms in secret.said if current and at <= current.line]
+    is_later = before and current and int(current.at) > int(before.at)
+    return bool(is_later and came and "source" not in came[-1])

@@ -21,11 +21,10 @@ class Source:
     holds: str = ""
     keys: str = ""
     """The source whose keys sign what this one accepts; empty for any other source."""
-    accepts: set[str] = field(default_factory=set)
+    accepts: dict[str, int] = field(default_factory=dict)
+    """What it accepts, each with the line since which it does."""
     changing: float | None = None
     """Since when it is at a change that it has accepted and goes on with."""
-    slow: bool = False
-    """It has been at such a change."""
     late: float = NEVER
     touched: float = NEVER
     leaked: bool = False
@@ -51,6 +50,8 @@ class Version:
     tags: dict[str, str] = field(default_factory=dict)
     at: float = 0.0
     """When it was written."""
+    line: int = -1
+    """On which line it came."""
     edited: int = -1
     """On which line a person has written or changed it last."""
 
@@ -88,12 +89,15 @@ class Process:
     """One process, which has one message in hand."""
 
     message: int
-    what: str
+    secret: str
+    """Which one its message is about; empty where that is about none."""
     line: int
     said: bool = False
     """It has reported, or posted a message."""
     last: tuple[str, str] = ("", "")
     """The call that was answered last, and the secret that it was about."""
+    listed: int = -1
+    """On which line it was answered last what a list holds."""
     reads: dict[str, tuple[int, str]] = field(default_factory=dict)
     """What it has read last of each secret: the line, -1 where the vault lagged, and the version,
     empty where that was disabled."""

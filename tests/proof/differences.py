@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.model.record import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.leaks import leak
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
@@ -178,7 +179,8 @@ class Differences:
             for part, claim in claims.items()
         }
         changed = {key[1] for key, record in before.items() if now.get(key) is not record}
-        yield from () if by_call else ({"memory": part} for part in sorted(changed))
+        mine = [it for it in self.world.sources if changed & set(parts_of(it))]
+        yield from () if by_call else ({"memory": name} for name in mine)
 
 
 def _within(name: str, scopes: Sequence[str]) -> bool:

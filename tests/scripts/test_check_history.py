@@ -144,7 +144,7 @@ WITHOUT_MARK = {"says": "needs a person", "why": "so", "unmarked": True}
 BROKEN: Mapping[str, tuple[str, Callable[[Tale], Tale]]] = {
     "it refuses what is current": ("P1: /keys refuses what prod/app",
         then("set", applied(2, {"source": KEYS, "drops": "c1"}))),
-    "it does so for five minutes": ("P1: /keys refuses what prod/app holds for over",
+    "it does so for five minutes": ("P1: what prod/app holds has been refused for over",
         both(ONE, then("proven", applied(2, {"source": KEYS, "drops": "c1"}), line(301, "fault")))),
     "it does so in the end": ("P1: in the end", then("end of it", REVOKES)),
     "what is current is disabled": ("P1: the current",
@@ -234,7 +234,7 @@ KEPT: Mapping[str, Callable[[Tale], Tale]] = {
             answered(20, version="v2"),
             asked(21, "vault", "write", secret=APP, **UNDER),
             applied(21, version("v5", "c2")),
-            line(0, "start", p=5, m=5, what="rotate"),
+            line(0, "start", p=5, m=5, what="rotate", secret=APP),
             line(0, "report", p=5, secret=APP, says="rotated", published="v5"),
             line(0, "done", p=5),
         ),
@@ -254,8 +254,36 @@ KEPT: Mapping[str, Callable[[Tale], Tale]] = {
         writes(tags={}),
         saying("disabled", changes=[version("v1", "c1", enabled=False, tags={"Owner": "b"})]),
     ),
-    "a sweep without a word": then(
-        "done", line(0, "start", p=9, m=9, what="sweep"), line(0, "done", p=9)
+    "a message about no secret, without a word": then(
+        "done", line(0, "start", p=9, m=9, what="follow"), line(0, "done", p=9)
+    ),
+    "a version of a person's within the second of the one before": then(
+        "end of it",
+        person(version("v8", "c2")),
+        person(version("v9", "c2"), {"secret": APP, "terms": {}}),
+        {"do": "shown", "secret": APP, "state": "unmanaged", "fix": True},
+        person({"secret": APP, "terms": TERMS}),
+    ),
+    "what came into a list after it was read": both(
+        given({"source": KEYS, "holds": "any number"}, {"source": KEYS, "drops": "c0"}),
+        saying("set", what="add to the list"),
+        saying("revoked", changes=[{"source": KEYS, "drops": "c1"}]),
+        then(
+            "locked",
+            asked(30, "source", "list secrets", source=KEYS),
+            answered(30),
+            person({"source": KEYS, "takes": "c0"}),
+        ),
+    ),
+    "a refusal that a mark excused until now": both(
+        then("end of it", REVOKES, person(version("v2", "c2", mark="needs a person"))),
+        then(
+            "end of it 1",
+            asked(31, "vault", "tag", t=12 * DAY, p=2, secret=APP),
+            applied(31, version("v2", "c2"), t=12 * DAY),
+            person({"source": KEYS, "takes": "c2"}, t=12 * DAY + 299),
+        ),
+        saying("end", t=13 * DAY),
     ),
     "a mark that says why": both(
         PARKS,
