@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-"""The pages of the repository's root that the site shows."""
+PAGES = (
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "simulated-azure/README.md",
+)
+"""The pages outside docs/ that the site shows."""
 
 
 def on_config(config: Any) -> Any:

@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 from api.routes import ROUTES, document
 from rotators import KINDS
 from scripts import api_reference
-from scripts.site_pages import with_kinds
+from scripts.site_pages import PAGES as FROM_THE_ROOT
+from scripts.site_pages import inside, with_kinds
 from tests.infra.queries import tiles
 from tests.test_docs import PAGES
 
@@ -70,6 +71,14 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     assert [name for name in names - kinds if f" {name}\n" not in listed] == []
     nav = with_kinds([{"Use it": ["deploy.md"]}, {"Kinds": ["two-keys.md"]}])
     assert nav == [{"Use it": ["deploy.md"]}, {"Kinds": ["two-keys.md", *sorted(kinds)]}]
+
+
+def test_a_page_from_the_root_is_in_the_navigation_and_links_to_pages_of_the_site() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text()
+    assert [name for name in FROM_THE_ROOT if f" {name}\n" not in listed] == []
+    for name in FROM_THE_ROOT:
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", inside((ROOT / name).read_text()))
+        assert [to for to in links if to not in FROM_THE_ROOT and not (DOCS / to).exists()] == []
 
 
 def test_the_reference_of_the_api_is_what_the_code_serves() -> None:
