@@ -87,7 +87,7 @@ class Facts:
         version = self.versions.get(line.get("version", ""))
         if line.get("leak") and "secret" in line:
             self.incidents[line["m"]] = line["secret"]
-        if line.get("leak") and version and version.credential:
+        if line.get("leak") and "call" not in line and version and version.credential:
             self.leak(version.credential, version.secret)
 
     def on_leak(self, line: Line) -> None:

@@ -217,7 +217,7 @@ class Witness:
             "what": "give up" if message.what == "park" else fields.get("action", message.what),
             "secret": f"{short(fields['vault'])}/{fields['secret']}" if is_one else None,
             "version": fields.get("version"),
-            "leak": bool(fields.get("compromised")),
+            "leak": bool(fields.get("compromised")) or message.what == "report",
             "shows": shows(self.world, message.text),
         }
 
