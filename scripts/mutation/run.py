@@ -1,9 +1,10 @@
 """Play the tests against each change.
 
-`make mutate`, or `python -m scripts.mutation.run engine/model/record.py --every 1`. The tests run
-once, to learn which of them run which lines. Then the same process forks for each change, puts the
-changed code into the function, and runs the tests that run its line until one fails. What is
-printed: how many changes a test noticed, and each that none did, unless `reasons.toml` says why.
+`make mutate`, or `python -m scripts.mutation.run engine/model/record.py`. The tests of `make test`
+run once, to learn which of them run which lines. Then the same process forks for each change of a
+sample, puts the changed code into the function, and runs the tests that run its line until one
+fails. What is printed: how many changes a test noticed, and each that none did, with its reason if
+`reasons.toml` has one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import TextIO
 
 import pytest
@@ -28,26 +30,9 @@ from scripts.mutation.reasons import Reasons
 from scripts.mutation.trial import Trials
 
 TARGETS = ("engine", "rotators")
-TESTS = (
-    "tests/engine",
-    "tests/rotators",
-    "tests/proof/test_found.py",
-    "tests/conformance/test_kit.py",
-    "tests/crash/test_calls.py",
-    "tests/cloud/errands/test_webhooks.py",
-    "tests/cli/test_discovery.py",
-    *(
-        f"tests/adversary/test_{name}.py"
-        for name in ("incidents", "moved_secrets", "outages", "people", "replicas", "undo")
-    ),
-    *(
-        f"tests/api/test_{name}.py"
-        for name in ("actions", "incidents", "listing", "operations", "policies")
-    ),
-)
-"""What is about the engine and the rotators, and takes minutes: the whole suite takes twenty."""
-EVERY = 23
-"""One change in so many takes about ten minutes on an idle machine."""
+PART = "--part=product"
+"""What `make test` runs: `tests/parts.py`."""
+SAMPLE = 200
 ENOUGH = 0.95
 SECONDS = 20
 """Tests of a change, as long as they take together when nothing is changed."""
@@ -75,6 +60,12 @@ def mutants(targets: Sequence[str]) -> list[Mutant]:
         for path in ([Path(name)] if name.endswith(".py") else sorted(Path(name).rglob("*.py")))
     ]
     return [Mutant(path, change) for path in paths for change in changes(path.read_text())]
+
+
+def drawn[T](made: Sequence[T], count: int, seed: int) -> list[T]:
+    """Return so many changes, each as likely as any other; all of them if there are no more."""
+    numbers = Random(seed).sample(range(len(made)), min(count, len(made)))  # noqa: S311 - a sample
+    return [made[number] for number in sorted(numbers)]
 
 
 @dataclass
@@ -130,7 +121,7 @@ class Mutation:
             for m in mutants(self.options.targets)
             if any(text in m.name for text in self.options.only)
         ]
-        sample = made[self.options.offset :: self.options.every]
+        sample = drawn(made, self.options.sample, self.options.seed)
         for path in {mutant.path for mutant in made}:
             importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
         functions = functions_in(frozenset(str(mutant.path.resolve()) for mutant in made))
@@ -169,10 +160,10 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="mutate", description=__doc__.splitlines()[0] if __doc__ else None
     )
     parser.add_argument("targets", nargs="*", default=TARGETS)
-    parser.add_argument("--every", type=int, default=EVERY, help="take one change in so many")
-    parser.add_argument("--offset", type=int, default=0, help="begin with this one")
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="so many changes, or all")
+    parser.add_argument("--seed", type=int, default=0, help="another draws other changes")
     parser.add_argument("--only", nargs="+", default=[""], help="changes whose name holds this")
-    parser.add_argument("--tests", nargs="+", default=TESTS)
+    parser.add_argument("--tests", nargs="+", default=[PART], help="in place of `make test`")
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="of tests against a change, at most"
     )

@@ -14,7 +14,7 @@ from scripts.mutation import trial
 from scripts.mutation.changes import changes
 from scripts.mutation.reach import all_code
 from scripts.mutation.reasons import Reasons
-from scripts.mutation.run import TARGETS, mutants
+from scripts.mutation.run import TARGETS, drawn, mutants
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +100,7 @@ def test_how_long_to_wait_is_no_text_of_an_error() -> None:
 def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:
     (tmp_path / "small.py").write_text(CODE)
     (tmp_path / "test_small.py").write_text(TESTS)
-    command = [sys.executable, "-m", "scripts.mutation.run", "small.py", "--every", "1"]
+    command = [sys.executable, "-m", "scripts.mutation.run", "small.py"]
     run = subprocess.run(  # noqa: S603 - our own program
         [*command, "--tests", "test_small.py"],
         cwd=tmp_path,
@@ -113,6 +113,12 @@ def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None
     assert "grown_up: GtE → Gt: age >= 18" in run.stdout
     assert "grown_up: 18 → another: 18" in run.stdout
     assert "5 of 8 changes were noticed (62.5%)" in run.stdout
+
+
+def test_a_seed_draws_the_same_changes_each_time_and_any_of_them_in_the_end() -> None:
+    assert drawn(range(56), 9, seed=7) == [3, 4, 6, 9, 20, 23, 25, 34, 41]
+    assert {number for seed in range(40) for number in drawn(range(56), 9, seed)} == set(range(56))
+    assert drawn(range(5), 9, seed=7) == [0, 1, 2, 3, 4]
 
 
 def test_what_never_ends_is_ended_by_the_processors_time() -> None:
