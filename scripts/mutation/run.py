@@ -138,6 +138,8 @@ class Mutation:
 
     def _try(self, sample: Sequence[Mutant], trials: Trials) -> None:
         reasons = Reasons.read()
+        for first in sample[:1]:
+            trials.prepare(first.path.resolve(), first.change)
         for number, mutant in enumerate(sample):
             outcome = trials.of(mutant.path.resolve(), mutant.change)
             reason = reasons.of(mutant.name, mutant.change.digest)

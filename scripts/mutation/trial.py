@@ -8,7 +8,7 @@ import signal
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -62,6 +62,12 @@ class Trials:
             self.noticing[file].append(int(answer))
             return Outcome(noticed=True, text=f"noticed by {self.items[int(answer)].nodeid}")
         return Outcome(noticed=False, text=f"{len(chosen)} of {len(tests)} tests pass all the same")
+
+    def prepare(self, path: Path, change: Change) -> None:
+        """Raise RuntimeError if a test fails in such a process although nothing is changed."""
+        outcome = self.of(path, replace(change, alter=lambda *_: None))
+        if outcome.noticed:
+            raise RuntimeError(f"nothing is changed, and yet: {outcome.text}")
 
     def _in_order(self, file: str, tests: set[int]) -> list[int]:
         """Return tests that noticed a neighbour first, then the fastest.

@@ -97,22 +97,34 @@ def test_how_long_to_wait_is_no_text_of_an_error() -> None:
     assert names("raise Busy('later', retry_after=x + 5)") == ["Add → Sub: x + 5", "5 → another: 5"]
 
 
-def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:
-    (tmp_path / "small.py").write_text(CODE)
-    (tmp_path / "test_small.py").write_text(TESTS)
+def run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    (folder / "small.py").write_text(CODE)
+    (folder / "test_small.py").write_text(tests)
     command = [sys.executable, "-m", "scripts.mutation.run", "small.py"]
-    run = subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(  # noqa: S603 - our own program
         [*command, "--tests", "test_small.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert run.returncode == 1, "three of eight live, and nothing says why"
-    assert "grown_up: GtE → Gt: age >= 18" in run.stdout
-    assert "grown_up: 18 → another: 18" in run.stdout
-    assert "5 of 8 changes were noticed (62.5%)" in run.stdout
+
+
+def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:
+    ended = run(tmp_path, TESTS)
+    assert ended.returncode == 1, "three of eight live, and nothing says why"
+    assert "grown_up: GtE → Gt: age >= 18" in ended.stdout
+    assert "grown_up: 18 → another: 18" in ended.stdout
+    assert "5 of 8 changes were noticed (62.5%)" in ended.stdout
+
+
+def test_tests_that_fail_although_nothing_is_changed_judge_nothing(tmp_path: Path) -> None:
+    once = "import os\n\ndef test_once(pid=os.getpid()):\n    assert grown_up(30) and pid == os.getpid()\n"
+    ended = run(tmp_path, f"{TESTS}\n{once}")
+    assert ended.returncode
+    assert "nothing is changed, and yet: noticed by test_small.py::test_once" in ended.stdout
+    assert "changes were noticed" not in ended.stdout
 
 
 def test_a_seed_draws_the_same_changes_each_time_and_any_of_them_in_the_end() -> None:
