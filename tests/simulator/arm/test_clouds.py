@@ -40,7 +40,7 @@ def resources(template: Any) -> Iterator[tuple[str, str]]:
 
 
 def sent() -> Iterator[tuple[str, str]]:
-    """Yield each namespace that the app and the scripts call, with the version that they ask for."""
+    """Yield each namespace that app and scripts call, with the version that they ask for."""
     for facts in (*(member.kind.facts for member in FAMILY), StorageKey.facts):
         for top in facts.tops:
             yield top.partition("/")[0], facts.versions.get(top.lower(), facts.version)
