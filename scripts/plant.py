@@ -29,9 +29,10 @@ from pathlib import Path
 import pytest
 
 from scripts.check_history import check
-from tests.proof import campaign, case
+from tests.proof import campaign
 from tests.proof.killers import KILLERS
 from tests.proof.mutants import MUTANTS
+from tests.proof.run import told
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "node_modules", "dist", "__pycache__")
@@ -119,17 +120,17 @@ def play(bug: str | None, schedules: Sequence[str] | None, seconds: float) -> in
 def _schedules(bug: str | None) -> Iterator[str]:
     """Yield what tells a deliberate bug each, the one for this bug first; then fresh seeds."""
     known = dict.fromkeys([*([KILLERS[bug]] if bug else []), *KILLERS.values()])
-    yield from (text for text in known if not text.startswith("real:"))
+    yield from known
     yield from map(str, campaign.seeds(FIRST + secrets.randbelow(SPAN), SPAN))
 
 
 def _is_caught(text: str) -> bool:
-    witness = case.witnessed(case.Case.parse(text))
-    broken = check(witness.lines)
-    if not (witness.broken or broken):
+    problem, lines, _ = told(text)
+    broken = check(lines)
+    if not (problem or broken):
         return False
     print(f"Caught in the schedule {text}:")
-    print(*(f"    the proof: {problem}" for problem in witness.broken[:1]), sep="\n")
+    print(f"    the proof: {problem or 'nothing broken'}")
     print(*(f"    its history, line {line}: {problem}" for line, problem in broken[:3]), sep="\n")
     print("Play it again without the bug, and see what happens there:")
     print(f"    python -m scripts.prove --replay '{text}'")

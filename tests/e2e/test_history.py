@@ -14,6 +14,8 @@ from tests.e2e.test_crash import Death, is_publishing, kill, let_time_pass, repo
 from tests.proof.test_edge import applied, cut_off, found, values_of
 
 KILLED, RETIRED = "media-key", "backup-key"
+OTHERS = ("orders-key", "orders-sas", "crm-client")
+"""A key, what is made from it, and a secret of Entra."""
 
 
 def reported_of(lines: list[str]) -> set[str]:
@@ -45,6 +47,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], set[str]
             lambda: f"the retirement; log: {running.log.read_text()[-3000:]}",
         )
         wait_for(lambda: RETIRED in reported_of(witness.lines), lambda: f"the report of {RETIRED}")
+        wait_for(witness.is_idle, lambda: f"an end; log: {running.log.read_text()[-3000:]}")
         values |= values_of(azure)
     return witness.lines, values
 
@@ -53,7 +56,8 @@ def test_it_is_accepted_and_holds_what_happened(story: tuple[list[str], set[str]
     lines: list[dict[str, Any]] = list(map(json.loads, story[0]))
     assert found(lines) == set()
     assert [line["do"] for line in lines].count("crash") == 1
-    assert {KILLED, RETIRED} <= reported_of(story[0])
+    assert {KILLED, RETIRED, *OTHERS} <= reported_of(story[0])
+    assert lines[-1]["do"] == "end"
     off = {it["secret"] for _, it in applied(lines, "version") if not it["enabled"]}
     assert off == {f"{VAULT}/{RETIRED}"}
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.cast import HOST_ACCOUNT, VAULT, Part
-from demo.sources import Account
+from demo.sources import Account, Application, Signature
 from simulator.azure import Azure
 from simulator.wire import Request
-from tests.shared import edge_state
 from tests.shared.edge import Edge, Process
+from tests.shared.edge_sources import Account as StorageAccount
+from tests.shared.edge_sources import Passwords, Signatures, Source
 from tests.shared.edge_state import State
 
 HISTORIES: list[Path] = []
@@ -52,6 +53,10 @@ class Witness(Edge):
         gone = {fields["m"] for name, fields in self.messages.items() if name not in waiting}
         self._end("done", gone)
         self.looking = False
+
+    def is_idle(self) -> bool:
+        """Return whether nothing is left to do."""
+        return not self.queue() and not self.working and self.state.is_settled()
 
     def die(self) -> None:
         """Note that the process was killed in which the messages are that somebody has in hand."""
@@ -98,20 +103,36 @@ class Witness(Edge):
         return super()._who(what, name) if name else None
 
 
+def _sources(azure: Azure, parts: Sequence[Part]) -> dict[str, Source]:
+    began = azure.now()
+    signed, others = dict[str, Source](), dict[str, Source]()
+    for part in (it for it in parts if it.vault == VAULT and it.ends != "parked"):
+        of = part.source
+        if isinstance(of, Signature):
+            account, extent = StorageAccount(azure.accounts[of.account]), of.extent[len("sas/") :]
+            signed[part.name] = Signatures(account, extent, lambda at: (at - began).total_seconds())
+        elif isinstance(of, Account):
+            others[part.name] = StorageAccount(azure.accounts[of.name])
+        elif type(of) is Application and (found := azure.directory.application(of.client_id)):
+            others[part.name] = Passwords(found, azure.now)
+    return signed | others
+
+
 @contextlib.contextmanager
 def witnessing(azure: Azure, parts: Sequence[Part], log: Path) -> Iterator[Witness]:
-    """Write down until the end of the block what happens to the keys of storage accounts."""
-    sources = {
-        part.name: edge_state.Account(azure.accounts[part.source.name])
-        for part in parts
-        if isinstance(part.source, Account) and part.vault == VAULT
-    }
-    run = f"e2e {log.parent.name}"
-    witness = Witness(State(azure, VAULT, HOST_ACCOUNT, sources), run, log=log)
+    """Write down until the end of the block what happens to each source that is asked over HTTP.
+
+    What is broken on purpose, and stays so, is left out.
+    """
+    state = State(azure, VAULT, HOST_ACCOUNT, _sources(azure, parts))
+    witness = Witness(state, f"e2e {log.parent.name}", log=log)
     azure.listeners.append(witness)
     try:
         yield witness
     finally:
+        witness.looks(None)
+        if witness.is_idle():
+            witness.say("end")
         azure.listeners.remove(witness)
         text = "".join(f"{line}\n" for line in witness.lines)
         for folder in HISTORIES:

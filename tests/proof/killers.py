@@ -96,7 +96,6 @@ UNSEEN: Mapping[str, str] = {
     "follow-ups without end": "no promise says how many messages there may be",
     "nothing is undone": "the next look sets another password within five minutes",
     "nothing is withdrawn after a person's write": "what is made then is that person's to remove",
-    "the SDK retries what changes": "only histories of the model are written",
     "what is put off comes back at once": "no promise says when a message comes back",
     "who takes a source over begins with an empty record": (
         "who was told of a deleted secret looks after what it held"

@@ -6,7 +6,7 @@ Every kind, every strategy.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -17,10 +17,21 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.proof.overheard import Overheard
 from tests.proof.places import STORIES
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS
 from tests.shared.delivery import Delivery
 from tests.shared.edge import Edge
-from tests.shared.edge_state import Account, State
-from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
+from tests.shared.edge_sources import Account, Logins, Passwords, Signatures, Source
+from tests.shared.edge_state import State
+from tests.shared.graph_rig import GraphRig
+from tests.shared.promises import (
+    Broken,
+    Ear,
+    Place,
+    Promises,
+    emitted_to_host_storage,
+    everything,
+)
+from tests.shared.sql_product import SqlProduct
 
 DAY = 86400
 PREFIX = "real:"
@@ -105,8 +116,7 @@ class Stage:
 
     def _edge(self) -> Edge:
         rig = self.rig
-        source = Account(rig.world.accounts["appdata"])
-        state = State(rig.world, rig.vault.name, rig.host.name, {self.place.name: source})
+        state = State(rig.world, rig.vault.name, rig.host.name, sources(self.place))
         return Edge(state, str(self.case))
 
     def start(self) -> Service:
@@ -190,8 +200,28 @@ def play(case: RealCase) -> tuple[str | None, Sequence[str]]:
     return asyncio.run(run())
 
 
-WITNESSED = tuple(name for name in STORIES if name.startswith("storage-key"))
-"""The stories of which histories are written."""
+def sources(place: Place) -> Mapping[str, Source]:
+    """Return what stands behind each secret of a story of which a history is written."""
+    rig, now = place.rig, place.rig.clock.now
+    if isinstance(rig, SqlProduct):
+        logins = sorted(rig.server.logins.values(), key=lambda it: it.name)
+        path = f"/logins/{'+'.join(it.name for it in logins)}" if logins else ""
+        return {place.name: Logins(rig.server, logins or [rig.server.administrator], now, path)}
+    if isinstance(rig, GraphRig):
+        return {place.name: Passwords(rig.app, now)}
+    account, began = Account(rig.world.accounts["appdata"]), now()
+    if place.name != SAS:
+        return {place.name: account}
+    extent = EXTENT.removeprefix("sas/")
+    signed = Signatures(account, extent, lambda at: (at - began).total_seconds())
+    return {SAS: signed, KEY: account}
+
+
+KINDS = ("storage-key", "storage-sas", "service-principal-secret", "sql-admin", "sql-login")
+WITNESSED = tuple(
+    name for name in STORIES if name.startswith(KINDS) and not name.endswith("of a user")
+)
+"""The stories of which histories are written: one at least for each strategy."""
 
 
 def is_witnessed(text: str) -> bool:

@@ -124,15 +124,18 @@ def written(text: str, folder: Path) -> Result:
     """
     if text.startswith(real.PREFIX) and not real.is_witnessed(text):
         return result(text)
-    if text.startswith(real.PREFIX):
-        problem, lines = real.history(real.RealCase.parse(text))
-        played = Result(text, problem)
-    else:
-        witness = case.witnessed(case.Case.parse(text))
-        excuses = frozenset(witness.world.watch.excuses.used)
-        played, lines = Result(text, next(iter(witness.broken), None), excuses), witness.lines
+    problem, lines, excuses = told(text)
     (folder / file_of(text)).write_text("".join(f"{line}\n" for line in lines))
-    return played
+    return Result(text, problem, excuses)
+
+
+def told(text: str) -> tuple[str | None, list[str], frozenset[Excuse]]:
+    """Play one case by its name to its end; returns what it broke, its history, its excuses."""
+    if text.startswith(real.PREFIX):
+        return *real.history(real.RealCase.parse(text)), frozenset()
+    witness = case.witnessed(case.Case.parse(text))
+    excuses = frozenset(witness.world.watch.excuses.used)
+    return next(iter(witness.broken), None), witness.lines, excuses
 
 
 def file_of(text: str) -> str:

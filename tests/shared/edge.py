@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.model.record import parts_of
 from engine.model.tags import RETIRE, Pending
 from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
@@ -29,6 +30,7 @@ SAID = {
 SAID |= {412: "held by another", 429: "too many requests"}
 WAITING = ("acquire", "post again")
 PUBLISHED = ("rotated", "healed", "restored")
+CHANGES = ("set ", "add ", "remove ")
 
 
 @dataclass
@@ -60,15 +62,12 @@ class Edge:
     def __post_init__(self) -> None:
         state = self.state
         self.say("begin", history=1, run=self.run)
-        names = sorted(it.name for it in state.sources.values())
-        bound = {"vault": state.vault, "bound": names}
-        held = [{"source": name, "holds": "two"} for name in names]
-        self.say("given", changes=[*held, bound, *state.changes(None)])
+        self.say("given", changes=[*state.begins(), *state.changes(None)])
         for name, source in state.sources.items():
             versions = {it.version: it for it in state.versions(name)}
             if text := ([*versions.values()][-1].tags or {}).get(RETIRE):
                 pending = Pending.parse(text)
-                credential = state.credential(versions[pending.version])
+                credential = state.credential(name, versions[pending.version])
                 until = state.seconds(pending.at)
                 self.say("kept", source=source.name, credential=credential, until=until)
 
@@ -92,8 +91,8 @@ class Edge:
         source = (
             self.state.sources.get(name) if to in ("source", "lock") or what == "write" else None
         )
-        change = what == "write" or what.startswith("set ")
-        shown = source.shown(request) if source and to == "source" else None
+        change = what == "write" or what.startswith(CHANGES)
+        shown = source.shown(request, self.state.ids) if source and to == "source" else None
         self.say(
             "call",
             n=self.calls,
@@ -102,9 +101,9 @@ class Edge:
             what=what,
             secret=f"{self.state.vault}/{name}" if to == "vault" and name else None,
             source=source.name if source else None,
-            credential=self.state.ids.get(shown or ""),
+            credential=shown,
             change=change,
-            under=[source.name] if source and change else (),
+            under=parts_of(source.name) if source and change else (),
         )
 
     def served(self, request: Request) -> None:
@@ -123,8 +122,9 @@ class Edge:
         if what == "read" and word == "ok" and response:
             body: Any = response.json()
             facts = {"version": body["id"].rpartition("/")[2]}
-        elif to == "source" and self.state.sources[name].shown(request) is not None:
-            facts = {"accepted": word == "ok", "refused": word == "forbidden"}
+        elif to == "source" and self.state.sources[name].shown(request, self.state.ids) is not None:
+            said = self.state.sources[name].accepts(response) if response else None
+            facts = {"accepted": said, "refused": said is False}
         self.say("answer", n=number, said=word, **facts)
 
     def _meant(self, request: Request) -> tuple[str, str, str]:
@@ -139,13 +139,13 @@ class Edge:
         if request.host.partition(".")[0] == self.state.host:
             action = request.header("x-ms-lease-action")
             item = _posted(request)
-            name = self.state.source_of(rest) if first == LEASES else item.get("secret", "")
+            name = self.state.source_of(rest)[0] if first == LEASES else item.get("secret", "")
             post = "post again" if item.get("waited") else "post"
             what = post if first == QUEUE else "load" if request.method == "GET" else "store"
             return ("lock", action, name) if action else ("storage", what, name)
         named = (name for name, it in self.state.sources.items() if it.is_asked(request))
         if name := next(named, ""):
-            return "source", _of_source(request), name
+            return "source", self.state.sources[name].asks(request), name
         return "", "", ""
 
     def _who(self, what: str, name: str) -> Process | None:
@@ -153,7 +153,9 @@ class Edge:
 
         What has to wait for the lock is another one's, who has not said so yet.
         """
+        near = [it for it in self.working if name and self.state.above(it.secret) == name]
         mine = [it for it in self.working if it.secret in (name, "")] if name else self.working[-1:]
+        mine = mine or near
         holder, waits = self.state.known.get(("holder", name)), what in WAITING
         fitting = [it for it in mine if (it.number == holder) != waits] or mine
         silent = [it for it in fitting if waits and it.number not in self.said]
@@ -237,13 +239,6 @@ def _of_vault(request: Request, version: str) -> str:
     if request.method == "PUT":
         return "write"
     return "disable" if b'"enabled": false' in request.body else "tag"
-
-
-def _of_source(request: Request) -> str:
-    verb = request.path.rpartition("/")[2]
-    if verb.lower() == "regeneratekey":
-        return f"set {json.loads(request.body)['keyName']}"
-    return "prove" if request.method == "GET" else verb
 
 
 def _posted(request: Request) -> dict[str, Any]:

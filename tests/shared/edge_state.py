@@ -7,68 +7,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from engine.model.tags import CREDENTIAL, OURS, STATE
+from engine.model.record import parts_of
+from engine.model.tags import CREDENTIAL, OURS, RETIRE, STATE, Pending
 from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
-from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
-from simulator.storage.sharedkey import signature, string_to_sign
-from simulator.wire import Request
+from tests.shared.edge_sources import Signatures, Source
 
 LEASES = "rekey-leases"
+MONTH = 30 * 86400.0
+"""A version is due so long before its end."""
 type Change = dict[str, Any]
-
-
-class Source(Protocol):
-    """A source of two credentials, one of which a secret of the vault holds."""
-
-    @property
-    def name(self) -> str:
-        """Its name, as the app writes it."""
-        ...
-
-    def values(self) -> set[str]:
-        """Return the values that it accepts now."""
-        ...
-
-    def is_asked(self, request: Request) -> bool:
-        """Return whether a request is to it, or to Resource Manager about it."""
-        ...
-
-    def shown(self, request: Request) -> str | None:
-        """Return which value a request shows; empty where it is refused, None where it needs none."""
-        ...
-
-
-@dataclass(frozen=True)
-class Account:
-    """A storage account as a source."""
-
-    account: StorageAccount
-
-    @property
-    def name(self) -> str:
-        """Its id in lower case."""
-        return self.account.resource_id.lower()
-
-    def values(self) -> set[str]:
-        """Return the keys that it accepts now."""
-        return {key.value for key in self.account.accepted_keys()}
-
-    def is_asked(self, request: Request) -> bool:
-        """Return whether a request is to the account, or about it."""
-        ours = request.host.partition(".")[0] == self.account.name
-        return ours or request.path.lower().startswith(f"{self.name}/")
-
-    def shown(self, request: Request) -> str | None:
-        """Return the key that has signed a request; None where none is asked for."""
-        name, signed = self.account.name, request.header("authorization")
-        if request.host.partition(".")[0] != name:
-            return None
-        keys, text = self.values(), string_to_sign(request, name)
-        return next((it for it in keys if signed == f"SharedKey {name}:{signature(it, text)}"), "")
 
 
 @dataclass
@@ -80,7 +31,7 @@ class State:
     host: str
     """The storage account of the app."""
     sources: Mapping[str, Source]
-    """By the name of the secret that holds a credential of it."""
+    """By the name of the secret that holds a credential of it; signatures before their keys' source."""
     began: datetime = field(init=False)
     ids: dict[str, str] = field(default_factory=dict)
     """Every value that was ever accepted, with its id."""
@@ -91,6 +42,20 @@ class State:
     def __post_init__(self) -> None:
         self.began = self.world.now()
 
+    def begins(self) -> list[Change]:
+        """Return which sources there are, and what is bound."""
+        sources = sorted(self.sources.values(), key=lambda it: it.name)
+        keys = {it.name: it.account.name for it in sources if isinstance(it, Signatures)}
+        there = [
+            {
+                "source": it.name,
+                "holds": it.holds,
+                **({"keys": keys[it.name]} if keys.get(it.name) else {}),
+            }
+            for it in sources
+        ]
+        return [*there, {"vault": self.vault, "bound": [it.name for it in sources]}]
+
     def changes(self, process: int | None) -> list[Change]:
         """Return each change; `process` is whose request has made it, None where nobody's has."""
         parts = (self._accepted(), self._versions(), self._locks(process))
@@ -100,21 +65,41 @@ class State:
         """Return a time of day in seconds since the beginning."""
         return round((moment - self.began).total_seconds(), 3)
 
+    def is_settled(self) -> bool:
+        """Return whether nothing waits for a person, is due, or is to be retired by now."""
+        for name in self.sources:
+            current = self.versions(name)[-1]
+            tags, now = current.tags or {}, self.world.now()
+            late = RETIRE in tags and Pending.parse(tags[RETIRE]).at <= now
+            is_due = current.expires is None or current.expires - now.timestamp() < MONTH
+            if STATE in tags or late or is_due or not current.enabled:
+                return False
+        return True
+
     def versions(self, name: str) -> list[SecretVersion]:
         """Return the versions of a secret, the current one last."""
         return self.world.vaults[self.vault].versions(name)
 
-    def credential(self, version: SecretVersion) -> str | None:
-        """Return the id of what a version holds."""
-        return next((it for value, it in self.ids.items() if value in version.value), None)
+    def credential(self, name: str, version: SecretVersion) -> str | None:
+        """Return the id of what a version of a secret holds."""
+        return self.sources[name].held(version.value, self.ids)
 
-    def source_of(self, lock: str) -> str:
-        """Return the secret whose source a lock is for."""
+    def source_of(self, lock: str) -> tuple[str, str]:
+        """Return the secret whose source a lock is for, and for what part of that it is."""
         digests = {
-            hashlib.sha256(it.name.encode()).hexdigest()[:40]: name
+            hashlib.sha256(part.encode()).hexdigest()[:40]: (name, part)
             for name, it in self.sources.items()
+            for part in parts_of(it.name)
         }
-        return digests.get(lock.rpartition("/")[2], "")
+        return digests.get(lock.rpartition("/")[2], ("", ""))
+
+    def above(self, name: str) -> str:
+        """Return the secret with whose key a secret's value is signed; empty for any other."""
+        return (
+            ((self.versions(name)[-1].tags or {}) if name else {})
+            .get("DerivedFrom", "")
+            .rpartition("/")[2]
+        )
 
     def _is_new(self, key: Any, now: Any) -> bool:
         return self.known.get(key) != now and [self.known.update({key: now})] != []
@@ -137,22 +122,33 @@ class State:
             secret = f"{self.vault}/{name}"
             for version in self.versions(name):
                 if self._is_new(version.version, version):
-                    yield {"secret": secret, **self._version(version)}
-            tags = self.versions(name)[-1].tags or {}
-            numbers = {
-                "valid_days": float(tags.get("ValidityPeriodDays", 90)),
-                "overlap_hours": float(tags.get("OverlapHours", 168)),
-            }
-            terms = {"source": source.name, **numbers, "days_before": 30.0}
+                    yield {"secret": secret, **self._version(name, version)}
+            terms = self._terms(name, source)
             if self._is_new(name, terms):
                 yield {"secret": secret, "terms": terms}
 
-    def _version(self, version: SecretVersion) -> Change:
+    def _terms(self, name: str, source: Source) -> Change:
+        tags = self.versions(name)[-1].tags or {}
+        grants = [part.partition("=") for part in tags.get("MayDerive", "").split(",") if part]
+        above = self.above(name)
+        return {
+            "source": source.name,
+            "valid_days": float(tags.get("ValidityPeriodDays", 90)),
+            "overlap_hours": float(tags.get("OverlapHours", 168)),
+            "days_before": 30.0,
+            **({"made_from": f"{self.vault}/{above}"} if above else {}),
+            "grants": [
+                {"secret": f"{self.vault}/{whom}", "source": f"{source.name}/{extent}"}
+                for whom, _, extent in grants
+            ],
+        }
+
+    def _version(self, name: str, version: SecretVersion) -> Change:
         tags, ends = version.tags or {}, version.expires
         mark = tags.get(STATE, "").partition(" ")[0]
         shown = {
             "version": version.version,
-            "credential": self.credential(version),
+            "credential": self.credential(name, version),
             "enabled": version.enabled,
             "expires": None if ends is None else ends - self.began.timestamp(),
             "type": version.content_type,
@@ -170,7 +166,8 @@ class State:
         service = next(it for it in self.world.services if isinstance(it, BlobService))
         container = service.containers.held.get((self.host, LEASES))
         for blob, content in container.blobs.items() if container else ():
-            if not (name := self.source_of(blob)):
+            name, part = self.source_of(blob)
+            if not name:
                 continue
             lease = content.lease
             if lease.id and process is not None:
@@ -180,7 +177,7 @@ class State:
             if self._is_new(blob, lease):
                 until = self.seconds(lease.ends) if lease.id and lease.ends else 0.0
                 yield {
-                    "lock": self.sources[name].name,
+                    "lock": part,
                     "holder": self.holders.get(lease.id, 0),
                     "until": until,
                 }

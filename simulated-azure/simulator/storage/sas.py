@@ -21,6 +21,8 @@ from simulator.storage.sharedkey import authentication_failed, signature
 from simulator.storage.wire import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simulator.storage.accounts import StorageAccount
     from simulator.wire import Request
 
@@ -56,22 +58,34 @@ def check_sas(
     if not OLDEST <= fields.get("sv", "") <= NEWEST:
         raise authentication_failed("sv is not a version that is known here")
     is_account = "ss" in fields
-    candidates = (
-        [_account_text(account.name, fields)]
-        if is_account
-        else _service_texts(account.name, service, path, fields)
-    )
     keys = [key.value for key in account.accepted_keys()]
-    if not any(
-        hmac.compare_digest(signature(key, text).encode(), fields["sig"].encode())
-        for key in keys
-        for text in candidates
-    ):
+    if signed_by(account.name, service, path, fields, keys) is None:
+        candidates = _texts(account.name, service, path, fields)
         text = candidates[0] if candidates else ""
         raise authentication_failed(f"Signature did not match. String to sign used was {text}")
     _check_time(fields, now)
     _check_place(request, fields)
     _check_extent(_need_of(request, service, path), service, fields, is_account=is_account)
+
+
+def signed_by(
+    account: str, service: str, path: str, fields: dict[str, str], keys: Iterable[str]
+) -> str | None:
+    """Return which of these keys has signed what a query says; None where none has."""
+    texts, sig = _texts(account, service, path, fields), fields.get("sig", "").encode()
+    signers = (
+        key
+        for key in keys
+        for text in texts
+        if hmac.compare_digest(signature(key, text).encode(), sig)
+    )
+    return next(signers, None)
+
+
+def _texts(account: str, service: str, path: str, fields: dict[str, str]) -> list[str]:
+    if "ss" in fields:
+        return [_account_text(account, fields)]
+    return _service_texts(account, service, path, fields)
 
 
 def _account_text(account: str, fields: dict[str, str]) -> str:
