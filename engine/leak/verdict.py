@@ -39,14 +39,16 @@ class Verdict:
 async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     """Return what a value is; raises TransientError rather than guess."""
     reported = read(text)
-    match = await index.find(engine, reported.parts)
-    if match is None:
-        match = await signing_key(engine, reported.parts)
-    elif match.kind in engine.kinds:
-        match = await key_of(engine, match) or match
+    with engine.reporter.step("match"):
+        match = await index.find(engine, reported.parts)
+        if match is None:
+            match = await signing_key(engine, reported.parts)
+        elif match.kind in engine.kinds:
+            match = await key_of(engine, match) or match
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
-    is_accepted, untried = await _tried(engine, match)
+    with engine.reporter.step("prove"):
+        is_accepted, untried = await _tried(engine, match)
     if not match.version and (is_accepted or untried):
         # An incident is about versions: nothing but what it will be published as can be cut off.
         what = "it is the credential of a rotation that is in progress"

@@ -40,7 +40,10 @@ STAY = {"waiting", "skipped"}
 """How an errand ends for now, too."""
 NOT_SHOWN = {
     f"rekey.{step}"
-    for step in ("publish_replica", "disable_replica", "undo", "unpark", "tidy", "probe")
+    for step in (
+        *("publish_replica", "disable_replica", "undo", "unpark", "tidy", "probe"),
+        *("match", "prove", "refresh"),
+    )
 }
 """Spans of steps that the runs below need not come by."""
 

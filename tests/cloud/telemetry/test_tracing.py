@@ -17,7 +17,9 @@ from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from engine.errors import RekeyError, TransientError
 from engine.service import MAX_TRIES
+from tests.api.test_leaks import TRUSTED, leak, leaky
 from tests.shared.collected import Collected, attributes, dims
+from tests.shared.consuming import SHOP
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_arm, to_vault
 
@@ -61,6 +63,23 @@ async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(
     assert format_span_id(rotation.parent.span_id) == CALL
     contexts = [span.context for span in sent.spans if span.context]
     assert {format_trace_id(context.trace_id) for context in contexts} == {TRACE}
+
+
+@pytest.mark.usefixtures("invoked")
+async def test_every_step_of_a_leak_is_in_the_trace_of_its_report_in_its_turn(
+    sent: Collected,
+) -> None:
+    rig = leaky(f"{TRUSTED}consumers: [{{match: {{secret: app-key}}, resources: ['{SHOP}'], "
+                "graceSeconds: 5}]\n")  # fmt: skip
+    await leak(rig.api(), rig.latest("app-key").value)
+    (message,) = rig.messages("rotations")
+    await rig.service().rotate(json.dumps(message), 1)
+    spans = sorted(sent.spans, key=lambda span: span.start_time or 0)
+    names = [span.name.removeprefix("rekey.") for span in spans]
+    turns = ["match", "prove", "rotation", "issue", "verify", "publish", "refresh", "retire"]
+    assert [name for name in dict.fromkeys(names) if name in turns] == turns
+    assert names.index("retire") < names.index("disprove")
+    assert {format_trace_id(span.context.trace_id) for span in spans if span.context} == {TRACE}
 
 
 @pytest.mark.usefixtures("invoked")
