@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from api import incidents, views
 from api.access import Caller, Role, demand
@@ -141,8 +141,8 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     verdict = await judge(engine, reports.index, finding.value)
     leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
     if verdict.match is None or verdict.status == "refused":
-        blind = "" if verdict.match or engine.prints.keys else BLIND
-        return Queued((), Answer.of(200, _view(engine, verdict, reason=blind)))
+        unseen = "" if verdict.match else _unseen(engine, reports.index)
+        return Queued((), Answer.of(200, _view(engine, verdict, reason=unseen)))
     if not (acts(leaks, verdict, finding.feed) or finding.act):
         await _ask_once(engine, verdict, finding)
         return Queued((), Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
@@ -153,6 +153,15 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     kind = engine.kinds.get(match.kind)
     ranked = danger(kind, is_alive=is_alive, is_current=match.is_current)
     return Queued(incidents.messages(incident), answer, incident, engine.incidents, ranked)
+
+
+def _unseen(engine: Engine, index: Index) -> str:
+    """Return what a miss does not tell of; empty where it does of all."""
+    told = [] if engine.prints.keys else [BLIND]
+    kept = timedelta(seconds=STEP_SECONDS)
+    if index.listed_at and index.listed_at + kept < engine.clock.now():
+        told.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
+    return "; ".join(told)
 
 
 async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incident:

@@ -9,8 +9,9 @@ A match counts once the vault, or the record under its own key, confirms it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from engine.engine import Engine
 from engine.leak.match import Match
@@ -25,7 +26,17 @@ from engine.secret import SecretRef, Sensitive
 AT_ONCE = 20
 """How many secrets are read together."""
 KEPT_SECONDS = 60.0
-"""How long it is remembered which secrets have no prints: a miss then lists no vault."""
+"""How long it is remembered which versions there are: a miss then lists no vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A secret as its vault lists it."""
+
+    ref: SecretRef
+    created: datetime
+    is_tagged: bool
+    """Its tags put it under management."""
 
 
 @dataclass
@@ -34,8 +45,9 @@ class Index:
 
     _sources: dict[str, set[str]] = field(default_factory=dict)
     """Print → sources."""
-    _unprinted: Sequence[SecretRef] = ()
-    _looked: float = float("-inf")
+    _listed: Sequence[Current] = ()
+    listed_at: datetime | None = None
+    """When the vaults were listed: of what was written since, no miss tells."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find(self, engine: Engine, parts: Sequence[str]) -> Match | None:
@@ -50,7 +62,8 @@ class Index:
             self._sources = sources_of(ledger)
             if match := await self._confirmed(engine, parts):
                 return match
-            unprinted = await self._without_prints(engine, ledger)
+            await self._list(engine)
+            unprinted = list(_unprinted(engine, ledger, self._listed))
         return await _read_all(engine, unprinted, ledger, parts)
 
     async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
@@ -62,12 +75,11 @@ class Index:
                         return match
         return None
 
-    async def _without_prints(self, engine: Engine, ledger: Ledger) -> Sequence[SecretRef]:
-        now = engine.clock.monotonic()
-        if now >= self._looked + KEPT_SECONDS:
-            self._unprinted = [ref async for ref in _unprinted(engine, ledger)]
-            self._looked = now
-        return self._unprinted
+    async def _list(self, engine: Engine) -> None:
+        now = engine.clock.now()
+        if self.listed_at is None or now >= self.listed_at + timedelta(seconds=KEPT_SECONDS):
+            self._listed = [current async for current in _listed(engine)]
+            self.listed_at = now
 
 
 async def _ledger(engine: Engine) -> Ledger:
@@ -84,17 +96,23 @@ def sources_of(ledger: Ledger) -> dict[str, set[str]]:
     return sources
 
 
-async def _unprinted(engine: Engine, ledger: Ledger) -> AsyncIterator[SecretRef]:
-    """Yield each secret of which a version may have no print under a key that is there."""
-    seen = set[str]()
+async def _listed(engine: Engine) -> AsyncIterator[Current]:
     for vault in engine.policy.scopes:
         async for secret in engine.vaults.list(vault):
-            seen.add(str(secret.ref).lower())
-            records = ledger.of(secret.ref)
-            is_ours = records or "ProviderAddress" in engine.policy.applied(secret).tags
-            current = [listed for listed in records if listed.created == secret.created]
-            if is_ours and not (current and all(_is_whole(engine, known) for known in records)):
-                yield secret.ref
+            is_tagged = "ProviderAddress" in engine.policy.applied(secret).tags
+            yield Current(secret.ref, secret.created, is_tagged)
+
+
+def _unprinted(engine: Engine, ledger: Ledger, secrets: Sequence[Current]) -> Iterator[SecretRef]:
+    """Yield each secret of which a version may have no print under a key that is there."""
+    seen = set[str]()
+    for secret in secrets:
+        seen.add(str(secret.ref).lower())
+        records = ledger.of(secret.ref)
+        current = [listed for listed in records if listed.created == secret.created]
+        is_ours = bool(records) or secret.is_tagged
+        if is_ours and not (current and all(_is_whole(engine, known) for known in records)):
+            yield secret.ref
     for owner, records in ledger.records.items():
         # What is deleted, or in a vault that is not served any more, only its records know. A
         # record of a released secret names no owner.
