@@ -97,7 +97,9 @@ class Finding:
         return f"Finding({self.feed}, {self.location!r})"
 
 
-async def report(engine: Engine, reports: Reports, request: Request, caller: Caller) -> Queued:
+async def report(
+    engine: Engine, reports: Reports, request: Request, caller: Caller
+) -> Queued | Answer:
     """POST /api/leaks: judge a value, and start an incident where the policy or an admin says so."""
     sent = _read(request)
     if sent.act:
@@ -107,16 +109,17 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     finding = Finding(sent.value, "api", sent.location, str(caller), act=sent.act)
     if caller.may(Role.ADMIN):
         return await taken(engine, reports, finding)
-    queued: Queued | TransientError
+    problem = None
     try:
-        queued = await taken(engine, reports, finding)
+        # Posted before the wait: only a hit has something to post, which takes its time.
+        await (await taken(engine, reports, finding)).post(engine.queue)
     except RekeyError as error:
-        queued = unjudged(error, str(caller))
+        problem = unjudged(error, str(caller))
     passed = engine.clock.monotonic() - begun
     await engine.clock.sleep(STEP_SECONDS - passed % STEP_SECONDS)
-    if isinstance(queued, TransientError):
-        raise queued
-    return replace(queued, answer=Answer.of(202, views.Leak(status="received")))
+    if problem:
+        raise problem
+    return Answer.of(202, views.Leak(status="received"))
 
 
 def unjudged(error: RekeyError, by: str) -> TransientError:
