@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from api import incidents, views
 from api.access import Caller, Role, demand
@@ -220,8 +221,9 @@ def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
 
 
 def scrubbed(text: str, values: Iterable[str]) -> str:
-    """Return a text without any part of a reported value, as one line of printable text."""
-    for value in sorted(values, key=len, reverse=True):
+    """Return a text without any part of a reported value, quoted or not, as one printable line."""
+    written = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
+    for value in sorted(written, key=len, reverse=True):
         text = text.replace(value, "…")
     return "".join(letter for letter in text if letter.isprintable())
 
