@@ -173,13 +173,12 @@ async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incid
     match = verdict.match
     assert match  # noqa: S101 - what is cut off is ours
     since = engine.clock.now().replace(microsecond=0) + LEAD
-    why = scrubbed(f"leaked: {finding.location or 'reported by value'}", verdict.reported.parts)
     incident = Incident(
         since,
         match.ref.name,
         match.source,
         f"{finding.by} ({finding.feed})",
-        why[:MAX_REASON],
+        _why(verdict, finding),
         incidents.named(since - LEAD, match.source, match.version),
         (match.ref.vault,),
         match.version,
@@ -213,11 +212,16 @@ def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
     """Return the message that tells the owner what leaked, and how to have it cut off."""
     match = verdict.match
     assert match  # noqa: S101 - whoever is asked owns it
-    where = f"leaked: {finding.location or 'reported by value'}; {_reason(verdict)}"
-    text = f"{scrubbed(where, verdict.reported.parts)}. Fix: {_confirm(verdict)}"
+    text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
     return WorkItem(
         match.ref, "tell", version=match.version, requested_by="rekey", reason=text, news=LEAKED
     )
+
+
+def _why(verdict: Verdict, finding: Finding) -> str:
+    """Return where it was found, as far as that shows no value and is short."""
+    place = f"leaked: {finding.location or 'reported by value'}"
+    return scrubbed(place, verdict.reported.parts)[:MAX_REASON]
 
 
 def scrubbed(text: str, values: Iterable[str]) -> str:
