@@ -1,7 +1,4 @@
-"""What goes wrong is a page for whoever reads pages, and JSON for programs.
-
-A missing key is asked for.
-"""
+"""What goes wrong is a page for people and JSON for programs; a missing key is asked for."""
 
 from __future__ import annotations
 
@@ -94,17 +91,21 @@ async def test_who_lacks_the_role_reads_which_is_needed() -> None:
     assert "Rekey.Reader" in page_of(answer).text
 
 
-@pytest.mark.parametrize("accept", ["", "*/*", "application/json"])
-async def test_a_program_gets_the_problem_as_json(accept: str) -> None:
-    answer = await send(
-        varied().api(), "http_dashboard", query={"state": "x"}, headers={"accept": accept}
-    )
-    assert answer.content_type == "application/problem+json"
-
-
-async def test_no_other_call_answers_with_a_page() -> None:
-    answer = await send(varied().api(), "http_list", query={"state": "x"}, headers=BROWSER)
-    assert answer.content_type == "application/problem+json"
+@pytest.mark.parametrize(
+    ("name", "accept"),
+    [
+        *(("http_dashboard", accept) for accept in ("", "*/*", "application/json")),
+        ("http_list", BROWSER["accept"]),
+        ("http_door", ""),
+    ],
+)
+async def test_a_program_gets_the_problem_as_json_and_every_other_call_answers_so(
+    name: str, accept: str
+) -> None:
+    query, status = ({}, 401) if name == "http_door" else ({"state": "x"}, 400)
+    answer = await send(varied().api(), name, query=query, headers={"accept": accept})
+    assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    assert answer.body["fix"]
 
 
 async def test_a_missing_key_is_asked_for_on_a_page() -> None:
@@ -128,12 +129,6 @@ async def test_the_door_believes_no_header_and_leads_to_the_sign_in() -> None:
     )
     links = [link.attributes["href"] for link in page_of(answer).all("a")]
     assert links == ["/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Finventory", "inventory"]
-
-
-async def test_a_program_without_a_key_gets_the_problem_as_json() -> None:
-    answer = await send(varied().api(), "http_door")
-    assert (answer.status, answer.content_type) == (401, "application/problem+json")
-    assert answer.body["fix"]
 
 
 @pytest.mark.parametrize(
