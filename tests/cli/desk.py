@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
 from simulator.keyvault.state import Vault
+from simulator.reach.sabotage import Died, Mode, Saboteur
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from tests.shared.delivery import Delivery
 from tests.shared.policies import OWN
@@ -156,3 +158,29 @@ class _Waiting(RigClock):
                 await meanwhile()
 
         self.sleep = sleep
+
+
+def commands(
+    within: argparse.ArgumentParser, path: str = ""
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield every command that can be run, by its whole name."""
+    below = [action for action in within._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield path, within
+    for name, command in (pair for action in below for pair in action.choices.items()):
+        yield from commands(command, f"{path} {name}".strip())
+
+
+def struck(desk: Desk, at: int, mode: Mode, *argv: str) -> bool:
+    """Type a command in a process that ends, or loses an answer, at one call that it makes.
+
+    Returns whether there was such a call.
+    """
+    forget_challenges()
+    saboteur = Saboteur({at: mode})
+    transport = SimulatedTransport(desk.world, saboteur)
+    credential = SimulatedCredential(desk.world, desk.ada)
+    parts = Parts(credential, RigClock(desk.clock), {"transport": transport})
+    with suppress(Died):
+        captured(lambda: main(argv, desk.env, parts))
+    return saboteur.calls > at

@@ -12,8 +12,7 @@ import pytest
 
 from simulator.entra.directory import Application
 from simulator.reach.sabotage import Mode
-from tests.cli.desk import Desk, Ran
-from tests.cli.strikes import struck
+from tests.cli.desk import Desk, Ran, struck
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.application_rig import OWNED_BY
 from tests.shared.scene import state

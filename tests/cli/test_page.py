@@ -1,7 +1,4 @@
-"""docs/cli.md held against the command line.
-
-Every example is run, every command and option is there, and none besides.
-"""
+"""docs/cli.md: every example is run, and every command and option is there, and none besides."""
 
 from __future__ import annotations
 
@@ -9,8 +6,8 @@ import re
 
 from cli.arguments import EPILOG, parser
 from cli.codes import Exit
+from tests.cli.desk import commands
 from tests.cli.page import BLOCK, PAGE, replayed
-from tests.cli.tree import commands
 
 TEXT = PAGE.read_text()
 COMMON = {"--output", "--json", "--query", "--settings", "--help"}

@@ -9,8 +9,7 @@ import pytest
 
 from engine.model.tags import REPLICA_OF
 from simulator.reach.sabotage import Mode
-from tests.cli.desk import Answers, Desk, managing
-from tests.cli.strikes import struck
+from tests.cli.desk import Answers, Desk, managing, struck
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
