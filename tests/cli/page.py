@@ -60,18 +60,12 @@ def scene() -> Desk:
     desk = Desk(policy=True)
     desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/read",), desk.group)
     desk.vault.put(OWN.name, f"{EMPTY}defaults:\n  owner: platform\ntagsMayOverride: [owner]\n")
-    desk.secret(
-        "orders-storage", desk.account("orders"), days_left=45, tags={"Owner": "team-orders"}
-    )
-    desk.secret(
-        "billing-storage", desk.account("billing"), days_left=31, tags={"Owner": "team-billing"}
-    )
-    desk.secret(
-        "search-storage",
-        desk.account("search"),
-        days_left=40,
-        tags={"ValidityPeriodDays": "ninety"},
-    )
+    for name, days, tags in (
+        ("orders", 45, {"Owner": "team-orders"}),
+        ("billing", 31, {"Owner": "team-billing"}),
+        ("search", 40, {"ValidityPeriodDays": "ninety"}),
+    ):
+        desk.secret(f"{name}-storage", desk.account(name), days_left=days, tags=tags)
     legacy = desk.account("legacy")
     desk.vault.put("legacy-key", legacy.keys["key2"].value)
     desk.world.sql.add_server("shop", "sqladmin", "F1rst-password-nobody-uses")
