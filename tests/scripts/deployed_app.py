@@ -1,11 +1,7 @@
-"""A deployed app and Application Insights' query service, on loopback with TLS.
-
-It has a clock that does not wait.
-"""
+"""A deployed app and Application Insights' queries on loopback, and a clock that does not wait."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,26 +51,25 @@ class Deployed:
     """What the query service answers instead."""
     asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
 
-    def answer(self, path: str) -> tuple[int, Any]:
+    def answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
+        """Answer, and note what was asked."""
+        del method
+        self.asked.append((path, headers, body.decode()))
+        return self.content(path)
+
+    def content(self, path: str) -> tuple[int, Any]:
         if path == "/api/health":
             return self.health.pop(0) if self.health else HEALTHY
         columns = [{"name": name, "type": "string"} for name in ANSWER_KEYS]
-        return self.refusal or (
-            200,
-            {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": self.signals}]},
-        )
+        table = {"name": "PrimaryResult", "columns": columns, "rows": self.signals}
+        return self.refusal or (200, {"tables": [table]})
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[Deployed, Path]]:
     """Serve both; yields what they answer, and the file of the authority to trust."""
     deployed = Deployed()
-
-    def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-        del method
-        deployed.asked.append((path, headers, body.decode()))
-        status, content = deployed.answer(path)
-        return status, content if isinstance(content, str) else json.dumps(content)
-
-    with over_https(folder, answer) as (deployed.url, authority):
+    with over_https(folder, deployed.answer) as (deployed.url, authority):
         yield deployed, authority

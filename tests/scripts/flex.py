@@ -25,6 +25,9 @@ from tests.scripts.loopback import over_https
 
 SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
 MASTER = "master-key"
+
+
+KEYS = {"masterKey": MASTER, "functionKeys": {}, "systemKeys": {}}
 BEARER = "Bearer "
 STORAGE = (
     "InaccessibleStorageException: Failed to access storage account for deployment: "
@@ -108,11 +111,7 @@ class Flex:
                 "id": SITE,
                 "properties": {"defaultHostName": self.host, "hostNameSslStates": states},
             },
-            ("POST", "/host/default/listkeys"): {
-                "masterKey": MASTER,
-                "functionKeys": {},
-                "systemKeys": {},
-            },
+            ("POST", "/host/default/listkeys"): KEYS,
             ("POST", "/config/authsettingsV2/list"): {
                 "properties": {
                     "platform": {"enabled": self.sign_in},
@@ -136,7 +135,7 @@ class Flex:
                 return 415, ""
             self.packages.append(body)
             self._looks = 0
-            return 202, f"deployment-{len(self.packages)}"
+            return 202, f'"deployment-{len(self.packages)}"'
         if path != f"/api/deployments/deployment-{len(self.packages)}":
             return 404, ""
         self._looks += 1
@@ -180,20 +179,14 @@ class Flex:
         return 202, ""
 
     def _secrets(self, start: int) -> Answer:
-        following = (
-            f"/api/secrets?limit=1000&cursor={start + 2}" if start + 2 < len(self.secrets) else None
-        )
-        return 200, {"secrets": self.secrets[start : start + 2], "next": following}
+        end = start + 2
+        link = f"/api/secrets?limit=1000&cursor={end}" if end < len(self.secrets) else None
+        return 200, {"secrets": self.secrets[start:end], "next": link}
 
 
 @contextmanager
 def serving(folder: Path, clock: Clock) -> Iterator[tuple[Flex, Path]]:
     """Serve all of it; yields what it answers, and the file of the authority to trust."""
     flex = Flex(clock)
-
-    def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-        status, content = flex.answer(method, path, headers, body)
-        return status, json.dumps(content) if content != "" else ""
-
-    with over_https(folder, answer) as (flex.url, authority):
+    with over_https(folder, flex.answer) as (flex.url, authority):
         yield flex, authority

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import trustme
 
-type Answering = Callable[[str, str, dict[str, str], bytes], tuple[int, str]]
-"""Takes method, path, headers in lower case and body; returns a status and a body."""
+type Answering = Callable[[str, str, dict[str, str], bytes], tuple[int, Any]]
+"""Takes method, path, headers in lower case and body; returns a status, and a text or JSON."""
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def _handler(answer: Answering) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, content = answer(self.command, self.path, headers, body)
-            sent = content.encode()
+            sent = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))

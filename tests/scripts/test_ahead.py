@@ -31,18 +31,18 @@ class Arm:
     sent: list[Any] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
 
-    def answer(self, method: str, path: str, _: dict[str, str], body: bytes) -> tuple[int, str]:
+    def answer(self, method: str, path: str, _: dict[str, str], body: bytes) -> tuple[int, Any]:
         where = path.partition("?")[0]
         if "/providers/Microsoft.Resources/deployments/" in where and method == "PUT":
             self.sent.append(json.loads(body))
             if self.errors and "code" in self.errors[0]:
-                return 400, json.dumps({"error": self.errors.pop(0)})
-            return 201, "{}"
+                return 400, {"error": self.errors.pop(0)}
+            return 201, {}
         namespace = where.removeprefix("/subscriptions/s/providers/").partition("/")[0]
         if method == "POST":
             self.registered.append(namespace)
         state = "Registered" if namespace in self.registered else "NotRegistered"
-        return 200, json.dumps({"registrationState": state})
+        return 200, {"registrationState": state}
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-"""The package is judged by others.
-
-Each thing that once kept the app from working in Azure is seen by one of them.
-"""
+"""Others judge the package, and see each thing that once kept the app from working in Azure."""
 
 from __future__ import annotations
 
@@ -76,15 +73,10 @@ def test_a_host_json_that_azure_would_not_follow_is_seen(
     assert complaint in output
 
 
+VERSION_2 = {"type": "object", "properties": {"version": {}}, "additionalProperties": False}
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-04/schema#",
-    "definitions": {
-        "version-2": {
-            "type": "object",
-            "properties": {"version": {}},
-            "additionalProperties": False,
-        }
-    },
+    "definitions": {"version-2": VERSION_2},
 }
 
 

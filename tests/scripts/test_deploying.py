@@ -19,6 +19,9 @@ from tests.scripts.flex import SITE, Flex, serving
 MINUTE = timedelta(minutes=1)
 
 
+NEVER = START + 600 * MINUTE
+
+
 @pytest.fixture
 def flex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flex]:
     with serving(tmp_path, Clock()) as (served, authority):
@@ -40,7 +43,11 @@ def well() -> str:
     return ""
 
 
-def test_a_package_is_deployed_as_it_is(flex: Flex, package: Path) -> None:
+@pytest.mark.parametrize("state", [{}, {"unknown": 3}, {"recycles": True}])
+def test_a_package_is_deployed_as_it_is_and_followed_though_it_is_unknown_at_first_or_gone_later(
+    state: dict[str, object], flex: Flex, package: Path
+) -> None:
+    vars(flex).update(state)
     push(site(flex), package, flex.clock)
     assert (flex.running, len(flex.packages)) == (b"the package", 1)
 
@@ -92,37 +99,20 @@ def test_the_wait_has_a_bound_and_its_end_names_the_fix(
 
 
 @pytest.mark.parametrize(
-    ("ends", "reason"),
+    ("status", "text", "reason"),
     [
-        ({"status": 3, "status_text": "the zip file is broken"}, "failed: the zip file is broken"),
-        (
-            {"status": 3, "status_text": None, "build_summary": {"errors": ["no space"]}},
-            "no reason was given; no space",
-        ),
-        ({"status": -1, "status_text": "by hand"}, "was cancelled: by hand"),
-        ({"status": 6, "status_text": "one instance"}, "succeeded in part only: one instance"),
+        (3, "the zip file is broken", "failed: the zip file is broken"),
+        (3, None, "no reason was given; no space"),
+        (-1, "by hand", "was cancelled: by hand"),
+        (6, "one instance", "succeeded in part only: one instance"),
     ],
 )
 def test_a_deployment_that_fails_for_good_is_not_repeated(
-    ends: dict[str, object], reason: str, flex: Flex, package: Path
+    status: int, text: str | None, reason: str, flex: Flex, package: Path
 ) -> None:
-    flex.ends = ends
+    flex.ends = {"status": status, "status_text": text, "build_summary": {"errors": ["no space"]}}
     with pytest.raises(StepError, match=reason):
         push(site(flex), package, flex.clock)
-    assert len(flex.packages) == 1
-
-
-def test_a_deployment_that_is_unknown_at_first_is_followed_all_the_same(
-    flex: Flex, package: Path
-) -> None:
-    flex.unknown = 3
-    push(site(flex), package, flex.clock)
-    assert (flex.running, len(flex.packages)) == (b"the package", 1)
-
-
-def test_a_deployment_that_is_gone_after_it_was_seen_has_ended(flex: Flex, package: Path) -> None:
-    flex.recycles = True
-    push(site(flex), package, flex.clock)
     assert len(flex.packages) == 1
 
 
@@ -157,16 +147,6 @@ def test_the_way_ends_with_what_the_first_sweep_saw(
     assert "rekey status says why" in output
 
 
-def test_an_app_in_which_functions_never_appear_fails_loudly(flex: Flex, package: Path) -> None:
-    flex.indexed_after = 10_000
-    with pytest.raises(
-        StepError, match=r"first sweep: the app \(/admin/functions/sweep\) was answered 404"
-    ) as gave_up:
-        finish(site(flex), package, flex.clock, well)
-    assert "rekey doctor --app" in str(gave_up.value)
-    assert flex.clock.now() - START < 15 * MINUTE
-
-
 def test_the_doctor_is_asked_until_the_sweep_has_come_to_its_end(flex: Flex, package: Path) -> None:
     findings = ["no sweep of prod has ended", "no sweep of prod has ended", ""]
     finish(site(flex), package, flex.clock, lambda: findings.pop(0))
@@ -178,12 +158,8 @@ def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
 ) -> None:
     flex.sign_in = True
     swept = START + 50 * MINUTE
-    finish(
-        site(flex),
-        package,
-        flex.clock,
-        lambda: "" if flex.clock.now() >= swept else "no sweep has ended",
-    )
+    doctor = lambda: "" if flex.clock.now() >= swept else "no sweep has ended"  # noqa: E731
+    finish(site(flex), package, flex.clock, doctor)
     output = capsys.readouterr().out
     assert "asks its callers to sign in, so its schedule starts it" in output
     assert output.endswith("first sweep: ended; rekey status shows what it saw\n")
@@ -200,22 +176,25 @@ def test_a_host_that_starts_is_waited_for_and_that_is_said(
     assert flex.clock.now() - START < 5 * MINUTE
 
 
-def test_a_host_that_never_starts_ends_the_deployment_with_azure_s_words(
-    flex: Flex, package: Path
+@pytest.mark.parametrize(
+    ("state", "words", "minutes"),
+    [
+        ({"host_from": NEVER}, r"\(ServiceUnavailable\) from host runtime", 15),
+        ({"known_from": NEVER}, "was answered 401", 5),
+        (
+            {"indexed_after": 10_000},
+            r"first sweep: the app \(/admin/functions/sweep\) was answered 404(.|\n)*rekey doctor --app",
+            15,
+        ),
+    ],
+)
+def test_an_app_that_never_comes_is_not_waited_for_an_hour_and_ends_in_azure_s_words(
+    state: dict[str, object], words: str, minutes: int, flex: Flex, package: Path
 ) -> None:
-    flex.host_from = START + 600 * MINUTE
-    with pytest.raises(StepError, match=r"\(ServiceUnavailable\) from host runtime"):
-        finish(site(flex), package, flex.clock, well)
-    assert flex.clock.now() - START < 15 * MINUTE
-
-
-def test_an_app_that_knows_no_key_and_asks_nobody_to_sign_in_is_not_waited_for_an_hour(
-    flex: Flex, package: Path
-) -> None:
-    flex.known_from = START + 600 * MINUTE
-    with pytest.raises(StepError, match="was answered 401"):
+    vars(flex).update(state)
+    with pytest.raises(StepError, match=words):
         finish(site(flex), package, flex.clock, lambda: "no sweep has ended")
-    assert flex.clock.now() - START < 5 * MINUTE
+    assert flex.clock.now() - START < minutes * MINUTE
 
 
 def test_a_deployment_service_that_refuses_the_sign_in_is_believed_after_minutes(
@@ -234,32 +213,16 @@ def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(
         finish(site(flex), package, flex.clock, lambda: "finding: on_vault_event is not indexed")
 
 
-def check(result: str, what: str, where: str = "", fix: str = "") -> dict[str, str]:
-    return {"result": result, "what": what, "where": where, "fix": fix}
-
-
 def test_only_what_speaks_against_the_deployment_fails_it() -> None:
-    report = {
-        "findings": 3,
-        "checks": [
-            check("fine", "every queue exists"),
-            check("note", "functions of another version: old", SITE),
-            check(
-                "finding",
-                "tag ValidityPeriodDays is 'ninety'",
-                "https://prod.vault.azure.net/secrets/app",
-            ),
-            check(
-                "finding",
-                "reading a queue was answered 403 AuthorizationPermissionMismatch",
-                "vault-events",
-            ),
-            check(
-                "finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"
-            ),
-        ],
-    }
-    assert problems(report) == [
+    rows = (
+        ("fine", "every queue exists", "", ""),
+        ("note", "functions of another version: old", SITE, ""),
+        ("finding", "tag X is 'ninety'", "https://prod.vault.azure.net/secrets/app", ""),
+        ("finding", "reading was answered 403 AuthorizationPermissionMismatch", "vault-events", ""),
+        ("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
+    )
+    checks = [dict(zip(("result", "what", "where", "fix"), row, strict=True)) for row in rows]
+    assert problems({"findings": 3, "checks": checks}) == [
         f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"
     ]
 

@@ -1,7 +1,4 @@
-"""A deployment is kept only if it is certainly healthy.
-
-Time passes without waiting, answers come over the wire.
-"""
+"""A deployment is kept only if it is healthy; time passes without waiting, answers come by wire."""
 
 from __future__ import annotations
 
@@ -39,34 +36,29 @@ def test_an_app_that_answers_and_got_no_worse_is_healthy(deployed: Deployed) -> 
     assert len([path for path, _, _ in deployed.asked if path == "/api/health"]) == 21
 
 
-@pytest.mark.parametrize(("bad", "code"), [(1, 0), (2, 0), (3, 1)])
-def test_a_restart_is_forgiven_and_an_app_that_stays_away_is_not(
-    bad: int, code: int, deployed: Deployed
-) -> None:
-    deployed.health = [DOWN] * bad
-    assert watched(deployed) == code
-
-
-def test_an_app_that_stays_away_is_given_up_at_once(deployed: Deployed) -> None:
-    clock = Clock()
-    deployed.health = [DOWN] * 3
-    watched(deployed, clock=clock)
-    assert clock.now() - START == timedelta(minutes=1)
-
-
-def test_an_app_that_fails_at_the_end_is_not_healthy(deployed: Deployed) -> None:
-    deployed.health = [*[(200, {"status": "ok"})] * 20, DOWN]
-    assert watched(deployed) == 1
+WELL = (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize(
-    "answer", [(200, {"status": "degraded"}), (200, "ok"), (200, []), (404, {"status": "ok"})]
+    ("answers", "code", "minutes"),
+    [
+        ([DOWN] * 2, 0, 10),
+        ([DOWN] * 3, 1, 1),
+        ([*[WELL] * 20, DOWN], 1, 10),
+        ([(200, {"status": "degraded"})] * 3, 1, 1),
+        ([(200, "ok")] * 3, 1, 1),
+        ([(200, [])] * 3, 1, 1),
+        ([(404, {"status": "ok"})] * 3, 1, 1),
+    ],
 )
-def test_only_200_with_the_status_ok_is_healthy(
-    answer: tuple[int, object], deployed: Deployed
+def test_a_restart_is_forgiven_and_an_app_that_stays_away_or_fails_at_the_end_is_not_healthy(
+    answers: list[tuple[int, object]], code: int, minutes: int, deployed: Deployed
 ) -> None:
-    deployed.health = [answer] * 3
-    assert watched(deployed) == 1
+    """Only 200 with the status ok is healthy, and an app that stays away is given up at once."""
+    clock = Clock()
+    deployed.health = answers
+    assert watched(deployed, clock=clock) == code
+    assert clock.now() - START == timedelta(minutes=minutes)
 
 
 def test_an_app_that_cannot_be_reached_is_not_healthy() -> None:
@@ -96,34 +88,27 @@ def test_fewer_sweeps_are_no_fault_but_none_is_where_one_is_needed(deployed: Dep
         (403, {"error": {"code": "InsufficientAccessError"}}),
         (200, {"tables": [], "error": {"message": "part"}}),
         (200, ""),
+        None,
     ],
 )
-def test_telemetry_that_cannot_be_read_is_not_taken_for_health(
-    refusal: tuple[int, object], deployed: Deployed
+def test_telemetry_that_cannot_be_read_or_is_not_whole_is_not_taken_for_health(
+    refusal: tuple[int, object] | None, deployed: Deployed
 ) -> None:
-    deployed.refusal = refusal
+    _, whole = deployed.content("/query")
+    deployed.refusal = refusal or (200, {**whole, "error": {"message": "timed out"}})
     assert watched(deployed, "--duration", "30s") == 2
 
 
-def test_results_that_are_not_whole_are_not_taken_for_health(deployed: Deployed) -> None:
-    _, whole = deployed.answer("/query")
-    deployed.refusal = (200, {**whole, "error": {"message": "timed out"}})
-    assert watched(deployed, "--duration", "30s") == 2
-
-
-def test_the_query_goes_to_the_application_with_a_token_for_its_service(deployed: Deployed) -> None:
+def test_the_query_goes_to_the_application_with_a_token_for_its_service_and_none_elsewhere(
+    deployed: Deployed,
+) -> None:
     watched(deployed, "--duration", "2m")
     path, headers, body = deployed.asked[-1]
     assert path == f"/v1/apps/{INSIGHTS}/query"
     assert headers["authorization"] == f"Bearer for {deployed.url}/.default"
     assert "datetime(2026-11-24T12:00:00+00:00)" in body
     assert "deployed - 120s" in body
-
-
-def test_the_token_goes_to_the_telemetry_and_nowhere_else(deployed: Deployed) -> None:
-    watched(deployed, "--duration", "30s")
-    tokens = [path for path, headers, _ in deployed.asked if "authorization" in headers]
-    assert tokens == [f"/v1/apps/{INSIGHTS}/query"]
+    assert [known for _, known, _ in deployed.asked if "authorization" in known] == [headers]
 
 
 def test_without_telemetry_the_answer_alone_decides(deployed: Deployed) -> None:
