@@ -7,7 +7,6 @@ not judge.
 
 from __future__ import annotations
 
-import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,16 @@ from pathlib import Path
 
 import pymysql
 
-from tests.servers import ROOT, certify, free_port, missing, open_folder, own
+from tests.servers import (
+    ROOT,
+    await_ready,
+    certify,
+    free_port,
+    libraries,
+    missing,
+    open_folder,
+    own,
+)  # fmt: skip
 
 SUPERUSER, SECRET = "operator", "0perator-of-the-tests"
 UNPACKED = ROOT / ".tools" / "mariadb"
@@ -68,7 +76,7 @@ def start_mariadb(*options: str) -> Iterator[MariaDb]:
             f"--character-sets-dir={share / 'charsets'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=4M",
             f"--plugin-dir={folder}",
         ]  # fmt: skip
-        environment = {**os.environ, "LD_LIBRARY_PATH": _libraries()}
+        environment = libraries(UNPACKED)
         _initialise(command, share, environment, user)
         with subprocess.Popen(  # noqa: S603 - nobody else's input
             [*command, f"--port={port}", "--bind-address=127.0.0.1", f"--ssl-cert={data / 'cert.pem'}",
@@ -77,7 +85,7 @@ def start_mariadb(*options: str) -> Iterator[MariaDb]:
             env=environment, user=user, cwd=folder, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             try:
-                _await_ready(process)
+                await_ready(process.stderr, "ready for connections")
                 yield MariaDb(f"localhost:{port}", authority, folder)
             finally:
                 process.kill()
@@ -96,16 +104,6 @@ def _initialise(
     )  # fmt: skip
 
 
-def _await_ready(process: subprocess.Popen[str]) -> None:
-    """Read what the server prints until it listens; raise RuntimeError where it ends before."""
-    lines = []
-    for line in process.stderr or ():
-        lines.append(line)
-        if "ready for connections" in line:
-            return
-    raise RuntimeError(f"MariaDB ended before it listened: {''.join(lines)[-2000:]}")
-
-
 def _program() -> tuple[Path, Path]:
     """Return the server's program and the folder of its messages."""
     for root, name in product((UNPACKED, Path("/")), ("mariadb", "mysql")):
@@ -113,8 +111,3 @@ def _program() -> tuple[Path, Path]:
         if program.exists() and (share / f"{name}_{TABLES[0]}").exists():
             return program, share
     return missing("MariaDB (Debian's mariadb-server-core, see scripts/debian.py)")
-
-
-def _libraries() -> str:
-    folders = {str(path.parent) for path in UNPACKED.glob("usr/lib/**/*.so*")}
-    return ":".join(sorted(folders))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import ssl
@@ -12,7 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import ROOT, certify, free_port, missing, open_folder, own
+from tests.servers import (
+    ROOT,
+    await_ready,
+    certify,
+    free_port,
+    libraries,
+    missing,
+    open_folder,
+    own,
+)  # fmt: skip
 
 UNPACKED = ROOT / ".tools" / "redis"
 OPERATOR = "0perator-of-the-tests"
@@ -66,23 +74,13 @@ def start_redis() -> Iterator[Redis]:
         with subprocess.Popen(  # noqa: S603 - nobody else's input
             ["redis-server", *options],  # noqa: S607 - what runs is `executable`
             executable=program, cwd=folder, user=user,
-            env={**os.environ, "LD_LIBRARY_PATH": _libraries()}, stdout=subprocess.PIPE, text=True,
+            env=libraries(UNPACKED), stdout=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             try:
-                _await_ready(process)
+                await_ready(process.stdout, "Ready to accept connections")
                 yield Redis(port, authority)
             finally:
                 process.kill()
-
-
-def _await_ready(process: subprocess.Popen[str]) -> None:
-    """Read what the server prints until it listens; raise RuntimeError where it ends before."""
-    lines = []
-    for line in process.stdout or ():
-        lines.append(line)
-        if "Ready to accept connections" in line:
-            return
-    raise RuntimeError(f"Redis ended before it listened: {''.join(lines)[-2000:]}")
 
 
 def _program() -> str:
@@ -90,8 +88,3 @@ def _program() -> str:
     unpacked = UNPACKED / "usr/bin/redis-check-rdb"
     program = str(unpacked) if unpacked.exists() else shutil.which("redis-server")
     return program or missing("Redis (Debian's redis-tools, see scripts/debian.py)")
-
-
-def _libraries() -> str:
-    folders = {str(path.parent) for path in UNPACKED.glob("usr/lib/**/*.so*")}
-    return ":".join(sorted(folders))

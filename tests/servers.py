@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -61,6 +61,22 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def await_ready(output: Iterable[str] | None, words: str) -> None:
+    """Read what a server prints until it says these words; raise RuntimeError if it ends before."""
+    lines = []
+    for line in output or ():
+        lines.append(line)
+        if words in line:
+            return
+    raise RuntimeError(f"the server ended before it listened: {''.join(lines)[-2000:]}")
+
+
+def libraries(unpacked: Path) -> dict[str, str]:
+    """Return the environment in which a program finds the libraries that came with it."""
+    folders = {str(path.parent) for path in unpacked.glob("usr/lib/**/*.so*")}
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(sorted(folders))}
 
 
 async def drain() -> None:
