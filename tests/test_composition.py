@@ -1,7 +1,4 @@
-"""The parts put together: once, without opening anything.
-
-The identity is the one that the platform offers.
-"""
+"""The parts put together once: nothing is opened, and the platform's identity is taken."""
 
 from __future__ import annotations
 

@@ -76,10 +76,7 @@ def contract(page: str) -> dict[str, frozenset[str]]:
 
 
 def room_of(path: str, rooms: Mapping[str, frozenset[str]]) -> str:
-    """Return the room with the longest path that holds the file.
-
-    "tests/" is a room without a row.
-    """
+    """Return the room with the longest path that holds the file; "tests/" is one without a row."""
     matches = [
         room
         for room in (*rooms, "tests/")
@@ -100,10 +97,7 @@ def forbidden(imports: Graph, rooms: Mapping[str, frozenset[str]]) -> set[tuple[
 
 
 def _allowed(source: str, target: str, rooms: Mapping[str, frozenset[str]]) -> bool:
-    """Return whether a room may import another.
-
-    Outside the engine, `engine/` means all of its rooms.
-    """
+    """Return whether a room may import another; `engine/` means all its rooms but inside of it."""
     if source == target or target in rooms[source]:
         return True
     return not source.startswith("engine/") and any(

@@ -23,10 +23,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Start]:
-    """Start a visit to a world.
-
-    At the end no visit may have had an error or broken the page's policy.
-    """
+    """Start a visit; at its end none may have had an error or broken the page's policy."""
     from tests.api.visits import visits
 
     with visits(browser) as start:

@@ -1,7 +1,4 @@
-"""The OpenAPI document is valid, complete and true.
-
-Every call is fuzzed from it, and every answer is one that it describes.
-"""
+"""The OpenAPI document is valid, every call is fuzzed from it, and every answer is in it."""
 
 from __future__ import annotations
 
@@ -152,10 +149,7 @@ def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
 def test_what_the_document_allows_is_not_refused_as_unreadable(
     operation: APIOperation[Any, Any, Any, Any],
 ) -> None:
-    """But for what no schema can say.
-
-    That is which requests need an Idempotency-Key, and what a policy document may hold.
-    """
+    """No schema says what needs an Idempotency-Key, or what a policy document may hold."""
     rig = scene()
 
     @FUZZ

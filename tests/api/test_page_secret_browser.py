@@ -1,7 +1,4 @@
-"""The page of one secret in a real browser.
-
-Read by everybody, copied from, and acted from after a dry run.
-"""
+"""One secret's page in a browser: read by all, copied from, acted from after a dry run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The pages in Firefox: its own engine draws them, runs the script under the same policy.
-
-Axe finds nothing.
-"""
+"""The pages in Firefox, whose own engine draws them and runs the script; axe finds nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Visits of a browser to the pages, each to a world of its own.
-
-A page that complains fails its test.
-"""
+"""Visits of a browser to pages, each to its own world; a page that complains fails its test."""
 
 from __future__ import annotations
 

@@ -109,18 +109,18 @@ def test_a_person_is_asked_once_for_all_warnings(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("secret,provider,onwer\n", "column 'onwer' means nothing: owner?"),
         ("provider\n", "there is no column secret"),
         ("", "there is no column secret"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "adopt.csv"
     path.write_text(text)
     ran = adopt(a_desk(1), path)
-    assert (ran.code, said in ran.err) == (2, True)
+    assert (ran.code, words in ran.err) == (2, True)
 
 
 def test_a_file_with_semicolons_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:

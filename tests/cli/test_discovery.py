@@ -1,7 +1,4 @@
-"""`rekey discover` finds the credentials that nobody looks after, page by page.
-
-It also says what cannot be told.
-"""
+"""`rekey discover` finds credentials that nobody looks after, and says what cannot be told."""
 
 from __future__ import annotations
 
@@ -25,10 +22,7 @@ DAY = 86_400
 
 
 def a_desk(days: float = 100) -> Desk:
-    """Return a desk in whose group nothing is young.
-
-    And where one of two accounts is looked after.
-    """
+    """Return a desk whose group holds nothing young, and one of whose two accounts is managed."""
     desk = Desk()
     desk.account("olddata")
     desk.secret("kept", desk.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"})

@@ -190,7 +190,7 @@ def test_who_may_not_read_the_settings_is_told_and_the_rest_is_looked_at(works: 
 @pytest.mark.parametrize("queue", ["vault-events", "rotations-poison", "sweeps-poison"])
 def test_a_queue_that_does_not_exist_is_found(queue: str, works: Deployed) -> None:
 
-    (service,) = (each for each in works.world.services if isinstance(each, QueueService))
+    (service,) = (known for known in works.world.services if isinstance(known, QueueService))
     del service.queues._queues["rekeyhost", queue]
     finding = only(works.doctor()[1])
     assert f"the queue {queue} does not exist" in finding["what"]

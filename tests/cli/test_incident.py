@@ -1,7 +1,4 @@
-"""`rekey incident` counts first, asks, sends everything in a scope on.
-
-It also tells how far it has come.
-"""
+"""`rekey incident` counts, asks, sends a scope's secrets on, and tells how far it has come."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A secret is named by vault and name or by its URL.
-
-A typing error is answered with what was perhaps meant.
-"""
+"""A secret is named by vault and name or URL; a typing error is answered with what was meant."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The installed command for real.
-
-Its own process, its own sign-in, real sockets, and nothing left open at the end.
-"""
+"""The installed command: its own process and sign-in, real sockets, and nothing left open."""
 
 from __future__ import annotations
 

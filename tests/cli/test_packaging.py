@@ -1,7 +1,4 @@
-"""What `uv tool install ./cli` installs.
-
-One module with the command and all that it imports, and nothing of it is deployed.
-"""
+"""What `uv tool install ./cli` installs: one module with its imports, of which none is deployed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`rekey policy` never lets a document through that cannot be followed.
-
-It also never shows what is none.
-"""
+"""`rekey policy` lets through no document that cannot be followed, and shows none that is none."""
 
 from __future__ import annotations
 

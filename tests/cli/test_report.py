@@ -1,7 +1,4 @@
-"""`rekey report` judges every secret.
-
-Nothing that somebody wrote into a tag can harm who opens it.
-"""
+"""`rekey report` judges every secret, and nothing in a tag can harm who opens it."""
 
 from __future__ import annotations
 

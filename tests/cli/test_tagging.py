@@ -41,7 +41,7 @@ def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothin
 
 
 @pytest.mark.parametrize(
-    ("setting", "code", "said"),
+    ("setting", "code", "words"),
     [
         ("OverlapHours=soon", 5, "set it to whole hours"),
         ("ProviderAddress=nowhere", 5, "set it to the id of what issues the credential"),
@@ -56,13 +56,13 @@ def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothin
     ],
 )
 def test_what_rekey_could_not_follow_is_refused_and_nothing_is_changed(
-    setting: str, code: int, said: str
+    setting: str, code: int, words: str
 ) -> None:
     desk = a_desk()
     before = state(desk)
     ran = desk.run("tags", "set", "prod/app", setting)
     assert (ran.code, state(desk)) == (code, before)
-    assert said in ran.err
+    assert words in ran.err
 
 
 def test_a_source_that_another_secret_has_is_refused() -> None:

@@ -72,8 +72,8 @@ def test_a_file_and_a_page_are_all_that_a_kind_with_two_keys_takes(copy: Path) -
     assert run(copy, "-m", "tests.missing").startswith("Nothing is missing for the 3")
     assert changed(copy) == {*BY_HAND, *generate.WRITTEN}
     words = "sundial or Sundial or generate or registry or navigation"
-    said = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", words, *CHECKS)
-    assert " passed" in said.splitlines()[-1]
+    output = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", words, *CHECKS)
+    assert " passed" in output.splitlines()[-1]
 
 
 def test_the_template_of_a_kind_that_the_compiler_does_not_know_has_no_warning(copy: Path) -> None:

@@ -1,7 +1,4 @@
-"""A person who deploys: a checkout to write into, a sign-in that may read.
-
-The answers are prepared beforehand.
-"""
+"""A person who deploys, with a checkout, a sign-in that may read, and answers prepared."""
 
 from __future__ import annotations
 

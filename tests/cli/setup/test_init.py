@@ -1,7 +1,4 @@
-"""`rekey init` offers what there is, asks what shall be served.
-
-It also writes what the template takes.
-"""
+"""`rekey init` offers what there is, asks what to serve, and writes what the template takes."""
 
 from __future__ import annotations
 
@@ -213,7 +210,7 @@ def test_a_vault_of_another_tenant_or_out_of_sight_is_told_from_one_that_is_not_
 
 
 @pytest.mark.parametrize(
-    ("group", "written", "said"),
+    ("group", "written", "words"),
     [
         (
             PRODUCTION.upper().replace("/SUBSCRIPTIONS", "/subscriptions"),
@@ -228,11 +225,11 @@ def test_a_vault_of_another_tenant_or_out_of_sight_is_told_from_one_that_is_not_
     ],
 )
 def test_a_system_topic_that_is_there_is_used_or_leaves_the_vault_to_the_sweep(
-    group: str, written: str, said: str, newcomer: Newcomer
+    group: str, written: str, words: str, newcomer: Newcomer
 ) -> None:
     newcomer.add_topic("audit", group)
     ran = newcomer.init(answers=["1", "1"])
-    assert (ran.code, said in ran.out) == (0, True)
+    assert (ran.code, words in ran.out) == (0, True)
     assert written in newcomer.parameters.read_text()
 
 
@@ -283,10 +280,7 @@ def test_whoever_sees_no_vault_is_told_so(newcomer: Newcomer) -> None:
 
 
 def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None:
-    """Microsoft's compiler judges the notation.
-
-    Quotes, what looks like an interpolation, an empty list.
-    """
+    """Microsoft's compiler judges quotes, what looks like an interpolation, and an empty list."""
     odd = {"name": "prod", "resourceGroup": "o'hara ${x} \\ y", "scopes": [PRODUCTION]}
     odd |= {"kinds": list(KINDS)}
     more: dict[str, Any] = {"name": "test", "scopes": [], "events": False, "applications": []}

@@ -203,14 +203,14 @@ except RekeyError as error:
 
 
 @pytest.mark.parametrize(
-    ("library", "said"),
+    ("library", "words"),
     [
         ("mssql_py_core.abi3.so", "the library libssl.so.9 is missing"),
         ("libs/linux/glibc/x86_64/lib/mssqlodbc.so", "Failed to load the driver"),
     ],
 )
 def test_a_driver_that_cannot_be_loaded_is_told_as_that_and_not_as_one_that_passes(
-    library: str, said: str, tmp_path: Path
+    library: str, words: str, tmp_path: Path
 ) -> None:
     """The driver itself, which asks for another OpenSSL than this machine has.
 
@@ -229,7 +229,7 @@ def test_a_driver_that_cannot_be_loaded_is_told_as_that_and_not_as_one_that_pass
         check=True,
     )
     assert ran.stdout.startswith(f"PermanentError {NOT_LOADED} Microsoft's SQL driver cannot be")
-    assert said in ran.stdout
+    assert words in ran.stdout
     assert "Fix: deploy the complete package" in ran.stdout
     assert "Pl4nted" not in ran.stdout
 

@@ -1,7 +1,4 @@
-"""Keys of sundials: a kind that nobody has, as a contributor would write it.
-
-Source: none, since there is no such service.
-"""
+"""Keys of sundials, as a contributor writes a kind. Source: none, there is no such service."""
 
 from __future__ import annotations
 
