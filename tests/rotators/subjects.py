@@ -116,13 +116,13 @@ class StorageScene:
         self.rig.world.remove_account("appdata")
 
 
-class ApplicationScene[R: (GraphRig, CertificateRig)]:
+class ApplicationScene:
     """An application of which the vault holds the one credential that it has."""
 
-    def __init__(self, made: type[R]) -> None:
-        self.application: R = made()
+    def __init__(self, made: type[GraphRig | CertificateRig]) -> None:
+        self.application: GraphRig | CertificateRig = made()
         self.rig: Rig = self.application
-        self.source_name: str = self.application.app.app_id
+        self.source_name = self.application.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         return self.application.rotator(intercept)
