@@ -456,22 +456,17 @@ async def test_a_key_made_after_rekeys_own_last_change_is_somebody_elses(
         assert (await rotator.issue(job)).supersedes == job.held_id
 
 
-async def test_whatever_fails_before_a_key_is_replaced_has_changed_nothing() -> None:
-    scene = KeyScene(MAPS)
-    refuse(scene.rig, 503, "Busy", to_arm("listKeys"), times=9)
-    with pytest.raises(TransientError) as caught:
-        await scene.rotator().issue(replace(scene.job(), proven=False))
-    assert caught.value.unsent
-
-
-@pytest.mark.parametrize(("status", "unsent"), [(403, True), (503, False)])
-async def test_a_replacement_that_is_refused_has_changed_nothing(
-    status: int, *, unsent: bool
+@pytest.mark.parametrize(
+    ("operation", "status", "unsent"),
+    [("listKeys", 503, True), ("regenerateKey", 403, True), ("regenerateKey", 503, False)],
+)
+async def test_what_fails_before_a_key_is_replaced_or_is_refused_has_changed_nothing(
+    operation: str, status: int, *, unsent: bool
 ) -> None:
     scene = KeyScene(MAPS)
-    refuse(scene.rig, status, "No", to_arm("regenerateKey"), times=9)
+    refuse(scene.rig, status, "No", to_arm(operation), times=9)
     with pytest.raises(RekeyError) as caught:
-        await scene.rotator().issue(scene.job())
+        await scene.rotator().issue(replace(scene.job(), proven=operation == "regenerateKey"))
     assert caught.value.unsent is unsent
 
 
