@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import LeaseUnavailable
-from engine.model.record import parts_of
 from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
@@ -56,11 +55,3 @@ async def test_two_workers_never_change_one_login_at_a_time(rig: SqlProduct) -> 
     assert rig.server.logins["app_a"].newest == FIRST
     assert await rotate(rig, NAME) == ""
     assert len(rig.vault.versions(NAME)) == 2
-
-
-def test_a_source_is_held_login_by_login() -> None:
-    assert parts_of("/servers/s/logins/a+b") == ("/servers/s/logins/a", "/servers/s/logins/b")
-    assert parts_of("/servers/s/logins/a%2bb") == ("/servers/s/logins/a%2bb",)
-    assert parts_of("0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90") == (
-        "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90",
-    )

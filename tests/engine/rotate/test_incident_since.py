@@ -19,14 +19,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 to_regenerate = to_arm("regenerateKey")
 
 
-async def handle(rig: Rig, **fields: Any) -> Outcome:
-    return await rig.handle(NAME, **fields)
-
-
 async def order(rig: Rig, age: timedelta, **fields: Any) -> Outcome:
     """Work on what an order posts for a secret; the incident began so long ago."""
     since = (rig.clock.now() - age).isoformat()
-    return await handle(rig, compromised=True, since=since, **fields)
+    return await rig.handle(NAME, compromised=True, since=since, **fields)
 
 
 async def record(rig: Rig) -> Record:
@@ -42,7 +38,7 @@ def accepted(rig: Rig, number: int) -> bool:
 async def rotated() -> Rig:
     """Return a rig whose secret Rekey rotated an hour ago."""
     rig = scene()
-    await handle(rig)
+    await rig.handle(NAME)
     rig.clock.advance(HOUR.total_seconds())
     return rig
 
@@ -67,7 +63,7 @@ async def test_what_was_replaced_since_is_kept_and_its_predecessor_gets_no_overl
 async def test_where_all_is_younger_than_the_incident_the_current_version_is_proven() -> None:
     rig = await rotated()
     rig.clock.advance((8 * DAY).total_seconds())
-    await handle(rig, action="retire")
+    await rig.handle(NAME, action="retire")
     outcome = await order(rig, 20 * DAY)
     assert (outcome.result, len(rig.vault.versions(NAME))) == ("confirmed", 2)
     assert accepted(rig, 1)
@@ -105,7 +101,7 @@ async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bo
     """The order names the version that was current when it was given."""
     rig = await rotated()
     reported = rig.latest(NAME).version
-    assert (await handle(rig, action="restore")).result == "restored"
+    assert (await rig.handle(NAME, action="restore")).result == "restored"
     rig.clock.advance(60)
     outcome = await order(rig, HOUR / 2 if is_older else 3 * HOUR, version=reported)
     assert outcome.result == ("rotated" if is_older else "retired")
@@ -122,17 +118,17 @@ async def test_what_was_made_for_an_incident_dated_ahead_is_not_replaced_for_it_
     leaked, since = rig.latest(NAME).version, (rig.clock.now() + HOUR).isoformat()
     if by_a_look:
         refuse(rig, 403, "AuthorizationFailed", to_regenerate)
-    await handle(rig, version=leaked, compromised=True, since=since)
+    await rig.handle(NAME, version=leaked, compromised=True, since=since)
     if by_a_look:
         source = (await record(rig)).source
-        assert (await handle(rig, action="audit", source=source)).result == "rotated"
+        assert (await rig.handle(NAME, action="audit", source=source)).result == "rotated"
     made = rig.latest(NAME).version
     rig.clock.advance(2 * HOUR.total_seconds())
-    outcome = await handle(rig, version=made, compromised=True, since=since)
+    outcome = await rig.handle(NAME, version=made, compromised=True, since=since)
     assert (outcome.result, rig.latest(NAME).version) == ("confirmed", made)
     assert (await record(rig)).compromised.versions == ()
     later = (rig.clock.now() + HOUR).isoformat()
-    assert (await handle(rig, version=made, compromised=True, since=later)).result == "rotated"
+    assert (await rig.handle(NAME, version=made, compromised=True, since=later)).result == "rotated"
 
 
 async def test_an_incident_is_noted_before_the_secret_can_be_read() -> None:
@@ -141,7 +137,7 @@ async def test_an_incident_is_noted_before_the_secret_can_be_read() -> None:
     version = rig.latest(NAME).version
     source = rig.world.accounts["appdata"].resource_id.lower()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
-    await handle(rig, version=version, compromised=True, source=source)
+    await rig.handle(NAME, version=version, compromised=True, source=source)
     assert (await record(rig)).compromised.versions == (version,)
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
 
@@ -150,7 +146,7 @@ async def test_an_incident_without_a_version_is_about_the_current_one() -> None:
     rig = scene(days_left=80)
     leaked = rig.latest(NAME)
     refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=99)
-    outcome = await handle(rig, compromised=True)
+    outcome = await rig.handle(NAME, compromised=True)
     assert (outcome.result, outcome.item.version) == ("parked", leaked.version)
     assert (await record(rig)).compromised.versions == (leaked.version,)
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
@@ -161,9 +157,9 @@ async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for(action: 
     rig = await rotated()
     rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
     with pytest.raises(TransientError):
-        await handle(rig, compromised=True)
+        await rig.handle(NAME, compromised=True)
     source = rig.world.accounts["appdata"].resource_id.lower()
-    outcome = await handle(rig, action=action, trigger="sweep", source=source)
+    outcome = await rig.handle(NAME, action=action, trigger="sweep", source=source)
     assert (outcome.result, outcome.retired) == ("rotated", ("key1", "key2"))
     assert [accepted(rig, number) for number in range(3)] == [False, False, True]
 
@@ -175,9 +171,9 @@ async def test_what_has_not_leaked_is_restored_in_place_of_what_has(leaked: int)
     versions = rig.vault.versions(NAME)
     rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
     with pytest.raises(TransientError):
-        await handle(rig, version=versions[leaked].version, compromised=True)
+        await rig.handle(NAME, version=versions[leaked].version, compromised=True)
     assert (await record(rig)).compromised.versions == (versions[leaked].version,)
-    outcome = await handle(rig, action="restore")
+    outcome = await rig.handle(NAME, action="restore")
     assert (outcome.result == "restored") is (leaked == 1)
     assert not accepted(rig, leaked)
     assert accepted(rig, 1 - leaked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -24,10 +23,6 @@ from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
 APP = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
-
-
-async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
-    return await rig.handle(name, **fields)
 
 
 async def die_once_published(rig: Rig, name: str) -> None:
@@ -55,7 +50,7 @@ async def test_a_rotation_is_told_with_all_that_follows_from_it() -> None:
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{KEY}"})
     tags = {**rig.tags(KEY), "Replicas": f"{rig.vault.url}/secrets/copy"}
     before = rig.vault.amend(rig.latest(KEY), tags=tags)
-    outcome = await handle(rig, KEY)
+    outcome = await rig.handle(KEY)
     assert outcome.result == "rotated"
     assert outcome.reason.startswith("expires ")
     assert (outcome.rotator, outcome.source) == ("storage-key", signed.source_name)
@@ -73,7 +68,7 @@ async def test_what_a_dead_worker_has_published_is_told_by_the_next_one() -> Non
     rig = scene()
     first = rig.latest(NAME).version
     await die_once_published(rig, NAME)
-    outcome = await handle(rig, version=first)
+    outcome = await rig.handle(NAME, version=first)
     assert (outcome.result, outcome.reason) == ("rotated", "published by an earlier try")
     assert outcome.new_version == rig.latest(NAME).version != first
     assert (outcome.rotator, outcome.credential_id) == ("storage-key", "key2")
@@ -116,7 +111,7 @@ async def test_what_failed_is_told_with_its_place() -> None:
     copy = f"{rig.vault.url}/secrets/copy"
     rig.vault.put("copy", "theirs")
     rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": copy})
-    outcome = await handle(rig)
+    outcome = await rig.handle(NAME)
     assert outcome.reason == f"the replica does not consent ({copy})"
 
 
@@ -131,7 +126,7 @@ async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
         if "/secrets/copy" not in request.path or outcomes:
             return await call()
         rig.clock.advance(100)
-        outcomes.append(await handle(rig))
+        outcomes.append(await rig.handle(NAME))
         return json_response(403, {"error": {"code": "Forbidden"}})
 
     outcomes: list[Outcome] = []
@@ -144,7 +139,7 @@ async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
 async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
     """Its item names a source that another secret has left; what is due there is that one's."""
     rig = scene()
-    await handle(rig)
+    await rig.handle(NAME)
     account = rig.world.accounts["appdata"]
     source = account.resource_id.lower()
     rig.vault.amend(rig.latest(NAME), tags={})
@@ -153,7 +148,7 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
     known = await engine.leases.peek(source)
     before = state(rig)
     for action in ("rotate", "audit"):
-        outcome = await handle(rig, "untagged", source=source, action=action)
+        outcome = await rig.handle("untagged", source=source, action=action)
         assert outcome.result == "skipped"
     assert await engine.leases.peek(source) == known
     assert state(rig) == before
@@ -223,5 +218,5 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
     with pytest.raises(Throttled):
         await engine.handle(item)
     assert (len(told), len(refused)) == (1, 1)
-    outcome = await handle(rig, action="audit", trigger="sweep", source=source)
+    outcome = await rig.handle(NAME, action="audit", trigger="sweep", source=source)
     assert (outcome.result, rig.latest(NAME) != published) == ("healed", True)

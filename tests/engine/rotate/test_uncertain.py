@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.model.outcome import Outcome
 from engine.model.write import Write
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -30,13 +29,9 @@ async def uncertain(kind: str = "a login") -> SqlProduct:
     rig = sql(kind)
     rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body, after=True))
     with pytest.raises(TransientError):
-        await handle(rig, trigger="event")
+        await rig.handle(NAME, trigger="event")
     rig.clock.advance(MINUTE.total_seconds())
     return rig
-
-
-async def handle(rig: Rig, name: str = NAME, **fields: Any) -> Outcome:
-    return await rig.handle(name, **fields)
 
 
 async def source_of(rig: Rig) -> str:
@@ -69,7 +64,7 @@ async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     rig = await uncertain()
     await rig.note(await source_of(rig), NAME, look_at=rig.clock.now() + 2 * MINUTE)
     version, passwords = rig.latest(NAME).version, rig.passwords()
-    outcome = await handle(rig, **fields)
+    outcome = await rig.handle(NAME, **fields)
     assert (outcome.reason == PROMISED) is is_left
     assert (rig.latest(NAME).version == version) is is_left
     assert (rig.passwords() == passwords) is is_left
@@ -77,13 +72,13 @@ async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
 
 async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
     rig = await uncertain("two logins")
-    assert (await handle(rig, trigger="event")).result == "rotated"
+    assert (await rig.handle(NAME, trigger="event")).result == "rotated"
 
 
 async def test_a_secret_that_is_not_to_be_rotated_waits_for_no_look() -> None:
     rig = await uncertain()
     write(rig, FIRST, Manual="true")
-    outcome = await handle(rig, trigger="event")
+    outcome = await rig.handle(NAME, trigger="event")
     assert "only a person rotates it" in outcome.reason
 
 
@@ -91,7 +86,7 @@ async def test_a_change_under_way_is_left_to_no_look() -> None:
     """The message that looks for its end comes by itself."""
     rig = await uncertain()
     await rig.note(await source_of(rig), NAME, waiting=rig.clock.now() - HOUR)
-    assert (await handle(rig, trigger="event")).reason != PROMISED
+    assert (await rig.handle(NAME, trigger="event")).reason != PROMISED
 
 
 @pytest.mark.parametrize(
@@ -115,7 +110,7 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     begun = rig.clock.now() - HOUR
     await rig.note(source, NAME, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
     passwords = rig.passwords()
-    outcome = await handle(rig, version=older, trigger="event", source=source, **fields)
+    outcome = await rig.handle(NAME, version=older, trigger="event", source=source, **fields)
     assert outcome.result == result
     assert rig.passwords() == passwords
 
@@ -134,7 +129,7 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     source = await source_of(rig)
     rig.vault.amend(rig.latest(NAME), **changes)
     await rig.note(source, NAME, look_at=None)
-    outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=1, trigger="sweep")
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
     assert outcome.fix.endswith(", then rotate it by hand")
@@ -150,7 +145,7 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     write(rig, "0ther-password-nobody-uses", CredentialId="other")
     await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
     fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "follow_up": follow_up}
-    outcome = await handle(rig, source=source, **fields)
+    outcome = await rig.handle(NAME, source=source, **fields)
     assert (outcome.result == "parked") is is_told
     assert (LOST in outcome.reason) is is_told
     assert (outcome.source == source.replace("/app", "/other")) is not is_told
@@ -162,7 +157,7 @@ async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_f
     await rig.note(source, NAME, look_at=None)
     rig.queue("rotations").clear()
     refuse(rig, 403, "Forbidden", to_vault(), times=1)
-    outcome = await handle(rig, source=source, action="audit", follow_up=1, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=1, trigger="sweep")
     assert outcome.result == "parked"
     known = await rig.known(await source_of(rig))
     assert known.is_unknown
@@ -200,7 +195,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
     before = rig.alive()
     look: dict[str, Any] = {"action": "audit", "follow_up": 1, "trigger": "sweep"}
-    await handle(rig, SECRET, source=rig.app.app_id, **look)
+    await rig.handle(SECRET, source=rig.app.app_id, **look)
     assert rig.alive() == (before[:1] if is_removed else before)
 
 

@@ -46,6 +46,7 @@ def test_a_source_has_a_part_for_each_name_in_its_last_segment() -> None:
         "/servers/one+two/logins/a",
         "/servers/one+two/logins/b",
     )
+    assert parts_of("/servers/one/logins/a%2bb") == ("/servers/one/logins/a%2bb",)
     assert parts_of("an-application") == ("an-application",)
 
 
