@@ -6,6 +6,7 @@ The same at the end of its overlap. Tokens are not counted.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.proof.places import PLACES
 from tests.rotators.key_scenes import FAMILY, Member
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place
+from tests.shared.scene import NAME, scene
 
 DAY = 86_400
 BOTH = {"vault GET": 4, "vault PUT": 1}
@@ -231,6 +233,32 @@ async def test_the_end_of_an_overlap_asks_no_more_than_it_must(kind: str) -> Non
     )
     assert RETIRE not in (place.rig.latest(place.name).tags or {})
     assert counted(place) == RETIREMENT[kind]
+
+
+@pytest.mark.parametrize("fields", [{"trigger": "event"}, {"trigger": "manual", "force": True}])
+async def test_whoever_cannot_name_the_source_costs_one_read_more(fields: dict[str, Any]) -> None:
+    place, _ = await rotated("storage-key")
+    rig = place.rig
+    version = rig.latest(place.name).version
+    await rig.service().engine.handle(rig.item(place.name, version=version, **fields))
+    assert counted(place) == ROTATION["storage-key"] | {"vault GET": 5}
+
+
+async def test_a_first_rotation_costs_two_proofs_more_and_a_duplicate_two_reads() -> None:
+    place = PLACES["storage-key"]()
+    rig = place.rig
+    item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")
+    await rig.service().engine.handle(item)
+    first = counted(place)
+    assert (first["listKeys"], first["signed request"]) == (1, 3)
+    await rig.service().engine.handle(item)
+    assert counted(place) == {"vault GET": 2, "signed request": 1, "lease": 3}
+
+
+async def test_an_event_for_a_secret_that_is_not_due_costs_one_read() -> None:
+    rig = scene(days_left=80)
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    assert rig.calls() == {"vault": 1}
 
 
 def test_every_kind_is_counted() -> None:
