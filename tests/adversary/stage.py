@@ -41,7 +41,7 @@ from simulator.storage.blob_store import Blob, Container
 from simulator.storage.blobs import BlobService
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
-from tests.adversary.sources import Secret, of_account, of_application, of_logins
+from simulator_tests.holders import Secret, of_account, of_application, of_logins
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -156,6 +156,16 @@ class Deployment:
             for name, blob in container.blobs.items()
             if name.startswith(RECORDS)
         }
+
+    def copied(self) -> Callable[[], None]:
+        """Copy the records; returns what puts the copy in their place, as a failover does."""
+        copies = {name: (blob.content, blob.metadata) for name, blob in self.blobs.items()}
+
+        def roll_back() -> None:
+            for name, blob in self.blobs.items():
+                blob.content, blob.metadata = copies[name]
+
+        return roll_back
 
     def forget_sources(self) -> None:
         """Somebody deletes the records of all sources."""
@@ -548,6 +558,11 @@ class Stage:
         sent = b"" if body is None else json.dumps(body).encode()
         headers = {"idempotency-key": str(uuid.uuid4()), "content-type": "application/json"}
         return await send(self.app.host.app, name, path or {}, query, sent, headers)
+
+    async def ask(self, secret: Secret, body: object, **query: str) -> Answer:
+        """Ask for a rotation of a secret over HTTP."""
+        path = {"vault": "prod", "name": secret.name}
+        return await self.http("http_rotate", path, body, **query)
 
     async def report_incident(self, **scope: Any) -> str:
         """Report everything in a scope as compromised.

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulator.reach.strikes import PUBLISH, RETAG
-from simulator.wire import json_response
-from tests.adversary.sources import Secret
+from simulator.reach.strikes import FORBIDDEN, PUBLISH, RETAG
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 PUBLISHED = ("rotated", "healed", "restored")
@@ -118,9 +117,8 @@ async def test_a_version_of_an_incident_is_announced_once_what_leaked_is_refused
 ) -> None:
     """Its worker died once it was published, and what leaked may not be retired at first."""
     secret = stage.put(kind)
-    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
     await die_once_published(stage, secret, compromised=True, force=True)
-    stage.outage(RETAG, timedelta(minutes=30), forbidden)
+    stage.outage(RETAG, timedelta(minutes=30), FORBIDDEN)
     stage.post(secret, trigger="sweep")
     await stage.run_for(hours=30)
     assert not unannounced(stage, secret)

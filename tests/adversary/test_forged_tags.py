@@ -11,9 +11,8 @@ from itertools import product
 
 import pytest
 
-from simulator.reach.strikes import LIST_KEYS, REGENERATE, alter
-from simulator.wire import json_response
-from tests.adversary.sources import Secret
+from simulator.reach.strikes import LIST_KEYS, NOT_AUTHORIZED, REGENERATE, alter
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 from tests.parts import sampled
 
@@ -114,8 +113,7 @@ async def test_a_mark_from_a_time_to_come_parks_nothing_and_stops_nobody_elses_s
     """A mark names the version that it is about; only its time is forged."""
     secret, other = pair(stage, "storage")
     first = secret.current
-    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
-    stage.outage(REGENERATE, timedelta(minutes=31), refusal)
+    stage.outage(REGENERATE, timedelta(minutes=31), NOT_AUTHORIZED)
     await stage.rotate(secret)
     word, _, seen = secret.tags["RekeyState"].split(" ")
     stage.tag(secret, RekeyState=f"{word} 9999-12-31T23:59:59Z {seen}")
@@ -154,8 +152,9 @@ async def test_tags_that_leave_no_room_for_a_mark_hide_no_secret_that_needs_a_pe
     for key in ("key1", "key2"):
         stage.account().regenerate(key)
     stage.server.logins["app"].set("By-hand-123456", stage.clock.now()) if kind == "login" else None
-    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
-    stage.outage(lambda request: LIST_KEYS(request) or alter(request), timedelta(days=1), refusal)
+    stage.outage(
+        lambda request: LIST_KEYS(request) or alter(request), timedelta(days=1), NOT_AUTHORIZED
+    )
     await stage.run_a_day()
     assert stage.of(secret, "parked")
     assert await stage.attention(secret), "it is shown as if all were well"

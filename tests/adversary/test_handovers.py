@@ -10,14 +10,12 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import ADD_PASSWORD, REGENERATE, REMOVE_PASSWORD
-from simulator.wire import json_response
-from tests.adversary.sources import Secret
+from simulator.reach.strikes import ADD_PASSWORD, NOT_AUTHORIZED, REGENERATE, REMOVE_PASSWORD
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 KINDS = ["storage", "entra"]
 WAYS = ["untagged", "deleted"]
-FORBIDDEN = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "not allowed"}})
 
 
 def renamed(stage: Stage, secret: Secret, way: str) -> Secret:
@@ -49,7 +47,7 @@ async def test_an_incident_whose_source_passes_to_another_secret_goes_on_there(
     await stage.rotate(secret, force=True)
     leaked = secret.current.value
     revoking = REMOVE_PASSWORD if kind == "entra" else REGENERATE
-    stage.outage(revoking, timedelta(hours=3), FORBIDDEN)
+    stage.outage(revoking, timedelta(hours=3), NOT_AUTHORIZED)
     location = await stage.report_incident(vault="prod")
     await stage.run_for(hours=1)
     new = renamed(stage, secret, way)
@@ -115,8 +113,8 @@ async def test_a_leak_that_could_not_be_replaced_is_replaced_by_the_secret_that_
     secret = stage.put(kind, days_left=60)
     await stage.rotate(secret, force=True)
     leaked, changing = secret.current.value, ADD_PASSWORD if kind == "entra" else REGENERATE
-    stage.outage(changing, timedelta(hours=2), FORBIDDEN)
-    stage.outage(REMOVE_PASSWORD, timedelta(hours=2), FORBIDDEN)
+    stage.outage(changing, timedelta(hours=2), NOT_AUTHORIZED)
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=2), NOT_AUTHORIZED)
     stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
     await stage.run_for(hours=1)
     new = renamed(stage, secret, way)
@@ -131,7 +129,7 @@ async def test_an_incident_of_a_secret_that_waits_for_another_comes_back_until_t
 ) -> None:
     """What leaked before cannot be revoked for three hours."""
     secret = stage.entra(days_left=60)
-    stage.outage(REMOVE_PASSWORD, timedelta(hours=3), FORBIDDEN)
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=3), NOT_AUTHORIZED)
     stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
     await stage.run_for(hours=1)
     assert len(secret.versions) == 2

@@ -8,14 +8,16 @@ import pytest
 
 from simulator.reach.strikes import (
     ADD_PASSWORD,
+    FORBIDDEN,
+    NOT_AUTHORIZED,
     PUBLISH,
     READ,
     REGENERATE,
     REMOVE_PASSWORD,
     alter,
 )
-from simulator.wire import Request, json_response
-from tests.adversary.sources import Secret
+from simulator.wire import Request
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 
@@ -153,8 +155,7 @@ async def test_an_incident_that_its_source_refuses_for_longer_than_its_messages_
 ) -> None:
     """The record remembers what leaked for as long as it takes."""
     secret = stage.storage(days_left=60)
-    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
-    stage.outage(REGENERATE, timedelta(hours=30), refusal)
+    stage.outage(REGENERATE, timedelta(hours=30), NOT_AUTHORIZED)
     leaked = compromised(stage, secret)
     await stage.run_for(hours=29)
     assert secret.accepts(leaked)
@@ -202,7 +203,7 @@ async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named
     leaked, accepted = compromised(stage, secret), list[bool]()
     stage.kill(alter, after=False)
     stage.after(_sets, lambda: accepted.append(secret.accepts(leaked)), times=99)
-    stage.outage(PUBLISH, timedelta(hours=1), json_response(403, {"error": {"code": "Forbidden"}}))
+    stage.outage(PUBLISH, timedelta(hours=1), FORBIDDEN)
     stage.post(secret, version=secret.current.version, force=True)
     await stage.run_for(minutes=20)
     assert accepted
@@ -401,7 +402,7 @@ async def test_an_incident_whose_secret_may_not_be_read_for_hours_is_not_lost(
     """Somebody has taken the app's role at the vault away, and gives it back."""
     secret = stage.storage(days_left=60)
     leaked = secret.current
-    stage.outage(READ, timedelta(hours=3), json_response(403, {"error": {"code": "Forbidden"}}))
+    stage.outage(READ, timedelta(hours=3), FORBIDDEN)
     seen = stage.account().resource_id.lower() if source else None
     stage.post(secret, version=leaked.version, compromised=True, reason="leaked", source=seen)
     await stage.run_for(hours=2, minutes=55)
@@ -426,8 +427,7 @@ async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day
     told = [outcome["reason"] for outcome in stage.of(secret, "parked")]
     assert 3 <= len(told) <= 6
     assert all(source in reason for reason in told)
-    path = {"vault": "prod", "name": secret.name}
-    refused = await stage.http("http_rotate", path, {"compromised": True, "reason": "leaked"})
+    refused = await stage.ask(secret, {"compromised": True, "reason": "leaked"})
     assert refused.status == 404
     assert dict(refused.body)["detail"].startswith(DELETED + source)
     stage.prod.recover(secret.name)

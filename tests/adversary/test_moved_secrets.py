@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 
@@ -41,20 +41,20 @@ async def test_a_dry_run_says_where_a_moved_secrets_leak_works_and_that_nothing_
     stage: Stage,
 ) -> None:
     secret, leaked, source = await leaked_and_moved(stage)
-    path, body = {"vault": "prod", "name": secret.name}, {"compromised": True, "reason": "leaked"}
-    dry = dict((await stage.http("http_rotate", path, body, dry_run="true")).body)
+    body = {"compromised": True, "reason": "leaked"}
+    dry = dict((await stage.ask(secret, body, dry_run="true")).body)
     assert dry["action"] == "park"
     assert dry["reason"].endswith(f"({source.lower()})")
     scope = {"reason": "leaked", "vault": "prod"}
     incident = await stage.http("http_incident", body=scope, dry_run="true")
     assert dict(incident.body)["waiting_for"][0]["source"] == source.lower()
     before = len(secret.versions)
-    assert (await stage.http("http_rotate", path, body)).status == 202
+    assert (await stage.ask(secret, body)).status == 202
     await stage.run_for(minutes=5)
     assert stage.of(secret)[-1]["reason"] == dry["reason"]
     assert (len(secret.versions), secret.accepts(leaked)) == (before, True)
     stage.account().regenerate("key2")
-    dry = dict((await stage.http("http_rotate", path, body, dry_run="true")).body)
+    dry = dict((await stage.ask(secret, body, dry_run="true")).body)
     assert (dry["action"], dry["source"] == source.lower()) == ("rotate", False)
 
 

@@ -9,20 +9,19 @@ import pytest
 from simulator.host.virtual import Dying, run_until
 from simulator.reach.strikes import (
     ADD_PASSWORD,
-    ADMIN,
+    FORBIDDEN,
     PUBLISH,
     REGENERATE,
+    SINGLE,
     Where,
     alter,
     listing,
     to,
 )
-from simulator.wire import json_response
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 FIVE = timedelta(minutes=5)
-SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 CHANGES: dict[str, Where] = {"storage": REGENERATE, "two logins": alter, **SINGLE}
 
 
@@ -224,8 +223,7 @@ async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_lan
     await stage.rotate(secret)
     await stage.run_for(hours=1)
     assert not stage.app.host.waiting("rotations")
-    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
-    stage.outage(PUBLISH, timedelta(minutes=2), forbidden)
+    stage.outage(PUBLISH, timedelta(minutes=2), FORBIDDEN)
     stage.post(secret, action="restore", version=secret.current.version)
     await stage.run_for(minutes=2)
     assert stage.of(secret, "parked")
@@ -234,8 +232,7 @@ async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_lan
 
 async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) -> None:
     secret = stage.storage()
-    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
-    stage.outage(REGENERATE, timedelta(minutes=1), forbidden)
+    stage.outage(REGENERATE, timedelta(minutes=1), FORBIDDEN)
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=1)
     assert stage.of(secret, "parked")

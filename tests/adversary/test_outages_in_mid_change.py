@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import ADMIN, PUBLISH, Where, alter, to
-from tests.adversary.sources import Secret
+from simulator.reach.strikes import PUBLISH, SINGLE, Where, to
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
-SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 AWAY: dict[str, Where] = {
     "the vault": to(host="prod.vault."),
     "what writes to the vault": PUBLISH,

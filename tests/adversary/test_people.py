@@ -17,7 +17,7 @@ from simulator.reach.strikes import (
     alter,
     to,
 )
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 from tests.shared.sql_product import SECOND
 

@@ -11,7 +11,7 @@ from itertools import permutations
 import pytest
 
 from simulator.reach.strikes import PUBLISH, to
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 HASHES = ("md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")

@@ -10,19 +10,24 @@ from itertools import product
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator.reach.strikes import SINGLE
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 from tests.parts import sampled
 
 KINDS = ["storage", "entra", "two logins"]
 DAMAGE = {
+    "lost": None,
     "empty": b"",
     "cut off": b'{"owner": "https://',
     "no object": b"[]",
     "noise": bytes(range(200)),
 }
 EVERY = list(product(KINDS, DAMAGE))
-BY_DAY = [(KINDS[number % 3], damage) for number, damage in enumerate(DAMAGE)]
+BY_DAY = [
+    *((kind, "lost") for kind in KINDS),
+    *((KINDS[number % 3], damage) for number, damage in enumerate(DAMAGE) if damage != "lost"),
+]
 """Every damage once, and every kind."""
 
 
@@ -49,19 +54,15 @@ async def untouched(stage: Stage, secret: Secret) -> None:
     assert stage.reason(secret) or await stage.attention(secret), "nobody is told"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_record_that_was_lost_destroys_nothing_and_says_so(stage: Stage, kind: str) -> None:
-    secret = await rotated(stage, kind)
-    stage.app.lose_records()
-    await untouched(stage, secret)
-
-
 @pytest.mark.parametrize(("kind", "damage"), sampled(EVERY, BY_DAY))
-async def test_a_record_that_was_damaged_destroys_nothing_and_says_so(
+async def test_a_record_that_was_lost_or_damaged_destroys_nothing_and_says_so(
     stage: Stage, kind: str, damage: str
 ) -> None:
     secret = await rotated(stage, kind)
-    stage.damage_records(DAMAGE[damage])
+    if (content := DAMAGE[damage]) is None:
+        stage.app.lose_records()
+    else:
+        stage.damage_records(content)
     await untouched(stage, secret)
 
 
@@ -109,14 +110,12 @@ async def test_a_record_that_was_lost_keeps_nothing_from_being_rotated_later(
     assert stage.longest_refusal(secret, since=since) == timedelta()
 
 
-@pytest.mark.parametrize("kind", ["login", "user", "admin"])
+@pytest.mark.parametrize("kind", SINGLE)
 async def test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_for_five_minutes(
     stage: Stage, kind: str
 ) -> None:
     secret = stage.sql(kind)
-    from simulator.reach.strikes import ADMIN, alter
-
-    stage.kill(ADMIN if kind == "admin" else alter)
+    stage.kill(SINGLE[kind])
     stage.post(secret, version=secret.current.version)
     await stage.run_for(seconds=5)
     stage.app.lose_records()
@@ -150,12 +149,11 @@ async def test_a_record_that_was_rolled_back_leaves_no_credential_alive_in_silen
     else:
         await stage.rotate(secret)
     await stage.run_for(hours=1)
-    copies = {name: (blob.content, blob.metadata) for name, blob in stage.app.blobs.items()}
+    roll_back = stage.app.copied()
     await stage.run_for(hours=2)
     await stage.rotate(secret, force=True)
     superseded = secret.versions[-2]
-    for name, blob in stage.app.blobs.items():
-        blob.content, blob.metadata = copies[name]
+    roll_back()
     await stage.run_a_day()
     assert secret.accepts(superseded.value), "a credential was revoked on a tag's word"
     assert secret.works
@@ -173,10 +171,9 @@ async def test_a_record_of_a_single_slot_that_was_rolled_back_resets_no_live_pas
 ) -> None:
     secret = stage.sql(kind)
     await stage.rotate(secret)
-    copies = {name: (blob.content, blob.metadata) for name, blob in stage.app.blobs.items()}
+    roll_back = stage.app.copied()
     await stage.rotate(secret, force=True)
-    for name, blob in stage.app.blobs.items():
-        blob.content, blob.metadata = copies[name]
+    roll_back()
     await stage.run_a_day()
     assert len(secret.versions) == 3
     assert secret.works

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.reach.strikes import REGENERATE, to
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 TEMPLATE = "version: 1\nnobody: {key}"
@@ -122,9 +122,7 @@ async def test_consent_that_is_withdrawn_in_mid_rotation_keeps_the_replica_from_
 
 async def _operation(stage: Stage, secret: Secret) -> str:
     """Return the id of the operation that replaces the current version; anybody can derive it."""
-    answer = await stage.http(
-        "http_rotate", {"vault": "prod", "name": secret.name}, {"force": True}, dry_run="true"
-    )
+    answer = await stage.ask(secret, {"force": True}, dry_run="true")
     assert answer.status == 200, answer.body
     return str(dict(answer.body)["operation"])
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.faults import Fault
-from simulator.reach.strikes import PUBLISH, REGENERATE, to
-from simulator.wire import json_response
+from simulator.reach.strikes import NOT_AUTHORIZED, PUBLISH, REGENERATE, to
 from tests.adversary.stage import Ear, Stage
 
 PUBLISHED = ("rotated", "healed", "restored")
@@ -32,9 +31,8 @@ async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_rev
 ) -> None:
     """An incident is not told of as rotated before what leaked is refused: its failure names it."""
     secret = stage.put("storage")
-    refused = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "why"}})
     stage.world.faults.append(
-        Fault(lambda request: REGENERATE(request) and b"key1" in request.body, refused)
+        Fault(lambda request: REGENERATE(request) and b"key1" in request.body, NOT_AUTHORIZED)
     )
     await stage.rotate(secret, trigger="manual", compromised=True, force=True)
     told = [(outcome["result"], outcome["new_version"]) for outcome in stage.of(secret)]
@@ -66,6 +64,5 @@ async def test_a_later_rotation_has_nothing_to_warn_of(stage: Stage) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
     await stage.run_past_overlap()
-    path = {"vault": "prod", "name": secret.name}
-    first = await stage.http("http_rotate", path, {"force": True}, dry_run="true")
+    first = await stage.ask(secret, {"force": True}, dry_run="true")
     assert "may be in use" not in first.text()

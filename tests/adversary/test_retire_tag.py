@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 PAST = "2026-11-01T00:00:00Z"

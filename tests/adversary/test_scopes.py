@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 NOWHERE = "/subscriptions/00000000-0000-4000-8000-00000000ffff"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 KINDS = ["storage", "entra", "two logins", "login", "user", "admin"]

@@ -12,7 +12,7 @@ import pytest
 
 from simulator.keyvault.state import Vault
 from simulator.reach.strikes import REGENERATE
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 OTHER = re.compile(r"deployment|another|other app|somebody else", re.IGNORECASE)

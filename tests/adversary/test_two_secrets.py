@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.adversary.sources import Secret
+from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
 

@@ -7,13 +7,11 @@ from datetime import timedelta
 import pytest
 
 from simulator.entra.app_policy import AppPolicy
-from simulator.reach.strikes import ADMIN, PUBLISH, Where, alter, to
+from simulator.reach.strikes import ADMIN, FORBIDDEN, PUBLISH, SINGLE, Where, alter, to
 from simulator.sql.servers import Account
-from simulator.wire import Request, json_response
+from simulator.wire import Request
 from tests.adversary.stage import Stage
 
-SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
-FORBIDDEN = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed any more"}})
 BY_HAND = "By-hand-0nly-they-know"
 TROUBLE = timedelta(minutes=8)
 

@@ -171,12 +171,6 @@ def test_everybody_who_asked_is_told_of_every_alert() -> None:
         )
 
 
-def test_a_tuning_of_an_alert_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    run = predicted(tmp_path, VAULTS + "param alertsTuned = { parkd: { enabled: false } }")
-    assert run.code != 0
-    assert "alertsTuned names parkd: known are" in run.said
-
-
 def test_the_page_lists_every_alert_with_its_severity_and_its_limit() -> None:
     table = (
         (ROOT / "docs" / "deploy.md").read_text().partition("## Alerts")[2].partition("\n## ")[0]

@@ -12,9 +12,14 @@ from datetime import datetime
 from simulator.host.virtual import Dying
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
-from simulator.wire import Request, Response
+from simulator.wire import Request, Response, json_response
 
 type Where = Callable[[Request], bool]
+FORBIDDEN, NOT_AUTHORIZED = (
+    json_response(403, {"error": {"code": code, "message": "not allowed"}})
+    for code in ("Forbidden", "AuthorizationFailed")
+)
+"""How a vault says that it is not allowed, and how Resource Manager does."""
 
 
 @dataclass
@@ -120,3 +125,7 @@ def alter(request: Request) -> bool:
 def listing(request: Request) -> bool:
     """Match the listing of a vault."""
     return ".vault." in request.host and request.path.rstrip("/") == "/secrets"
+
+
+SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
+"""What sets the password of each kind that has but one slot."""

@@ -1,4 +1,4 @@
-"""Secrets under management, and what the stage asks of their sources."""
+"""Secrets of a vault, and whether their sources accept what they hold."""
 
 from __future__ import annotations
 
