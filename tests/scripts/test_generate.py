@@ -70,7 +70,8 @@ def changed(folder: Path) -> set[str]:
 
 def test_a_file_and_a_page_are_all_that_a_kind_with_two_keys_takes(copy: Path) -> None:
     assert run(copy, "-m", "tests.missing").startswith("Nothing is missing for the 3")
-    assert changed(copy) == {*BY_HAND, *generate.WRITTEN}
+    # It says of nothing that it outlives a refusal.
+    assert changed(copy) == {*BY_HAND, *generate.WRITTEN} - {"docs/leaks.md"}
     words = "sundial or Sundial or generate or registry or navigation"
     output = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", words, *CHECKS)
     assert " passed" in output.splitlines()[-1]
