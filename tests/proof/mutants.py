@@ -688,8 +688,8 @@ MUTANTS: Mapping[str, Mutant] = {
         (),
         (
             (
-                "tests/adversary/test_stale_reads.py::"
-                "test_a_duplicate_that_reads_the_older_version_changes_nothing[login-named]"
+                "tests/adversary/test_stale_reads.py::test_what_reads_the_older_version_cuts_nothing_off"
+                "_and_publishes_nothing_unasked[login-rotate it]"
             ),
         ),
     ),
