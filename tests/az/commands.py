@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,14 +98,12 @@ def commands(path: Path, values: dict[str, str]) -> list[Command]:
 
 def texts(path: Path) -> Iterator[str]:
     """Yield the pieces of a file that hold a command, as shell."""
-    readers = {
+    readers: dict[str, Callable[[str], Iterable[str]]] = {
         ".md": in_page,
-        ".sh": whole,
-        ".yml": in_workflow,
-        ".yaml": in_workflow,
-        ".py": in_python,
-        ".bicep": in_template,
+        ".sh": lambda text: [text],
     }
+    readers |= {".yml": in_workflow, ".yaml": in_workflow}
+    readers |= {".py": in_python, ".bicep": in_template}
     whole_text = path.read_text()
     pieces = readers[path.suffix](whole_text) if COMMAND.search(whole_text) else ()
     yield from (text for text in pieces if COMMAND.search(text))
@@ -117,11 +115,6 @@ def in_page(text: str) -> Iterator[str]:
         if token.type in ("fence", "code_block"):
             yield token.content
         yield from (child.content for child in token.children or () if child.type == "code_inline")
-
-
-def whole(text: str) -> Iterator[str]:
-    """Yield a script."""
-    yield text
 
 
 def in_workflow(text: str) -> Iterator[str]:

@@ -46,10 +46,7 @@ with socket.socket(socket.AF_UNIX) as zygote:
 
 @dataclass(frozen=True)
 class AzureCli:
-    """The program `az` in a folder `bin`, for one user.
-
-    `config` is what it remembers of clouds and sign-ins.
-    """
+    """The program `az` in a folder `bin`; `config` is what it remembers of clouds and sign-ins."""
 
     bin: Path
     config: Path
@@ -65,12 +62,8 @@ class AzureCli:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which a script finds this `az`, and nothing else."""
-        return {
-            **QUIET,
-            **self.reached,
-            "PATH": str(self.bin),
-            "AZURE_CONFIG_DIR": str(self.config),
-        }
+        own = {"PATH": str(self.bin), "AZURE_CONFIG_DIR": str(self.config)}
+        return {**QUIET, **self.reached, **own}
 
     def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run one command, in a folder where nothing is lost; `more` goes into its environment."""
@@ -117,16 +110,8 @@ def running() -> Iterator[AzureCli]:
 def _zygote(place: Path) -> Iterator[None]:
     uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
     project = str(ROOT / "scripts" / "azure_cli")
-    command = [
-        uv,
-        "run",
-        "--project",
-        project,
-        "--frozen",
-        "--quiet",
-        "python",
-        str(ROOT / "tests" / "az" / "zygote.py"),
-    ]
+    program = str(ROOT / "tests" / "az" / "zygote.py")
+    command = [uv, "run", "--project", project, "--frozen", "--quiet", "python", program]
     environment = {**os.environ, **QUIET, "AZURE_CONFIG_DIR": "/proc/self/fd/100"}
     environment.pop("VIRTUAL_ENV", None)
     with subprocess.Popen(  # noqa: S603

@@ -19,10 +19,10 @@ BLOB = "event.json"
 APPLICATION = str(uuid5(NAMESPACE_DNS, "appid.shop"))
 """As the world derives it from the application's name."""
 IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"
-SITE = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/rekey-abc"
-)
-SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/{STORAGE}"
+IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
+SITE = f"{IN_GROUP}/Microsoft.Web/sites/rekey-abc"
+SOURCE = f"{IN_GROUP}/Microsoft.Storage/storageAccounts/{STORAGE}"
+VAULT_ID = f"{IN_GROUP}/Microsoft.KeyVault/vaults/{VAULT}"
 
 VALUES = {
     # What stands in angle brackets.
@@ -33,14 +33,8 @@ VALUES = {
     "account": STORAGE,
     "vault": VAULT,
     "storage": STORAGE,
-    "vault id": (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-        f"/providers/Microsoft.KeyVault/vaults/{VAULT}"
-    ),
-    "workspace id": (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-        "/providers/Microsoft.OperationalInsights/workspaces/central"
-    ),
+    "vault id": VAULT_ID,
+    "workspace id": f"{IN_GROUP}/Microsoft.OperationalInsights/workspaces/central",
     "in 20 days": "2099-01-01T00:00:00Z",
     "topic": "prod-topic",
     "service": "contoso-gateway",
@@ -65,7 +59,7 @@ VALUES = {
     "site": SITE,
     "VAULT": VAULT,
     "NAME": SECRET,
-    "VAULT_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT}",
+    "VAULT_ID": VAULT_ID,
     "KEY": "whsec_aHVzaC1rZXktb2YtdHdlbnR5LWZvdXItYnl0ZXM=",
     "STORAGE": STORAGE,
     "EVENTS": EVENTS,

@@ -62,20 +62,14 @@ def cli_that_stops_after_parsing() -> Any:
 
 
 def preload(arguments: list[str]) -> None:
-    """Import what a command's arguments are parsed with.
-
-    Whatever is wrong with them is the caller's to hear.
-    """
+    """Import what arguments are parsed with; what is wrong with them is the caller's to hear."""
     with silence(), contextlib.suppress(BaseException):
         cli_that_stops_after_parsing().invoke(arguments)
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Send the process's output nowhere.
-
-    Handlers of logs hold on to the streams of their first use.
-    """
+    """Send the process's output nowhere: handlers of logs hold on to their first streams."""
     kept = [os.dup(number) for number in (1, 2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
