@@ -1,7 +1,4 @@
-"""One secret on a page of its own.
-
-How it stands, what comes next and why, who uses it, what was, and what can be done.
-"""
+"""One secret's page: how it stands, what comes and why, who uses it, what was, what can be done."""
 
 from __future__ import annotations
 
@@ -214,10 +211,7 @@ async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() ->
 
 
 async def dropped(**tags: str) -> list[list[str]]:
-    """Let a rotated secret fall out of management, and return its page's `rekey` commands.
-
-    As a shell splits them.
-    """
+    """Let a rotated secret be dropped; return its page's commands as a shell splits them."""
     rig = scene(days_left=5, tags=tags)
     await rig.service().rotate(rig.item("app-key").to_json(), 1)
     rig.clock.advance(3600)
