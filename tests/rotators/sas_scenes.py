@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote, unquote
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
@@ -146,6 +147,13 @@ class SasScene:
 
     def vanish(self) -> None:
         self.rig.world.remove_account("appdata")
+
+
+def managed(**options: Any) -> SasScene:
+    """Return a scene whose two secrets are under management."""
+    scene = SasScene()
+    scene.manage(**options)
+    return scene
 
 
 @dataclass(frozen=True)

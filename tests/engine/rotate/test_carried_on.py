@@ -16,7 +16,7 @@ from engine.model.workitem import operation_id
 from engine.secret import SecretRef, Sensitive
 from tests.engine.rotate.held import Held, Steps, held
 from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
-from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
 from tests.shared.scene import NAME, refuse, to_vault
 
 MADE, MADE_ID = "made-before", "made"
@@ -153,8 +153,7 @@ async def test_what_an_earlier_try_made_is_removed_before_another_one_is_made(
 @asynccontextmanager
 async def derived() -> AsyncIterator[tuple[SasScene, Held, Steps]]:
     """A signature that is due, under the lease of its source."""
-    scene = SasScene()
-    scene.manage(days_left=10)
+    scene = managed(days_left=10)
     async with held(scene.rig, SAS) as at:
         steps = at.steps(version=at.secret.version)
         await steps.sight.look()
@@ -179,8 +178,7 @@ async def test_a_vault_that_takes_no_write_is_asked_only_before_a_signature_is_m
 async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_key_made_it(
     key: str,
 ) -> None:
-    scene = SasScene()
-    scene.manage(days_left=10, tags={"Replicas": f"{URL}/{COPY}"})
+    scene = managed(days_left=10, tags={"Replicas": f"{URL}/{COPY}"})
     signature = scene.signed(key, scene.rig.clock.now() + timedelta(days=30))
     scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
     async with held(scene.rig, SAS) as at:

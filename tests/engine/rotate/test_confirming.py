@@ -16,7 +16,7 @@ from engine.model.write import Past
 from engine.secret import SecretRef
 from tests.engine.rotate.held import held
 from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
-from tests.rotators.sas_scenes import SAS, SasScene
+from tests.rotators.sas_scenes import SAS, managed
 from tests.shared.scene import NAME, refuse, to_vault
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -140,8 +140,7 @@ async def test_an_audit_of_a_kind_that_is_not_derived_tries_no_earlier_version()
 @pytest.mark.parametrize("action", ["audit", "rotate"])
 async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str) -> None:
     """Nothing but its own end, or that of its key, revokes it."""
-    scene = SasScene()
-    scene.manage(days_left=50)
+    scene = managed(days_left=50)
     rig = scene.rig
     nobodys = scene.rig.latest(SAS).value.replace("sig=", "sig=0")
     current = rig.latest(SAS)

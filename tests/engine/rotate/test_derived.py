@@ -15,7 +15,7 @@ from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Saboteur
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene, managed
 from tests.shared.delivery import Delivery
 from tests.shared.rig import VAULT_ACTIONS
 
@@ -59,8 +59,7 @@ def reason(scene: SasScene, name: str = SAS) -> str:
 
 
 async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, tags={"ValidityPeriodDays": "365"})
+    scene = managed(days_left=50, key_days_left=10, tags={"ValidityPeriodDays": "365"})
     await deliver(scene, KEY)
     (key_made, key_ends), (made, ends) = times(scene.rig.latest(KEY)), times(scene.rig.latest(SAS))
     assert signer(scene) == scene.rig.tags(KEY)["CredentialId"] == "key2"
@@ -72,8 +71,7 @@ async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> N
 
 
 async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
+    scene = managed(days_left=50, key_days_left=10)
     rig = scene.rig
     await rig.handle(KEY, trigger="event")
     for message in list(rig.queue("rotations")):
@@ -94,8 +92,7 @@ async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> N
     ],
 )
 async def test_a_key_that_does_not_consent_signs_nothing(consent: str | None) -> None:
-    scene = SasScene()
-    scene.manage(days_left=10, consent=consent)
+    scene = managed(days_left=10, consent=consent)
     await deliver(scene, SAS, trigger="manual", force=True)
     assert len(scene.rig.vault.versions(SAS)) == 1
     assert f"{SAS}={EXTENT}" in reason(scene)
@@ -145,8 +142,7 @@ async def test_a_tag_that_names_no_key_is_refused_with_the_reason(
 
 
 async def test_a_disabled_parent_is_refused_and_its_signature_kept() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10)
+    scene = managed(days_left=10)
     scene.rig.vault.amend(scene.rig.latest(KEY), enabled=False)
     await deliver(scene, SAS)
     assert "is disabled" in reason(scene)
@@ -154,8 +150,7 @@ async def test_a_disabled_parent_is_refused_and_its_signature_kept() -> None:
 
 
 async def test_a_parked_parent_does_not_park_a_signature_that_works() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_tags={"CredentialId": "key3", "RotationWindow": "whenever"})
+    scene = managed(days_left=50, key_tags={"CredentialId": "key3", "RotationWindow": "whenever"})
     await deliver(scene, KEY)
     assert reason(scene, KEY)
     scene.rig.vault.amend(
@@ -177,8 +172,7 @@ async def test_a_parked_parent_does_not_park_a_signature_that_works() -> None:
 async def test_a_signature_moves_before_its_key_is_revoked_at_once(
     hours: str, item: dict[str, object]
 ) -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, key_tags={"OverlapHours": hours})
+    scene = managed(days_left=50, key_days_left=10, key_tags={"OverlapHours": hours})
     refused: list[str] = []
 
     def watch() -> None:
@@ -197,8 +191,7 @@ async def test_a_signature_moves_before_its_key_is_revoked_at_once(
 
 
 async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=80)
+    scene = managed(days_left=50, key_days_left=80)
     leaked = scene.rig.latest(SAS)
     await deliver(
         scene, SAS, trigger="manual", version=leaked.version, compromised=True, force=True
@@ -217,8 +210,7 @@ async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
 @pytest.mark.parametrize("again", [False, True])
 async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: bool) -> None:
     """However soon, or late, somebody writes the current key once more."""
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
+    scene = managed(days_left=50, key_days_left=10, tags={"Manual": "true"})
     await deliver(scene, KEY)
     old = scene.account.keys["key1"].value
     await sweep(scene, 5)
@@ -233,8 +225,7 @@ async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: boo
 
 
 async def test_a_key_that_was_changed_by_hand_is_healed_first() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=50)
+    scene = managed(days_left=50, key_days_left=50)
     await deliver(scene, KEY, action="audit")
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(2 * DAY)
@@ -245,8 +236,7 @@ async def test_a_key_that_was_changed_by_hand_is_healed_first() -> None:
 
 
 async def test_an_older_key_that_a_lagging_vault_shows_signs_nothing() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
+    scene = managed(days_left=50, key_days_left=10)
     rig = scene.rig
     await rig.handle(KEY, trigger="event")
     newest = rig.vault.secrets[KEY].pop()
@@ -259,8 +249,7 @@ async def test_an_older_key_that_a_lagging_vault_shows_signs_nothing() -> None:
 
 
 async def test_a_secret_without_consent_keeps_nobody_from_a_signature() -> None:
-    scene = SasScene()
-    scene.manage(days_left=10)
+    scene = managed(days_left=10)
     tags = scene.rig.tags(SAS)
     scene.rig.vault.put(STRANGER, "x", expires=scene.rig.clock.now(), tags=tags)
     await deliver(scene, STRANGER)
@@ -318,8 +307,7 @@ async def test_a_vault_that_may_hold_one_containers_signatures_holds_no_others(b
 
 async def test_a_version_that_a_person_disabled_is_not_called_refused() -> None:
     """Its signature may still work, and an incident must find it."""
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
+    scene = managed(days_left=50, key_days_left=10)
     first = scene.rig.latest(SAS)
     await deliver(scene, KEY)
     scene.rig.vault.amend(first, enabled=False)
@@ -355,8 +343,9 @@ async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key
 ) -> None:
     at, calls = 0, 1
     while at < calls:
-        scene = SasScene()
-        scene.manage(days_left=10 if first == SAS else 50, key_days_left=10 if first == KEY else 80)
+        scene = managed(
+            days_left=10 if first == SAS else 50, key_days_left=10 if first == KEY else 80
+        )
         interposed = Interposed(scene, second, at)
         version = scene.rig.latest(first).version
         item = scene.rig.item(
@@ -377,8 +366,7 @@ async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key
 async def test_two_workers_that_follow_one_key_make_one_version() -> None:
     at, calls = 0, 1
     while at < calls:
-        scene = SasScene()
-        scene.manage(days_left=50, key_days_left=10)
+        scene = managed(days_left=50, key_days_left=10)
         rig, interposed = scene.rig, Interposed(scene, SAS, at)
         await rig.handle(KEY, trigger="event")
         first = rig.item(SAS, action="audit", trigger="event", follows=True)
@@ -407,8 +395,7 @@ class WhileProven:
 async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_from_being_published() -> (
     None
 ):
-    scene = SasScene()
-    scene.manage(days_left=31)
+    scene = managed(days_left=31)
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(2 * DAY)
     tags = {tag: text for tag, text in scene.rig.tags(KEY).items() if tag != "MayDerive"}
@@ -420,8 +407,7 @@ async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_fr
 
 
 async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_another_one() -> None:
-    scene = SasScene()
-    scene.manage(days_left=31)
+    scene = managed(days_left=31)
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(2 * DAY)
     second = scene.account.keys["key2"].value
@@ -438,8 +424,7 @@ async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_anot
 
 
 async def test_a_parked_signature_is_tried_again_when_its_key_has_changed() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10, consent=None)
+    scene = managed(days_left=50, key_days_left=10, consent=None)
     await deliver(scene, SAS, action="audit")
     assert "does not consent" in reason(scene)
     consenting = {**scene.rig.tags(KEY), "MayDerive": f"{SAS}={EXTENT}"}
@@ -452,8 +437,7 @@ async def test_a_parked_signature_is_tried_again_when_its_key_has_changed() -> N
 
 
 async def test_a_signature_waits_for_a_key_that_has_expired() -> None:
-    scene = SasScene()
-    scene.manage(days_left=5, key_days_left=-1)
+    scene = managed(days_left=5, key_days_left=-1)
     await deliver(scene, SAS)
     assert not reason(scene)
     assert len(scene.rig.vault.versions(SAS)) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator.keyvault.state import SecretVersion
-from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
 from tests.shared.delivery import Delivery
 
 DAY = 86_400
@@ -18,8 +18,7 @@ WITHIN, PAST = 1, 9
 
 async def rotated() -> SasScene:
     """Return a scene in which a signature has followed its key to a second version."""
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=10)
+    scene = managed(days_left=50, key_days_left=10)
     await scene.rig.service().queue.post_rotation(scene.rig.item(KEY, trigger="event"))
     await Delivery(scene.rig, scene.rig.service).run()
     assert len(scene.rig.vault.versions(SAS)) == 2

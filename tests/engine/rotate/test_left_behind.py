@@ -18,7 +18,7 @@ from tests.engine.rotate.descent_scene import (
     ZERO,
     Scene,
 )
-from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
 from tests.shared.builders import Wait
 from tests.shared.scene import refuse, to_vault
 
@@ -110,8 +110,7 @@ async def test_what_a_due_key_leaves_behind_looks_a_minute_later(*, moved: bool)
 
 async def compromised() -> SasScene:
     """Return a scene in which the key has leaked, and nobody has replaced it yet."""
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=80)
+    scene = managed(days_left=50, key_days_left=80)
     await scene.rig.handle(KEY, action="audit")
     leaked = scene.rig.latest(KEY).version
     await scene.rig.note(scene.source_name, KEY, compromised=(leaked,))
@@ -138,8 +137,7 @@ async def test_a_signature_asks_twice_that_its_compromised_key_is_replaced(
 
 
 async def test_a_key_that_cannot_be_read_for_now_is_asked_of_nobody() -> None:
-    scene = SasScene()
-    scene.manage(days_left=50, key_days_left=80)
+    scene = managed(days_left=50, key_days_left=80)
     refuse(
         scene.rig,
         503,

@@ -12,7 +12,7 @@ from engine.errors import AccessDenied, NeedsHuman
 from engine.model.listed import Listed
 from engine.model.tags import RETIRE, Pending
 from tests.engine.rotate.held import Records
-from tests.rotators.sas_scenes import SAS, SasScene
+from tests.rotators.sas_scenes import SAS, managed
 from tests.shared.builders import Decision, Park, Retire, Rotate
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
@@ -102,8 +102,7 @@ async def test_a_dry_run_says_that_a_replica_does_not_consent() -> None:
 
 
 async def test_a_dry_run_of_a_signature_says_that_its_key_does_not_consent() -> None:
-    signed = SasScene()
-    signed.manage(consent=None)
+    signed = managed(consent=None)
     with pytest.raises(NeedsHuman, match="does not consent"):
         await preview(signed.rig, SAS, force=True)
 

@@ -15,7 +15,7 @@ from engine.service import Service
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.rotators.sas_scenes import KEY, SAS, managed
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_vault
@@ -44,8 +44,7 @@ async def die_once_published(rig: Rig, name: str) -> None:
 
 
 async def test_a_rotation_is_told_with_all_that_follows_from_it() -> None:
-    signed = SasScene()
-    signed.manage(days_left=50, key_days_left=10)
+    signed = managed(days_left=50, key_days_left=10)
     rig = signed.rig
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{KEY}"})
     tags = {**rig.tags(KEY), "Replicas": f"{rig.vault.url}/secrets/copy"}
