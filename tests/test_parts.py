@@ -97,6 +97,15 @@ def test_a_run_of_all_parts_says_that_rows_were_left_out() -> None:
     assert parts.rows_left_out(options(["faults"])) == ""
 
 
+def test_long_files_come_before_the_short_ones_of_the_product() -> None:
+    paths = ("tests/engine/test_secret.py", "tests/e2e/test_demo.py")
+    items: list[Any] = [
+        SimpleNamespace(path=ROOT / path, get_closest_marker=lambda _: None) for path in paths
+    ]
+    parts.select(options(), items)
+    assert [item.path.name for item in items] == ["test_demo.py", "test_secret.py"]
+
+
 @cache
 def imported(path: Path) -> Sequence[str]:
     """Return what a file imports when it is loaded: what a function imports may be missing."""
