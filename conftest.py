@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from simulator_tests.az.program import AzureCli, running
+from simulator_tests.az.stage import Stage, signed_in
 from tests import parts
-from tests.az.program import AzureCli, running
-from tests.az.stage import Stage, signed_in
 from tests.mariadb import MariaDb, start_mariadb
 from tests.postgresql import PostgreSql, start_postgresql
 from tests.redis import Redis, start_redis

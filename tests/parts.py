@@ -28,6 +28,7 @@ PARTS: Mapping[str, Sequence[str]] = {
     ),
     "simulator": ("simulated-azure", "tests/simulator"),
     "system": (
+        "simulated-azure/simulator_tests/az",
         "tests/az",
         "tests/e2e",
         "tests/first_deployment",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from simulator_tests.az.program import AzureCli
+from simulator_tests.az.stage import Stage
 from tests.az import commands, values
-from tests.az.program import AzureCli
-from tests.az.stage import Stage
 from tests.parts import sampled
 
 NAMED_ONLY = "are required"
@@ -73,6 +73,7 @@ def furnished(stage: Stage) -> Stage:
         made.tags.update({"application": "rekey"} | tags)
     world.identities.add("rekey", values.IDENTITY)
     world.add_application("shop")
+    world.add_log_workspace("central", group=values.GROUP)
     for account, queues in values.QUEUES.items():
         here = ("--auth-mode", "login", "--account-name", account)
         for queue in queues:

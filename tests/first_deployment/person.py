@@ -20,8 +20,8 @@ from simulator.identity import HOME_TENANT
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.server import Background, start_in_thread
 from simulator.world import Domains
-from tests.az.program import AzureCli
-from tests.az.stage import ADMINISTRATOR, CLOUD, administrator
+from simulator_tests.az.program import AzureCli
+from simulator_tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
 
 LEFT_OUT = (".git", ".venv", ".tools", "node_modules", "dist", "__pycache__", ".*_cache")

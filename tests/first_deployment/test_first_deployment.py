@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from simulator.keyvault.state import SecretVersion
+from simulator_tests.az.program import AzureCli
 from simulator_tests.host.waiting import wait_for
-from tests.az.program import AzureCli
 from tests.first_deployment.person import DATA, Person, person, sign_in
 from tests.infra.bicep import ROOT
 

@@ -15,7 +15,7 @@ from simulator.account.regions import Region
 from simulator.azure import SUBSCRIPTION
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.world import Domains
-from tests.az.program import AzureCli
+from simulator_tests.az.program import AzureCli
 from tests.first_deployment.person import person, sign_in
 
 HERE = "westeurope"

@@ -10,7 +10,7 @@ from typing import Any
 from simulator.azure import Azure
 from simulator.entra.directory import Application
 from simulator.world import Exchange
-from tests.az.stage import PERMISSIONS, Stage, administrator
+from simulator_tests.az.stage import PERMISSIONS, Stage, administrator
 from tests.infra.bicep import ROOT
 
 

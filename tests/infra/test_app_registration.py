@@ -12,7 +12,7 @@ import pytest
 from api.access import Role
 from scripts import app_registration
 from simulator.entra.directory import Application
-from tests.az.stage import Stage
+from simulator_tests.az.stage import Stage
 from tests.infra.tenant import Tenant
 
 NAME, URL = "rekey-abc", "https://rekey-abc.azurewebsites.us"

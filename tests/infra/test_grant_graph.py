@@ -10,7 +10,7 @@ import pytest
 from scripts import grant_graph
 from simulator.entra.directory import GRAPH_OBJECT_ID, Application
 from simulator.identity import Principal
-from tests.az.stage import Stage
+from simulator_tests.az.stage import Stage
 from tests.infra.tenant import Tenant
 
 IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"

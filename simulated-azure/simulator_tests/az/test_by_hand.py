@@ -16,8 +16,8 @@ from simulator.identity import HOME_TENANT
 from simulator.keyvault.state import Vault
 from simulator.reach.server import Running, start_in_thread
 from simulator.world import Domains
-from tests.az.program import AzureCli
-from tests.az.stage import Stage, administrator, build
+from simulator_tests.az.program import AzureCli
+from simulator_tests.az.stage import Stage, administrator, build
 
 VAULT = "by-hand"
 SECRET = ("keyvault", "secret")
@@ -96,7 +96,6 @@ def test_keys_of_an_account_are_listed_and_made_anew(stage: Stage) -> None:
 
 
 def test_an_application_gets_its_service_principal(stage: Stage) -> None:
-    """As the reason of a secret says whose application nobody can sign in as."""
     application = stage.world.add_application("without-principal", service_principal=False)
     made = stage.az.answer("ad", "sp", "create", "--id", application.app_id)
     assert application.principal

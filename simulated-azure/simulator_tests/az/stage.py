@@ -12,8 +12,7 @@ from simulator.entra.directory import Application
 from simulator.identity import HOME_TENANT
 from simulator.reach.server import Running, start_in_thread
 from simulator.world import Domains
-from tests.az import values
-from tests.az.program import AzureCli
+from simulator_tests.az.program import AzureCli
 
 ADMINISTRATOR = "deployer"
 PERMISSIONS = ("Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All")
@@ -42,7 +41,6 @@ def build(domains: Domains) -> Azure:
     assert administrator.principal
     azure.directory.grant(administrator.principal, *PERMISSIONS)
     azure.grant(administrator.principal, ["*"], f"/subscriptions/{SUBSCRIPTION}")
-    azure.add_log_workspace("central", group=values.GROUP)
     return azure
 
 

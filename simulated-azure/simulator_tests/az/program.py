@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INDEX = "commandIndex.json"
 """Which module knows which command: azure-cli makes it in seconds, once."""
 QUIET = {
@@ -110,7 +110,7 @@ def running() -> Iterator[AzureCli]:
 def _zygote(place: Path) -> Iterator[None]:
     uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
     project = str(ROOT / "scripts" / "azure_cli")
-    program = str(ROOT / "tests" / "az" / "zygote.py")
+    program = str(Path(__file__).with_name("zygote.py"))
     command = [uv, "run", "--project", project, "--frozen", "--quiet", "python", program]
     environment = {**os.environ, **QUIET, "AZURE_CONFIG_DIR": "/proc/self/fd/100"}
     environment.pop("VIRTUAL_ENV", None)
