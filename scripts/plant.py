@@ -29,12 +29,14 @@ from pathlib import Path
 import pytest
 
 from scripts.check_history import check
-from tests.proof import campaign
+from tests.proof import campaign, search
 from tests.proof.killers import KILLERS
 from tests.proof.mutants import MUTANTS
 from tests.proof.run import told
 
 ROOT = Path(__file__).parents[1]
+BUGS = sorted(name for name, mutant in MUTANTS.items() if mutant.scenarios)
+"""The deliberate bugs that schedules tell; tests tell the others."""
 LEFT_OUT = shutil.ignore_patterns(".*", "node_modules", "dist", "__pycache__")
 FIRST, SPAN = 10_000_000, 1_000_000_000
 LIVES = (
@@ -49,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.play:
         return play(options.bug, options.schedules, options.seconds)
     if not (options.bug or options.sed or options.patch):
-        print(*sorted(KILLERS), sep="\n")
+        print(*BUGS, sep="\n")
         return 0
-    if options.bug and options.bug not in KILLERS:
+    if options.bug and options.bug not in BUGS:
         print(f"no deliberate bug is called {options.bug!r}: `make plant` lists them")
         return 2
     with tempfile.TemporaryDirectory(prefix="rekey-planted-") as folder:
@@ -119,8 +121,11 @@ def play(bug: str | None, schedules: Sequence[str] | None, seconds: float) -> in
 
 def _schedules(bug: str | None) -> Iterator[str]:
     """Yield what tells a deliberate bug each, the one for this bug first; then fresh seeds."""
-    known = dict.fromkeys([*([KILLERS[bug]] if bug else []), *KILLERS.values()])
-    yield from known
+    if bug in KILLERS:
+        yield KILLERS[bug]
+    elif bug:
+        yield from (str(it) for place in MUTANTS[bug].scenarios for it in search.cases(place))
+    yield from dict.fromkeys(KILLERS.values())
     yield from map(str, campaign.seeds(FIRST + secrets.randbelow(SPAN), SPAN))
 
 

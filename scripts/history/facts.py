@@ -24,6 +24,8 @@ class Facts:
         self.versions: dict[str, Version] = {}
         self.locks: dict[str, tuple[int, float]] = {}
         self.calls: dict[int, Line] = {}
+        self.sent: dict[int, int] = {}
+        """On which line each call was sent."""
         self.bound: dict[tuple[str, str], list[tuple[int, set[str]]]] = {}
         self.processes: dict[int, Process] = {}
         self.requests: list[tuple[int, Line]] = []
@@ -109,7 +111,7 @@ class Facts:
 
     def on_call(self, line: Line) -> None:
         """Take note of a call that is sent."""
-        self.calls[line["n"]] = line
+        self.calls[line["n"]], self.sent[line["n"]] = line, self.line
 
     def on_answer(self, line: Line) -> None:
         """Take note of an answer."""
@@ -119,7 +121,7 @@ class Facts:
             process.last = (call["what"], secret)
         if call["what"] == "read" and line["said"] == "ok":
             version = "" if line.get("disabled") else line.get("version", "")
-            process.reads[secret] = (-1 if line.get("lags") else self.line, version)
+            process.reads[secret] = (-1 if line.get("lags") else self.sent[line["n"]], version)
         if call["what"] in LISTING:
             process.listed = self.line
         if line.get("accepted") and "credential" in call:
@@ -219,6 +221,8 @@ class Facts:
         now, before = Version.of(change), self.versions.get(change["version"])
         now.at, now.line = (before.at, before.line) if before else (self.now, self.line)
         now.edited = self.line if by == "person" else before.edited if before else -1
+        look = (self.line, (now.tags, now.type or "text/plain"))
+        now.looks = [*(before.looks if before else ()), look]
         self.versions[now.name] = now
         self.held.add(now.credential)
         old = secret.versions[-1] if secret.versions else None

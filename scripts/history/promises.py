@@ -231,7 +231,7 @@ class Promises(Facts):
     def edited(self, before: Version, now: Version, call: Line) -> None:
         """P1, P7: the current version stays enabled, and its owner's tags as they are."""
         read, _ = self.processes[call["p"]].reads.get(now.secret, (0, ""))
-        if before.tags != now.tags and not 0 <= read < before.edited:
+        if now.tags not in [tags for tags, _ in before.since(read)]:
             self.breaks(f"P7: what the owner of {now.secret} had set was changed")
         if before.enabled and not now.enabled and self.secrets[now.secret].versions[-1] is now:
             self.breaks(f"P1: the current version of {now.secret} was disabled")
@@ -255,9 +255,10 @@ class Promises(Facts):
             self.breaks(f"P7: {name} lasts longer than its owner has said")
         if new.credential in self.known_leaks() and not self.is_late(self.source_of(secret)):
             self.breaks(f"P5: {name} was given {new.credential}, which is known to have leaked")
+        shown = self.versions.get(seen, old)
+        if (new.tags, new.type) not in (*old.since(read), *shown.since(read)):
+            self.breaks(f"P7: what the owner of {name} had set was changed")
         if not 0 <= read < old.edited:
-            if (new.tags, new.type) != (old.tags, old.type or "text/plain"):
-                self.breaks(f"P7: what the owner of {name} had set was changed")
             self._was_wanted(secret, old)
             self._keep(secret, old, new)
 

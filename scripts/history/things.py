@@ -55,6 +55,14 @@ class Version:
     edited: int = -1
     """On which line a person has written or changed it last."""
 
+    looks: list[tuple[int, tuple[dict[str, str], str]]] = field(default_factory=list)
+    """Its tags and its type, as they were from each line on."""
+
+    def since(self, line: int) -> list[tuple[dict[str, str], str]]:
+        """Return its tags and its type, as they were at some time since a line."""
+        last = max((at for at, _ in self.looks if at <= line), default=-1)
+        return [look for at, look in self.looks if at >= last]
+
     @classmethod
     def of(cls, line: Line) -> Version:
         """Read what a change says."""
@@ -99,5 +107,5 @@ class Process:
     listed: int = -1
     """On which line it was answered last what a list holds."""
     reads: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """What it has read last of each secret: the line, -1 where the vault lagged, and the version,
-    empty where that was disabled."""
+    """What it has read last of each secret: the line on which it asked, -1 where the vault lagged,
+    and the version, empty where that was disabled."""

@@ -40,6 +40,7 @@ def test_nothing_is_found_where_nothing_is_broken() -> None:
 
 
 MISREAD = (
+    "claimed/two-logins#513376519",
     "claimed/two-slots#303756588",
     "one-account/two-slots#251456448",
     "people/one-slot#10003159",
@@ -48,8 +49,8 @@ MISREAD = (
     "reported-in-overlap/many#1003322306",
     "writers-in-overlap/listed#1003322178",
 )
-"""Schedules in which the checker has found what nobody had promised: a mark that goes for a second,
-two secrets of one source, two versions of one second, a policy read at the start, a leak that a
+"""Schedules in which the checker has found what nobody had promised: tags that two processes write
+after one read each, a mark that goes for a second, two secrets of one source, two versions of one second, a policy read at the start, a leak that a
 sweep passes on with the next version, a question that is answered, a list that grows between its
 read and its replacement."""
 REPLAYED = ("incident/many#1019416", "people/one-slot#168", "one/two-slots@9:arrive late")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,4 +54,7 @@ def test_what_cannot_be_planted_is_said(capfd: pytest.CaptureFixture[str], tmp_p
 
 def test_the_deliberate_bugs_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
     assert plant.main([]) == 0
-    assert "no overlap" in capfd.readouterr().out.splitlines()
+    listed = capfd.readouterr().out.splitlines()
+    named = re.findall(r"""ARGS='"(.+)"'""", (ROOT / "docs" / "proof.md").read_text())
+    assert named
+    assert {"no overlap", *named} <= {*listed}
