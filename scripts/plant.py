@@ -121,7 +121,7 @@ def play(bug: str | None, schedules: Sequence[str] | None, seconds: float) -> in
 
 def _schedules(bug: str | None) -> Iterator[str]:
     """Yield what tells a deliberate bug each, the one for this bug first; then fresh seeds."""
-    if bug in KILLERS:
+    if bug and bug in KILLERS:
         yield KILLERS[bug]
     elif bug:
         yield from (str(it) for place in MUTANTS[bug].scenarios for it in search.cases(place))
