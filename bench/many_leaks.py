@@ -124,10 +124,12 @@ class Crowd:
     async def _worker(self, host: Host, ends: datetime) -> None:
         service = host.start()
         for _ in range(MOST_ROUNDS):
-            waiting = [each for each in self.rig.queue("rotations") if each.visible <= ends]
+            waiting = [
+                message for message in self.rig.queue("rotations") if message.visible <= ends
+            ]
             if not waiting:
                 return
-            message = min(waiting, key=lambda each: each.visible)
+            message = min(waiting, key=lambda soonest: soonest.visible)
             if message.visible <= self.rig.clock.now():
                 service = await host.take(service, message)
             else:

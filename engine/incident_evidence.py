@@ -71,19 +71,19 @@ class Step:
 def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None) -> list[Step]:
     """Return all that is known to have happened, in order of time."""
     by = f"by {incident.requested_by}: {incident.reason}"
-    told = [Step(incident.reported, "reported", version=incident.version, detail=by)]
-    for each in secrets:
-        ref = each.stands.ref
-        if each.replaced:
-            told.append(Step(each.replaced, "replaced", ref, each.replaced_by))
-        told += [
+    known = [Step(incident.reported, "reported", version=incident.version, detail=by)]
+    for secret in secrets:
+        ref = secret.stands.ref
+        if secret.replaced:
+            known.append(Step(secret.replaced, "replaced", ref, secret.replaced_by))
+        known += [
             Step(old.refused, "refused", ref, old.version, old.proof)
-            for old in each.cut_off
+            for old in secret.cut_off
             if old.refused
         ]
     if over:
-        told.append(Step(over, "ended", detail="the last credential was proven to be refused"))
-    return sorted(told, key=lambda step: step.at)
+        known.append(Step(over, "ended", detail="the last credential was proven to be refused"))
+    return sorted(known, key=lambda step: step.at)
 
 
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
