@@ -16,12 +16,14 @@ from datetime import datetime, timedelta
 
 from api.leaks import Finding
 from cli.leak import judge, post
+from engine.model.workitem import Action
 from engine.service import Service
 from simulator.clock import VirtualClock
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
+from tests.api.test_leaks import KEYED
 from tests.shared.delivery import DEAD_SECONDS, Delivery
-from tests.shared.rig import Rig
+from tests.shared.policies import EMPTY, PolicyRig
 
 LEAKS, WORKERS = 500, 24
 """One instance takes 16 messages, and more once 8 of them are done: host.json."""
@@ -76,7 +78,7 @@ class Crowd:
     """Many secrets of one subscription, all of which have leaked."""
 
     leaks: int = LEAKS
-    rig: Rig = field(default_factory=lambda: Rig(SharedClock()))
+    rig: PolicyRig = field(default_factory=lambda: PolicyRig(SharedClock()))
     refused: dict[str, datetime] = field(default_factory=dict)
     """By secret, when its account refused what leaked."""
     changes: list[datetime] = field(default_factory=list)
@@ -84,13 +86,21 @@ class Crowd:
     findings: list[Finding] = field(default_factory=list)
 
     async def fill(self) -> None:
-        """Put the secrets under management; some of them have been rotated since they leaked."""
+        """Put the secrets under management; some of them have been rotated since they leaked.
+
+        Each has been seen once, so that its values have prints.
+        """
+        self.rig.vault.put("leak-key", "k" * 40)
+        self.rig.push(EMPTY + KEYED)
+        engine = await self.rig.service().ready()
         for number in range(self.leaks):
             name = f"key-{number:03}"
-            value = self.rig.secret(name, self.rig.account(f"account{number:03}")).value
+            account = self.rig.account(f"account{number:03}")
+            value = self.rig.secret(name, account, days_left=80).value
             self.findings.append(Finding(value, "trufflehog", ".env", "bench", act=True))
-            if number % SUPERSEDED == 0:
-                await self.rig.service().engine.handle(self.rig.item(name, force=True))
+            is_superseded = number % SUPERSEDED == 0
+            action: Action = "rotate" if is_superseded else "audit"
+            await engine.handle(self.rig.item(name, action=action, force=is_superseded))
         self.rig.clock.advance(120)
 
     async def watch(self, request: Request, call: Callable[[], Awaitable[Response]]) -> Response:

@@ -477,6 +477,29 @@ async def test_an_app_that_does_not_answer_holds_a_retirement_up_for_seconds_onl
     assert RETIRE not in rig.tags(NAME)
 
 
+@pytest.mark.parametrize("at", range(12, 40, 5))
+async def test_wherever_a_worker_dies_while_apps_have_their_grace_what_leaked_is_cut_off(
+    at: int,
+) -> None:
+    rig, saboteur = Consuming(SHOP, grace=60), Saboteur({at: "die after"})
+    rig.site().stuck = True
+    leaked, account = rig.latest(NAME).value, rig.world.accounts["appdata"]
+
+    def start() -> Service:
+        saboteur.dead = False
+        return rig.service(saboteur)
+
+    version, now = rig.latest(NAME).version, rig.clock.now().isoformat()
+    item = rig.item(NAME, version=version, compromised=True, reported=now)
+    await Rig.service(rig).queue.post_rotation(item)
+    await Delivery(rig, start).run(within=timedelta(minutes=30))
+    accepted = {key.value for key in account.accepted_keys()}
+    assert leaked not in accepted
+    assert rig.latest(NAME).value in accepted
+    assert len(rig.vault.versions(NAME)) == 2
+    assert saboteur.calls > at
+
+
 async def struck(at: int | None = None, mode: Mode = "die before") -> int:
     """Rotate a secret with consumers, with one fault at one call, then let a day and its audit pass; returns the calls."""
     rig, saboteur = Consuming(SHOP, WORKER), Saboteur({} if at is None else {at: mode})
