@@ -161,11 +161,11 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
 
 def _unseen(engine: Engine, index: Index) -> str:
     """Return what a miss does not tell of; empty where it does of all."""
-    notes = [] if engine.prints.keys else [BLIND]
+    reasons = [] if engine.prints.keys else [BLIND]
     kept = timedelta(seconds=STEP_SECONDS)
     if index.listed_at and index.listed_at + kept < engine.clock.now():
-        notes.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
-    return "; ".join(notes)
+        reasons.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
+    return "; ".join(reasons)
 
 
 async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incident:

@@ -71,19 +71,19 @@ class Step:
 def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None) -> list[Step]:
     """Return all that is known to have happened, in order of time."""
     by = f"by {incident.requested_by}: {incident.reason}"
-    known = [Step(incident.reported, "reported", version=incident.version, detail=by)]
-    for secret in secrets:
-        ref = secret.stands.ref
-        if secret.replaced:
-            known.append(Step(secret.replaced, "replaced", ref, secret.replaced_by))
-        known += [
+    happened = [Step(incident.reported, "reported", version=incident.version, detail=by)]
+    for evident in secrets:
+        ref = evident.stands.ref
+        if evident.replaced:
+            happened.append(Step(evident.replaced, "replaced", ref, evident.replaced_by))
+        happened += [
             Step(old.refused, "refused", ref, old.version, old.proof)
-            for old in secret.cut_off
+            for old in evident.cut_off
             if old.refused
         ]
     if over:
-        known.append(Step(over, "ended", detail="the last credential was proven to be refused"))
-    return sorted(known, key=lambda step: step.at)
+        happened.append(Step(over, "ended", detail="the last credential was proven to be refused"))
+    return sorted(happened, key=lambda step: step.at)
 
 
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:

@@ -48,13 +48,13 @@ class GitHubAlerts:
         It lives for an hour and is used once, so none is kept that must be renewed.
         """
         where, assertion = f"{repository}, the app {app}", self._assertion(key, app)
-        installed = _request(assertion, f"/repos/{repository}/installation")
-        number = (await self._told("id", installed, where)).reveal()
+        installation = _request(assertion, f"/repos/{repository}/installation")
+        number = (await self._told("id", installation, where)).reveal()
         if not number.isdecimal():
             raise TransientError("GitHub's answer names no installation", where=where)
-        rights = {"repositories": [repository.partition("/")[2]], "permissions": READ}
+        scope = {"repositories": [repository.partition("/")[2]], "permissions": READ}
         path = f"/app/installations/{number}/access_tokens"
-        return await self._told("token", _request(assertion, path, rights), where)
+        return await self._told("token", _request(assertion, path, scope), where)
 
     def _assertion(self, key: Sensitive, app: str) -> Sensitive:
         """Return what the app signs in with, signed with its private key."""

@@ -35,9 +35,9 @@ def is_annotated(text: str) -> bool:
 
     Some are written in base 64, some in base 62; the short form holds the first four letters.
     """
-    shown = text[SUMMED:].rstrip("=")
+    ending = text[SUMMED:].rstrip("=")
     seal = checksum(base64.b64decode(text[:SUMMED]), ANNOTATED)
-    return any(written.startswith(shown) for written in (_base64(seal), _base62(seal)))
+    return any(written.startswith(ending) for written in (_base64(seal), _base62(seal)))
 
 
 def is_client_secret(text: str) -> bool:

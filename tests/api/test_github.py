@@ -156,8 +156,8 @@ async def test_the_key_of_an_app_is_exchanged_for_a_token_that_reads_one_reposit
         assert (await deliver(rig.api(), x_github_delivery=delivery)).status == 202
         # No token is kept: it would have to be renewed.
         rig.clock.advance(7200)
-    wanted = {"repositories": ["Hello-World"], "permissions": {"secret_scanning_alerts": "read"}}
-    assert app.wanted == [wanted, wanted]
+    scope = {"repositories": ["Hello-World"], "permissions": {"secret_scanning_alerts": "read"}}
+    assert app.wanted == [scope, scope]
     assert (await send(rig.api(), "http_incidents")).body["incidents"]
 
 

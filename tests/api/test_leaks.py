@@ -220,8 +220,8 @@ async def test_a_flood_of_one_reporter_keeps_out_nobody_elses_report() -> None:
     api = rig.api(env=SIGNED_IN)
     spam = principal("Rekey.Reporter", oid="spammer")
     # The first answer of them comes after five seconds, and none later than a minute.
-    asked = [leak(api, f"false-report-{n:04}", headers=spam) for n in range(40)]
-    assert 429 in [answer.status for answer in await asyncio.gather(*asked)]
+    reports = [leak(api, f"false-report-{n:04}", headers=spam) for n in range(40)]
+    assert 429 in [answer.status for answer in await asyncio.gather(*reports)]
     other = principal("Rekey.Reporter", oid="scanner")
     assert (await leak(api, rig.latest("app-key").value, headers=other)).status == 202
     assert len(rig.messages("rotations")) == 1

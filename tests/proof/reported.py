@@ -107,11 +107,13 @@ async def report(world: World, engine: Engine, text: str) -> None:
 
 async def follow(world: World, engine: Engine, text: str) -> None:
     """Ask how far an incident has come: it has not ended while what leaked works."""
-    told = json.loads(text)
-    (progress,) = await counted(engine, [Incident.from_dict(told["incident"])])
-    held = credential_in(world.known[told["version"]])
+    question = json.loads(text)
+    (progress,) = await counted(engine, [Incident.from_dict(question["incident"])])
+    held = credential_in(world.known[question["version"]])
     if status_of(progress) == "ended" and held in world.watch.alive():
-        raise Broken(f"P5: {told['version']} is accepted, and its incident is said to have ended")
+        raise Broken(
+            f"P5: {question['version']} is accepted, and its incident is said to have ended"
+        )
 
 
 PEOPLE: Mapping[str, Callable[[World, Engine, str], Awaitable[None]]] = {
