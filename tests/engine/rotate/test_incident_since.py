@@ -96,6 +96,18 @@ async def test_what_a_person_wrote_since_is_replaced_as_its_value_may_be_older()
     assert written.value not in held
 
 
+async def test_of_what_was_there_when_an_incident_began_the_newest_version_is_replaced() -> None:
+    """Key Vault lists versions by their ids, which say nothing of their age."""
+    rig = await rotated()
+    for days in (20, 30, 40):
+        rig.vault.put(NAME, "long gone", created=rig.clock.now() - days * DAY)
+    key, tags = rig.world.accounts["appdata"].regenerate("key1"), rig.tags(NAME)
+    tags, expires = {**tags, "CredentialId": "key1"}, rig.clock.now() + DAY
+    rig.vault.put(NAME, key.value, tags=tags, expires=expires)
+    outcome = await order(rig, HOUR / 2)
+    assert (outcome.result, outcome.reason) == ("rotated", "compromised, and taken into use again")
+
+
 @pytest.mark.parametrize("is_older", [True, False])
 async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bool) -> None:
     """The order names the version that was current when it was given."""
