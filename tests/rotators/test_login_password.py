@@ -68,6 +68,15 @@ async def test_a_password_of_neither_is_nobodys_and_the_server_is_named(
     assert caught.value.where == scene.server.resource_id.lower()
 
 
+@two_logins
+async def test_a_password_that_no_tag_gives_to_a_login_is_verified_as_that_of_its_login(
+    made: Callable[[], Scene],
+) -> None:
+    scene = made()
+    for password in (FIRST, SECOND):
+        await scene.rotator().verify(scene.job().source, "", Sensitive(password))
+
+
 @one_login
 async def test_a_connection_string_is_no_password_to_be_recognised(
     made: Callable[[], Scene],
