@@ -27,18 +27,18 @@ from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
 from engine.model.workitem import AGAIN, INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.parts import Parts, log
-from engine.rotate import creating, deleted, elsewhere, releasing
-from engine.rotate.descendants import Descendants
-from engine.rotate.gate import Gate
-from engine.rotate.lineage import Lineage
+from engine.rotate import creating, deleted, previous_source, releasing
+from engine.rotate.dependents import Dependents
 from engine.rotate.marking import Marking
+from engine.rotate.observed import Observed
 from engine.rotate.ownership import claimed, unrecorded
+from engine.rotate.parent_key import ParentKey
 from engine.rotate.progress import Progress
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
-from engine.rotate.sight import Sight
+from engine.rotate.source_lease import LOOK_SECONDS, SourceLease, hold
 from engine.rotate.subject import Subject
-from engine.rotate.under_lease import LOOK_SECONDS, UnderLease, hold
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -57,20 +57,20 @@ class Engine(Parts):
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
         if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
-        if isinstance(decision, Acting) and (lineage := Lineage.of(self, decision.managed)):
-            decision = await lineage.judged(secret, item, decision)
+        if isinstance(decision, Acting) and (parent_key := ParentKey.of(self, decision.managed)):
+            decision = await parent_key.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(
                 decision, warning=await self.rehearse(secret, decision.managed, item)
             )
         if isinstance(decision, Acting):
-            delay = await Descendants(self, decision.managed).delay(secret, item, decision)
+            delay = await Dependents(self, decision.managed).delay(secret, item, decision)
             decision = delay.wait if delay else decision
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
-        return await elsewhere.foreseen(self, secret, item, decision) or decision
+        return await previous_source.foreseen(self, secret, item, decision) or decision
 
     def steps(self, secret: SecretVersion, item: WorkItem, first: Decision) -> list[Decision]:
         """Return all that one request leads to, beginning with its first decision."""
@@ -90,8 +90,8 @@ class Engine(Parts):
 
     async def consented(self, secret: SecretVersion, managed: Managed) -> None:
         """Raise why the key of a derived secret does not consent to it; return where none is derived."""
-        if lineage := Lineage.of(self, managed):
-            await lineage.parent(secret.ref)
+        if parent_key := ParentKey.of(self, managed):
+            await parent_key.parent(secret.ref)
 
     def nothing_yet(self, ref: SecretRef) -> SecretVersion:
         """Return what stands for a secret that does not exist."""
@@ -129,11 +129,11 @@ class Engine(Parts):
         """
         rotator = self.rotator(managed)
         job = await self._job(secret, managed, item or WorkItem(secret.ref))
-        if lineage := Lineage.of(self, managed):
-            job = await lineage.keyed(secret.ref, job)
-        await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
-            secret.ref
-        )
+        if parent_key := ParentKey.of(self, managed):
+            job = await parent_key.keyed(secret.ref, job)
+        await Replicas(
+            self, VaultWriter(self, SourceLease(self, managed.source, ())), managed
+        ).check(secret.ref)
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
@@ -145,9 +145,9 @@ class Engine(Parts):
         except AccessDenied as error:
             log.error("the record of %s cannot be read: %s", managed.source, error)
             record = None
-        lease = UnderLease(self, managed.source, (), record or Record())
-        sight, gate = Sight(self, lease, item), Gate(self, lease)
-        return Subject(self, lease, gate, sight, Progress(item), managed).job(secret)
+        lease = SourceLease(self, managed.source, (), record or Record())
+        observed, vault_writer = Observed(self, lease, item), VaultWriter(self, lease)
+        return Subject(self, lease, vault_writer, observed, Progress(item), managed).job(secret)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""
@@ -206,7 +206,7 @@ class Engine(Parts):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
-                await elsewhere.leaked_at(self, secret, item, left) or decision.managed.source
+                await previous_source.leaked_at(self, secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
                 else await self._left_at(secret, item, tries)
             )

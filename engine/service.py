@@ -25,7 +25,7 @@ from engine.model.policy import Policies, Policy
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.ports import PrintKeys, Watch, WorkQueue
-from engine.rotate.lineage import KEY_COMPROMISED, KEY_REFUSED
+from engine.rotate.parent_key import KEY_COMPROMISED, KEY_REFUSED
 from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.sweeper import Sweeper
 

@@ -10,11 +10,11 @@ from engine.decide.decision import crowded
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.model import tags, template
 from engine.model.workitem import operation_id
-from engine.rotate.faded import Faded
+from engine.rotate.expired_versions import ExpiredVersions
 from engine.rotate.issuing import Issuing
 from engine.rotate.publishing import Publishing
+from engine.rotate.rollback import LOST
 from engine.rotate.subject import Subject
-from engine.rotate.undo import LOST
 from engine.rotate.unrecorded import Unrecorded
 from engine.secret import SecretVersion
 
@@ -45,15 +45,15 @@ class Confirming:
         except VerificationFailed:
             await self._refuse_misread(secret)
             return await self._heal(secret)
-        at.sight.audited, at.progress.proven = True, secret.version
-        await at.gate.out_of_use(secret)
+        at.observed.audited, at.progress.proven = True, secret.version
+        await at.vault_writer.out_of_use(secret)
         await self._look_around(secret)
         if at.is_unparked:
             # What the source shows now is nobody else's: a person says so.
-            change = replace(at.sight.record.change, started_at=at.parts.clock.now())
-            at.lease.learn(replace(at.sight.record, change=change))
-        if at.lineage and at.progress.item.action == "audit":
-            faded = Faded(at.parts, at.lease, at.gate, at.sight, at.managed)
+            change = replace(at.observed.record.change, started_at=at.parts.clock.now())
+            at.lease.learn(replace(at.observed.record, change=change))
+        if at.parent_key and at.progress.item.action == "audit":
+            faded = ExpiredVersions(at.parts, at.lease, at.vault_writer, at.observed, at.managed)
             await faded.disable(secret)
         await at.replicas.catch_up(secret, fields)
         await at.replicas.out_of_use(secret.ref)
@@ -64,12 +64,12 @@ class Confirming:
 
     async def _with_our_tags(self, secret: SecretVersion) -> SecretVersion:
         """Give a version the tags of ours that it ought to have, and none that says it is parked."""
-        sight = self.at.sight
-        if tags.STATE not in secret.tags and dict(secret.tags) == dict(sight.shown.tags):
+        observed = self.at.observed
+        if tags.STATE not in secret.tags and dict(secret.tags) == dict(observed.shown.tags):
             return secret
         own = tags.OURS - {tags.PROOF}
         ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in own}
-        return sight.retagged(await self.at.gate.retag(secret, ours, "unpark"))
+        return observed.retagged(await self.at.vault_writer.retag(secret, ours, "unpark"))
 
     async def _refuse_misread(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
@@ -78,8 +78,8 @@ class Confirming:
         """
         at = self.at
         field = at.rotator.value_field
-        written = at.sight.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
-        if written == at.managed.template or not at.sight.wrote(secret):
+        written = at.observed.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
+        if written == at.managed.template or not at.observed.wrote(secret):
             return
         held = (template.extract(written, secret.value) or {}).get(field)
         source, held_id = at.managed.source, at.managed.credential_id or ""
@@ -101,8 +101,8 @@ class Confirming:
             await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
             await self._tidy_late(secret)
-            await Unrecorded(at.parts, at.lease, at.sight, at.managed).tidy(secret)
-        if audit and isinstance(at.rotator, Preflight) and not at.lineage:
+            await Unrecorded(at.parts, at.lease, at.observed, at.managed).tidy(secret)
+        if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
             job = at.job(secret)
             await at.rotator.preflight(job)
             if isinstance(at.rotator, Forewarn) and (known := await at.rotator.forewarn(job)):
@@ -114,16 +114,16 @@ class Confirming:
         It may be late. And a vault that has failed over serves a copy from before it, for as long
         as it takes no writes.
         """
-        ahead = self.at.sight.record.pending_write
+        ahead = self.at.observed.record.pending_write
         if ahead and self.at.parts.clock.now() < ahead.at + LATE:
             return False
         if ahead:
-            await self.at.gate.probe(secret)
+            await self.at.vault_writer.probe(secret)
         return True
 
     async def _tidy_abandoned(self, secret: SecretVersion) -> None:
         """Remove what a rotation made for a version that a person replaced before it was published."""
-        version = self.at.sight.record.abandoned
+        version = self.at.observed.record.abandoned
         if version and version != secret.version:
             held_id = self.at.managed.credential_id
             await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
@@ -133,7 +133,7 @@ class Confirming:
 
         What that version held is kept as long as it is inside its overlap.
         """
-        record = self.at.sight.record
+        record = self.at.observed.record
         going, earlier = record.retirement, record.history.replaced
         known = (
             len(earlier) > 1
@@ -152,7 +152,7 @@ class Confirming:
         """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
         if full := crowded(secret, in_place=True):
             error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
-            if self.at.sight.record.is_unknown:
+            if self.at.observed.record.is_unknown:
                 error.add(LOST)
             raise error
 
@@ -163,10 +163,10 @@ class Confirming:
         if at.others.wrote(secret):
             raise at.others.refused(secret)
         job = at.job(secret)
-        if not at.lineage:
+        if not at.parent_key:
             at.others.refuse_to_fight(secret)
         self._make_room(secret)
-        if not job.proven and isinstance(at.rotator, Preflight) and not at.lineage:
+        if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
             # Somebody else wrote this version, so check first whether it may be replaced at all.
             await at.rotator.preflight(job)
         issued = await Issuing(at).issue(secret, in_place=True)

@@ -18,8 +18,8 @@ from engine.model import template
 from engine.model.record import SETTLE
 from engine.model.tags import CREDENTIAL, Managed
 from engine.parts import Parts
-from engine.rotate.lineage import Lineage
-from engine.rotate.under_lease import hold
+from engine.rotate.parent_key import ParentKey
+from engine.rotate.source_lease import hold
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 
 NOTHING = "0" * 32
@@ -40,8 +40,8 @@ async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> 
     Raises NeedsHuman for a kind whose only credential is in use, and what would prevent the rest.
     """
     rotator, job = parts.rotators[managed.rotator.kind], parts.job(secret, managed)
-    if lineage := Lineage.of(parts, managed):
-        issued = await rotator.issue(await lineage.keyed(secret.ref, job))
+    if parent_key := ParentKey.of(parts, managed):
+        issued = await rotator.issue(await parent_key.keyed(secret.ref, job))
         return template.render(managed.template, issued.fields)
     if isinstance(rotator, Readable):
         fields = await rotator.read(job, managed.credential_id or "")

@@ -15,10 +15,10 @@ from engine.model.record import Record
 from engine.model.tags import STATE
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
 from engine.rotate import deleted
-from engine.rotate.left_over import LeftOver
+from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.marking import Marking
-from engine.rotate.under_lease import CALL_SECONDS
-from engine.rotate.undo import LOST
+from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import CALL_SECONDS
 from engine.rotate.work import Work
 
 ENDLESS_FIX = (
@@ -51,7 +51,7 @@ class Ending:
         if work.lease.has_begun and work.record.change.requested_at:
             # The secret may never be looked at again. If it is, that is made up for.
             with suppress(RekeyError):
-                await LeftOver(work).tidy()
+                await PendingCleanUp(work).tidy()
         try:
             comes_back, addition = await self._failed()
             parked = replace(parked, reason=parked.reason + addition)
@@ -59,7 +59,7 @@ class Ending:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
-        if comes_back and not (work.item.is_told or work.sight.is_enabled):
+        if comes_back and not (work.item.is_told or work.observed.is_enabled):
             return Outcome(work.progress.item, "waiting", parked.reason, parked.fix)
         return replace(
             await self._marked(parked),
@@ -88,12 +88,12 @@ class Ending:
         work = self.work
         if error.retry_after:
             return
-        is_marked = not work.sight.is_enabled or STATE in work.sight.shown.tags
+        is_marked = not work.observed.is_enabled or STATE in work.observed.shown.tags
         if is_marked or work.record.unknown_for < UNKNOWN:
             return
         parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
         with suppress(TransientError):
-            outcome = await Marking(work.parts).conclude(work.sight.shown, work.asked(), parked)
+            outcome = await Marking(work.parts).conclude(work.observed.shown, work.asked(), parked)
             await work.parts.reporter.concluded(outcome)
 
     async def wait(self, error: UnderWay) -> Outcome:
@@ -114,7 +114,7 @@ class Ending:
         reason = f"{under_way_since(work.lease.record)}: {error.what}"
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
-            return await Marking(work.parts).conclude(work.sight.shown, work.asked(), parked)
+            return await Marking(work.parts).conclude(work.observed.shown, work.asked(), parked)
         if work.progress.has_published:
             work.progress.reason += f"; {reason}"
             if not work.asked().compromised:
@@ -133,12 +133,12 @@ class Ending:
             if not work.asked().compromised:
                 # An incident is not over before what leaked is refused.
                 await work.parts.reporter.concluded(self._published())
-                work.sight.told(self._published())
+                work.observed.told(self._published())
             await errand.follow(work.parts, self._published())
 
     def _published(self) -> Outcome:
         work = self.work
-        return work.report(work.record.believed(work.sight.shown))
+        return work.report(work.record.believed(work.observed.shown))
 
     async def _failed(self) -> tuple[bool, str]:
         """Note after a permanent error that no change is in progress.

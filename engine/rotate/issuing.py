@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from engine.contract import Issued, Job, Readable, Undo
 from engine.errors import NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.model import tags, template
-from engine.rotate.gate import Overtaken
-from engine.rotate.lineage import Lineage
+from engine.rotate.parent_key import ParentKey
+from engine.rotate.rollback import warning
 from engine.rotate.subject import Subject
-from engine.rotate.undo import warning
+from engine.rotate.vault_writer import Overtaken
 from engine.secret import SecretVersion, Sensitive
 
 FOLLOW_UP_SECONDS = 60.0
@@ -34,24 +34,24 @@ class Issuing:
         Nothing is published without this proof.
         """
         at = self.at
-        await at.telling.earlier()
+        await at.reporting.earlier()
         managed, rotator = at.managed, at.rotator
         job = at.job(secret, in_place=in_place)
         copies = await at.replicas.check(secret.ref)
         earlier = await self._announced(secret, job, copies)
-        if at.lineage:
-            return await self._derive(secret, job, at.lineage, earlier)
+        if at.parent_key:
+            return await self._derive(secret, job, at.parent_key, earlier)
         if earlier:
             with suppress(VerificationFailed):
                 return await at.proof.issued(managed, earlier)
-        if at.sight.record.pending_write:
+        if at.observed.record.pending_write:
             # The write that was announced did not arrive. Nothing is changed again for a vault that
             # takes no write.
-            await at.gate.probe(secret)
+            await at.vault_writer.probe(secret)
         if self._tried_before(secret):
             await at.tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
-        await at.gate.unchanged(secret)
+        await at.vault_writer.unchanged(secret)
         look = FOLLOW_UP_SECONDS if at.single else None
         await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
         async with warning(at.single):
@@ -83,7 +83,7 @@ class Issuing:
             raise doubt from None
 
     async def _derive(
-        self, secret: SecretVersion, job: Job, lineage: Lineage, earlier: Issued | None
+        self, secret: SecretVersion, job: Job, parent_key: ParentKey, earlier: Issued | None
     ) -> Issued:
         """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
 
@@ -91,17 +91,17 @@ class Issuing:
         key that its own secret must heal first is waited for.
         """
         at = self.at
-        keyed = await lineage.keyed(secret.ref, job)
-        issued = earlier if earlier and lineage.made(keyed, earlier) else None
-        if issued is None and at.sight.record.pending_write:
-            await at.gate.probe(secret)
+        keyed = await parent_key.keyed(secret.ref, job)
+        issued = earlier if earlier and parent_key.made(keyed, earlier) else None
+        if issued is None and at.observed.record.pending_write:
+            await at.vault_writer.probe(secret)
         issued = issued or await at.rotator.issue(keyed)
         try:
             await at.proof.issued(at.managed, issued)
         except VerificationFailed as error:
-            raise await lineage.refused(secret.ref, error.what) from None
+            raise await parent_key.refused(secret.ref, error.what) from None
         # The proof may have waited a minute: the key's owner still consents, and to this key.
-        if await lineage.keyed(secret.ref, job) != keyed:
+        if await parent_key.keyed(secret.ref, job) != keyed:
             raise Overtaken(
                 "its key has changed meanwhile", where=str(secret.ref), code="Overtaken"
             )
@@ -115,7 +115,7 @@ class Issuing:
         The source may still show it, or a replica may already hold it.
         """
         at = self.at
-        record = at.sight.record
+        record = at.observed.record
         ahead = record.pending_write
         if ahead is None or ahead.replaces != secret.version:
             return None
@@ -142,7 +142,7 @@ class Issuing:
             or bool(item.deferred or item.follow_up)
             or tags.STATE in secret.tags
         )
-        return tried or self.at.sight.record.is_open
+        return tried or self.at.observed.record.is_open
 
     async def _restorable(self, job: Job) -> bool:
         """Return whether the source accepts what the vault holds: only then may it be set back."""

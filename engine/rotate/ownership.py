@@ -13,16 +13,16 @@ from engine.model.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Malformed, Pend
 from engine.model.workitem import operation_id
 from engine.parts import Parts, log
 from engine.ports import Lease
-from engine.rotate.lineage import Lineage
-from engine.rotate.telling import report_before_it_passes
-from engine.rotate.under_lease import NOBODY, UnderLease
+from engine.rotate.parent_key import ParentKey
+from engine.rotate.reporting import report_before_it_passes
+from engine.rotate.source_lease import NOBODY, SourceLease
 from engine.secret import SecretRef, SecretVersion
 
 ADDRESS = "ProviderAddress"
 
 
 async def other_owner(
-    parts: Parts, held: UnderLease, secret: SecretVersion, *, leaked: bool = False
+    parts: Parts, held: SourceLease, secret: SecretVersion, *, leaked: bool = False
 ) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
@@ -48,7 +48,7 @@ async def other_owner(
     return None
 
 
-async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool) -> Record | Park:
+async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: bool) -> Record | Park:
     """Return the record of a part that passes on; why it does not if its owner keeps that part."""
     record = lease.record
     if record.owner in ("", NOBODY):
@@ -75,7 +75,7 @@ async def _passing(parts: Parts, held: UnderLease, lease: Lease, *, leaked: bool
     return known if is_first else Record(source=record.source, key=record.key)
 
 
-def _theirs(record: Record, where: str, held: UnderLease) -> Park:
+def _theirs(record: Record, where: str, held: SourceLease) -> Park:
     """Return that another secret still claims a source."""
     going = record.retirement
     revokes = (
@@ -89,7 +89,7 @@ def _theirs(record: Record, where: str, held: UnderLease) -> Park:
     )
 
 
-def _owed(record: Record, held: UnderLease, *, leaked: bool) -> Park | None:
+def _owed(record: Record, held: SourceLease, *, leaked: bool) -> Park | None:
     """Return what a secret that has left a source owes there; None if it owes nothing.
 
     Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
@@ -113,12 +113,12 @@ def _owed(record: Record, held: UnderLease, *, leaked: bool) -> Park | None:
     return Park(f"{_short(held)} was taken over from the secret {record.owner}, {what}", later)
 
 
-def _short(held: UnderLease) -> str:
+def _short(held: SourceLease) -> str:
     """Return the source's end: ProviderAddress names all of it, and a tag must hold the fix too."""
     return "/".join(held.source.split("/")[-2:])
 
 
-async def _tidy(parts: Parts, held: UnderLease, record: Record, secret: SecretVersion) -> None:
+async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretVersion) -> None:
     """Remove what the former owner had made in vain: nobody else knows of it.
 
     That is what it has not published, and what a late write to the vault lies over.
@@ -155,9 +155,9 @@ async def _is_entitled(parts: Parts, secret: SecretVersion) -> bool:
     managed = parse(secret.tags, parts.policy, parts.kinds) if ADDRESS in secret.tags else None
     if managed is None or isinstance(managed, Malformed):
         return True
-    lineage = Lineage.of(parts, managed)
+    parent_key = ParentKey.of(parts, managed)
     try:
-        return lineage is None or bool(await lineage.parent(secret.ref))
+        return parent_key is None or bool(await parent_key.parent(secret.ref))
     except NeedsHuman:
         return False
 

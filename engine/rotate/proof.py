@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from engine.contract import Issued, Job, Lists, Readable
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.under_lease import CALL_SECONDS, UnderLease
+from engine.rotate.source_lease import CALL_SECONDS, SourceLease
 from engine.secret import Sensitive
 
 RENEW_SECONDS = 20.0
@@ -50,7 +50,7 @@ class Proof:
     """Proofs at one source, under its lease."""
 
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
 
     async def accepted(
         self, managed: Managed, credential_id: str, credential: Sensitive, step: str

@@ -14,11 +14,11 @@ from engine.model.record import Record
 from engine.model.tags import Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past, Write
-from engine.rotate.gate import Overtaken
 from engine.rotate.issuing import Issuing
+from engine.rotate.rollback import NO_ANSWER
+from engine.rotate.source_lease import CALL_SECONDS
 from engine.rotate.subject import Subject
-from engine.rotate.under_lease import CALL_SECONDS
-from engine.rotate.undo import NO_ANSWER
+from engine.rotate.vault_writer import Overtaken
 from engine.secret import Draft, SecretVersion
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -51,10 +51,10 @@ class Publishing:
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
         at = self.at
-        if at.progress.new_version or (at.managed.replicas and at.sight.record.pending_write):
+        if at.progress.new_version or (at.managed.replicas and at.observed.record.pending_write):
             # What is published bears the same operation, and a replica may hold it already.
             return
-        if version := at.sight.record.abandoned:
+        if version := at.observed.record.abandoned:
             await at.tidy(operation_id(at.progress.item.ref, version), keep=None)
 
     async def publish(
@@ -80,9 +80,9 @@ class Publishing:
         async with rollback.on(secret, issued, (final,), proven=True):
             published = await self._write(secret, draft)
         at.progress.new_version = at.progress.proven = published.version
-        at.sight.audited = True
+        at.observed.audited = True
         at.progress.done(result, reason, at.managed)
-        published = at.sight.landed(published)
+        published = at.observed.landed(published)
         if missed:
             # The source has a new password already, so the secret could not wait for the replica.
             raise missed[0]
@@ -107,7 +107,7 @@ class Publishing:
         """Publish the version, once: what gave no answer may have arrived."""
         at = self.at
         try:
-            return await at.gate.publish(
+            return await at.vault_writer.publish(
                 secret, draft, check=lambda now: self._still_asked(secret, now)
             )
         except (LeaseUnavailable, Overtaken):
@@ -120,7 +120,7 @@ class Publishing:
 
     async def _announce(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
         at = self.at
-        record = at.sight.record.keyed()
+        record = at.observed.record.keyed()
         retire = Pending.parse(draft.tags[tags.RETIRE]) if tags.RETIRE in draft.tags else None
         digest = record.digest(issued.credential_id, draft.value)
         operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
@@ -137,7 +137,7 @@ class Publishing:
             dead=self._is_dead,
             held=self._past(record, secret),
         )
-        self._still_asked(secret, await at.gate.unchanged(secret))
+        self._still_asked(secret, await at.vault_writer.unchanged(secret))
         announced = record.announced(write, at.rotator.kind)
         if self._is_dead:
             announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
@@ -153,14 +153,14 @@ class Publishing:
 
     def _ahead_of(self, now: datetime) -> datetime | None:
         """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
-        item, noted = self.at.progress.item, self.at.sight.record.compromised.incident
+        item, noted = self.at.progress.item, self.at.observed.record.compromised.incident
         incident = (item.began if item.compromised else None) or noted
         return incident if incident and incident > now else None
 
     def _past(self, record: Record, secret: SecretVersion) -> Past | None:
         at = self.at
         held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
-        if not (held and held_id and at.sight.wrote(secret)):
+        if not (held and held_id and at.observed.wrote(secret)):
             return None
         return Past(str(secret.version), held_id, record.digest(held_id, held))
 

@@ -15,9 +15,9 @@ from engine.model.owned import Owned
 from engine.model.record import Record
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.gate import Overtaken
-from engine.rotate.telling import report_before_it_passes
-from engine.rotate.under_lease import NOBODY, hold
+from engine.rotate.reporting import report_before_it_passes
+from engine.rotate.source_lease import NOBODY, hold
+from engine.rotate.vault_writer import Overtaken
 from engine.secret import SecretRef
 
 

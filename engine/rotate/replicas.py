@@ -24,7 +24,7 @@ from engine.model.tags import (
     Pending,
 )
 from engine.parts import Parts
-from engine.rotate.gate import Gate
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import DEFAULT_CONTENT_TYPE, VERSION, Draft, SecretRef, SecretVersion, Sensitive
 
 
@@ -33,7 +33,7 @@ class Replicas:
     """The replicas of one secret."""
 
     parts: Parts
-    gate: Gate
+    vault_writer: VaultWriter
     managed: Managed
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
@@ -104,7 +104,7 @@ class Replicas:
 
     async def out_of_use(self, primary: SecretRef) -> None:
         """Disable what the record knows to be dead of replicas that still consent."""
-        lease = self.gate.lease
+        lease = self.vault_writer.lease
         urls = [entry for entry in lease.record.stale if not VERSION.fullmatch(entry)]
         done = [url for url in urls if await self._is_out_of_use(primary, url)]
         if done:
@@ -122,7 +122,7 @@ class Replicas:
             return True
         if copy.version == version:
             return False
-        await self.gate.disable(copy, version, "disable replica")
+        await self.vault_writer.disable(copy, version, "disable replica")
         return True
 
     async def disable_superseded(self, primary: SecretRef) -> None:
@@ -137,9 +137,9 @@ class Replicas:
                 continue
             if pending is None:
                 continue
-            await self.gate.disable(copy, pending.version, "disable replica")
+            await self.vault_writer.disable(copy, pending.version, "disable replica")
             rest = {tag: text for tag, text in copy.tags.items() if tag in OURS - {RETIRE}}
-            await self.gate.retag(copy, rest, "forget")
+            await self.vault_writer.retag(copy, rest, "forget")
 
     async def _write(
         self,
@@ -170,7 +170,7 @@ class Replicas:
             ours[RETIRE] = retire
         content_type = copy.content_type or draft.content_type
         whole = Draft(value, draft.expires, content_type, own | ours)
-        await self.gate.publish(
+        await self.vault_writer.publish(
             copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
         )
 

@@ -25,7 +25,7 @@ class Restoring:
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
         """Publish the superseded credential again. Its successor gets an overlap in turn."""
         at = self.at
-        await at.telling.earlier()
+        await at.reporting.earlier()
         managed, pending = at.managed, plan.pending
         old = await self._superseded(secret, pending.version)
         fields = template.extract(managed.template, old.value)

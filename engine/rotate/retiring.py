@@ -12,11 +12,11 @@ from engine.model.tags import Managed, Pending
 from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate import earlier
-from engine.rotate.gate import Gate
+from engine.rotate.observed import Observed
 from engine.rotate.proof import TRIED, Proof, proof_text
 from engine.rotate.replicas import Replicas
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -30,9 +30,9 @@ class Retiring:
     """Retires what the record of the leased source lists. A tag alone retires nothing."""
 
     parts: Parts
-    lease: UnderLease
-    gate: Gate
-    sight: Sight
+    lease: SourceLease
+    vault_writer: VaultWriter
+    observed: Observed
     kind: str
     shape: str
     """The ValueTemplate, which says where in a value the credential is."""
@@ -41,15 +41,24 @@ class Retiring:
 
     @classmethod
     def of(
-        cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed
+        cls,
+        parts: Parts,
+        lease: SourceLease,
+        vault_writer: VaultWriter,
+        observed: Observed,
+        managed: Managed,
     ) -> Retiring:
         """Return a Retiring for what a managed secret has superseded."""
-        return cls(parts, lease, gate, sight, managed.rotator.kind, managed.template, managed)
+        return cls(
+            parts, lease, vault_writer, observed, managed.rotator.kind, managed.template, managed
+        )
 
     @classmethod
-    def left(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight) -> Retiring:
+    def left(
+        cls, parts: Parts, lease: SourceLease, vault_writer: VaultWriter, observed: Observed
+    ) -> Retiring:
         """Return a Retiring for a source that the secret's tags no longer name."""
-        record = sight.record
+        record = observed.record
         if record.kind not in parts.rotators:
             raise NeedsHuman(
                 f"the record names the kind {record.kind!r}, which this app does not know",
@@ -60,8 +69,8 @@ class Retiring:
         return cls(
             parts,
             lease,
-            gate,
-            sight,
+            vault_writer,
+            observed,
             record.kind,
             record.verified.tags.get("ValueTemplate", f"{{{value_field}}}"),
         )
@@ -69,8 +78,8 @@ class Retiring:
     async def retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
         """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
         is_revoked = True
-        await self.gate.out_of_use(secret)
-        if pending.version not in self.sight.record.compromised.revoked:
+        await self.vault_writer.out_of_use(secret)
+        if pending.version not in self.observed.record.compromised.revoked:
             try:
                 await self._revoke(secret, pending)
             except NeedsHuman:
@@ -81,27 +90,27 @@ class Retiring:
                 log.warning(
                     "%s of %s is in use again: not retired", pending.credential_id, secret.ref
                 )
-        await self.gate.out_of_use(secret)
+        await self.vault_writer.out_of_use(secret)
         rest = {
             tag: text
             for tag, text in tags.unparked(secret.tags).items()
             if tag in tags.OURS - {tags.RETIRE}
         }
-        secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
+        secret = replace(secret, tags=(await self.vault_writer.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
-        record = self.sight.record
+        record = self.observed.record
         change = replace(record.change.arrived(), open_since=None)
         self.lease.learn(replace(record, retirement=None, change=change))
-        return self.sight.retagged(secret), is_revoked
+        return self.observed.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
         old = await self._value(secret, pending)
         held, held_id = self._held(secret, old)
-        await self.gate.unchanged(secret)
+        await self.vault_writer.unchanged(secret)
         if not await self._has_come(secret, pending, old):
             if old is None:
                 await self._note_slot(secret, pending)
-            await self.lease.begin(self.sight.item, secret)
+            await self.lease.begin(self.observed.item, secret)
             try:
                 async with self.lease.changing("retire"):
                     await self.parts.rotators[self.kind].retire(
@@ -119,7 +128,9 @@ class Retiring:
                 code="NotRevoked",
             )
         if self.managed:
-            await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
+            await Replicas(self.parts, self.vault_writer, self.managed).disable_superseded(
+                secret.ref
+            )
         await self._note(pending, proven=old is not None)
 
     async def _is_gone(self, pending: Pending, old: Sensitive | None) -> bool:
@@ -140,7 +151,7 @@ class Retiring:
         replaced the credential by hand. To revoke it again would cut off what they put in its
         place. A source that lists its credentials removes this very one, and no other.
         """
-        if self.sight.record.change.in_progress_since:
+        if self.observed.record.change.in_progress_since:
             return await self._is_replaced(secret, pending, old)
         if isinstance(self.parts.rotators[self.kind], Lists):
             return False
@@ -157,7 +168,7 @@ class Retiring:
     ) -> bool:
         if old:
             return not await self._accepted(pending, old)
-        past = self.sight.record.history.credential_of(pending.version)
+        past = self.observed.record.history.credential_of(pending.version)
         shown = await self._slot(secret, pending) if past else None
         return past is not None and shown is not None and shown != past.digest
 
@@ -166,11 +177,11 @@ class Retiring:
 
         Nothing else tells later, and in another process, that a slow source has revoked it.
         """
-        if self.sight.record.history.credential_of(pending.version):
+        if self.observed.record.history.credential_of(pending.version):
             return
         if shown := await self._slot(secret, pending):
             past = Past(pending.version, pending.credential_id, shown)
-            record = self.sight.record
+            record = self.observed.record
             self.lease.learn(replace(record, history=record.history.knowing(past)))
 
     async def _slot(self, secret: SecretVersion, pending: Pending) -> str | None:
@@ -181,7 +192,7 @@ class Retiring:
 
     async def _is_in_use(self, secret: SecretVersion, pending: Pending) -> bool:
         """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
-        if self.managed is None or self.sight.wrote(secret):
+        if self.managed is None or self.observed.wrote(secret):
             return False
         job = replace(self.parts.job(secret, self.managed), held_id=None)
         rotator = self.parts.rotator(self.managed)
@@ -201,9 +212,9 @@ class Retiring:
 
         An incident ends only if the credential was seen to be refused.
         """
-        record = self.sight.record
+        record = self.observed.record
         if proven:
-            self.sight.tell_refused(pending.version)
+            self.observed.tell_refused(pending.version)
             record = record.without(pending.version, proof_text(self.parts.clock.now(), TRIED))
         await self.lease.write(
             record.discarded(pending.version, record.history.copies.get(pending.version, ""))
@@ -223,7 +234,7 @@ class Retiring:
                 raise
             return None
         field = self.parts.rotators[self.kind].value_field
-        held = list(earlier.credentials(old, field, self.shape, self.sight.record).values())
+        held = list(earlier.credentials(old, field, self.shape, self.observed.record).values())
         for credential in held[1:]:
             if await self._accepted(pending, credential):
                 return credential
@@ -236,7 +247,7 @@ class Retiring:
 
         The id is None where it is not certain.
         """
-        record = self.sight.record
+        record = self.observed.record
         certain = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )

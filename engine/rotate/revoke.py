@@ -11,10 +11,10 @@ from engine.model.tags import Malformed, Managed, parse
 from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate import earlier
-from engine.rotate.gate import Gate
+from engine.rotate.observed import Observed
 from engine.rotate.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion, Sensitive
 
 ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
@@ -29,9 +29,9 @@ class Revocation:
     """Settles versions that the record lists as compromised and that no retirement dealt with."""
 
     parts: Parts
-    lease: UnderLease
-    gate: Gate
-    sight: Sight
+    lease: SourceLease
+    vault_writer: VaultWriter
+    observed: Observed
 
     async def settle(self, secret: SecretVersion, version: str, decision: Decision) -> None:
         """Settle one version; raises NeedsHuman if its credential may still be accepted."""
@@ -39,14 +39,14 @@ class Revocation:
             raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
         managed = self._managed(secret)
         if await self._replaced_in_place(secret, version, managed):
-            await self.sight.settle(version, IN_PLACE)
-            await self.gate.out_of_use(secret)
+            await self.observed.settle(version, IN_PLACE)
+            await self.vault_writer.out_of_use(secret)
             return
         try:
             old = await self.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied) as unread:
             await self._remove_unread(secret, version, managed, _fix_of(unread))
-            await self.sight.settle(version, UNLISTED)
+            await self.observed.settle(version, UNLISTED)
             return
         held = self._held(old, managed)
         is_current, current = version == secret.version, secret.value
@@ -56,8 +56,8 @@ class Revocation:
             and any(c.reveal() in current.reveal() for c in held.values())
         ):
             # A person has written the leaked value again, so the current version must be replaced.
-            await self.sight.note_compromised(str(secret.version))
-            await self.sight.settle(version, SAME_VALUE)
+            await self.observed.note_compromised(str(secret.version))
+            await self.observed.settle(version, SAME_VALUE)
             return
         for shape, credential in held.items():
             if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
@@ -65,8 +65,8 @@ class Revocation:
             if is_current:
                 raise self._alive(decision)
             await self._revoke(secret, old, managed, shape, credential)
-        await self.sight.settle(version, TRIED)
-        await self.gate.out_of_use(secret)
+        await self.observed.settle(version, TRIED)
+        await self.vault_writer.out_of_use(secret)
 
     async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
         """Raise NeedsHuman if settling the current version would; changes nothing."""
@@ -87,7 +87,7 @@ class Revocation:
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
         field = managed.rotator.value_field
-        if held := earlier.credentials(old, field, managed.template, self.sight.record):
+        if held := earlier.credentials(old, field, managed.template, self.observed.record):
             return held
         raise NeedsHuman(
             f"the credential in version {old.version} is unknown and may still be accepted",
@@ -117,11 +117,11 @@ class Revocation:
         except PermanentError as error:
             what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
-        held, record = self.parts.held(secret, managed), self.sight.record
+        held, record = self.parts.held(secret, managed), self.observed.record
         held_id = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )
-        await self.lease.begin(self.sight.item, secret)
+        await self.lease.begin(self.observed.item, secret)
         async with self.lease.changing("retire"):
             await rotator.retire(source, known.credential_id, held, held_id)
         if not await Proof(self.parts, self.lease).refused(
@@ -142,7 +142,7 @@ class Revocation:
 
         The replaced version is disabled, so its own value cannot be tried any more.
         """
-        record, held = self.sight.record, self.parts.held(secret, managed)
+        record, held = self.observed.record, self.parts.held(secret, managed)
         rotator = self.parts.rotator(managed)
         if not (
             rotator.single_slot(managed.settings)
@@ -165,7 +165,7 @@ class Revocation:
         past = self._known(version, rotator)
         if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
-                await self.lease.begin(self.sight.item, secret)
+                await self.lease.begin(self.observed.item, secret)
                 async with self.lease.changing("retire"):
                     held = self.parts.held(secret, managed)
                     await rotator.retire(self.lease.source, past.credential_id, held)
@@ -187,7 +187,7 @@ class Revocation:
 
         Of the version published last it has the id, which suffices where a source lists its ids.
         """
-        record = self.sight.record
+        record = self.observed.record
         published = record.published
         if published and published.version == version and isinstance(rotator, Lists):
             return Past(version, published.credential_id, "")
@@ -207,7 +207,7 @@ class Revocation:
 
         They say what its values look like.
         """
-        tags = (secret.tags, self.sight.record.verified.tags)
+        tags = (secret.tags, self.observed.record.verified.tags)
         parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
         known = [managed for managed in parsed if isinstance(managed, Managed)]
         if not known:

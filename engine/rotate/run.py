@@ -25,18 +25,18 @@ from engine.model.decision import (
 )
 from engine.model.outcome import Outcome
 from engine.model.workitem import WorkItem
+from engine.rotate.clean_up import PendingCleanUp
+from engine.rotate.compromised_versions import CompromisedVersions
 from engine.rotate.confirming import Confirming
-from engine.rotate.doomed import Doomed
 from engine.rotate.ending import Ending, under_way_since
-from engine.rotate.gate import Overtaken
-from engine.rotate.left_over import LeftOver
-from engine.rotate.lineage import KEY_COMPROMISED, Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
+from engine.rotate.parent_key import KEY_COMPROMISED, ParentKey
 from engine.rotate.publishing import Publishing
 from engine.rotate.restoring import Restoring
 from engine.rotate.retiring import Retiring
-from engine.rotate.undo import LOST
+from engine.rotate.rollback import LOST
+from engine.rotate.vault_writer import Overtaken
 from engine.rotate.work import Work
 from engine.secret import SecretVersion
 
@@ -55,10 +55,10 @@ class Run(Work):
         Returns None if the secret's source is not the one under lease.
         """
         outcome = await self._go()
-        is_told = outcome is not None and self.sight.is_news(outcome)
+        is_told = outcome is not None and self.observed.is_news(outcome)
         # An incident is not over before what leaked is refused.
-        if self.sight.has_read and not (is_told or self.record.compromised.versions):
-            await self.telling(self.sight.shown).untold()
+        if self.observed.has_read and not (is_told or self.record.compromised.versions):
+            await self.reporting(self.observed.shown).untold()
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await self.lease.write(self.lease.record)
@@ -68,12 +68,12 @@ class Run(Work):
         try:
             item = self.progress.item
             is_named = item.compromised and item.version and self.record.owner
-            if is_named and not self.sight.may_be_under(item):
+            if is_named and not self.observed.may_be_under(item):
                 # Noted before anything can fail, because only what the record knows is retried.
-                await self.sight.note_compromised(str(item.version))
+                await self.observed.note_compromised(str(item.version))
             secret = await self.look()
             self.progress.old_version = secret.version
-            if needless := self.sight.needless or self._left_to_a_look(secret):
+            if needless := self.observed.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(
                     secret, self.progress.item, Skip(needless)
                 )
@@ -81,7 +81,7 @@ class Run(Work):
         except UnderWay as error:
             return await Ending(self).wait(error)
         except TransientError as error:
-            error.is_followed |= self.sight.looks_follow()
+            error.is_followed |= self.observed.looks_follow()
             await Ending(self).warn(error)
             raise
         except PermanentError as error:
@@ -99,7 +99,7 @@ class Run(Work):
             or item.compromised
             or item.follow_up
             or item.trigger == "manual"
-            or not self.sight.is_promised
+            or not self.observed.is_promised
         ):
             return ""
         decision = self.parts.decide(secret, item)
@@ -124,8 +124,8 @@ class Run(Work):
 
     async def finish(self, outcome: Outcome) -> None:
         """Note that the outcome has been reported."""
-        self.sight.told(outcome)
-        await self.sight.note_reported()
+        self.observed.told(outcome)
+        await self.observed.note_reported()
 
     def _decided(self, secret: SecretVersion) -> tuple[WorkItem, Decision]:
         """Return what is asked for, and the decision."""
@@ -144,7 +144,7 @@ class Run(Work):
         too, where the record has lost the change that the look is about.
         """
         is_unknown = self.record.is_unknown
-        if not (is_unknown or self.sight.is_forgotten):
+        if not (is_unknown or self.observed.is_forgotten):
             return item, decision
         look = replace(item, action="audit", version=secret.version, compromised=False, force=False)
         audit = self.parts.decide(secret, look)
@@ -160,7 +160,7 @@ class Run(Work):
         return look, Park(f"{audit.reason}; {LOST}", fix)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
-        left_over = LeftOver(self)
+        clean_up = PendingCleanUp(self)
         for _ in range(MOST_TURNS):
             was_owner = bool(self.record.owner)
             await self._note_incident(secret)
@@ -176,14 +176,14 @@ class Run(Work):
                 # With the source goes what is owed there: that is decided from.
                 secret = await self.look()
                 continue
-            if left := await left_over.finish(secret, decision, here=here):
+            if left := await clean_up.finish(secret, decision, here=here):
                 secret = left
                 continue
             decision = await self._judged(secret, item, decision) if here else decision
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
-                return await left_over.leave(secret)
+                return await clean_up.leave(secret)
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self.report(secret)
@@ -217,7 +217,7 @@ class Run(Work):
             await grace.give(self.parts, item, refs, self.lease.last)
             if self.progress.published_now:
                 await errand.hurry(self.parts, self.report(secret))
-        return await LeftOver(self).hold_back(secret, item, decision)
+        return await PendingCleanUp(self).hold_back(secret, item, decision)
 
     async def _lag(
         self, secret: SecretVersion, item: WorkItem, decision: Acting, lagging: Wait
@@ -234,17 +234,17 @@ class Run(Work):
         assert isinstance(decision, Acting)  # noqa: S101 - for the type
         if secret.version == self.progress.proven:
             return decision
-        lineage = Lineage.of(self.parts, decision.managed)
-        if lineage is None:
+        parent_key = ParentKey.of(self.parts, decision.managed)
+        if parent_key is None:
             return decision
         try:
-            return await lineage.judged(secret, item, decision)
+            return await parent_key.judged(secret, item, decision)
         except TransientError as error:
             if error.code == KEY_COMPROMISED and item.deferred in NUDGES:
                 # Whoever replaces it may have died, and its message comes back minutes later. So
                 # may whoever was asked to look.
                 reason = "it is compromised, and what it made waits for another"
-                await lineage.have_audited(reason, follows=True)
+                await parent_key.have_audited(reason, follows=True)
             raise
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
@@ -252,11 +252,11 @@ class Run(Work):
         # What was revoked at a source that the secret has left is reported as well.
         if self.progress.result and (self.progress.managed or self.progress.retired):
             return self.report(secret)
-        left_over = LeftOver(self)
-        if unbound := left_over.unbound(secret):
+        clean_up = PendingCleanUp(self)
+        if unbound := clean_up.unbound(secret):
             return unbound
         if item.follow_up and self.record.change.uncertain_until:
-            await left_over.tidy()
+            await clean_up.tidy()
         if isinstance(decision, Park):
             decision = self.warned(decision)
         return await Marking(self.parts).conclude(secret, item, decision)
@@ -266,10 +266,10 @@ class Run(Work):
         leaked = self.progress.item.compromised
         if owned := await other_owner(self.parts, self.lease, secret, leaked=leaked):
             return owned
-        if self.sight.item.follow_up and self.sight.may_have_cut_off:
+        if self.observed.item.follow_up and self.observed.may_have_cut_off:
             # Whoever wrote it cannot know of the change that this look is about.
             return None
-        return await other_writer(self.parts, self.record, self.sight.shown)
+        return await other_writer(self.parts, self.record, self.observed.shown)
 
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record which versions are compromised, before anything else is done."""
@@ -278,8 +278,8 @@ class Run(Work):
         if not self.record.owner:
             await self._claim(secret)
         if self.record.owner:
-            doomed = Doomed(self.parts, self.sight, self.progress.item)
-            await self.sight.note_compromised(*await doomed.versions(secret))
+            doomed = CompromisedVersions(self.parts, self.observed, self.progress.item)
+            await self.observed.note_compromised(*await doomed.versions(secret))
 
     async def _claim(self, secret: SecretVersion) -> None:
         """Claim the source for an incident that no record can note yet, and nothing would be done for.
@@ -325,7 +325,7 @@ class Run(Work):
         if not isinstance(decision, Retire | Rotate):
             return False
         is_last = isinstance(decision, Retire) and not self.asked().compromised
-        may_be_hit = is_last or (self.sight.may_be_late and self.sight.wrote(secret))
+        may_be_hit = is_last or (self.observed.may_be_late and self.observed.wrote(secret))
         return may_be_hit and await self.subject(decision.managed).is_refused(secret)
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
@@ -339,7 +339,8 @@ class Run(Work):
                     self.progress.reason or reason,
                 )
                 return await self.retire(
-                    secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed)
+                    secret,
+                    Retiring.of(self.parts, self.lease, self.vault_writer, self.observed, managed),
                 )
             case Restore():
                 return await Restoring(at).restore(secret, decision)

@@ -8,16 +8,16 @@ from functools import cached_property
 from engine.contract import Job, Rotator, Tidy
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.gate import Gate
-from engine.rotate.lineage import Lineage
-from engine.rotate.others import Others
+from engine.rotate.external_changes import Others
+from engine.rotate.observed import Observed
+from engine.rotate.parent_key import ParentKey
 from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
-from engine.rotate.sight import Sight
-from engine.rotate.telling import Telling
-from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import Rollback
+from engine.rotate.reporting import Reporting
+from engine.rotate.rollback import Rollback
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
@@ -26,9 +26,9 @@ class Subject:
     """One secret, as its tags ask for it to be managed."""
 
     parts: Parts
-    lease: UnderLease
-    gate: Gate
-    sight: Sight
+    lease: SourceLease
+    vault_writer: VaultWriter
+    observed: Observed
     progress: Progress
     managed: Managed
 
@@ -50,22 +50,22 @@ class Subject:
     @cached_property
     def replicas(self) -> Replicas:
         """Its copies."""
-        return Replicas(self.parts, self.gate, self.managed)
+        return Replicas(self.parts, self.vault_writer, self.managed)
 
     @cached_property
-    def lineage(self) -> Lineage | None:
+    def parent_key(self) -> ParentKey | None:
         """The key that it is derived from; None if it is derived from none."""
-        return Lineage.of(self.parts, self.managed)
+        return ParentKey.of(self.parts, self.managed)
 
     @cached_property
     def others(self) -> Others:
         """Whoever else changes the source."""
-        return Others(self.parts, self.sight, self.managed)
+        return Others(self.parts, self.observed, self.managed)
 
     @property
-    def telling(self) -> Telling:
+    def reporting(self) -> Reporting:
         """What reports on it."""
-        return Telling(self.parts, self.lease, self.sight, self.progress, self.managed)
+        return Reporting(self.parts, self.lease, self.observed, self.progress, self.managed)
 
     @property
     def is_unparked(self) -> bool:
@@ -76,8 +76,8 @@ class Subject:
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
-        record = self.sight.record
-        proven, touched = self.sight.wrote(secret), record.change.version == secret.version
+        record = self.observed.record
+        proven, touched = self.observed.wrote(secret), record.change.version == secret.version
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident does not wait for whoever else may use the source, nor does who has looked.
         leaked = self.progress.item.compromised or record.compromised.versions
@@ -104,7 +104,7 @@ class Subject:
 
     async def out_of_use(self, secret: SecretVersion) -> None:
         """Disable the versions that hold dead values, its replicas' too."""
-        await self.gate.out_of_use(secret)
+        await self.vault_writer.out_of_use(secret)
         await self.replicas.out_of_use(secret.ref)
 
     async def tidy(self, operation: str, keep: str | None) -> None:
@@ -115,5 +115,5 @@ class Subject:
 
     def rollback(self, job: Job) -> Rollback:
         """Return what sets a single-slot source back to what the vault holds."""
-        unwanted = bool(self.progress.item.compromised or self.sight.record.compromised.versions)
+        unwanted = bool(self.progress.item.compromised or self.observed.record.compromised.versions)
         return Rollback(self.parts, self.lease, job, self.managed, unwanted)

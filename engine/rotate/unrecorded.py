@@ -9,8 +9,8 @@ from engine.errors import NeedsHuman
 from engine.model.tags import OPERATION, Managed
 from engine.model.workitem import operation_id
 from engine.parts import Parts
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.observed import Observed
+from engine.rotate.source_lease import SourceLease
 from engine.secret import SecretVersion
 
 
@@ -19,8 +19,8 @@ class Unrecorded:
     """The operation that wrote the current version, where no record knows of it any more."""
 
     parts: Parts
-    lease: UnderLease
-    sight: Sight
+    lease: SourceLease
+    observed: Observed
     managed: Managed
 
     async def tidy(self, secret: SecretVersion) -> None:
@@ -28,9 +28,9 @@ class Unrecorded:
 
         It replaced the version before this one, so no other version can hold what it made.
         """
-        rotator, published = self.parts.rotator(self.managed), self.sight.record.published
-        is_marked = OPERATION in self.sight.shown.tags
-        if self.sight.wrote(secret) or not (published or is_marked):
+        rotator, published = self.parts.rotator(self.managed), self.observed.record.published
+        is_marked = OPERATION in self.observed.shown.tags
+        if self.observed.wrote(secret) or not (published or is_marked):
             return
         if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
             return

@@ -10,14 +10,14 @@ from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.gate import Gate
+from engine.rotate.observed import Observed
 from engine.rotate.progress import Progress
+from engine.rotate.reporting import Reporting
 from engine.rotate.retiring import Retiring
-from engine.rotate.sight import Sight
+from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import SourceLease
 from engine.rotate.subject import Subject
-from engine.rotate.telling import Telling
-from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import LOST
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
@@ -26,30 +26,30 @@ class Work:
     """One work item under one lease, and what was done for it so far."""
 
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
     item: WorkItem
     tries: int = 1
     progress: Progress = field(init=False)
-    gate: Gate = field(init=False)
-    sight: Sight = field(init=False)
+    vault_writer: VaultWriter = field(init=False)
+    observed: Observed = field(init=False)
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.item, self.tries)
-        self.gate = Gate(self.parts, self.lease)
-        self.sight = Sight(self.parts, self.lease, self.item)
+        self.vault_writer = VaultWriter(self.parts, self.lease)
+        self.observed = Observed(self.parts, self.lease, self.item)
 
     @property
     def record(self) -> Record:
         """What is known of the source."""
-        return self.sight.record
+        return self.observed.record
 
     async def look(self) -> SecretVersion:
         """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
-        secret = await self.sight.look()
+        secret = await self.observed.look()
         item = self.progress.item
         if not (item.compromised and item.began):
             self.progress.item = item.about(secret.version)
-        elif item.version == secret.version and self.sight.made_since(secret, item.began):
+        elif item.version == secret.version and self.observed.made_since(secret, item.began):
             # Whoever posted it went by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
         published = self.record.published
@@ -101,7 +101,9 @@ class Work:
 
     def subject(self, managed: Managed) -> Subject:
         """Return the secret for whoever makes, proves and publishes its credentials."""
-        return Subject(self.parts, self.lease, self.gate, self.sight, self.progress, managed)
+        return Subject(
+            self.parts, self.lease, self.vault_writer, self.observed, self.progress, managed
+        )
 
     async def retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
         """Revoke what the record says is to be retired; return the secret as it is then."""
@@ -118,9 +120,9 @@ class Work:
 
     def report(self, secret: SecretVersion) -> Outcome:
         """Return the outcome of what was done."""
-        return self.telling(secret).outcome(secret)
+        return self.reporting(secret).outcome(secret)
 
-    def telling(self, secret: SecretVersion) -> Telling:
+    def reporting(self, secret: SecretVersion) -> Reporting:
         """Return what reports on this work."""
         managed = self.managed_here(secret)
-        return Telling(self.parts, self.lease, self.sight, self.progress, managed)
+        return Reporting(self.parts, self.lease, self.observed, self.progress, managed)

@@ -20,13 +20,13 @@ from engine.model import ledger
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.rotate import publishing, replicas
-from engine.rotate.gate import Gate, _nothing
-from engine.rotate.left_over import LeftOver
+from engine.rotate.clean_up import PendingCleanUp
+from engine.rotate.observed import Observed
 from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter, _nothing
 from engine.secret import Draft, SecretVersion
 from engine.service import Service
 from tests.proof.mutant import Mutant, function, method
@@ -39,12 +39,12 @@ REPLICAS = "tests/adversary/test_replicas.py"
 
 
 def _no_check_at_the_gate(patch: pytest.MonkeyPatch) -> None:
-    publish = Gate.publish
+    publish = VaultWriter.publish
 
-    async def trusting(self: Gate, secret: Any, new: Any, step: str = "", **_: Any) -> Any:
+    async def trusting(self: VaultWriter, secret: Any, new: Any, step: str = "", **_: Any) -> Any:
         return await publish(self, secret, new, step, _nothing)
 
-    patch.setattr(Gate, "publish", trusting)
+    patch.setattr(VaultWriter, "publish", trusting)
 
 
 def _from_the_start(patch: pytest.MonkeyPatch) -> None:
@@ -76,20 +76,22 @@ def _an_hour_short(patch: pytest.MonkeyPatch) -> None:
 
 
 def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
-    begin = UnderLease.begin
+    begin = SourceLease.begin
 
-    async def unbound(self: UnderLease, item: Any, secret: Any, *rest: Any, **options: Any) -> None:
-        bound = UnderLease.is_bound
-        UnderLease.is_bound = (  # type: ignore[method-assign]
+    async def unbound(
+        self: SourceLease, item: Any, secret: Any, *rest: Any, **options: Any
+    ) -> None:
+        bound = SourceLease.is_bound
+        SourceLease.is_bound = (  # type: ignore[method-assign]
             bound if options.get("kind") else lambda *_: True
         )
         try:
             await begin(self, item, secret, *rest, **options)
         finally:
-            UnderLease.is_bound = bound  # type: ignore[method-assign]
+            SourceLease.is_bound = bound  # type: ignore[method-assign]
 
-    patch.setattr(LeftOver, "_is_allowed", property(lambda _: True))
-    patch.setattr(UnderLease, "begin", unbound)
+    patch.setattr(PendingCleanUp, "_is_allowed", property(lambda _: True))
+    patch.setattr(SourceLease, "begin", unbound)
 
 
 def _without_the_open_ones(patch: pytest.MonkeyPatch) -> None:
@@ -187,7 +189,7 @@ CLOSER: Mapping[str, Mutant] = {
         ("reported-ahead/two-slots",),
     ),
     "nobody looks at what a late change may have cut off": Mutant(
-        function(Sight, "may_have_cut_off", property(lambda _: False)),
+        function(Observed, "may_have_cut_off", property(lambda _: False)),
         "P1",
         ("two-deployments/two-slots",),
     ),

@@ -39,21 +39,21 @@ from engine.rotate import (
     run,
 )
 from engine.rotate.confirming import Confirming
-from engine.rotate.descendants import Descendants
-from engine.rotate.gate import Gate
+from engine.rotate.dependents import Dependents
 from engine.rotate.issuing import Issuing
-from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
+from engine.rotate.observed import Observed
+from engine.rotate.parent_key import ParentKey
 from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import Retiring
 from engine.rotate.revoke import Revocation
-from engine.rotate.sight import Sight
+from engine.rotate.rollback import Rollback
+from engine.rotate.source_lease import SourceLease
 from engine.rotate.subject import Subject
-from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import Rollback
 from engine.rotate.unrecorded import Unrecorded
+from engine.rotate.vault_writer import VaultWriter
 from engine.rotate.work import Work
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
@@ -118,28 +118,28 @@ def _sdk_retries_what_changes(patch: pytest.MonkeyPatch) -> None:
 
 def _calls_without_a_bound(patch: pytest.MonkeyPatch) -> None:
     @asynccontextmanager
-    async def unbounded(self: UnderLease, step: str) -> Any:
+    async def unbounded(self: SourceLease, step: str) -> Any:
         del self, step
         yield
 
-    patch.setattr(UnderLease, "changing", unbounded)
+    patch.setattr(SourceLease, "changing", unbounded)
 
 
 def _no_follow_up(patch: pytest.MonkeyPatch) -> None:
-    async def careless(self: UnderLease, record: Any, item: Any, seconds: float) -> Any:
+    async def careless(self: SourceLease, record: Any, item: Any, seconds: float) -> Any:
         del self, item, seconds
         return record
 
-    patch.setattr(UnderLease, "_promised", careless)
+    patch.setattr(SourceLease, "_promised", careless)
 
 
 def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
-    promised = UnderLease._promised
+    promised = SourceLease._promised
 
-    async def forgetful(self: UnderLease, record: Any, item: Any, seconds: float) -> Any:
+    async def forgetful(self: SourceLease, record: Any, item: Any, seconds: float) -> Any:
         return record if record.change.recheck_at else await promised(self, record, item, seconds)
 
-    patch.setattr(UnderLease, "_promised", forgetful)
+    patch.setattr(SourceLease, "_promised", forgetful)
 
 
 def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
@@ -162,17 +162,17 @@ def _nothing_undone(patch: pytest.MonkeyPatch) -> None:
 
 
 def _undone_without_the_lease(patch: pytest.MonkeyPatch) -> None:
-    changing = UnderLease.changing
+    changing = SourceLease.changing
 
     @asynccontextmanager
-    async def unguarded(self: UnderLease, step: str) -> Any:
+    async def unguarded(self: SourceLease, step: str) -> Any:
         if step != "undo":
             async with changing(self, step):
                 yield
         else:
             yield
 
-    patch.setattr(UnderLease, "changing", unguarded)
+    patch.setattr(SourceLease, "changing", unguarded)
 
 
 def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
@@ -259,7 +259,7 @@ def _owner_dropped(new: Draft, _: SecretVersion) -> Draft:
 
 
 def _owner_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("engine.rotate.gate.OURS", tags.OURS | {"Owner"})
+    patch.setattr("engine.rotate.vault_writer.OURS", tags.OURS | {"Owner"})
     _drafted(_owner_dropped)(patch)
 
 
@@ -283,21 +283,21 @@ def _replicas_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
-    publish, write = Gate.publish, Replicas.write
+    publish, write = VaultWriter.publish, Replicas.write
     later: list[Callable[[], Any]] = []
 
     async def postponed(self: Replicas, *given: Any, **options: Any) -> list[Any]:
         later.append(lambda: write(self, *given, **options))
         return []
 
-    async def last(self: Gate, secret: Any, new: Any, *rest: Any, **options: Any) -> Any:
+    async def last(self: VaultWriter, secret: Any, new: Any, *rest: Any, **options: Any) -> Any:
         published = await publish(self, secret, new, *rest, **options)
         while later:
             await later.pop()()
         return published
 
     patch.setattr(Replicas, "write", postponed)
-    patch.setattr(Gate, "publish", last)
+    patch.setattr(VaultWriter, "publish", last)
 
 
 def _failures_swallowed(patch: pytest.MonkeyPatch) -> None:
@@ -339,7 +339,7 @@ def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
 def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
     async def settled(self: Revocation, secret: Any, version: str, decision: Any) -> None:
         del secret, decision
-        await self.sight.settle(version, "confirm")
+        await self.observed.settle(version, "confirm")
 
     patch.setattr(Revocation, "settle", settled)
 
@@ -353,9 +353,9 @@ def _guessable(new: Draft, _: SecretVersion) -> Draft:
 
 def _tags_of_the_first_read(patch: pytest.MonkeyPatch) -> None:
     """Set tags back to what they were when the work began."""
-    retag = Gate.retag
+    retag = VaultWriter.retag
 
-    async def careless(self: Gate, secret: SecretVersion, ours: Any, step: str) -> Any:
+    async def careless(self: VaultWriter, secret: SecretVersion, ours: Any, step: str) -> Any:
         reads = self.parts.vaults
 
         class Old:
@@ -371,7 +371,7 @@ def _tags_of_the_first_read(patch: pytest.MonkeyPatch) -> None:
         await retag(replace(self, parts=replace(self.parts, vaults=Old())), secret, ours, step)
         return replace(secret, tags={**secret.tags, **ours})
 
-    patch.setattr(Gate, "retag", careless)
+    patch.setattr(VaultWriter, "retag", careless)
 
 
 def _shown_as_unmanaged(patch: pytest.MonkeyPatch) -> None:
@@ -404,7 +404,7 @@ def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
 
     async def remembering(self: Retiring, secret: Any, pending: Any) -> Any:
         result = await original(self, secret, pending)
-        self.lease.learn(replace(self.sight.record, retirement=pending))
+        self.lease.learn(replace(self.observed.record, retirement=pending))
         return result
 
     patch.setattr(Retiring, "retire", remembering)
@@ -435,40 +435,40 @@ async def _nobody(*_: Any) -> None:
 
 
 def _gate_without_a_fresh_read(patch: pytest.MonkeyPatch) -> None:
-    async def trusting(self: Gate, secret: SecretVersion) -> SecretVersion:
+    async def trusting(self: VaultWriter, secret: SecretVersion) -> SecretVersion:
         del self
         return secret
 
-    patch.setattr(Gate, "unchanged", trusting)
+    patch.setattr(VaultWriter, "unchanged", trusting)
 
 
 def _not_announced(patch: pytest.MonkeyPatch) -> None:
     method(Publishing, "_announce")(patch)
-    patch.setattr(Sight, "landed", lambda self, version: self.retagged(version))
+    patch.setattr(Observed, "landed", lambda self, version: self.retagged(version))
 
 
 def _endless_looks(patch: pytest.MonkeyPatch) -> None:
     """Never tell anybody of a change that does not end."""
-    wait = UnderLease.wait
+    wait = SourceLease.wait
 
-    async def patient(self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool) -> None:
+    async def patient(self: SourceLease, item: Any, seconds: float, mark: str, *, on: bool) -> None:
         del on
         await wait(self, item, seconds, mark, on=True)
 
-    patch.setattr(UnderLease, "wait", patient)
+    patch.setattr(SourceLease, "wait", patient)
     patch.setattr(ending, "LONGEST_CHANGE", timedelta(days=400))
 
 
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
-    wait = UnderLease.wait
+    wait = SourceLease.wait
 
     async def forgetful(
-        self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool
+        self: SourceLease, item: Any, seconds: float, mark: str, *, on: bool
     ) -> None:
         del on
         await wait(self, item, seconds, mark, on=False)
 
-    patch.setattr(UnderLease, "wait", forgetful)
+    patch.setattr(SourceLease, "wait", forgetful)
 
 
 def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -483,12 +483,12 @@ def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def _outlasting(patch: pytest.MonkeyPatch) -> None:
     """Let what is made from a key last as long as its owner asks, whenever its key ends."""
-    keyed = Lineage.keyed
+    keyed = ParentKey.keyed
 
-    async def longer(self: Lineage, ref: SecretRef, job: Any) -> Any:
+    async def longer(self: ParentKey, ref: SecretRef, job: Any) -> Any:
         return replace(await keyed(self, ref, job), expires=job.expires)
 
-    patch.setattr(Lineage, "keyed", longer)
+    patch.setattr(ParentKey, "keyed", longer)
 
 
 def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
@@ -510,12 +510,12 @@ def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bo
 
 def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
     """Forget for which version a look was promised."""
-    promised = UnderLease._promised
+    promised = SourceLease._promised
 
-    async def vague(self: UnderLease, record: Any, item: WorkItem, seconds: float) -> Any:
+    async def vague(self: SourceLease, record: Any, item: WorkItem, seconds: float) -> Any:
         return await promised(self, record, replace(item, version=None), seconds)
 
-    patch.setattr(UnderLease, "_promised", vague)
+    patch.setattr(SourceLease, "_promised", vague)
 
 
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
@@ -640,7 +640,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)
     ),
     "an incident is not noted": Mutant(
-        method(Sight, "note_compromised"), "P5", (f"order-and-restore/{SLOTS}#100", *INCIDENTS)
+        method(Observed, "note_compromised"), "P5", (f"order-and-restore/{SLOTS}#100", *INCIDENTS)
     ),
     "what is compromised is taken for gone": Mutant(
         _compromised_taken_for_gone,
@@ -715,16 +715,16 @@ MUTANTS: Mapping[str, Mutant] = {
         method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "a key signs for whoever names it": Mutant(
-        function(Lineage, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
+        function(ParentKey, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
     ),
     "a key that a lagging vault shows signs": Mutant(
-        method(Lineage, "_record"),
+        method(ParentKey, "_record"),
         "P4",
         (),
         (f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",),
     ),
     "a key goes before what it made": Mutant(
-        method(Descendants, "hold_back"), "P1", ("derived-retirement",)
+        method(Dependents, "hold_back"), "P1", ("derived-retirement",)
     ),
     "what is made from a key outlasts it": Mutant(_outlasting, "expiry", ("derived-alone",)),
     "nobody looks for the end of a change": Mutant(
@@ -763,10 +763,10 @@ MUTANTS: Mapping[str, Mutant] = {
         method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
     ),
     "a look that its record has forgotten has nothing to look at": Mutant(
-        function(Sight, "is_forgotten", property(lambda _: False)),
+        function(Observed, "is_forgotten", property(lambda _: False)),
         "P1",
         (),
-        ("tests/engine/rotate/test_sight.py::test_a_look_that_the_record_has_forgotten_looks",),
+        ("tests/engine/rotate/test_observed.py::test_a_look_that_the_record_has_forgotten_looks",),
     ),
     "a look does not say for which version it was": Mutant(
         _looks_without_a_version,

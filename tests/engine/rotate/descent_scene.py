@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.model.tags import STATE, Pending
-from tests.engine.rotate.held import Descendants, Held, held
+from tests.engine.rotate.held import Dependents, Held, held
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.builders import Decision, Retire
 
@@ -70,7 +70,7 @@ class Scene:
         """Ask how long a retirement waits; return what was posted, too."""
         async with held(self.rig, KEY) as at:
             began = None if since is None else self.replaced + since
-            descendants = Descendants(at.parts, at.managed, began)
+            dependents = Dependents(at.parts, at.managed, began)
             decision = what(at) if what else self.retire(at, ends)
             secret = at.secret
             if created is not None:
@@ -78,7 +78,7 @@ class Scene:
             if state:
                 secret = replace(secret, tags={**secret.tags, STATE: state})
             asked = self.rig.item(KEY, **{"trigger": "sweep", "action": "retire", **item})
-            ask = descendants.delay if dry else descendants.hold_back
+            ask = dependents.delay if dry else dependents.hold_back
             answer = await ask(secret, asked, decision)
             return answer, at.posted()
 

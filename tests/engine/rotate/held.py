@@ -18,17 +18,16 @@ from engine.model.tags import Managed, parse
 from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.confirming import Confirming
-from engine.rotate.descendants import Descendants
-from engine.rotate.gate import Gate
-from engine.rotate.others import Others
+from engine.rotate.dependents import Dependents
+from engine.rotate.external_changes import Others
+from engine.rotate.observed import Observed
 from engine.rotate.ownership import other_writer
 from engine.rotate.progress import Progress
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.restoring import Restoring
-from engine.rotate.sight import Sight
-from engine.rotate.subject import Subject
-from engine.rotate.under_lease import (
+from engine.rotate.rollback import Rollback
+from engine.rotate.source_lease import (
     AHEAD,
     CALL_SECONDS,
     EARLY,
@@ -38,10 +37,11 @@ from engine.rotate.under_lease import (
     NOBODY,
     SOON,
     SPACING,
-    UnderLease,
+    SourceLease,
     hold,
 )
-from engine.rotate.undo import Rollback
+from engine.rotate.subject import Subject
+from engine.rotate.vault_writer import VaultWriter
 from engine.rotate.work import Work
 from engine.secret import SecretVersion, Sensitive
 from simulator.reach.transport import Intercept
@@ -52,7 +52,7 @@ from tests.shared.scene import to_vault
 
 __all__ = [
     "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "LOOK_SECONDS", "NEXT_SECONDS", "NOBODY", "SOON",
-    "SPACING", "Descendants", "Rollback", "hold", "other_writer",
+    "SPACING", "Dependents", "Rollback", "hold", "other_writer",
 ]  # fmt: skip
 
 
@@ -62,29 +62,29 @@ class Held:
 
     rig: Rig
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
     secret: SecretVersion
     """The current version, as it was read at first."""
     managed: Managed
 
     @property
-    def gate(self) -> Gate:
+    def vault_writer(self) -> VaultWriter:
         """The way to the vault."""
-        return Gate(self.parts, self.lease)
+        return VaultWriter(self.parts, self.lease)
 
     @property
     def replicas(self) -> Replicas:
         """Its copies."""
-        return Replicas(self.parts, self.gate, self.managed)
+        return Replicas(self.parts, self.vault_writer, self.managed)
 
     @property
     def others(self) -> Others:
         """Whoever else changes the source."""
-        return Others(self.parts, self.sight(), self.managed)
+        return Others(self.parts, self.observed(), self.managed)
 
-    def sight(self, **item: Any) -> Sight:
+    def observed(self, **item: Any) -> Observed:
         """Return what one work item sees of the secret."""
-        return self.steps(**item).sight
+        return self.steps(**item).observed
 
     def steps(self, tries: int = 1, **item: Any) -> Steps:
         """Return what one work item may come to."""
@@ -161,9 +161,9 @@ class Steps:
         self._work = Work(at.parts, at.lease, asked, tries)
 
     @property
-    def sight(self) -> Sight:
+    def observed(self) -> Observed:
         """What is seen of the secret."""
-        return self._work.sight
+        return self._work.observed
 
     @property
     def progress(self) -> Progress:

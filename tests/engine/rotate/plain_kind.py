@@ -176,5 +176,5 @@ async def working(
     rig.vault.put(NAME, value, tags=kept, expires=rig.clock.now() + timedelta(days=days_left))
     async with held(rig, NAME, kinds={"plain": kind}) as at:
         work = Work(at, kind, tries, **item)
-        await work.sight.look()
+        await work.observed.look()
         yield work

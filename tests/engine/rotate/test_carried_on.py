@@ -156,7 +156,7 @@ async def derived() -> AsyncIterator[tuple[SasScene, Held, Steps]]:
     scene = managed(days_left=10)
     async with held(scene.rig, SAS) as at:
         steps = at.steps(version=at.secret.version)
-        await steps.sight.look()
+        await steps.observed.look()
         at.know(proven=str(at.secret.version))
         yield scene, at, steps
 
@@ -183,7 +183,7 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
     scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
     async with held(scene.rig, SAS) as at:
         steps = at.steps(version=at.secret.version)
-        await steps.sight.look()
+        await steps.observed.look()
         at.know(proven=str(at.secret.version))
         announce(at, signature)
         if key == "key1":

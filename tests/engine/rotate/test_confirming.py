@@ -47,7 +47,7 @@ async def test_a_version_that_its_source_accepts_is_confirmed_and_nothing_is_wri
     async with working(kind, {CREDENTIAL: credential_id}) as work:
         await confirm(work)
         assert kind.calls == [f"verify {credential_id or ''} {OLD}"]
-        assert work.sight.audited
+        assert work.observed.audited
         progress = work.progress
         assert (progress.result, progress.reason) == ("confirmed", "audited")
         assert progress.proven == work.latest.version
@@ -115,7 +115,7 @@ async def test_a_proof_takes_marks_off_and_leaves_all_other_tags(mark: dict[str,
         work.published()
         left = {tag: text for tag, text in work.rig.tags(NAME).items() if tag not in mark}
         await confirm(work)
-        assert work.rig.tags(NAME) == work.sight.shown.tags == left
+        assert work.rig.tags(NAME) == work.observed.shown.tags == left
 
 
 async def test_tags_that_claim_what_the_record_does_not_know_are_taken_off() -> None:
@@ -149,7 +149,7 @@ async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str
     async with held(rig, SAS) as at:
         at.know(earlier=(ended.version,))
         steps = at.steps(action=action)
-        await steps.sight.look()
+        await steps.observed.look()
         await steps.confirming.confirm(at.secret, "audited")
     enabled = [version.enabled for version in rig.vault.versions(SAS)]
     assert enabled == [True, action != "audit", True]

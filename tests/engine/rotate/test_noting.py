@@ -28,16 +28,16 @@ async def at() -> AsyncIterator[Held]:
 
 async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Held) -> None:
     at.know(gone=("gone",))
-    sight = at.sight()
-    await sight.note_compromised("gone")
+    observed = at.observed()
+    await observed.note_compromised("gone")
     assert at.record.compromised.versions == ()
-    await sight.note_compromised(V1, "gone")
-    await sight.note_compromised(V2, V1)
+    await observed.note_compromised(V1, "gone")
+    await observed.note_compromised(V2, V1)
     assert at.noted.compromised.versions == (V1, V2)
     at.rig.calls()
-    await sight.note_compromised(V1)
+    await observed.note_compromised(V1)
     assert at.rig.calls() == {}
-    await sight.settle(V1, "tried")
+    await observed.settle(V1, "tried")
     settled = at.noted
     assert (settled.compromised.versions, settled.compromised.revoked) == ((V2,), (V1, "gone"))
     assert settled.compromised.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
@@ -53,7 +53,7 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     until = None if open_until is None else at.now + open_until
     at.know(open_until=until, look_at=look_at)
     await at.lease.write(at.record)
-    assert await at.sight().note_left() is is_over
+    assert await at.observed().note_left() is is_over
     kept = (None, None) if is_over else (until, look_at)
     record = at.noted
     assert (record.change.uncertain_until, record.change.recheck_at) == kept
@@ -79,20 +79,20 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     surplus: bool,
     ends: bool,
 ) -> None:
-    sight = at.sight(**item)
-    sight.audited, sight.surplus = audited, surplus
+    observed = at.observed(**item)
+    observed.audited, observed.surplus = audited, surplus
     at.know(open_until=at.now + until, look_at=at.now)
-    await sight.note_reported()
+    await observed.note_reported()
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
 
 
 @pytest.mark.parametrize("audited", [False, True])
 async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
     at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
-    sight = at.sight()
-    await sight.look()
-    sight.audited = audited
-    await sight.note_reported()
+    observed = at.observed()
+    await observed.look()
+    observed.audited = audited
+    await observed.note_reported()
     record = at.noted
     noted = (
         record.verified.at,
@@ -109,13 +109,13 @@ async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audite
 
 async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_proven(at: Held) -> None:
     """It may have taken the secret out of management, which the next listing must show."""
-    sight = at.sight()
-    await sight.look()
-    sight.audited = True
+    observed = at.observed()
+    await observed.look()
+    observed.audited = True
     at.rig.clock.advance(1)
     at.rig.vault.put(NAME, "theirs")
-    await sight.look()
-    await sight.note_reported()
+    await observed.look()
+    await observed.note_reported()
     record = at.noted
     assert (record.verified.at, record.verified.version, record.verified.created) == (
         None,
@@ -130,10 +130,10 @@ async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
 ) -> None:
     at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
     assert at.record.unknown_for == (HOUR if single else timedelta())
-    sight = at.sight()
-    await sight.look()
-    sight.audited = True
-    await sight.note_reported()
+    observed = at.observed()
+    await observed.look()
+    observed.audited = True
+    await observed.note_reported()
     assert at.record.unknown_for == timedelta()
 
 
@@ -144,18 +144,18 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
     at: Held, ago: timedelta, *, is_lost: bool
 ) -> None:
     at.announce("new", ago)
-    sight = at.sight(action="audit")
-    await sight.look()
-    sight.audited = True
-    await sight.note_reported()
+    observed = at.observed(action="audit")
+    await observed.look()
+    observed.audited = True
+    await observed.note_reported()
     assert (at.record.pending_write is None) is is_lost
     assert bool(at.record.lost_writes) is is_lost
 
 
 async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
     at.published(untold=True)
-    sight = at.sight()
-    await sight.look()
+    observed = at.observed()
+    await observed.look()
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
-    await sight.note_reported()
+    await observed.note_reported()
     assert at.noted.unreported

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import LeaseUnavailable
 from engine.rotate import proof
 from engine.rotate.proof import Proof
-from engine.rotate.under_lease import CALL_SECONDS
+from engine.rotate.source_lease import CALL_SECONDS
 from engine.secret import Sensitive
 
 

@@ -50,7 +50,7 @@ async def rotate(work: Work, *, at_once: bool = False) -> None:
     assert version.version == work.latest.version
     assert work.progress.new_version == work.progress.proven == version.version
     assert (work.progress.result, work.progress.reason) == ("rotated", "due")
-    assert work.sight.audited
+    assert work.observed.audited
     assert work.at.record.unreported
 
 

@@ -65,7 +65,7 @@ NOBODY = "-"
 
 
 @dataclass
-class UnderLease:
+class SourceLease:
     """One source under its leases."""
 
     parts: Parts
@@ -331,7 +331,7 @@ async def _in_time(what: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[UnderLease]:
+async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[SourceLease]:
     """Hold every part of a source; raises SourceBusy if another worker holds one."""
     names = parts_of(source)
     # Whoever makes a record owns it. With several parts, another may belong to another secret.
@@ -347,4 +347,4 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Und
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None
-        yield UnderLease(parts, source, tuple(leases), ref=owner)
+        yield SourceLease(parts, source, tuple(leases), ref=owner)

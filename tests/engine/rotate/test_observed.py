@@ -34,25 +34,25 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
     at: Held,
 ) -> None:
     before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
-    sight = at.sight(action="audit", follow_up=1)
-    assert await sight.look() == sight.shown == at.secret
-    assert sight.record == Record()
-    assert sight.needless == ""
-    await sight.note_reported()
+    observed = at.observed(action="audit", follow_up=1)
+    assert await observed.look() == observed.shown == at.secret
+    assert observed.record == Record()
+    assert observed.needless == ""
+    await observed.note_reported()
     assert (at.record, at.posted()) == (before, [])
 
 
 async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
     at.published(pending=Pending(at.now, V1, "key2"))
-    sight = at.sight()
-    believed = await sight.look()
+    observed = at.observed()
+    believed = await observed.look()
     expected = {OPERATION: "op", RETIRE: str(at.record.retirement), CREDENTIAL: "key2"}
     assert believed.tags == {**at.secret.tags, **expected}
-    assert sight.shown == at.secret
-    assert sight.wrote(believed)
+    assert observed.shown == at.secret
+    assert observed.wrote(believed)
     marked = replace(at.secret, tags={STATE: "parked"})
-    assert sight.retagged(marked).tags == {STATE: "parked", **expected}
-    assert sight.shown == marked
+    assert observed.retagged(marked).tags == {STATE: "parked", **expected}
+    assert observed.shown == marked
 
 
 @pytest.mark.parametrize(
@@ -80,28 +80,28 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     if facts.get("ahead"):
         facts = {**facts, "ahead": at.announced(2 * MINUTE)}
     before = at.know(begun=at.now - HOUR, **at.times(facts))
-    sight = at.sight(**item)
-    await sight.look()
-    assert sight.needless.startswith(needless)
-    assert bool(sight.needless) is bool(needless)
+    observed = at.observed(**item)
+    await observed.look()
+    assert observed.needless.startswith(needless)
+    assert bool(observed.needless) is bool(needless)
     follows = facts.get("look_at") in (HOUR, SOON) and len(facts) > 1
-    assert sight.is_promised is follows
+    assert observed.is_promised is follows
     if needless.startswith("another"):
         assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
 
 
 async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     """No look is posted before a change is noted: so the record is older, or was lost."""
-    sight = at.sight(action="audit", follow_up=1)
-    await sight.look()
-    assert sight.is_forgotten
-    assert sight.needless == ""
-    assert not at.sight(action="audit").is_forgotten
+    observed = at.observed(action="audit", follow_up=1)
+    await observed.look()
+    assert observed.is_forgotten
+    assert observed.needless == ""
+    assert not at.observed(action="audit").is_forgotten
     at.know(begun=at.now)
-    assert not sight.is_forgotten
+    assert not observed.is_forgotten
     at.know(begun=None)
     at.published()
-    assert not sight.is_forgotten
+    assert not observed.is_forgotten
 
 
 async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
@@ -109,8 +109,8 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
 ) -> None:
     at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
-    sight = at.sight()
-    assert (await sight.look()).tags[CREDENTIAL] == "key2"
+    observed = at.observed()
+    assert (await observed.look()).tags[CREDENTIAL] == "key2"
     assert at.record.unreported
     assert at.record.pending_write is None
     assert at.record.published
@@ -129,11 +129,11 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     at: Held, result: Result, *, of_it: bool, is_told: bool
 ) -> None:
     at.published(untold=True)
-    sight = at.sight()
-    await sight.look()
+    observed = at.observed()
+    await observed.look()
     version = str(at.secret.version) if of_it else V1
-    sight.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
-    await sight.note_reported()
+    observed.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
+    await observed.note_reported()
     assert at.record.unreported is not is_told
 
 
@@ -141,8 +141,8 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
     at: Held,
 ) -> None:
     announced = at.announce("new", SETTLE + SECOND)
-    sight = at.sight()
-    await sight.look()
+    observed = at.observed()
+    await observed.look()
     assert at.record.pending_write == announced
     assert at.record.change.uncertain_until == announced.at + LATE
     assert not at.record.unreported
@@ -153,7 +153,7 @@ async def test_while_the_current_version_is_disabled_an_announced_one_is_not_giv
 ) -> None:
     announced = at.announce("new", 10 * MINUTE)
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
-    await at.sight().look()
+    await at.observed().look()
     assert at.record.pending_write == announced
 
 
@@ -169,8 +169,8 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     versions[-1] = replace(versions[-1], created=created)
     at.rig.clock.advance(60)
     by_hand = at.rig.vault.put(NAME, "by hand", tags={})
-    sight = at.sight()
-    assert (await sight.look()).version == by_hand.version
+    observed = at.observed()
+    assert (await observed.look()).version == by_hand.version
     assert at.record.pending_write is None
     published = at.record.published
     assert at.record.unreported is (published is not None)
@@ -186,7 +186,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     assert at.rig.vault.versions(NAME)[0].value
     at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
     at.rig.vault.put(NAME, "by hand", tags={})
-    await at.sight().look()
+    await at.observed().look()
     assert at.record.published is None
     assert at.record.lost_writes
 
@@ -196,7 +196,7 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     beneath = at.rig.vault.put(NAME, "new", tags={})
     at.rig.vault.put(NAME, "by hand", tags={})
     at.rig.vault.amend(beneath, enabled=False)
-    await at.sight().look()
+    await at.observed().look()
     assert at.record.published is None
     assert at.record.pending_write is None
 
@@ -220,7 +220,7 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
     announced = at.announce("new", 10 * MINUTE)
     at.know(kind="many", blind=blind)
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
-    await at.sight().look()
+    await at.observed().look()
     assert kind.calls == [(at.lease.source, "op", "theirs")]
     assert at.record.lost_writes == (announced,)
     assert at.record.change.uncertain_until == (announced.at + LATE if blind else None)
@@ -230,13 +230,15 @@ async def test_what_was_just_published_is_believed_before_it_is_written_down(at:
     at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b"})
     version = await at.parts.vaults.read(at.secret.ref)
-    sight = at.sight()
-    assert sight.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
-    assert sight.shown == replace(version, value=None), "nobody needs what was published once more"
+    observed = at.observed()
+    assert observed.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
+    assert observed.shown == replace(version, value=None), (
+        "nobody needs what was published once more"
+    )
     assert at.record.unreported
     assert at.record.published
     assert at.noted.published is None
-    await sight.note_reported()
+    await observed.note_reported()
     assert at.noted.published == at.record.published
 
 
@@ -251,7 +253,7 @@ async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
     assert at.record.published
     at.know(published=replace(at.record.published, born=at.now + made))
     secret = at.secret if wrote else replace(at.secret, version=V2)
-    assert at.sight().made_before(secret, at.now) is expected
+    assert at.observed().made_before(secret, at.now) is expected
 
 
 @pytest.mark.parametrize("name", ["published", "ahead"])
@@ -260,11 +262,11 @@ async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_anno
 ) -> None:
     """Whoever dies once it is in the vault has noted no more than that."""
     since = at.now + MINUTE
-    assert not at.sight(since=since.isoformat()).may_be_under(at.rig.item(NAME))
+    assert not at.observed(since=since.isoformat()).may_be_under(at.rig.item(NAME))
     at.know(**{name: at.announced(born=since)})
     for moment, expected in ((since, True), (since + SECOND, False)):
         item = at.rig.item(NAME, since=moment.isoformat())
-        assert at.sight().may_be_under(item) is expected
+        assert at.observed().may_be_under(item) is expected
 
 
 @pytest.mark.parametrize(
@@ -282,9 +284,9 @@ async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
     dates = [at.now + MINUTE, at.now + 2 * MINUTE]
     at.know(incident=None if before is None else dates[before])
     since = "" if began is None else dates[began].isoformat()
-    await at.sight(compromised=compromised, since=since).note_compromised(V2)
+    await at.observed(compromised=compromised, since=since).note_compromised(V2)
     assert (at.record.compromised.versions, at.record.compromised.incident) == ((V2,), dates[noted])
 
 
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
-    assert not at.sight().made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))
+    assert not at.observed().made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))

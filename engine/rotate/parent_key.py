@@ -18,7 +18,7 @@ from engine.model.record import Record
 from engine.model.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, parse
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.under_lease import NOBODY
+from engine.rotate.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 GAIN = timedelta(hours=1)
@@ -35,14 +35,14 @@ KEY_REFUSED = "KeyRefused"
 
 
 @dataclass(frozen=True)
-class Lineage:
+class ParentKey:
     """Where the credential of one derived secret comes from."""
 
     parts: Parts
     managed: Managed
 
     @classmethod
-    def of(cls, parts: Parts, managed: Managed) -> Lineage | None:
+    def of(cls, parts: Parts, managed: Managed) -> ParentKey | None:
         """Return the lineage of a secret whose kind is derived; None for every other kind."""
         return cls(parts, managed) if isinstance(parts.rotator(managed), Derived) else None
 

@@ -15,7 +15,7 @@ from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
 from engine.secret import SecretVersion, Sensitive
 
 NO_ANSWER = "NoAnswer"
@@ -44,7 +44,7 @@ class Rollback:
     """Rolls one source back, under its lease."""
 
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
     job: Job
     managed: Managed
     unwanted: bool

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.errors import NeedsHuman
+from engine.model.history import newest_first
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.sight import Sight
+from engine.rotate.observed import Observed
 from engine.secret import SecretVersion
 
 
 @dataclass(frozen=True)
-class Doomed:
+class CompromisedVersions:
     """What the item of an incident means, once its secret can be seen."""
 
     parts: Parts
-    sight: Sight
+    observed: Observed
     item: WorkItem
 
     async def versions(self, secret: SecretVersion) -> list[str]:
@@ -26,7 +27,7 @@ class Doomed:
         `secret` is the current version.
         """
         since = self.item.began
-        old = since is not None and self.sight.made_before(secret, since)
+        old = since is not None and self.observed.made_before(secret, since)
         if self.item.version:
             # Restored between the order and its item: what is current now is as old as what was
             # reported.
@@ -37,7 +38,7 @@ class Doomed:
                 where=str(secret.ref),
                 fix="enable it: the incident is tried again for a month",
             )
-        is_ours = self.sight.wrote(secret)
+        is_ours = self.observed.wrote(secret)
         # When Rekey made what it published, its record tells: the vault's clock may be behind.
         if since is None or old or (secret.created < since and not is_ours):
             return [secret.version]
@@ -57,12 +58,11 @@ class Doomed:
             async for version in self.parts.vaults.versions(secret.ref)
             if version.version not in (None, secret.version) and version.created < since
         ]
-        older.sort(key=lambda version: version.created, reverse=True)
-        return [str(version.version) for version in older]
+        return [str(version.version) for version in newest_first(older)]
 
     def _superseded(self) -> list[str]:
         """Return the version that Rekey superseded, and the one whose value it held, if restored."""
-        record = self.sight.record
+        record = self.observed.record
         if record.retirement is None:
             return []
         version = record.retirement.version

@@ -70,7 +70,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Descendants:
+class Dependents:
     """The derived secrets of one key."""
 
     parts: Parts

@@ -9,10 +9,10 @@ from engine.errors import NeedsHuman
 from engine.model.decision import Acting, Decision, Park
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.gate import Gate
+from engine.rotate.observed import Observed
 from engine.rotate.revoke import Revocation
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
@@ -39,8 +39,8 @@ async def foreseen(
     record = await parts.leases.peek(source) if source else None
     if source is None or record is None:
         return None
-    lease = UnderLease(parts, source, (), record)
-    compromised = Revocation(parts, lease, Gate(parts, lease), Sight(parts, lease, item))
+    lease = SourceLease(parts, source, (), record)
+    compromised = Revocation(parts, lease, VaultWriter(parts, lease), Observed(parts, lease, item))
     try:
         await compromised.foresee(secret, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from engine.errors import NeedsHuman, TransientError
 from engine.model.tags import CREDENTIAL, MAX_TAGS, OURS
 from engine.parts import Parts
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
 from engine.secret import VERSION, Draft, SecretRef, SecretVersion
 
 type Tags = Mapping[str, str]
@@ -31,11 +31,11 @@ class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
 
 
 @dataclass(frozen=True)
-class Gate:
+class VaultWriter:
     """Writes to vaults under one lease."""
 
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
 
     async def unchanged(self, secret: SecretVersion) -> SecretVersion:
         """Return the secret, read afresh.

@@ -14,7 +14,7 @@ from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.proof import proof_text
-from engine.rotate.under_lease import SOON, UnderLease
+from engine.rotate.source_lease import SOON, SourceLease
 from engine.secret import SecretVersion
 
 _SKEW = timedelta(minutes=2)
@@ -22,11 +22,11 @@ _SKEW = timedelta(minutes=2)
 
 
 @dataclass
-class Sight:
+class Observed:
     """The secret of one work item, seen together with the record of its source."""
 
     parts: Parts
-    lease: UnderLease
+    lease: SourceLease
     item: WorkItem
     is_promised: bool = False
     """A look at a change that is under way has been posted, and comes later."""

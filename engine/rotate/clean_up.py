@@ -15,17 +15,17 @@ from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
-from engine.rotate.descendants import Descendants
+from engine.rotate.dependents import Dependents
 from engine.rotate.retiring import Retiring
 from engine.rotate.revoke import Revocation
-from engine.rotate.under_lease import UNBOUND_FIX
-from engine.rotate.undo import LOST
+from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import UNBOUND_FIX
 from engine.rotate.work import Work
 from engine.secret import SecretVersion
 
 
 @dataclass(frozen=True)
-class LeftOver:
+class PendingCleanUp:
     """What one work item finds left over at its source."""
 
     work: Work
@@ -45,7 +45,7 @@ class LeftOver:
             if not self._is_allowed and not isinstance(decision, Park):
                 what = f"{work.lease.unbound(secret.ref)}: {LEAKED}"
                 raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-            await Revocation(work.parts, work.lease, work.gate, work.sight).settle(
+            await Revocation(work.parts, work.lease, work.vault_writer, work.observed).settle(
                 secret, record.compromised.versions[0], decision
             )
             return await work.look()
@@ -61,8 +61,8 @@ class LeftOver:
     ) -> Wait | None:
         """Return until when a retirement waits for apps, or for what the key has made."""
         lagging = await consumers.hold_back(self.work.parts, secret, item, decision)
-        descendants = self._descendants(decision.managed)
-        return lagging or await descendants.hold_back(secret, item, decision)
+        dependents = self._descendants(decision.managed)
+        return lagging or await dependents.hold_back(secret, item, decision)
 
     async def leave(self, secret: SecretVersion) -> Outcome | None:
         """End what is left of the work at a source that the secret has left.
@@ -75,11 +75,11 @@ class LeftOver:
             outcome = work.report(secret)
             await work.parts.reporter.concluded(outcome)
             await errand.follow(work.parts, outcome)
-            work.sight.told(outcome)
+            work.observed.told(outcome)
         if unbound := self.unbound(secret):
             return unbound
         is_unknown = work.record.is_unknown
-        is_over = work.item.follow_up and await work.sight.note_left()
+        is_over = work.item.follow_up and await work.observed.note_left()
         if not (work.leaves_unknown or (is_over and is_unknown)):
             return None
         reason = f"the secret has left {work.lease.source}, and {LOST}"
@@ -113,18 +113,18 @@ class LeftOver:
         """Return whether the secret's vault is still bound to the leased source."""
         return self.work.lease.is_bound(self.work.item.ref)
 
-    def _descendants(self, managed: Managed) -> Descendants:
+    def _descendants(self, managed: Managed) -> Dependents:
         # Somebody may have written the same key again since: it is as old as what was published.
         published = self.work.record.published
-        return Descendants(self.work.parts, managed, published.at if published else None)
+        return Dependents(self.work.parts, managed, published.at if published else None)
 
     def _retiring(self, secret: SecretVersion) -> Retiring:
         """Return how to retire what is due: with its replicas, unless the secret has left."""
         work = self.work
         managed = work.managed_here(secret)
         if managed is None:
-            return Retiring.left(work.parts, work.lease, work.gate, work.sight)
-        return Retiring.of(work.parts, work.lease, work.gate, work.sight, managed)
+            return Retiring.left(work.parts, work.lease, work.vault_writer, work.observed)
+        return Retiring.of(work.parts, work.lease, work.vault_writer, work.observed, managed)
 
     async def _is_kept(self, secret: SecretVersion) -> bool:
         """Return whether what is due to be retired stays.
@@ -157,5 +157,5 @@ class LeftOver:
         """
         work = self.work
         is_proven = secret.version == work.progress.proven
-        first = work.sight.may_be_late or work.is_single(decision.managed)
-        return first and work.sight.wrote(secret) and not is_proven
+        first = work.observed.may_be_late or work.is_single(decision.managed)
+        return first and work.observed.wrote(secret) and not is_proven

@@ -9,8 +9,8 @@ from engine.errors import NeedsHuman, TransientError
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.sight import Sight
-from engine.rotate.undo import LOST
+from engine.rotate.observed import Observed
+from engine.rotate.rollback import LOST
 from engine.secret import SecretVersion
 
 THEIRS = timedelta(days=1)
@@ -24,7 +24,7 @@ class Others:
     """The others who may write one secret, or change its credential at the source."""
 
     parts: Parts
-    sight: Sight
+    observed: Observed
     managed: Managed
 
     async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
@@ -33,7 +33,7 @@ class Others:
         Rekey does not supersede what a person has just written.
         """
         held = self.parts.held(secret, self.managed)
-        overruled = item.force or item.compromised or self.sight.record.compromised.versions
+        overruled = item.force or item.compromised or self.observed.record.compromised.versions
         if overruled or not held or not self.wrote(secret):
             return
         rotator = self.parts.rotator(self.managed)
@@ -54,16 +54,16 @@ class Others:
 
         With a single slot it does not matter when: healing would undo the password that they set.
         """
-        record, item = self.sight.record, self.sight.item
+        record, item = self.observed.record, self.observed.item
         # A look says itself for which version a change was sent, where the record was lost since.
         looked_at = item.version if item.follow_up or item.follows else None
-        if self.sight.wrote(secret) or secret.version in (
+        if self.observed.wrote(secret) or secret.version in (
             record.verified.version,
             record.change.version,
             looked_at,
         ):
             return False
-        if self.sight.may_have_cut_off:
+        if self.observed.may_have_cut_off:
             return False
         is_single = self.parts.rotator(self.managed).single_slot(self.managed.settings)
         return is_single or self.parts.clock.now() - secret.created < THEIRS
@@ -76,17 +76,17 @@ class Others:
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )
-        if self.sight.record.is_unknown:
+        if self.observed.record.is_unknown:
             error.add(LOST)
         return error
 
     def refuse_to_fight(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
-        record, now = self.sight.record, self.parts.clock.now()
+        record, now = self.observed.record, self.parts.clock.now()
         again = (
             record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
         )
-        if again and self.sight.wrote(secret) and not record.change.uncertain_until:
+        if again and self.observed.wrote(secret) and not record.change.uncertain_until:
             raise NeedsHuman(
                 "another deployment or a person changes this credential at its source, too",
                 where=self.managed.source,

@@ -11,9 +11,9 @@ from engine.model.record import Record
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
+from engine.rotate.observed import Observed
 from engine.rotate.progress import EARLIER, Progress
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion
 
 
@@ -42,12 +42,12 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
 
 
 @dataclass(frozen=True)
-class Telling:
+class Reporting:
     """Reports on one work item, under the lease of its source."""
 
     parts: Parts
-    lease: UnderLease
-    sight: Sight
+    lease: SourceLease
+    observed: Observed
     progress: Progress
     managed: Managed | None
     """What the secret's tags ask for at this source; None if they name another one."""
@@ -56,7 +56,7 @@ class Telling:
         """Return the outcome of what was done."""
         known = self.progress
         assert known.result  # noqa: S101 - only called after something was done
-        record = self.sight.record
+        record = self.observed.record
         managed, published = known.managed or self.managed, record.published
         # A person may have written, or disabled, a version on top of the one that this is about.
         is_current = known.new_version in (None, secret.version)
@@ -78,7 +78,7 @@ class Telling:
 
     async def earlier(self) -> None:
         """Report the version that an earlier try published, and note that before it is replaced."""
-        if self.sight.record.unreported:
+        if self.observed.record.unreported:
             await self.untold()
             await self.lease.write(self.lease.record)
 
@@ -89,15 +89,15 @@ class Telling:
         incident, which may not be over. Whoever ends the item notes it, once: a record that could
         not be written may have to rest.
         """
-        record = self.sight.record
+        record = self.observed.record
         if not (record.unreported and record.published):
             return
         self.progress.publishes_earlier(record.published.version)
-        outcome = self.outcome(record.believed(self.sight.shown))
+        outcome = self.outcome(record.believed(self.observed.shown))
         outcome = replace(outcome, item=replace(outcome.item, compromised=False))
         await self.parts.reporter.concluded(outcome)
         await errand.follow(self.parts, outcome)
-        self.sight.told(outcome)
+        self.observed.told(outcome)
         self.progress.begin_anew()
 
     def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:

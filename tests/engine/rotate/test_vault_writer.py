@@ -58,7 +58,7 @@ async def test_a_new_version_bears_its_owners_tags_as_they_are_now_and_rekeys_ow
     rig = scene(tags=BEFORE)
     async with held(rig) as at:
         edit(rig, **{tag: since})
-        answer = await at.gate.publish(at.secret, draft(at.secret))
+        answer = await at.vault_writer.publish(at.secret, draft(at.secret))
     assert answer.version == rig.latest(NAME).version
     assert rig.tags(NAME).get(tag) == published
     untouched = {*BEFORE, "ProviderAddress"} - {tag, OPERATION}
@@ -75,9 +75,9 @@ async def test_a_new_version_has_room_for_all_its_tags_or_is_not_sent(*, room: b
         edit(rig, **{f"other{number}": "x" for number in range(free + (not room))})
         if not room:
             with pytest.raises(NeedsHuman, match="16 tags are more than the 15"):
-                await at.gate.publish(at.secret, draft(at.secret))
+                await at.vault_writer.publish(at.secret, draft(at.secret))
         else:
-            await at.gate.publish(at.secret, draft(at.secret))
+            await at.vault_writer.publish(at.secret, draft(at.secret))
     assert len(rig.vault.versions(NAME)) == 1 + room
 
 
@@ -91,10 +91,10 @@ async def test_a_mark_has_room_beside_its_owners_tags_or_is_not_sent(*, room: bo
         edit(rig, **others)
         if not room:
             with pytest.raises(NeedsHuman, match="16 tags are more than the 15"):
-                await at.gate.retag(at.secret, mark, "mark")
+                await at.vault_writer.retag(at.secret, mark, "mark")
             assert STATE not in rig.tags(NAME)
         else:
-            answer = await at.gate.retag(at.secret, mark, "mark")
+            answer = await at.vault_writer.retag(at.secret, mark, "mark")
             owners = {tag: text for tag, text in at.secret.tags.items() if tag != CAUSE}
             assert rig.tags(NAME) == answer.tags == {**owners, **others, **mark}
 
@@ -103,7 +103,7 @@ async def test_a_mark_that_is_there_already_is_not_sent_again() -> None:
     rig = scene(tags={STATE: "parked"})
     async with held(rig) as at:
         edit(rig, note="new")
-        answer = await at.gate.retag(at.secret, {STATE: "parked"}, "mark")
+        answer = await at.vault_writer.retag(at.secret, {STATE: "parked"}, "mark")
     assert answer.tags == rig.tags(NAME)
     assert patches(rig) == 0
 
@@ -113,7 +113,7 @@ async def test_a_probe_sends_the_tags_that_the_version_has() -> None:
     async with held(rig) as at:
         edit(rig, team="b")
         before = rig.tags(NAME)
-        await at.gate.probe(at.secret)
+        await at.vault_writer.probe(at.secret)
     assert patches(rig) == 1
     assert rig.tags(NAME) == before
 
@@ -134,10 +134,10 @@ def is_policy(at: Held) -> None:
 
 
 WRITES: dict[str, Callable[[Held, str], Awaitable[object]]] = {
-    "publish": lambda at, _: at.gate.publish(at.secret, draft(at.secret)),
-    "mark": lambda at, _: at.gate.retag(at.secret, {STATE: "parked"}, "mark"),
-    "probe": lambda at, _: at.gate.probe(at.secret),
-    "disable": lambda at, earlier: at.gate.disable(at.secret, earlier),
+    "publish": lambda at, _: at.vault_writer.publish(at.secret, draft(at.secret)),
+    "mark": lambda at, _: at.vault_writer.retag(at.secret, {STATE: "parked"}, "mark"),
+    "probe": lambda at, _: at.vault_writer.probe(at.secret),
+    "disable": lambda at, earlier: at.vault_writer.disable(at.secret, earlier),
 }
 
 
@@ -172,14 +172,14 @@ async def test_who_does_not_consent_any_more_gets_no_new_version() -> None:
     async with held(rig) as at:
         edit(rig, team="b")
         with pytest.raises(NeedsHuman, match="b does not consent"):
-            await at.gate.publish(at.secret, draft(at.secret), check=refuse)
+            await at.vault_writer.publish(at.secret, draft(at.secret), check=refuse)
     assert len(rig.vault.versions(NAME)) == 1
 
 
 async def test_the_current_version_is_never_disabled() -> None:
     rig = scene()
     async with held(rig) as at:
-        await at.gate.disable(at.secret, str(at.secret.version))
+        await at.vault_writer.disable(at.secret, str(at.secret.version))
     assert rig.latest(NAME).enabled
 
 
@@ -190,7 +190,7 @@ async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find
     dead, leaked, current = (version.version for version in rig.vault.versions(NAME))
     async with held(rig) as at:
         at.know(unused=(leaked, dead), compromised=(leaked,))
-        await at.gate.out_of_use(at.secret)
+        await at.vault_writer.out_of_use(at.secret)
         assert at.record.stale == (leaked,)
     enabled = {version.version: version.enabled for version in rig.vault.versions(NAME)}
     assert enabled == {dead: False, leaked: True, current: True}

@@ -12,32 +12,32 @@ from engine.errors import AccessDenied, NotFound
 from engine.model import template
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.gate import Gate
+from engine.rotate.observed import Observed
 from engine.rotate.proof import REFUSALS, TRIED, proof_text
-from engine.rotate.sight import Sight
-from engine.rotate.under_lease import UnderLease
+from engine.rotate.source_lease import SourceLease
+from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
 @dataclass(frozen=True)
-class Faded:
+class ExpiredVersions:
     """The earlier versions of one derived secret."""
 
     parts: Parts
-    lease: UnderLease
-    gate: Gate
-    sight: Sight
+    lease: SourceLease
+    vault_writer: VaultWriter
+    observed: Observed
     managed: Managed
 
     async def disable(self, secret: SecretVersion) -> None:
         """Disable each earlier version whose credential the source refuses."""
-        record = self.sight.record
+        record = self.observed.record
         for version in record.history.replaced:
             if version not in record.compromised.revoked and await self._has_ended(secret, version):
                 self.lease.learn(
-                    self.sight.record.without(version, proof_text(self.parts.clock.now(), TRIED))
+                    self.observed.record.without(version, proof_text(self.parts.clock.now(), TRIED))
                 )
-        await self.gate.out_of_use(secret)
+        await self.vault_writer.out_of_use(secret)
 
     async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
         """Return whether the source refuses what a version holds, as often as a proof wants it.
