@@ -33,14 +33,14 @@ def sources(*places: str) -> list[Path]:
 @cache
 def imports(path: Path) -> Sequence[str]:
     """Return the modules that a file imports, wherever in it, typing-only ones included."""
-    found: list[str] = []
+    modules: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return found
+            modules += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return modules
 
 
 def importing(places: Sequence[str], *modules: str) -> list[str]:

@@ -300,11 +300,11 @@ async def test_a_report_names_each_secret_with_what_replaced_it_and_how_it_was_p
         assert row["replaced_by"] == rig.latest(row["secret"]).version
         assert shown["incident"]["since"] < row["replaced"] <= row["refused"] == cut_off["refused"]
     assert shown["ended"] == max(row["refused"] for row in shown["secrets"])
-    told = [(step["step"], step["secret"]) for step in shown["steps"]]
-    assert told[0] == ("reported", None)
-    assert told[-1] == ("ended", None)
+    steps = [(step["step"], step["secret"]) for step in shown["steps"]]
+    assert steps[0] == ("reported", None)
+    assert steps[-1] == ("ended", None)
     done = {(step, name) for step in ("replaced", "refused") for name in ("app-one", "app-two")}
-    assert set(told[1:-1]) == done
+    assert set(steps[1:-1]) == done
     assert [step["at"] for step in shown["steps"]] == sorted(step["at"] for step in shown["steps"])
 
 
