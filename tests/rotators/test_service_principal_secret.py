@@ -187,7 +187,7 @@ BUSY = "Error due to concurrent requests being made to the tenant. Please wait b
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "message", "kind", "said"),
+    ("status", "code", "message", "kind", "pattern"),
     [
         *((status, "Directory_ConcurrencyViolation", BUSY, TransientError, "was under way")
           for status in (400, 409, 503)),
@@ -197,10 +197,10 @@ BUSY = "Error due to concurrent requests being made to the tenant. Please wait b
     ],
 )  # fmt: skip
 async def test_a_changing_call_that_is_refused_is_never_repeated_by_itself_and_says_why(
-    rig: GraphRig, status: int, code: str, message: str, kind: type[RekeyError], said: str
+    rig: GraphRig, status: int, code: str, message: str, kind: type[RekeyError], pattern: str
 ) -> None:
     fails(rig, "/addPassword", refusal(status, code, message, {"Retry-After": "37"}), times=9)
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=pattern) as caught:
         await rig.rotator().issue(rig.job())
     if isinstance(caught.value, TransientError):
         assert caught.value.code == code

@@ -55,20 +55,20 @@ async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_s
 
 @pytest.mark.parametrize("says", ["key1", "key2", None])
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "pattern"),
     [
         ("AccountName=appdata;AccountKey={}", r"ValueTemplate to the value with \{key\} \(and"),
         (None, "does not follow the tag ValueTemplate"),
     ],
 )
 async def test_a_value_that_is_more_than_a_key_or_follows_no_template_is_not_guessed_at(
-    shape: str | None, said: str, says: str | None
+    shape: str | None, pattern: str, says: str | None
 ) -> None:
     """The tag may lie, and nothing can be compared: to trust it could cut the live key off."""
     scene = Adopting()
     before = scene.keys()
     value = shape and shape.format(before["key2"])
-    with pytest.raises(NeedsHuman, match=said):
+    with pytest.raises(NeedsHuman, match=pattern):
         await scene.rotator().issue(scene.adoption(says=says, value=value))
     assert scene.keys() == before
 

@@ -365,7 +365,7 @@ async def test_a_signature_that_has_expired_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "said"),
+    ("change", "kind", "word"),
     [
         (lambda scene: vars(scene.account).update(allow_shared_key_access=False), NeedsHuman,
          "allowSharedKeyAccess"),
@@ -376,13 +376,13 @@ async def test_a_signature_that_has_expired_is_refused() -> None:
     ids=["takes no keys", "refuses the app", "is gone"],
 )  # fmt: skip
 async def test_what_keeps_an_account_from_proving_anything_is_said(
-    change: Callable[[SasScene], None], kind: type[RekeyError], said: str
+    change: Callable[[SasScene], None], kind: type[RekeyError], word: str
 ) -> None:
     scene = SasScene()
     change(scene)
     problem = await proven(scene)
     assert isinstance(problem, kind)
-    assert said in str(problem)
+    assert word in str(problem)
 
 
 async def test_the_same_key_and_end_make_another_signature_than_the_one_held() -> None:

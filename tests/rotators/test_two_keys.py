@@ -268,8 +268,8 @@ async def test_an_operation_that_lets_everybody_in_or_is_not_there_proves_no_key
     scene = KeyScene(GATEWAY)
     held = Sensitive(scene.value("primaryKey"))
     scene.account.operations = operations
-    said = f"{status} to its key and {status} to a made-up one"
-    with pytest.raises(NeedsHuman, match=said) as caught:
+    pattern = f"{status} to its key and {status} to a made-up one"
+    with pytest.raises(NeedsHuman, match=pattern) as caught:
         await scene.rotator().verify(scene.source, "primaryKey", held)
     assert "rekey-proof" in caught.value.fix
     assert operations or not scene.account.published

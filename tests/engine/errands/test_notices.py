@@ -125,8 +125,8 @@ def test_a_fix_is_told_after_the_reason_if_there_is_one(fix: str, text: str) -> 
 
 
 def test_who_asked_is_not_told() -> None:
-    asked = item(version=V1, requested_by="ada@example.com", reason="private")
-    errand = notices.of(Outcome(asked, "rotated", "forced")).to_json()
+    work = item(version=V1, requested_by="ada@example.com", reason="private")
+    errand = notices.of(Outcome(work, "rotated", "forced")).to_json()
     assert "ada" not in errand
     assert "private" not in errand
 

@@ -88,21 +88,21 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     await die_once_published(rig, SQL)
     refuse(rig, 403, "Forbidden", to_vault("PATCH"), times=99)
     engine = with_app(rig.service(), SQL).engine
-    told = heard(engine.reporter)
+    outcomes = heard(engine.reporter)
     rig.queue("rotations").clear()
     await engine.handle(rig.item(SQL, version=first, compromised=compromised))
-    results = [outcome.result for outcome in told]
+    results = [outcome.result for outcome in outcomes]
     assert results == ["rotated", "parked"]
     actions = [message["action"] for message in rig.messages("rotations")]
     assert "refresh" in actions
-    for outcome in told:
+    for outcome in outcomes:
         assert (outcome.old_version, outcome.new_version) == (
             rig.latest(SQL).version,
             rig.latest(SQL).version,
         )
-    assert (told[0].rotator, told[0].credential_id) == ("sql-login-password", "app")
-    assert told[0].next_due == rig.clock.now() - timedelta(seconds=600) + timedelta(days=60)
-    assert (told[0].replicas, told[0].derived) == ((), ())
+    assert (outcomes[0].rotator, outcomes[0].credential_id) == ("sql-login-password", "app")
+    assert outcomes[0].next_due == rig.clock.now() - timedelta(seconds=600) + timedelta(days=60)
+    assert (outcomes[0].replicas, outcomes[0].derived) == ((), ())
 
 
 async def test_what_failed_is_told_with_its_place() -> None:
@@ -183,11 +183,11 @@ async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_thou
     rig.vault.amend(published, tags=elsewhere if goes_over else {})
     rig.clock.advance(8 * 86_400)
     engine = with_app(rig.service(), NAME).engine
-    told = heard(engine.reporter)
+    outcomes = heard(engine.reporter)
     source = rig.world.accounts["appdata"].resource_id.lower()
     await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source))
-    assert [outcome.result for outcome in told] == results
-    assert (told[0].new_version, told[0].retired) == (published.version, ("key1",))
+    assert [outcome.result for outcome in outcomes] == results
+    assert (outcomes[0].new_version, outcomes[0].retired) == (published.version, ("key1",))
     assert [message["action"] for message in rig.messages("rotations")] == (
         ["refresh"] * len(results)
     )
@@ -205,17 +205,17 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
 
     async def between(request: Request, call: Call) -> Response:
         stores = ".blob." in request.host and request.method == "PUT"
-        if not (told and stores and "comp" not in request.query):
+        if not (outcomes and stores and "comp" not in request.query):
             return await call()
         refused.append(request.path)
         return Response(429, headers={"Retry-After": "7"})
 
     engine = rig.service(between).engine
-    told = heard(engine.reporter)
+    outcomes = heard(engine.reporter)
     source = rig.world.accounts["appdata"].resource_id.lower()
     item = rig.item(NAME, action="audit", trigger="sweep", source=source)
     with pytest.raises(Throttled):
         await engine.handle(item)
-    assert (len(told), len(refused)) == (1, 1)
+    assert (len(outcomes), len(refused)) == (1, 1)
     outcome = await rig.handle(NAME, action="audit", trigger="sweep", source=source)
     assert (outcome.result, rig.latest(NAME) != published) == ("healed", True)

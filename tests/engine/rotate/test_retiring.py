@@ -251,11 +251,11 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     write(rig, "of another source", ProviderAddress=None)
     await note(rig, tags=tags)
     service = rig.service()
-    told = heard(service.engine.reporter)
+    outcomes = heard(service.engine.reporter)
     await retire(rig, service, source=source(rig))
-    assert [(outcome.result, outcome.retired) for outcome in told] == [("retired", ("key1",))]
-    assert told[0].reason == "its overlap has passed"
-    assert (told[0].rotator, told[0].source) == (STORAGE, source(rig))
+    assert [(outcome.result, outcome.retired) for outcome in outcomes] == [("retired", ("key1",))]
+    assert outcomes[0].reason == "its overlap has passed"
+    assert (outcomes[0].rotator, outcomes[0].source) == (STORAGE, source(rig))
     assert keys(rig)["key1"] != first.value
     assert keys(rig)["key2"] == second.value
     assert (await record(rig)).retirement is None
@@ -275,10 +275,10 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
     write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
     service = rig.service()
-    told = heard(service.engine.reporter)
+    outcomes = heard(service.engine.reporter)
     await retire(rig, service, source=source(rig), action=action)
-    assert [outcome.result for outcome in told] == results
-    assert (told[0].source, told[0].retired) == (source(rig), ("key1",))
+    assert [outcome.result for outcome in outcomes] == results
+    assert (outcomes[0].source, outcomes[0].retired) == (source(rig), ("key1",))
     assert keys(rig)["key1"] != first.value
     assert keys(rig)["key2"] == second.value
     assert elsewhere.keys == theirs
