@@ -283,3 +283,12 @@ async def test_a_replica_that_is_gone_keeps_nothing_from_being_disabled(at: Held
         await at.replicas.check(at.secret.ref)
     await at.replicas.disable_superseded(at.secret.ref)
     assert [version.enabled for version in versions(at, OTHER)] == [False, True]
+
+
+async def test_what_the_record_knows_to_be_dead_is_disabled_unless_it_is_current(at: Held) -> None:
+    superseded(at)
+    old, current = (f"{at.rig.vault.url}/secrets/{COPY}/{each.version}" for each in versions(at))
+    at.know(unused=(old, current))
+    await at.replicas.out_of_use(at.secret.ref)
+    assert [version.enabled for version in versions(at)] == [False, True]
+    assert at.lease.record.stale == (current,)
