@@ -118,15 +118,17 @@ class Crowd:
         return response
 
     async def report(self) -> datetime:
-        """Report all leaks as a scanner's findings; return when they were accepted."""
+        """Report all leaks as a scanner's findings, and work on them; return when that begins."""
         engine = await self.rig.service(self.watch).ready()
         judged, problems = await judge(engine, self.findings)
         assert not problems, problems
-        await post(engine, judged)
-        return self.rig.clock.now()
+        self.changes.clear()
+        accepted = self.rig.clock.now()
+        await asyncio.gather(post(engine, judged), self.work())
+        return accepted
 
     async def work(self) -> None:
-        """Work on all messages that come within an hour, as one instance does."""
+        """Work on messages until all that leaked is refused, as one instance does."""
         host = Host(self.rig, lambda: self.rig.service(self.watch))
         ends = self.rig.clock.now() + timedelta(hours=1)
         await asyncio.gather(*(self._worker(host, ends) for _ in range(WORKERS)))
@@ -138,10 +140,10 @@ class Crowd:
             waiting = [
                 message for message in self.rig.queue("rotations") if message.visible <= ends
             ]
-            if not waiting:
+            if not waiting and len(self.refused) == self.leaks:
                 return
-            message = min(waiting, key=lambda soonest: soonest.visible)
-            if message.visible <= self.rig.clock.now():
+            message = min(waiting, key=lambda soonest: soonest.visible, default=None)
+            if message and message.visible <= self.rig.clock.now():
                 service = await host.take(service, message)
             else:
                 await asyncio.sleep(POLL)
@@ -159,8 +161,6 @@ async def flood(crowd: Crowd) -> Sequence[float]:
     """Return the seconds from acceptance to refusal of each leak, in the order of refusal."""
     await crowd.fill()
     accepted = await crowd.report()
-    crowd.changes.clear()
-    await crowd.work()
     return sorted((moment - accepted).total_seconds() for moment in crowd.refused.values())
 
 
