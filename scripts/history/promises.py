@@ -255,8 +255,8 @@ class Promises(Facts):
             self.breaks(f"P7: {name} lasts longer than its owner has said")
         if new.credential in self.known_leaks() and not self.is_late(self.source_of(secret)):
             self.breaks(f"P5: {name} was given {new.credential}, which is known to have leaked")
-        shown = self.versions.get(seen, old)
-        if (new.tags, new.type) not in (*old.since(read), *shown.since(read)):
+        visible = self.versions.get(seen, old)
+        if (new.tags, new.type) not in (*old.since(read), *visible.since(read)):
             self.breaks(f"P7: what the owner of {name} had set was changed")
         if not 0 <= read < old.edited:
             self._was_wanted(secret, old)

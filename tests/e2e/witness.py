@@ -113,8 +113,8 @@ def _sources(azure: Azure, parts: Sequence[Part]) -> dict[str, Source]:
             signed[part.name] = Signatures(account, extent, lambda at: (at - began).total_seconds())
         elif isinstance(of, Account):
             others[part.name] = StorageAccount(azure.accounts[of.name])
-        elif type(of) is Application and (found := azure.directory.application(of.client_id)):
-            others[part.name] = Passwords(found, azure.now)
+        elif type(of) is Application and (app := azure.directory.application(of.client_id)):
+            others[part.name] = Passwords(app, azure.now)
     return signed | others
 
 

@@ -123,8 +123,8 @@ class Edge:
             body: Any = response.json()
             facts = {"version": body["id"].rpartition("/")[2]}
         elif to == "source" and self.state.sources[name].shown(request, self.state.ids) is not None:
-            said = self.state.sources[name].accepts(response) if response else None
-            facts = {"accepted": said, "refused": said is False}
+            verdict = self.state.sources[name].accepts(response) if response else None
+            facts = {"accepted": verdict, "refused": verdict is False}
         self.say("answer", n=number, said=word, **facts)
 
     def _meant(self, request: Request) -> tuple[str, str, str]:

@@ -252,8 +252,8 @@ class Logins(Holder):
         """Return whether a password was accepted; without a user in the database it may be."""
         if response.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
             return None
-        said: Any = response.json()
-        refused = said.get("refused")
+        answer: Any = response.json()
+        refused = answer.get("refused")
         return refused is None or refused["number"] not in LOGIN_FAILED
 
 
