@@ -73,7 +73,7 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     assert nav == [{"Use it": ["deploy.md"]}, {"Kinds": ["two-keys.md", *sorted(kinds)]}]
 
 
-def test_a_page_from_the_root_is_in_the_navigation_and_links_to_pages_of_the_site() -> None:
+def test_a_page_from_the_root_is_listed_and_links_to_pages_of_the_site() -> None:
     listed = (ROOT / "mkdocs.yml").read_text()
     assert [name for name in FROM_THE_ROOT if f" {name}\n" not in listed] == []
     for name in FROM_THE_ROOT:

@@ -159,7 +159,7 @@ class Signatures(Proven):
         keys = [value for value in ids if value.endswith("==")]
         key = signed_by(self.account.account.name, "blob", path, fields, keys)
         ends = datetime.fromisoformat(fields["se"]) if "se" in fields else None
-        return f"{ids[key]}s{self.seconds(ends):.0f}" if key and ends else None
+        return f"{ids[key]}s{int(self.seconds(ends))}" if key and ends else None
 
     def shown(self, request: Request, ids: Ids) -> str | None:
         """Return the signature in a request."""

@@ -247,7 +247,9 @@ def steps() -> Iterator[str]:
         text = path.read_text()
         yield from re.findall(r'(?:step|changing)\("([a-z ]+)"\)', text)
         yield from re.findall(r'step: str = "([a-z ]+)"', text)
-        yield from re.findall(r'(?:retag|disable|gate\.publish|accepted)\([^()]*?"([a-z ]+)"', text)
+        yield from re.findall(
+            r'(?:retag|disable|vault_writer\.publish|accepted)\([^()]*?"([a-z ]+)"', text
+        )
 
 
 def test_the_page_lists_exactly_the_steps_that_the_engine_takes() -> None:
