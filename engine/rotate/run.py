@@ -29,6 +29,7 @@ from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.compromised_versions import CompromisedVersions
 from engine.rotate.confirming import Confirming
 from engine.rotate.ending import Ending, under_way_since
+from engine.rotate.heir import item_for_heir
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.parent_key import KEY_COMPROMISED, ParentKey
@@ -73,6 +74,8 @@ class Run(Work):
                 await self.observed.note_compromised(str(item.version))
             secret = await self.look()
             self.progress.old_version = secret.version
+            if sent_on := await self._sent_on(secret):
+                return sent_on
             if needless := self.observed.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(
                     secret, self.progress.item, Skip(needless)
@@ -86,6 +89,18 @@ class Run(Work):
             raise
         except PermanentError as error:
             return await Ending(self).fail(error)
+
+    async def _sent_on(self, secret: SecretVersion) -> Outcome | None:
+        """Send a report on to the secret to which its source has passed; None if it has not."""
+        item = self.progress.item
+        if not item.compromised or self.managed_here(secret):
+            return None
+        later = await item_for_heir(self.parts, self.lease.record, item)
+        if later is None:
+            return None
+        await self.parts.queue.post_rotation(later)
+        reason = f"its source has passed to {later.ref}, which holds what leaked: sent on to that"
+        return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.

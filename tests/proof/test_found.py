@@ -359,6 +359,9 @@ FOUND = {
     "an overlap counts from when its version was sent, although the vault had it minutes later": (
         "to-the-second/many#545790401"
     ),
+    "a report is dropped whose source passes to another secret before its message is taken": (
+        "reported-handed-over/two-slots#61000106"
+    ),
     "an item that may be put off no more comes back sooner than Azure has said": (
         "derived-lagging#545760980"
     ),
