@@ -57,6 +57,8 @@ class Facts:
     def read(self, line: Line) -> None:
         """Take one more line; raises NotAHistoryError."""
         self.line += 1
+        if line["do"] == "leap":
+            self.leapt += float(line["seconds"])
         self.passes(float(line["t"]))
         self.now = float(line["t"])
         event = getattr(self, f"on_{line['do']}", None)
@@ -156,8 +158,7 @@ class Facts:
         self.pause = float(line["until"])
 
     def on_leap(self, line: Line) -> None:
-        """Time has leapt while somebody was at work."""
-        self.leapt += float(line["seconds"])
+        """Time has leapt while somebody was at work: see `read`."""
 
     def on_crash(self, line: Line) -> None:
         """Take note that a process has died."""

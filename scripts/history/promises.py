@@ -37,7 +37,7 @@ class Promises(Facts):
         self.broken: dict[str, int] = {}
         """What was broken, each with the line that shows it."""
         self.kept: list[Kept] = []
-        self.lapsed: dict[str, float] = {}
+        self.lapsed: dict[str, tuple[float, float]] = {}
         """Since when each secret holds what its source refuses."""
         self.gone: set[str] = set()
         """Leaked credentials that the rotator knew of, and that were refused."""
@@ -60,9 +60,10 @@ class Promises(Facts):
             for name, source in self.refused().items()
             if self.sources[source].changing is None and not self._is_excused(name, source)
         ]
-        self.lapsed = {name: self.lapsed.get(name, max(self.now, self.pause)) for name in counted}
-        for name, since in self.lapsed.items():
-            if now - max(since, self.fault) >= HEALED:
+        begins = max(self.now, self.pause), self.leapt
+        self.lapsed = {name: self.lapsed.get(name, begins) for name in counted}
+        for name, (since, leapt) in self.lapsed.items():
+            if now - max(since, self.fault) - (self.leapt - leapt) >= HEALED:
                 self.breaks(f"P1: what {name} holds has been refused for over five minutes")
         if now > self.now and not self.waiting and not self.working:
             self._leaks_are_at_work()

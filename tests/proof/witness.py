@@ -76,6 +76,8 @@ class Witness:
     """What the watch has found, which the history does not say."""
     process: dict[int, int] = field(default_factory=dict)
     """Which process has made each call."""
+    by_hand: set[int] = field(default_factory=set)
+    """The calls that a person has made."""
     cause: int | None = None
     """Which call is taking effect just now."""
     lagging: set[int] = field(default_factory=set)
@@ -150,6 +152,9 @@ class Witness:
         """Note a call as it is sent; returns its number."""
         number = len(self.process) + 1
         self.process[number] = worker.number
+        if worker.message.what == "release":
+            # The owner's command line, in a process of the owner's.
+            self.by_hand.add(number)
         about, (source, credential) = options.get("about"), options.get("of", ("", ""))
         to, change = "lock" if label in LOCK else service_of(label), bool(options.get("guarded"))
         if to == "source" and not source and worker.lease:
@@ -175,11 +180,11 @@ class Witness:
 
     def applies[T](self, number: int, effect: Callable[[], T]) -> T:
         """Let a call take effect, and note what that has changed."""
-        self.cause = number
+        self.cause = None if number in self.by_hand else number
         try:
             return effect()
         finally:
-            self.differs("applied")
+            self.differs("person" if number in self.by_hand else "applied")
             self.cause = None
 
     def lags[T](self, number: int, stale: Callable[[], T]) -> T:
