@@ -60,6 +60,13 @@ OPEN: tuple[Finding, ...] = (
         r"P8: heir is parked for good: tag RekeyRetire names a credential to revoke",
         "reported-handed-over/two-slots#61000933",
     ),
+    Finding(
+        "a report meets a hand-over, and what leaked is current at neither secret by then: it ends "
+        "as skipped, or is left to nobody",
+        r"reported-handed-over/",
+        r"P5: (the incident of app was reported as skipped|!c\d+=*! of app is compromised)",
+        "reported-handed-over/two-slots#62000401",
+    ),
 )
 
 
