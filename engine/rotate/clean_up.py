@@ -61,7 +61,7 @@ class PendingCleanUp:
     ) -> Wait | None:
         """Return until when a retirement waits for apps, or for what the key has made."""
         lagging = await consumers.hold_back(self.work.parts, secret, item, decision)
-        dependents = self._descendants(decision.managed)
+        dependents = self._dependents(decision.managed)
         return lagging or await dependents.hold_back(secret, item, decision)
 
     async def leave(self, secret: SecretVersion) -> Outcome | None:
@@ -113,7 +113,7 @@ class PendingCleanUp:
         """Return whether the secret's vault is still bound to the leased source."""
         return self.work.lease.is_bound(self.work.item.ref)
 
-    def _descendants(self, managed: Managed) -> Dependents:
+    def _dependents(self, managed: Managed) -> Dependents:
         # Somebody may have written the same key again since: it is as old as what was published.
         published = self.work.record.published
         return Dependents(self.work.parts, managed, published.at if published else None)
@@ -142,7 +142,7 @@ class PendingCleanUp:
         retire = Retire(published, pending, "its overlap passed")
         if managed is None:
             return (
-                await self._descendants(published).hold_back(secret, work.asked(), retire)
+                await self._dependents(published).hold_back(secret, work.asked(), retire)
                 is not None
             )
         waits = await self.hold_back(secret, work.asked(), retire)

@@ -43,7 +43,7 @@ class ParentKey:
 
     @classmethod
     def of(cls, parts: Parts, managed: Managed) -> ParentKey | None:
-        """Return the lineage of a secret whose kind is derived; None for every other kind."""
+        """Return the key of a secret whose kind is derived; None for every other kind."""
         return cls(parts, managed) if isinstance(parts.rotator(managed), Derived) else None
 
     async def parent(self, ref: SecretRef) -> Parent:

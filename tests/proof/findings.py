@@ -61,11 +61,10 @@ OPEN: tuple[Finding, ...] = (
         "reported-handed-over/two-slots#61000933",
     ),
     Finding(
-        "a report meets a hand-over, and what leaked is current at neither secret by then: it ends "
-        "as skipped, or is left to nobody",
+        "a report meets a hand-over, and what leaked is left to nobody",
         r"reported-handed-over/",
-        r"P5: (the incident of app was reported as skipped|!c\d+=*! of app is compromised)",
-        "reported-handed-over/two-slots#62000401",
+        r"P5: !c\d+=*! of app is compromised and still alive",
+        "reported-handed-over/many#62000020",
     ),
 )
 

@@ -362,6 +362,9 @@ FOUND = {
     "a report is dropped whose source passes to another secret before its message is taken": (
         "reported-handed-over/two-slots#61000106"
     ),
+    "a report is dropped whose secret is deleted once its source has passed on": (
+        "reported-handed-over/two-slots#62000401"
+    ),
     "an item that may be put off no more comes back sooner than Azure has said": (
         "derived-lagging#545760980"
     ),
