@@ -30,11 +30,10 @@ from engine.parts import Parts, log
 from engine.rotate import creating, deleted, previous_source, releasing
 from engine.rotate.dependents import Dependents
 from engine.rotate.marking import Marking
-from engine.rotate.observed import Observed
 from engine.rotate.ownership import claimed, unrecorded
 from engine.rotate.parent_key import ParentKey
-from engine.rotate.progress import Progress
 from engine.rotate.replicas import Replicas
+from engine.rotate.rotation import Rotation
 from engine.rotate.run import Run
 from engine.rotate.source_lease import LOOK_SECONDS, SourceLease, hold
 from engine.rotate.subject import Subject
@@ -131,9 +130,8 @@ class Engine(Parts):
         job = await self._job(secret, managed, item or WorkItem(secret.ref))
         if parent_key := ParentKey.of(self, managed):
             job = await parent_key.keyed(secret.ref, job)
-        await Replicas(
-            self, VaultWriter(self, SourceLease(self, managed.source, ())), managed
-        ).check(secret.ref)
+        vault_writer = VaultWriter(SourceLease(self, managed.source, ()))
+        await Replicas(vault_writer, managed).check(secret.ref)
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
@@ -146,8 +144,7 @@ class Engine(Parts):
             log.error("the record of %s cannot be read: %s", managed.source, error)
             record = None
         lease = SourceLease(self, managed.source, (), record or Record())
-        observed, vault_writer = Observed(self, lease, item), VaultWriter(self, lease)
-        return Subject(self, lease, vault_writer, observed, Progress(item), managed).job(secret)
+        return Subject(Rotation(lease, item), managed).job(secret)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""
@@ -216,7 +213,7 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            run = Run(self, held, item, tries)
+            run = Run(held, item, tries)
             outcome = await run.go()
             if outcome:
                 # It is reported under the lease and noted afterwards. A worker that dies in between

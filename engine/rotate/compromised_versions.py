@@ -7,9 +7,7 @@ from datetime import datetime
 
 from engine.errors import NeedsHuman
 from engine.model.history import newest_first
-from engine.model.workitem import WorkItem
-from engine.parts import Parts
-from engine.rotate.observed import Observed
+from engine.rotate.rotation import Rotation
 from engine.secret import SecretVersion
 
 
@@ -17,28 +15,26 @@ from engine.secret import SecretVersion
 class CompromisedVersions:
     """What the item of an incident means, once its secret can be seen."""
 
-    parts: Parts
-    observed: Observed
-    item: WorkItem
+    at: Rotation
 
     async def versions(self, secret: SecretVersion) -> list[str]:
         """Return the versions that leaked; raises NeedsHuman while nobody can tell.
 
         `secret` is the current version.
         """
-        since = self.item.began
-        old = since is not None and self.observed.made_before(secret, since)
-        if self.item.version:
+        since = self.at.progress.item.began
+        old = since is not None and self.at.observed.made_before(secret, since)
+        if self.at.progress.item.version:
             # Restored between the order and its item: what is current now is as old as what was
             # reported.
-            return [self.item.version, *([str(secret.version)] if old else [])]
+            return [self.at.progress.item.version, *([str(secret.version)] if old else [])]
         if not secret.version:
             raise NeedsHuman(
                 "the secret is disabled, so nobody can tell which credential leaked",
                 where=str(secret.ref),
                 fix="enable it: the incident is tried again for a month",
             )
-        is_ours = self.observed.wrote(secret)
+        is_ours = self.at.observed.wrote(secret)
         # When Rekey made what it published, its record tells: the vault's clock may be behind.
         if since is None or old or (secret.created < since and not is_ours):
             return [secret.version]
@@ -55,14 +51,14 @@ class CompromisedVersions:
         """Return the versions from before the incident, the newest first."""
         older = [
             version
-            async for version in self.parts.vaults.versions(secret.ref)
+            async for version in self.at.parts.vaults.versions(secret.ref)
             if version.version not in (None, secret.version) and version.created < since
         ]
         return [str(version.version) for version in newest_first(older)]
 
     def _superseded(self) -> list[str]:
         """Return the version that Rekey superseded, and the one whose value it held, if restored."""
-        record = self.observed.record
+        record = self.at.observed.record
         if record.retirement is None:
             return []
         version = record.retirement.version

@@ -11,9 +11,10 @@ from engine.errors import NeedsHuman, VerificationFailed
 from engine.model import tags, template
 from engine.model.workitem import operation_id
 from engine.rotate.expired_versions import ExpiredVersions
+from engine.rotate.external_changes import Others
 from engine.rotate.issuing import Issuing
 from engine.rotate.publishing import Publishing
-from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import LOST
 from engine.rotate.subject import Subject
 from engine.rotate.unrecorded import Unrecorded
 from engine.secret import SecretVersion
@@ -53,8 +54,7 @@ class Confirming:
             change = replace(at.observed.record.change, started_at=at.parts.clock.now())
             at.lease.learn(replace(at.observed.record, change=change))
         if at.parent_key and at.progress.item.action == "audit":
-            faded = ExpiredVersions(at.parts, at.lease, at.vault_writer, at.observed, at.managed)
-            await faded.disable(secret)
+            await ExpiredVersions(at).disable(secret)
         await at.replicas.catch_up(secret, fields)
         await at.replicas.out_of_use(secret.ref)
         secret = await self._with_our_tags(secret)
@@ -101,7 +101,7 @@ class Confirming:
             await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
             await self._tidy_late(secret)
-            await Unrecorded(at.parts, at.lease, at.observed, at.managed).tidy(secret)
+            await Unrecorded(at).tidy(secret)
         if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
             job = at.job(secret)
             await at.rotator.preflight(job)
@@ -160,11 +160,12 @@ class Confirming:
         """Replace a version that the source refuses by a new credential, and disable it."""
         at = self.at
         at.progress.drifted = True
-        if at.others.wrote(secret):
-            raise at.others.refused(secret)
+        others = Others(at)
+        if others.wrote(secret):
+            raise others.refused(secret)
         job = at.job(secret)
         if not at.parent_key:
-            at.others.refuse_to_fight(secret)
+            others.refuse_to_fight(secret)
         self._make_room(secret)
         if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
             # Somebody else wrote this version, so check first whether it may be replaced at all.

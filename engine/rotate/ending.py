@@ -17,9 +17,9 @@ from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
 from engine.rotate import deleted
 from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.marking import Marking
-from engine.rotate.rollback import LOST
-from engine.rotate.source_lease import CALL_SECONDS
-from engine.rotate.work import Work
+from engine.rotate.reporting import Reporting
+from engine.rotate.rotation import Rotation
+from engine.rotate.source_lease import CALL_SECONDS, LOST
 
 ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
@@ -37,21 +37,21 @@ RESUME_SECONDS = 60.0
 class Ending:
     """Ends one work item early."""
 
-    work: Work
+    at: Rotation
 
     async def fail(self, error: PermanentError) -> Outcome:
         """End the work for good, and tell a person why; raises if nothing of that can be noted."""
-        work = self.work
-        error = deleted.named(error, work.progress.item, work.lease.source)
+        at = self.at
+        error = deleted.named(error, at.progress.item, at.lease.source)
         what = f"{error.what} ({error.where})" if error.where else error.what
-        parked = work.warned(Park(what, error.fix, drifted=work.progress.drifted))
+        parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
         # A worker that has lost the lease must not judge what another worker has done since.
-        await work.lease.ensure(CALL_SECONDS)
+        await at.lease.ensure(CALL_SECONDS)
         await self._tell_published()
-        if work.lease.has_begun and work.record.change.requested_at:
+        if at.lease.has_begun and at.record.change.requested_at:
             # The secret may never be looked at again. If it is, that is made up for.
             with suppress(RekeyError):
-                await PendingCleanUp(work).tidy()
+                await PendingCleanUp(at).tidy()
         try:
             comes_back, addition = await self._failed()
             parked = replace(parked, reason=parked.reason + addition)
@@ -59,42 +59,42 @@ class Ending:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
-        if comes_back and not (work.item.is_told or work.observed.is_enabled):
-            return Outcome(work.progress.item, "waiting", parked.reason, parked.fix)
+        if comes_back and not (at.item.is_told or at.observed.is_enabled):
+            return Outcome(at.progress.item, "waiting", parked.reason, parked.fix)
         return replace(
             await self._marked(parked),
-            old_version=work.progress.old_version,
-            new_version=work.progress.new_version,
-            retired=work.progress.retired,
+            old_version=at.progress.old_version,
+            new_version=at.progress.new_version,
+            retired=at.progress.retired,
         )
 
     async def _marked(self, parked: Park) -> Outcome:
-        work = self.work
-        item = work.progress.item
+        at = self.at
+        item = at.progress.item
         try:
-            current = await work.parts.vaults.read(item.ref)
+            current = await at.parts.vaults.read(item.ref)
         except PermanentError as error:
             # The reason names both what failed and its consequence, which no mark will show.
             unmarked = f"; nor could the secret be marked: {error.what}"
             reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
             return Outcome(item, "parked", reason, parked.fix)
-        return await Marking(work.parts).conclude(current, work.asked(), parked)
+        return await Marking(at.parts).conclude(current, at.asked(), parked)
 
     async def warn(self, error: TransientError) -> None:
         """Tell a person, once, that one change after the other could not be proven.
 
         A mark takes a read of the vault, which may be what Azure has asked to wait for.
         """
-        work = self.work
+        at = self.at
         if error.retry_after:
             return
-        is_marked = not work.observed.is_enabled or STATE in work.observed.shown.tags
-        if is_marked or work.record.unknown_for < UNKNOWN:
+        is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
+        if is_marked or at.record.unknown_for < UNKNOWN:
             return
         parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
         with suppress(TransientError):
-            outcome = await Marking(work.parts).conclude(work.observed.shown, work.asked(), parked)
-            await work.parts.reporter.concluded(outcome)
+            outcome = await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
+            await at.parts.reporter.concluded(outcome)
 
     async def wait(self, error: UnderWay) -> Outcome:
         """End the work for now: whoever looks for the change later finds it done.
@@ -102,64 +102,64 @@ class Ending:
         No lease is held meanwhile. A person is told of a change that does not end, and looks go on
         a day later.
         """
-        work = self.work
-        item = work.progress.item
+        at = self.at
+        item = at.progress.item
         since = (
-            work.lease.record.change.in_progress_since
-            or work.lease.record.change.requested_at
-            or work.parts.clock.now()
+            at.lease.record.change.in_progress_since
+            or at.lease.record.change.requested_at
+            or at.parts.clock.now()
         )
-        endless = work.parts.clock.now() - since >= LONGEST_CHANGE
-        await work.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
-        reason = f"{under_way_since(work.lease.record)}: {error.what}"
+        endless = at.parts.clock.now() - since >= LONGEST_CHANGE
+        await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
+        reason = f"{under_way_since(at.lease.record)}: {error.what}"
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
-            return await Marking(work.parts).conclude(work.observed.shown, work.asked(), parked)
-        if work.progress.has_published:
-            work.progress.reason += f"; {reason}"
-            if not work.asked().compromised:
+            return await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
+        if at.progress.has_published:
+            at.progress.reason += f"; {reason}"
+            if not at.asked().compromised:
                 # Told now: the message that looks for the end knows only of the rest.
                 return self._published()
             # An incident is not over before what leaked is refused. Apps must not wait for that:
             # what they hold stops working then. This run has told them of what it published.
-            if not work.progress.published_now:
-                await errand.follow(work.parts, self._published())
-        return Outcome(item, "waiting", reason, old_version=work.progress.old_version)
+            if not at.progress.published_now:
+                await errand.follow(at.parts, self._published())
+        return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
     async def _tell_published(self) -> None:
         """Report a version that was published before the rest failed, which is told after it."""
-        work = self.work
-        if work.progress.has_published:
-            if not work.asked().compromised:
+        at = self.at
+        if at.progress.has_published:
+            if not at.asked().compromised:
                 # An incident is not over before what leaked is refused.
-                await work.parts.reporter.concluded(self._published())
-                work.observed.told(self._published())
-            await errand.follow(work.parts, self._published())
+                await at.parts.reporter.concluded(self._published())
+                at.observed.told(self._published())
+            await errand.follow(at.parts, self._published())
 
     def _published(self) -> Outcome:
-        work = self.work
-        return work.report(work.record.believed(work.observed.shown))
+        at = self.at
+        return Reporting(at).outcome(at.record.believed(at.observed.shown))
 
     async def _failed(self) -> tuple[bool, str]:
         """Note after a permanent error that no change is in progress.
 
         Return whether the item comes back, and what the report must add.
         """
-        work = self.work
-        record, item = work.record, work.progress.item
-        is_over = work.lease.has_begun and not work.lease.is_lost
+        at = self.at
+        record, item = at.record, at.progress.item
+        is_over = at.lease.has_begun and not at.lease.is_lost
         if record.owner and record.change.open_since and is_over:
             # The error was definite, so what was sent cannot take effect later.
-            work.lease.learn(replace(record, change=replace(record.change, open_since=None)))
+            at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
         if record.owner and record.is_uncertain:
             # Only looks find out what is under way at this source, so they go on.
-            await work.lease.look_again(work.item)
+            await at.lease.look_again(at.item)
         if not item.compromised or record.compromised.knows(item.version):
             return False, ""
         # An incident that could not be noted comes back, for a month. It is posted last, since
         # what fails before is posted by whoever hears of it.
         if later := item.returning():
-            await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
+            await at.parts.queue.post_rotation(later, INCIDENT_SECONDS)
             return True, ""
         return False, f"; {NO_MORE}"
 

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 
 from engine.errors import AccessDenied, NotFound
 from engine.model import template
-from engine.model.tags import Managed
-from engine.parts import Parts
-from engine.rotate.observed import Observed
 from engine.rotate.proof import REFUSALS, TRIED, proof_text
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.vault_writer import VaultWriter
+from engine.rotate.subject import Subject
 from engine.secret import SecretVersion
 
 
@@ -23,21 +19,19 @@ from engine.secret import SecretVersion
 class ExpiredVersions:
     """The earlier versions of one derived secret."""
 
-    parts: Parts
-    lease: SourceLease
-    vault_writer: VaultWriter
-    observed: Observed
-    managed: Managed
+    at: Subject
 
     async def disable(self, secret: SecretVersion) -> None:
         """Disable each earlier version whose credential the source refuses."""
-        record = self.observed.record
+        record = self.at.observed.record
         for version in record.history.replaced:
             if version not in record.compromised.revoked and await self._has_ended(secret, version):
-                self.lease.learn(
-                    self.observed.record.without(version, proof_text(self.parts.clock.now(), TRIED))
+                self.at.lease.learn(
+                    self.at.observed.record.without(
+                        version, proof_text(self.at.parts.clock.now(), TRIED)
+                    )
                 )
-        await self.vault_writer.out_of_use(secret)
+        await self.at.vault_writer.out_of_use(secret)
 
     async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
         """Return whether the source refuses what a version holds, as often as a proof wants it.
@@ -45,15 +39,15 @@ class ExpiredVersions:
         Of a version that somebody has disabled nothing is proven, so it is tried again.
         """
         try:
-            old = await self.parts.vaults.read_version(secret.ref, version)
+            old = await self.at.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied):
             return False
-        fields = template.extract(self.managed.template, old.value) or {}
-        held = fields.get(self.managed.rotator.value_field)
+        fields = template.extract(self.at.managed.template, old.value) or {}
+        held = fields.get(self.at.managed.rotator.value_field)
         if held is None:
             return False
-        accepts = self.parts.rotator(self.managed).accepts
+        accepts = self.at.rotator.accepts
         for _ in range(REFUSALS):
-            if await accepts(self.managed.source, "", held):
+            if await accepts(self.at.managed.source, "", held):
                 return False
         return True

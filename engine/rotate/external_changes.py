@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.errors import NeedsHuman, TransientError
-from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
-from engine.parts import Parts
-from engine.rotate.observed import Observed
-from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import LOST
+from engine.rotate.subject import Subject
 from engine.secret import SecretVersion
 
 THEIRS = timedelta(days=1)
@@ -23,23 +21,21 @@ PEACE = timedelta(days=7)
 class Others:
     """The others who may write one secret, or change its credential at the source."""
 
-    parts: Parts
-    observed: Observed
-    managed: Managed
+    at: Subject
 
     async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
         """Raise NeedsHuman if somebody just wrote a value that the source refuses.
 
         Rekey does not supersede what a person has just written.
         """
-        held = self.parts.held(secret, self.managed)
-        overruled = item.force or item.compromised or self.observed.record.compromised.versions
+        held = self.at.parts.held(secret, self.at.managed)
+        overruled = item.force or item.compromised or self.at.observed.record.compromised.versions
         if overruled or not held or not self.wrote(secret):
             return
-        rotator = self.parts.rotator(self.managed)
+        rotator = self.at.rotator
         try:
             accepted = await rotator.accepts(
-                self.managed.source, self.managed.credential_id or "", held
+                self.at.managed.source, self.at.managed.credential_id or "", held
             )
         except TransientError as error:
             if error.retry_after is not None:
@@ -54,19 +50,19 @@ class Others:
 
         With a single slot it does not matter when: healing would undo the password that they set.
         """
-        record, item = self.observed.record, self.observed.item
+        record, item = self.at.observed.record, self.at.observed.item
         # A look says itself for which version a change was sent, where the record was lost since.
         looked_at = item.version if item.follow_up or item.follows else None
-        if self.observed.wrote(secret) or secret.version in (
+        if self.at.observed.wrote(secret) or secret.version in (
             record.verified.version,
             record.change.version,
             looked_at,
         ):
             return False
-        if self.observed.may_have_cut_off:
+        if self.at.observed.may_have_cut_off:
             return False
-        is_single = self.parts.rotator(self.managed).single_slot(self.managed.settings)
-        return is_single or self.parts.clock.now() - secret.created < THEIRS
+        is_single = self.at.single
+        return is_single or self.at.parts.clock.now() - secret.created < THEIRS
 
     def refused(self, secret: SecretVersion) -> NeedsHuman:
         """Return the error for a value of theirs that the source refuses."""
@@ -76,19 +72,19 @@ class Others:
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )
-        if self.observed.record.is_unknown:
+        if self.at.observed.record.is_unknown:
             error.add(LOST)
         return error
 
     def refuse_to_fight(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
-        record, now = self.observed.record, self.parts.clock.now()
+        record, now = self.at.observed.record, self.at.parts.clock.now()
         again = (
             record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
         )
-        if again and self.observed.wrote(secret) and not record.change.uncertain_until:
+        if again and self.at.observed.wrote(secret) and not record.change.uncertain_until:
             raise NeedsHuman(
                 "another deployment or a person changes this credential at its source, too",
-                where=self.managed.source,
+                where=self.at.managed.source,
                 fix="let one of them rotate it, then unpark the secret",
             )

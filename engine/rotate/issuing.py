@@ -10,7 +10,8 @@ from engine.contract import Issued, Job, Readable, Undo
 from engine.errors import NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.model import tags, template
 from engine.rotate.parent_key import ParentKey
-from engine.rotate.rollback import warning
+from engine.rotate.reporting import Reporting
+from engine.rotate.rollback import Rollback, warning
 from engine.rotate.subject import Subject
 from engine.rotate.vault_writer import Overtaken
 from engine.secret import SecretVersion, Sensitive
@@ -34,7 +35,7 @@ class Issuing:
         Nothing is published without this proof.
         """
         at = self.at
-        await at.reporting.earlier()
+        await Reporting(at.rotation).earlier()
         managed, rotator = at.managed, at.rotator
         job = at.job(secret, in_place=in_place)
         copies = await at.replicas.check(secret.ref)
@@ -59,7 +60,7 @@ class Issuing:
             if issued.doubt:
                 return await self._undoubted(issued, issued.doubt)
         issued = replace(issued, restorable=issued.restorable and restorable)
-        async with at.rollback(job).on(secret, issued, (RekeyError,)):
+        async with Rollback(at, job).on(secret, issued, (RekeyError,)):
             return await at.proof.issued(managed, issued)
 
     async def _made(self, job: Job) -> Issued:

@@ -11,7 +11,7 @@ from engine.model.decision import Acting, Confirm, Park, Skip, Wait
 from engine.model.outcome import Outcome, Result
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.rollback import LOST
+from engine.rotate.source_lease import LOST
 from engine.secret import SecretVersion
 
 LATER = "nothing else is due, and the next sweep looks again"

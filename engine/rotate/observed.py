@@ -25,7 +25,6 @@ _SKEW = timedelta(minutes=2)
 class Observed:
     """The secret of one work item, seen together with the record of its source."""
 
-    parts: Parts
     lease: SourceLease
     item: WorkItem
     is_promised: bool = False
@@ -35,6 +34,11 @@ class Observed:
     audited: bool = False
     """This run has proven the current version."""
     _shown: SecretVersion | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
 
     @property
     def record(self) -> Record:

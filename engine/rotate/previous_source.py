@@ -9,10 +9,9 @@ from engine.errors import NeedsHuman
 from engine.model.decision import Acting, Decision, Park
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.observed import Observed
 from engine.rotate.revoke import Revocation
+from engine.rotate.rotation import Rotation
 from engine.rotate.source_lease import SourceLease
-from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
@@ -39,10 +38,9 @@ async def foreseen(
     record = await parts.leases.peek(source) if source else None
     if source is None or record is None:
         return None
-    lease = SourceLease(parts, source, (), record)
-    compromised = Revocation(parts, lease, VaultWriter(parts, lease), Observed(parts, lease, item))
+    rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:
-        await compromised.foresee(secret, parts.decide(record.believed(secret), item))
+        await Revocation(rotation).foresee(secret, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:
         return Park(f"{error.what} ({error.where})", error.fix)
     return None

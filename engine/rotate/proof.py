@@ -49,8 +49,12 @@ def read_proof(text: str) -> tuple[datetime | None, str]:
 class Proof:
     """Proofs at one source, under its lease."""
 
-    parts: Parts
     lease: SourceLease
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
 
     async def accepted(
         self, managed: Managed, credential_id: str, credential: Sensitive, step: str

@@ -14,8 +14,9 @@ from engine.model.record import Record
 from engine.model.tags import Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past, Write
+from engine.rotate.external_changes import Others
 from engine.rotate.issuing import Issuing
-from engine.rotate.rollback import NO_ANSWER
+from engine.rotate.rollback import NO_ANSWER, Rollback
 from engine.rotate.source_lease import CALL_SECONDS
 from engine.rotate.subject import Subject
 from engine.rotate.vault_writer import Overtaken
@@ -41,7 +42,7 @@ class Publishing:
     async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
         """Replace the credential. With `at_once`, the superseded one gets no overlap."""
         at = self.at
-        await at.others.respect(secret, at.progress.item)
+        await Others(at).respect(secret, at.progress.item)
         issued = await Issuing(at).issue(secret)
         overlap = timedelta() if at_once else at.managed.overlap
         rotated = await self.publish(secret, issued, overlap, "rotated", reason)
@@ -67,7 +68,7 @@ class Publishing:
         at = self.at
         draft = self._draft(secret, issued, overlap)
         job = at.parts.job(secret, at.managed)
-        rollback, missed = at.rollback(job), list[RekeyError]()
+        rollback, missed = Rollback(at, job), list[RekeyError]()
         async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
             await self._announced(secret, issued, draft)
         async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):

@@ -32,9 +32,13 @@ from engine.secret import DEFAULT_CONTENT_TYPE, VERSION, Draft, SecretRef, Secre
 class Replicas:
     """The replicas of one secret."""
 
-    parts: Parts
     vault_writer: VaultWriter
     managed: Managed
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.vault_writer.parts
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
         """Read every replica before anything changes; raises what would prevent writing one."""

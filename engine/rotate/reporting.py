@@ -11,9 +11,8 @@ from engine.model.record import Record
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
-from engine.rotate.observed import Observed
-from engine.rotate.progress import EARLIER, Progress
-from engine.rotate.source_lease import SourceLease
+from engine.rotate.progress import EARLIER
+from engine.rotate.rotation import Rotation
 from engine.secret import SecretRef, SecretVersion
 
 
@@ -45,19 +44,14 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
 class Reporting:
     """Reports on one work item, under the lease of its source."""
 
-    parts: Parts
-    lease: SourceLease
-    observed: Observed
-    progress: Progress
-    managed: Managed | None
-    """What the secret's tags ask for at this source; None if they name another one."""
+    at: Rotation
 
     def outcome(self, secret: SecretVersion) -> Outcome:
         """Return the outcome of what was done."""
-        known = self.progress
+        known = self.at.progress
         assert known.result  # noqa: S101 - only called after something was done
-        record = self.observed.record
-        managed, published = known.managed or self.managed, record.published
+        record = self.at.observed.record
+        managed, published = known.managed or self.at.managed_here(secret), record.published
         # A person may have written, or disabled, a version on top of the one that this is about.
         is_current = known.new_version in (None, secret.version)
         written = published.credential_id if published else None
@@ -66,7 +60,7 @@ class Reporting:
             known.result,
             known.reason,
             rotator=managed.rotator.kind if managed else record.kind,
-            source=self.lease.source,
+            source=self.at.lease.source,
             old_version=known.old_version,
             new_version=known.new_version,
             credential_id=secret.tags.get("CredentialId") if is_current else written,
@@ -78,9 +72,9 @@ class Reporting:
 
     async def earlier(self) -> None:
         """Report the version that an earlier try published, and note that before it is replaced."""
-        if self.observed.record.unreported:
+        if self.at.observed.record.unreported:
             await self.untold()
-            await self.lease.write(self.lease.record)
+            await self.at.lease.write(self.at.lease.record)
 
     async def untold(self) -> None:
         """Report by itself the version that an earlier try published, if nobody has yet.
@@ -89,18 +83,18 @@ class Reporting:
         incident, which may not be over. Whoever ends the item notes it, once: a record that could
         not be written may have to rest.
         """
-        record = self.observed.record
+        record = self.at.observed.record
         if not (record.unreported and record.published):
             return
-        self.progress.publishes_earlier(record.published.version)
-        outcome = self.outcome(record.believed(self.observed.shown))
+        self.at.progress.publishes_earlier(record.published.version)
+        outcome = self.outcome(record.believed(self.at.observed.shown))
         outcome = replace(outcome, item=replace(outcome.item, compromised=False))
-        await self.parts.reporter.concluded(outcome)
-        await errand.follow(self.parts, outcome)
-        self.observed.told(outcome)
-        self.progress.begin_anew()
+        await self.at.parts.reporter.concluded(outcome)
+        await errand.follow(self.at.parts, outcome)
+        self.at.observed.told(outcome)
+        self.at.progress.begin_anew()
 
     def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:
         """Return the secrets that may hold what is made from this key."""
-        refs = (consent.ref(self.progress.item.ref.vault) for consent in managed.may_derive)
-        return tuple(ref for ref in refs if self.parts.policy.manages(ref.vault))
+        refs = (consent.ref(self.at.progress.item.ref.vault) for consent in managed.may_derive)
+        return tuple(ref for ref in refs if self.at.parts.policy.manages(ref.vault))

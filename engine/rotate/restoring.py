@@ -11,6 +11,7 @@ from engine.model import template
 from engine.model.decision import Restore
 from engine.model.tags import Pending
 from engine.rotate.publishing import Publishing
+from engine.rotate.reporting import Reporting
 from engine.rotate.retiring import DISABLED
 from engine.rotate.subject import Subject
 from engine.secret import SecretVersion
@@ -25,7 +26,7 @@ class Restoring:
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
         """Publish the superseded credential again. Its successor gets an overlap in turn."""
         at = self.at
-        await at.reporting.earlier()
+        await Reporting(at.rotation).earlier()
         managed, pending = at.managed, plan.pending
         old = await self._superseded(secret, pending.version)
         fields = template.extract(managed.template, old.value)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from engine.contract import Lists, Recognise
+from engine.contract import Lists, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.model.write import Past
-from engine.parts import Parts
 from engine.rotate import earlier
-from engine.rotate.observed import Observed
 from engine.rotate.proof import TRIED, Proof, proof_text
 from engine.rotate.replicas import Replicas
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.vault_writer import VaultWriter
+from engine.rotate.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -29,57 +27,46 @@ DISABLED = "SecretDisabled"
 class Retiring:
     """Retires what the record of the leased source lists. A tag alone retires nothing."""
 
-    parts: Parts
-    lease: SourceLease
-    vault_writer: VaultWriter
-    observed: Observed
-    kind: str
-    shape: str
-    """The ValueTemplate, which says where in a value the credential is."""
-    managed: Managed | None = None
+    at: Rotation
+    managed: Managed | None
     """What the secret's tags ask for; None if the secret has left this source."""
 
-    @classmethod
-    def of(
-        cls,
-        parts: Parts,
-        lease: SourceLease,
-        vault_writer: VaultWriter,
-        observed: Observed,
-        managed: Managed,
-    ) -> Retiring:
-        """Return a Retiring for what a managed secret has superseded."""
-        return cls(
-            parts, lease, vault_writer, observed, managed.rotator.kind, managed.template, managed
-        )
-
-    @classmethod
-    def left(
-        cls, parts: Parts, lease: SourceLease, vault_writer: VaultWriter, observed: Observed
-    ) -> Retiring:
-        """Return a Retiring for a source that the secret's tags no longer name."""
-        record = observed.record
-        if record.kind not in parts.rotators:
+    @cached_property
+    def rotator(self) -> Rotator:
+        """The plug-in for what was published; raises NeedsHuman if this app has none."""
+        kind = self.managed.rotator.kind if self.managed else self.at.record.kind
+        if kind not in self.at.parts.rotators:
             raise NeedsHuman(
-                f"the record names the kind {record.kind!r}, which this app does not know",
-                where=lease.source,
+                f"the record names the kind {kind!r}, which this app does not know",
+                where=self.at.lease.source,
                 fix="deploy the version of Rekey, or the package, that brings this kind",
             )
-        value_field = parts.rotators[record.kind].value_field
-        return cls(
-            parts,
-            lease,
-            vault_writer,
-            observed,
-            record.kind,
-            record.verified.tags.get("ValueTemplate", f"{{{value_field}}}"),
-        )
+        return self.at.parts.rotators[kind]
 
-    async def retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
+    @property
+    def _shape(self) -> str:
+        """The ValueTemplate, which says where in a value the credential is."""
+        if self.managed:
+            return self.managed.template
+        return self.at.record.verified.tags.get("ValueTemplate", f"{{{self.rotator.value_field}}}")
+
+    async def retire(self, secret: SecretVersion) -> SecretVersion:
+        """Revoke what the record says is to be retired; return the secret as it is then."""
+        pending, progress = self.at.record.retirement, self.at.progress
+        assert pending  # noqa: S101 - decided from it
+        secret, is_revoked = await self._retire(secret, pending)
+        if is_revoked:
+            progress.retired += (pending.credential_id,)
+            if progress.result in (None, "confirmed"):
+                progress.result = "retired"
+            progress.reason = progress.reason or "its overlap has passed"
+        return secret
+
+    async def _retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
         """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
         is_revoked = True
-        await self.vault_writer.out_of_use(secret)
-        if pending.version not in self.observed.record.compromised.revoked:
+        await self.at.vault_writer.out_of_use(secret)
+        if pending.version not in self.at.observed.record.compromised.revoked:
             try:
                 await self._revoke(secret, pending)
             except NeedsHuman:
@@ -90,31 +77,33 @@ class Retiring:
                 log.warning(
                     "%s of %s is in use again: not retired", pending.credential_id, secret.ref
                 )
-        await self.vault_writer.out_of_use(secret)
+        await self.at.vault_writer.out_of_use(secret)
         rest = {
             tag: text
             for tag, text in tags.unparked(secret.tags).items()
             if tag in tags.OURS - {tags.RETIRE}
         }
-        secret = replace(secret, tags=(await self.vault_writer.retag(secret, rest, "forget")).tags)
+        secret = replace(
+            secret, tags=(await self.at.vault_writer.retag(secret, rest, "forget")).tags
+        )
         # Written once it has been reported: who dies before finds it proven, and reports it.
-        record = self.observed.record
+        record = self.at.observed.record
         change = replace(record.change.arrived(), open_since=None)
-        self.lease.learn(replace(record, retirement=None, change=change))
-        return self.observed.retagged(secret), is_revoked
+        self.at.lease.learn(replace(record, retirement=None, change=change))
+        return self.at.observed.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
         old = await self._value(secret, pending)
         held, held_id = self._held(secret, old)
-        await self.vault_writer.unchanged(secret)
+        await self.at.vault_writer.unchanged(secret)
         if not await self._has_come(secret, pending, old):
             if old is None:
                 await self._note_slot(secret, pending)
-            await self.lease.begin(self.observed.item, secret)
+            await self.at.lease.begin(self.at.observed.item, secret)
             try:
-                async with self.lease.changing("retire"):
-                    await self.parts.rotators[self.kind].retire(
-                        self.lease.source, pending.credential_id, held, held_id
+                async with self.at.lease.changing("retire"):
+                    await self.rotator.retire(
+                        self.at.lease.source, pending.credential_id, held, held_id
                     )
             except NeedsHuman:
                 # Somebody put another credential in its place and into the vault: it is gone.
@@ -124,20 +113,18 @@ class Retiring:
             raise TransientError(
                 f"{pending.credential_id} was revoked, but is still "
                 + ("accepted" if old else "listed"),
-                where=self.lease.source,
+                where=self.at.lease.source,
                 code="NotRevoked",
             )
         if self.managed:
-            await Replicas(self.parts, self.vault_writer, self.managed).disable_superseded(
-                secret.ref
-            )
+            await Replicas(self.at.vault_writer, self.managed).disable_superseded(secret.ref)
         await self._note(pending, proven=old is not None)
 
     async def _is_gone(self, pending: Pending, old: Sensitive | None) -> bool:
         """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
-        proof, rotator = Proof(self.parts, self.lease), self.parts.rotators[self.kind]
+        proof, rotator = Proof(self.at.lease), self.rotator
         if old:
-            return await proof.refused(self.kind, pending.credential_id, old)
+            return await proof.refused(self.rotator.kind, pending.credential_id, old)
         if isinstance(rotator, Lists):
             return await proof.unlisted(rotator, pending.credential_id)
         return True
@@ -151,9 +138,9 @@ class Retiring:
         replaced the credential by hand. To revoke it again would cut off what they put in its
         place. A source that lists its credentials removes this very one, and no other.
         """
-        if self.observed.record.change.in_progress_since:
+        if self.at.observed.record.change.in_progress_since:
             return await self._is_replaced(secret, pending, old)
-        if isinstance(self.parts.rotators[self.kind], Lists):
+        if isinstance(self.rotator, Lists):
             return False
         try:
             return await self._is_replaced(secret, pending, old)
@@ -168,7 +155,7 @@ class Retiring:
     ) -> bool:
         if old:
             return not await self._accepted(pending, old)
-        past = self.observed.record.history.credential_of(pending.version)
+        past = self.at.observed.record.history.credential_of(pending.version)
         shown = await self._slot(secret, pending) if past else None
         return past is not None and shown is not None and shown != past.digest
 
@@ -177,46 +164,44 @@ class Retiring:
 
         Nothing else tells later, and in another process, that a slow source has revoked it.
         """
-        if self.observed.record.history.credential_of(pending.version):
+        if self.at.observed.record.history.credential_of(pending.version):
             return
         if shown := await self._slot(secret, pending):
             past = Past(pending.version, pending.credential_id, shown)
-            record = self.observed.record
-            self.lease.learn(replace(record, history=record.history.knowing(past)))
+            record = self.at.observed.record
+            self.at.lease.learn(replace(record, history=record.history.knowing(past)))
 
     async def _slot(self, secret: SecretVersion, pending: Pending) -> str | None:
         if self.managed is None:
             return None
-        job = self.parts.job(secret, self.managed)
-        return await Proof(self.parts, self.lease).slot(self.kind, job, pending.credential_id)
+        job = self.at.parts.job(secret, self.managed)
+        return await Proof(self.at.lease).slot(self.rotator.kind, job, pending.credential_id)
 
     async def _is_in_use(self, secret: SecretVersion, pending: Pending) -> bool:
         """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
-        if self.managed is None or self.observed.wrote(secret):
+        if self.managed is None or self.at.observed.wrote(secret):
             return False
-        job = replace(self.parts.job(secret, self.managed), held_id=None)
-        rotator = self.parts.rotator(self.managed)
+        job = replace(self.at.parts.job(secret, self.managed), held_id=None)
+        rotator = self.at.parts.rotator(self.managed)
         if job.held is None:
             return False
         if isinstance(rotator, Recognise):
             return (await rotator.recognise(job)).credential_id == pending.credential_id
-        return await rotator.accepts(self.lease.source, pending.credential_id, job.held)
+        return await rotator.accepts(self.at.lease.source, pending.credential_id, job.held)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
-        return await self.parts.rotators[self.kind].accepts(
-            self.lease.source, pending.credential_id, old
-        )
+        return await self.rotator.accepts(self.at.lease.source, pending.credential_id, old)
 
     async def _note(self, pending: Pending, *, proven: bool) -> None:
         """Note that the credential is gone, and which versions must still be disabled for it.
 
         An incident ends only if the credential was seen to be refused.
         """
-        record = self.observed.record
+        record = self.at.observed.record
         if proven:
-            self.observed.tell_refused(pending.version)
-            record = record.without(pending.version, proof_text(self.parts.clock.now(), TRIED))
-        await self.lease.write(
+            self.at.observed.tell_refused(pending.version)
+            record = record.without(pending.version, proof_text(self.at.parts.clock.now(), TRIED))
+        await self.at.lease.write(
             record.discarded(pending.version, record.history.copies.get(pending.version, ""))
         )
 
@@ -226,15 +211,15 @@ class Retiring:
         Where an edited ValueTemplate reads another part of its value, what works counts.
         """
         try:
-            old = await self.parts.vaults.read_version(secret.ref, pending.version)
+            old = await self.at.parts.vaults.read_version(secret.ref, pending.version)
         except NotFound:
             return None
         except AccessDenied as error:
             if error.code != DISABLED:
                 raise
             return None
-        field = self.parts.rotators[self.kind].value_field
-        held = list(earlier.credentials(old, field, self.shape, self.observed.record).values())
+        field = self.rotator.value_field
+        held = list(earlier.credentials(old, field, self._shape, self.at.observed.record).values())
         for credential in held[1:]:
             if await self._accepted(pending, credential):
                 return credential
@@ -247,7 +232,7 @@ class Retiring:
 
         The id is None where it is not certain.
         """
-        record = self.observed.record
+        record = self.at.observed.record
         certain = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )
@@ -258,5 +243,5 @@ class Retiring:
                 fix="rotate the secret; its earlier credential is revoked after that",
             )
         if self.managed:
-            return self.parts.held(secret, self.managed), certain
+            return self.at.parts.held(secret, self.managed), certain
         return secret.value, certain

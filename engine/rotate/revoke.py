@@ -9,12 +9,9 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, Tr
 from engine.model.decision import Decision, Park
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.write import Past
-from engine.parts import Parts
 from engine.rotate import earlier
-from engine.rotate.observed import Observed
 from engine.rotate.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.vault_writer import VaultWriter
+from engine.rotate.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
 
 ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
@@ -28,10 +25,7 @@ PURGED_FIX = (
 class Revocation:
     """Settles versions that the record lists as compromised and that no retirement dealt with."""
 
-    parts: Parts
-    lease: SourceLease
-    vault_writer: VaultWriter
-    observed: Observed
+    at: Rotation
 
     async def settle(self, secret: SecretVersion, version: str, decision: Decision) -> None:
         """Settle one version; raises NeedsHuman if its credential may still be accepted."""
@@ -39,14 +33,14 @@ class Revocation:
             raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
         managed = self._managed(secret)
         if await self._replaced_in_place(secret, version, managed):
-            await self.observed.settle(version, IN_PLACE)
-            await self.vault_writer.out_of_use(secret)
+            await self.at.observed.settle(version, IN_PLACE)
+            await self.at.vault_writer.out_of_use(secret)
             return
         try:
-            old = await self.parts.vaults.read_version(secret.ref, version)
+            old = await self.at.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied) as unread:
             await self._remove_unread(secret, version, managed, _fix_of(unread))
-            await self.observed.settle(version, UNLISTED)
+            await self.at.observed.settle(version, UNLISTED)
             return
         held = self._held(old, managed)
         is_current, current = version == secret.version, secret.value
@@ -56,38 +50,38 @@ class Revocation:
             and any(c.reveal() in current.reveal() for c in held.values())
         ):
             # A person has written the leaked value again, so the current version must be replaced.
-            await self.observed.note_compromised(str(secret.version))
-            await self.observed.settle(version, SAME_VALUE)
+            await self.at.observed.note_compromised(str(secret.version))
+            await self.at.observed.settle(version, SAME_VALUE)
             return
         for shape, credential in held.items():
-            if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+            if await Proof(self.at.lease).refused(managed.rotator.kind, "", credential):
                 continue
             if is_current:
                 raise self._alive(decision)
             await self._revoke(secret, old, managed, shape, credential)
-        await self.observed.settle(version, TRIED)
-        await self.vault_writer.out_of_use(secret)
+        await self.at.observed.settle(version, TRIED)
+        await self.at.vault_writer.out_of_use(secret)
 
     async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
         """Raise NeedsHuman if settling the current version would; changes nothing."""
         managed = self._managed(secret)
-        accepts = self.parts.rotator(managed).accepts
+        accepts = self.at.parts.rotator(managed).accepts
         for credential in self._held(secret, managed).values():
-            if await accepts(self.lease.source, "", credential):
+            if await accepts(self.at.lease.source, "", credential):
                 raise self._alive(decision)
 
     def _alive(self, decision: Decision) -> NeedsHuman:
         """Return the error for a current version that works where Rekey may not replace it."""
         return NeedsHuman(
             f"the current version is compromised and still accepted; {decision.reason}",
-            where=self.lease.source,
+            where=self.at.lease.source,
             fix="revoke its credential at the source, or let Rekey rotate it",
         )
 
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
         field = managed.rotator.value_field
-        if held := earlier.credentials(old, field, managed.template, self.observed.record):
+        if held := earlier.credentials(old, field, managed.template, self.at.observed.record):
             return held
         raise NeedsHuman(
             f"the credential in version {old.version} is unknown and may still be accepted",
@@ -103,7 +97,7 @@ class Revocation:
         shape: str,
         credential: Sensitive,
     ) -> None:
-        rotator, source = self.parts.rotator(managed), self.lease.source
+        rotator, source = self.at.parts.rotator(managed), self.at.lease.source
         if not isinstance(rotator, Recognise):
             raise NeedsHuman(
                 f"the credential of version {old.version} is still accepted",
@@ -111,20 +105,20 @@ class Revocation:
                 fix="revoke it there",
             )
         read = replace(secret, version=old.version, value=old.value)
-        job = replace(self.parts.job(read, replace(managed, template=shape)), held_id=None)
+        job = replace(self.at.parts.job(read, replace(managed, template=shape)), held_id=None)
         try:
             known = await rotator.recognise(job)
         except PermanentError as error:
             what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
-        held, record = self.parts.held(secret, managed), self.observed.record
+        held, record = self.at.parts.held(secret, managed), self.at.observed.record
         held_id = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )
-        await self.lease.begin(self.observed.item, secret)
-        async with self.lease.changing("retire"):
+        await self.at.lease.begin(self.at.observed.item, secret)
+        async with self.at.lease.changing("retire"):
             await rotator.retire(source, known.credential_id, held, held_id)
-        if not await Proof(self.parts, self.lease).refused(
+        if not await Proof(self.at.lease).refused(
             managed.rotator.kind, known.credential_id, credential
         ):
             raise TransientError(
@@ -142,8 +136,8 @@ class Revocation:
 
         The replaced version is disabled, so its own value cannot be tried any more.
         """
-        record, held = self.observed.record, self.parts.held(secret, managed)
-        rotator = self.parts.rotator(managed)
+        record, held = self.at.observed.record, self.at.parts.held(secret, managed)
+        rotator = self.at.parts.rotator(managed)
         if not (
             rotator.single_slot(managed.settings)
             and version in record.history.replaced
@@ -151,7 +145,7 @@ class Revocation:
             and held
         ):
             return False
-        return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
+        return await rotator.accepts(self.at.lease.source, managed.credential_id or "", held)
 
     async def _remove_unread(
         self, secret: SecretVersion, version: str, managed: Managed, fix: str
@@ -161,17 +155,17 @@ class Revocation:
         Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
         would prove it.
         """
-        rotator = self.parts.rotator(managed)
+        rotator = self.at.parts.rotator(managed)
         past = self._known(version, rotator)
         if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
-                await self.lease.begin(self.observed.item, secret)
-                async with self.lease.changing("retire"):
-                    held = self.parts.held(secret, managed)
-                    await rotator.retire(self.lease.source, past.credential_id, held)
+                await self.at.lease.begin(self.at.observed.item, secret)
+                async with self.at.lease.changing("retire"):
+                    held = self.at.parts.held(secret, managed)
+                    await rotator.retire(self.at.lease.source, past.credential_id, held)
             if isinstance(rotator, Lists):
                 # One server of the source may know of it, and others not yet.
-                is_gone = await Proof(self.parts, self.lease).unlisted(rotator, past.credential_id)
+                is_gone = await Proof(self.at.lease).unlisted(rotator, past.credential_id)
             else:
                 is_gone = await self._is_absent(secret, past, managed)
             if is_gone:
@@ -187,7 +181,7 @@ class Revocation:
 
         Of the version published last it has the id, which suffices where a source lists its ids.
         """
-        record = self.observed.record
+        record = self.at.observed.record
         published = record.published
         if published and published.version == version and isinstance(rotator, Lists):
             return Past(version, published.credential_id, "")
@@ -195,10 +189,10 @@ class Revocation:
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows, or lists, a credential."""
-        rotator, proof = self.parts.rotator(managed), Proof(self.parts, self.lease)
+        rotator, proof = self.at.parts.rotator(managed), Proof(self.at.lease)
         if isinstance(rotator, Lists):
-            return not await rotator.lists(self.lease.source, past.credential_id)
-        job = self.parts.job(secret, managed)
+            return not await rotator.lists(self.at.lease.source, past.credential_id)
+        job = self.at.parts.job(secret, managed)
         shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
         return shown is not None and shown != past.digest
 
@@ -207,7 +201,7 @@ class Revocation:
 
         They say what its values look like.
         """
-        tags = (secret.tags, self.observed.record.verified.tags)
+        tags = (secret.tags, self.at.observed.record.verified.tags)
         parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
         known = [managed for managed in parsed if isinstance(managed, Managed)]
         if not known:
@@ -216,15 +210,15 @@ class Revocation:
                 where=str(secret.ref),
                 fix="give the secret its tags back",
             )
-        source = self.lease.source
+        source = self.at.lease.source
         here = (managed for managed in known if managed.source == source)
         return next(here, replace(known[0], source=source))
 
     def _parsed(self, secret: SecretVersion) -> Managed | Malformed | None:
-        shown = self.parts.policy.applied(secret)
+        shown = self.at.parts.policy.applied(secret)
         if "ProviderAddress" not in shown.tags:
             return None
-        return parse(shown.tags, self.parts.policy, self.parts.kinds)
+        return parse(shown.tags, self.at.parts.policy, self.at.parts.kinds)
 
 
 def _fix_of(unread: PermanentError) -> str:

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
-from engine.model.tags import Managed
-from engine.parts import Parts
-from engine.rotate.source_lease import SourceLease
+from engine.rotate.source_lease import LOST
+from engine.rotate.subject import Subject
 from engine.secret import SecretVersion, Sensitive
 
 NO_ANSWER = "NoAnswer"
-LOST = "the source may hold a password that nobody knows"
 
 
 @asynccontextmanager
@@ -43,12 +41,8 @@ async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - i
 class Rollback:
     """Rolls one source back, under its lease."""
 
-    parts: Parts
-    lease: SourceLease
+    at: Subject
     job: Job
-    managed: Managed
-    unwanted: bool
-    """The old password is compromised."""
 
     @asynccontextmanager
     async def on(
@@ -79,7 +73,7 @@ class Rollback:
             problem: RekeyError = error
         else:
             return
-        if self.parts.rotator(self.managed).single_slot(self.managed.settings):
+        if self.at.single:
             problem = await self._back(secret, issued, problem, proven=proven, unsent=unsent)
         raise problem
 
@@ -92,9 +86,9 @@ class Rollback:
         proven: bool,
         unsent: bool,
     ) -> RekeyError:
-        rotator = self.parts.rotator(self.managed)
-        self.lease.is_lost = True
-        if self.unwanted or not issued.restorable or not isinstance(rotator, Undo):
+        rotator = self.at.rotator
+        self.at.lease.is_lost = True
+        if self._is_unwanted or not issued.restorable or not isinstance(rotator, Undo):
             problem.add(LOST)
             return problem
         try:
@@ -120,25 +114,25 @@ class Rollback:
 
     async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
         """Set the source back to what the vault holds; say what came of it."""
-        rotator = self.parts.rotator(self.managed)
+        rotator = self.at.rotator
         assert isinstance(rotator, Undo)  # noqa: S101 - for the type
         if password is None:
             return f"somebody has written a version in the meantime, and {LOST}"
-        new = issued.fields[self.managed.rotator.value_field]
+        new = issued.fields[self.at.managed.rotator.value_field]
         if password == new:
-            self.lease.is_lost = False
+            self.at.lease.is_lost = False
             return "the vault holds the new password"
-        accepts = self.parts.rotator(self.managed).accepts
+        accepts = self.at.rotator.accepts
         if proven and not await accepts(self.job.source, issued.credential_id, new):
-            self.lease.is_lost = False
+            self.at.lease.is_lost = False
             return "somebody has changed the password at its source since; it was left alone"
-        async with self.lease.changing("undo"):
+        async with self.at.lease.changing("undo"):
             await rotator.undo(self.job, password)
-        self.lease.is_lost = False
+        self.at.lease.is_lost = False
         # Whoever dies before this is written proves it with the next look.
-        record = self.lease.record
+        record = self.at.lease.record
         change = replace(record.change, password_unknown=False)
-        self.lease.learn(replace(record, change=change))
+        self.at.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
 
     async def _held_now(
@@ -153,9 +147,17 @@ class Rollback:
         problem = TransientError("the vault cannot be read yet", where=str(secret.ref))
         if not rests:
             try:
-                return self.parts.held(await self.parts.vaults.read(secret.ref), self.managed)
+                return self.at.parts.held(
+                    await self.at.parts.vaults.read(secret.ref), self.at.managed
+                )
             except TransientError as error:
                 problem = error
         if not unread:
             raise problem
         return self.job.held
+
+    @property
+    def _is_unwanted(self) -> bool:
+        """Whether the old password is compromised."""
+        at = self.at
+        return bool(at.progress.item.compromised or at.observed.record.compromised.versions)

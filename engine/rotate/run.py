@@ -34,11 +34,13 @@ from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.parent_key import KEY_COMPROMISED, ParentKey
 from engine.rotate.publishing import Publishing
+from engine.rotate.reporting import Reporting
 from engine.rotate.restoring import Restoring
 from engine.rotate.retiring import Retiring
-from engine.rotate.rollback import LOST
+from engine.rotate.rotation import Rotation
+from engine.rotate.source_lease import LOST
+from engine.rotate.subject import Subject
 from engine.rotate.vault_writer import Overtaken
-from engine.rotate.work import Work
 from engine.secret import SecretVersion
 
 MOST_TURNS = 12
@@ -47,7 +49,7 @@ NUDGES = (1, 3)
 """After so many waits for a compromised key, of a minute each, its own secret is audited."""
 
 
-class Run(Work):
+class Run(Rotation):
     """Decides and acts, turn by turn, until nothing is left to do."""
 
     async def go(self) -> Outcome | None:
@@ -59,7 +61,7 @@ class Run(Work):
         is_told = outcome is not None and self.observed.is_news(outcome)
         # An incident is not over before what leaked is refused.
         if self.observed.has_read and not (is_told or self.record.compromised.versions):
-            await self.reporting(self.observed.shown).untold()
+            await Reporting(self).untold()
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await self.lease.write(self.lease.record)
@@ -201,7 +203,7 @@ class Run(Work):
                 return await clean_up.leave(secret)
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
-                return self.report(secret)
+                return Reporting(self).outcome(secret)
             if await self._is_hit(secret, decision):
                 secret = await self._step(secret, Confirm(decision.managed, decision.reason))
                 continue
@@ -231,7 +233,7 @@ class Run(Work):
             refs = (secret.ref, *decision.managed.replicas)
             await grace.give(self.parts, item, refs, self.lease.last)
             if self.progress.published_now:
-                await errand.hurry(self.parts, self.report(secret))
+                await errand.hurry(self.parts, Reporting(self).outcome(secret))
         return await PendingCleanUp(self).hold_back(secret, item, decision)
 
     async def _lag(
@@ -241,8 +243,8 @@ class Run(Work):
         if item.action != "audit":
             return await Marking(self.parts).conclude(secret, item, lagging)
         # The current version is still proven, and the lagging app refreshed for it.
-        secret = await Confirming(self.subject(decision.managed)).confirm(secret, lagging.reason)
-        return self.report(secret)
+        secret = await Confirming(Subject(self, decision.managed)).confirm(secret, lagging.reason)
+        return Reporting(self).outcome(secret)
 
     async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return the decision once the key of a derived secret is known."""
@@ -266,7 +268,7 @@ class Run(Work):
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
         # What was revoked at a source that the secret has left is reported as well.
         if self.progress.result and (self.progress.managed or self.progress.retired):
-            return self.report(secret)
+            return Reporting(self).outcome(secret)
         clean_up = PendingCleanUp(self)
         if unbound := clean_up.unbound(secret):
             return unbound
@@ -293,7 +295,7 @@ class Run(Work):
         if not self.record.owner:
             await self._claim(secret)
         if self.record.owner:
-            doomed = CompromisedVersions(self.parts, self.observed, self.progress.item)
+            doomed = CompromisedVersions(self)
             await self.observed.note_compromised(*await doomed.versions(secret))
 
     async def _claim(self, secret: SecretVersion) -> None:
@@ -316,7 +318,7 @@ class Run(Work):
         except Overtaken as error:
             # What a person did stands, and is looked at like anything else that they did.
             try:
-                await Publishing(self.subject(decision.managed)).withdraw()
+                await Publishing(Subject(self, decision.managed)).withdraw()
                 current = await self.look()
             except PermanentError as second:
                 if LOST in error.what:
@@ -341,10 +343,10 @@ class Run(Work):
             return False
         is_last = isinstance(decision, Retire) and not self.asked().compromised
         may_be_hit = is_last or (self.observed.may_be_late and self.observed.wrote(secret))
-        return may_be_hit and await self.subject(decision.managed).is_refused(secret)
+        return may_be_hit and await Subject(self, decision.managed).is_refused(secret)
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
-        at = self.subject(decision.managed)
+        at = Subject(self, decision.managed)
         match decision:
             case Rotate(_, reason, at_once):
                 return await Publishing(at).rotate(secret, reason, at_once=at_once)
@@ -353,10 +355,7 @@ class Run(Work):
                     managed,
                     self.progress.reason or reason,
                 )
-                return await self.retire(
-                    secret,
-                    Retiring.of(self.parts, self.lease, self.vault_writer, self.observed, managed),
-                )
+                return await Retiring(self, managed).retire(secret)
             case Restore():
                 return await Restoring(at).restore(secret, decision)
             case Confirm(_, reason):

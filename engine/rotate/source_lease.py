@@ -60,6 +60,7 @@ UNBOUND_FIX = (
     "aside: see docs/runbook.md, section 'The record of a source'"
 )
 """What to do about a credential at a source that scopes no longer contain."""
+LOST = "the source may hold a password that nobody knows"
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
 

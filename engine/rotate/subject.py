@@ -8,14 +8,12 @@ from functools import cached_property
 from engine.contract import Job, Rotator, Tidy
 from engine.model.tags import Managed
 from engine.parts import Parts
-from engine.rotate.external_changes import Others
 from engine.rotate.observed import Observed
 from engine.rotate.parent_key import ParentKey
 from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
-from engine.rotate.reporting import Reporting
-from engine.rotate.rollback import Rollback
+from engine.rotate.rotation import Rotation
 from engine.rotate.source_lease import SourceLease
 from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
@@ -25,12 +23,33 @@ from engine.secret import SecretVersion
 class Subject:
     """One secret, as its tags ask for it to be managed."""
 
-    parts: Parts
-    lease: SourceLease
-    vault_writer: VaultWriter
-    observed: Observed
-    progress: Progress
+    rotation: Rotation
     managed: Managed
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.rotation.parts
+
+    @property
+    def lease(self) -> SourceLease:
+        """The source under its lease."""
+        return self.rotation.lease
+
+    @property
+    def vault_writer(self) -> VaultWriter:
+        """The only way to write to a vault."""
+        return self.rotation.vault_writer
+
+    @property
+    def observed(self) -> Observed:
+        """The secret as it was seen, with its record."""
+        return self.rotation.observed
+
+    @property
+    def progress(self) -> Progress:
+        """What was done so far."""
+        return self.rotation.progress
 
     @cached_property
     def rotator(self) -> Rotator:
@@ -45,27 +64,17 @@ class Subject:
     @cached_property
     def proof(self) -> Proof:
         """What tries credentials at the source."""
-        return Proof(self.parts, self.lease)
+        return Proof(self.lease)
 
     @cached_property
     def replicas(self) -> Replicas:
         """Its copies."""
-        return Replicas(self.parts, self.vault_writer, self.managed)
+        return Replicas(self.vault_writer, self.managed)
 
     @cached_property
     def parent_key(self) -> ParentKey | None:
         """The key that it is derived from; None if it is derived from none."""
         return ParentKey.of(self.parts, self.managed)
-
-    @cached_property
-    def others(self) -> Others:
-        """Whoever else changes the source."""
-        return Others(self.parts, self.observed, self.managed)
-
-    @property
-    def reporting(self) -> Reporting:
-        """What reports on it."""
-        return Reporting(self.parts, self.lease, self.observed, self.progress, self.managed)
 
     @property
     def is_unparked(self) -> bool:
@@ -112,8 +121,3 @@ class Subject:
         if isinstance(self.rotator, Tidy):
             async with self.lease.changing("tidy"):
                 await self.rotator.tidy(self.managed.source, operation, keep)
-
-    def rollback(self, job: Job) -> Rollback:
-        """Return what sets a single-slot source back to what the vault holds."""
-        unwanted = bool(self.progress.item.compromised or self.observed.record.compromised.versions)
-        return Rollback(self.parts, self.lease, job, self.managed, unwanted)

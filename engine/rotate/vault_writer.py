@@ -34,8 +34,12 @@ class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
 class VaultWriter:
     """Writes to vaults under one lease."""
 
-    parts: Parts
     lease: SourceLease
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
 
     async def unchanged(self, secret: SecretVersion) -> SecretVersion:
         """Return the secret, read afresh.

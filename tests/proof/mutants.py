@@ -50,11 +50,11 @@ from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import Retiring
 from engine.rotate.revoke import Revocation
 from engine.rotate.rollback import Rollback
+from engine.rotate.rotation import Rotation
 from engine.rotate.source_lease import SourceLease
 from engine.rotate.subject import Subject
 from engine.rotate.unrecorded import Unrecorded
 from engine.rotate.vault_writer import VaultWriter
-from engine.rotate.work import Work
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
 from engine.sweep.cut_off import CutOff
@@ -176,14 +176,7 @@ def _undone_without_the_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
-    back = Rollback._back
-
-    async def careless(
-        self: Rollback, secret: Any, issued: Any, problem: Any, **options: Any
-    ) -> Any:
-        return await back(replace(self, unwanted=False), secret, issued, problem, **options)
-
-    patch.setattr(Rollback, "_back", careless)
+    patch.setattr(Rollback, "_is_unwanted", False)
 
 
 def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
@@ -339,7 +332,7 @@ def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
 def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
     async def settled(self: Revocation, secret: Any, version: str, decision: Any) -> None:
         del secret, decision
-        await self.observed.settle(version, "confirm")
+        await self.at.observed.settle(version, "confirm")
 
     patch.setattr(Revocation, "settle", settled)
 
@@ -368,7 +361,12 @@ def _tags_of_the_first_read(patch: pytest.MonkeyPatch) -> None:
                     replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
                 )
 
-        await retag(replace(self, parts=replace(self.parts, vaults=Old())), secret, ours, step)
+        await retag(
+            VaultWriter(replace(self.lease, parts=replace(self.parts, vaults=Old()))),
+            secret,
+            ours,
+            step,
+        )
         return replace(secret, tags={**secret.tags, **ours})
 
     patch.setattr(VaultWriter, "retag", careless)
@@ -402,9 +400,10 @@ def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
 def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
     original = Retiring.retire
 
-    async def remembering(self: Retiring, secret: Any, pending: Any) -> Any:
-        result = await original(self, secret, pending)
-        self.lease.learn(replace(self.observed.record, retirement=pending))
+    async def remembering(self: Retiring, secret: Any) -> Any:
+        pending = self.at.record.retirement
+        result = await original(self, secret)
+        self.at.lease.learn(replace(self.at.record, retirement=pending))
         return result
 
     patch.setattr(Retiring, "retire", remembering)
@@ -421,12 +420,12 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
         }
         return replace(better, tags={**better.tags, **mine})
 
-    async def retire(_self: Work, secret: Any, retiring: Any) -> Any:
+    async def retire(self: Retiring, secret: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
-        return (await retiring.retire(secret, pending))[0]
+        return (await self._retire(secret, pending))[0]
 
     patch.setattr(Record, "believed", gullible)
-    patch.setattr(Work, "retire", retire)
+    patch.setattr(Retiring, "retire", retire)
     patch.setattr(run, "other_writer", _nobody)
 
 
@@ -657,7 +656,7 @@ MUTANTS: Mapping[str, Mutant] = {
         method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
     "a compromised credential is restored": Mutant(
-        function(Work, "asked", lambda self: self.item),
+        function(Rotation, "asked", lambda self: self.item),
         "P5",
         (f"incident-restore/{SLOTS}", "seeds"),
     ),

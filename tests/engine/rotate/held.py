@@ -27,6 +27,7 @@ from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.restoring import Restoring
 from engine.rotate.rollback import Rollback
+from engine.rotate.rotation import Rotation
 from engine.rotate.source_lease import (
     AHEAD,
     CALL_SECONDS,
@@ -42,7 +43,6 @@ from engine.rotate.source_lease import (
 )
 from engine.rotate.subject import Subject
 from engine.rotate.vault_writer import VaultWriter
-from engine.rotate.work import Work
 from engine.secret import SecretVersion, Sensitive
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
@@ -61,26 +61,34 @@ class Held:
     """One secret and its source, leased."""
 
     rig: Rig
-    parts: Parts
     lease: SourceLease
     secret: SecretVersion
     """The current version, as it was read at first."""
     managed: Managed
 
     @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
+
+    @parts.setter
+    def parts(self, parts: Parts) -> None:
+        self.lease.parts = parts
+
+    @property
     def vault_writer(self) -> VaultWriter:
         """The way to the vault."""
-        return VaultWriter(self.parts, self.lease)
+        return VaultWriter(self.lease)
 
     @property
     def replicas(self) -> Replicas:
         """Its copies."""
-        return Replicas(self.parts, self.vault_writer, self.managed)
+        return Replicas(self.vault_writer, self.managed)
 
     @property
     def others(self) -> Others:
         """Whoever else changes the source."""
-        return Others(self.parts, self.observed(), self.managed)
+        return Others(self.steps().subject)
 
     def observed(self, **item: Any) -> Observed:
         """Return what one work item sees of the secret."""
@@ -158,22 +166,22 @@ class Steps:
     def __init__(self, at: Held, tries: int = 1, **item: Any) -> None:
         self.at = at
         asked = at.rig.item(at.secret.ref.name, **item)
-        self._work = Work(at.parts, at.lease, asked, tries)
+        self._rotation = Rotation(at.lease, asked, tries)
 
     @property
     def observed(self) -> Observed:
         """What is seen of the secret."""
-        return self._work.observed
+        return self._rotation.observed
 
     @property
     def progress(self) -> Progress:
         """What was done so far."""
-        return self._work.progress
+        return self._rotation.progress
 
     @property
     def subject(self) -> Subject:
         """The secret, for whoever makes, proves and publishes its credentials."""
-        return self._work.subject(self.at.managed)
+        return Subject(self._rotation, self.at.managed)
 
     @property
     def publishing(self) -> Publishing:
@@ -209,7 +217,7 @@ async def held(
     managed = parse(secret.tags, parts.policy, parts.kinds)
     assert isinstance(managed, Managed)
     async with hold(parts, managed.source, secret.ref) as lease:
-        yield Held(rig, parts, lease, secret, managed)
+        yield Held(rig, lease, secret, managed)
 
 
 @dataclass

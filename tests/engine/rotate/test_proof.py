@@ -53,8 +53,9 @@ async def test_who_loses_the_lease_asks_the_source_no_longer(
         reporter=SimpleNamespace(step=lambda _: nullcontext()), rotator=lambda _: source
     )
     lease: Any = Lost(source)
+    lease.parts = parts
     with pytest.raises(LeaseUnavailable):
-        await Proof(parts, lease).accepted(managed, "key1", Sensitive("value"), "verify")
+        await Proof(lease).accepted(managed, "key1", Sensitive("value"), "verify")
     await asyncio.sleep(0)
     assert not source.asking
 
@@ -109,7 +110,8 @@ async def test_while_a_revocation_spreads_the_lease_is_renewed(
         clock=kept,
     )
     lease: Any = kept
-    refused = await Proof(parts, lease).refused("a kind", "key1", Sensitive("value"))
+    lease.parts = parts
+    refused = await Proof(lease).refused("a kind", "key1", Sensitive("value"))
     assert refused is is_refused
     assert (source.tries, kept.renewed) == (tries, pauses)
     if answers.startswith("a" * pauses):
@@ -132,6 +134,7 @@ async def test_while_a_removal_spreads_the_lease_is_renewed(
     kept, source = Kept(), Listed(answers)
     parts: Any = SimpleNamespace(reporter=SimpleNamespace(step=lambda _: nullcontext()), clock=kept)
     lease: Any = kept
+    lease.parts = parts
     rotator: Any = source
-    assert await Proof(parts, lease).unlisted(rotator, "id") is is_gone
+    assert await Proof(lease).unlisted(rotator, "id") is is_gone
     assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))

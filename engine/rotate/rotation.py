@@ -1,31 +1,25 @@
-"""One work item under one lease: what everything that is done for it shares."""
+"""One work item under the lease of its source: what every step of its rotation shares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 from engine.model.decision import Park
-from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.observed import Observed
 from engine.rotate.progress import Progress
-from engine.rotate.reporting import Reporting
-from engine.rotate.retiring import Retiring
-from engine.rotate.rollback import LOST
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.subject import Subject
+from engine.rotate.source_lease import LOST, SourceLease
 from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretVersion
 
 
 @dataclass
-class Work:
-    """One work item under one lease, and what was done for it so far."""
+class Rotation:
+    """One work item under the lease of its source, and what was done for it so far."""
 
-    parts: Parts
     lease: SourceLease
     item: WorkItem
     tries: int = 1
@@ -35,8 +29,13 @@ class Work:
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.item, self.tries)
-        self.vault_writer = VaultWriter(self.parts, self.lease)
-        self.observed = Observed(self.parts, self.lease, self.item)
+        self.vault_writer = VaultWriter(self.lease)
+        self.observed = Observed(self.lease, self.item)
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
 
     @property
     def record(self) -> Record:
@@ -98,31 +97,3 @@ class Work:
         if isinstance(managed, Malformed) or managed.source != self.lease.source:
             return None
         return managed
-
-    def subject(self, managed: Managed) -> Subject:
-        """Return the secret for whoever makes, proves and publishes its credentials."""
-        return Subject(
-            self.parts, self.lease, self.vault_writer, self.observed, self.progress, managed
-        )
-
-    async def retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
-        """Revoke what the record says is to be retired; return the secret as it is then."""
-        pending = self.record.retirement
-        assert pending  # noqa: S101 - decided from it
-        secret, is_revoked = await retiring.retire(secret, pending)
-        if not is_revoked:
-            return secret
-        self.progress.retired += (pending.credential_id,)
-        if self.progress.result in (None, "confirmed"):
-            self.progress.result = "retired"
-        self.progress.reason = self.progress.reason or "its overlap has passed"
-        return secret
-
-    def report(self, secret: SecretVersion) -> Outcome:
-        """Return the outcome of what was done."""
-        return self.reporting(secret).outcome(secret)
-
-    def reporting(self, secret: SecretVersion) -> Reporting:
-        """Return what reports on this work."""
-        managed = self.managed_here(secret)
-        return Reporting(self.parts, self.lease, self.observed, self.progress, managed)
