@@ -30,6 +30,7 @@ from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
 from engine.rotate import (
+    checks,
     confirming,
     ending,
     issuing,
@@ -426,7 +427,7 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Record, "believed", gullible)
     patch.setattr(Retiring, "retire", retire)
-    patch.setattr(run, "other_writer", _nobody)
+    patch.setattr(checks, "other_writer", _nobody)
 
 
 async def _nobody(*_: Any) -> None:
@@ -630,7 +631,7 @@ MUTANTS: Mapping[str, Mutant] = {
         function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)
     ),
     "the source's owner is ignored": Mutant(
-        method(run, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
+        method(checks, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
     ),
     "a request about any version": Mutant(
         _request_about_any_version, "resources", (f"forced/{ONE}",)
