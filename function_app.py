@@ -25,6 +25,8 @@ running = Invocations().run
 
 # The host skips a function whose %SETTING% has no value and only logs that, so there is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
+RECHECKS = "0 */3 * * * *"
+"""Every three minutes: what a lost message was to repair is repaired within five."""
 storage = settings.storage.connection
 app = func.FunctionApp()
 
@@ -62,6 +64,14 @@ async def sweep(timer: func.TimerRequest) -> None:
     status = getattr(timer, "schedule_status", None) or {}
     async with running("sweep"):
         await service().sweep(status, past_due=timer.past_due)
+
+
+@app.timer_trigger("timer", RECHECKS, use_monitor=False)
+async def recheck(timer: func.TimerRequest) -> None:
+    """Ask for what is due at the sources, whatever became of earlier messages."""
+    del timer
+    async with running("recheck"):
+        await service().recheck()
 
 
 @app.queue_trigger("message", "sweeps", storage)

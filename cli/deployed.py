@@ -33,9 +33,17 @@ SITE = re.compile(
     re.IGNORECASE,
 )
 WEB, TOPICS = "2024-04-01", "2025-02-15"
-TRIGGERS = ("on_vault_event", "on_event_grid", "sweep", "sweep_vault", "rotate", "park")
+TRIGGERS = (
+    "on_vault_event",
+    "on_event_grid",
+    "sweep",
+    "recheck",
+    "sweep_vault",
+    "rotate",
+    "park",
+)
 """The functions of function_app.py that HTTP does not call; a test holds both together."""
-BUNDLED = frozenset(TRIGGERS) - {"sweep"}
+BUNDLED = frozenset(TRIGGERS) - {"sweep", "recheck"}
 """Those whose bindings the extension bundle brings."""
 DEFINED = frozenset({*TRIGGERS, *(route.name for route in ROUTES)})
 PYTHON = "3.13"

@@ -26,6 +26,7 @@ from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
 from engine.ports import PrintKeys, Watch, WorkQueue
 from engine.rotate.parent_key import KEY_COMPROMISED, KEY_REFUSED
+from engine.sweep import recheck
 from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.sweeper import Sweeper
 
@@ -119,6 +120,13 @@ class Service:
             order = SweepOrder.by_schedule(vault, status, now, covered.get(vault))
             await self.queue.post_sweep(order)
         await self.watch.measure()
+
+    async def recheck(self) -> None:
+        """Ask for what is due at the sources; what cannot be asked for now is asked for next time."""
+        try:
+            await recheck.sources(await self.ready(), self.queue)
+        except RekeyError as error:
+            log.warning("the sources are rechecked later: %s", error)
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
         """Sweep one vault, or send on what an incident covers there.

@@ -7,6 +7,7 @@ them could not be checked then; where they differ, the page is right. Free grant
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,8 @@ type Resource = Mapping[str, Any]
 
 HOURS = 730
 DAYS = 30
-MILLION, GIB, PAGE = 1_000_000, 1 << 30, 25
-"""PAGE is the number of secrets in one page of a listing."""
+MILLION, GIB, PAGE, BLOBS = 1_000_000, 1 << 30, 25, 5000
+"""PAGE is the number of secrets in one page of a listing, BLOBS that of records."""
 POLLS = HOURS * 360
 """How often Azure looks at a queue in a month: every ten seconds, whether the app runs or not.
 https://github.com/Azure/azure-functions-durable-extension/issues/391 says so of the component that
@@ -53,7 +54,11 @@ class Load:
     sweeps: float
     """Of each vault."""
     memory_gb: float = 2
+    rechecks: float = HOURS * 20
+    """Of the records of all sources: every three minutes."""
     rotation_seconds: float = 10
+    recheck_seconds: float = 1
+    """The least that is charged for a run."""
     sweep_seconds: float = 30
     troubled: float = 0.05
     """The share of secrets that an alert's query returns; only those become a time series."""
@@ -63,8 +68,8 @@ class Load:
 
     @property
     def executions(self) -> float:
-        """Return how often functions run: once for each rotation, sweep and swept vault."""
-        return self.rotations + self.sweeps * (1 + self.vaults)
+        """Return how often functions run: once for each rotation, recheck, sweep and swept vault."""
+        return self.starts + self.rechecks
 
     @property
     def calls(self) -> Mapping[tuple[str, str], float]:
@@ -75,6 +80,7 @@ class Load:
             ("keyvault", "ListSecrets"): listed,
             ("keyvault", "GetSecret"): 4 * self.rotations + audited,
             ("keyvault", "SetSecret"): 2 * self.rotations,
+            ("blob", "ListBlobs"): self.rechecks * math.ceil(self.secrets / BLOBS),
             ("blob", "AcquireLease"): 4 * self.rotations + audited,
             ("queue", "PutMessage"): 4 * self.rotations + 2 * self.sweeps * self.vaults,
             ("eventgrid", "Publish"): 2 * self.rotations,
@@ -84,9 +90,9 @@ class Load:
     def starts(self) -> float:
         """Return how often an instance starts.
 
-        Nothing runs between sweeps, and each function that is woken has instances of its own.
+        Each function that is woken has instances of its own. Only that of the rechecks stays.
         """
-        return self.executions
+        return self.rotations + self.sweeps * (1 + self.vaults)
 
     @property
     def lines_kb(self) -> float:
@@ -116,7 +122,9 @@ def _plan(plan: Resource, load: Load) -> float:
     if plan["sku"]["name"] != "FC1":
         raise KeyError(plan["sku"]["name"])
     seconds = (
-        load.rotations * load.rotation_seconds + load.sweeps * load.vaults * load.sweep_seconds
+        load.rotations * load.rotation_seconds
+        + load.rechecks * load.recheck_seconds
+        + load.sweeps * load.vaults * load.sweep_seconds
     )
     return seconds * load.memory_gb * GB_SECOND + load.executions * EXECUTION
 

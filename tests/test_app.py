@@ -60,7 +60,7 @@ def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, 
 def test_the_app_has_these_functions_and_no_others(
     functions: dict[str, list[dict[str, Any]]],
 ) -> None:
-    assert set(functions) == {*QUEUES, *CALLS, "on_event_grid", "sweep"}
+    assert set(functions) == {*QUEUES, *CALLS, "on_event_grid", "sweep", "recheck"}
 
 
 @pytest.mark.parametrize(("name", "queue"), QUEUES.items())
@@ -91,11 +91,23 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
     assert trigger(functions, "sweep")["schedule"] == "0 0 * * * *"
 
 
+def test_sources_are_rechecked_so_often_that_a_repair_is_in_time(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    """P1 gives five minutes: one that is due a minute after its change is asked for in four.
+
+    A tick that was missed says nothing that the next one does not.
+    """
+    binding = trigger(functions, "recheck")
+    assert (binding["type"], binding["useMonitor"]) == ("timerTrigger", False)
+    assert binding["schedule"] == "0 */3 * * * *"
+
+
 def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
     """Outside of `running` a cancellation escapes, and a failure is in no log that is sent."""
     tree = ast.parse((ROOT / "function_app.py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
-    assert len(functions) == len(QUEUES) + 3
+    assert len(functions) == len(QUEUES) + 4
     for function in functions:
         (block,) = [node for node in function.body if isinstance(node, ast.AsyncWith)]
         call = block.items[0].context_expr

@@ -25,6 +25,7 @@ PRICES: Mapping[str, Mapping[str, float]] = {
         ANY: 0.004 / TEN_THOUSAND,
         "PutBlob": 0.05 / TEN_THOUSAND,
         "CreateContainer": 0.05 / TEN_THOUSAND,
+        "ListBlobs": 0.05 / TEN_THOUSAND,
     },
     # $0.004 for 10,000 operations, general purpose v2:
     # https://azure.microsoft.com/pricing/details/storage/queues/

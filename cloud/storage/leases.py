@@ -116,7 +116,7 @@ class BlobLease:
             log.info("a lease ends by itself instead: %s", error)
 
 
-_TIMES = ("audited", "created", "published", "made", "under", "waiting")
+_TIMES = ("audited", "created", "published", "made", "under", "waiting", "next_check")
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:

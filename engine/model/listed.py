@@ -31,6 +31,8 @@ class Listed:
     """The date of the incident under which it was made, if that was ahead of the app's clock."""
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with."""
+    next_check: datetime | None = None
+    """When the source is to be looked at again."""
     prints: tuple[str, ...] = ()
     """The prints of what its versions hold or held, for reported leaks."""
     is_printed: bool = False
@@ -67,6 +69,7 @@ class Listed:
             last.made if last else None,
             last.under if last else None,
             record.change.in_progress_since,
+            record.next_check,
             tuple(SEPARATOR.join(record.history.prints.values()).split(SEPARATOR))
             if record.history.prints
             else (),

@@ -93,6 +93,15 @@ class Record:
         return self.is_uncertain or bool(owed)
 
     @property
+    def next_check(self) -> datetime | None:
+        """When the source is to be looked at again; None if nothing can take effect there later."""
+        change, write = self.change, self.pending_write
+        if not self.is_uncertain or change.recheck_at:
+            return change.recheck_at if self.is_uncertain else None
+        moments = (change.open_since, change.uncertain_until, write.at if write else None)
+        return max(moment for moment in moments if moment) + SETTLE
+
+    @property
     def is_unknown(self) -> bool:
         """Return whether the source may hold a password that nobody knows."""
         return self.change.password_unknown and self.is_uncertain

@@ -24,7 +24,15 @@ from tests.infra.landscape import Landscape
 type Sets = dict[str, dict[str, Any]]
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
-FUNCTIONS = {"on_vault_event", "on_event_grid", "sweep", "sweep_vault", "rotate", "park"}
+FUNCTIONS = {
+    "on_vault_event",
+    "on_event_grid",
+    "sweep",
+    "recheck",
+    "sweep_vault",
+    "rotate",
+    "park",
+}
 """Those that no caller starts."""
 
 

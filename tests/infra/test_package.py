@@ -171,7 +171,7 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     functions = {function["name"] for function in describe_app(tmp_path / "app", environment)}
-    assert {"on_vault_event", "sweep", "sweep_vault", "rotate", "park"} <= functions
+    assert {"on_vault_event", "sweep", "recheck", "sweep_vault", "rotate", "park"} <= functions
 
 
 WINDOWS_UV = """#!{python}
