@@ -20,6 +20,7 @@ from engine.errors import TransientError
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.proof.places import PLACES
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
 from tests.shared.rig import CONNECTION_STRING
@@ -297,6 +298,58 @@ async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
     refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
     assert (await leak(rig.api(), rig.latest("app-key").value)).status >= 400
     assert (await leak(rig.api(), rig.latest("app-key").value)).body["secret"] == "app-key"
+
+
+@pytest.mark.parametrize(
+    ("breaks", "reason"),
+    [
+        pytest.param(lambda rig: rig.world.accounts["appdata"].regenerate("key1"), "it is in use"),
+        pytest.param(lambda rig: refuse(rig, 403, "x", at_its_source, times=99), "403 x"),
+        pytest.param(lambda rig: rig.world.remove_account("appdata"), "got no answer"),
+    ],
+    ids=["refused", "out of reach", "gone"],
+)
+async def test_what_is_in_use_counts_as_alive_until_its_source_has_accepted_or_replaced_it(
+    breaks: Callable[[PolicyRig], None], reason: str
+) -> None:
+    rig = leaky()
+    value = rig.latest("app-key").value
+    breaks(rig)
+    answer = await leak(rig.api(), value)
+    assert (answer.body["status"], answer.body["accepted"]) == ("alive", False)
+    assert reason in answer.body["reason"]
+    (told,) = rig.messages("rotations")
+    assert told["action"] == "tell", "no feed is trusted with what was not accepted"
+
+
+def at_its_source(request: Request) -> bool:
+    return request.host.startswith("appdata.")
+
+
+@pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
+async def test_what_a_person_wrote_is_found_after_rekey_has_superseded_it(document: str) -> None:
+    rig = leaky(document)
+    first = rig.latest("app-key")
+    await rotate(rig)
+    answer = await leak(rig.api(), first.value)
+    assert (answer.body["status"], answer.body["version"]) == ("alive", first.version)
+    await settle(rig)
+    accepted = rig.world.accounts["appdata"].accepted_keys()
+    assert first.value not in {key.value for key in accepted}
+
+
+async def test_a_signature_that_leaked_is_cut_off_with_the_key_that_made_it() -> None:
+    rig = PolicyRig()
+    rig.push(EMPTY + WITHOUT)
+    scene = SasScene(rig=rig)
+    scene.manage()
+    rig.clock.advance(60)
+    leaked = rig.latest(SAS)
+    answer = await leak(rig.api(), leaked.value)
+    assert (answer.body["status"], answer.body["secret"]) == ("alive", KEY)
+    await settle(rig)
+    assert not scene.works(leaked)
+    assert scene.works(rig.latest(SAS))
 
 
 @pytest.mark.parametrize("kind", ["service-principal-secret", "storage-key"])

@@ -73,6 +73,8 @@ def test_a_changed_signature_is_none(signed: RuleSigned) -> None:
     key = Sensitive(scene.ring.keys["primaryKey"].value)
     good = scene.signed("primaryKey", scene.rig.clock.now() + timedelta(days=1))
     assert signed.kind.is_made_from(scene.source, Sensitive(good), key)
+    assert signed.kind.is_signed_by(good, scene.key_source, key)
+    assert signed.kind.signer(good) == scene.account.name.lower()
     entity = scene.ring.entity.lower()
     for changed in (
         re.sub(r"se=\d", "se=9", good),
@@ -85,6 +87,7 @@ def test_a_changed_signature_is_none(signed: RuleSigned) -> None:
         "",
     ):
         assert not signed.kind.is_made_from(scene.source, Sensitive(changed), key), changed
+        assert not signed.kind.is_signed_by(changed, scene.key_source, key), changed
 
 
 @pytest.mark.parametrize(

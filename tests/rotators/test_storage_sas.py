@@ -132,10 +132,29 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
     further = FURTHER | (HEADERS if make in (container, blob) else {})
     for token in (make(), make(**further), f"?{make()}"):
         assert sas_signing.is_made_from(extent(text), Sensitive(token), KEY)
-        assert not sas_signing.is_made_from(extent(text), Sensitive(token), OTHER)
+        for other in (OTHER, Sensitive("no key")):
+            assert not sas_signing.is_made_from(extent(text), Sensitive(token), other)
         fields = sas_signing.read(extent(text), Sensitive(token))
         assert fields
         assert sas_signing.ends_of(fields) == ENDS
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "is_signed"),
+    [
+        (f"https://acc1.blob.core.windows.net/uploads?{container()}", KEY, True),
+        (f"https://acc1.blob.core.windows.net/others?{container()}", KEY, False),
+        (account(), KEY, True),
+        (account(), OTHER, False),
+        (account(), Sensitive("no key"), False),
+        (container(), KEY, False),
+    ],
+    ids=["in a URL", "elsewhere", "of the account", "of another key", "of no key", "of no path"],
+)
+def test_a_signature_that_leaked_is_traced_to_the_key_that_made_it(
+    url: str, key: Sensitive, *, is_signed: bool
+) -> None:
+    assert StorageSas.is_signed_by(url, ACCOUNT, key) is is_signed
 
 
 @pytest.mark.parametrize("text", MADE)

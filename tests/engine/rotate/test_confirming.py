@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -343,3 +344,22 @@ async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> Non
             await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
         assert work.progress.drifted
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "accepted", "latest"),
+    [
+        pytest.param(f"Key={OLD}", "Key={key}", {OLD}, f"Key={OLD}", id="as it was written"),
+        pytest.param(f"Key={OLD}", "Key={key}", set(), NEW, id="in no form"),
+        pytest.param(f"Key={OLD}", "Secret={key}", {OLD}, NEW, id="in another form"),
+    ],
+)
+async def test_no_edited_template_replaces_what_its_source_accepts(
+    value: str, written: str, accepted: set[str], latest: str
+) -> None:
+    async with working(Plain(accepted=accepted), value=value) as work:
+        work.published()
+        work.at.know(tags={"ValueTemplate": written})
+        with pytest.raises(NeedsHuman, match="not follow") if latest == value else nullcontext():
+            await work.confirming.confirm(work.secret, "audited")
+        assert work.latest.value == latest

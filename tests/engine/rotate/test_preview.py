@@ -111,3 +111,26 @@ async def test_a_dry_run_of_an_audit_rehearses_nothing() -> None:
     rig = scene(days_left=80)
     refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
     assert not isinstance(await preview(rig, action="audit"), Rotate)
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_a_dry_run_says_where_a_leak_works_whose_tag_names_another_source_by_now(
+    *, works: bool
+) -> None:
+    rig = scene()
+    await rig.handle(NAME)
+    account, other = rig.world.accounts["appdata"], rig.account("elsewhere").resource_id
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "ProviderAddress": other})
+    if not works:
+        account.regenerate("key2")
+    item = rig.item(NAME, trigger="manual", compromised=True)
+    engine = rig.service().engine
+    secret, decision = await engine.preview(item)
+    assert isinstance(decision, Rotate)
+    expected = await engine.foreseen(secret, item, decision)
+    if works:
+        assert isinstance(expected, Park)
+        assert "still accepted" in expected.reason
+        assert account.resource_id.lower() in expected.reason
+    else:
+        assert expected == decision

@@ -302,12 +302,17 @@ class ListsNothing:
         return json_response(403, {"error": {"code": "Forbidden"}}) if self.denied else await call()
 
 
+@pytest.mark.parametrize("hours", [1, 100])
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
 async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
-    denied: bool, deleted: bool
+    denied: bool, deleted: bool, hours: int
 ) -> None:
-    rig = scene(tags={"OverlapHours": "1"})
+    """One whose overlap goes on is reported as well where an incident is open."""
+    rig = scene(tags={"OverlapHours": str(hours)})
     await rig.handle(NAME)
+    if hours > 1:
+        leaked = rig.latest(NAME).version
+        await rig.note(rig.tags(NAME)["ProviderAddress"].lower(), NAME, compromised=(leaked,))
     rig.clock.advance(DAY.total_seconds())
     if deleted:
         rig.vault.delete(NAME)
@@ -316,6 +321,7 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
     await service.sweep_vault(SweepOrder(rig.vault.url, now - DAY, now, DAY).to_json())
     reasons = [outcome.reason for outcome in outcomes]
     assert [reason.partition(",")[0] for reason in reasons] == (["deleted"] if deleted else [])
+    assert all(("is not finished" in reason) is (hours > 1) for reason in reasons)
 
 
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
