@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from cloud.rest.client import Json
 from engine.errors import NeedsHuman
@@ -130,7 +131,7 @@ class Place:
         return self.names[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """What Azure's interfaces say of one kind."""
 
@@ -191,6 +192,11 @@ class Facts:
         )
         return (*(f"{top}/read" for top in self.tops), *self.further, *below)
 
+    @cached_property
+    def _types(self) -> frozenset[str]:
+        """The types in lower case."""
+        return frozenset(kind.lower() for kind in self.types)
+
     def canonical(self, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the id in lower case, with a segment for every pair but the first.
 
@@ -218,16 +224,15 @@ class Facts:
 
     def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:
         parts = resource.split("/")
-        kinds, names = (
-            "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]]),
-            tuple(parts[HEAD + 1 :: 2]),
-        )
+        # A sweep asks every kind about every secret, and nearly all of them end here.
+        kinds = "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]])
+        if kinds not in self._types:
+            return None
+        names = tuple(parts[HEAD + 1 :: 2])
         fixed = (parts[0], *parts[1:HEAD:2]) == ("", "subscriptions", "resourcegroups", "providers")
-        known = kinds in (kind.lower() for kind in self.types)
         spelt = resource == resource.lower() and all(SEGMENT.fullmatch(part) for part in parts[1:])
-        if not (
-            fixed and known and spelt and len(names) == kinds.count("/")
-        ) or not self.called.fullmatch(names[0]):
+        is_whole = fixed and spelt and len(names) == kinds.count("/")
+        if not (is_whole and self.called.fullmatch(names[0])):
             return None
         return Place(source or resource, resource, kinds, names, pair)
 
