@@ -18,15 +18,11 @@ from composition import build_api
 from engine.model.events import to_json
 from engine.service import Service
 
-settings = startup.begin(
-    os.environ
-)  # A wrong setting stops the app here, with every problem logged.
+settings = startup.begin(os.environ)  # A wrong setting stops the app here, every problem logged.
 running = Invocations().run
 
 # The host skips a function whose %SETTING% has no value and only logs that, so there is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
-RECHECKS = "0 */3 * * * *"
-"""Every three minutes: what a lost message was to repair is repaired within five."""
 storage = settings.storage.connection
 app = func.FunctionApp()
 
@@ -60,15 +56,14 @@ async def on_event_grid(event: func.EventGridEvent) -> None:
 @app.timer_trigger("timer", schedule, use_monitor=True)
 async def sweep(timer: func.TimerRequest) -> None:
     """Order a sweep of every vault."""
-    # Missing in the abstract type, and null without a monitor.
-    status = getattr(timer, "schedule_status", None) or {}
+    status = getattr(timer, "schedule_status", None) or {}  # Not in the abstract type.
     async with running("sweep"):
         await service().sweep(status, past_due=timer.past_due)
 
 
-@app.timer_trigger("timer", RECHECKS, use_monitor=False)
+@app.timer_trigger("timer", "0 */3 * * * *", use_monitor=False)
 async def recheck(timer: func.TimerRequest) -> None:
-    """Ask for what is due at the sources, whatever became of earlier messages."""
+    """Ask for what is due at the sources, whatever became of messages."""
     del timer
     async with running("recheck"):
         await service().recheck()
@@ -115,8 +110,7 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
     return handle
 
 
-# Where the platform signs callers in, their roles decide and no key is required. Elsewhere a key
-# is.
+# Where the platform signs callers in, their roles decide; elsewhere a key is required.
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
 for route in ROUTES:
     level = keyed if route.role else func.AuthLevel.ANONYMOUS
