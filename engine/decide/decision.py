@@ -6,7 +6,8 @@ in the vault, whether a trigger arrives twice, late, out of order or never.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from engine.decide.tagged import Kinds, Tagged
@@ -53,29 +54,10 @@ def decide(
 
 
 def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
-    """Decide what `item` means for a secret whose tags have been read."""
-    held, secret, managed = tagged.held, tagged.applied, tagged.asks
-    if left_alone := _left_alone(secret, policy):
-        return left_alone
-    rest = rests_until(secret, policy.parked_rest, now)
-    # A follow-up is never put to rest: its source may have changed already, and then nobody would
-    # know the password for a day. Nor is a credential without an overlap: it is compromised.
-    if (
-        rest
-        and now < rest
-        and item.trigger != "manual"
-        and not (item.follow_up or item.follows or item.compromised or to_cut_off(secret))
-    ):
-        return Skip(
-            f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}"
-        )
-    assert managed is not None  # noqa: S101 - a secret without a source is left alone
-    if isinstance(managed, Malformed):
-        return Park(str(managed), mended(held, secret, managed))
-    if unbound := _unbound(held, managed, policy):
-        return unbound
-    decision = _decide(secret, managed, item, now)
-    return crowded(held) or decision if isinstance(decision, Rotate) else decision
+    """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
+    case = Case(tagged.held, tagged.applied, tagged.asks, item, policy, now)
+    decision = next(found for rule in RULES if (found := rule(case)))
+    return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
 
 
 def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str:
@@ -88,126 +70,6 @@ def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str
     settings = " ".join(f"{tag}={DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
     place = f"{held.ref.vault_name}/{held.ref.name}"
     return f"rekey tags set {place} {settings}" if settings else "correct the tags"
-
-
-def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
-    if not secret.enabled:
-        return Skip("disabled", "enable the current version")
-    if policy.is_own(secret.ref):
-        return Skip("it holds the policy document, which nothing rotates")
-    if manual.is_manual(secret.tags):
-        return Skip("only a person rotates it", manual.FIX)
-    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
-
-
-def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | None:
-    vault, source = held.ref.vault, managed.source
-    bounds = (
-        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
-    )
-    if not policy.allows(vault, source):
-        pending = managed.pending
-        lives = f", so {pending.credential_id} is not revoked there" if pending else ""
-        return Park(
-            f"vault {vault} is not bound to {source}{lives}",
-            f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
-        )
-    # A replica that the secret's own tag names may be in any vault, because both owners consent.
-    from_document = held.tags.get("Replicas") != managed.settings.get("Replicas")
-    if stranger := next(
-        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)),
-        None,
-    ):
-        return Park(
-            f"the policy document's replica {stranger} is in a vault not bound to {source}",
-            f"add the source's scope to that vault in {bounds}, or set this secret's tag Replicas",
-        )
-    return None
-
-
-def _decide(  # noqa: PLR0911 - a table
-    secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
-) -> Decision:
-    pending = managed.pending
-    if pending and _leaked_again(managed, pending, item):
-        return Rotate(managed, "compromised, and taken into use again", at_once=True)
-    replaced = bool(item.version and secret.version and item.version != secret.version)
-    if item.action == "restore" and not replaced:
-        # Restoring comes first: otherwise the credential to restore would be retired before.
-        return _restore(secret, managed, pending)
-    if pending and pending.at <= now:
-        return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
-    if item.version and replaced:
-        ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
-        if item.compromised and pending and (ours or pending.version == item.version):
-            return Retire(
-                managed, pending, "compromised: no overlap is left to the credential just replaced"
-            )
-        # What was leaked is cut off only where the version in its place works.
-        is_due = ours or item.compromised
-        return (
-            Confirm(managed) if is_due else Skip("a newer version has replaced the requested one")
-        )
-    if item.action == "retire":
-        return Skip(
-            "nothing is to be retired yet",
-            "only if the current one has leaked, send compromised with rotate",
-        )
-    if item.compromised:
-        if pending:
-            return Retire(
-                managed, pending, "compromised: no overlap is left to any older credential"
-            )
-        return Rotate(managed, "compromised", at_once=True)
-    decision = _rotate_when_due(secret, managed, item, now)
-    if item.action == "audit" and isinstance(decision, Skip | Wait):
-        return Confirm(managed, "audited: the source accepts the current version")
-    return decision
-
-
-def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
-    """Return whether what leaked and was to be retired is in use again, as far as ids can tell."""
-    is_named = item.version in (None, pending.version)
-    return item.compromised and is_named and pending.credential_id == managed.credential_id
-
-
-def _rotate_when_due(
-    secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
-) -> Decision:
-    due = due_reason(secret, managed, now)
-    if due is None and not item.force:
-        return Skip(
-            f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
-            "send force to rotate it anyway",
-        )
-    reason = due or "forced"
-    if pending := managed.pending:
-        until = f"{pending.at:%Y-%m-%d %H:%M}Z"
-        return Wait(
-            pending.at,
-            f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
-            "wait; only if it has leaked, send compromised with rotate",
-        )
-    # A follow-up finishes what began inside the window: the source may already have changed. An
-    # audit begins nothing: it heals what is refused, whatever the window.
-    finishes = item.follow_up and item.action != "audit"
-    bound = managed.window if not (item.force or finishes) else None
-    opens = bound.next_open(now) if bound else now
-    if opens > now and secret.expires and secret.expires <= opens:
-        reason += ", which is before its window opens"
-    elif opens > now:
-        return Wait(
-            opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force"
-        )
-    return Rotate(managed, reason)
-
-
-def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -> Restore | Skip:
-    if to_cut_off(secret):
-        return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
-    if pending is None:
-        return Skip("no earlier credential still works", "rotate instead")
-    return Restore(managed, pending)
 
 
 def _unmanaged(secret: SecretVersion) -> Skip:
@@ -233,3 +95,214 @@ def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
             f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
         )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is decided from."""
+
+    held: SecretVersion
+    secret: SecretVersion
+    """The version with the tags that count under the policy."""
+    asks: Managed | Malformed | None
+    item: WorkItem
+    policy: Policy
+    now: datetime
+
+    @property
+    def managed(self) -> Managed:
+        """What the tags ask for, once a rule before has ended all other cases."""
+        assert isinstance(self.asks, Managed)  # noqa: S101 - for the type
+        return self.asks
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another version than the one that is asked about is current."""
+        item, secret = self.item, self.secret
+        return bool(item.version and secret.version and item.version != secret.version)
+
+
+def _left_alone(case: Case) -> Skip | None:
+    secret = case.secret
+    if not secret.enabled:
+        return Skip("disabled", "enable the current version")
+    if case.policy.is_own(secret.ref):
+        return Skip("it holds the policy document, which nothing rotates")
+    if manual.is_manual(secret.tags):
+        return Skip("only a person rotates it", manual.FIX)
+    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
+
+
+def _at_rest(case: Case) -> Skip | None:
+    """Leave a parked secret alone for a while.
+
+    A follow-up is never put to rest: its source may have changed already, and then nobody would
+    know the password for a day. Nor is a credential without an overlap: it is compromised.
+    """
+    secret, item = case.secret, case.item
+    rest = rests_until(secret, case.policy.parked_rest, case.now)
+    if rest is None or case.now >= rest or item.trigger == "manual":
+        return None
+    if item.follow_up or item.follows or item.compromised or to_cut_off(secret):
+        return None
+    reason = secret.tags.get("RekeyReason", "see the log")
+    return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")
+
+
+def _malformed(case: Case) -> Park | None:
+    if isinstance(case.asks, Malformed):
+        return Park(str(case.asks), mended(case.held, case.secret, case.asks))
+    return None
+
+
+def _unbound(case: Case) -> Park | None:
+    held, managed, policy = case.held, case.managed, case.policy
+    vault, source = held.ref.vault, managed.source
+    bounds = (
+        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    )
+    if not policy.allows(vault, source):
+        pending = managed.pending
+        lives = f", so {pending.credential_id} is not revoked there" if pending else ""
+        return Park(
+            f"vault {vault} is not bound to {source}{lives}",
+            f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
+        )
+    # A replica that the secret's own tag names may be in any vault, because both owners consent.
+    from_document = held.tags.get("Replicas") != managed.settings.get("Replicas")
+    if stranger := next(
+        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)),
+        None,
+    ):
+        return Park(
+            f"the policy document's replica {stranger} is in a vault not bound to {source}",
+            f"add the source's scope to that vault in {bounds}, or set this secret's tag Replicas",
+        )
+    return None
+
+
+def _used_again(case: Case) -> Rotate | None:
+    """Replace what leaked and was to be retired, but is in use again."""
+    pending = case.managed.pending
+    if pending is None or not _leaked_again(case.managed, pending, case.item):
+        return None
+    return Rotate(case.managed, "compromised, and taken into use again", at_once=True)
+
+
+def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    """Return whether what leaked and was to be retired is in use again, as far as ids can tell."""
+    is_named = item.version in (None, pending.version)
+    return item.compromised and is_named and pending.credential_id == managed.credential_id
+
+
+def _restored(case: Case) -> Restore | Skip | None:
+    """Restore before anything is retired: else the credential to restore would be."""
+    if case.item.action != "restore" or case.is_replaced:
+        return None
+    if to_cut_off(case.secret):
+        return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
+    if case.managed.pending is None:
+        return Skip("no earlier credential still works", "rotate instead")
+    return Restore(case.managed, case.managed.pending)
+
+
+def _overlap_passed(case: Case) -> Retire | None:
+    pending = case.managed.pending
+    if pending is None or pending.at > case.now:
+        return None
+    return Retire(case.managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
+
+
+def _replaced(case: Case) -> Retire | Confirm | Skip | None:
+    """End what is asked about a version that is replaced; what leaked is cut off without overlap."""
+    secret, managed, item, pending = case.secret, case.managed, case.item, case.managed.pending
+    if not (item.version and case.is_replaced):
+        return None
+    ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
+    if item.compromised and pending and (ours or pending.version == item.version):
+        reason = "compromised: no overlap is left to the credential just replaced"
+        return Retire(managed, pending, reason)
+    # What was leaked is cut off only where the version in its place works.
+    if ours or item.compromised:
+        return Confirm(managed)
+    return Skip("a newer version has replaced the requested one")
+
+
+def _nothing_to_retire(case: Case) -> Skip | None:
+    if case.item.action != "retire":
+        return None
+    return Skip(
+        "nothing is to be retired yet",
+        "only if the current one has leaked, send compromised with rotate",
+    )
+
+
+def _compromised(case: Case) -> Retire | Rotate | None:
+    managed, pending = case.managed, case.managed.pending
+    if not case.item.compromised:
+        return None
+    if pending:
+        reason = "compromised: no overlap is left to any older credential"
+        return Retire(managed, pending, reason)
+    return Rotate(managed, "compromised", at_once=True)
+
+
+def _due(case: Case) -> Decision:
+    """Rotate what is due. An audit of what is not proves the current version."""
+    decision = _rotate_when_due(case)
+    if case.item.action == "audit" and isinstance(decision, Skip | Wait):
+        return Confirm(case.managed, "audited: the source accepts the current version")
+    return decision
+
+
+def _rotate_when_due(case: Case) -> Decision:
+    secret, managed, item, now = case.secret, case.managed, case.item, case.now
+    due = due_reason(secret, managed, now)
+    if due is None and not item.force:
+        return Skip(
+            f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
+            "send force to rotate it anyway",
+        )
+    reason = due or "forced"
+    if pending := managed.pending:
+        until = f"{pending.at:%Y-%m-%d %H:%M}Z"
+        return Wait(
+            pending.at,
+            f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
+            "wait; only if it has leaked, send compromised with rotate",
+        )
+    return _in_its_window(case, reason)
+
+
+def _in_its_window(case: Case, reason: str) -> Rotate | Wait:
+    """Rotate when the window is open, or if the secret expires before that.
+
+    A follow-up finishes what began inside the window: the source may already have changed. An
+    audit begins nothing: it heals what is refused, whatever the window.
+    """
+    secret, managed, item, now = case.secret, case.managed, case.item, case.now
+    finishes = item.follow_up and item.action != "audit"
+    bound = managed.window if not (item.force or finishes) else None
+    opens = bound.next_open(now) if bound else now
+    if opens <= now:
+        return Rotate(managed, reason)
+    if secret.expires and secret.expires <= opens:
+        return Rotate(managed, f"{reason}, which is before its window opens")
+    why = f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z"
+    return Wait(opens, why, "wait, or send force")
+
+
+RULES: tuple[Callable[[Case], Decision | None], ...] = (
+    _left_alone,
+    _at_rest,
+    _malformed,
+    _unbound,
+    _used_again,
+    _restored,
+    _overlap_passed,
+    _replaced,
+    _nothing_to_retire,
+    _compromised,
+    _due,
+)
+"""In this order: the first that has something to say decides."""

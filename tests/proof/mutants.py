@@ -181,11 +181,11 @@ def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
 
 
 def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
-    judge = decide._rotate_when_due
+    judge = decide._in_its_window
     patch.setattr(
         decide,
-        "_rotate_when_due",
-        lambda s, m, item, now: judge(s, m, replace(item, follow_up=0), now),
+        "_in_its_window",
+        lambda case, reason: judge(replace(case, item=replace(case.item, follow_up=0)), reason),
     )
 
 
