@@ -57,8 +57,6 @@ class Facts:
     def read(self, line: Line) -> None:
         """Take one more line; raises NotAHistoryError."""
         self.line += 1
-        if line["do"] == "leap":
-            self.leapt += float(line["seconds"])
         self.passes(float(line["t"]))
         self.now = float(line["t"])
         event = getattr(self, f"on_{line['do']}", None)
@@ -124,8 +122,8 @@ class Facts:
         if call["what"] == "read" and line["said"] == "ok":
             version = "" if line.get("disabled") else line.get("version", "")
             process.reads[secret] = (-1 if line.get("lags") else self.sent[line["n"]], version)
-        if call["what"] in LISTING:
-            process.listed = self.line
+        if call["what"] == LISTING[0] and line["said"] == "ok":
+            process.listed = -1 if line.get("lags") else self.line
         if line.get("accepted") and "credential" in call:
             self.proven.add(call["credential"])
 
@@ -158,7 +156,8 @@ class Facts:
         self.pause = float(line["until"])
 
     def on_leap(self, line: Line) -> None:
-        """Time has leapt while somebody was at work: see `read`."""
+        """Time leaps while somebody is at work."""
+        self.leapt += float(line["seconds"])
 
     def on_crash(self, line: Line) -> None:
         """Take note that a process has died."""
@@ -206,6 +205,7 @@ class Facts:
         source.holds = change.get("holds", source.holds)
         source.keys = change.get("keys", source.keys)
         if "changing" in change:
+            source.goes_on(self.now)
             source.changing = self.now if change["changing"] else None
         if "takes" in change:
             source.accepts[change["takes"]] = self.line
@@ -379,6 +379,14 @@ class Facts:
         }
         named |= {it for name in self.incidents.values() for it in self.sources_of(name)}
         return named | {name for name, it in self.sources.items() if it.keys in named}
+
+    def in_doubt(self) -> set[str]:
+        """Return the sources of secrets that held what leaked in a version that was purged.
+
+        What that was nobody can tell any more, so it may be what is current.
+        """
+        purged = self.noted & self.purged & set(self.versions)
+        return {source for it in purged for source in self.sources_of(self.versions[it].secret)}
 
     def known_leaks(self) -> set[str]:
         """Return the leaked credentials that the rotator has noted."""

@@ -37,7 +37,7 @@ class Promises(Facts):
         self.broken: dict[str, int] = {}
         """What was broken, each with the line that shows it."""
         self.kept: list[Kept] = []
-        self.lapsed: dict[str, tuple[float, float]] = {}
+        self.lapsed: dict[str, float] = {}
         """Since when each secret holds what its source refuses."""
         self.gone: set[str] = set()
         """Leaked credentials that the rotator knew of, and that were refused."""
@@ -55,15 +55,18 @@ class Promises(Facts):
 
     def passes(self, now: float) -> None:
         """P1, P5, P8: nothing stays refused, leaked or unfinished for too long."""
-        counted = [
-            name
+        for source in self.sources.values():
+            source.goes_on(now)
+        counted = {
+            name: source
             for name, source in self.refused().items()
-            if self.sources[source].changing is None and not self._is_excused(name, source)
-        ]
-        begins = max(self.now, self.pause), self.leapt
+            if not self._is_excused(name, source)
+        }
+        begins = max(self.now, self.pause)
         self.lapsed = {name: self.lapsed.get(name, begins) for name in counted}
-        for name, (since, leapt) in self.lapsed.items():
-            if now - max(since, self.fault) - (self.leapt - leapt) >= HEALED:
+        for name, since in self.lapsed.items():
+            healed = HEALED + min(self.sources[counted[name]].longest, HEALED)
+            if now - max(since, self.fault) >= healed:
                 self.breaks(f"P1: what {name} holds has been refused for over five minutes")
         if now > self.now and not self.waiting and not self.working:
             self._leaks_are_at_work()
@@ -90,7 +93,8 @@ class Promises(Facts):
             return True
         roots = [known, self.sources.get(known.keys), secret, self.secrets.get(above)]
         latest = max(self.mended, *(root.touched for root in roots if root))
-        return self.now < latest + AUDITED or (latest > NEVER and self.is_marked(name))
+        is_theirs = self.is_marked(name) or "by_person_only" in secret.terms
+        return self.now < latest + AUDITED or (latest > NEVER and is_theirs)
 
     def on_kept(self, line: Line) -> None:
         """P4: take note of what is in its overlap at the beginning."""
@@ -312,7 +316,9 @@ class Promises(Facts):
     def _keep(self, secret: Secret, old: Version, new: Version) -> None:
         """P4: what is superseded is kept for its overlap."""
         source = self.source_of(secret)
-        if source is None or old.credential == new.credential or source in self.leaking():
+        if source is None or old.credential == new.credential:
+            return
+        if source in self.leaking() | self.in_doubt():
             return
         if self.sources[source].overlaps and self.accepts(source, old.credential):
             deciding = self.secrets.get(secret.terms.get("copy_of", ""), secret)

@@ -25,10 +25,17 @@ class Source:
     """What it accepts, each with the line since which it does."""
     changing: float | None = None
     """Since when it is at a change that it has accepted and goes on with."""
+    longest: float = 0.0
+    """For how many seconds it has been at one, at most."""
     late: float = NEVER
     touched: float = NEVER
     leaked: bool = False
     """A credential of it, or of its keys, has leaked."""
+
+    def goes_on(self, now: float) -> None:
+        """Take note of how long it has been at a change by now."""
+        if self.changing is not None:
+            self.longest = max(self.longest, now - self.changing)
 
     @property
     def overlaps(self) -> bool:
@@ -105,7 +112,7 @@ class Process:
     last: tuple[str, str] = ("", "")
     """The call that was answered last, and the secret that it was about."""
     listed: int = -1
-    """On which line it was answered last what a list holds."""
+    """On which line it was answered last what a list holds; -1 where that lagged, or never."""
     reads: dict[str, tuple[int, str]] = field(default_factory=dict)
     """What it has read last of each secret: the line on which it asked, -1 where the vault lagged,
     and the version, empty where that was disabled."""

@@ -595,8 +595,9 @@ class Schedule:
             # A question to an app that takes this long has failed.
             world.watch.struck |= bool(world.workers) and leap > LOOK_SECONDS
             world.watch.leapt += leap if world.workers else 0.0
+            # Before it passes: whoever wakes up meanwhile acts after that fault.
+            world.watch.disturb(world.kernel.time() + leap)
             world.advance(leap)
-            world.watch.disturb(world.kernel.time())
         return True
 
     def _by_hand(self, move: Callable[[World], None]) -> None:

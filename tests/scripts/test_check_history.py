@@ -129,6 +129,23 @@ def both(*edits: Callable[[Tale], Tale]) -> Callable[[Tale], Tale]:
     return lambda tale: reduce(lambda so_far, edit: edit(so_far), edits, tale)
 
 
+def changing(seconds: float) -> list[Line]:
+    """Return a change that the source goes on with for so long."""
+    return [
+        applied(2, {"source": KEYS, "changing": True}),
+        line(seconds, "source", changes=[{"source": KEYS, "changing": False}]),
+    ]
+
+
+def leap(seconds: float) -> list[Line]:
+    return [line(0, "leap", seconds=seconds), line(0, "fault", until=seconds)]
+
+
+def listing(**fields: Any) -> list[Line]:
+    """Return a list that is read."""
+    return [asked(30, "source", "list secrets", source=KEYS), answered(30, **fields)]
+
+
 def person(*changes: Line, **fields: Any) -> Line:
     return {"do": "person", "changes": list(changes), **fields}
 
@@ -137,6 +154,8 @@ REVOKES = person({"source": KEYS, "drops": "c2"}, {"source": KEYS, "takes": "c9"
 LEAK = {"do": "leak", "credential": "c1", "secret": APP}
 ONE = saying("given", changes=[{"source": KEYS, "holds": "one"}, *GIVEN[1:]])
 ANY = saying("given", changes=[{"source": KEYS, "holds": "any number"}, *GIVEN[1:]])
+LISTED = saying("set", what="add to the list")
+PURGES = ({"secret": APP, "purged": True}, version("v3", "c1"), {"secret": APP, "terms": TERMS})
 PARKS = saying("retired", says="needs a person", old="v2", why="a right is missing")
 
 
@@ -146,6 +165,10 @@ BROKEN: Mapping[str, tuple[str, Callable[[Tale], Tale]]] = {
         then("set", applied(2, {"source": KEYS, "drops": "c1"}))),
     "it does so for five minutes": ("P1: what prod/app holds has been refused for over",
         both(ONE, then("proven", applied(2, {"source": KEYS, "drops": "c1"}), line(301, "fault")))),
+    "it does so for longer than its changes go on": ("P1: what prod/app holds has been refused for",
+        both(ONE, then("proven", *changing(200), line(200, "applied", call=2, changes=[{"source": KEYS, "drops": "c1"}]), line(701, "fault")))),
+    "it does so after a leap": ("P1: what prod/app holds has been refused for over",
+        both(ONE, then("proven", applied(2, {"source": KEYS, "drops": "c1"}), *leap(400), line(700, "fault")))),
     "it does so in the end": ("P1: in the end", then("end of it", REVOKES)),
     "what is current is disabled": ("P1: the current",
         then("revoked", asked(9, "vault", "tag", t=8 * DAY, p=2, secret=APP), applied(9, version("v2", "c2", enabled=False), t=8 * DAY))),
@@ -165,6 +188,8 @@ BROKEN: Mapping[str, tuple[str, Callable[[Tale], Tale]]] = {
     "what nobody holds lives": ("P5: c7 is left behind",
         both(ANY, then("was set", applied(2, {"source": KEYS, "takes": "c7"})))),
     "somebody else's is removed": ("P5: c0, which the rotator did not make", ANY),
+    "what a list has shown is removed": ("P5: c0, which the rotator did not make",
+        both(ANY, LISTED, then("locked", *listing()))),
     "a leak that nobody is at": ("P5: c1 has leaked, is accepted, and nobody", then("done", LEAK)),
     "a leak that is called over": ("P5: the leak of v1 was called over",
         both(then("start", LEAK), saying("report", leak=True, asked="v1"))),
@@ -220,6 +245,38 @@ KEPT: Mapping[str, Callable[[Tale], Tale]] = {
     "one place, for less than five minutes": both(
         ONE, then("proven", applied(2, {"source": KEYS, "drops": "c1"}))
     ),
+    "one place, over a leap": both(
+        ONE,
+        then(
+            "proven",
+            applied(2, {"source": KEYS, "drops": "c1"}),
+            *leap(400),
+            asked(30, "lock", "renew", t=400),
+            line(699, "fault"),
+        ),
+    ),
+    "one place, while it goes on with a change": both(
+        ONE,
+        then(
+            "proven",
+            applied(2, {"source": KEYS, "drops": "c1"}),
+            *changing(200),
+            line(499, "fault"),
+        ),
+    ),
+    "what is left to its owner": then(
+        "end of it",
+        REVOKES,
+        person({"secret": APP, "terms": {**TERMS, "by_person_only": True}}),
+        line(10 * DAY, "fault"),
+        line(11 * DAY, "person", changes=[{"source": KEYS, "takes": "c2"}]),
+    ),
+    "what held a leak in a purged version": both(
+        then("locked", person(*PURGES), applied(1, {"noted": "v1"})),
+        saying("shown", version="v3"),
+        saying("disabled", changes=[version("v3", "c1", enabled=False)]),
+        lambda tale: {name: ({**it, "t": 0} if name != "end" else it) for name, it in tale.items()},
+    ),
     "late": both(
         then("locked", applied(1, {"lock": KEYS, "holder": None, "until": 0})),
         without("set"),
@@ -265,14 +322,21 @@ KEPT: Mapping[str, Callable[[Tale], Tale]] = {
     ),
     "what came into a list after it was read": both(
         given({"source": KEYS, "holds": "any number"}, {"source": KEYS, "drops": "c0"}),
-        saying("set", what="add to the list"),
+        LISTED,
         saying("revoked", changes=[{"source": KEYS, "drops": "c1"}]),
         then(
             "locked",
-            asked(30, "source", "list secrets", source=KEYS),
-            answered(30),
+            *listing(),
             person({"source": KEYS, "takes": "c0"}),
+            asked(31, "source", "sign in", source=KEYS, credential="c1"),
+            answered(31, refused=True),
         ),
+    ),
+    "what a lagging list lacks": both(
+        ANY,
+        LISTED,
+        saying("revoked", changes=[{"source": KEYS, "drops": "c1"}]),
+        then("locked", *listing(lags=True)),
     ),
     "a refusal that a mark excused until now": both(
         then("end of it", REVOKES, person(version("v2", "c2", mark="needs a person"))),
