@@ -6,8 +6,9 @@
     make others ARGS='--histories FOLDER'   write the histories down, too
     make others ARGS=--write                write the table into the page
 
-Nothing of theirs is part of this repository. Exits with 1 where the page has another table, and
-with 3 where something cannot be had.
+Nothing of theirs is part of this repository. What cannot be had is left out, and said in the end;
+of what was played, the columns are compared with the page's. Exits with 1 where those are others,
+and with 3 where something could not be had.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -43,24 +44,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--histories", type=Path, metavar="FOLDER")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments)
-    try:
-        texts = {} if "aws" in options.without else aws.fetched(options.aws)
-        python = None if "azurator" in options.without else azurator.fetched()
-    except NotHadError as problem:
-        print(problem)
-        return 3
-    counted = [*(aws.played(texts) if texts else ()), *_azurator(python), *map(_ours, OURS)]
+    missing: list[str] = []
+    counted = [*_theirs(options, missing), *map(_ours, OURS)]
     if options.histories:
         _keep(counted, options.histories)
     lines = table(counted)
     print(*lines, "", *_examples(counted), sep="\n")
-    return 0 if options.without else compared(lines, write=options.write)
+    code = compared(lines, write=options.write and not (missing or options.without))
+    print(*missing, sep="\n", end="\n" if missing else "")
+    return code or (3 if missing else 0)
 
 
-def _azurator(python: Path | None) -> Iterator[Counted]:
-    if python:
-        print(f"{azurator.NAME} …", file=sys.stderr, flush=True)
-        yield azurator.play(python)
+def _theirs(options: argparse.Namespace, missing: list[str]) -> Iterator[Counted]:
+    """Play what can be had; what cannot be is added to `missing`."""
+    rotators: Mapping[str, Callable[[], Iterable[Counted]]] = {
+        "aws": lambda: aws.played(aws.fetched(options.aws)),
+        "azurator": lambda: azurator.played(azurator.fetched()),
+    }
+    for name, played in rotators.items():
+        try:
+            yield from () if name in options.without else played()
+        except NotHadError as problem:
+            missing.append(str(problem))
 
 
 def _ours(name: str) -> Counted:
@@ -88,18 +93,24 @@ def _examples(counted: Sequence[Counted]) -> Iterator[str]:
 
 
 def compared(lines: Sequence[str], *, write: bool) -> int:
-    """Compare the table with the page's, or write it there."""
+    """Compare what was played with the same columns of the page's table, or write it there."""
     page = PAGE.read_text()
-    due = TABLE.sub(lambda _: "\n".join([*lines, "", ""]), page, count=1)
+    known = TABLE.search(page)
+    printed, now = _columns(known[0].splitlines()[:-1] if known else ()), _columns(lines)
     if write:
-        PAGE.write_text(due)
-    same = due == page
+        PAGE.write_text(TABLE.sub(lambda _: "\n".join([*lines, "", ""]), page, count=1))
+    others = [name for name, cells in now.items() if printed.get(name) != cells]
     print(
-        "The table of docs/others.md is the same."
-        if same
-        else "The table of docs/others.md is another one."
+        f"Of the {len(printed) - 1} columns of docs/others.md {len(now) - 1} were played:",
+        f"{', '.join(others)} came out otherwise." if others else "they are the same.",
     )
-    return 0 if same or write else 1
+    return 0 if write or not others else 1
+
+
+def _columns(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the cells of a table by column; that without a name says what the rows are."""
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+    return {name: tuple(cells) for name, _, *cells in zip(*rows, strict=True)}
 
 
 if __name__ == "__main__":

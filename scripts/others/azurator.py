@@ -10,8 +10,9 @@ import asyncio
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,9 +117,10 @@ def history(program: Program, run: str, plan: Mapping[int, Mode]) -> Scene:
     return scene
 
 
-def play(python: Path) -> Counted:
+def played(python: Path) -> Iterator[Counted]:
     """Play it without faults, and with one at each call of a rotation."""
-    return asyncio.run(staged(python, ("azurator.cli", "app"), _histories))
+    print(f"{NAME} …", file=sys.stderr, flush=True)
+    yield asyncio.run(staged(python, ("azurator.cli", "app"), _histories))
 
 
 async def staged[T](
