@@ -104,7 +104,7 @@ KINDS: Sequence[Kind] = (
     _cask("204", "Communication Services key", "AAAAAZCS", "communication/communicationservices"),
     _cask("205", "AI services key", "AAA[A-Za-z0-9]ACOG", "cognitiveservices/accounts"),
     _cask("200", "common annotated key", ANY),
-    # Samples in his2_utf8.bin, of May 2024, do not hold the checksum of today's code.
+    # Until May 2024 whoever made such a key chose the seed: Microsoft's own samples hold that of 1.
     _cask("200", UNSEALED, ANY, seal=_unsealed),
     Kind(
         "156", "Entra client secret",

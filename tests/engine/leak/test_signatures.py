@@ -90,6 +90,14 @@ def test_a_checksum_in_base_62_counts_as_well() -> None:
     assert [kind.title if kind else None for kind in kinds] == titles
 
 
+def test_microsofts_samples_of_annotated_keys_hold_the_checksum_of_an_older_seed() -> None:
+    """They are of 10 May 2024 (bfa7c36), before IdentifiableSecrets.cs fixed the seed (dd46112)."""
+    samples = [key for key, title in PUBLISHED.items() if title == UNSEALED]
+    seals = [checksum(base64.b64decode(key[:80]), "\0" * 7 + "\1") for key in samples]
+    ends = [base64.b64decode(f"{key[80:].rstrip('='):A<6}==") for key in samples]
+    assert [seal[:3] for seal in seals] == [end[:3] for end in ends]
+
+
 def test_each_rule_of_a_key_with_its_own_type_says_which_resources_have_such_keys() -> None:
     assert {kind.title for kind in KINDS if not kind.types} == {
         "Azure DevOps token",
