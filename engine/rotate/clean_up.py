@@ -46,7 +46,10 @@ class PendingCleanUp:
             if not self._is_allowed and not isinstance(decision, Park):
                 what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
                 raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-            await Revocation(at).settle(secret, record.compromised.versions[0], decision)
+            try:
+                await Revocation(at).settle(secret, at.first_compromised, decision)
+            except NeedsHuman as error:
+                at.leave_to_a_person(error)
             return await at.look()
         # While a person has disabled the secret nothing is revoked: nobody could tell what it
         # holds.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from engine.errors import NeedsHuman
 from engine.model.outcome import PUBLISHED, Result
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
@@ -32,6 +33,8 @@ class Progress:
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
+    left_to_a_person: dict[str, NeedsHuman] = field(default_factory=dict)
+    """Compromised versions that this run could not settle, and why."""
 
     @property
     def has_published(self) -> bool:

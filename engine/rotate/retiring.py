@@ -12,7 +12,7 @@ from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.model.write import Past
 from engine.rotate import earlier
-from engine.rotate.proof import TRIED, Proof, proof_text
+from engine.rotate.proof import TRIED, UNLISTED, Proof, proof_text
 from engine.rotate.replicas import Replicas
 from engine.rotate.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
@@ -118,7 +118,8 @@ class Retiring:
             )
         if self.managed:
             await Replicas(self.at.vault_writer, self.managed).disable_superseded(secret.ref)
-        await self._note(pending, proven=old is not None)
+        is_listed = isinstance(self.rotator, Lists)
+        await self._note(pending, TRIED if old else UNLISTED if is_listed else "")
 
     async def _is_gone(self, pending: Pending, old: Sensitive | None) -> bool:
         """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
@@ -192,15 +193,15 @@ class Retiring:
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
         return await self.rotator.accepts(self.at.lease.source, pending.credential_id, old)
 
-    async def _note(self, pending: Pending, *, proven: bool) -> None:
+    async def _note(self, pending: Pending, proof: str) -> None:
         """Note that the credential is gone, and which versions must still be disabled for it.
 
-        An incident ends only if the credential was seen to be refused.
+        An incident ends only with a proof that the credential is refused.
         """
         record = self.at.observed.record
-        if proven:
+        if proof:
             self.at.observed.tell_refused(pending.version)
-            record = record.without(pending.version, proof_text(self.at.parts.clock.now(), TRIED))
+            record = record.without(pending.version, proof_text(self.at.parts.clock.now(), proof))
         await self.at.lease.write(
             record.discarded(pending.version, record.history.copies.get(pending.version, ""))
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from engine.errors import NeedsHuman
 from engine.model.decision import Park
 from engine.model.record import Record
 from engine.model.tags import Malformed, Managed, parse
@@ -65,10 +66,23 @@ class Rotation:
             return item
         earlier = self.record.retirement
         is_restorable = earlier and earlier.version not in doomed
-        item = replace(item, compromised=True, version=doomed[0])
+        item = replace(item, compromised=True, version=self.first_compromised)
         return (
             item if item.action == "restore" and is_restorable else replace(item, action="rotate")
         )
+
+    @property
+    def first_compromised(self) -> str:
+        """The compromised version that comes next; one that a person must settle holds up no other."""
+        doomed = self.record.compromised.versions
+        return next((it for it in doomed if it not in self.progress.left_to_a_person), doomed[0])
+
+    def leave_to_a_person(self, error: NeedsHuman) -> None:
+        """Go on with the next compromised version; raises why the first needs a person if none is left."""
+        left = self.progress.left_to_a_person
+        left.setdefault(self.first_compromised, error)
+        if left.keys() >= set(self.record.compromised.versions):
+            raise next(iter(left.values()))
 
     def is_single(self, managed: Managed) -> bool:
         """Return whether the source accepts one credential at a time."""

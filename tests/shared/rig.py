@@ -16,7 +16,7 @@ from cloud.settings import Settings
 from composition import build_api
 from engine.contract import Job
 from engine.model.outcome import Outcome
-from engine.model.record import Record
+from engine.model.record import Record, parts_of
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, Sensitive
 from engine.service import Service
@@ -214,7 +214,8 @@ class Rig:
     async def note(self, source: str, name: str, **changes: Any) -> None:
         """Change what is known of a secret's source, as a worker that died has left it."""
         owner = str(SecretRef(self.vault.url, name))
-        async with self.service().engine.leases.hold(source, owner) as lease:
+        leases = self.service().engine.leases
+        async with leases.hold(parts_of(source)[0], owner, source) as lease:
             await lease.write(knowing(lease.record, **changes))
 
     def latest(self, name: str) -> SecretVersion:

@@ -50,7 +50,7 @@ async def unreadable(rig: Rig, name: str, source: str) -> SecretVersion:
     leaked = rig.latest(name)
     await engine.handle(rig.item(name, force=True))
     rig.vault.amend(leaked, enabled=False)
-    await rig.note(parts_of(source)[0], name, pending=None)
+    await rig.note(source, name, pending=None)
     return leaked
 
 
@@ -198,6 +198,35 @@ async def test_an_unreadable_password_of_a_login_is_left_to_a_person_with_a_way_
     assert "cannot be read and may still be accepted" in outcome.reason
     assert outcome.fix.startswith(fix)
     assert rig.passwords() == before
+
+
+async def test_what_leaked_before_and_only_a_person_can_settle_holds_up_no_other_leak() -> None:
+    rig = sql("two logins")
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    first = await unreadable(rig, SQL, source)
+    assert (await report(rig, first)).result == "parked"
+    second = rig.latest(SQL)
+    outcome = await report(rig, second)
+    assert (outcome.result, outcome.new_version) == ("parked", rig.latest(SQL).version)
+    assert f"the credential in version {first.version} cannot be read" in outcome.reason
+    assert (rig.accepted(second), rig.accepted(rig.latest(SQL))) == (False, True)
+    known = (await rig.known(parts_of(source)[0])).compromised
+    assert (known.versions, known.revoked[0]) == ((first.version,), second.version)
+
+
+async def test_a_superseded_secret_that_nobody_can_read_is_proven_to_be_listed_no_more() -> None:
+    """Its value was never seen by Rekey, so no digest of it is known either."""
+    rig = GraphRig()
+    leaked = rig.managed()
+    await rig.handle(SECRET)
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(rig.app.app_id, SECRET, past=())
+    outcome = await report(rig, leaked)
+    assert outcome.result == "retired"
+    known = (await rig.known(rig.app.app_id)).compromised
+    assert (known.versions, known.revoked) == ((), (leaked.version,))
+    assert known.proofs[str(leaked.version)].endswith("its source shows or lists it no more")
+    assert leaked.value not in {password.secret for password in rig.alive()}
 
 
 async def test_an_incident_at_one_source_changes_nothing_where_its_secret_is_now() -> None:
