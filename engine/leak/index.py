@@ -128,20 +128,22 @@ def _is_whole(engine: Engine, listed: Listed) -> bool:
 async def _printed(
     engine: Engine, record: Record, print_: str, parts: Sequence[str]
 ) -> Match | None:
-    """Return the newest version of a record with this print, if the vault does not deny it."""
+    """Return the newest version of a record with the credential that this print is of, or is in.
+
+    None if the vault denies it. The owner may hold in another form what a former one held.
+    """
     texts = {text: part for part in parts for text in engine.prints.each(part)}
-    known = next((v for v, prints in record.history.prints.items() if print_ in prints), None)
-    if known is None:
+    held = {version: prints.split(SEPARATOR) for version, prints in record.history.prints.items()}
+    alone = next((prints[0] for prints in held.values() if print_ in prints), None)
+    if alone is None:
         return None
-    alone, *_ = record.history.prints[known].split(SEPARATOR)
     owner = await Owner.of(engine, record)
     credential = texts.get(alone) or owner.inside(texts[print_])
+    known = next(version for version, prints in held.items() if prints[0] == alone)
     place, _, version = known.rpartition("/")
     former = SecretRef.parse(place) if place else None
     old = await read(engine, former or owner.ref, version)
-    is_denied = (
-        old is not None and old.value is not None and texts[print_] not in old.value.reveal()
-    )
+    is_denied = old is not None and old.value is not None and credential not in old.value.reveal()
     if is_denied or not credential:
         return None
     return owner.match(record, version, credential, former)

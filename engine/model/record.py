@@ -169,10 +169,11 @@ class Record:
         printed = {version.rpartition("/")[2] for version in self.history.prints}
         return known <= printed and not self.unpublished
 
-    def passed(self, owner: str, secret: SecretVersion) -> Record:
+    def passed(self, owner: str, secret: SecretVersion, prints: str = "") -> Record:
         """Return the record as it passes to the next owner of the source, `secret` as it is now.
 
-        What is owed at the source is owed by whoever owns it. None of the former owner's versions
+        `prints`: of that version, so that a report of what it holds is never about an earlier one
+        that the next owner does not have. What is owed at the source is owed by whoever owns it. None of the former owner's versions
         is disabled any more, and no operation of its own made what the next one holds.
         """
         published, versions = self.published, self.compromised.versions
@@ -187,7 +188,7 @@ class Record:
             compromised=replace(self.compromised, versions=versions),
             stale=(),
             verified=replace(self.verified, at=None, created=None),
-            history=self.history.passed(self.owner),
+            history=self.history.passed(self.owner).printed({str(secret.version): prints}),
             unreported=False,
         )
 

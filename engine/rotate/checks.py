@@ -27,7 +27,7 @@ from engine.model.workitem import WorkItem
 from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.confirming import Confirming
 from engine.rotate.ending import under_way_since
-from engine.rotate.heir import item_for_heir
+from engine.rotate.heir import held_by_heir
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.parent_key import KEY_COMPROMISED, ParentKey
@@ -76,14 +76,17 @@ type Check = Callable[[Rotation, Turn], Awaitable[Found]]
 
 async def passed_to_an_heir(at: Rotation, turn: Turn) -> Ended | None:
     """Send a report on to the secret to which its source has passed."""
-    item = at.progress.item
-    if not item.compromised or at.managed_here(turn.secret):
+    if at.managed_here(turn.secret):
         return None
-    later = await item_for_heir(at.parts, at.lease.record, item)
-    if later is None:
-        return None
+    held = await held_by_heir(at.parts, at.lease.record, at.progress.item)
+    return await sent_on(at, held) if held else None
+
+
+async def sent_on(at: Rotation, later: WorkItem) -> Ended:
+    """End the work here, and send a report on."""
     await at.parts.queue.post_rotation(later)
-    reason = f"its source has passed to {later.ref}, which holds what leaked: sent on to that"
+    reason = f"its source has passed to {later.ref}, which has what leaked: sent on to that"
+    item = at.progress.item
     return Ended(Outcome(item, "waiting", reason, old_version=at.progress.old_version))
 
 

@@ -1,30 +1,68 @@
-"""The secret to which a source has passed, where what leaked is held by that one now."""
+"""The secret to which a source has passed, where what leaked is held by that one now, or owed."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
+from engine.errors import NotFound
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
+from engine.rotate import earlier
 from engine.rotate.source_lease import NOBODY
-from engine.secret import SecretRef
+from engine.secret import SecretRef, SecretVersion
 
 
-async def item_for_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
-    """Return the same report about the owner's version that holds what leaked; None if none does.
+def owed_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+    """Return the same report for the secret that owns the source now, if it owes what leaked.
+
+    That passed on with the record, whether the secret that the report names can be read or not.
+    """
+    going = record.retirement
+    is_owed = (going and going.version == item.version) or record.compromised.knows(item.version)
+    heir = _heir(parts, record, item)
+    return replace(item, ref=heir) if heir and is_owed else None
+
+
+async def held_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+    """Return the same report about the version of that secret which holds what leaked, if one does.
 
     The report was accepted while another secret owned the source. Its own versions lead nowhere.
     Raises PermanentError if a version cannot be read: the report then comes back.
     """
-    if not item.version or record.owner in ("", NOBODY, str(item.ref).lower()):
+    heir = _heir(parts, record, item)
+    if heir is None or not item.version:
+        return None
+    leaked = await parts.vaults.read_version(item.ref, item.version)
+    async for held in _versions(parts, record, heir):
+        if held.value and _holds(parts, record, leaked, held.value.reveal()):
+            return replace(item, ref=heir, version=held.version)
+    return None
+
+
+def _heir(parts: Parts, record: Record, item: WorkItem) -> SecretRef | None:
+    """Return the secret that owns the source of a report about another one; None if none does."""
+    if not item.compromised or record.owner in ("", NOBODY, str(item.ref).lower()):
         return None
     heir = SecretRef.parse(record.owner)
-    if not parts.policy.manages(heir.vault):
-        return None
-    leaked = (await parts.vaults.read_version(item.ref, item.version)).value
-    versions = (last.version for last in (record.published, record.retirement) if last)
-    for version in filter(None, versions):
-        if (await parts.vaults.read_version(heir, version)).value == leaked:
-            return replace(item, ref=heir, version=version)
-    return None
+    return heir if item.version and parts.policy.manages(heir.vault) else None
+
+
+async def _versions(parts: Parts, record: Record, heir: SecretRef) -> AsyncIterator[SecretVersion]:
+    """Yield the versions of the owner that may work; the record may know those of an earlier one."""
+    current = await parts.vaults.read(heir)
+    yield current
+    for known in (record.published, record.retirement):
+        if known and known.version != current.version:
+            with suppress(NotFound):
+                yield await parts.vaults.read_version(heir, known.version)
+
+
+def _holds(parts: Parts, record: Record, leaked: SecretVersion, value: str) -> bool:
+    """Return whether a value holds what leaked, perhaps in another form."""
+    kind = parts.rotators.get(record.kind)
+    field = kind.value_field if kind else "value"
+    held = earlier.credentials(leaked, field, f"{{{field}}}", record)
+    return any(credential.reveal() in value for credential in held.values())

@@ -19,6 +19,7 @@ from engine.rotate.checks import Ended, Turn
 from engine.rotate.compromised_versions import CompromisedVersions
 from engine.rotate.confirming import Confirming
 from engine.rotate.ending import Ending
+from engine.rotate.heir import owed_by_heir
 from engine.rotate.ownership import other_owner
 from engine.rotate.publishing import Publishing
 from engine.rotate.reporting import Reporting
@@ -59,6 +60,8 @@ class Run(Rotation):
             if is_named and not self.observed.may_be_under(item):
                 # Noted before anything can fail, because only what the record knows is retried.
                 await self.observed.note_compromised(str(item.version))
+            if owed := owed_by_heir(self.parts, self.lease.record, item):
+                return (await checks.sent_on(self, owed)).outcome
             secret = await self.look()
             self.progress.old_version = secret.version
             turn = Turn(secret, self.progress.item, self.parts.decide(secret, self.progress.item))
