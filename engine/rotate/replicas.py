@@ -78,9 +78,11 @@ class Replicas:
 
         It missed a rotation, or an older write reached it late.
         """
+        is_late = False
         for ref in self.managed.replicas:
             copy = await self.parts.vaults.read(ref)
             self._consents(copy, primary.ref)
+            is_late |= RETIRE in copy.tags
             if _holds(copy, self._shape(copy), fields):
                 continue
             if primary.value is None or primary.expires is None:
@@ -89,6 +91,10 @@ class Replicas:
                 )
             draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
             await self._write(copy, primary.ref, fields, draft)
+        record = self.vault_writer.lease.record
+        if is_late and record.wrote(primary) and record.retirement is None:
+            # A late write has brought the tag back, though what it names is revoked already.
+            await self.disable_superseded(primary.ref)
 
     async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
         """Return which versions of replicas hold nothing that works once a draft is published.

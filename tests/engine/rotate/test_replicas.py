@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import NeedsHuman, NotFound, TransientError
-from engine.model.tags import CREDENTIAL, OPERATION, OURS, REPLICA_OF, RETIRE, STATE
+from engine.model.tags import CREDENTIAL, OPERATION, OURS, REPLICA_OF, RETIRE, STATE, Pending
 from engine.secret import Draft, SecretRef, Sensitive
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotate.held import Held, held
@@ -283,6 +283,21 @@ async def test_a_replica_that_is_gone_keeps_nothing_from_being_disabled(at: Held
         await at.replicas.check(at.secret.ref)
     await at.replicas.disable_superseded(at.secret.ref)
     assert [version.enabled for version in versions(at, OTHER)] == [False, True]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_what_a_late_write_brings_to_a_replica_once_its_overlap_is_over_is_ended_by_an_audit(
+    at: Held, *, is_over: bool
+) -> None:
+    superseded(at)
+    current = at.rig.latest(COPY)
+    assert at.secret.value
+    at.rig.vault.put(COPY, f"AccountKey={at.secret.value.reveal()}", tags=current.tags)
+    at.published()
+    at.know(pending=None if is_over else Pending(at.now, V1, "key1"))
+    await catch_up(at)
+    assert [version.enabled for version in versions(at)] == [not is_over, True, True]
+    assert (RETIRE in at.rig.tags(COPY)) is not is_over
 
 
 async def test_what_the_record_knows_to_be_dead_is_disabled_unless_it_is_current(at: Held) -> None:
