@@ -47,25 +47,6 @@ OPEN: tuple[Finding, ...] = (
         r"P1: /one-slot/app has refused what the vault holds for \d+ s",
         "outage-in-change/one-slot#545796376",
     ),
-    Finding(
-        "a replica keeps what it was to retire after its primary has leaked and was replaced",
-        r"reported-in-replica/",
-        r"P5: copy-\w still has something to retire",
-        "reported-in-replica/two-slots#61000853",
-    ),
-    Finding(
-        "an heir copied a tag that names a credential to revoke, of which no record speaks: it is "
-        "parked until a person has revoked that, and the people of the proof do not",
-        r"reported-handed-over/",
-        r"P8: heir is parked for good: tag RekeyRetire names a credential to revoke",
-        "reported-handed-over/two-slots#61000933",
-    ),
-    Finding(
-        "a report meets a hand-over, and what leaked is left to nobody",
-        r"reported-handed-over/",
-        r"P5: !c\d+=*! of app is compromised and still alive",
-        "reported-handed-over/many#62000020",
-    ),
 )
 
 

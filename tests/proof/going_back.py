@@ -151,7 +151,7 @@ def mend(world: World) -> None:
         if is_wrong := "that of another source" in text:
             _move_aside(world)
         if is_wrong or "is in use" in text:
-            _revoke_named(world, name)
+            revoke_named(world, name)
         if SINCE in current(world, name).tags.get(REASON, ""):
             # The key that a person has revoked by hand is nobody's.
             world.ask(name, version=current(world, name).version, action="audit")
@@ -182,7 +182,7 @@ def _move_aside(world: World) -> None:
             del world.claims[source]
 
 
-def _revoke_named(world: World, name: str) -> None:
+def revoke_named(world: World, name: str) -> None:
     """Revoke what RekeyRetire names at its source, unless it is in use, and take the tag off."""
     version = current(world, name)
     source = world.watch.source_of(version)

@@ -16,7 +16,7 @@ from engine.model.workitem import INCIDENT_SECONDS, MOST_RETURNS, RETURNS_A_DAY,
 from engine.secret import SecretRef
 from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
-from tests.proof.going_back import said_of
+from tests.proof.going_back import revoke_named, said_of
 from tests.proof.model_leases import Claim
 from tests.proof.people import identify, unmanage
 from tests.proof.staging import (
@@ -114,6 +114,8 @@ def mend(world: World) -> None:
             world.sources[source].revoke(credential)
     if HEIR in world.vault and "move the record" in said_of(world, "heir"):
         world.claims.clear()
+    if HEIR in world.vault and "is in use" in said_of(world, "heir"):
+        revoke_named(world, "heir")
     if {APP, HEIR} <= world.vault.keys() and "belongs to the secret" in said_of(world, "heir"):
         _give_up_the_address(world)
     for ref in (APP, HEIR):

@@ -377,6 +377,18 @@ FOUND = {
     "what leaks from a replica before its primary is published is not found": (
         "reported-in-replica/two-slots#50000005"
     ),
+    "what leaked before and nobody can read keeps what leaked later from being replaced": (
+        "reported-handed-over/many#62000020"
+    ),
+    "a report names a version of the former owner, since the next one's has no print yet": (
+        "reported-handed-over/two-slots#65000005"
+    ),
+    "an heir has copied what no record knows to be revoked, and nobody does that": (
+        "reported-handed-over/two-slots#61000933"
+    ),
+    "a late write brings back to a replica what it was to retire": (
+        "reported-in-replica/two-slots#61000853"
+    ),
 }
 
 
