@@ -173,8 +173,9 @@ class Record:
         """Return the record as it passes to the next owner of the source, `secret` as it is now.
 
         `prints`: of that version, so that a report of what it holds is never about an earlier one
-        that the next owner does not have. What is owed at the source is owed by whoever owns it. None of the former owner's versions
-        is disabled any more, and no operation of its own made what the next one holds.
+        that the next owner does not have. What is owed at the source is owed by whoever owns it.
+        None of the former owner's versions is disabled any more, and no operation of its own made
+        what the next one holds.
         """
         published, versions = self.published, self.compromised.versions
         if published and self.fits(published, published.credential_id, secret.value):

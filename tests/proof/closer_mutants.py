@@ -137,8 +137,7 @@ def _without_if_match(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BlobClient, "upload_blob", anyhow)
 
 
-def _empty(self: Record, owner: str, secret: SecretVersion) -> Record:
-    del secret
+def _empty(self: Record, owner: str, *_: object) -> Record:
     return Record(source=self.source, owner=owner, key=self.key)
 
 
