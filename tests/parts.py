@@ -34,6 +34,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "tests/first_deployment",
         "tests/infra",
         "tests/scripts",
+        "tests/api/test_chromium.py",
         "tests/api/test_dashboard_browser.py",
         "tests/api/test_page_incidents_browser.py",
         "tests/api/test_page_leak_browser.py",

