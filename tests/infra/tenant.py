@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.azure import Azure
 from simulator.entra.directory import Application
 from simulator.world import Exchange
-from simulator_tests.az.stage import PERMISSIONS, Stage, administrator
+from simulator_tests.az.stage import Stage, administrator
 from tests.infra.bicep import ROOT
 
 
@@ -20,22 +22,30 @@ class Tenant:
 
     stage: Stage
     script: str
-    refuse: bool = False
     _before: int = field(init=False)
 
     def __post_init__(self) -> None:
         directory, deployer = self.world.directory, administrator(self.world)
-        assert deployer.principal
         directory.applications = {deployer.app_id: deployer}
         directory.assignments.clear()
         # Lists come in pages.
         directory.page_size = 2
-        self.world.identities.app_roles[deployer.principal.oid] = () if self.refuse else PERMISSIONS
         self._before = len(self.world.exchanges)
 
     @property
     def world(self) -> Azure:
         return self.stage.world
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Take the permissions from who is signed in, whom tests of other files share."""
+        deployer, held = administrator(self.world).principal, self.world.identities.app_roles
+        assert deployer
+        permissions = held.pop(deployer.oid)
+        try:
+            yield
+        finally:
+            held[deployer.oid] = permissions
 
     @property
     def registrations(self) -> list[Application]:

@@ -114,10 +114,12 @@ def test_roles_are_given_to_all_who_are_named_once_only_and_beside_those_that_ar
     ]
 
 
-def test_what_az_says_of_a_refusal_is_passed_on(stage: Stage) -> None:
-    done = Tenant(stage, "app_registration.py", refuse=True).run(*REGISTER)
+def test_what_az_says_of_a_refusal_is_passed_on(tenant: Tenant) -> None:
+    with tenant.refusing():
+        done = tenant.run(*REGISTER)
     assert done.returncode == 1
     assert "Insufficient privileges to complete the operation." in done.stderr
+    assert tenant.run(*REGISTER).returncode == 0, "the permissions of whom tests share are back"
 
 
 def test_a_cloud_of_which_no_audience_is_known_is_named_before_anything_is_made(

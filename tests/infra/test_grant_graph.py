@@ -63,11 +63,12 @@ def test_a_second_run_changes_nothing_and_one_with_another_application_adds_it(
     assert len(tenant.assignments) == 1
 
 
-def test_what_az_says_of_a_refusal_is_passed_on(stage: Stage) -> None:
-    tenant = Tenant(stage, SCRIPT, refuse=True)
-    done = tenant.run(tenant.world.add_principal("rekey").oid)
+def test_what_az_says_of_a_refusal_is_passed_on(tenant: Tenant, identity: Principal) -> None:
+    with tenant.refusing():
+        done = tenant.run(identity.oid)
     assert done.returncode == 1
     assert "Insufficient privileges to complete the operation." in done.stderr
+    assert tenant.run(identity.oid).returncode == 0, "the permissions of whom tests share are back"
 
 
 @pytest.mark.parametrize("arguments", [(), ("rekey",), (IDENTITY, "my app")])
