@@ -8,6 +8,12 @@ export PYTHONDONTWRITEBYTECODE :=
 # Nothing is written outside of this folder but uv's cache.
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 
+# A distribution's own Python comes first: it is built with profiles, and one that somebody has
+# compiled and that is found earlier seldom is. The tests take a quarter less time with it.
+ifneq ($(wildcard /usr/bin/python3.13),)
+export UV_PYTHON ?= /usr/bin/python3.13
+endif
+
 UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
