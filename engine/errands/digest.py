@@ -131,7 +131,7 @@ def _line(entry: Entry, now: datetime) -> str:
 def _when(entry: Entry, now: datetime) -> str:
     expires = entry.secret.expires
     if expires is None:
-        return f"is due since {entry.due:%Y-%m-%d}" if entry.due else "never expires"
+        return f"is due since {entry.due:%Y-%m-%d}"
     days = -((now - expires) // DAY) if expires > now else (now - expires) // DAY
     span = f"{days} day" if days == 1 else f"{days} days"
     return f"expires within {span}" if expires > now else f"has expired, {span} ago"

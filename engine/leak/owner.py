@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
@@ -14,7 +14,7 @@ from engine.rotate.retiring import DISABLED
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Owner:
     """The secret that owns a record, as its vault shows it now. Empty parts are not known."""
 
@@ -26,26 +26,22 @@ class Owner:
     source: str = ""
     version: str = ""
     credential_id: str = ""
-    held: str = ""
+    held: str = dataclasses.field(default="", repr=False)
     who: str = ""
 
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
         """Read the current version; of what nobody can read any more, the record tells."""
-        ref, kind, shape = (
-            SecretRef.parse(record.owner),
-            record.kind,
-            record.verified.tags.get(TEMPLATE, ""),
-        )
+        ref, kind = SecretRef.parse(record.owner), record.kind
         field = engine.rotators[kind].value_field if kind in engine.rotators else ""
+        known = cls(ref, kind, field, record.verified.tags.get(TEMPLATE, f"{{{field}}}"))
         try:
             current = await engine.vaults.read(ref)
         except (NotFound, AccessDenied) as error:
             _need_right(engine, ref, error)
-            return cls(ref, kind, field, shape or f"{{{field}}}")
-        shown = engine.entry(current)
-        if (managed := shown.managed) is None:
-            return cls(ref, kind, field, shape or f"{{{field}}}")
+            return known
+        if (managed := engine.entry(current).managed) is None:
+            return known
         held = engine.held(current, managed)
         return cls(
             current.ref,
@@ -58,9 +54,6 @@ class Owner:
             held.reveal() if held else "",
             current.tags.get("Owner", ""),
         )
-
-    def __repr__(self) -> str:
-        return f"Owner({self.ref})"
 
     def inside(self, value: str) -> str:
         """Return the credential in a whole value; empty if its template does not read it."""

@@ -33,10 +33,8 @@ async def foreseen(
     """Return with which reason the secret would be parked; None if it would be acted on."""
     if not isinstance(decision, Acting):
         return None
-    here = decision.managed.source
-    source = await leaked_at(parts, secret, item, here)
-    record = await parts.leases.peek(source) if source else None
-    if source is None or record is None:
+    source = await leaked_at(parts, secret, item, decision.managed.source)
+    if not source or not (record := await parts.leases.peek(source)):
         return None
     rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,10 @@ from api.answers import Answer
 from api.app import Api
 from engine.contract import Lingers
 from engine.errors import TransientError
+from engine.leak.index import Index
+from engine.leak.reading import read
+from engine.leak.verdict import Verdict, acts, judge
+from engine.model.policy_document import LeakRule, Leaks
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.proof.places import PLACES
@@ -293,6 +298,28 @@ async def test_a_secret_that_is_purged_is_found_and_its_source_named() -> None:
     assert await progress(rig.api(), answer) == "needs a person"
 
 
+@pytest.mark.parametrize(("kind", "named"), [("storage-key", "storage-key"), ("", "of its secret")])
+async def test_a_kind_that_is_not_known_any_more_cannot_be_tried(kind: str, named: str) -> None:
+    """Whoever took a kind of their own away is asked, where its record outlives it."""
+    rig = leaky()
+    await rotate(rig)
+    leaked = rig.latest("app-key")
+    rig.vault.amend(leaked, tags={})
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    async with rig.service().engine.leases.hold(source, f"{rig.vault.url}/secrets/app-key") as held:
+        await held.write(replace(held.record, kind=kind))
+    engine = await rig.service().ready()
+    verdict = await judge(replace(engine, rotators={}), Index(), leaked.value)
+    assert (verdict.status, verdict.is_accepted) == ("alive", False)
+    assert verdict.untried == f"the kind {named} is not known here"
+    assert not acts(Leaks(trusted=frozenset({"api"})), verdict, "api")
+
+
+def test_no_policy_acts_on_what_is_nobodys() -> None:
+    everything = Leaks(rules=(LeakRule(acts=True),))
+    assert acts(everything, Verdict("unknown", read("hunter2-hunter2")), "api") is False
+
+
 async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
     rig = leaky(WITHOUT)
     refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
@@ -338,15 +365,21 @@ async def test_what_a_person_wrote_is_found_after_rekey_has_superseded_it(docume
     assert first.value not in {key.value for key in accepted}
 
 
-async def test_a_signature_that_leaked_is_cut_off_with_the_key_that_made_it() -> None:
+@pytest.mark.parametrize("superseded", [False, True])
+async def test_a_signature_that_leaked_is_cut_off_with_the_key_that_made_it(
+    *, superseded: bool
+) -> None:
     rig = PolicyRig()
     rig.push(EMPTY + WITHOUT)
     scene = SasScene(rig=rig)
     scene.manage()
     rig.clock.advance(60)
-    leaked = rig.latest(SAS)
+    leaked, key = rig.latest(SAS), rig.latest(KEY).version
+    if superseded:
+        await rotate(rig, KEY)
     answer = await leak(rig.api(), leaked.value)
-    assert (answer.body["status"], answer.body["secret"]) == ("alive", KEY)
+    found = (answer.body["status"], answer.body["secret"], answer.body["version"])
+    assert found == ("alive", KEY, key)
     await settle(rig)
     assert not scene.works(leaked)
     assert scene.works(rig.latest(SAS))
@@ -408,3 +441,25 @@ async def test_what_was_refused_before_its_secret_was_deleted_stays_refused(purg
     (secret,), (known,) = after["secrets"], before["secrets"]
     assert secret["status"] == "refused"
     assert secret["cut_off"][0]["proof"] == known["cut_off"][0]["proof"]
+
+
+async def test_a_report_names_what_an_incident_means_and_no_version_that_its_secret_never_had() -> (
+    None
+):
+    rig = leaky()
+    await rotate(rig)
+    scope = {"reason": "leaked", "vault": "prod", "name": "app-key"}
+    body, headers = json.dumps(scope).encode(), {"idempotency-key": "one"}
+    answer = await send(rig.api(), "http_incident", body=body, headers=headers)
+    leaked = rig.latest("app-key").version
+    (before,) = (await reported(rig.api(), answer))["secrets"]
+    assert [row["version"] for row in before["cut_off"]] == [leaked]
+    (sweep,) = rig.messages("sweeps")
+    await rig.service().sweep_vault(json.dumps(sweep))
+    await settle(rig)
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+    proofs = (await rig.known(source)).compromised.proofs
+    await rig.note(source, "app-key", proofs={**proofs, "f" * 32: proofs[leaked]})
+    (after,) = (await reported(rig.api(), answer))["secrets"]
+    assert after["cut_off"][0]["version"] == leaked
+    assert "f" * 32 not in [row["version"] for row in after["cut_off"]]

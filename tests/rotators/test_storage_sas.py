@@ -105,6 +105,7 @@ BY_HAND = {
 }
 """What is signed of a table, a share and a file: create-service-sas, "Construct the signature
 string". Microsoft's packages for these are not here."""
+TABLE = f"tn=Orders&sv=2022-11-02&sp=raud&se={quote(STAMP)}&spr=https"
 
 
 @pytest.mark.parametrize("text", BY_HAND)
@@ -148,8 +149,19 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
         (account(), OTHER, False),
         (account(), Sensitive("no key"), False),
         (container(), KEY, False),
+        (f"{TABLE}&sig={signed(*BY_HAND['sas/table/orders/raud'][0])}", KEY, True),
+        (f"{TABLE}&sig=none", KEY, False),
     ],
-    ids=["in a URL", "elsewhere", "of the account", "of another key", "of no key", "of no path"],
+    ids=[
+        "in a URL",
+        "elsewhere",
+        "of the account",
+        "of another key",
+        "of no key",
+        "of no path",
+        "of a table",
+        "of nobody",
+    ],
 )
 def test_a_signature_that_leaked_is_traced_to_the_key_that_made_it(
     url: str, key: Sensitive, *, is_signed: bool

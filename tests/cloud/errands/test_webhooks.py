@@ -159,6 +159,14 @@ async def test_a_timer_that_comes_twice_sends_one_digest_and_a_sweep_that_is_rep
     assert received(rig) == [f"teams: {TITLE}"] * times
 
 
+async def test_a_digest_is_told_though_it_cannot_be_noted() -> None:
+    rig = told_about(days_left=30.0, manual="true", owner=None)
+    refuse(rig, 403, "AuthorizationFailure", lambda request: "/digest-" in request.path, times=99)
+    await sweep(rig)
+    await rig.deliver()
+    assert received(rig) == [f"teams: {TITLE}"]
+
+
 ESCALATED = HOOKS + "  - kind: slack\n    webhookSecret: chat-shop\n    withinDays: 7\n"
 
 

@@ -221,6 +221,12 @@ def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
     assert "\nc expires within 30 days (2026-12-02 09:00Z): why" in items[0].reason
 
 
+def test_what_a_person_rotates_and_never_expires_is_told_by_the_week_as_due() -> None:
+    week = SweepOrder(VAULT, NOW - 7 * DAY, NOW, HOUR)
+    (item,) = digests(standing(left=None, Manual="true"), order=week)
+    assert "licence is due since 2025-11-03" in item.reason
+
+
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
     (item,) = digests(standing("old", left=20 * DAY), standing("new", left=30 * DAY))
     assert [line.split()[0] for line in item.reason.splitlines()[1:]] == ["old", "new"]
@@ -241,6 +247,17 @@ def test_a_digest_is_no_longer_than_a_chat_takes_and_counts_what_it_leaves_out()
     lines = item.reason.splitlines()
     assert len(item.reason) <= MOST_TEXT
     assert lines[-1] == f"and {100 - (len(lines) - 2)} more"
+
+
+def test_a_line_that_just_fits_is_in_a_digest() -> None:
+    more = len("\nand 1 more")
+    (short,) = digests(standing("s", reason="r"))
+    room = MOST_TEXT - more - len(short.reason)
+    name, reason = "s" * (1 + room // 2), "r" * (1 + room % 2)
+    (fits,) = digests(standing(name, reason=reason))
+    (cut,) = digests(standing(name, reason=f"{reason}r"))
+    assert len(fits.reason) == MOST_TEXT - more
+    assert cut.reason.endswith("\nand 1 more")
 
 
 def test_two_sweeps_of_the_same_moments_have_the_same_key_and_others_another() -> None:

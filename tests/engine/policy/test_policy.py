@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.model import manual
 from engine.model.entry import NEEDS_A_PERSON
 from engine.model.policy import Policy
-from engine.model.policy_document import Document, Match, Rule, Webhook
+from engine.model.policy_document import Consumers, Document, LeakRule, Leaks, Match, Rule, Webhook
 from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from engine.secret import SecretRef, SecretVersion
 from tests.shared.builders import (
@@ -54,6 +54,15 @@ def test_without_a_document_nothing_is_touched() -> None:
     assert POLICY.webhooks("somebody") == ()
     assert POLICY.consumers(REF) == ()
     assert not POLICY.is_own(REF)
+
+
+def test_what_a_document_leaves_out_asks_for_least() -> None:
+    match = {"secret": "app-*"}
+    rule = {"action": "cut off"}
+    consumers = {"match": match, "resources": ["/apps/shop"]}
+    read = Document.of({"consumers": [consumers], "leaks": {"rules": [rule]}})
+    assert read.consumers == (Consumers(Match(None, "app-*"), ("/apps/shop",)),)
+    assert read.leaks == Leaks(rules=(LeakRule(acts=True),))
 
 
 DEFAULT, MINE = "defaults: {owner: default}\n", "tagsMayOverride: [owner]\n"

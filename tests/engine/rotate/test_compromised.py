@@ -176,6 +176,21 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
     assert (await rig.known(rig.app.app_id)).compromised.versions == ()
 
 
+async def test_what_rekey_published_last_is_removed_by_its_id_though_nobody_can_read_it() -> None:
+    """A person has written on top of it, and purged it."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    leaked, mine = rig.latest(SECRET), rig.directory.add_password(rig.app, "by hand")
+    rig.clock.advance(60)
+    rig.vault.put(SECRET, mine.secret, tags={**rig.tags(SECRET), "CredentialId": mine.key_id})
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(rig.app.app_id, SECRET, pending=None)
+    await report(rig, leaked)
+    assert leaked.value not in {password.secret for password in rig.alive()}
+    assert mine in rig.alive()
+
+
 @pytest.mark.parametrize(
     ("is_purged", "fix"),
     [

@@ -18,6 +18,7 @@ from engine.secret import SecretRef
 from tests.engine.rotate.held import held
 from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
 from tests.rotators.sas_scenes import SAS, managed
+from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, to_vault
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -318,6 +319,33 @@ async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced
             await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN, "issue in place", f"verify {NEW_ID} {NEW}"]
         assert work.progress.drifted
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_is_told(
+    *, is_lost: bool
+) -> None:
+    kind = Plain(accepted=set())
+    owners: dict[str, str | None] = {f"Owner{number}": "x" for number in range(10)}
+    async with working(kind, {**owners, "Single": "true"}) as work:
+        work.published()
+        work.at.know(blind=is_lost, open_until=work.at.now)
+        with pytest.raises(NeedsHuman, match="tags") as caught:
+            await work.confirming.confirm(work.secret, "audited")
+        assert (LOST in caught.value.what) is is_lost
+        assert kind.calls == [PROVEN]
+
+
+async def test_a_version_that_is_refused_again_within_a_week_is_left_to_whoever_changes_it() -> (
+    None
+):
+    kind = Plain(accepted=set())
+    async with working(kind) as work:
+        work.published()
+        work.at.know(healed=work.at.now - HOUR)
+        with pytest.raises(NeedsHuman, match="another deployment or a person"):
+            await work.confirming.confirm(work.secret, "audited")
+        assert kind.calls == [PROVEN]
 
 
 @pytest.mark.parametrize("problem", [None, NeedsHuman("another deployment uses it")])

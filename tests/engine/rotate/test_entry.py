@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.model.incident import LEAKED
+from engine.model.incident import LEAKED, RECOVER, deleted_at
 from engine.model.outcome import Outcome
 from engine.model.workitem import MOST_LOOKS, MOST_RETURNS, NO_MORE
 from engine.secret import SecretRef
@@ -83,6 +83,18 @@ async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags()
     assert not accepted(rig, leaked)
     assert accepted(rig, written)
     assert LEAKED not in outcome.reason
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_an_incident_of_a_deleted_secret_says_where_what_leaked_may_work(
+    *, is_named: bool
+) -> None:
+    rig = scene()
+    source = rig.world.accounts["appdata"].resource_id.lower() if is_named else None
+    rig.vault.delete(NAME)
+    outcome = await handle(rig, compromised=True, source=source)
+    assert outcome.reason.startswith(deleted_at(source or "its source"))
+    assert outcome.fix == RECOVER
 
 
 async def test_an_incident_comes_back_where_its_source_cannot_be_looked_up() -> None:

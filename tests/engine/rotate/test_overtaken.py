@@ -9,6 +9,8 @@ import pytest
 from engine.model.outcome import Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.shared.graph_rig import NAME as GRAPH
+from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
@@ -56,7 +58,8 @@ async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome
     """Rotate; a person acts once the source has a new credential."""
 
     async def between(request: Request, call: Call) -> Response:
-        changes = b"ALTER " in request.body or "/regenerateKey" in request.path
+        calls = ("/regenerateKey", "/addPassword")
+        changes = b"ALTER " in request.body or request.path.endswith(calls)
         response = await call()
         if changes and not acted:
             acted.append(request)
@@ -99,6 +102,14 @@ async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> Non
     outcome = await rotate(rig, SQL, write, compromised=False)
     assert (outcome.result, LOST in outcome.reason) == ("skipped", False)
     assert rig.latest(SQL).value == "Written-by-hand-1"
+
+
+async def test_what_was_made_for_a_version_that_a_person_replaced_meanwhile_is_removed() -> None:
+    rig = GraphRig()
+    rig.managed()
+    outcome = await rotate(rig, GRAPH, write, compromised=False)
+    assert (outcome.result, rig.latest(GRAPH).value) == ("skipped", "Written-by-hand-1")
+    assert rig.alive() == [rig.first]
 
 
 @pytest.mark.parametrize(("act", "result"), [(disable, "skipped"), (disable_and_hide, "parked")])

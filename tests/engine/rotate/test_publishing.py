@@ -270,3 +270,19 @@ async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -
         with pytest.raises(TransientError, match="somebody has written a version"):
             await work.publishing.rotate(secret, "due", at_once=False)
         assert kind.calls == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_what_its_source_did_not_confirm_is_published_once_it_is_accepted(
+    *, works: bool
+) -> None:
+    doubt = TransientError("the source gave no answer")
+    kind = Plain(works=works)
+    kind.issues = replace(kind.issues, doubt=doubt)
+    async with working(kind) as work:
+        work.published()
+        if works:
+            await rotate(work)
+        else:
+            assert await work.fails(TransientError) is doubt
+        assert work.latest.value == (NEW if works else OLD)

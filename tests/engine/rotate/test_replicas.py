@@ -307,3 +307,18 @@ async def test_what_the_record_knows_to_be_dead_is_disabled_unless_it_is_current
     await at.replicas.out_of_use(at.secret.ref)
     assert [version.enabled for version in versions(at)] == [False, True]
     assert at.lease.record.stale == (current,)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_a_replica_that_consents_no_more_holds_is_nobodys_to_disable(
+    at: Held, *, gone: bool
+) -> None:
+    superseded(at)
+    old = versions(at)[0]
+    at.know(unused=(f"{at.rig.vault.url}/secrets/{COPY}/{old.version}",))
+    edit(at, {REPLICA_OF: None})
+    if gone:
+        del at.rig.vault.secrets[COPY]
+    await at.replicas.out_of_use(at.secret.ref)
+    assert old.enabled
+    assert at.lease.record.stale == ()

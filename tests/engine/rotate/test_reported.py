@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import LeaseUnavailable, Throttled
+from engine.errors import LeaseUnavailable, Throttled, TransientError
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
 from engine.secret import SecretRef
@@ -103,6 +103,33 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     assert (outcomes[0].rotator, outcomes[0].credential_id) == ("sql-login-password", "app")
     assert outcomes[0].next_due == rig.clock.now() - timedelta(seconds=600) + timedelta(days=60)
     assert (outcomes[0].replicas, outcomes[0].derived) == ((), ())
+
+
+async def test_what_a_dead_worker_published_is_told_once_however_often_its_successor_fails() -> (
+    None
+):
+    """The incident that replaces it may not be over."""
+    rig = sql()
+    await die_once_published(rig, SQL)
+    url = f"{rig.vault.url}/secrets"
+    rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{SQL}"})
+    rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), "Replicas": f"{url}/copy"})
+    leaked = rig.latest(SQL).version
+    refuse(rig, 503, "ServerBusy", lambda request: "/copy" in request.path, times=99)
+    outcomes = list[Outcome]()
+    for _ in range(2):
+        engine = rig.service().engine
+        told = heard(engine.reporter)
+        with pytest.raises(TransientError):
+            await engine.handle(rig.item(SQL, version=leaked, compromised=True))
+        outcomes += told
+    (outcome,) = outcomes
+    assert (outcome.result, outcome.new_version) == ("rotated", leaked)
+    assert not outcome.item.compromised
+    rig.world.faults.clear()
+    after = await rig.handle(SQL, version=leaked, compromised=True)
+    assert (after.old_version, after.new_version) == (leaked, rig.latest(SQL).version)
+    assert after.reason != outcome.reason
 
 
 async def test_what_failed_is_told_with_its_place() -> None:

@@ -7,23 +7,24 @@ from typing import Any
 
 import pytest
 
-from engine.errors import NeedsHuman, VerificationFailed
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
 from engine.model.tags import CREDENTIAL, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, working
 from tests.shared.builders import Restore
-from tests.shared.scene import NAME
+from tests.shared.scene import NAME, refuse, to_vault
 
 DAY = OVERLAP = timedelta(days=1)
 EARLIER, EARLIER_ID = "earlier-value", "earlier"
 V1 = "1" * 32
 
 
-async def restored(work: Work, ends: timedelta | None = 10 * DAY) -> None:
+async def restored(work: Work, ends: timedelta | None = 10 * DAY, *, enabled: bool = True) -> None:
     """Restore an earlier version that expires then, if at all."""
     expires = None if ends is None else work.at.now + ends
-    earlier = work.rig.vault.put(NAME, EARLIER, tags=work.rig.tags(NAME), expires=expires)
+    tags = work.rig.tags(NAME)
+    earlier = work.rig.vault.put(NAME, EARLIER, tags=tags, expires=expires, enabled=enabled)
     work.rig.vault.secrets[NAME].reverse()
     pending = Pending(work.at.now + DAY, earlier.version, EARLIER_ID)
     work.at.know(pending=pending)
@@ -85,6 +86,21 @@ async def test_what_its_source_does_not_accept_any_more_is_not_restored() -> Non
             await restored(work)
         assert work.latest.value == OLD
         assert work.at.record.pending_write is None
+
+
+@pytest.mark.parametrize(
+    ("enabled", "error"), [(False, NeedsHuman), (True, AccessDenied)], ids=["disabled", "forbidden"]
+)
+async def test_a_version_that_cannot_be_read_is_not_restored(
+    error: type[RekeyError], *, enabled: bool
+) -> None:
+    async with working(Plain(accepted={OLD, EARLIER})) as work:
+        work.published()
+        if enabled:
+            refuse(work.rig, 403, "Forbidden", to_vault())
+        with pytest.raises(error):
+            await restored(work, enabled=enabled)
+        assert work.latest.value == OLD
 
 
 async def test_an_earlier_value_in_another_form_is_not_restored() -> None:

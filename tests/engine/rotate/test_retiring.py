@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -400,3 +401,18 @@ async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_work
     rig.clock.advance(600)
     outcome = await retire(rig, source=source(rig))
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_nothing_is_revoked_at_a_source_that_the_vault_is_not_bound_to_any_more(
+    *, moved: bool
+) -> None:
+    rig = await overlapping()
+    before, elsewhere = keys(rig), rig.account("elsewhere").resource_id
+    tags = {**rig.tags(NAME), "ProviderAddress": elsewhere} if moved else {}
+    rig.vault.amend(rig.latest(NAME), tags=tags)
+    rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
+    outcome = await retire(rig, source=source(rig))
+    assert outcome.result == "parked"
+    assert f"key1 is to be revoked, but vault {rig.vault.url} is not bound" in outcome.reason
+    assert keys(rig) == before

@@ -89,6 +89,7 @@ async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_p
         error = await work.fails(AccessDenied)
         assert (f"undo {OLD}" in kind.calls) is bool(is_undone)
         assert (SET_BACK in error.what) is bool(is_undone)
+        assert work.at.record.change.password_unknown is not is_undone
 
 
 @pytest.mark.parametrize("announced", [False, True])
@@ -176,6 +177,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.rig = sql()
+        self.is_lost: bool | None = None
+        """Nobody knows which password the login has."""
 
     @property
     def login(self) -> Account:
@@ -207,6 +210,7 @@ class Scene:
                 async with rollback.on(at.secret, issued, (RekeyError,), proven=proven):
                     since()
                     raise problem
+            self.is_lost = at.lease.is_lost
         return caught.value
 
 
@@ -225,7 +229,7 @@ async def test_the_password_of_a_secret_that_is_disabled_by_now_is_not_set_back(
         await scene.after(problem, lambda: rig.vault.amend(rig.latest(SQL), enabled=False))
         is problem
     )
-    assert scene.login.newest == SECOND
+    assert (scene.login.newest, scene.is_lost) == (SECOND, True)
     assert problem.what == f"refused; somebody has written a version in the meantime, and {LOST}"
 
 
@@ -235,7 +239,15 @@ async def test_what_somebody_has_written_since_is_set_in_place_of_what_was_there
     await scene.after(
         NeedsHuman("refused"), lambda: rig.vault.put(SQL, BY_HAND, tags=rig.tags(SQL))
     )
-    assert scene.login.newest == BY_HAND
+    assert (scene.login.newest, scene.is_lost) == (BY_HAND, False)
+
+
+async def test_a_password_that_the_vault_holds_after_all_is_kept() -> None:
+    scene, problem = Scene(), NeedsHuman("refused")
+    rig = scene.rig
+    await scene.after(problem, lambda: rig.vault.put(SQL, SECOND, tags=rig.tags(SQL)))
+    assert (scene.login.newest, scene.is_lost) == (SECOND, False)
+    assert problem.what == "refused; the vault holds the new password"
 
 
 @pytest.mark.parametrize("proven", [False, True])
@@ -244,6 +256,7 @@ async def test_a_password_that_was_proven_and_is_refused_now_was_changed_by_some
 ) -> None:
     scene, problem = Scene(), NeedsHuman("refused")
     assert await scene.after(problem, lambda: scene.sets(BY_HAND), proven=proven) is problem
+    assert scene.is_lost is False
     if proven:
         assert scene.login.newest == BY_HAND
         assert problem.what == (
