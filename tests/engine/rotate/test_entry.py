@@ -97,6 +97,18 @@ async def test_an_incident_of_a_deleted_secret_says_where_what_leaked_may_work(
     assert outcome.fix == RECOVER
 
 
+async def test_an_incident_that_began_before_what_is_current_is_dealt_with_at_its_source() -> None:
+    rig = scene(days_left=80)
+    leaked, since = rig.latest(NAME), rig.clock.now()
+    rig.clock.advance(60)
+    await handle(rig, force=True)
+    rig.clock.advance(60)
+    outcome = await handle(rig, compromised=True, since=since.isoformat())
+    assert outcome.source == rig.world.accounts["appdata"].resource_id.lower()
+    assert not accepted(rig, leaked)
+    assert accepted(rig, rig.latest(NAME))
+
+
 async def test_an_incident_comes_back_where_its_source_cannot_be_looked_up() -> None:
     rig = scene(tags=NO_TAGS)
     refuse(rig, 403, "Forbidden", lambda request: "comp=list" in request.url, times=99)

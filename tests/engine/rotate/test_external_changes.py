@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engine.errors import NeedsHuman
+from engine.model.tags import BY
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotate.held import held
 from tests.shared.builders import SECOND, V2
@@ -119,6 +121,18 @@ async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_i
         known = {name: this if text == "this" else text for name, text in facts.items()}
         at.know(**{name: text for name, text in known.items() if name != "published"})
         assert at.others.wrote(at.secret) is is_theirs
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_ours_may_have_hit_it(
+    *, is_late: bool
+) -> None:
+    async with held(scene(tags={BY: "east"})) as at:
+        at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
+        at.know(open_until=at.now + SECOND if is_late else None)
+        others = at.others
+        await others.observed.look()
+        assert others.wrote(at.secret) is not is_late
 
 
 @pytest.mark.parametrize("is_open", [False, True])
