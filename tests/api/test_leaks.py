@@ -365,6 +365,27 @@ async def test_what_a_person_wrote_is_found_after_rekey_has_superseded_it(docume
     assert first.value not in {key.value for key in accepted}
 
 
+async def test_a_value_is_found_whole_in_whatever_form_it_is_by_a_process_that_remembers() -> None:
+    rig = leaky()
+    rig.secret("odd", rig.account("odddata"), days_left=80, template="~{key}~")
+    await audit(rig, "odd")
+    api, value = rig.api(), rig.latest("odd").value
+    for _ in range(2):
+        answer = await leak(api, value)
+        assert (answer.body["status"], answer.body["secret"]) == ("alive", "odd")
+
+
+async def test_what_a_person_has_revoked_is_refused_as_of_now() -> None:
+    rig = leaky()
+    first = rig.latest("app-key")
+    await rotate(rig)
+    rig.world.accounts["appdata"].regenerate("key1")
+    answer = await leak(rig.api(), first.value)
+    now = f"{rig.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    assert (answer.body["status"], answer.body["refused"]) == ("refused", now)
+    assert answer.body["proof"].startswith("tried at its source")
+
+
 @pytest.mark.parametrize("superseded", [False, True])
 async def test_a_signature_that_leaked_is_cut_off_with_the_key_that_made_it(
     *, superseded: bool

@@ -197,13 +197,15 @@ async def test_without_webhooks_a_reminder_is_in_the_log_alone(
     assert ended(caplog.records, "tell") == []
 
 
-@pytest.mark.parametrize("to", ["", "chat-of-yesterday"])
-async def test_a_notice_for_a_webhook_that_is_not_in_the_document_any_more_goes_nowhere(
-    to: str,
+@pytest.mark.parametrize(
+    ("to", "news"), [("", "rotated"), ("chat-of-yesterday", "rotated"), ("chat-all", "retired")]
+)
+async def test_a_notice_for_a_webhook_that_does_not_hear_of_it_by_now_goes_nowhere(
+    to: str, news: str
 ) -> None:
     rig = told_about() if to else Rig()
     rig.vault.put("app", "x", tags={"Owner": "shop"})
-    item = rig.item("app", action="tell", news="rotated", reason="due", to=to)
+    item = rig.item("app", action="tell", news=news, reason="due", to=to)
     outcome = await rig.service().engine.handle(item)
     assert (outcome.result, outcome.reason) == ("skipped", "no webhook is to be notified")
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.incident_progress import counted
+from engine.incident_progress import counted, unreached
 from engine.model.entry import Entry
 from engine.model.incident import LEAD, LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
 from engine.model.ledger import Ledger
@@ -349,6 +349,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
     assert set(sent) == ({(source, None)} if deleted else set())
     here, there = await counted(engine, [incident, elsewhere])
     assert [row["reason"] for row in here.named] == ([deleted_at(source)] if deleted else [])
+    assert await unreached(engine, incident) == here.named
     assert (here.secrets, there.secrets) == (deleted, 0)
 
 
