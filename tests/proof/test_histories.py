@@ -46,6 +46,7 @@ MISREAD = {
     "one-account/two-slots#251456448": "two secrets of one source",
     "people/one-slot#10003159": "two versions of one second",
     "policy/one-slot#251455544": "a policy that is read at the start",
+    "records-in-incident/listed#64001137": "what a list brings back late, and had leaked: it was right, and the proof excused that for good",
     "reported-ahead/two-logins#251456265": "a leak that a sweep passes on with the next version",
     "reported-deleted/two-slots#64000105": "a leak that was noted of what is purged since",
     "reported-in-overlap/many#1003322306": "a question that is answered",

@@ -347,8 +347,7 @@ class Watch:
         self.foreign -= lost
         self.revoked -= back
         self.disowned |= lost | back
-        for credential in back & set(self.compromised):
-            del self.compromised[credential]
+        self.ended -= back
 
     def retagged(
         self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
