@@ -88,6 +88,23 @@ def complexities() -> Iterator[int]:
                 yield 1 + forked + joined
 
 
+def contexts() -> int:
+    """Return how many classes of the room that rotates hold more than one of what a rotation shares."""
+    shared = {"parts", "lease", "observed", "progress", "vault_writer"}
+    return sum(
+        len(shared & set(_fields(shape))) > 1
+        for path in sources("engine/rotate")
+        for shape in ast.walk(ast.parse(path.read_text()))
+        if isinstance(shape, ast.ClassDef)
+    )
+
+
+def _fields(shape: ast.ClassDef) -> Iterator[str]:
+    for field in shape.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            yield field.target.id
+
+
 def leaves(shape: type) -> int:
     """Return how many plain values a dataclass holds, its parts included."""
     hints = dataclasses.fields(shape)
@@ -200,6 +217,7 @@ async def report() -> None:
     late = sum(holders.values())
     print(f"engine: {len(engine)} files, {lines(engine):,} lines")
     print(f"the room that rotates: {len(room)} files, {lines(room):,} lines")
+    print(f"classes that hold a cut of what a rotation shares: {contexts()}")
     print(f"a source's state: {len(dataclasses.fields(Record))} fields, {leaves(Record)} leaves")
     print(f"a message: {len(dataclasses.fields(WorkItem))} fields")
     for corner, (pattern, own) in CORNERS.items():
