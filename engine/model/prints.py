@@ -2,7 +2,8 @@
 
 The key is a secret in Key Vault, and the same for all records. So one digest of a reported value is
 looked up, where a record's own key would need one digest for each record and credential. A print
-decides nothing: what it leads to is compared with the vault, or with the record's own digest.
+decides nothing: what it leads to is compared with the vault, or with the record's own digest. But
+the prints of two versions tell, where one of them cannot be read, that both hold the same.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from engine.model.prints import SEPARATOR
 from engine.model.write import Past, Write
 
 MOST_PRINTS = 20
@@ -171,6 +172,11 @@ class History:
         theirs = f"{owner}/" if owner.startswith("https:") else ""
         prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
         return replace(self, published=(), prints=prints)
+
+    def hold_the_same(self, version: str, other: str) -> bool:
+        """Return whether two versions have a print of one credential; the first may be a former owner's."""
+        held = {it.rpartition("/")[2]: text.split(SEPARATOR)[0] for it, text in self.prints.items()}
+        return version != other and version in held and held[version] == held.get(other)
 
     def knowing(self, past: Past) -> History:
         """Return the history with the credential of one more replaced version."""

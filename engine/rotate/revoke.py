@@ -39,6 +39,9 @@ class Revocation:
         try:
             old = await self.at.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied) as unread:
+            if self.at.observed.record.history.hold_the_same(version, str(secret.version)):
+                await self._replace_current(secret, version)
+                return
             await self._remove_unread(secret, version, managed, _fix_of(unread))
             await self.at.observed.settle(version, UNLISTED)
             return
@@ -49,9 +52,7 @@ class Revocation:
             and current
             and any(c.reveal() in current.reveal() for c in held.values())
         ):
-            # A person has written the leaked value again, so the current version must be replaced.
-            await self.at.observed.note_compromised(str(secret.version))
-            await self.at.observed.settle(version, SAME_VALUE)
+            await self._replace_current(secret, version)
             return
         for shape, credential in held.items():
             if await Proof(self.at.lease).refused(managed.rotator.kind, "", credential):
@@ -61,6 +62,14 @@ class Revocation:
             await self._revoke(secret, old, managed, shape, credential)
         await self.at.observed.settle(version, TRIED)
         await self.at.vault_writer.out_of_use(secret)
+
+    async def _replace_current(self, secret: SecretVersion, version: str) -> None:
+        """Have the current version replaced, as a person has written what leaked again.
+
+        Or the source has passed to another secret, which holds what leaked in a form of its own.
+        """
+        await self.at.observed.note_compromised(str(secret.version))
+        await self.at.observed.settle(version, SAME_VALUE)
 
     async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
         """Raise NeedsHuman if settling the current version would; changes nothing."""

@@ -113,3 +113,17 @@ async def test_a_report_of_what_is_to_be_retired_goes_to_who_owes_that_now(rig: 
     await cut_off(rig, reported)
     assert leaked not in accepted(rig)
     assert rig.latest("heir").value in accepted(rig)
+
+
+@pytest.mark.parametrize("tags", [{}, INSIDE], ids=["alone", "inside"])
+async def test_what_is_noted_to_have_leaked_is_replaced_where_the_next_owner_holds_it(
+    rig: PolicyRig, tags: Mapping[str, str | None]
+) -> None:
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await rig.note(source, "app-key", compromised=(rig.latest("app-key").version,))
+    leaked = handed_over(rig, "app-key", tags)
+    await audit(rig, "heir")
+    await settle(rig)
+    assert leaked not in accepted(rig)
+    assert key_in(rig.latest("heir").value) in accepted(rig)
+    assert (await rig.known(source)).compromised.versions == ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from engine.model.record_parts import Compromised
 from engine.model.tags import OURS, REASON, STATE
@@ -37,12 +38,13 @@ from tests.proof.world import VAULT, World
 
 SLOTTED = ("two-slots", "two-logins", "many")
 EVERY = (*SLOTTED, "one-slot")
+BARE = "{key}"
 REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
 """What a copy is told whose source still belongs to the secret before."""
 APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
 
 
-def _heir(world: World, *, days_left: float = 400) -> None:
+def _heir(world: World, shape: str, *, days_left: float = 400) -> None:
     """Somebody names the source of `app` in another secret, which gets the credential in use."""
     version = world.versions_of(APP)[-1]
     address = version.tags.get("ProviderAddress", "")
@@ -50,7 +52,8 @@ def _heir(world: World, *, days_left: float = 400) -> None:
         return
     held = identify(world, address, version) or version.tags["CredentialId"]
     theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
-    world.secret("heir", version.value.reveal(), days_left, theirs | {"CredentialId": held})
+    theirs |= {"CredentialId": held} | ({} if shape == BARE else {"ValueTemplate": shape})
+    world.secret("heir", shape.format(key=version.value.reveal()), days_left, theirs)
     world.wanted[HEIR] = dict(current(world, "heir").tags)
     # Nothing looks at a secret that is new before the next sweep and its first audit.
     until = world.kernel.time() + AUDITED_SECONDS
@@ -59,17 +62,17 @@ def _heir(world: World, *, days_left: float = 400) -> None:
     world.watch.handed_over.add(address)
 
 
-def loses_its_address(world: World) -> None:
+def loses_its_address(world: World, shape: str = BARE) -> None:
     """The old one loses its tag ProviderAddress, the new one names the source."""
     if APP in world.vault:
-        _heir(world)
+        _heir(world, shape)
         unmanage("app")(world)
 
 
-def is_deleted(world: World) -> None:
+def is_deleted(world: World, shape: str = BARE) -> None:
     """The old one is deleted, the new one names the source."""
     if APP in world.vault:
-        _heir(world)
+        _heir(world, shape)
         world.watch.excuses.grant(Excuse.CLAIM, "app")
         held = credential_of(current(world))
         if HEIR in world.vault and credential_of(current(world, "heir")) != held:
@@ -90,12 +93,17 @@ def rotates(world: World) -> None:
         ask(world, "heir", force=True)
 
 
-HAND_OVER: Mapping[str, Move] = {
-    "the old one loses its address": loses_its_address,
-    "the old one is deleted": is_deleted,
-    "the new one is audited": asks,
-    "the new one is rotated": rotates,
-}
+def hand_over(shape: str = BARE) -> Mapping[str, Move]:
+    """Return the moves of a hand-over, after which the new one holds the credential in a form."""
+    return {
+        "the old one loses its address": partial(loses_its_address, shape=shape),
+        "the old one is deleted": partial(is_deleted, shape=shape),
+        "the new one is audited": asks,
+        "the new one is rotated": rotates,
+    }
+
+
+HAND_OVER = hand_over()
 
 
 def mend(world: World) -> None:
@@ -150,7 +158,8 @@ def _write_what_is_accepted(world: World) -> None:
     known = source.alive() - world.watch.foreign - set(world.watch.compromised)
     known -= {credential_of(version)}
     if known:
-        written = world.secret("heir", min(known), 80, theirs)
+        value = theirs.get("ValueTemplate", BARE).format(key=min(known))
+        written = world.secret("heir", value, 80, theirs)
         held = identify(world, version.tags["ProviderAddress"], written)
         world.edit(HEIR, tags=theirs | {"CredentialId": held or theirs["CredentialId"]})
 

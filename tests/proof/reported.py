@@ -191,15 +191,20 @@ def _reported_in_replica(kind: str) -> Scenario:
     return _scenario(f"reported-in-replica/{kind}", build, moves)
 
 
-def _reported_handed_over(kind: str) -> Scenario:
+def _reported_handed_over(kind: str, how: str = "", shape: str = handing_over.BARE) -> Scenario:
     """What a secret holds or held is reported while its source passes to another one."""
     moves = {
         "reports": reports(kind, -1),
         "reports the first": reports(kind, 0),
-        **handing_over.HAND_OVER,
+        **handing_over.hand_over(shape),
     }
     more = {"mend": handing_over.mend, "mends": 2}
-    return _scenario(f"reported-handed-over/{kind}", _in_overlap(kind, 30), moves, **more)
+    return _scenario(f"reported-handed-over{how}/{kind}", _in_overlap(kind, 30), moves, **more)
+
+
+def _reported_in_another_form(kind: str) -> Scenario:
+    """The next owner of the source holds it in a form of its own."""
+    return _reported_handed_over(kind, "-in-another-form", "Password={key};Encrypt=yes")
 
 
 def _reported_deleted(kind: str) -> Scenario:
@@ -218,5 +223,7 @@ REPORTED = [
     *map(_reported_in_overlap, ("two-slots", "many")),
     *all_of(("two-slots", "one-slot", "many"), _reported_twice, _reported_in_outage),
     *map(_reported_in_replica, ("two-slots", "one-slot")),
-    *all_of(("two-slots", "many"), _reported_handed_over, _reported_deleted),
+    *all_of(
+        ("two-slots", "many"), _reported_handed_over, _reported_deleted, _reported_in_another_form
+    ),
 ]

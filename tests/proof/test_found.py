@@ -386,6 +386,9 @@ FOUND = {
     "an heir has copied what no record knows to be revoked, and nobody does that": (
         "reported-handed-over/two-slots#61000933"
     ),
+    "what leaked is left to a person, as the next owner of its source holds it in another form": (
+        "reported-handed-over-in-another-form/two-slots#75000136"
+    ),
     "a late write brings back to a replica what it was to retire": (
         "reported-in-replica/two-slots#61000853"
     ),

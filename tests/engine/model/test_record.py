@@ -321,6 +321,18 @@ def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
     assert OPERATION not in seen.believed(secret(OTHER)).tags
 
 
+@pytest.mark.parametrize(
+    ("version", "same"), [(OLD, True), (NEW, False), (OTHER, False), ("unknown", False)]
+)
+def test_two_versions_hold_the_same_if_the_prints_of_their_credentials_are(
+    version: str, *, same: bool
+) -> None:
+    """Whatever is around these: a former owner's template may be another one."""
+    theirs = f"https://prod.vault.azure.net/secrets/before/{OLD}"
+    history = History(prints={theirs: "one.inside", NEW: "two", OTHER: "one.elsewhere"})
+    assert history.hold_the_same(version, OTHER) is same
+
+
 def test_tags_that_claim_what_the_record_does_not_know_are_not_believed() -> None:
     forged = replace(
         secret(OTHER),
