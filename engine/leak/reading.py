@@ -51,8 +51,8 @@ class Reported:
 
 
 def read(text: str) -> Reported:
-    """Take a text apart."""
-    text = text[:MOST_TEXT]
+    """Take a text apart. Half of a surrogate pair is in no credential, and has no digest."""
+    text = text[:MOST_TEXT].encode(errors="replace").decode()
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
     kinds = (kind_of(part) for part in parts)

@@ -41,6 +41,12 @@ def test_a_credential_is_found_in_its_surroundings(
     assert reported.resource == resource
 
 
+def test_what_no_digest_can_be_made_of_is_read_as_well() -> None:
+    parts = read(f"\udcff {KEY} \ud800").parts
+    assert KEY in parts
+    assert all(part.encode() for part in parts)
+
+
 def test_a_report_shows_no_value() -> None:
     assert KEY not in repr(read(KEY))
 
