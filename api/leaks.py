@@ -26,7 +26,7 @@ from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.leak.index import Index
 from engine.leak.match import Match
-from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
+from engine.leak.verdict import AGAIN, AGAIN_SECONDS, BACK, Verdict, acts, judge
 from engine.model.danger import danger
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
@@ -147,7 +147,7 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     if verdict.match is None or verdict.status == "refused":
         unseen = "" if verdict.match else _unseen(engine, reports.index)
         return Queued((), Answer.of(200, _view(engine, verdict, reason=unseen)))
-    if not (acts(leaks, verdict, finding.feed) or finding.act):
+    if not acts(leaks, verdict, finding.feed, asked=finding.act):
         await _ask_once(engine, verdict, finding)
         return Queued((), Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
     incident = await _incident(engine, verdict, finding)
@@ -212,7 +212,8 @@ def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
     """Return the message that tells the owner what leaked, and how to have it cut off."""
     match = verdict.match
     assert match  # noqa: S101 - whoever is asked owns it
-    text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
+    text, command = f"{_why(verdict, finding)}; {_reason(verdict)}", _confirm(verdict)
+    text += f". Fix: {command}" if command else ""
     return WorkItem(
         match.ref, "tell", version=match.version, requested_by="rekey", reason=text, news=LEAKED
     )
@@ -273,8 +274,11 @@ def _reason(verdict: Verdict) -> str:
 
 
 def _confirm(verdict: Verdict) -> str:
+    """Return the command that cuts it off; empty if only a person can, at its source."""
     match = verdict.match
     assert match  # noqa: S101 - for the type
+    if verdict.untried == BACK:
+        return ""
     place = f"--vault {match.ref.vault_name} --name {match.ref.name} --version {match.version}"
     return f"rekey incident begin {place} --reason leaked"
 

@@ -85,15 +85,18 @@ async def _tried(engine: Engine, match: Match) -> tuple[bool, str]:
     return False, ""
 
 
-def acts(leaks: Leaks, verdict: Verdict, feed: str) -> bool:
-    """Return whether the policy lets a report cut the value off before a person is asked.
+def acts(leaks: Leaks, verdict: Verdict, feed: str, *, asked: bool) -> bool:
+    """Return whether a report cuts the value off, because a person has asked for it or the policy lets it.
 
-    Without a rule it does only where the source has just accepted the value, and the feed is
-    trusted.
+    Without a rule the policy does only where the source has just accepted the value, and the feed
+    is trusted. Of what is back, the record says that it is refused: its incident would have ended
+    before it began.
     """
     match = verdict.match
-    if match is None or verdict.status != "alive":
+    if match is None or verdict.status != "alive" or verdict.untried == BACK:
         return False
+    if asked:
+        return True
     for rule in leaks.rules:
         if _fits(rule, verdict, match, feed):
             return rule.acts

@@ -184,6 +184,26 @@ async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
         assert answer.body["command"] in message["reason"]
 
 
+@pytest.mark.parametrize("document", [TRUSTED, f"{KEYED}  rules: [{{action: cut off}}]\n"])
+@pytest.mark.parametrize("act", [True, False])
+async def test_what_was_put_back_at_its_source_starts_no_incident_that_would_have_ended_at_once(
+    document: str, act: bool
+) -> None:
+    rig = leaky(document)
+    leaked, keys = rig.latest("app-key").value, rig.world.accounts["appdata"].keys
+    await leak(rig.api(), leaked, act=True)
+    await settle(rig)
+    (slot,) = [name for name, key in keys.items() if key.value != rig.latest("app-key").value]
+    keys[slot] = replace(keys[slot], value=leaked)
+    rig.clock.advance(60)
+    answer = await leak(rig.api(), leaked, act=act)
+    assert (answer.status, answer.body["status"], answer.body["incident"]) == (200, "alive", None)
+    assert "works again: revoke it at its source by hand" in answer.body["reason"]
+    assert answer.body["command"] == ""
+    (message,) = rig.messages("rotations")
+    assert (message["action"], "Fix:" in message["reason"]) == ("tell", False)
+
+
 @pytest.mark.parametrize("role", ["Rekey.Reporter", "Rekey.Operator"])
 async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same(
     role: str,
@@ -243,6 +263,12 @@ async def test_a_thousand_false_reports_are_bounded_and_change_nothing() -> None
     assert statuses.count(429) == 970
     assert rig.calls()["vault"] < 10
     assert state(rig) == before
+
+
+async def test_a_text_of_which_no_digest_can_be_made_is_looked_up_as_well() -> None:
+    body = b'{"value": "\\ud800 none-of-ours-at-all"}'
+    answer = await send(leaky().api(), "http_leak", body=body)
+    assert (answer.status, answer.body["status"]) == (200, "unknown")
 
 
 @pytest.mark.parametrize(
