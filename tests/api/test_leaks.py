@@ -338,12 +338,13 @@ async def test_a_kind_that_is_not_known_any_more_cannot_be_tried(kind: str, name
     verdict = await judge(replace(engine, rotators={}), Index(), leaked.value)
     assert (verdict.status, verdict.is_accepted) == ("alive", False)
     assert verdict.untried == f"the kind {named} is not known here"
-    assert not acts(Leaks(trusted=frozenset({"api"})), verdict, "api")
+    assert not acts(Leaks(trusted=frozenset({"api"})), verdict, "api", asked=False)
 
 
 def test_no_policy_acts_on_what_is_nobodys() -> None:
     everything = Leaks(rules=(LeakRule(acts=True),))
-    assert acts(everything, Verdict("unknown", read("hunter2-hunter2")), "api") is False
+    verdict = Verdict("unknown", read("hunter2-hunter2"))
+    assert acts(everything, verdict, "api", asked=False) is False
 
 
 async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:

@@ -131,7 +131,7 @@ async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_o
         at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
         at.know(open_until=at.now + SECOND if is_late else None)
         others = at.others
-        await others.observed.look()
+        await others.at.observed.look()
         assert others.wrote(at.secret) is not is_late
 
 
