@@ -74,9 +74,8 @@ async def _keys(engine: Engine, owned_by: str, source: str) -> AsyncIterator[Mat
     if owner.held:
         yield owner.match(record, owner.version, owner.held)
     async for version in engine.vaults.versions(owner.ref):
-        if not version.enabled or version.version == owner.version:
+        if version.version == owner.version:
             continue
-        old = await read(engine, owner.ref, str(version.version))
-        if old and owner.field:
+        if old := await read(engine, owner.ref, str(version.version)):
             for key in earlier.credentials(old, owner.field, owner.shape, record).values():
                 yield owner.match(record, str(version.version), key.reveal())

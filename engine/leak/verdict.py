@@ -68,20 +68,20 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
 
 
-async def _tried(engine: Engine, match: Match) -> tuple[bool, str]:
-    """Return whether the source accepts the value, or why it could not be tried.
+async def _tried(engine: Engine, match: Match) -> tuple[bool | None, str]:
+    """Return whether the source accepts the value; None, and why, where it could not be tried.
 
     Only refusals in a row count as one.
     """
     rotator = engine.rotators.get(match.kind)
     if rotator is None:
-        return False, f"the kind {match.kind or 'of its secret'} is not known here"
+        return None, f"the kind {match.kind or 'of its secret'} is not known here"
     try:
         for _ in range(REFUSALS):
             if await rotator.accepts(match.source, match.credential_id, match.credential):
                 return True, ""
     except RekeyError as error:
-        return False, error.what
+        return None, error.what
     return False, ""
 
 

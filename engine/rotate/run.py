@@ -170,13 +170,8 @@ class Run(Rotation):
             return await self._act(secret, decision)
         except Overtaken as error:
             # What a person did stands, and is looked at like anything else that they did.
-            try:
-                await Publishing(Subject(self, decision.managed)).withdraw()
-                current = await self.look()
-            except PermanentError as second:
-                if LOST in error.what:
-                    second.add(LOST)
-                raise
+            await Publishing(Subject(self, decision.managed)).withdraw()
+            current = await self.look()
             if LOST in error.what and not current.enabled:
                 raise NeedsHuman(
                     error.what,

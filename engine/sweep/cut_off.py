@@ -122,7 +122,7 @@ class CutOff:
         """Return the sources where what a deleted secret held may still be accepted."""
         covered = self.incident.covers_deleted(ref, ledger.of(ref))
         if self.incident.version and await self._is_gone(covered):
-            return []
+            covered = []
         return [record.source for record in covered if not self.incident.is_over_at(record)]
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -142,6 +143,19 @@ async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
     await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
     assert rig.queue("rotations") == []
     assert "it failed" in rig.tags(NAME)["RekeyReason"]
+
+
+@pytest.mark.parametrize("wish", [None, 30])
+async def test_what_cannot_be_parked_yet_comes_back_for_its_last_try_when_azure_said(
+    wish: int | None,
+) -> None:
+    rig = scene()
+    headers: dict[str, Any] = {"retry_after": str(wish)} if wish else {}
+    refuse(rig, 503, "ServerBusy", to_vault(), times=99, **headers)
+    with pytest.raises(TransientError) if wish is None else nullcontext():
+        await failing(rig, now_or_in(0)).rotate(rig.item(NAME).to_json(), LAST)
+    posted = [(delay, message["tried"]) for delay, message in waiting(rig)]
+    assert posted == ([(wish, LAST - 1)] if wish else [])
 
 
 @pytest.mark.parametrize(("seconds", "tries"), [(90, 1), (90, LAST), (0, LAST)])

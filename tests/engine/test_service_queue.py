@@ -243,6 +243,7 @@ async def test_an_incident_that_cannot_be_dealt_with_comes_back_for_a_month_and_
     (message,) = rig.messages("rotations")
     assert message["returned"] == MOST_RETURNS
     assert '"result": "parked"' not in caplog.text, "people are told only now and then"
+    assert '"result": "waiting"' in caplog.text
     with caplog.at_level(logging.INFO, "rekey"):
         await rig.service().rotate(json.dumps(message), MAX_TRIES)
     assert len(rig.queue("rotations")) == 1, "nothing further is posted"

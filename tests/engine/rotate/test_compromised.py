@@ -176,8 +176,11 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
     assert (await rig.known(rig.app.app_id)).compromised.versions == ()
 
 
-async def test_what_rekey_published_last_is_removed_by_its_id_though_nobody_can_read_it() -> None:
-    """A person has written on top of it, and purged it."""
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_what_rekey_published_last_is_removed_by_its_id_though_nobody_can_read_it(
+    *, is_gone: bool
+) -> None:
+    """A person has written on top of it, and disabled it; or removed what it held, too."""
     rig = GraphRig()
     rig.managed()
     await rig.handle(SECRET)
@@ -186,7 +189,13 @@ async def test_what_rekey_published_last_is_removed_by_its_id_though_nobody_can_
     rig.vault.put(SECRET, mine.secret, tags={**rig.tags(SECRET), "CredentialId": mine.key_id})
     rig.vault.amend(leaked, enabled=False)
     await rig.note(rig.app.app_id, SECRET, pending=None)
+    if is_gone:
+        theirs = next(key for key in rig.alive() if key.secret == leaked.value)
+        rig.directory.remove_password(rig.app, theirs)
+    rig.world.exchanges.clear()
     await report(rig, leaked)
+    removals = [it for it in rig.world.exchanges if it.request.path.endswith("/removePassword")]
+    assert len(removals) == (0 if is_gone else 1)
     assert leaked.value not in {password.secret for password in rig.alive()}
     assert mine in rig.alive()
 

@@ -385,9 +385,12 @@ async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> Non
 async def test_no_edited_template_replaces_what_its_source_accepts(
     value: str, written: str, accepted: set[str], latest: str
 ) -> None:
-    async with working(Plain(accepted=accepted), value=value) as work:
+    kind = Plain(accepted=accepted)
+    async with working(kind, value=value) as work:
         work.published()
         work.at.know(tags={"ValueTemplate": written})
         with pytest.raises(NeedsHuman, match="not follow") if latest == value else nullcontext():
             await work.confirming.confirm(work.secret, "audited")
         assert work.latest.value == latest
+        asked = f"accepts {OLD_ID} {OLD}" in kind.calls
+        assert asked is value.startswith(written.partition("{")[0])

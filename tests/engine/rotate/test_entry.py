@@ -145,7 +145,8 @@ async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one()
 
 
 @pytest.mark.parametrize(
-    ("number", "follow_up"), [(0, []), (1, [2]), (MOST_LOOKS - 1, [MOST_LOOKS]), (MOST_LOOKS, [])]
+    ("number", "follow_up"),
+    [(0, []), (1, [2]), (2, [3]), (MOST_LOOKS - 1, [MOST_LOOKS]), (MOST_LOOKS, [])],
 )
 async def test_a_look_that_may_not_read_the_secret_is_followed_by_another_for_a_week(
     number: int, follow_up: list[int]

@@ -19,6 +19,7 @@ from engine.model.tags import CREDENTIAL, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past
 from engine.secret import SecretRef, Sensitive
+from simulator.wire import Request
 from tests.engine.rotate.held import AtFirstWrite
 from tests.engine.rotate.plain_kind import (
     NEW,
@@ -32,7 +33,7 @@ from tests.engine.rotate.plain_kind import (
     working,
 )
 from tests.shared.heard import LOST
-from tests.shared.scene import NAME
+from tests.shared.scene import NAME, refuse, to_vault
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 ZERO = timedelta()
@@ -286,3 +287,43 @@ async def test_what_its_source_did_not_confirm_is_published_once_it_is_accepted(
         else:
             assert await work.fails(TransientError) is doubt
         assert work.latest.value == (NEW if works else OLD)
+
+
+@pytest.mark.parametrize(
+    ("wish", "pauses"), [(None, 1), (7, 7), (40, None)], ids=["none", "seconds", "too long"]
+)
+async def test_a_single_slots_version_is_announced_again_while_the_lease_lasts(
+    wish: int | None, pauses: int | None
+) -> None:
+    """Its source has changed already. Where no time is left to try again, it is set back."""
+    kind = Able()
+    async with working(kind, SINGLE) as work:
+        work.published()
+
+        def notes_a_version(request: Request) -> bool:
+            stores = request.host.startswith("rekeyhost.blob") and request.method == "PUT"
+            return stores and "comp" not in request.query and "issue" in kind.calls
+
+        headers: dict[str, Any] = {"retry_after": str(wish)} if wish else {}
+        refuse(work.rig, 503, "ServerBusy", notes_a_version, **headers)
+        began = work.at.now
+        if pauses:
+            await rotate(work)
+            assert (work.latest.value, work.at.now - began) == (NEW, timedelta(seconds=pauses))
+        else:
+            await work.fails(TransientError)
+            assert (work.latest.value, work.at.now) == (OLD, began)
+            assert f"undo {OLD}" in kind.calls
+
+
+@pytest.mark.parametrize("single", [False, True])
+async def test_a_single_slot_is_set_back_only_once_a_late_version_would_have_been_seen(
+    *, single: bool
+) -> None:
+    kind = Able()
+    async with working(kind, SINGLE if single else {}) as work:
+        work.published()
+        refuse(work.rig, 503, "ServerBusy", to_vault("PUT"))
+        began = work.at.now
+        await work.fails(TransientError)
+        assert work.at.now - began == timedelta(seconds=5 if single else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
@@ -240,6 +241,18 @@ async def test_an_audit_says_that_a_replica_consents_no_longer_or_wants_more_tha
     edit(at, ValueTemplate=SHAPE, ReplicaOf=None)
     with pytest.raises(NeedsHuman, match="does not consent"):
         await catch_up(at)
+
+
+@pytest.mark.parametrize("missed", [False, True])
+async def test_an_audit_takes_a_form_of_which_it_knows_only_the_credential_as_it_is(
+    at: Held, *, missed: bool
+) -> None:
+    held = "older" if missed else at.rig.latest(NAME).value
+    tags = {**at.rig.tags(COPY), "ValueTemplate": "{account}:{key}"}
+    at.rig.vault.put(COPY, f"appdata:{held}", tags=tags)
+    with pytest.raises(NeedsHuman, match="needs account") if missed else nullcontext():
+        await catch_up(at)
+    assert len(versions(at)) == 2
 
 
 def superseded(at: Held, name: str = COPY) -> str:

@@ -416,3 +416,14 @@ async def test_nothing_is_revoked_at_a_source_that_the_vault_is_not_bound_to_any
     assert outcome.result == "parked"
     assert f"key1 is to be revoked, but vault {rig.vault.url} is not bound" in outcome.reason
     assert keys(rig) == before
+
+
+async def test_what_cannot_be_tried_any_more_is_revoked_once_its_source_lists_it_no_more() -> None:
+    rig = GraphRig()
+    first = rig.managed()
+    await rig.handle(SECRET)
+    rig.vault.amend(first, enabled=False)
+    rig.clock.advance(8 * DAY)
+    outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
+    assert (outcome.result, outcome.retired) == ("retired", (rig.first.key_id,))
+    assert rig.first not in rig.alive()

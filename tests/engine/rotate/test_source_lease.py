@@ -266,3 +266,17 @@ async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> 
         at.rig.clock.advance(6)
         await at.lease.ensure(CALL_SECONDS)
         assert answers[0] == 2
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_a_call_that_came_after_the_lease_has_its_source_looked_at(
+    at: Held, *, frozen: bool
+) -> None:
+    async with at.lease.changing("publish"):
+        at.rig.clock.advance(90 if frozen else 1)
+    looks = [
+        (seconds, look["reason"], look["action"], look["source"], look["follow_up"], look["waited"])
+        for seconds, look in at.posted()
+    ]
+    late = (0, "publish came after the lease", "audit", at.lease.source, 1, 1)
+    assert looks == ([late] if frozen else [])

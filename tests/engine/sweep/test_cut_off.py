@@ -126,6 +126,9 @@ async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: dat
     progress, work = Progress(), CutOff(rig.service().engine, INCIDENT)
     await work.count(current(created), ledger, progress)
     assert progress.secrets == 0, "there was no such secret then"
+    rig.vault.put(NAME, "x", created=SINCE)
+    await work.count(current(created), ledger, progress)
+    assert progress.secrets == 0, "nor was there one before"
     rig.vault.put(NAME, "x", created=BEFORE)
     await work.count(current(created), ledger, progress)
     assert (progress.needs_a_person, progress.rotated) == (1, 0)
@@ -326,7 +329,7 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
 
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
 async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_that_is_not_listed(
-    denied: bool, deleted: bool
+    denied: bool, deleted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A listing that lags says nothing, nor does a secret that may not be read."""
     rig = scene()
@@ -347,6 +350,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
     source = rig.world.accounts["appdata"].resource_id.lower()
     sent = [(message["source"], message["version"]) for message in rig.messages("rotations")]
     assert set(sent) == ({(source, None)} if deleted else set())
+    assert f": {deleted:d} of 0 secrets sent on" in caplog.messages[0]
     here, there = await counted(engine, [incident, elsewhere])
     assert [row["reason"] for row in here.named] == ([deleted_at(source)] if deleted else [])
     assert await unreached(engine, incident) == here.named
