@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from azure.storage.blob import generate_container_sas
 
 from api.answers import Answer
 from api.app import Api
@@ -339,6 +340,9 @@ async def test_a_kind_that_is_not_known_any_more_cannot_be_tried(kind: str, name
     assert (verdict.status, verdict.is_accepted) == ("alive", False)
     assert verdict.untried == f"the kind {named} is not known here"
     assert not acts(Leaks(trusted=frozenset({"api"})), verdict, "api", asked=False)
+    for accepted in (True, False):
+        rules = (LeakRule(acts=True, accepted=accepted),)
+        assert acts(Leaks(rules=rules), verdict, "api", asked=False) is not accepted
 
 
 def test_no_policy_acts_on_what_is_nobodys() -> None:
@@ -390,6 +394,19 @@ async def test_what_a_person_wrote_is_found_after_rekey_has_superseded_it(docume
     await settle(rig)
     accepted = rig.world.accounts["appdata"].accepted_keys()
     assert first.value not in {key.value for key in accepted}
+
+
+async def test_no_key_is_read_that_cannot_have_made_a_signature() -> None:
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    ends = rig.clock.now() + timedelta(days=5)
+    token = generate_container_sas(
+        "appdata", "uploads", account_key=rig.latest("app-key").value, permission="rl", expiry=ends
+    )
+    rig.world.exchanges.clear()
+    answer = await leak(rig.api(), f"https://appdata.blob.core.windows.net/uploads/x?{token}")
+    assert (answer.body["status"], answer.body["secret"]) == ("alive", "app-key")
+    assert not [it for it in rig.world.exchanges if it.request.path.startswith("/secrets/other/")]
 
 
 async def test_a_value_is_found_whole_in_whatever_form_it_is_by_a_process_that_remembers() -> None:
@@ -446,6 +463,7 @@ async def test_whoever_reports_and_whoever_follows_hear_what_outlives_the_refusa
     followed = (await send(api, "http_incident_progress", path)).body
     (reported,) = (await send(api, "http_incident_report", path)).body["secrets"]
     assert (answer.body["lingers"], reported["lingers"]) == (expected, expected)
+    assert reported["replaced_by"] == place.rig.latest(place.name).version
     assert followed["lingers"] == ([{"kind": kind, "what": expected}] if expected else [])
 
 

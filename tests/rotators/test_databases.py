@@ -382,3 +382,14 @@ async def test_a_superseded_login_that_is_locked_keeps_its_password(engine: Engi
     error = await problem_of(scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST)))
     assert (type(error), error.code) == (NeedsHuman, "LoginDisabled")
     assert FIRST in scene.live()
+
+
+@pytest.mark.parametrize("name", [name for name in SCENES if "admin" in name])
+async def test_a_password_whose_answer_was_lost_is_told_as_one_that_may_have_been_set(
+    name: str,
+) -> None:
+    scene = DatabaseScene(*SCENES[name])
+    scene.rig.world.faults.append(Fault(lambda it: it.method in ("PATCH", "PUT"), after=True))
+    issued = await scene.rotator().issue(scene.job())
+    assert isinstance(issued.doubt, TransientError)
+    assert issued.fields["password"].reveal() in scene.live()

@@ -9,6 +9,7 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Sensitive
 from rotators.shared.sql_server import database_scope
 from rotators.sql_login_password import SqlLoginPassword
+from simulator.faults import Fault
 from simulator.sql.servers import ALTER_ANY_USER
 from simulator.world import Domains
 from tests.shared.sql_rig import FIRST, TEMPLATE, SqlRig, password_of
@@ -250,6 +251,14 @@ async def test_a_server_that_gives_no_answer_is_tried_again(
     rig.server.fqdn = "elsewhere.database.windows.net"
     with pytest.raises(TransientError):
         await rotate(rig, one_login)
+
+
+async def test_a_password_whose_answer_was_lost_is_told_as_one_that_may_have_been_set(
+    rig: SqlRig, one_login: dict[str, str]
+) -> None:
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body, after=True))
+    issued = await rotate(rig, one_login)
+    assert isinstance(issued.doubt, TransientError)
 
 
 async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:

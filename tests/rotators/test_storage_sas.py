@@ -151,6 +151,8 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
         (container(), KEY, False),
         (f"{TABLE}&sig={signed(*BY_HAND['sas/table/orders/raud'][0])}", KEY, True),
         (f"{TABLE}&sig=none", KEY, False),
+        (f"https://acc1.queue.core.windows.net/jobs?{queue()}", KEY, True),
+        (f"https://acc1.dfs.core.windows.net/jobs?{queue()}", KEY, False),
     ],
     ids=[
         "in a URL",
@@ -161,6 +163,8 @@ def test_a_signature_of_microsofts_package_is_recognised_by_its_key(text: str) -
         "of no path",
         "of a table",
         "of nobody",
+        "of a queue",
+        "of no service",
     ],
 )
 def test_a_signature_that_leaked_is_traced_to_the_key_that_made_it(
