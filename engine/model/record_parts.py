@@ -173,6 +173,11 @@ class History:
         prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
         return replace(self, published=(), prints=prints)
 
+    def place_of(self, version: str) -> str:
+        """Return the URL of the former owner that has a version; empty if none is known to."""
+        places = (it.rpartition("/") for it in self.prints)
+        return next((place for place, _, known in places if known == version), "")
+
     def hold_the_same(self, version: str, other: str) -> bool:
         """Return whether two versions have a print of one credential; the first may be a former owner's."""
         held = {it.rpartition("/")[2]: text.split(SEPARATOR)[0] for it, text in self.prints.items()}

@@ -27,18 +27,25 @@ def owed_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | Non
 
 
 async def held_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
-    """Return the same report about the version of that secret which holds what leaked, if one does.
+    """Return the same report for that secret, about its own version that holds what leaked, if one does.
 
-    The report was accepted while another secret owned the source. Its own versions lead nowhere.
-    Raises PermanentError if a version cannot be read: the report then comes back.
+    None if what leaked is refused. The report was accepted while another secret owned the source,
+    whose versions lead nowhere now. Raises PermanentError if a version cannot be read: the report
+    then comes back.
     """
     heir = _heir(parts, record, item)
     if heir is None or not item.version:
         return None
     leaked = await parts.vaults.read_version(item.ref, item.version)
+    rotator = parts.rotators.get(record.kind)
+    field = rotator.value_field if rotator else "value"
+    credentials = earlier.credentials(leaked, field, f"{{{field}}}", record).values()
     async for held in _versions(parts, record, heir):
-        if held.value and _holds(parts, record, leaked, held.value.reveal()):
+        if held.value and any(it.reveal() in held.value.reveal() for it in credentials):
             return replace(item, ref=heir, version=held.version)
+    for credential in credentials:
+        if rotator is None or await rotator.accepts(record.source, "", credential):
+            return replace(item, ref=heir)
     return None
 
 
@@ -58,11 +65,3 @@ async def _versions(parts: Parts, record: Record, heir: SecretRef) -> AsyncItera
         if known and known.version != current.version:
             with suppress(NotFound):
                 yield await parts.vaults.read_version(heir, known.version)
-
-
-def _holds(parts: Parts, record: Record, leaked: SecretVersion, value: str) -> bool:
-    """Return whether a value holds what leaked, perhaps in another form."""
-    kind = parts.rotators.get(record.kind)
-    field = kind.value_field if kind else "value"
-    held = earlier.credentials(leaked, field, f"{{{field}}}", record)
-    return any(credential.reveal() in value for credential in held.values())

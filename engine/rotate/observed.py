@@ -15,7 +15,7 @@ from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.proof import proof_text
 from engine.rotate.source_lease import SOON, SourceLease
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 _SKEW = timedelta(minutes=2)
 """How much the clocks of the app and of the vault may differ."""
@@ -164,6 +164,13 @@ class Observed:
         if is_look and self.record.owner and not self.record.is_open:
             return "an earlier look has settled it"
         return ""
+
+    async def read_version(self, version: str) -> SecretVersion:
+        """Read an earlier version of the secret, or of a former owner of its source."""
+        place = self.record.history.place_of(version)
+        ref = SecretRef.parse(place) if place else self.item.ref
+        is_served = self.parts.policy.manages(ref.vault)
+        return await self.parts.vaults.read_version(ref if is_served else self.item.ref, version)
 
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version for this secret."""

@@ -93,7 +93,7 @@ class Retiring:
         return self.at.observed.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
-        old = await self._value(secret, pending)
+        old = await self._value(pending)
         held, held_id = self._held(secret, old)
         await self.at.vault_writer.unchanged(secret)
         if not await self._has_come(secret, pending, old):
@@ -206,13 +206,13 @@ class Retiring:
             record.discarded(pending.version, record.history.copies.get(pending.version, ""))
         )
 
-    async def _value(self, secret: SecretVersion, pending: Pending) -> Sensitive | None:
+    async def _value(self, pending: Pending) -> Sensitive | None:
         """Return the credential in an earlier version; None if that is gone or disabled.
 
         Where an edited ValueTemplate reads another part of its value, what works counts.
         """
         try:
-            old = await self.at.parts.vaults.read_version(secret.ref, pending.version)
+            old = await self.at.observed.read_version(pending.version)
         except NotFound:
             return None
         except AccessDenied as error:

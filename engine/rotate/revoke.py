@@ -37,7 +37,7 @@ class Revocation:
             await self.at.vault_writer.out_of_use(secret)
             return
         try:
-            old = await self.at.parts.vaults.read_version(secret.ref, version)
+            old = await self.at.observed.read_version(version)
         except (NotFound, AccessDenied) as unread:
             if self.at.observed.record.history.hold_the_same(version, str(secret.version)):
                 await self._replace_current(secret, version)

@@ -127,3 +127,22 @@ async def test_what_is_noted_to_have_leaked_is_replaced_where_the_next_owner_hol
     assert leaked not in accepted(rig)
     assert key_in(rig.latest("heir").value) in accepted(rig)
     assert (await rig.known(source)).compromised.versions == ()
+
+
+async def test_what_the_next_owner_does_not_hold_is_cut_off_there_if_it_works(
+    rig: PolicyRig,
+) -> None:
+    reported, leaked = rig.latest("app-key").version, key(rig)
+    account = rig.world.accounts["appdata"]
+    own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}
+    kept, later = account.keys["key2"].value, rig.clock.now() + timedelta(days=80)
+    rig.vault.put("heir", kept, expires=later, tags={**own, "CredentialId": "key2"})
+    rig.vault.amend(rig.latest("app-key"), tags={})
+    rig.clock.advance(60)
+    await audit(rig, "heir")
+    await cut_off(rig, reported)
+    assert leaked not in accepted(rig)
+    assert rig.latest("heir").value == kept
+    assert kept in accepted(rig)
+    known = await rig.known(account.resource_id.lower())
+    assert (known.compromised.versions, known.compromised.revoked) == ((), (reported,))
