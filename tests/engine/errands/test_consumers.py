@@ -424,6 +424,8 @@ async def test_an_app_with_a_grace_uses_the_new_version_before_the_cut_off_or_th
     seconds, held, _ = await in_an_incident(rig)
     assert held is not stuck
     assert 50 < seconds <= 60 if stuck else seconds < 5
+    leases = (it.request.header("x-ms-lease-action") for it in rig.world.exchanges)
+    assert (sum(action == "renew" for action in leases) > 2) is stuck, "it lasts meanwhile"
 
 
 @pytest.mark.parametrize("code", [403, 503])
