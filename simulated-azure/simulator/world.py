@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -126,28 +127,42 @@ class World:
         self.services: list[Service] = []
         self.exchanges: list[Exchange] = []
         self.listeners: list[Listener] = []
+        self._turn = threading.RLock()
+        """Drivers of databases call from threads of their own."""
 
     def handle(self, request: Request) -> Response:
         """Answer one request, or let the first matching fault do so; record both either way."""
+        return self.heard(request, self._struck)
+
+    def heard(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        """Have somebody answer a request, and tell who listens: one request at a time."""
+        with self._turn:
+            for listener in self.listeners:
+                listener.sent(request)
+            response = answer(request)
+            for listener in self.listeners:
+                listener.answered(request, response)
+        return response
+
+    def served(self, request: Request, serve: Callable[[Request], Response]) -> Response:
+        """Have a service answer a request, and tell who listens that it has taken effect."""
+        response = serve(request)
         for listener in self.listeners:
-            listener.sent(request)
-        fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
-        response = fault.strike(request, self._serve) if fault else self._serve(request)
-        self.exchanges.append(Exchange(request, response))
-        for listener in self.listeners:
-            listener.answered(request, response)
+            listener.served(request)
         return response
 
     async def answer(self, request: Request) -> Response:
         """Answer one request that came over the network."""
         return self.handle(request)
 
-    def _serve(self, request: Request) -> Response:
-        """Let the host's service answer, and tell who listens that it has."""
-        response = self._by_service(request)
-        for listener in self.listeners:
-            listener.served(request)
+    def _struck(self, request: Request) -> Response:
+        fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
+        response = fault.strike(request, self._serve) if fault else self._serve(request)
+        self.exchanges.append(Exchange(request, response))
         return response
+
+    def _serve(self, request: Request) -> Response:
+        return self.served(request, self._by_service)
 
     def _by_service(self, request: Request) -> Response:
         """Let the host's service answer.

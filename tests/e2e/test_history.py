@@ -13,9 +13,9 @@ from tests.e2e.running import OURS_SIMULATED, product
 from tests.e2e.test_crash import Death, is_publishing, kill, let_time_pass, reported
 from tests.proof.test_edge import applied, cut_off, found, values_of
 
-KILLED, RETIRED = "media-key", "backup-key"
-OTHERS = ("orders-key", "orders-sas", "crm-client")
-"""A key, what is made from it, and a secret of Entra."""
+KILLED, RETIRED, ONE = "media-key", "backup-key", "sql-admin"
+OTHERS = ("orders-key", "orders-sas", "crm-client", ONE, "sql-app")
+"""A key, what is made from it, a secret of Entra, the one password of a server, and two logins."""
 
 
 def reported_of(lines: list[str]) -> set[str]:
@@ -59,7 +59,7 @@ def test_it_is_accepted_and_holds_what_happened(story: tuple[list[str], set[str]
     assert {KILLED, RETIRED, *OTHERS} <= reported_of(story[0])
     assert lines[-1]["do"] == "end"
     off = {it["secret"] for _, it in applied(lines, "version") if not it["enabled"]}
-    assert off == {f"{VAULT}/{RETIRED}"}
+    assert off == {f"{VAULT}/{name}" for name in (RETIRED, ONE)}
 
 
 def test_a_superseded_key_that_is_cut_off_in_its_overlap_is_found(

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.cast import HOST_ACCOUNT, VAULT, Part
-from demo.sources import Account, Application, Signature
+from demo.sources import Account, AlternatingLogins, Application, Signature, SqlAdministrator
 from simulator.azure import Azure
 from simulator.wire import Request
 from tests.shared.edge import Edge, Process
 from tests.shared.edge_sources import Account as StorageAccount
-from tests.shared.edge_sources import Passwords, Signatures, Source
+from tests.shared.edge_sources import Passwords, Signatures, Source, logins
 from tests.shared.edge_state import State
 
 HISTORIES: list[Path] = []
@@ -115,6 +115,8 @@ def _sources(azure: Azure, parts: Sequence[Part]) -> dict[str, Source]:
             others[part.name] = StorageAccount(azure.accounts[of.name])
         elif type(of) is Application and (app := azure.directory.application(of.client_id)):
             others[part.name] = Passwords(app, azure.now)
+        elif isinstance(of, SqlAdministrator | AlternatingLogins):
+            others[part.name] = logins(azure.sql.servers[of.server], azure.now)
     return signed | others
 
 

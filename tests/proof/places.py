@@ -27,6 +27,17 @@ def _storage(template: str | None = None) -> Place:
     return Place.of_account(rig, "app-key", account)
 
 
+def _copied() -> Place:
+    """Put a storage key under management that another secret repeats, in a form of its own."""
+    rig = Rig()
+    account, url = rig.account("appdata"), f"{rig.vault.url}/secrets/"
+    first = rig.secret("app-key", account, tags={"Replicas": f"{url}copy"})
+    text = CONNECTION_STRING.format(account="appdata", key=first.value, suffix="core.windows.net")
+    tags = {"ReplicaOf": f"{url}app-key", "ValueTemplate": CONNECTION_STRING}
+    rig.vault.put("copy", text, expires=rig.clock.now() + timedelta(days=10), tags=tags)
+    return Place.of_account(rig, "app-key", account)
+
+
 def _signature() -> Place:
     scene = SasScene()
     scene.manage(days_left=10, key_days_left=400)
@@ -103,6 +114,7 @@ STORIES: Mapping[str, Callable[[], Place]] = {
     "cosmos-db-key that takes long, in an incident": lambda: replace(
         _keys(COSMOS, 0.4), compromised=True
     ),
+    "storage-key in two secrets": _copied,
     "storage-key in an incident": lambda: replace(_storage(), compromised=True),
     "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
     "service-principal-certificate in an incident": lambda: replace(

@@ -20,7 +20,7 @@ from tests.proof.places import STORIES
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS
 from tests.shared.delivery import Delivery
 from tests.shared.edge import Edge
-from tests.shared.edge_sources import Account, Logins, Passwords, Signatures, Source
+from tests.shared.edge_sources import Account, Passwords, Signatures, Source, logins
 from tests.shared.edge_state import State
 from tests.shared.graph_rig import GraphRig
 from tests.shared.promises import (
@@ -204,9 +204,7 @@ def sources(place: Place) -> Mapping[str, Source]:
     """Return what stands behind each secret of a story of which a history is written."""
     rig, now = place.rig, place.rig.clock.now
     if isinstance(rig, SqlProduct):
-        logins = sorted(rig.server.logins.values(), key=lambda it: it.name)
-        path = f"/logins/{'+'.join(it.name for it in logins)}" if logins else ""
-        return {place.name: Logins(rig.server, logins or [rig.server.administrator], now, path)}
+        return {place.name: logins(rig.server, now)}
     if isinstance(rig, GraphRig):
         return {place.name: Passwords(rig.app, now)}
     account, began = Account(rig.world.accounts["appdata"]), now()

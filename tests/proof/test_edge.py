@@ -23,11 +23,12 @@ type Line = dict[str, Any]
 
 OTHERS = (
     "service-principal-secret",
+    "storage-key in two secrets",
     "sql-login-password of two logins",
     "sql-admin-password",
     "storage-sas",
 )
-NO_OVERLAP = OTHERS[2:]
+NO_OVERLAP = OTHERS[3:]
 """One password; and signatures, which nobody can cut off but their key."""
 
 
@@ -72,17 +73,20 @@ def values_of(azure: Azure) -> set[str]:
     """Return every value that a simulated Azure holds."""
     keys = {key.value for account in azure.accounts.values() for key in account.keys.values()}
     secrets = (held for vault in azure.vaults.values() for held in vault.secrets.values())
-    return keys | {version.value for held in secrets for version in held}
+    servers = azure.sql.servers.values()
+    logins = (it for server in servers for it in (server.administrator, *server.logins.values()))
+    return keys | {it.value for held in secrets for it in held} | {it.newest for it in logins}
 
 
 def cut_off(lines: list[Line]) -> None:
     """Have the source refuse what was superseded, a second after its successor was written."""
-    line, version = next(applied(lines, "version"))
     (before,) = (line["changes"] for line in lines if line["do"] == "given")
-    mine = [change for change in before if change.get("secret") == version["secret"]]
+    terms = {change["secret"]: change["terms"] for change in before if "terms" in change}
+    versions = ((line, it["secret"]) for line, it in applied(lines, "version"))
+    line, secret = next(it for it in versions if "source" in terms[it[1]])
+    mine = [change for change in before if change.get("secret") == secret]
     (old,) = (change["credential"] for change in mine if "version" in change)
-    (source,) = (change["terms"]["source"] for change in mine if "terms" in change)
-    changes = [{"source": source, "drops": old}]
+    changes = [{"source": terms[secret]["source"], "drops": old}]
     lines.insert(lines.index(line) + 1, {"t": line["t"], "do": "source", "changes": changes})
 
 

@@ -88,9 +88,8 @@ class Edge:
             return
         self.calls += 1
         self.under_way[id(request)] = (self.calls, process)
-        source = (
-            self.state.sources.get(name) if to in ("source", "lock") or what == "write" else None
-        )
+        is_about_it = to in ("source", "lock") or what == "write"
+        source = self.state.sources.get(self.state.primary(name)) if is_about_it else None
         change = what == "write" or what.startswith(CHANGES)
         shown = source.shown(request, self.state.ids) if source and to == "source" else None
         self.say(
@@ -132,7 +131,7 @@ class Edge:
         first, _, rest = request.path.strip("/").partition("/")
         if request.host == self.state.world.vaults[self.state.vault].host:
             name, _, version = rest.partition("/")
-            known = name if name in self.state.sources else ""
+            known = name if name in self.state.names else ""
             return (
                 ("vault", _of_vault(request, version), known) if known or not name else ("", "", "")
             )
@@ -153,6 +152,7 @@ class Edge:
 
         What has to wait for the lock is another one's, who has not said so yet.
         """
+        name = self.state.primary(name)
         near = [it for it in self.working if name and self.state.above(it.secret) == name]
         mine = [it for it in self.working if it.secret in (name, "")] if name else self.working[-1:]
         mine = mine or near

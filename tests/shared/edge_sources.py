@@ -236,13 +236,13 @@ class Logins(Holder):
             return "set admin" if "properties" in body else "look"
         if request.method == "EXECUTE" and "PASSWORD" in text:
             return next((f"set {it.name}" for it in self.logins if it.name in text), "set")
-        return "prove" if request.method == "SIGN-IN" else "look"
+        return "prove" if "password" in body else "look"
 
     def shown(self, request: Request, ids: Ids) -> str | None:
         """Return the password with which somebody signs in."""
-        if request.method != "SIGN-IN":
+        body: Any = json.loads(request.body or b"{}")
+        if "password" not in body:
             return None
-        body = json.loads(request.body)
         named = (it for it in self.logins if it.name == body["user"])
         fits = any(it.accepts(body["password"], self.now()) for it in named)
         return ids[body["password"]] if fits else ""
@@ -255,6 +255,13 @@ class Logins(Holder):
         answer: Any = response.json()
         refused = answer.get("refused")
         return refused is None or refused["number"] not in LOGIN_FAILED
+
+
+def logins(server: SqlServer, now: Callable[[], datetime]) -> Logins:
+    """Return the logins that a server has, in the order of their names, else its administrator."""
+    known = sorted(server.logins.values(), key=lambda it: it.name)
+    path = f"/logins/{'+'.join(it.name for it in known)}" if known else ""
+    return Logins(server, known or [server.administrator], now, path)
 
 
 def _form(request: Request) -> dict[str, str]:

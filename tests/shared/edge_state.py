@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from engine.model.record import parts_of
-from engine.model.tags import CREDENTIAL, OURS, RETIRE, STATE, Pending
+from engine.model.tags import CREDENTIAL, OURS, REPLICA_OF, RETIRE, STATE, Pending
 from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
 from simulator.storage.blobs import BlobService
@@ -32,6 +32,8 @@ class State:
     """The storage account of the app."""
     sources: Mapping[str, Source]
     """By the name of the secret that holds a credential of it; signatures before their keys' source."""
+    copies: Mapping[str, str] = field(init=False)
+    """By the name of each secret that repeats the value of one of these, the name of that one."""
     began: datetime = field(init=False)
     ids: dict[str, str] = field(default_factory=dict)
     """Every value that was ever accepted, with its id."""
@@ -41,6 +43,21 @@ class State:
 
     def __post_init__(self) -> None:
         self.began = self.world.now()
+        held = self.world.vaults[self.vault].secrets
+        named = {
+            name: (versions[-1].tags or {}).get(REPLICA_OF, "") for name, versions in held.items()
+        }
+        primaries = {name: url.rpartition("/")[2] for name, url in named.items()}
+        self.copies = {copy: it for copy, it in primaries.items() if it in self.sources}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The secrets that are looked at, copies last."""
+        return (*self.sources, *self.copies)
+
+    def primary(self, name: str) -> str:
+        """Return the secret that one repeats, or the one itself."""
+        return self.copies.get(name, name)
 
     def begins(self) -> list[Change]:
         """Return which sources there are, and what is bound."""
@@ -82,7 +99,7 @@ class State:
 
     def credential(self, name: str, version: SecretVersion) -> str | None:
         """Return the id of what a version of a secret holds."""
-        return self.sources[name].held(version.value, self.ids)
+        return self.sources[self.primary(name)].held(version.value, self.ids)
 
     def source_of(self, lock: str) -> tuple[str, str]:
         """Return the secret whose source a lock is for, and for what part of that it is."""
@@ -118,17 +135,19 @@ class State:
             )
 
     def _versions(self) -> Iterator[Change]:
-        for name, source in self.sources.items():
+        for name in self.names:
             secret = f"{self.vault}/{name}"
             for version in self.versions(name):
                 if self._is_new(version.version, version):
                     yield {"secret": secret, **self._version(name, version)}
-            terms = self._terms(name, source)
+            terms = self._terms(name)
             if self._is_new(name, terms):
                 yield {"secret": secret, "terms": terms}
 
-    def _terms(self, name: str, source: Source) -> Change:
-        tags = self.versions(name)[-1].tags or {}
+    def _terms(self, name: str) -> Change:
+        if name in self.copies:
+            return {"copy_of": f"{self.vault}/{self.copies[name]}"}
+        source, tags = self.sources[name], self.versions(name)[-1].tags or {}
         grants = [part.partition("=") for part in tags.get("MayDerive", "").split(",") if part]
         above = self.above(name)
         return {

@@ -7,6 +7,7 @@ names themselves, so no other name of this machine works everywhere.
 from __future__ import annotations
 
 import contextlib
+import json
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Self
 from simulator.reach.listeners import Listeners
 from simulator.sql.errors import SqlError
 from simulator.sql.tds import login, packets, tokens
-from simulator.wire import Request, json_response
+from simulator.wire import Request, Response, json_response
 from simulator.world import Exchange
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from simulator.sql.gateway import SqlGateway
@@ -104,15 +105,18 @@ class TdsServers:
         self, wire: ssl.SSLSocket, server: SqlServer, client: login.Login
     ) -> Session | None:
         database = client.database or "master"
+        who = (client.user, client.password, client.token)
+        sent = {"user": client.user, "password": client.password} if client.token is None else {}
         try:
-            session = self._gateway.sign_in(
-                server, database, client.user, client.password, client.token
+            session = self._heard(
+                Request(
+                    "SIGN-IN", f"tds://{server.fqdn}/{database}", {}, json.dumps(sent).encode()
+                ),
+                lambda: self._gateway.sign_in(server, database, *who),
             )
         except SqlError as refusal:
-            self._note("SIGN-IN", server, database, refusal)
             packets.send(wire, tokens.errors(refusal))
             return None
-        self._note("SIGN-IN", server, database)
         accepted = tokens.token_accepted() if client.token is not None else b""
         greeting = (
             tokens.database_changed(session.database.name)
@@ -131,23 +135,39 @@ class TdsServers:
     def _answer(self, session: Session, text: str) -> bytes:
         if text == POOLED:
             return tokens.done(tokens.DONE_FINAL)
+        url = f"tds://{session.server.fqdn}/{session.database.name}"
+        body = json.dumps({"statement": text}).encode()
         try:
-            row = self._gateway.execute(session, text)
+            row = self._heard(
+                Request("EXECUTE", url, {}, body), lambda: self._gateway.execute(session, text)
+            )
         except SqlError as refusal:
-            self._note("EXECUTE", session.server, session.database.name, refusal)
             return tokens.errors(refusal)
-        self._note("EXECUTE", session.server, session.database.name)
         return tokens.row(row)
 
-    def _note(
-        self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None
-    ) -> None:
-        """Record the call, as the world records every request, without password or statement."""
-        answer = {"number": refusal.number, "text": refusal.text} if refusal else {}
-        response = json_response(400 if refusal else 200, answer)
-        self._world.exchanges.append(
-            Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response)
-        )
+    def _heard[T](self, request: Request, act: Callable[[], T]) -> T:
+        """Do what a client asks, and tell who listens; raise SqlError.
+
+        It is recorded, as the world records every request, but for password and statement.
+        """
+        came: list[T | SqlError] = []
+
+        def answer(_: Request) -> Response:
+            try:
+                came.append(act())
+            except SqlError as refusal:
+                came.append(refusal)
+                refused = {"number": refusal.number, "text": refusal.text}
+                return json_response(400, {"refused": refused})
+            return json_response(200, {})
+
+        world = self._world
+        response = world.heard(request, lambda _: world.served(request, answer))
+        world.exchanges.append(Exchange(Request(request.method, request.url), response))
+        (outcome,) = came
+        if isinstance(outcome, SqlError):
+            raise outcome
+        return outcome
 
     def __enter__(self) -> Self:
         return self.start()
