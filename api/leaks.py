@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from secrets import token_hex
 from urllib.parse import quote
 
 from api import incidents, views
@@ -26,6 +27,7 @@ from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.leak.index import Index
 from engine.leak.match import Match
+from engine.leak.signer import is_bare
 from engine.leak.verdict import AGAIN, AGAIN_SECONDS, BACK, Verdict, acts, judge
 from engine.model.danger import danger
 from engine.model.incident import LEAD, Incident
@@ -45,8 +47,13 @@ STEP_SECONDS = 5.0
 """The answer to whoever learns nothing comes after a multiple of this."""
 BLIND = (
     "the policy names no leaks.keySecret, so what people wrote and Rekey has retired since is not "
-    "recognised"
+    "recognised: see docs/leaks.md, 'How a value is found'"
 )
+BARE = (
+    "a signature that does not say where it leads is found if a secret here holds such a one: "
+    "report it with its URL"
+)
+MORE = "; of several lines one credential is found: report each line by itself"
 SHAPE = '{"value": text, "location": text, "act": bool}'
 
 
@@ -113,7 +120,10 @@ async def report(
     problem = None
     try:
         # Posted before the wait: only a hit has something to post, which takes its time.
-        await (await taken(engine, reports, finding)).post(engine.queue)
+        answer = await (await taken(engine, reports, finding)).post(engine.queue)
+        if answer.body["source"]:
+            # A hit is found in memory. It takes as long as a miss, and fails with it.
+            await reports.index.find(engine, (token_hex(),))
     except RekeyError as error:
         problem = unjudged(error, str(caller))
     passed = engine.clock.monotonic() - begun
@@ -145,7 +155,7 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     verdict = await judge(engine, reports.index, finding.value)
     leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
     if verdict.match is None or verdict.status == "refused":
-        unseen = "" if verdict.match else _unseen(engine, reports.index)
+        unseen = "" if verdict.match else _unseen(engine, reports.index, verdict)
         return Queued((), Answer.of(200, _view(engine, verdict, reason=unseen)))
     if not acts(leaks, verdict, finding.feed, asked=finding.act):
         await _ask_once(engine, verdict, finding)
@@ -159,9 +169,10 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     return Queued(incidents.messages(incident), answer, incident, engine.incidents, ranked)
 
 
-def _unseen(engine: Engine, index: Index) -> str:
+def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
     """Return what a miss does not tell of; empty where it does of all."""
-    reasons = [] if engine.prints.keys else [BLIND]
+    reasons = [BARE] if is_bare(engine, verdict.reported.parts) else []
+    reasons += [] if engine.prints.keys else [BLIND]
     kept = timedelta(seconds=STEP_SECONDS)
     if index.listed_at and index.listed_at + kept < engine.clock.now():
         reasons.append(f"what was written after {stamp(index.listed_at)} is seen a minute later")
@@ -253,7 +264,7 @@ def _view(
         source=match.source,
         owner=match.owner or None,
         accepted=verdict.is_accepted,
-        reason=_reason(verdict),
+        reason=_reason(verdict) + (MORE if verdict.reported.has_more else ""),
         refused=stamp(verdict.refused) if verdict.refused else None,
         proof=verdict.proof or None,
         lingers=lingering(engine.kinds.get(match.kind)) or None,
@@ -266,11 +277,13 @@ def _reason(verdict: Verdict) -> str:
     """Say how the value was proven, or why it was not."""
     match = verdict.match
     heir = f", and has passed on to {match.ref}" if match and match.former else ""
+    it = "the key that signed it" if match and match.signs else "it"
     if verdict.status == "refused":
-        return f"its source refuses it{heir}"
+        return f"its source refuses {it}{heir}"
     if verdict.untried:
         return f"it may work: {verdict.untried}{heir}"
-    return f"its source accepts it{heir}"
+    ends = ", and whatever that key signed ends with it" if it != "it" else ""
+    return f"its source accepts {it}{ends}{heir}"
 
 
 def _confirm(verdict: Verdict) -> str:

@@ -271,14 +271,11 @@ class Derived(Protocol):
 
 
 @runtime_checkable
-class Traces(Protocol):
-    """For Derived kinds that tell, of any signature, whether a key made it.
+class Traces(Derived, Protocol):
+    """For derived kinds that tell, of any signature, whether a key made it.
 
     A signature that has leaked is cut off with its key, whoever signed with that.
     """
-
-    parents: ClassVar[frozenset[str]]
-    """The kinds of key that it can be made from."""
 
     @classmethod
     def signer(cls, text: str) -> str | None:

@@ -24,7 +24,7 @@ from engine.rotate import earlier
 from engine.secret import SecretRef, Sensitive
 
 AT_ONCE = 20
-"""How many secrets are read together."""
+"""How many secrets a process reads together, so that no flood of reports takes up a vault's limit."""
 KEPT_SECONDS = 60.0
 """How long it is remembered which versions there are: a miss then lists no vault."""
 
@@ -48,6 +48,12 @@ class Index:
     _listed: Sequence[Current] = ()
     listed_at: datetime | None = None
     """When the vaults were listed: of what was written since, no miss tells."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    """Who reads many secrets takes one for each."""
+    _ledger: Ledger | None = None
+    """What the last look has shown; None while it is at it, or if it has failed."""
+    _looks: int = 0
+    """How many looks at the records have begun."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find(self, engine: Engine, parts: Sequence[str]) -> Match | None:
@@ -57,14 +63,25 @@ class Index:
         """
         if match := await self._confirmed(engine, parts):
             return match
+        ledger = await self._look(engine, self._looks)
+        if match := await self._confirmed(engine, parts):
+            return match
         async with self._turn:
-            ledger = await _ledger(engine)
-            self._sources = sources_of(ledger)
-            if match := await self._confirmed(engine, parts):
-                return match
             await self._list(engine)
-            unprinted = list(_unprinted(engine, ledger, self._listed))
-        return await _read_all(engine, unprinted, ledger, parts)
+        unprinted = _unprinted(engine, ledger, self._listed)
+        return await self._read_all(engine, unprinted, ledger, parts)
+
+    async def _look(self, engine: Engine, seen: int) -> Ledger:
+        """List the records, unless a look that began after the first `seen` ones has done so.
+
+        So a crowd that misses at once takes two looks, not one each.
+        """
+        async with self._turn:
+            if self._looks == seen or self._ledger is None:
+                self._looks, self._ledger = self._looks + 1, None
+                self._ledger = await Ledger.read(engine.leases.index())
+                self._sources = sources_of(self._ledger)
+            return self._ledger
 
     async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
         for part in parts:
@@ -81,9 +98,15 @@ class Index:
             self._listed = [current async for current in _listed(engine)]
             self.listed_at = now
 
+    async def _read_all(
+        self, engine: Engine, refs: Iterable[SecretRef], ledger: Ledger, parts: Sequence[str]
+    ) -> Match | None:
+        async def one(ref: SecretRef) -> Match | None:
+            async with self.turns:
+                return await _in_secret(engine, ref, ledger.of(ref), parts)
 
-async def _ledger(engine: Engine) -> Ledger:
-    return await Ledger.read(engine.leases.index())
+        matches = await asyncio.gather(*(one(ref) for ref in refs))
+        return next((match for match in matches if match), None)
 
 
 def sources_of(ledger: Ledger) -> dict[str, set[str]]:
@@ -147,19 +170,6 @@ async def _printed(
     if is_denied or not credential:
         return None
     return owner.match(record, version, credential, former)
-
-
-async def _read_all(
-    engine: Engine, refs: Sequence[SecretRef], ledger: Ledger, parts: Sequence[str]
-) -> Match | None:
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def one(ref: SecretRef) -> Match | None:
-        async with limit:
-            return await _in_secret(engine, ref, ledger.of(ref), parts)
-
-    matches = await asyncio.gather(*(one(ref) for ref in refs))
-    return next((match for match in matches if match), None)
 
 
 async def _in_secret(

@@ -25,6 +25,8 @@ class Match:
     """It is in the current version."""
     former: SecretRef | None = None
     """The secret that held it, where its source has passed on to `ref` since."""
+    signs: bool = False
+    """A signature was reported, and this is the key that made it."""
 
     @property
     def held_by(self) -> SecretRef:

@@ -32,6 +32,8 @@ NAMES = (
     ),
     re.compile(r"[a-z]{2,20}://(?:[^\s/@]{0,500}@)?([^\s/?#;\"']+)", re.IGNORECASE),
 )
+PEM = "-----BEGIN "
+"""How a credential begins that has several lines."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,62}")
 
 
@@ -45,6 +47,8 @@ class Reported:
     """The kind of the first part that is a key by its form."""
     resource: str
     """The name of the resource that the text names, in lower case; empty if it names none."""
+    has_more: bool = False
+    """It has several lines: another one may hold a credential as well."""
 
     def __repr__(self) -> str:
         return f"Reported({len(self.parts)} parts)"
@@ -56,7 +60,9 @@ def read(text: str) -> Reported:
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
     kinds = (kind_of(part) for part in parts)
-    return Reported(parts, next((kind for kind in kinds if kind), None), _resource(text))
+    has_more = "\n" in text.strip() and PEM not in text
+    kind = next((kind for kind in kinds if kind), None)
+    return Reported(parts, kind, _resource(text), has_more)
 
 
 def _parts(text: str) -> Iterator[str]:

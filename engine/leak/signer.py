@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from engine.contract import Derived, Traces
 from engine.engine import Engine
@@ -11,18 +13,54 @@ from engine.leak.owner import Owner, read
 from engine.model.ledger import Ledger
 from engine.model.record import Record
 from engine.rotate import earlier
+from engine.secret import Sensitive
 
 
-async def signing_key(engine: Engine, parts: Sequence[str]) -> Match | None:
-    """Return the version with the key that made one of these signatures; None if none is ours."""
-    for kind in engine.kinds.values():
-        if not isinstance(kind, Traces):
-            continue
-        for part in parts:
-            name = kind.signer(part)
-            if name is not None and (match := await _traced(engine, kind, part, name)):
-                return match
-    return None
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A part of a reported text that is a signature of some kind."""
+
+    kind: type[Traces]
+    text: str
+    name: str
+    """The resource whose key signed; empty if the text does not say."""
+    alike: Sequence[str] = ()
+    """The managed signatures of its kind, if so: what one of them is for, this one may be for."""
+
+    def is_signed_by(self, source: str, key: Sensitive) -> bool:
+        """Return whether this key of this source made it."""
+        return self.kind.is_signed_by(self.text, source, key) or any(
+            self.kind.made_at(managed) == source
+            and self.kind.is_made_from(managed, Sensitive(self.text), key)
+            for managed in self.alike
+        )
+
+
+async def signing_key(
+    engine: Engine, parts: Sequence[str], turns: asyncio.Semaphore
+) -> Match | None:
+    """Return the version with the key that made one of these signatures; None if none is ours.
+
+    Each place is read once, however many signatures a text holds. `turns`: how many secrets the
+    process reads together.
+    """
+    if not [*_signatures(engine, parts, ())]:
+        return None
+    places = [place async for place in _places(engine)]
+    signatures = [*_signatures(engine, parts, [source for _, source in places])]
+
+    async def one(owner: str, source: str) -> Match | None:
+        suspects = [each for each in signatures if _may_sign(engine, each, source)]
+        if not suspects:
+            return None
+        async with turns:
+            async for match in _keys(engine, owner, source):
+                if any(each.is_signed_by(source, match.credential) for each in suspects):
+                    return replace(match, signs=True)
+        return None
+
+    matches = await asyncio.gather(*(one(*place) for place in places))
+    return next(filter(None, matches), None)
 
 
 async def key_of(engine: Engine, signature: Match) -> Match | None:
@@ -35,17 +73,26 @@ async def key_of(engine: Engine, signature: Match) -> Match | None:
         if source == made_at:
             async for match in _keys(engine, owner, source):
                 if kind.is_made_from(signature.source, signature.credential, match.credential):
-                    return match
+                    return replace(match, signs=True)
     return None
 
 
-async def _traced(engine: Engine, kind: type[Traces], text: str, name: str) -> Match | None:
-    async for owner, source in _places(engine):
-        if _may_sign(engine, kind, source, name):
-            async for match in _keys(engine, owner, source):
-                if kind.is_signed_by(text, source, match.credential):
-                    return match
-    return None
+def is_bare(engine: Engine, parts: Sequence[str]) -> bool:
+    """Return whether these are signatures that do not say whose key made them."""
+    names = [signature.name for signature in _signatures(engine, parts, ())]
+    return bool(names) and not any(names)
+
+
+def _signatures(
+    engine: Engine, parts: Sequence[str], sources: Sequence[str]
+) -> Iterator[Signature]:
+    for kind in engine.kinds.values():
+        if not isinstance(kind, Traces):
+            continue
+        for part in parts:
+            if (name := kind.signer(part)) is not None:
+                alike = [] if name else [it for it in sources if kind.canonical(it, {}) == it]
+                yield Signature(kind, part, name, alike)
 
 
 async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
@@ -60,9 +107,10 @@ async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
                 yield str(secret.ref), managed.source
 
 
-def _may_sign(engine: Engine, kind: type[Traces], source: str, name: str) -> bool:
+def _may_sign(engine: Engine, signature: Signature, source: str) -> bool:
     """Return whether a source may have signed: its kind signs so, and its name is in its id."""
-    parents = [engine.kinds[parent] for parent in kind.parents if parent in engine.kinds]
+    name, named = signature.name, signature.kind.parents
+    parents = [engine.kinds[parent] for parent in named if parent in engine.kinds]
     is_kind = any(parent.canonical(source, {}) == source for parent in parents)
     return is_kind and (not name or f"/{name}/" in f"{source}/")
 

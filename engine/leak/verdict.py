@@ -42,7 +42,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     with engine.reporter.step("match"):
         match = await index.find(engine, reported.parts)
         if match is None:
-            match = await signing_key(engine, reported.parts)
+            match = await signing_key(engine, reported.parts, index.turns)
         elif match.kind in engine.kinds:
             match = await key_of(engine, match) or match
     if match is None:
