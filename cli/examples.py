@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey leak --location https://github.com/northwind/shop/blob/main/.env",
         "rekey leak --from trufflehog --json < trufflehog.jsonl",
         "rekey leak --from gitleaks --yes < gitleaks.json",
+        "rekey leak --from lines --location wiki < .env",
     ),
     "wait": (
         "rekey wait prod/billing-storage",

@@ -14,6 +14,7 @@ from api.leaks import Finding, Reports, taken
 from api.once import Queued
 from cli.codes import Exit
 from cli.session import Session
+from cli.words import LINES
 from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.leak.feeds import READERS
@@ -22,7 +23,7 @@ from engine.service import starts_of_cut_offs
 
 MOST_BYTES = 64 * 1024 * 1024
 """A scanner's report may be long; it is read once."""
-ALIVE = "alive"
+ALIVE, UNKNOWN = "alive", "unknown"
 AT_ONCE = 16
 """How many findings are judged, or posted, at a time."""
 
@@ -36,7 +37,7 @@ async def leak(session: Session, args: Namespace) -> int:
         )
     findings, unread = _findings(args, _read())
     engine, caller = await session.ready(), str(await session.caller())
-    feed = args.feed or "cli"
+    feed = args.feed if args.feed in READERS else "cli"
     judged, problems = await judge(
         engine, [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
     )
@@ -96,13 +97,16 @@ def _read() -> str:
 
 
 def _findings(args: Namespace, text: str) -> tuple[Sequence[tuple[str, str]], int]:
+    if args.feed == LINES:
+        lines = dict.fromkeys(line.strip() for line in text.splitlines())
+        return [(line, args.location or "") for line in lines if line], 0
     if args.feed:
         return READERS[args.feed](text)
     if len(text) > MOST_TEXT or not text.strip():
         what = "is too long" if text.strip() else "is empty"
         raise NeedsHuman(
             f"the value on standard input {what}",
-            fix="send one value; for a scanner's report, name the scanner in --from",
+            fix="send one value; of a scanner's report or a file, --from says how it is read",
         )
     return [(text, args.location or "")], 0
 
@@ -114,6 +118,9 @@ def _show(session: Session, answers: Sequence[Mapping[str, Any]], unread: int) -
         session.terminal.line("nothing was found")
     if unread:
         session.terminal.note(f"findings that cannot be read: {unread}")
-    for answer in answers:
+    known = [answer for answer in answers if answer["status"] != UNKNOWN] or answers[:1]
+    for answer in known:
         session.terminal.fields({name: value for name, value in answer.items() if value})
         session.terminal.line()
+    if rest := len(answers) - len(known):
+        session.terminal.note(f"what else was found is unknown: {rest}")

@@ -6,7 +6,7 @@ from argparse import SUPPRESS, ArgumentParser
 
 from cli.parsing import Parser
 from cli.readers import line, moment, operation, state, version, whole, workspace
-from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, SCANNERS, STATES, VERBS
+from cli.words import ATTENTION, LINES, MAX_REASON, MOST_WAIT, OUTPUTS, SCANNERS, STATES, VERBS
 from rotators import KINDS
 
 NAMED = "VAULT/NAME"
@@ -172,8 +172,8 @@ def leak(command: ArgumentParser) -> None:
     command.add_argument(
         "--from",
         dest="feed",
-        choices=SCANNERS,
-        help="standard input is the JSON report of this scanner",
+        choices=(LINES, *SCANNERS),
+        help="standard input is the JSON report of this scanner; or each of its lines is judged",
     )
     command.add_argument(
         "--location", type=line(MAX_REASON), metavar="TEXT", help="where it was found"

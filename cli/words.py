@@ -9,7 +9,8 @@ from __future__ import annotations
 
 STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 ATTENTION = "attention"
-SCANNERS = ("gitleaks", "trufflehog")
+SCANNERS = ("github", "gitleaks", "trufflehog")
+LINES = "lines"
 VERBS = ("rotate", "retire", "restore", "unpark")
 MOST_WAIT = 120
 MAX_REASON = 200

@@ -61,6 +61,13 @@ def array(*values: str) -> str:
     return json.dumps([{**GITLEAKS, "Secret": value} for value in values])
 
 
+def page(*values: str) -> str:
+    """Return a page of alerts, with the fields that GitHub's API documents for one."""
+    address = "https://github.com/o/r/security/secret-scanning/2"
+    alert = {"number": 2, "html_url": address, "state": "open", "secret_type": "azure_sql_password"}
+    return json.dumps([{**alert, "secret": value} for value in values])
+
+
 @pytest.mark.parametrize(
     ("scanner", "text", "values", "unread"),
     [
@@ -73,6 +80,13 @@ def array(*values: str) -> str:
         ("gitleaks", '[{"Secret": 7}, 3, {"File": "x"}]', [], 3),
         ("gitleaks", "{}", [], 1),
         ("gitleaks", "[" * 100_000, [], 1),
+        ("github", page("one-secret", "two-secret"), ["one-secret", "two-secret"], 0),
+        ("github", f"{page('one-secret')}\n{page('two-secret')}\n", ["one-secret", "two-secret"], 0),
+        ("github", f"[{page('one-secret')},{page('two-secret')}]", ["one-secret", "two-secret"], 0),
+        ("github", f"{page('one-secret')}{page('two-secret')[:-9]}", ["one-secret"], 1),
+        ("github", '{"message": "Bad credentials"}', [], 1),
+        ("github", '[{"secret": 7}, 3, {"number": 2}]', [], 3),
+        ("github", "[" * 100_000, [], 1),
     ],
 )  # fmt: skip
 def test_a_report_is_read_as_far_as_it_can_be_and_the_rest_is_counted(
@@ -85,6 +99,8 @@ def test_a_report_is_read_as_far_as_it_can_be_and_the_rest_is_counted(
 def test_a_finding_says_where_it_was() -> None:
     assert READERS["trufflehog"](line("v"))[0] == [("v", "https://x/y 77b2a3e .env 4")]
     assert READERS["gitleaks"](array("v"))[0] == [("v", ".env:4 at 77b2a3e")]
+    address = "https://github.com/o/r/security/secret-scanning/2"
+    assert READERS["github"](page("v"))[0] == [("v", address)]
 
 
 def a_desk() -> Desk:
@@ -134,6 +150,21 @@ def test_a_scanners_findings_are_judged_one_by_one(monkeypatch: pytest.MonkeyPat
     assert [answer["status"] for answer in ran.json["leaks"]] == ["unknown", "alive"]
     incidents: list[dict[str, Any]] = desk.run("incident", "list", "--json").json["incidents"]
     assert [".env" in incident["reason"] for incident in incidents] == [True]
+
+
+def test_each_line_of_a_file_is_judged_and_what_is_unknown_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk()
+    desk.secret("orders", desk.account("orders1"), days_left=80)
+    lines = [f"A={desk.latest('billing').value}", "", "# a comment", "DEBUG=1"]
+    text = "\n".join([*lines, f"B={desk.latest('orders').value}"])
+    options = ("--from", "lines", "--location", "a wiki")
+    ran = leak(desk, text, *options, monkeypatch=monkeypatch)
+    assert (ran.out.count("status"), ran.out.count("alive")) == (2, 2)
+    assert "what else was found is unknown: 2" in ran.err
+    reasons = [message["reason"] for message in desk.messages("rotations")]
+    assert ["leaked: a wiki" in reason for reason in reasons] == [True, True]
 
 
 def test_many_findings_are_cut_off_the_most_dangerous_first_and_five_a_second(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.leak.feeds import gitleaks, trufflehog
+from engine.leak.feeds import github, gitleaks, trufflehog
 
 type Read = Callable[[str], tuple[Sequence[tuple[str, str]], int]]
-READERS: Mapping[str, Read] = {"gitleaks": gitleaks.read, "trufflehog": trufflehog.read}
+READERS: Mapping[str, Read] = {
+    "github": github.read,
+    "gitleaks": gitleaks.read,
+    "trufflehog": trufflehog.read,
+}
 """Each reads a report into values with their locations, and counts what cannot be read."""

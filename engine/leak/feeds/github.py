@@ -1,8 +1,9 @@
-"""GitHub's webhook of secret scanning: signed, and without the value, which its API returns.
+"""GitHub's secret scanning: its webhook, signed and without the value, and its API's list of alerts.
 
 Payload: github.com/octokit/webhooks at 36a93e9, payload-examples/api.github.com/
 secret_scanning_alert/reopened.payload.json. Signature:
-https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries.
+https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries. List:
+https://docs.github.com/rest/secret-scanning/secret-scanning#list-secret-scanning-alerts-for-an-organization.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,3 +58,34 @@ def alert_of(event: str, body: bytes) -> Alert | None:
     if not is_named or is_dotted or not isinstance(number, int) or isinstance(number, bool):
         return None
     return Alert(repository, number) if 0 < number < 1 << 53 else None
+
+
+def read(text: str) -> tuple[Sequence[tuple[str, str]], int]:
+    """Return values with their locations, and how many alerts cannot be read.
+
+    `gh api --paginate` writes one array for each page, with `--slurp` inside another one.
+    """
+    rows, unread = list[Any](), 0
+    try:
+        for row in _rows(text):
+            rows.append(row)
+    except (ValueError, RecursionError):
+        unread = 1
+    values = [(row["secret"], str(row.get("html_url", ""))) for row in rows if _is_readable(row)]
+    return values, len(rows) - len(values) + unread
+
+
+def _rows(text: str) -> Iterator[Any]:
+    place, text = 0, text.rstrip()
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        page, place = json.JSONDecoder().raw_decode(text, place)
+        pages = page if isinstance(page, list) else [page]
+        for row in pages:
+            yield from row if isinstance(row, list) else [row]
+
+
+def _is_readable(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("secret"), str) and bool(row["secret"])
