@@ -40,7 +40,7 @@ from engine.secret import SecretRef, Sensitive
 log = logging.getLogger("rekey.leak")
 
 MOST, SECONDS = 30, 60.0
-"""How many reports one instance judges, in so many seconds."""
+"""How many reports of one caller an instance judges, in so many seconds."""
 KEPT_SECONDS = 300.0
 """How long what signs and reads GitHub's alerts is kept."""
 STEP_SECONDS = 5.0
@@ -76,14 +76,14 @@ class Reports:
             self._kept[ref] = (now + KEPT_SECONDS, value)
         return value
 
-    def let_in(self, now: float, caller: str) -> None:
+    def let_in(self, now: float, caller: str, most: int = MOST) -> None:
         """Count a report; raises TooMany if there were too many of this caller just now."""
         times = self._times[caller]
         while times and times[0] <= now - SECONDS:
             times.popleft()
-        if len(times) >= MOST:
+        if len(times) >= most:
             raise TooMany(
-                f"this instance takes {MOST} reports of a caller in {SECONDS:.0f} s",
+                f"this instance takes {most} reports of a caller in {SECONDS:.0f} s",
                 fix="wait as many seconds as Retry-After says, then send it again",
                 retry_after=times[0] + SECONDS - now,
             )

@@ -24,7 +24,7 @@ from tests.shared.scene import send, state
 POLICY = (
     f"{KEYED}  trusted: [github]\n  github: {{webhookSecret: gh-hook, tokenSecret: gh-token}}\n"
 )
-PAYLOAD = {
+PAYLOAD: dict[str, Any] = {
     "action": "reopened",
     "alert": {
         "number": 191,
@@ -113,6 +113,11 @@ async def deliver(api: Api, body: Any = PAYLOAD, **headers: str) -> Answer:
     return await send(api, "http_leak_github", body=text, headers={**usual, **extra})
 
 
+def numbered(number: int) -> dict[str, Any]:
+    """Return one more event of the same alert."""
+    return {**PAYLOAD, "alert": {**PAYLOAD["alert"], "updated_at": f"2026-11-02T09:00:{number}Z"}}
+
+
 def test_a_signature_is_made_as_github_documents_it() -> None:
     from engine.leak.feeds.github import is_signed
     from engine.secret import Sensitive
@@ -152,8 +157,8 @@ async def test_the_key_of_an_app_is_exchanged_for_a_token_that_reads_one_reposit
     None
 ):
     rig, app = with_app()
-    for delivery in ("a1", "a2"):
-        assert (await deliver(rig.api(), x_github_delivery=delivery)).status == 202
+    for number in range(2):
+        assert (await deliver(rig.api(), numbered(number))).status == 202
         # No token is kept: it would have to be renewed.
         rig.clock.advance(7200)
     scope = {"repositories": ["Hello-World"], "permissions": {"secret_scanning_alerts": "read"}}
@@ -177,7 +182,9 @@ async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_aga
     github.status = 502
     assert (await deliver(rig.api())).status == 503
     github.status = 200
-    statuses = [(await deliver(rig.api())).status for _ in range(3)]
+    # What GitHub signs is the body: whoever replays it may name another delivery.
+    names = ("72d3162e-cc78-11e3-81ab-4c9367dc0958", "a1", "")
+    statuses = [(await deliver(rig.api(), x_github_delivery=name)).status for name in names]
     assert statuses == [202, 202, 202]
     assert len(github.asked) == 2
     assert len(rig.messages("rotations")) == 1
@@ -189,8 +196,6 @@ async def test_a_delivery_that_is_replayed_is_taken_once_and_one_that_failed_aga
         (PAYLOAD, {"x_hub_signature_256": "sha256=" + "0" * 64}, 401),
         (PAYLOAD, {"x_hub_signature_256": ""}, 401),
         (PAYLOAD, {"x_hub_signature_256": "sha256=é"}, 401),
-        (PAYLOAD, {"x_github_delivery": ""}, 401),
-        (PAYLOAD, {"x_github_delivery": "../x"}, 401),
         (b"x" * 300_000, {}, 401),
         (json.dumps(PAYLOAD).encode()[:-9], {}, 202),
         ({**PAYLOAD, "action": "resolved"}, {}, 202),
@@ -223,9 +228,9 @@ async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_v
     rig, github = hooked()
     api = rig.api()
     github.value = "none-of-ours-at-all"
-    for number in range(100):
-        await deliver(api, x_github_delivery=f"{number:08x}")
-    assert len(github.asked) == 30
+    for number in range(310):
+        await deliver(api, numbered(number))
+    assert len(github.asked) == 300
     rig.calls()
     for _ in range(100):
         await deliver(api, x_hub_signature_256="sha256=" + "0" * 64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,12 +20,13 @@ from azure.storage.blob import (
 from api.answers import Answer
 from api.leaks import Finding, Reports, taken
 from engine.leak.feeds import READERS
-from tests.api.test_github import POLICY, GitHub, deliver, hooked
+from tests.api.test_github import POLICY, GitHub, deliver, hooked, numbered
 from tests.api.test_leaks import audit, leak, rotate, settle
 from tests.cli.test_leak import array, line
 from tests.engine.leak.test_signatures import made
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import CONNECTION_STRING
+from tests.shared.scene import state
 
 PAGE = Path(__file__).parents[2] / "docs" / "leaks.md"
 DOCUMENT = POLICY.replace("[github]", "[api, github, gitleaks, trufflehog]")
@@ -133,6 +135,16 @@ async def container_signature(rig: PolicyRig) -> Answer:
     return answer
 
 
+async def bare_signature(rig: PolicyRig) -> Answer:
+    ends = rig.clock.now() + timedelta(days=5)
+    token = generate_container_sas(
+        "appdata", "uploads", account_key=key(rig), permission="rl", expiry=ends
+    )
+    answer = await leak(rig.api(), token)
+    assert answer.body["reason"].endswith("report it with its URL")
+    return answer
+
+
 async def account_signature(rig: PolicyRig, change: str = "") -> Answer:
     ends, may = rig.clock.now() + timedelta(days=5), AccountSasPermissions(read=True)
     token = generate_account_sas("appdata", key(rig), ResourceTypes(object=True), may, ends)
@@ -189,8 +201,19 @@ def delivered(times: int = 1, **headers: str) -> Report:
 
 
 async def redelivered(rig: PolicyRig) -> Answer:
-    await deliver(rig.api(), x_github_delivery="aa01")
-    return await deliver(rig.api(), x_github_delivery="aa02")
+    await deliver(rig.api(), numbered(1))
+    return await deliver(rig.api(), numbered(2))
+
+
+async def flood(rig: PolicyRig) -> Answer:
+    """A thousand reports of what nobody holds: the first of each minute are judged."""
+    api, before = rig.api(), state(rig)
+    rig.calls()
+    answers = [await leak(api, f"false-report-{n:04}") for n in range(1000)]
+    assert Counter(answer.status for answer in answers) == {200: 30, 429: 970}
+    assert rig.calls()["vault"] < 10
+    assert state(rig) == before
+    return answers[0]
 
 
 async def cut(rig: PolicyRig) -> Answer:
@@ -215,11 +238,15 @@ CASES: Mapping[str, Case] = {
     "a replica's value, in its own form": Case(replica, ALIVE, CUT),
     "a key whose secret is purged": Case(purged, ALIVE, "its incident asks for a person"),
     "a SAS of a container": Case(container_signature, ALIVE, CUT),
+    "the same without its URL, which no secret holds": Case(
+        bare_signature, "`unknown`, and asks for the URL"
+    ),
     "a SAS of an account": Case(account_signature, ALIVE, CUT),
     "the same with another signature": Case(forged_signature, "`unknown`"),
     "a neighbouring tenant's connection string": Case(neighbours, "`not ours`, with a query"),
     "what only looks like a key": Case(lookalike, "`unknown`"),
     "anything else": Case(anything, "`unknown`"),
+    "a thousand false reports": Case(flood, "`unknown`, of 30 a minute; 429 of the others"),
     "a finding of TruffleHog": Case(scanned("trufflehog", line), ALIVE, CUT),
     "a finding of gitleaks": Case(scanned("gitleaks", array), ALIVE, CUT),
     "the same cut in the middle": Case(scanned("gitleaks", array, 90), "counted as unread"),

@@ -22,7 +22,6 @@ EVENT = "secret_scanning_alert"
 ACTIONS = frozenset({"created", "reopened", "publicly_leaked"})
 """What says that a value is, or is again, where it must not be. Others close an alert."""
 REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
-DELIVERY = re.compile(r"[0-9a-fA-F-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
