@@ -19,7 +19,7 @@ from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
 from tests.proof.going_back import revoke_named, said_of
 from tests.proof.model_leases import Claim
-from tests.proof.people import identify, unmanage
+from tests.proof.people import identify, make_credential, unmanage
 from tests.proof.staging import (
     Move,
     Scenario,
@@ -44,22 +44,36 @@ REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
 APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
 
 
-def _heir(world: World, shape: str, *, days_left: float = 400) -> None:
+def _heir(world: World, shape: str) -> None:
     """Somebody names the source of `app` in another secret, which gets the credential in use."""
     version = world.versions_of(APP)[-1]
     address = version.tags.get("ProviderAddress", "")
     if HEIR in world.vault or address not in world.sources or not version.value:
         return
     held = identify(world, address, version) or version.tags["CredentialId"]
+    form = {} if shape == BARE else {"ValueTemplate": shape}
+    _write_heir(world, shape.format(key=version.value.reveal()), {"CredentialId": held, **form})
+
+
+def _write_heir(world: World, value: str, tags: Mapping[str, str]) -> None:
+    version = world.versions_of(APP)[-1]
     theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
-    theirs |= {"CredentialId": held} | ({} if shape == BARE else {"ValueTemplate": shape})
-    world.secret("heir", shape.format(key=version.value.reveal()), days_left, theirs)
+    world.secret("heir", value, 400, {**theirs, **tags})
     world.wanted[HEIR] = dict(current(world, "heir").tags)
     # Nothing looks at a secret that is new before the next sweep and its first audit.
     until = world.kernel.time() + AUDITED_SECONDS
-    world.watch.excuses.grant(Excuse.BROKEN, address, until)
+    world.watch.excuses.grant(Excuse.BROKEN, theirs["ProviderAddress"], until)
     world.watch.excuses.grant(Excuse.THEIRS, "heir")
-    world.watch.handed_over.add(address)
+    world.watch.handed_over.add(theirs["ProviderAddress"])
+
+
+def has_its_own(world: World) -> None:
+    """The old one loses its address; the new one names the source, with a credential made by hand."""
+    if APP in world.vault and HEIR not in world.vault:
+        if current(world).tags.get("ProviderAddress") in world.sources and current(world).value:
+            slot, value = make_credential(world)
+            _write_heir(world, value, {"CredentialId": slot})
+        unmanage("app")(world)
 
 
 def loses_its_address(world: World, shape: str = BARE) -> None:

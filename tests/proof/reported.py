@@ -202,6 +202,18 @@ def _reported_handed_over(kind: str, how: str = "", shape: str = handing_over.BA
     return _scenario(f"reported-handed-over{how}/{kind}", _in_overlap(kind, 30), moves, **more)
 
 
+def _reported_beside_its_own(kind: str) -> Scenario:
+    """The next owner of the source has a credential of its own, and what leaked lives on beside it."""
+    moves = {
+        "reports": reports(kind, -1),
+        "reports the first": reports(kind, 0),
+        "the new one has its own": handing_over.has_its_own,
+        "the new one is audited": handing_over.asks,
+    }
+    more = {"mend": handing_over.mend, "mends": 2}
+    return _scenario(f"reported-beside-its-own/{kind}", _in_overlap(kind, 30), moves, **more)
+
+
 def _reported_in_another_form(kind: str) -> Scenario:
     """The next owner of the source holds it in a form of its own."""
     return _reported_handed_over(kind, "-in-another-form", "Password={key};Encrypt=yes")
@@ -224,6 +236,10 @@ REPORTED = [
     *all_of(("two-slots", "one-slot", "many"), _reported_twice, _reported_in_outage),
     *map(_reported_in_replica, ("two-slots", "one-slot")),
     *all_of(
-        ("two-slots", "many"), _reported_handed_over, _reported_deleted, _reported_in_another_form
+        ("two-slots", "many"),
+        _reported_handed_over,
+        _reported_deleted,
+        _reported_in_another_form,
+        _reported_beside_its_own,
     ),
 ]
