@@ -389,6 +389,9 @@ FOUND = {
     "what leaked is left to a person, as the next owner of its source holds it in another form": (
         "reported-handed-over-in-another-form/two-slots#75000136"
     ),
+    "what leaked lives on beside what the next owner of its source holds": (
+        "reported-beside-its-own/two-slots#77000000"
+    ),
     "a late write brings back to a replica what it was to retire": (
         "reported-in-replica/two-slots#61000853"
     ),
