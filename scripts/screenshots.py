@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, ViewportSize, expect
 
+from simulator.wire import Request, Response
 from tests.api.inventory import varied
+from tests.api.test_leaks import leak, leaky
 from tests.shared.chromium import serve, start_chromium
+from tests.shared.delivery import Delivery
+from tests.shared.policies import PolicyRig
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 DESK, PHONE = ViewportSize(width=1180, height=1400), ViewportSize(width=390, height=844)
+SHORT = ViewportSize(width=1180, height=720)
 ONE = "?vault=prod&secret=checkout-sql"
 
 
@@ -40,7 +48,24 @@ def draw(
     page.close()
 
 
+async def leaked() -> tuple[PolicyRig, str]:
+    """Return a rig in which a key has leaked and was cut off, and its incident."""
+    rig = leaky()
+
+    async def slow(_: Request, call: Callable[[], Awaitable[Response]]) -> Response:
+        rig.clock.advance(0.1)
+        return await call()
+
+    place = "https://github.com/northwind/shop/blob/main/.env"
+    answer = await leak(rig.api(slow), rig.latest("app-key").value, location=place)
+    await Delivery(rig, lambda: rig.service(slow)).run(within=timedelta(hours=1))
+    return rig, str(answer.body["incident"])
+
+
 if __name__ == "__main__":
+    ended, incident = asyncio.run(leaked())
+    with start_chromium() as running, serve(ended.api()) as where:
+        draw(running, where, "incident", SHORT, query=f"?incident={incident}")
     with start_chromium() as running, serve(varied().api()) as where:
         draw(running, where, "light", DESK)
         draw(running, where, "dark", DESK, dark=True)
