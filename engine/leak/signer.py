@@ -108,11 +108,16 @@ async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
 
 
 def _may_sign(engine: Engine, signature: Signature, source: str) -> bool:
-    """Return whether a source may have signed: its kind signs so, and its name is in its id."""
+    """Return whether a source may have signed: its kind signs so, and its name is in its id.
+
+    One that does not say whose key made it may only be for the place of a managed one.
+    """
     name, named = signature.name, signature.kind.parents
+    if not name:
+        return any(signature.kind.made_at(managed) == source for managed in signature.alike)
     parents = [engine.kinds[parent] for parent in named if parent in engine.kinds]
     is_kind = any(parent.canonical(source, {}) == source for parent in parents)
-    return is_kind and (not name or f"/{name}/" in f"{source}/")
+    return is_kind and f"/{name}/" in f"{source}/"
 
 
 async def _keys(engine: Engine, owned_by: str, source: str) -> AsyncIterator[Match]:
