@@ -13,7 +13,8 @@ from azure.core.exceptions import AzureError, ServiceRequestError, ServiceRespon
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
-from scripts.deploying.patience import NotYetError, StepError
+from scripts.deploying.patience import NotYetError
+from scripts.deploying.signin import no_token
 
 LIMITS: Mapping[str, Any] = {"connection_timeout": 10, "read_timeout": 230}
 
@@ -38,9 +39,7 @@ class Manager:
         except (ServiceRequestError, ServiceResponseError) as error:
             raise NotYetError(f"no answer ({type(error).__name__})") from None
         except AzureError as error:
-            raise StepError(
-                f"no access token could be had ({type(error).__name__}). Fix: azd auth login"
-            ) from None
+            raise no_token(error) from None
 
     @cached_property
     def _client(self) -> PipelineClient[HttpRequest, HttpResponse]:

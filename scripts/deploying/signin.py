@@ -7,21 +7,29 @@ deployment, and be refused.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cli.session import SLOW
 from cloud.settings import ARM_ENDPOINT
 from scripts.az import AzError, cloud
+from scripts.deploying.patience import StepError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import AzureError
 
 CHOICE = "AZURE_TOKEN_CREDENTIALS"
 """The variable of azure-identity that names the one source of a sign-in."""
 OF_AZ = "AzureCliCredential"
 ARM = "REKEY_ARM_ENDPOINT"
 """The variable that names Resource Manager."""
+FIX = "sign in with az login; under azd with azd auth login"
+SECOND_FACTOR = re.compile(r"\b(az|azd auth) login --claims-challenge \S+")
+"""The command that azure-identity names where Azure asks for a second factor: since October 2025 it
+takes no change from whoever signed in without one (https://github.com/Azure/azure-cli/issues/31009).
+"""
 
 
 def choose_sign_in() -> None:
@@ -39,6 +47,16 @@ def signed_in() -> TokenCredential:
     choose_sign_in()
     credential: TokenCredential = DefaultAzureCredential(process_timeout=SLOW)
     return credential
+
+
+def no_token(error: AzureError) -> StepError:
+    """Return what it comes to that no access token could be had."""
+    told = " ".join(str(error).split())
+    named = SECOND_FACTOR.search(told)
+    fix = named[0] if named else FIX
+    return StepError(
+        f"no access token could be had ({type(error).__name__}): {told[:300]}. Fix: {fix}"
+    )
 
 
 def arm_endpoint() -> str:

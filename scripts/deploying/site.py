@@ -21,6 +21,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
 from scripts.deploying.patience import NotYetError, StepError
+from scripts.deploying.signin import no_token
 
 API_VERSION = "2024-04-01"
 SOON = frozenset({403, 404, 408, 409, 429, 500, 502, 503, 504})
@@ -31,11 +32,13 @@ SPREADING = (
     "AuthorizationFailure",
     " 403 ",
     "from host runtime",
+    "Kudu has been restarted",
 )
 """Signs of what passes. The app's identity may not write its package yet (Azure/azure-dev, issue
 8026), or the host starts: Resource Manager then answers 400 "Encountered an error
 (ServiceUnavailable) from host runtime." (Azure/azure-functions-host, issue 5722; that trying again
-helps: Azure/azure-functions-core-tools, issue 1204).
+helps: Azure/azure-functions-core-tools, issue 1204). The deployment service restarts amid a
+deployment, and calls it a success in part (Azure/azure-cli, issue 33184).
 """
 UNKNOWN_CALLER = timedelta(minutes=3)
 """How long a new app or its deployment service may not know who calls, before that is believed."""
@@ -142,7 +145,8 @@ class Site:
         status = int(body["status"])
         if status in FAILED:
             errors = (body.get("build_summary") or {}).get("errors") or ()
-            text = "; ".join(map(str, (body.get("status_text") or "no reason was given", *errors)))
+            reason = body.get("status_text") or body.get("message") or "no reason was given"
+            text = "; ".join(map(str, (reason, *errors)))
             spreading = status == CONFLICT or _spreads(text)
             raise _failure(f"the deployment {FAILED[status]}: {text[:500]}", spreading=spreading)
         return status == SUCCEEDED
@@ -193,10 +197,7 @@ class Site:
         except (ServiceRequestError, ServiceResponseError) as error:
             raise NotYetError(f"no answer ({type(error).__name__})") from None
         except AzureError as error:
-            fix = "sign in with az login; under azd with azd auth login"
-            raise StepError(
-                f"no access token could be had ({type(error).__name__}). Fix: {fix}"
-            ) from None
+            raise no_token(error) from None
 
     @cached_property
     def _client(self) -> PipelineClient[HttpRequest, HttpResponse]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -89,14 +88,6 @@ class Product:
             lambda: f"{name} to be rotated; log: {self.log.read_text()[-3000:]}",
         )
         return self.latest(name)
-
-
-def mapped(log: Path) -> set[str]:
-    """Return the compiled files that the workers which the log names have loaded."""
-    started = re.findall(r"python process with Id=(\d+) started", log.read_text())
-    maps = [Path(f"/proc/{pid}/maps") for pid in started]
-    lines = [line for file in maps if file.exists() for line in file.read_text().splitlines()]
-    return {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
 
 
 def by_identity(cloud: Background[Azure]) -> dict[str, str]:

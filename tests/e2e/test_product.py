@@ -15,8 +15,8 @@ from demo.cast import VAULT
 from demo.sources import Account, Application
 from scripts.package import PACKAGES, unfolded
 from simulator_tests.host.waiting import wait_for
-from tests.e2e.running import HOSTS, Product, mapped, product
-from tests.shared.image import need_wheels_of_the_image
+from tests.e2e.running import HOSTS, Product, product
+from tests.shared.image import mapped, need_wheels_of_the_image
 from tests.shared.promises import holds
 
 

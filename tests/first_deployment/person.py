@@ -24,7 +24,6 @@ from simulator_tests.az.program import AzureCli
 from simulator_tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
 
-LEFT_OUT = (".git", ".venv", ".tools", "node_modules", "dist", "__pycache__", ".*_cache")
 AZD = ROOT / "simulated-azure" / "simulator_tests" / "azd.py"
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
@@ -122,11 +121,27 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+def cloned(folder: Path) -> Path:
+    """Copy what a clone has, and nothing that git ignores."""
+    kinds = ("--cached", "--others", "--exclude-standard", "-z")
+    listed = subprocess.run(  # noqa: S603
+        ["git", "ls-files", *kinds],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
 @contextlib.contextmanager
 def person(azure_cli: AzureCli, folder: Path) -> Iterator[Person]:
     """Serve an empty account to somebody with a fresh checkout and no sign-in."""
-    checkout = folder / "rekey"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    checkout = cloned(folder / "rekey")
     with start_in_thread(lambda domains: furnished(domains, folder)) as cloud:
         cloud.world.environment = cloud.running.environment
         az = azure_cli.user(folder / "config", cloud.running.environment)

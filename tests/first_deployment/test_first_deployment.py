@@ -7,7 +7,9 @@ CLI itself. Only a browser is not there to sign in with.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
+from scripts import package as shipped
 from simulator.keyvault.state import SecretVersion
 from simulator_tests.az.program import AzureCli
 from simulator_tests.host.waiting import wait_for
 from tests.first_deployment.person import DATA, Person, person, sign_in
 from tests.infra.bicep import ROOT
+from tests.shared.image import mapped, need_wheels_of_the_image
 
 INIT = "make init"
 DEPLOY = "make deploy GROUP=rekey LOCATION=westeurope PARAMETERS=infra/my.bicepparam"
@@ -40,10 +44,10 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the code package, built once."""
+    """Return the complete package, as a release ships it."""
+    need_wheels_of_the_image()
     path = tmp_path_factory.mktemp("package") / "rekey.zip"
-    command = [sys.executable, "scripts/package.py", str(path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    shipped.build(path, shipped.complete(*shipped.layers(shipped.LAYERS)))
     return path
 
 
@@ -63,15 +67,29 @@ def deployed(
 
 
 @pytest.fixture(scope="module")
+def builds() -> dict[str, str]:
+    """Fetch what a build of the checkout takes, and return where it is without a network."""
+    uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    alone = ("run", "--frozen", "--quiet", "--isolated", "--only-group", "delivery", "python")
+    subprocess.run([uv, *alone, "-c", ""], cwd=ROOT, check=True)  # noqa: S603
+    kept = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)  # noqa: S603
+    return {"UV_CACHE_DIR": kept.stdout.strip(), "UV_PYTHON": sys.executable, "UV_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="module")
 def by_azd(
-    azure_cli: AzureCli, package: Path, tmp_path_factory: pytest.TempPathFactory
+    azure_cli: AzureCli,
+    package: Path,
+    builds: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
+    assert package.exists(), "what it is made of has been fetched"
     with person(azure_cli, tmp_path_factory.mktemp("by-azd")) as newcomer:
         before = newcomer.secret
         typed = [
             newcomer.type(sign_in(newcomer)),
             newcomer.type("azd auth login"),
-            newcomer.type("azd up", ANSWERS, DEPLOY_PACKAGE=str(package)),
+            newcomer.type("azd up", ANSWERS, **builds),
         ]
         codes, shown = zip(*typed, strict=True)
         yield Deployed(newcomer, before, codes, "".join(shown))
@@ -82,6 +100,7 @@ def test_azd_up_leads_there_too_though_azd_gives_up_at_the_first_error(by_azd: D
     assert by_azd.codes == (0, 0, 0), by_azd.shown
     assert "Azure answered RoleDefinitionDoesNotExist; again in" in by_azd.shown
     assert "was not looked at" not in by_azd.shown
+    assert "package: dist/rekey.zip is built" in by_azd.shown
     wait_for(
         lambda: by_azd.person.secret.version != by_azd.before.version,
         lambda: f"the first rotation; {by_azd.shown}",
@@ -108,6 +127,15 @@ def test_the_commands_are_those_that_the_pages_lead_through() -> None:
     assert f"    az login\n    {INIT}\n    {DEPLOY}\n" in page
     assert re.search(r"    azd auth login\n    git clone .*\n    azd up\n", page)
     assert "    azd auth login\n        azd up\n" in (ROOT / "docs" / "quickstart.md").read_text()
+
+
+def test_the_app_runs_the_libraries_of_the_package_that_was_pushed(deployed: Deployed) -> None:
+    folder = deployed.person.azure.flex.folder
+    own = str(folder / f"wwwroot-{len(deployed.person.azure.flex.uploads)}" / shipped.PACKAGES)
+    loaded = {name for name in mapped(folder / "host.log") if "/uvloop/" not in name}
+    packaged = {name for name in loaded if name.startswith(own)}
+    assert packaged
+    assert {name for name in loaded if "site-packages" in name} == packaged
 
 
 def test_what_a_first_deployment_waits_for_is_said(deployed: Deployed) -> None:

@@ -43,6 +43,12 @@ STARTING = {
 """https://github.com/Azure/azure-functions-host/issues/5722"""
 type Answer = tuple[int, Any]
 
+RESTARTED = (
+    "[KuduSpecializer] Kudu has been restarted after package deployed for deployment 034b9835. "
+    "Kudu Restart Count: 1."
+)
+"""As in https://github.com/Azure/azure-cli/issues/33184."""
+
 
 @dataclass
 class Flex:
@@ -72,6 +78,8 @@ class Flex:
     """So many looks find no trace of a deployment at its beginning."""
     recycles: bool = False
     """The deployment is gone before anybody has seen its end."""
+    restarts: int = 0
+    """So many deployments end with a restart of their own service."""
     ends: dict[str, Any] = field(default_factory=lambda: {"status": 4})
     """How a deployment ends that could write its package."""
     secrets: list[dict[str, Any]] = field(default_factory=list)
@@ -152,6 +160,9 @@ class Flex:
                 "status_text": self.storage_text,
                 "build_summary": {"errors": [], "warnings": []},
             }
+        if self.restarts:
+            self.restarts -= 1
+            return 200, {"status": 6, "status_text": "", "message": RESTARTED}
         if self.ends["status"] == 4:
             self.running = self.packages[-1]
         return (404, "") if self.recycles else (200, self.ends)

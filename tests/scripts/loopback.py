@@ -13,8 +13,9 @@ from typing import Any
 
 import trustme
 
-type Answering = Callable[[str, str, dict[str, str], bytes], tuple[int, Any]]
-"""Takes method, path, headers in lower case and body; returns a status, and a text or JSON."""
+type Answering = Callable[[str, str, dict[str, str], bytes], tuple[Any, ...]]
+"""Takes method, path, headers in lower case and body; returns a status, a text or JSON, and headers
+if there are any."""
 
 
 @contextmanager
@@ -41,11 +42,13 @@ def _handler(answer: Answering) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, content = answer(self.command, self.path, headers, body)
+            status, content, *more = answer(self.command, self.path, headers, body)
             sent = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(sent)
 

@@ -80,6 +80,13 @@ def test_each_way_of_saying_that_rights_are_missing_is_waited_out(
     assert flex.running == b"the package"
 
 
+def test_a_deployment_whose_service_restarts_is_repeated(flex: Flex, package: Path) -> None:
+    flex.restarts = 2
+    push(site(flex), package, flex.clock)
+    assert len(flex.packages) == 3
+    assert flex.running == b"the package"
+
+
 @pytest.mark.parametrize(
     ("late", "reason"),
     [

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.identity import CredentialUnavailableError
 
 from scripts import az
+from scripts.deploying.manager import Manager
+from scripts.deploying.patience import StepError
 from scripts.deploying.signin import CHOICE, arm_endpoint, choose_sign_in
+from scripts.deploying.site import Site
+from tests.scripts.loopback import over_https
 
 GOVERNMENT = "https://management.usgovcloudapi.net"
 
@@ -60,3 +67,42 @@ def test_without_az_it_is_the_public_one(monkeypatch: pytest.MonkeyPatch) -> Non
     assert arm_endpoint() == "https://management.azure.com"
     monkeypatch.setenv(CHOICE, "AzureDeveloperCliCredential")
     assert arm_endpoint() == "https://management.azure.com"
+
+
+CHALLENGE = 'Bearer realm="", error="insufficient_claims", claims="eyJhIjoxfQ=="'
+SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey"
+
+
+class Single:
+    """Somebody who signed in without a second factor, as azure-identity tells of it."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def get_token(self, *_: str, claims: str = "", **__: Any) -> AccessToken:
+        if claims:
+            raise CredentialUnavailableError(
+                f"Please run the following command: {self._program} login --claims-challenge eyJh"
+            )
+        return AccessToken("token", 4102444800)
+
+
+@pytest.mark.parametrize("program", ["az", "azd auth"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda sign_in, arm: Manager(sign_in, arm).send("PUT", "/subscriptions/s", "2021-04-01"),
+        lambda sign_in, arm: Site(SITE, sign_in, arm).settings(),
+    ],
+)
+def test_where_azure_asks_for_a_second_factor_the_command_that_gives_it_is_named(
+    ask: Callable[[Any, str], object],
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    challenge: tuple[Any, ...] = (401, {}, {"WWW-Authenticate": CHALLENGE})
+    with over_https(tmp_path, lambda *_: challenge) as (arm, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        with pytest.raises(StepError, match=f"Fix: {program} login --claims-challenge eyJh$"):
+            ask(Single(program), arm)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.arm.deployments.refusals.app import check_upload
 from simulator.arm.errors import ArmError
 from simulator.arm.service import check_role
+from simulator.host.app_folder import PACKAGED
 from simulator.identity import Principal, bearer
 from simulator.wire import Response, json_response
 
@@ -150,6 +151,8 @@ class Flex:
         folder = self.folder / f"wwwroot-{len(self.uploads)}"
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
             archive.extractall(folder)
+        # The image has no package but the worker's own.
+        (folder / PACKAGED).mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "simulator.host", "--app", str(folder), "--port", "0"]
         command += ["--key", KEYS["default"], "--master-key", KEYS["master"]]
         command += ["--system-key", KEYS["system"], "--processes", "one", "--stop-seconds", "1"]

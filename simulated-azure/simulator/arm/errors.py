@@ -7,6 +7,7 @@ and output that users published in issues of Azure's SDKs.
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,6 +80,22 @@ def bad_token(
         case "unknown":
             code, message = "InvalidAuthenticationToken", "The access token is invalid."
     return _unauthenticated(authority, code, message, message)
+
+
+def second_factor(authority: str) -> ArmError:
+    """Return the answer to a change by somebody whose sign-in had no second factor.
+
+    https://learn.microsoft.com/entra/identity/authentication/concept-mandatory-multifactor-authentication
+    says when that is asked for, and https://github.com/Azure/azure-dev/issues/5425 how: by claims
+    that a new token must have.
+    """
+    claims = base64.b64encode(b'{"access_token":{"acrs":{"essential":true,"value":"p1"}}}').decode()
+    challenge = (
+        f'Bearer realm="", authorization_uri="{authority}", error="insufficient_claims", '
+        f'claims="{claims}"'
+    )
+    message = "The access token was signed in for without multi-factor authentication."
+    return ArmError(401, "InvalidAuthenticationToken", message, {"WWW-Authenticate": challenge})
 
 
 def missing_api_version() -> ArmError:

@@ -1,4 +1,7 @@
-"""Pages of Resource Manager's lists: each page but the last links to the next one."""
+"""Pages of Resource Manager's lists: each page but the last links to the next one.
+
+Source: https://learn.microsoft.com/rest/api/azure/#async-operations-throttling-and-paging.
+"""
 
 from __future__ import annotations
 

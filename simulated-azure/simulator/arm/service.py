@@ -64,6 +64,8 @@ class ArmService:
         self.retry_after = 300
         self.subscriptions: Callable[[Request, Principal], Response | None] = lambda *_: None
         """Answers for what a subscription holds directly, such as its groups."""
+        self.single_factor: set[str] = set()
+        """The object ids of people who signed in without a second factor: they may only look."""
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def answers(self, host: str) -> bool:
@@ -118,6 +120,8 @@ class ArmService:
         result = self._world.identities.examine(token, *audiences, exact=True)
         if not isinstance(result, Principal):
             raise errors.bad_token(authority, result, audiences, self._world.now())
+        if result.oid in self.single_factor and request.method not in ("GET", "HEAD"):
+            raise errors.second_factor(authority)
         return result
 
     def _audiences(self) -> tuple[str, ...]:

@@ -194,6 +194,94 @@ def test_the_name_of_a_deleted_vault_is_kept() -> None:
     deploy({"vault": {**vault, "name": "another"}}, into)
 
 
+WORKSPACE = {
+    "type": "Microsoft.OperationalInsights/workspaces",
+    "apiVersion": "2023-09-01",
+    "name": "logs",
+    "location": "westeurope",
+}
+
+
+def test_a_deleted_workspace_comes_back_where_it_was_and_its_name_is_kept_anywhere_else() -> None:
+    into = tenant()
+    id_ = f"{PLACE.id}/providers/{WORKSPACE['type']}/logs".lower()
+    into[0].deleted = {f"{id_} in westeurope"}
+    assert refused({"logs": {**WORKSPACE, "location": "northeurope"}}, into) == "Conflict"
+    deploy({"logs": WORKSPACE}, into)
+    assert into[0].deleted == set()
+
+
+def test_what_somebody_was_given_by_hand_cannot_be_given_again_under_another_name() -> None:
+    into = known_role()
+    deploy(assigned(), into)
+    again = {"assigned": {**assigned()["assigned"], "name": NAME.replace("2", "4")}}
+    assert refused(again, into) == "RoleAssignmentExists"
+    deploy(assigned(), into)
+
+
+def app(region: str, memory: int, instances: int) -> dict[str, Any]:
+    """Return an app on Flex Consumption with its plan and its storage."""
+    account = {**ACCOUNT, "location": region}
+    container = {
+        "apiVersion": ACCOUNT["apiVersion"],
+        "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "name": "data/default/code",
+        "dependsOn": ["blobs"],
+    }
+    blobs = {
+        **container,
+        "type": "Microsoft.Storage/storageAccounts/blobServices",
+        "name": "data/default",
+        "dependsOn": ["data"],
+    }
+    identity = "[resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', 'own')]"
+    storage = {
+        "value": "https://data.blob.core.windows.net/code",
+        "authentication": {"userAssignedIdentityResourceId": identity},
+    }
+    site = {
+        **SITE,
+        "location": region,
+        "dependsOn": ["plan", "container", "own"],
+        "identity": {"userAssignedIdentities": {identity: {}}},
+        "properties": {
+            **SITE["properties"],  # type: ignore[dict-item]
+            "functionAppConfig": {
+                "deployment": {"storage": storage},
+                "scaleAndConcurrency": {
+                    "instanceMemoryMB": memory,
+                    "maximumInstanceCount": instances,
+                },
+            },
+        },
+    }
+    plan = {**PLAN, "location": region}
+    return {"data": account, "blobs": blobs, "container": container, "plan": plan, "site": site}
+
+
+@pytest.mark.parametrize(
+    ("region", "memory", "instances", "said"),
+    [
+        ("westeurope", 512, 1, ""),
+        ("northeurope", 2048, 40, ""),
+        ("northeurope", 2048, 39, "maximumInstanceCount must be between 40 and 1000"),
+        ("northeurope", 2048, 1001, "maximumInstanceCount"),
+        ("canadaeast", 512, 40, "instanceMemoryMB 512 is invalid"),
+        ("northeurope", 1024, 40, "instanceMemoryMB 1024 is invalid"),
+    ],
+)
+def test_not_every_region_has_few_or_small_instances(
+    region: str, memory: int, instances: int, said: str
+) -> None:
+    into = tenant()
+    into[0].without_small = {"canadaeast"}
+    if not said:
+        deploy(app(region, memory, instances), into)
+        return
+    with pytest.raises(DeploymentFailed, match=said):
+        deploy(app(region, memory, instances), into)
+
+
 def test_what_depends_on_a_refused_resource_is_not_made() -> None:
     made, clock = tenant()
     wrong = {**OWN, "name": "x", "apiVersion": "1999-01-01"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from azure.core.pipeline.policies._utils import get_challenge_parameter
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
 from simulator.clock import VirtualClock
@@ -42,6 +43,22 @@ def test_a_token_for_somebody_else_is_refused(
         "wrong audience or resource 'https://vault.azure.net'"
         in body_of(response)["error"]["message"]
     )
+
+
+def test_who_signed_in_without_a_second_factor_may_look_and_is_asked_for_it_before_a_change(
+    azure: Azure, caller: Caller, account: StorageAccount
+) -> None:
+    assert caller.principal
+    azure.arm.single_factor.add(caller.principal.oid)
+    before = account.keys["key1"].value
+    assert caller.arm("GET", account.resource_id).status == 200
+    refused = caller.storage(account, "POST", "/regenerateKey", {"keyName": "key1"})
+    assert error_of(refused) == (401, "InvalidAuthenticationToken")
+    challenge = refused.headers["WWW-Authenticate"]
+    assert get_challenge_parameter({"WWW-Authenticate": challenge}, "Bearer", "error") == (
+        "insufficient_claims"
+    )
+    assert account.keys["key1"].value == before
 
 
 @pytest.mark.parametrize("audience", [f"{HOST}/", HOST, "https://management.core.windows.net/"])

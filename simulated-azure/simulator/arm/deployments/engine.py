@@ -266,6 +266,7 @@ def _details(step: Step, error: Exception) -> list[tuple[str, ArmError]]:
     if isinstance(error, ArmError):
         return [(step.symbol, error)]
     if isinstance(error, TemplateError | ExpressionError):
+        # https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-invalid-template
         return [(step.symbol, ArmError(400, "InvalidTemplate", str(error)))]
     raise error
 

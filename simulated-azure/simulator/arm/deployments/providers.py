@@ -17,6 +17,7 @@ from simulator.arm.deployments.refusals import (
     monitoring,
     storage,
     vaults,
+    workspaces,
 )
 from simulator.arm.deployments.refusals.put import Put
 from simulator.arm.deployments.tenant import ASSIGNMENT, DEFINITION, IDENTITY, Resource, Tenant
@@ -39,7 +40,10 @@ class Kind:
 
 
 def create(tenant: Tenant, put: Put) -> Resource:
-    """Create or change a resource; raise ArmError if Azure would refuse it."""
+    """Create or change a resource; raise ArmError if Azure would refuse it.
+
+    https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-invalid-resource-type
+    """
     kind = KINDS.get(put.kind)
     if kind is None:
         message = f"The resource type '{put.kind}' could not be found."
@@ -82,7 +86,11 @@ def missing_registration(subscription: str, namespace: str) -> ArmError:
 
 
 def _check_surroundings(tenant: Tenant, put: Put) -> None:
-    """Refuse references to a resource that does not exist: `dependsOn` was forgotten."""
+    """Refuse references to a resource that does not exist: `dependsOn` was forgotten.
+
+    https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource
+    and error-not-found; https://github.com/F5Networks/f5-azure-arm-templates-v2/issues/16.
+    """
     above = ids.parent(put.id)
     if above and not tenant.has(above):
         message = (
@@ -171,7 +179,9 @@ KINDS: dict[str, Kind] = {
     DEFINITION: Kind(("2022-04-01",), (authorization.check_definition,)),
     ASSIGNMENT: Kind(("2022-04-01",), (authorization.check_assignment,)),
     "Microsoft.Authorization/policyAssignments": Kind(("2024-04-01", "2025-03-01")),
-    "Microsoft.OperationalInsights/workspaces": Kind(("2023-09-01", "2025-07-01")),
+    "Microsoft.OperationalInsights/workspaces": Kind(
+        ("2023-09-01", "2025-07-01"), (workspaces.check_workspace,)
+    ),
     f"{_INSIGHTS}/components": Kind(("2020-02-02",), added=_insights),
     f"{_INSIGHTS}/diagnosticSettings": Kind(("2021-05-01-preview",)),
     f"{_INSIGHTS}/actionGroups": Kind(("2023-01-01",)),

@@ -80,9 +80,11 @@ class Tenant:
     taken: set[str] = field(default_factory=set)
     """Names of storage accounts and apps that somebody else in Azure has."""
     deleted: set[str] = field(default_factory=set)
-    """Names of vaults that were deleted and can still be recovered."""
+    """Names of vaults that were deleted and can still be recovered, and ids of such workspaces."""
     without_flex: set[str] = field(default_factory=set)
     """Regions that do not have Flex Consumption."""
+    without_small: set[str] = field(default_factory=set)
+    """Regions in which instances do not come with 512 MB."""
     without_quota: set[str] = field(default_factory=set)
     """Regions in which the subscription may have no instance of Flex Consumption."""
     deployer: str = field(init=False)
@@ -109,7 +111,10 @@ class Tenant:
         return (subscription.lower(), namespace.lower()) in self.registered
 
     def read(self, id_: str) -> Resource:
-        """Return a resource; raise ArmError if it does not exist."""
+        """Return a resource; raise ArmError if it does not exist.
+
+        https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-not-found
+        """
         if id_.lower() in self.resources:
             return self.resources[id_.lower()]
         raise ArmError(404, "ResourceNotFound", f"The Resource '{id_}' was not found.")

@@ -16,14 +16,16 @@ NOT_ON_FLEX = {
     # https://github.com/Azure/azure-cli/issues/31414
     # https://github.com/Azure/terraform-azurerm-avm-res-web-site/issues/360
     "ftpsState",
+    # https://github.com/Azure/azure-functions-host/issues/10643
+    # https://github.com/microsoft/azure-pipelines-tasks/issues/22254
+    "functionAppScaleLimit",
     # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
     "alwaysOn",
     "linuxFxVersion",
-    "functionAppScaleLimit",
     "http20Enabled",
     "remoteDebuggingEnabled",
 }
-"""Properties of siteConfig. Some stamps refuse the first two today; Flex ignores the others."""
+"""Properties of siteConfig. Some stamps refuse the first three; Flex ignores the others."""
 SETTINGS_NOT_ON_FLEX = {
     "FUNCTIONS_WORKER_RUNTIME",
     "FUNCTIONS_WORKER_RUNTIME_VERSION",
@@ -39,7 +41,10 @@ SETTINGS_NOT_ON_FLEX = {
 """
 DELEGATION = "Microsoft.App/environments"
 STRATEGIES = {"Recreate", "RollingUpdate"}
-MEMORIES = {512, 2048, 4096}
+MEMORIES, INSTANCES = {512, 2048, 4096}, range(40, 1001)
+FEWER = {"westeurope", "australiaeast", "westus2"}
+"""Where fewer instances than 40 are allowed, since January 2026:
+https://github.com/Azure/azure-functions-host/issues/10523."""
 WRITE_BLOB = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
@@ -66,7 +71,13 @@ def check_plan(tenant: Tenant, put: Put) -> None:
 
 
 def check_site(tenant: Tenant, put: Put) -> None:
-    """Refuse settings that a Flex Consumption app may not have, and missing required ones."""
+    """Refuse settings that a Flex Consumption app may not have, and missing required ones.
+
+    Beside the lists above is who met which. https://github.com/Azure/RDS-Templates/issues/365 shows
+    the answer to a name that somebody has, and
+    https://github.com/Azure/azure-rest-api-specs/pull/31730 says that a plan of another kind
+    refuses what this one needs.
+    """
     plan = tenant.read(put.properties["serverFarmId"])
     if plan.body.get("sku", {}).get("name") != "FC1":
         raise _bad("the plan is no Flex Consumption plan (FC1)")
@@ -93,14 +104,18 @@ def check_site(tenant: Tenant, put: Put) -> None:
 def _check_config(tenant: Tenant, put: Put) -> None:
     """Refuse an incomplete functionAppConfig.
 
-    https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code#flex-consumption-plan
+    https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code#flex-consumption-plan;
+    https://github.com/Azure-Samples/azure-functions-flex-consumption-samples/issues/7 shows the
+    answer to none at all.
     """
     config = put.properties.get("functionAppConfig")
     if not config:
-        raise _bad("FunctionAppConfig is required for Flex Consumption")
-    scale = config["scaleAndConcurrency"]
-    if scale["instanceMemoryMB"] not in MEMORIES or not 1 <= scale["maximumInstanceCount"] <= 1000:  # noqa: PLR2004
-        raise _bad("scaleAndConcurrency is out of bounds")
+        raise _bad(
+            "Site.FunctionAppConfig is invalid.  The FunctionAppConfig section was not specified "
+            "in the request, which is required for Flex Consumption sites. To proceed, please add "
+            "the FunctionAppConfig section in your request"
+        )
+    _check_scale(tenant, put, config["scaleAndConcurrency"])
     if config.get("siteUpdateStrategy", {"type": "Recreate"})["type"] not in STRATEGIES:
         raise _bad("siteUpdateStrategy is unknown")
     storage = config["deployment"]["storage"]
@@ -109,6 +124,19 @@ def _check_config(tenant: Tenant, put: Put) -> None:
         raise _bad("the identity of the deployment storage is not one of the app")
     if container_of(tenant, storage["value"]) is None:
         raise _bad(f"the deployment container {storage['value']} does not exist")
+
+
+def _check_scale(tenant: Tenant, put: Put, scale: Mapping[str, Any]) -> None:
+    """Refuse what a region does not have: 512 MB, which came later to some, or few instances.
+
+    https://github.com/Azure/azure-rest-api-specs/issues/40898 (512 MB, March 2026) and
+    https://github.com/MicrosoftDocs/azure-docs/pull/128255 (at least 40 instances).
+    """
+    region, memory = put.body["location"], scale["instanceMemoryMB"]
+    if memory not in MEMORIES or (memory == min(MEMORIES) and region in tenant.without_small):
+        raise _bad(f"instanceMemoryMB {memory} is invalid. Allowed values are 2048 and 4096")
+    if scale["maximumInstanceCount"] not in (range(1, 1001) if region in FEWER else INSTANCES):
+        raise _bad("maximumInstanceCount must be between 40 and 1000")
 
 
 def _check_network(tenant: Tenant, put: Put) -> None:
@@ -141,7 +169,10 @@ def check_package(tenant: Tenant, put: Put) -> None:
 
 
 def check_upload(tenant: Tenant, site: Resource) -> None:
-    """Refuse an upload while the app's identity, which Azure uses for it, may not write."""
+    """Refuse an upload while the app's identity, which Azure uses for it, may not write.
+
+    https://github.com/Azure/azure-dev/issues/8026 shows the answer.
+    """
     storage = site.properties["functionAppConfig"]["deployment"]["storage"]
     identity = tenant.read(storage["authentication"]["userAssignedIdentityResourceId"])
     container = container_of(tenant, storage["value"])

@@ -6,7 +6,14 @@ import uuid
 
 from simulator.arm.deployments.built_in_roles import BUILT_IN
 from simulator.arm.deployments.refusals.put import Put
-from simulator.arm.deployments.tenant import DEFINITION, Resource, Tenant, scope_of, within
+from simulator.arm.deployments.tenant import (
+    ASSIGNMENT,
+    DEFINITION,
+    Resource,
+    Tenant,
+    scope_of,
+    within,
+)
 from simulator.arm.errors import ArmError
 
 
@@ -28,13 +35,18 @@ def check_assignment(tenant: Tenant, put: Put) -> None:
     _check_principal(tenant, put)
     _check_role(tenant, put)
     _check_change(tenant, put)
+    _check_others(tenant, put)
 
 
 def _check_name(put: Put) -> None:
+    """Refuse a name that is no GUID: https://github.com/Azure/azure-sdk-for-python/issues/4621."""
     try:
         uuid.UUID(put.name)
     except ValueError:
-        message = f"The role assignment ID '{put.name}' is not valid. It must be a GUID."
+        message = (
+            f"The role assignment ID '{put.name}' is not valid. The role assignment ID must be a "
+            "GUID."
+        )
         raise ArmError(400, "InvalidRoleAssignmentId", message) from None
 
 
@@ -88,3 +100,16 @@ def _check_change(tenant: Tenant, put: Put) -> None:
     if any(before[key] != put.properties[key] for key in ("principalId", "roleDefinitionId")):
         message = "Tenant ID, application ID, principal ID, and scope cannot be updated."
         raise ArmError(400, "RoleAssignmentUpdateNotPermitted", message)
+
+
+def _check_others(tenant: Tenant, put: Put) -> None:
+    """Refuse what somebody has already been given at this scope, under another name.
+
+    https://github.com/Azure/azure-dev/issues/9253 and https://github.com/Azure/bicep/issues/19936
+    """
+    given = tuple(put.properties[key] for key in ("principalId", "roleDefinitionId"))
+    for other in tenant.of_kind(ASSIGNMENT):
+        held = tuple(other.properties[key] for key in ("principalId", "roleDefinitionId"))
+        same = (scope_of(other.id).lower(), held) == (scope_of(put.id).lower(), given)
+        if same and other.id.lower() != put.id.lower():
+            raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")

@@ -85,6 +85,11 @@ def _not_authorized(put: Put) -> ArmError:
 
 
 def _check_identity(owned: dict[str, object], identity: dict[str, str]) -> None:
+    """Refuse an identity that the topic does not have.
+
+    https://learn.microsoft.com/azure/event-grid/managed-service-identity: "enable managed identity
+    on your topic" comes first.
+    """
     named = identity.get("userAssignedIdentity", "")
     assigned = owned.get("userAssignedIdentities", {})
     known = isinstance(assigned, dict) and (not named or named in assigned)

@@ -13,8 +13,9 @@ from simulator.arm.errors import ArmError
 
 _MINUTES = (1, 5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440)
 _FREQUENCIES = {timedelta(minutes=minutes) for minutes in _MINUTES}
-_WINDOWS = _FREQUENCIES | {timedelta(days=2)}
-"""https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule"""
+_WINDOWS = (_FREQUENCIES | {timedelta(days=2)}) - {timedelta(minutes=1)}
+"""https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule; the windows in
+https://github.com/Azure/azure-rest-api-specs/issues/21258."""
 
 
 _TEXT, _OPERATORS = re.compile(r"'[^']*'"), re.compile(r"\b(search|union)\b")
@@ -27,6 +28,7 @@ union of named tables passes was not seen, so it is refused."""
 def check_rule(tenant: Tenant, put: Put) -> None:
     """Refuse an operator that a rule may not use, too short a window, or an unsupported interval.
 
+    Severities: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-overview. Of windows:
     "Should be greater than or equal to frequencyInMinutes": the class Schedule of Microsoft's
     management library for Java, com.microsoft.azure.management.monitor.
     """
