@@ -41,14 +41,26 @@ async def signing_key(
 ) -> Match | None:
     """Return the version with the key that made one of these signatures; None if none is ours.
 
-    Each place is read once, however many signatures a text holds. `turns`: how many secrets the
-    process reads together.
+    Each place is read once, however many signatures a text holds. Those that do not say whose key
+    made them are tried at all places, and only if no other is ours: a URL's query is one.
+    `turns`: how many secrets the process reads together.
     """
     if not [*_signatures(engine, parts, ())]:
         return None
     places = [place async for place in _places(engine)]
     signatures = [*_signatures(engine, parts, [source for _, source in places])]
+    named = [each for each in signatures if each.name]
+    bare = [each for each in signatures if not each.name]
+    made = await _made_by(engine, named, places, turns) if named else None
+    return made or (await _made_by(engine, bare, places, turns) if bare else None)
 
+
+async def _made_by(
+    engine: Engine,
+    signatures: Sequence[Signature],
+    places: Sequence[tuple[str, str]],
+    turns: asyncio.Semaphore,
+) -> Match | None:
     async def one(owner: str, source: str) -> Match | None:
         suspects = [each for each in signatures if _may_sign(engine, each, source)]
         if not suspects:
@@ -108,16 +120,11 @@ async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
 
 
 def _may_sign(engine: Engine, signature: Signature, source: str) -> bool:
-    """Return whether a source may have signed: its kind signs so, and its name is in its id.
-
-    One that does not say whose key made it may only be for the place of a managed one.
-    """
+    """Return whether a source may have signed: its kind signs so, and its name is in its id."""
     name, named = signature.name, signature.kind.parents
-    if not name:
-        return any(signature.kind.made_at(managed) == source for managed in signature.alike)
     parents = [engine.kinds[parent] for parent in named if parent in engine.kinds]
     is_kind = any(parent.canonical(source, {}) == source for parent in parents)
-    return is_kind and f"/{name}/" in f"{source}/"
+    return is_kind and (not name or f"/{name}/" in f"{source}/")
 
 
 async def _keys(engine: Engine, owned_by: str, source: str) -> AsyncIterator[Match]:

@@ -152,6 +152,13 @@ async def account_signature(rig: PolicyRig, change: str = "") -> Answer:
     return await leak(rig.api(), f"https://appdata.blob.core.windows.net/?{forged}")
 
 
+async def bare_account_signature(rig: PolicyRig) -> Answer:
+    ends, may = rig.clock.now() + timedelta(days=5), AccountSasPermissions(read=True)
+    return await leak(
+        rig.api(), generate_account_sas("appdata", key(rig), ResourceTypes(object=True), may, ends)
+    )
+
+
 async def forged_signature(rig: PolicyRig) -> Answer:
     return await account_signature(rig, "A")
 
@@ -242,6 +249,7 @@ CASES: Mapping[str, Case] = {
         bare_signature, "`unknown`, and asks for the URL"
     ),
     "a SAS of an account": Case(account_signature, ALIVE, CUT),
+    "a SAS of an account, without its URL": Case(bare_account_signature, ALIVE, CUT),
     "the same with another signature": Case(forged_signature, "`unknown`"),
     "a neighbouring tenant's connection string": Case(neighbours, "`not ours`, with a query"),
     "what only looks like a key": Case(lookalike, "`unknown`"),

@@ -117,3 +117,15 @@ async def test_of_several_lines_it_is_said_that_one_credential_is_found() -> Non
     value = rig.latest("app-key").value
     reasons = [(await leak(rig.api(), text)).body["reason"] for text in (value, f"A={value}\nB=c")]
     assert [reason.endswith(MORE) for reason in reasons] == [False, True]
+
+
+async def test_a_signature_that_names_its_account_has_no_other_accounts_keys_read() -> None:
+    rig, scene = await signing(KEYED)
+    rig.secret("other", rig.account("otherdata"), days_left=80)
+    rig.clock.advance(60)
+    await audit(rig, "other")
+    token = scene.signed("key1", rig.clock.now() + timedelta(days=1), "rdl")
+    rig.world.exchanges.clear()
+    answer = await leak(rig.api(), f"https://appdata.blob.core.windows.net/uploads/a?{token}")
+    assert (answer.body["status"], answer.body["secret"]) == ("alive", "app-key")
+    assert "/secrets/other/versions" not in {it.request.path for it in rig.world.exchanges}
