@@ -25,17 +25,18 @@ from engine.model.outcome import Outcome, Result
 from engine.model.owned import Owned
 from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
-from engine.model.workitem import AGAIN, INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
+from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts, log
 from engine.rotate import creating, deleted, previous_source, releasing
 from engine.rotate.dependents import Dependents
 from engine.rotate.marking import Marking
+from engine.rotate.observed import ANOTHER
 from engine.rotate.ownership import claimed, unrecorded
 from engine.rotate.parent_key import ParentKey
 from engine.rotate.replicas import Replicas
 from engine.rotate.rotation import Rotation
 from engine.rotate.run import Run
-from engine.rotate.source_lease import LOOK_SECONDS, SourceLease, hold
+from engine.rotate.source_lease import SourceLease, hold
 from engine.rotate.subject import Subject
 from engine.rotate.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive
@@ -153,16 +154,12 @@ class Engine(Parts):
                 return await self._handle(item, tries)
             outcome = await errand.run(self, item)
         except PermanentError as error:
+            if item.follow_up:
+                return await self.leave(item, error)
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
-            if item.compromised and not item.follow_up:
+            if item.compromised:
                 outcome = await self._bring_back(item, error)
-            if 0 < item.follow_up < MOST_LOOKS:
-                # Only looks find out what is under way at this source, so they go on.
-                later = replace(item, deferred=0, follow_up=item.follow_up + 1)
-                await self.queue.post_rotation(later, LOOK_SECONDS)
-                if item.follow_up > 1:
-                    return await self.leave(item, error)
         return await self._report(outcome, tries)
 
     async def _bring_back(self, item: WorkItem, error: PermanentError) -> Outcome:
@@ -184,10 +181,8 @@ class Engine(Parts):
         return await self._report(await Marking(self).give_up(item, error))
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """End a look that met an error while another look is posted already."""
-        return await self._report(
-            Outcome(item, "skipped", f"{error.what}; another look at the source follows")
-        )
+        """End a look that met an error: the source is looked at again as its record says."""
+        return await self._report(Outcome(item, "skipped", f"{error.what}; {ANOTHER}", error.fix))
 
     async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
         """Report an outcome, and post what follows it."""

@@ -72,8 +72,6 @@ class TransientError(RekeyError):
     ) -> None:
         super().__init__(what, where=where, fix=fix, code=code)
         self.retry_after = retry_after
-        self.is_followed = False
-        """A look at the source is posted already, so nothing else need bring a look back."""
 
 
 class Throttled(TransientError):  # noqa: N818 - the name says what is the case

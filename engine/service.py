@@ -23,7 +23,7 @@ from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.outcome import Outcome
 from engine.model.policy import Policies, Policy
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, NO_MORE, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.ports import PrintKeys, Watch, WorkQueue
 from engine.rotate.parent_key import KEY_COMPROMISED, KEY_REFUSED
 from engine.sweep import recheck
@@ -45,11 +45,6 @@ THROTTLED_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
 """How much longer each deferral of an item lasts, at least."""
 
-LOOK_SECONDS = 120.0
-"""How long to wait before a look whose tries have all failed is repeated.
-
-The app's own storage may be unavailable.
-"""
 MOST_WAITS = 25
 """How often an item is posted again within seconds because another worker holds its source.
 
@@ -187,9 +182,7 @@ class Service:
         if later or isinstance(problem, Throttled):
             # Repeated waits grow: a throttle may ask for too little, or not say how long.
             later = max(later or THROTTLED_SECONDS, item.deferred * PATIENCE_SECONDS)
-        if item.follow_up and problem.is_followed and (later or tries >= MAX_TRIES):
-            await (await self.ready()).leave(item, problem)
-        elif later and item.deferred < MAX_DEFERRALS:
+        if later and item.deferred < MAX_DEFERRALS:
             log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
             await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
         elif (tried := tries + item.tried) < MAX_TRIES:
@@ -232,19 +225,13 @@ class Service:
             await self._give_up(item, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret. Incidents and looks are still repeated, though not without end."""
+        """Park the secret. An incident comes back, and a look is asked for by its record."""
         # What a key has made is healed with the key, whose own secret is looked after.
-        looks = item.follow_up if error.code not in (KEY_REFUSED, KEY_COMPROMISED) else 0
-        if item.compromised and not looks:
-            await self._bring_back(item, error)
+        if item.follow_up and error.code not in (KEY_REFUSED, KEY_COMPROMISED):
+            await self.engine.leave(item, error)
             return
-        if 0 < looks < MOST_LOOKS:
-            later = replace(item, deferred=0, waited=0, follow_up=item.follow_up + 1)
-            await self.queue.post_rotation(later, LOOK_SECONDS)
-            if item.follow_up > 1:
-                log.warning("a look at %s is repeated in %.0f s: %s", item.ref, LOOK_SECONDS, error)
-                return
-            await self._park_once(item, error)
+        if item.compromised:
+            await self._bring_back(item, error)
             return
         try:
             await (await self.ready()).park(item, error)

@@ -27,6 +27,19 @@ SETTLE = timedelta(seconds=60)
 
 Key Vault promises no read-after-write consistency.
 """
+EVERY = timedelta(minutes=3)
+"""How often the timer `recheck` of function_app.py asks for what is due."""
+RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
+"""How long after a change, or a look that leaves something open, a source is due to be looked at
+again; and how long at least, so that no look is taken for the next one."""
+SELDOM = timedelta(minutes=15)
+"""The pause between two looks at what could not be done, where nothing can take effect late."""
+NO_TIME = timedelta()
+LOOKING = timedelta(days=7)
+"""How long looks go on at a source that cannot be reached. After that only the audit remains."""
+SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=4)
+"""How long a single slot is left alone after a change that may or may not have taken effect: the
+longer none can be proven, the longer. Any other source is left alone only for that reason."""
 MOST_LOST = 5
 """How many lost writes are remembered, because a vault may still show one of them later."""
 
@@ -94,12 +107,73 @@ class Record:
 
     @property
     def next_check(self) -> datetime | None:
-        """When the source is to be looked at again; None if nothing can take effect there later."""
+        """When the source is to be looked at again; None if nothing is owed there."""
+        return self.change.recheck_at or (self.retirement.at if self.retirement else None)
+
+    def owes(self, now: datetime) -> bool:
+        """Return whether something is due at the source, or may still take effect there."""
+        is_due = self.retirement is not None and self.retirement.at <= now
+        return self.is_open or is_due or self.goes_on(now)
+
+    def goes_on(self, now: datetime) -> bool:
+        """Return whether the source is at a change: one without an end is left to a person."""
+        since = self.change.in_progress_since
+        return since is not None and now < since + LONGEST_CHANGE
+
+    def scheduled(self, now: datetime) -> Record:
+        """Return the record as it is written: it says when its source is looked at again."""
+        recheck_at = self.change.recheck_at
+        if not self.owes(now):
+            recheck_at = None
+        elif recheck_at is None or recheck_at <= now:
+            recheck_at = now + self._pause(now)
+        return replace(self, change=replace(self.change, recheck_at=recheck_at))
+
+    def rechecked(self, now: datetime) -> Record:
+        """Return the record as a look finds it: what was begun may take effect until then."""
         change, write = self.change, self.pending_write
-        if not self.is_uncertain or change.recheck_at:
-            return change.recheck_at if self.is_uncertain else None
-        moments = (change.open_since, change.uncertain_until, write.at if write else None)
-        return max(moment for moment in moments if moment) + SETTLE
+        if change.open_since:
+            until = max(change.uncertain_until or now, change.open_since + LATE)
+            change = replace(change, uncertain_until=until, open_since=None)
+        if write and now < write.at + LATE:
+            change = change.uncertain_for(write.at + LATE)
+        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
+        looking = LOOKING if change.started_at else timedelta()
+        if change.uncertain_until and change.uncertain_until + looking <= now:
+            change = change.settled()
+        return replace(self, change=change)
+
+    def rest(self, now: datetime, least: timedelta = SPACING) -> timedelta:
+        """Return for how long a source is left alone after a change of unknown effect.
+
+        That is at least `least`, for a single slot, and longer the longer none can be proven.
+        """
+        started = self.change.started_at
+        if not (started and self.is_uncertain):
+            return NO_TIME
+        # Where only the timer tells of a slot, it is looked at in time for the first half an hour.
+        longer = self.vain_for / (18 if least else 2)
+        return started + min(max(least, longer), LONGEST_SPACING) - now
+
+    def _pause(self, now: datetime) -> timedelta:
+        """Return how long to wait for the next look.
+
+        A single slot that must be left alone is looked at as soon as it may be changed.
+        """
+        rest = self.rest(now) if self.is_unknown and not self.change.in_progress_since else NO_TIME
+        return max(rest, SOONEST) if rest > NO_TIME else RECHECK
+
+    def looked(self, now: datetime) -> Record:
+        """Return the record once a look has ended: what a person must end is looked at seldom."""
+        if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
+            return self.scheduled(now)
+        return replace(self, change=replace(self.change, recheck_at=now + SELDOM))
+
+    def is_pressing(self, now: datetime) -> bool:
+        """Return whether what was sent may still take effect."""
+        change, write = self.change, self.pending_write
+        until = (change.uncertain_until, write.at + LATE if write else None)
+        return bool(change.open_since) or any(moment and moment > now for moment in until)
 
     @property
     def is_unknown(self) -> bool:
@@ -112,10 +186,10 @@ class Record:
         started, requested = self.change.started_at, self.change.requested_at
         return started - requested if self.is_uncertain and started and requested else timedelta()
 
-    @property
-    def unknown_for(self) -> timedelta:
-        """For how long that has been so of passwords of which the last may be one that nobody knows."""
-        return self.vain_for if self.is_unknown else timedelta()
+    def unknown_for(self, now: datetime) -> timedelta:
+        """Return for how long nobody may have known the password of a single slot."""
+        requested = self.change.requested_at
+        return now - requested if self.is_unknown and requested else timedelta()
 
     @property
     def abandoned(self) -> str:
@@ -185,7 +259,7 @@ class Record:
             self,
             owner=owner,
             published=published and replace(published, created=None, operation=""),
-            change=replace(self.change, recheck_at=None, resume_at=None),
+            change=replace(self.change, recheck_at=None),
             compromised=replace(self.compromised, versions=versions),
             stale=(),
             verified=replace(self.verified, at=None, created=None),

@@ -39,9 +39,7 @@ class Change:
     password_unknown: bool = False
     """The change that was sent last may have left the source with a password that nobody knows."""
     recheck_at: datetime | None = None
-    """When the look at the source that has been posted is due."""
-    resume_at: datetime | None = None
-    """When the message is due that looks for the end of a change in progress."""
+    """When the source is looked at again; None if nothing is owed there."""
 
     @property
     def is_uncertain(self) -> bool:
@@ -58,7 +56,8 @@ class Change:
 
     def arrived(self) -> Change:
         """Return the change once the source is no longer at it."""
-        return replace(self, in_progress_since=None, marker="", resume_at=None)
+        recheck_at = None if self.in_progress_since else self.recheck_at
+        return replace(self, in_progress_since=None, marker="", recheck_at=recheck_at)
 
     def begun(self, version: str, now: datetime, *, asks: bool) -> Change:
         """Return the change once the next one is begun, which leaves no password unknown.

@@ -37,6 +37,9 @@ def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
         newer = data["format"] > FORMAT
+        if data.get("waiting") and data.get("resume_at"):
+            # Earlier versions noted by itself when the end of a change in progress is looked for.
+            data["look_at"] = data["resume_at"]
         if not newer:
             return _nested(
                 {name: _READ.get(name, _text)(data[name]) for name in NAMES if name in data}
@@ -156,7 +159,6 @@ _READ: Mapping[str, Any] = {
     "begun": _time,
     "asked": _time,
     "waiting": _time,
-    "resume_at": _time,
     "healed": _time,
     "created": _time,
     "tags": _words,
@@ -183,7 +185,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "touched": ("change", "version"),
     "blind": ("change", "password_unknown"),
     "look_at": ("change", "recheck_at"),
-    "resume_at": ("change", "resume_at"),
     "compromised": ("compromised", "versions"),
     "incident": ("compromised", "incident"),
     "gone": ("compromised", "revoked"),

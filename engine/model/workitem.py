@@ -19,8 +19,6 @@ INCIDENT_SECONDS = 900.0
 RETURNS_A_DAY = 96
 MOST_RETURNS = 30 * RETURNS_A_DAY
 """How often that happens: for a month. Then a person must report the incident again."""
-MOST_LOOKS = 2000
-"""How often a look that fails is repeated: for about a week."""
 TOLD = 8
 """Of the returns of the first day, each that many is reported: every two hours."""
 AGAIN = "it is tried again every quarter of an hour, for a month"
@@ -49,11 +47,8 @@ class WorkItem:
     reason: str = ""
     force: bool = False
     compromised: bool = False
-    follow_up: int = 0
-    """How many follow-ups in a row this is.
-
-    The engine posts a follow-up before it touches a source that has a single slot.
-    """
+    follow_up: bool = False
+    """It looks at a source that is due by its record. A timer asks, too, so it may be lost."""
     deferred: int = 0
     """How often the item was deferred because Azure asked to wait."""
     waited: int = 0
@@ -110,6 +105,11 @@ class WorkItem:
         return "".join(letter for letter in text if letter.isprintable())
 
     @property
+    def is_own(self) -> bool:
+        """Whether nobody asked for it: a record says that its source is due."""
+        return self.trigger == "sweep" and self.requested_by == "rekey"
+
+    @property
     def is_errand(self) -> bool:
         """Whether the item follows a rotation, and so touches neither the source nor the secret."""
         return self.action in ("refresh", "remind", "tell")
@@ -151,10 +151,12 @@ class WorkItem:
             raise _malformed(["not a JSON object"])
         if problems := _problems(data):
             raise _malformed(problems)
+        fields = {key: data[key] for key in _TYPES if data.get(key) is not None}
+        # A number in messages of earlier versions: how many looks there were in a row.
+        fields["follow_up"] = bool(fields.get("follow_up"))
+        trace = data["trace"] if isinstance(data.get("trace"), str) else None
         return cls(
-            SecretRef(data["vault"].rstrip("/").lower(), data["secret"]),
-            **{key: data[key] for key in _TYPES if data.get(key) is not None},
-            trace=data["trace"] if isinstance(data.get("trace"), str) else None,
+            SecretRef(data["vault"].rstrip("/").lower(), data["secret"]), **fields, trace=trace
         )
 
 

@@ -118,16 +118,17 @@ async def left_to_a_look(at: Rotation, turn: Turn) -> Ended | None:
 
 
 async def in_progress(at: Rotation, turn: Turn) -> Ended | None:
-    """Leave a change under way to the message that looks for its end.
+    """Leave a change in progress to the recheck that looks for its end.
 
-    Else each sweep would add a message that comes back until then. Nor is a credential restored
-    that the change is about to revoke.
+    Nor is a credential restored that the change is about to revoke.
     """
     decision, since = turn.decision, under_way_since(at.record)
+    if at.carries_on:
+        decision = at.parts.decide(turn.secret, at.asked())
     if isinstance(decision, Restore) and at.record.change.in_progress_since:
         reason = f"the earlier credential is being revoked, {since}"
     elif at.lease.resumes and isinstance(decision, Rotate | Retire):
-        reason = f"{since}; a later message looks for its end"
+        reason = f"{since}; its end is looked for later"
     else:
         return None
     return Ended(Outcome(turn.item, "waiting", reason, old_version=turn.secret.version))
@@ -244,6 +245,8 @@ async def repair_first(at: Rotation, turn: Turn) -> Confirm | None:
         return None
     is_last = isinstance(decision, Retire) and not at.asked().compromised
     may_be_hit = is_last or (at.observed.may_be_late and at.observed.wrote(turn.secret))
+    # What was asked for may be in place of the current version, which has gone by now.
+    may_be_hit |= at.carries_on
     if may_be_hit and await Subject(at, decision.managed).is_refused(turn.secret):
         return Confirm(decision.managed, decision.reason)
     return None

@@ -26,8 +26,7 @@ ENDLESS_FIX = (
     "rekey unpark"
 )
 UNKNOWN = timedelta(minutes=2)
-"""A person is told once changes of a single slot have not been proven for so long: that is after
-the third, or the second where they are far apart."""
+"""A person is told once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
@@ -75,6 +74,9 @@ class Ending:
             current = await at.parts.vaults.read(item.ref)
         except PermanentError as error:
             # The reason names both what failed and its consequence, which no mark will show.
+            if item.follow_up and isinstance(error, NotFound):
+                # The sweeps tell once a day of a deleted secret.
+                return Outcome(item, "skipped", parked.reason, parked.fix)
             unmarked = f"; nor could the secret be marked: {error.what}"
             reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
             return Outcome(item, "parked", reason, parked.fix)
@@ -89,7 +91,7 @@ class Ending:
         if error.retry_after:
             return
         is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
-        if is_marked or at.record.unknown_for < UNKNOWN:
+        if is_marked or at.record.unknown_for(at.parts.clock.now()) < UNKNOWN:
             return
         parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
         with suppress(TransientError):
@@ -151,9 +153,6 @@ class Ending:
         if record.owner and record.change.open_since and is_over:
             # The error was definite, so what was sent cannot take effect later.
             at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
-        if record.owner and record.is_uncertain:
-            # Only looks find out what is under way at this source, so they go on.
-            await at.lease.look_again(at.item)
         if not item.compromised or record.compromised.knows(item.version):
             return False, ""
         # An incident that could not be noted comes back, for a month. It is posted last, since

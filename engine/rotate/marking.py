@@ -36,6 +36,9 @@ class Marking:
         if isinstance(decision, Park):
             result = "parked"
             mark = f"{decision.reason}. Fix: {decision.fix}"
+            if item.is_own and _bears(secret, mark, compromised=item.compromised):
+                # Whom it concerns has been told, and looks go on.
+                return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
             reason += await self._mark(secret, item, mark, drifted=decision.drifted)
         return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
@@ -110,3 +113,10 @@ class Marking:
         except PermanentError as error:
             return f"; nor could the secret be marked: {error.what}"
         return ""
+
+
+def _bears(secret: SecretVersion, reason: str, *, compromised: bool) -> bool:
+    """Return whether a secret bears a mark with this very reason."""
+    word = secret.tags.get(tags.STATE, "").partition(" ")[0]
+    is_known = word == "compromised" or (word != "" and not compromised)
+    return is_known and secret.tags.get(tags.REASON) == tags.shortened(reason)

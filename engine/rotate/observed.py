@@ -14,9 +14,10 @@ from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.proof import proof_text
-from engine.rotate.source_lease import SOON, SourceLease
+from engine.rotate.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion
 
+ANOTHER = "another look at the source follows"
 _SKEW = timedelta(minutes=2)
 """How much the clocks of the app and of the vault may differ."""
 
@@ -28,9 +29,9 @@ class Observed:
     lease: SourceLease
     item: WorkItem
     is_promised: bool = False
-    """A look at a change that is under way has been posted, and comes later."""
+    """Another look at a change that may take effect late comes later."""
     surplus: bool = False
-    """The item is a look, and a later one is posted already. Looks never multiply."""
+    """The item is a look that has not looked: a later one does."""
     audited: bool = False
     """This run has proven the current version."""
     _shown: SecretVersion | None = None
@@ -73,13 +74,10 @@ class Observed:
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown)
         self.is_promised = self.looks_follow()
-        # One that had to wait is the promised look itself: the one that follows may come too late.
-        look_at, now = self.record.change.recheck_at, self.parts.clock.now()
-        is_late = bool(self.item.waited and look_at and look_at > now + SOON)
-        self.surplus = bool(self.item.follow_up) and not is_late and self.is_promised
+        self.surplus = self.item.follow_up and self.is_promised
         if self.record.owner and not self.surplus:
             await self._compare(shown)
-            await self.lease.look_again(self.item)
+            await self.lease.recheck(self.item)
         return self.record.believed(shown)
 
     def _show(self, version: SecretVersion) -> None:
@@ -101,10 +99,8 @@ class Observed:
         return self.record.change.uncertain_until is not None
 
     def looks_follow(self) -> bool:
-        """Return whether a look at a change in progress is posted, and comes later."""
-        record = self.record
-        is_open = record.change.open_since or record.change.uncertain_until or record.pending_write
-        return bool(is_open and self.lease.is_later(record, self.item))
+        """Return whether another look at a change that may take effect late comes later."""
+        return self.record.is_uncertain and self.lease.is_later(self.record, self.item)
 
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())
@@ -139,29 +135,25 @@ class Observed:
     @property
     def _has_looked(self) -> bool:
         """Return whether this run was a look that ran to its end."""
-        return not self.surplus and bool(self.audited or self.item.follow_up)
+        return not self.surplus and (self.audited or self.item.follow_up)
 
     @property
     def is_forgotten(self) -> bool:
         """Return whether the record does not know of the change that a look is about.
 
         It was lost, or is older than the look: a failover of its storage loses the last writes. For
-        a derived secret no change is sent, so nothing was begun.
+        a derived secret no change is sent, so nothing was begun. Whoever begins one notes its kind.
         """
-        record = self.record
-        return (
-            bool(self.item.follow_up)
-            and record.change.started_at is None
-            and record.published is None
-        )
+        begun = self.record.kind or self.record.change.started_at or self.record.published
+        return self.item.follow_up and not begun
 
     @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.surplus:
-            return "another look at the source follows"
+            return ANOTHER
         is_look = self.item.action == "audit" and self.item.follow_up and not self.is_forgotten
-        if is_look and self.record.owner and not self.record.is_open:
+        if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
             return "an earlier look has settled it"
         return ""
 
@@ -262,6 +254,7 @@ class Observed:
             return
         shown = self._shown
         now = self.parts.clock.now()
+        record = record if self.has_read else record.rechecked(now)
         change, write = record.change, record.pending_write
         if change.uncertain_until and change.uncertain_until <= now and self._has_looked:
             change = change.settled()
@@ -281,7 +274,9 @@ class Observed:
                 record = record.lose()
         record = replace(record, change=change)
         try:
-            await self.lease.write(record)
+            await self.lease.write(
+                record.looked(now) if self._has_looked else record.scheduled(now)
+            )
         except RekeyError:
             # The next look finds it not noted, and reports it once more.
             return

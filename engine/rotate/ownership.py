@@ -44,7 +44,8 @@ async def other_owner(
         await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
-        await lease.write(record.passed(mine, secret, parts.printed(secret)))
+        passed = record.passed(mine, secret, parts.printed(secret))
+        await lease.write(passed)
     return None
 
 

@@ -52,10 +52,25 @@ class Rotation:
         elif item.version == secret.version and self.observed.made_since(secret, item.began):
             # Whoever posted it went by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
+        if item.follow_up and not (self._may_be_late or self.observed.is_forgotten):
+            # It finds nothing that may take effect late: it is an audit like any other.
+            self.progress.item = replace(self.progress.item, follow_up=False)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
         return secret
+
+    @property
+    def _may_be_late(self) -> bool:
+        return self.record.is_uncertain or self.record.change.in_progress_since is not None
+
+    @property
+    def carries_on(self) -> bool:
+        """Return whether a look finds its source at what a rotation of this version asked for."""
+        item, change = self.progress.item, self.record.change
+        is_look = item.follow_up and item.action == "audit" and self.observed.has_read
+        goes_on = change.in_progress_since and change.requested_at
+        return bool(is_look and goes_on and change.version == self.observed.shown.version)
 
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
@@ -63,7 +78,7 @@ class Rotation:
         if not doomed and item.compromised and item.began and item.version is None:
             return replace(item, action="audit", compromised=False)
         if not doomed:
-            return item
+            return replace(item, action="rotate", force=True) if self.carries_on else item
         earlier = self.record.retirement
         is_restorable = earlier and earlier.version not in doomed
         item = replace(item, compromised=True, version=self.first_compromised)

@@ -20,6 +20,7 @@ from engine.rotate.compromised_versions import CompromisedVersions
 from engine.rotate.confirming import Confirming
 from engine.rotate.ending import Ending
 from engine.rotate.heir import owed_by_heir
+from engine.rotate.observed import ANOTHER
 from engine.rotate.ownership import other_owner
 from engine.rotate.publishing import Publishing
 from engine.rotate.reporting import Reporting
@@ -38,19 +39,29 @@ MOST_TURNS = 12
 class Run(Rotation):
     """Decides and acts, turn by turn, until nothing is left to do."""
 
+    _is_over: bool = False
+    """It has met an error, and another look follows."""
+
     async def go(self) -> Outcome | None:
         """Decide and act until nothing is left to do.
 
         Returns None if the secret's source is not the one under lease.
         """
-        outcome = await self._go()
+        try:
+            outcome = await self._go()
+        except TransientError as error:
+            if not (self.item.follow_up and self.observed.looks_follow()):
+                raise
+            # Nothing more is sent: Azure may have named a time.
+            self._is_over = True
+            return Outcome(self.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         is_told = outcome is not None and self.observed.is_news(outcome)
         # An incident is not over before what leaked is refused.
         if self.observed.has_read and not (is_told or self.record.compromised.versions):
             await Reporting(self).untold()
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
-            await self.lease.write(self.lease.record)
+            await self.lease.write(self.lease.record.scheduled(self.parts.clock.now()))
         return outcome
 
     async def _go(self) -> Outcome | None:
@@ -72,7 +83,6 @@ class Run(Rotation):
         except UnderWay as error:
             return await Ending(self).wait(error)
         except TransientError as error:
-            error.is_followed |= self.observed.looks_follow()
             await Ending(self).warn(error)
             raise
         except PermanentError as error:
@@ -80,6 +90,8 @@ class Run(Rotation):
 
     async def finish(self, outcome: Outcome) -> None:
         """Note that the outcome has been reported."""
+        if self._is_over:
+            return
         self.observed.told(outcome)
         await self.observed.note_reported()
 

@@ -13,16 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from engine.contract import LATE
 from engine.errors import (
     LeaseUnavailable,
     NeedsHuman,
-    PermanentError,
     RekeyError,
     SourceBusy,
     TransientError,
 )
-from engine.model.record import Record, parts_of
+from engine.model.record import NO_TIME, SOONEST, SPACING, Record, parts_of
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import Lease
@@ -35,26 +33,16 @@ It is shorter than a lease, so Rekey never waits for an answer without one.
 """
 FRESH_SECONDS = 45.0
 """How long a lease must last when a single slot is about to be changed."""
-LOOK_SECONDS = 240.0
-"""How long after a change of uncertain effect the source is looked at, until it is certain."""
-LOOKING = timedelta(days=7)
-"""How long looks go on at a source that cannot be reached. After that only the audit remains."""
-SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(seconds=LOOK_SECONDS)
-"""How long a single slot is left alone after a change that may or may not have taken effect: the
-longer none can be proven, the longer. Any other source is left alone only for that reason."""
 VAIN = timedelta(minutes=10)
 """How long a source that has another credential in use may be changed in vain before it is left
 alone between two tries. A person hears of it before that."""
-LONGEST_PAUSE = 1800.0
-"""The longest wait in seconds between two looks for the end of a change under way."""
+LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
+"""The longest wait in seconds between two looks for the end of a change in progress; and where a
+single slot refuses what the vault holds, once it has come."""
 AHEAD = timedelta(seconds=10)
-"""How much earlier than noted the message may come that looks for the end of a change."""
+"""How much earlier than noted whoever looks for the end of a change may come."""
 EARLY = timedelta(seconds=20)
-"""How much earlier than noted the promised look may come: clocks differ."""
-NEXT_SECONDS = 21.0
-"""How long after a look the next one comes at the soonest, so that neither is taken for the other."""
-SOON = timedelta(seconds=90)
-"""A look that had to wait for its source is left to the next one only if that comes so soon."""
+"""How much earlier than noted a look may come: clocks differ."""
 UNBOUND_FIX = (
     "add the source's scope to this vault again, or revoke it there by hand and move the record "
     "aside: see docs/runbook.md, section 'The record of a source'"
@@ -73,14 +61,14 @@ class SourceLease:
     source: str
     leases: tuple[Lease, ...]
     _learned: Record | None = None
+    _found: Record | None = None
+    """The record as this run has found it."""
     _before: Record | None = None
     """The record from before the first change of this run."""
     _rests: float = 0.0
     """Until when no lease is renewed, by the monotonic clock."""
     is_lost: bool = False
     """This run has left the source with a password that nobody knows, however it ends."""
-    ref: SecretRef | None = None
-    """The secret for which the leases are held; None where none is."""
     prints: dict[str, str] = field(default_factory=dict)
     """The prints of the versions that were seen: the next write of the record notes them."""
 
@@ -102,7 +90,7 @@ class SourceLease:
         if record != self.leases[0].record:
             await self.ensure(CALL_SECONDS)
             async with _in_time("writing the record"):
-                await self.leases[0].write(record)
+                await self.leases[0].write(record.scheduled(self.parts.clock.now()))
         self._learned = None
 
     def lasts(self, seconds: float) -> bool:
@@ -132,27 +120,9 @@ class SourceLease:
     async def changing(self, step: str) -> AsyncIterator[None]:
         """Bound a call that changes something, so that it ends while the lease lasts."""
         await self.ensure(CALL_SECONDS)
-        try:
-            with self.parts.reporter.step(step):
-                async with _in_time(step):
-                    yield
-        finally:
-            if self.ref and not self.lasts(0):
-                await self._look_now(self.ref, step)
-
-    async def _look_now(self, ref: SecretRef, step: str) -> None:
-        """Have the source looked at: this process froze, and its call came after the lease.
-
-        Another worker may have set, and published, something else meanwhile. Whoever looks does
-        not leave it to a later look.
-        """
-        reason = f"{step} came after the lease"
-        look = WorkItem(
-            ref, "audit", trigger="sweep", requested_by="rekey", reason=reason,
-            source=self.source, follow_up=1, waited=1,
-        )  # fmt: skip
-        with suppress(RekeyError):
-            await self.parts.queue.post_rotation(look)
+        with self.parts.reporter.step(step):
+            async with _in_time(step):
+                yield
 
     async def begin(
         self,
@@ -162,7 +132,7 @@ class SourceLease:
         *,
         kind: str = "",
     ) -> None:
-        """Note that a change is about to be sent. With `look_after`, first promise to look at it so many seconds later.
+        """Note that a change is about to be sent; `look_after`: seconds until it is looked at.
 
         `kind` where a new credential of that kind is asked for.
         """
@@ -184,9 +154,13 @@ class SourceLease:
         change = record.change.begun(touched, now, asks=bool(kind))
         record = replace(record.keyed(), change=change, kind=kind or record.kind)
         if look_after is not None:
+            change = replace(change, password_unknown=True)
             look = item if item.compromised else replace(item, version=item.version or touched)
-            record = replace(record, change=replace(change, password_unknown=True))
-            record = await self._promised(record, look, look_after)
+            record = await self._promised(
+                replace(record, change=change), item, look, timedelta(seconds=look_after)
+            )
+        else:
+            record = replace(record, change=replace(change, recheck_at=None))
         await self.write(record)
 
     def is_bound(self, ref: SecretRef) -> bool:
@@ -202,25 +176,14 @@ class SourceLease:
 
         Tries by several workers are spaced out like those of one.
         """
-        if (wait := self._rest(self.record, now, least)) > 0:
+        wait = self.record.rest(now, least).total_seconds()
+        if wait > 0:
             raise TransientError(
                 "the source was changed just now",
                 where=self.source,
                 code="JustTried",
                 retry_after=wait,
             )
-
-    @staticmethod
-    def _rest(record: Record, now: datetime, least: timedelta = SPACING) -> float:
-        """Return for how many seconds a source is left alone after a change of unknown effect.
-
-        That is at least `least`, for a single slot, and longer the longer none can be proven.
-        """
-        started = record.change.started_at
-        if not (started and record.is_uncertain):
-            return 0.0
-        spacing = min(max(least, record.vain_for / 2), LONGEST_SPACING)
-        return (started + spacing - now).total_seconds()
 
     @property
     def has_begun(self) -> bool:
@@ -235,87 +198,79 @@ class SourceLease:
 
     @property
     def resumes(self) -> bool:
-        """Return whether a message is posted that looks later for the end of a change under way."""
-        resume_at = self.record.change.resume_at
-        return bool(resume_at and resume_at > self.parts.clock.now() + AHEAD)
+        """Return whether the end of a change in progress is looked for, and later than now."""
+        record = self._found or self.record
+        return bool(record.change.in_progress_since) and self._comes_after(record, AHEAD)
 
     async def wait(self, item: WorkItem, seconds: float, marker: str, *, on: bool) -> None:
-        """Note that the source is at a change. With `on`, post the item that looks for its end.
+        """Note that the source is at a change; `on`: its end is looked for, with a hint.
 
         `marker` is what the rotator wants to know of it then.
-
-        One is enough, so none is posted beside another. It is posted before it is noted: dying in
-        between costs a message too many, never one too few.
         """
         change, now = self.record.change, self.parts.clock.now()
         since = change.in_progress_since or change.requested_at or change.started_at or now
-        # What this change does is known once it has come. A password that nobody knows stays so.
-        is_open = change.open_since if change.password_unknown else None
-        change = replace(change, in_progress_since=since, open_since=is_open, marker=marker)
+        recheck_at = self._found.change.recheck_at if self._found and self.resumes else None
         if on and not self.resumes:
-            later = replace(
-                item, deferred=0, waited=0, follow_up=0, source=self.source, follows=True
-            )
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
-            seconds = min(seconds, LOOK_SECONDS) if change.password_unknown else seconds
-            await self.parts.queue.post_rotation(later, seconds)
-            change = replace(change, resume_at=now + timedelta(seconds=seconds))
+            seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
+            recheck_at = now + timedelta(seconds=seconds)
+            if not (item.follow_up and item.action == "audit"):
+                await self._hint(replace(item, deferred=0, follow_up=False, follows=True), seconds)
+        change = replace(
+            change,
+            in_progress_since=since,
+            # What this change does is known once it has come. An unknown password stays so.
+            open_since=change.open_since if change.password_unknown else None,
+            marker=marker,
+            recheck_at=recheck_at or change.recheck_at,
+        )
         await self.write(replace(self.record, change=change))
 
-    async def look_again(self, item: WorkItem) -> None:
-        """Post another look while an earlier change may take effect, or until a look succeeds."""
-        record, now = self.record, self.parts.clock.now()
-        change, write = record.change, record.pending_write
-        if change.open_since:
-            until = max(change.uncertain_until or now, change.open_since + LATE)
-            change = replace(change, uncertain_until=until, open_since=None)
-        if write and now < write.at + LATE:
-            change = change.uncertain_for(write.at + LATE)
-        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
-        looking = LOOKING if change.started_at else timedelta()
-        if change.uncertain_until and change.uncertain_until + looking <= now:
-            change = change.settled()
-        record = replace(record, change=change)
-        if change.uncertain_until:
-            audit = WorkItem(
-                item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source
-            )
-            why = "an earlier change may still take effect"
-            # A single slot that must be left alone is looked at as soon as it may be changed.
-            may_rest = change.password_unknown and not change.in_progress_since
-            rest = self._rest(record, now) if may_rest else 0.0
-            seconds = max(rest, NEXT_SECONDS) if rest > 0 else LOOK_SECONDS
-            record = await self._promised(record, replace(audit, reason=why), seconds)
+    async def recheck(self, item: WorkItem) -> None:
+        """Note when the source is looked at again, while an earlier change may take effect.
+
+        That of a change in progress is noted once it is known not to have come.
+        """
+        self._found = self._found or self.record
+        now, record = self.parts.clock.now(), self.record.rechecked(self.parts.clock.now())
+        change = record.change
+        if record.is_uncertain and not (change.in_progress_since or self.is_later(record, item)):
+            later = replace(record, change=replace(change, recheck_at=None)).scheduled(now)
+            reason = "an earlier change may still take effect"
+            look = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", reason=reason)
+            # Before a slot that nobody knows may be changed again, the timer comes too late.
+            rest = record.rest(now) if record.is_unknown else NO_TIME
+            if rest > NO_TIME:
+                later = await self._promised(record, item, look, max(rest, SOONEST))
+            record = later
         await self.write(record)
 
     def is_later(self, record: Record, item: WorkItem) -> bool:
-        """Return whether the promised look comes later, and is not this very item."""
-        ahead = EARLY if item.follow_up else timedelta()
+        """Return whether the next look comes later, and is not this very item."""
+        return self._comes_after(record, EARLY if item.follow_up else timedelta())
+
+    def _comes_after(self, record: Record, ahead: timedelta) -> bool:
         recheck_at = record.change.recheck_at
         return bool(recheck_at and recheck_at > self.parts.clock.now() + ahead)
 
-    async def _promised(self, record: Record, item: WorkItem, seconds: float) -> Record:
-        """Post a look, unless one is posted already: looks never multiply, whoever dies."""
-        now = self.parts.clock.now()
-        recheck_at = record.change.recheck_at
-        is_soon = recheck_at and (recheck_at - now).total_seconds() <= seconds
-        if is_soon and self.is_later(record, item):
+    async def _promised(
+        self, record: Record, item: WorkItem, look: WorkItem, pause: timedelta
+    ) -> Record:
+        """Return the record with the next look, no later than the one known; post a hint."""
+        recheck_at = self.parts.clock.now() + pause
+        known = record.change.recheck_at
+        if known and known <= recheck_at and self.is_later(record, item):
             return record
-        # Posted before it is noted: dying in between costs a look too many, never one too few.
-        try:
-            await self.parts.queue.post_rotation(
-                replace(item, follow_up=item.follow_up + 1, waited=0, source=self.source),
-                seconds,
-            )
-        except PermanentError as error:
-            # Nothing would look again if this message ended here, so it comes back.
-            raise TransientError(
-                error.what, where=error.where, fix=error.fix, code=error.code
-            ) from None
-        recheck_at = now + timedelta(seconds=seconds)
+        await self._hint(replace(look, follow_up=True), pause.total_seconds())
         return replace(record, change=replace(record.change, recheck_at=recheck_at))
+
+    async def _hint(self, item: WorkItem, seconds: float) -> None:
+        """Post a message that hints at the next look: it comes sooner than the timer, if at all."""
+        with suppress(RekeyError):
+            hint = replace(item, waited=0, source=self.source)
+            await self.parts.queue.post_rotation(hint, seconds)
 
 
 @asynccontextmanager
@@ -348,4 +303,4 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Sou
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None
-        yield SourceLease(parts, source, tuple(leases), ref=owner)
+        yield SourceLease(parts, source, tuple(leases))

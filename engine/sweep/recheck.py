@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine.errors import NeedsHuman
 from engine.model.listed import Listed
+from engine.model.record import EVERY, LOOKING
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import WorkQueue
@@ -16,19 +17,18 @@ from engine.sweep.posting import post
 
 log = logging.getLogger("rekey.sweep")
 
-EVERY = timedelta(minutes=3)
-"""How often the timer in function_app.py asks."""
-
 
 async def sources(parts: Parts, queue: WorkQueue) -> None:
     """Post an audit of each source that is due to be looked at; takes no lease.
 
-    Of very many the next time asks for the rest. An audit that comes twice finds nothing to do.
+    Of very many the next time asks for the rest. An audit that comes twice finds nothing to do. A
+    record that nobody could read, or write, for a week is left to the sweeps.
     """
     now, due = parts.clock.now(), list[tuple[datetime, WorkItem]]()
     async for listed in parts.leases.index():
-        if listed.next_check and listed.next_check <= now and (item := _audit(parts, listed)):
-            due.append((listed.next_check, item))
+        at = listed.next_check
+        if at and now - LOOKING < at <= now and (item := _audit(parts, listed)):
+            due.append((at, item))
     pace = Pace(parts.policy.scopes, EVERY)
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
@@ -48,10 +48,10 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         return None
     return WorkItem(
         ref,
-        "audit",
+        "audit" if listed.is_open or listed.waiting else "retire",
         trigger="sweep",
         requested_by="rekey",
         reason="its record says that it is due",
         source=listed.source,
-        follow_up=1,
+        follow_up=True,
     )

@@ -26,11 +26,12 @@ from api.answers import Answer
 from api.app import Api
 from cloud.settings import Settings
 from composition import build_api
+from engine.model.record import EVERY
 from simulator.azure import GROUP, Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.entra.directory import Application, Password
 from simulator.faults import Late, Outage, Throttling, unavailable
-from simulator.host.virtual import HOUR, Dying, Host, wait_until
+from simulator.host.virtual import HOUR, Dying, Host, OftenTimer, wait_until
 from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.strikes import Hook, Strikes, Where
@@ -42,6 +43,7 @@ from simulator.storage.blobs import BlobService
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
 from simulator_tests.holders import Secret, of_account, of_application, of_logins
+from tests.shared.due import next_check
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -122,7 +124,12 @@ class Deployment:
             *(self.world, self.clock, account.name, self.start, lambda: self.strikes.kind),
             functions,
             lambda api, times: api.service.sweep(times, past_due=False),
+            often=OftenTimer(EVERY, lambda api: api.service.recheck(), self.next_check),
         )
+
+    def next_check(self) -> datetime | None:
+        """Return when a record says next that its source is due."""
+        return next_check(self.world, self.host.account, self.clock.now())
 
     async def _rotate(self, api: Api, body: bytes, message: Message) -> None:
         self.delivered.append((self.clock.now(), json.loads(body)))

@@ -227,7 +227,11 @@ async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_lan
     stage.post(secret, action="restore", version=secret.current.version)
     await stage.run_for(minutes=2)
     assert stage.of(secret, "parked")
-    assert len(stage.app.host.waiting("rotations")) == 1
+    assert stage.app.next_check()
+    await stage.run_for(hours=2)
+    due = stage.app.next_check()
+    assert due
+    assert due > stage.clock.now() + timedelta(days=1), "the end of the overlap"
 
 
 async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) -> None:

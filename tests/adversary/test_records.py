@@ -79,7 +79,7 @@ async def test_a_record_of_a_newer_version_parks_the_secret_with_a_sentence(
     assert {name: blob.content for name, blob in stage.app.blobs.items()} == future, (
         "it was overwritten"
     )
-    assert "newer" in stage.reason(secret)
+    assert "newer" in stage.of(secret, "parked")[-1]["reason"]
 
 
 async def test_records_that_were_exchanged_destroy_nothing_and_say_so(stage: Stage) -> None:
@@ -92,8 +92,8 @@ async def test_records_that_were_exchanged_destroy_nothing_and_say_so(stage: Sta
     first.metadata, second.metadata = second.metadata, first.metadata
     await untouched(stage, one)
     assert two.accepts(two.versions[0].value)
-    assert "that of another source" in stage.reason(one)
-    assert "that of another source" in stage.reason(two)
+    for secret in (one, two):
+        assert "that of another source" in stage.of(secret, "parked")[-1]["reason"]
 
 
 @pytest.mark.parametrize("kind", sampled(KINDS, ["entra"]))

@@ -19,7 +19,7 @@ async def test_a_leak_reported_in_the_middle_of_a_first_rotation_is_taken(
     stage.clock.advance(600)
     stage.kill(died, what="instance", after=died is REGENERATE)  # type: ignore[arg-type]
     stage.post(secret, version=secret.current.version, trigger="event")
-    await stage.run_for(minutes=3)
+    await stage.run_for(minutes=1)
     assert stage.app.strikes.deaths == 1
     assert len(secret.versions) == 1
     body = {"compromised": True, "reason": "leaked"}

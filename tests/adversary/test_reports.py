@@ -32,7 +32,11 @@ async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_rev
     """An incident is not told of as rotated before what leaked is refused: its failure names it."""
     secret = stage.put("storage")
     stage.world.faults.append(
-        Fault(lambda request: REGENERATE(request) and b"key1" in request.body, NOT_AUTHORIZED)
+        Fault(
+            lambda request: REGENERATE(request) and b"key1" in request.body,
+            NOT_AUTHORIZED,
+            times=99,
+        )
     )
     await stage.rotate(secret, trigger="manual", compromised=True, force=True)
     told = [(outcome["result"], outcome["new_version"]) for outcome in stage.of(secret)]

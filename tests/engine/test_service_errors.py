@@ -23,10 +23,9 @@ from engine.errors import (
 from engine.model.incident import Incident
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, MOST_LOOKS, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.service import (
     BUSY_SECONDS,
-    LOOK_SECONDS,
     MAX_DEFERRALS,
     MAX_TRIES,
     MOST_WAITS,
@@ -54,12 +53,6 @@ def failing(
     return handled_by(rig.service(), fail)
 
 
-def followed(error: TransientError) -> TransientError:
-    """Return an error that another look will follow."""
-    error.is_followed = True
-    return error
-
-
 def waiting(rig: Rig, queue: str = "rotations") -> Iterator[tuple[float, dict[str, Any]]]:
     """Yield in how many seconds each message is due, and the message."""
     for message, body in zip(rig.queue(queue), rig.messages(queue), strict=True):
@@ -78,7 +71,7 @@ def now_or_in(seconds: float) -> TransientError:
         (now_or_in(90), 1, {"deferred": 2}, 90),
         (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 270),
         (Throttled("429"), 1, {}, THROTTLED_SECONDS),
-        (now_or_in(90), 1, {"follow_up": 1}, 90),
+        (now_or_in(90), 1, {"follow_up": True}, 90),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
         (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),
         (LeaseUnavailable("lost", retry_after=7), LAST, {}, 7),
@@ -106,7 +99,7 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
         (now_or_in(0), 1, {}),
         (now_or_in(0), LAST - 1, {}),
         (LeaseUnavailable("lost"), LAST - 1, {}),
-        (followed(now_or_in(0)), LAST - 1, {"follow_up": 1}),
+        (now_or_in(0), LAST - 1, {"follow_up": True}),
     ],
 )
 async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
@@ -132,8 +125,6 @@ async def test_what_may_be_put_off_no_more_comes_back_when_azure_said_and_that_i
     [
         (now_or_in(0), LAST, {}),
         (now_or_in(90), LAST, {"deferred": MAX_DEFERRALS}),
-        (followed(now_or_in(0)), LAST, {}),
-        (now_or_in(0), LAST, {"follow_up": MOST_LOOKS}),
     ],
 )
 async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
@@ -158,45 +149,30 @@ async def test_what_cannot_be_parked_yet_comes_back_for_its_last_try_when_azure_
     assert posted == ([(wish, LAST - 1)] if wish else [])
 
 
-@pytest.mark.parametrize(("seconds", "tries"), [(90, 1), (90, LAST), (0, LAST)])
-async def test_a_look_that_another_one_follows_anyway_ends(
-    seconds: float, tries: int, caplog: Log
-) -> None:
-    rig = scene()
-    look = rig.item(NAME, action="audit", follow_up=2)
-    with caplog.at_level(logging.INFO, "rekey"):
-        await failing(rig, followed(now_or_in(seconds))).rotate(look.to_json(), tries)
-    assert rig.queue("rotations") == []
-    assert '"result": "skipped"' in caplog.text
-    assert "another look at the source follows" in caplog.text
-
-
 @pytest.mark.parametrize("leaked", [False, True])
-@pytest.mark.parametrize(("number", "parked"), [(1, True), (2, False), (MOST_LOOKS - 1, False)])
-async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first_parks(
-    number: int, caplog: Log, *, leaked: bool, parked: bool
+async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
+    caplog: Log, *, leaked: bool
 ) -> None:
     """An incident's own item comes back after a quarter of an hour: too late for what is broken."""
     rig = scene()
     what: dict[str, Any] = {"compromised": True} if leaked else {"action": "audit"}
-    look = rig.item(NAME, **what, follow_up=number, deferred=3, waited=2)
-    await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
-    ((delay, message),) = waiting(rig)
-    assert (delay, message["follow_up"]) == (LOOK_SECONDS, number + 1)
-    assert (message["deferred"], message["waited"]) == (0, 0), "it would count as one that waited"
-    assert ("RekeyReason" in rig.tags(NAME)) is parked
-    assert (f"a look at {look.ref} is repeated in 120 s: it failed" in caplog.text) is not parked
+    look = rig.item(NAME, **what, follow_up=True, deferred=3, waited=2)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
+    assert rig.queue("rotations") == []
+    assert '"result": "skipped"' in caplog.text
+    assert "another look at the source follows" in caplog.text
+    assert "RekeyReason" not in rig.tags(NAME)
 
 
-@pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("code", ["KeyRefused", "KeyCompromised"])
 async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
-    code: str, number: int
+    code: str,
 ) -> None:
     """The key's own secret heals it, or tells a person: looks beside that would have no end."""
     rig = scene()
     refused = TransientError("refused: the key is looked at first", code=code)
-    look = rig.item(NAME, action="audit", follow_up=number)
+    look = rig.item(NAME, action="audit", follow_up=True)
     await failing(rig, refused).rotate(look.to_json(), LAST)
     assert rig.queue("rotations") == []
     assert "the key is looked at first" in rig.tags(NAME)["RekeyReason"]

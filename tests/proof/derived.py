@@ -106,7 +106,7 @@ def _incident() -> Scenario:
 
 
 def _incident_in_overlap() -> Scenario:
-    """The key is known to somebody inside its overlap, while a signature still lives on the first."""
+    """The key is known to somebody in its overlap, while a signature still lives on the first."""
 
     def build(world: World) -> None:
         moved(world, 100)

@@ -28,7 +28,7 @@ passes it."""
 
 MOST_DELIVERIES = 120
 MOST_RETURNING = 4
-"""More items of one incident than come back side by side: who dies once one is posted leaves two."""
+"""More items of one incident than come back side by side: a death after a post leaves two."""
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 

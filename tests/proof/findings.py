@@ -34,13 +34,6 @@ class Finding:
 
 OPEN: tuple[Finding, ...] = (
     Finding(
-        "two deployments each hold one key of one account, and one of them retires the key that "
-        "the other has just superseded: an age does not say who uses a key",
-        r"one-account/two-slots",
-        r"P4: !c\d+! was cut off inside its overlap",
-        "one-account/two-slots#10000549",
-    ),
-    Finding(
         "the vault goes away while the version with an only password is being written, and stays "
         "away: that may still arrive, so nothing is set back",
         r"outage-in-change/one-slot",

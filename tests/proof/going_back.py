@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from engine.model.record import Record, parts_of
 from engine.model.tags import OPERATION, REASON, RETIRE, STATE
-from engine.model.workitem import MOST_LOOKS
 from tests.proof import circumstances, people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse
@@ -328,7 +327,7 @@ def _exchange(kind: str) -> Scenario:
     def build(world: World) -> None:
         world.past = []
         # A record that cannot be believed is looked at again for a week, until a person mends it.
-        world.looks = 4 * MOST_LOOKS
+        world.looks = 8000
         due(world, kind)
         held, address = add_source(world, kind, "other"), source_of(kind, "other")
         tags = managed(kind, ProviderAddress=address)

@@ -18,9 +18,9 @@ from tests.proof.staging import (
 from tests.proof.world import NEVER, World
 
 HOUR = 3600.0
-LOOKS_OF_A_DAY = 360
-"""Where somebody writes a version meanwhile, the source is looked at every four minutes for as long
-as a change may go on."""
+LOOKS_OF_A_DAY = 480
+"""Where somebody writes a version meanwhile, the source is looked at every three minutes as long as
+a change may go on."""
 
 
 def lasting_of(world: World) -> Lasting:

@@ -127,20 +127,29 @@ def _calls_without_a_bound(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_follow_up(patch: pytest.MonkeyPatch) -> None:
-    async def careless(self: SourceLease, record: Any, item: Any, seconds: float) -> Any:
-        del self, item, seconds
-        return record
-
-    patch.setattr(SourceLease, "_promised", careless)
+    """Have no record say when its source is looked at again."""
+    _hints_are_lost(patch)
+    patch.setattr(Record, "next_check", None)
 
 
 def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
-    promised = SourceLease._promised
+    """Note once when a source is looked at again, and not a second time."""
+    _hints_are_lost(patch)
+    scheduled = Record.scheduled
 
-    async def forgetful(self: SourceLease, record: Any, item: Any, seconds: float) -> Any:
-        return record if record.change.recheck_at else await promised(self, record, item, seconds)
+    def forgetful(self: Record, now: Any) -> Record:
+        if self.change.open_since:
+            return scheduled(self, now)
+        return replace(self, change=replace(self.change, recheck_at=None))
 
-    patch.setattr(SourceLease, "_promised", forgetful)
+    patch.setattr(Record, "scheduled", forgetful)
+
+
+def _hints_are_lost(patch: pytest.MonkeyPatch) -> None:
+    async def lost(self: SourceLease, *_: Any) -> None:
+        del self
+
+    patch.setattr(SourceLease, "_hint", lost)
 
 
 def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
@@ -185,7 +194,7 @@ def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         decide,
         "_in_its_window",
-        lambda case, reason: judge(replace(case, item=replace(case.item, follow_up=0)), reason),
+        lambda case, reason: judge(replace(case, item=replace(case.item, follow_up=False)), reason),
     )
 
 
@@ -460,15 +469,13 @@ def _endless_looks(patch: pytest.MonkeyPatch) -> None:
 
 
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
-    wait = SourceLease.wait
-
-    async def forgetful(
-        self: SourceLease, item: Any, seconds: float, mark: str, *, on: bool
-    ) -> None:
-        del on
-        await wait(self, item, seconds, mark, on=False)
-
-    patch.setattr(SourceLease, "wait", forgetful)
+    _hints_are_lost(patch)
+    due: Any = Record.next_check
+    patch.setattr(
+        Record,
+        "next_check",
+        property(lambda self: None if self.change.in_progress_since else due.fget(self)),
+    )
 
 
 def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -512,8 +519,8 @@ def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
     """Forget for which version a look was promised."""
     promised = SourceLease._promised
 
-    async def vague(self: SourceLease, record: Any, item: WorkItem, seconds: float) -> Any:
-        return await promised(self, record, replace(item, version=None), seconds)
+    async def vague(self: SourceLease, record: Any, item: Any, look: WorkItem, pause: Any) -> Any:
+        return await promised(self, record, item, replace(look, version=None), pause)
 
     patch.setattr(SourceLease, "_promised", vague)
 
@@ -787,7 +794,13 @@ MUTANTS: Mapping[str, Mutant] = {
     "what a healed key has overwritten is retired": Mutant(
         function(draft, "_is_overwritten", lambda *_: False),
         "P8",
-        ("slow-deleted/two-slow!i75=m2+i77=l4+i84=m0+i93=m0",),
+        (),
+        (
+            (
+                "tests/engine/decide/test_draft.py::"
+                "test_what_a_healed_credential_has_overwritten_is_not_retired_any_more"
+            ),
+        ),
     ),
     "who cannot enable a purged version is told to": Mutant(
         function(revoke, "PURGED_FIX", "enable that version"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import cast
 
 from engine.errors import RekeyError
@@ -126,13 +127,14 @@ class Stage:
         return cast("Service", Overheard(service, self.edge)) if self.edge else service
 
     async def rotate(self) -> None:
-        """Ask for the rotation and deliver until no message is left."""
+        """Ask for the rotation; deliver until nothing is left, nor due within an hour."""
         version = self.rig.latest(self.place.name).version
         item = self.rig.item(
             self.place.name, version=version, trigger="event", compromised=self.place.compromised
         )
         await self.rig.service().queue.post_rotation(item)
         await self.delivery.run()
+        await self.delivery.recheck(self.rig.clock.now() + timedelta(hours=1))
 
     async def play(self) -> None:
         """Rotate; wait out what a refusal parked.

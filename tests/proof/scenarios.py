@@ -18,6 +18,7 @@ from tests.proof.going_back import GOING_BACK
 from tests.proof.handing_over import HANDED_OVER
 from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
+from tests.proof.losing import losing
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
 from tests.proof.released import RELEASED
 from tests.proof.reported import REPORTED
@@ -308,3 +309,4 @@ SCENARIOS = {
         *RELEASED,
     ]
 }
+SCENARIOS |= {scenario.name: scenario for scenario in losing(SCENARIOS)}

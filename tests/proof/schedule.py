@@ -233,6 +233,8 @@ class Position:
     """How many sweeps have come on the way to the next."""
     is_last: bool = False
     """The sweep under way is the one of the hour itself."""
+    until: float | None = None
+    """For how long the timer asks for what is owed and cannot be done; None between two drains."""
     ending: int | None = None
     """How many further stretches of time have passed since people mended what is theirs; None
     before that, -1 until what they asked for is done."""
@@ -246,6 +248,7 @@ class Position:
             self.audits,
             self.is_last,
             self.ending,
+            self.until,
         )
 
 
@@ -367,7 +370,8 @@ class Schedule:
         """
         at, now = self.at, self.world.kernel.time()
         following = (at.hours or ())[at.next + (at.began is not None and at.is_last) :]
-        if self.world.messages or not following or (following[0] or NEVER) <= now:
+        is_due = self.world.messages or self._next_tick() < NEVER
+        if is_due or not following or (following[0] or NEVER) <= now:
             return now
         return self._full_hour(0.0)
 
@@ -534,7 +538,8 @@ class Schedule:
 
     def drain(self) -> None:
         """Deliver until no message is left, whatever happens on the way."""
-        world = self.world
+        world, at = self.world, self.at
+        at.until = self._full_hour(0.0) if at.until is None else at.until
         while True:
             if self.pass_by and not world.workers:
                 self.pass_by(self)
@@ -542,15 +547,16 @@ class Schedule:
             visible = world.visible() if len(world.workers) < self.scenario.workers else []
             if not calls and not visible:
                 if not self._wait():
+                    at.until = None
                     return
                 continue
             if self._interrupted():
                 continue
-            at = self.director.choose(len(calls) + len(visible))
-            if at < len(calls):
-                self._resume(*calls[at])
+            chosen = self.director.choose(len(calls) + len(visible))
+            if chosen < len(calls):
+                self._resume(*calls[chosen])
             else:
-                self._deliver(visible[at - len(calls)])
+                self._deliver(visible[chosen - len(calls)])
             if not world.workers:
                 world.watch.between()
                 if self.looks and (left := self.director.left) is not None:
@@ -568,14 +574,21 @@ class Schedule:
             return True
         free = len(world.workers) < self.scenario.workers
         timer = world.kernel.next_timer()
-        soonest = min(world.next_message() if free else NEVER, NEVER if timer is None else timer)
+        tick = self._next_tick() if free else NEVER
+        message = world.next_message() if free else NEVER
+        soonest = min(message, tick, NEVER if timer is None else timer)
         if soonest == NEVER:
             return False
         self._say(f"{soonest - world.kernel.time():.0f} s pass")
         world.watch.passed()
         world.advance(soonest - world.kernel.time())
         world.watch.passed()
+        if soonest == tick:
+            world.tick()
         return True
+
+    def _next_tick(self) -> float:
+        return NEVER if self.at.until is None else self.world.next_tick(self.at.until)
 
     def _interrupted(self) -> bool:
         world, names = self.world, sorted(self.moves) if self.moves else []

@@ -146,11 +146,8 @@ def _claim(claim: Claim, now: datetime) -> Hashable:
     values = (fact(record, name) for name in _FIELDS)
     known = (frozenset(value.items()) if isinstance(value, dict) else value for value in values)
     # A look that was due is not waited for any more, nor is a lease that has ended.
-    look = (
-        record.change.recheck_at
-        if record.change.recheck_at and record.change.recheck_at > now
-        else None
-    )
+    recheck_at = record.change.recheck_at
+    look = recheck_at if recheck_at and recheck_at > now else recheck_at is not None
     ends = (now - EPOCH).total_seconds()
     held = claim.until if claim.holder and claim.until > ends else None
     return (*known, _audit(record), look, held)

@@ -162,7 +162,7 @@ def _each_kind() -> Mapping[str, Move]:
 
 
 def _look(world: World) -> None:
-    item = WorkItem(SecretRef(VAULT, "app"), "audit", trigger="sweep", follow_up=1)
+    item = WorkItem(SecretRef(VAULT, "app"), "audit", trigger="sweep", follow_up=True)
     world.post("rotate", item.to_json())
 
 

@@ -233,7 +233,7 @@ class Watch:
     def put_off(self, worker: Worker, message: Message) -> None:
         """Check that what is put off comes back no sooner than Azure has asked for."""
         soonest = worker.resting.get(worker.last[0], 0.0) if worker.resting else 0.0
-        put_off = '"deferred": 0' not in message.text and '"follow_up": 0' in message.text
+        put_off = '"deferred": 0' not in message.text and '"follow_up": false' in message.text
         if put_off and soonest > message.visible + 1:
             raise Broken(
                 f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
@@ -865,7 +865,7 @@ class Watch:
     def consumed(self, message: Message, worker: int) -> None:
         """Check that a message that is gone left something behind."""
         if (
-            message.what not in ("sweep", "report", "follow", "release")
+            message.what not in ("sweep", "recheck", "report", "follow", "release")
             and worker not in self.traces
         ):
             raise Broken("P8: a message was consumed without an outcome")
@@ -887,7 +887,8 @@ class Watch:
 
     def _looked_after(self, source: str) -> None:
         world = self.world
-        soonest = min((message.visible for message in world.messages), default=None)
+        soonest = min((message.visible for message in world.messages), default=float("inf"))
+        soonest = min(soonest, world.next_tick(world.kernel.time()))
         claim = world.claims.get(parts_of(source)[0])
         owner = claim.record.owner if claim else ""
         if owner and not any(str(ref).lower() == owner for ref in world.vault):
@@ -905,9 +906,7 @@ class Watch:
         )
         reported = reported or any(STATE in world.vault[ref][-1].tags for ref in holding)
         if not reported and (
-            soonest is None
-            or max(soonest, self.disturbed)
-            > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
+            max(soonest, self.disturbed) > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
         ):
             raise Broken(
                 f"P1: nobody knows the password, and nothing looks after it before {soonest}"

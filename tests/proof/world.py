@@ -5,6 +5,7 @@ Vaults, sources, leases and queues as plain state, and the workers on it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +17,13 @@ from engine.errors import NeedsHuman, TransientError
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
 from engine.model.prints import Prints
-from engine.model.record import Record
+from engine.model.record import EVERY, LOOKING, RECHECK, Record
 from engine.model.workitem import WorkItem
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
-from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
+from tests.proof.kernel import EPOCH, Call, Died, Kernel, Mode, Worker
 from tests.proof.model_leases import Claim, ModelLeases
 from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelApps, ModelChats, ModelQueue, ModelReporter, NoWatch
@@ -38,6 +39,7 @@ DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
 See tests/shared/delivery.py.
 """
 NEVER = float("inf")
+TICK = EVERY.total_seconds()
 NOTHING: Mapping[SecretRef, SecretVersion] = {}
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""
@@ -118,6 +120,13 @@ class World:
     waits: int = 0
     """How many of those posted were posted again for a busy source: each is in place of another."""
     """How many of the messages sweeps have brought, themselves included."""
+    losing: float = 0.0
+    """Until when every message is lost that the app posts, and each that was taken once.
+
+    What the timer asks for gets through.
+    """
+    ticked: float = -1.0
+    """When the timer came last that asks for what is due at the sources."""
     in_flight: list[tuple[str, Callable[[], Any], Any]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     started: int = 0
@@ -363,17 +372,50 @@ class World:
         self, what: str, text: str, delay: float = 0.0, deployment: str | None = None
     ) -> Message:
         """Put a message on a queue."""
-        self.posted += 1
+        # What the timer brings, and asks for, is bounded by its period.
+        who = next((at for at in self.workers if at.number == self.watch.actor), None)
+        is_timers = what == "recheck" or (who is not None and who.message.what == "recheck")
+        self.posted += not is_timers
         self.numbered += 1
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
         self.returns += '"returned": ' in text and '"returned": 0' not in text
         name = self.deployments[0] if deployment is None else deployment
         visible = self.kernel.time() + delay
         message = Message(what, text, visible, deployment=name, number=self.numbered)
-        self.messages.append(message)
+        if is_timers or who is None or self.kernel.time() >= self.losing:
+            self.messages.append(message)
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
         return message
+
+    def next_tick(self, until: float) -> float:
+        """Return when the timer comes next that finds something due; NEVER where nothing is.
+
+        What can have no late effect any more is left out after a time: looks at it never end.
+        """
+        records = (claim.record for claim in (*self.claims.values(), *self.far.values()))
+        latest, now = EPOCH + timedelta(seconds=until), self.kernel.now()
+        checks = [
+            check
+            for record in records
+            if (check := record.next_check)
+            and check > now - LOOKING
+            and (check <= latest or record.goes_on(now) or _is_soon(record, now))
+        ]
+        if not checks:
+            return NEVER
+        due = max((min(checks) - EPOCH).total_seconds(), self.kernel.time(), self.ticked + 1)
+        if self.down:
+            due = max(due, self.down.get("storage", 0.0))
+        return math.ceil(due / TICK) * TICK
+
+    def tick(self) -> None:
+        """Let the timer come, of each deployment that has something due."""
+        self.ticked, now = self.kernel.time(), self.kernel.now()
+        for deployment in self.deployments:
+            records = [claim.record for claim in self.storage(deployment).values()]
+            if any(record.next_check and record.next_check <= now for record in records):
+                self.post("recheck", "{}", deployment=deployment)
 
     def ask(
         self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any
@@ -402,7 +444,7 @@ class World:
         """Hand a message to a fresh worker, which goes as far as its first call."""
         self.started += 1
         # What people ask for, and ask for again, is no work that the app makes for itself.
-        self.deliveries += message.what not in ("report", "follow")
+        self.deliveries += message.what not in ("report", "follow", "recheck")
         message.tries += 1
         message.visible = NEVER
         worker = Worker(self.started, message, deployment=message.deployment)
@@ -423,6 +465,8 @@ class World:
                 await release(service.engine)
             case "rotate":
                 await service.rotate(message.text, message.tries)
+            case "recheck":
+                await service.recheck()
             case "sweep":
                 await service.sweep_vault(message.text, message.tries)
             case _:
@@ -484,8 +528,14 @@ class World:
             # It may be gone, or there once more, with the storage that held it.
             self.messages = [other for other in self.messages if other is not message]
             self.watch.consumed(message, worker.number)
+        if error is not None:
+            self.watch.failed(error)
+        if error is None:
             return
-        self.watch.failed(error)
+        if message.what == "recheck" or self.kernel.time() < self.losing:
+            # A timer whose worker died comes at its next time, and not before.
+            self.messages = [other for other in self.messages if other is not message]
+            return
         dies = isinstance(error, Died)
         away = DEAD_SECONDS if dies or message.what == "park" else RETRY_SECONDS
         message.visible = self.kernel.time() + away
@@ -508,3 +558,10 @@ class World:
         """Return when the next message can be delivered."""
         soonest = min((message.visible for message in self.messages), default=NEVER)
         return max(soonest, self.down.get("storage", 0.0)) if self.down else soonest
+
+
+def _is_soon(record: Record, now: datetime) -> bool:
+    """Return whether no look has ended yet that found nothing to do but to wait for a person."""
+    check = record.next_check
+    is_next = check is not None and check <= now + RECHECK
+    return record.is_pressing(now) or (record.is_unknown and is_next)

@@ -7,17 +7,21 @@ listener shows; the simulator's own tests compare the local host with it.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from engine.model.record import EVERY
 from engine.service import MAX_TRIES, Service
 from simulator.reach.sabotage import Died
 from simulator.storage.queue_store import Message
+from tests.shared.due import next_check
 from tests.shared.rig import Rig
 
 RETRY_SECONDS = 30
 DEAD_SECONDS = 600
+TICK = EVERY.total_seconds()
 
 
 @dataclass
@@ -43,6 +47,15 @@ class Delivery:
         raise AssertionError(
             f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries"
         )
+
+    async def recheck(self, until: datetime) -> None:
+        """Let the timer come whenever a source is due, and deliver what it asks for."""
+        clock = self.rig.clock
+        while (due := next_check(self.rig.world, "rekeyhost", clock.now())) and due <= until:
+            moment = math.ceil(max(due, clock.now()).timestamp() / TICK) * TICK
+            clock.advance(moment - clock.now().timestamp())
+            await self.start().recheck()
+            await self.run()
 
     async def run_one(self) -> None:
         """Deliver the next message, to a fresh process."""

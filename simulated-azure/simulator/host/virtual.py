@@ -37,6 +37,29 @@ LONG = timedelta(hours=6)
 """The middle of a wait that is longer than this is long."""
 MOST_STEPS = 200_000
 
+
+@dataclass
+class OftenTimer[A]:
+    """A timer that comes often. It is played when it finds something: else tests take hours."""
+
+    every: timedelta
+    run: Callable[[A], Awaitable[object]]
+    due: Callable[[], datetime | None]
+    """When it has something to do; None where it has nothing."""
+    last: datetime | None = None
+    """When it came last."""
+
+    def next(self, now: datetime) -> datetime | None:
+        """Return when it comes next and finds something."""
+        due = self.due()
+        if due is None:
+            return None
+        soonest = max(due, now)
+        midnight = soonest.replace(hour=0, minute=0, second=0, microsecond=0)
+        moment = midnight - (midnight - soonest) // self.every * self.every
+        return max(moment, self.last + self.every) if self.last else moment
+
+
 type Dying = Literal["worker", "instance"]
 """What dies: the Python process alone, or the instance with the host in it."""
 
@@ -63,6 +86,8 @@ class Host[A]:
     """Whether the timer runs."""
     every: timedelta = HOUR
     """How often it does."""
+    often: OftenTimer[A] | None = None
+    """A second timer."""
     _process: A | None = None
     _timer: datetime = field(init=False)
     _died: bool = False
@@ -112,7 +137,12 @@ class Host[A]:
     def next_due(self) -> datetime | None:
         """Return when this host has something to do next."""
         moments = [message.visible for name in self.functions for message in self.waiting(name)]
-        return min([*moments, *([self._next_timer()] if self.sweeping else [])], default=None)
+        often = self._next_often()
+        moments += [self._next_timer()] if self.sweeping else []
+        return min([*moments, *([often] if often else [])], default=None)
+
+    def _next_often(self) -> datetime | None:
+        return self.often.next(self.clock.now()) if self.often else None
 
     def _next_timer(self) -> datetime:
         return self._timer.replace(minute=0, second=0, microsecond=0) + self.every
@@ -122,6 +152,10 @@ class Host[A]:
         now = self.clock.now()
         if self.sweeping and self._next_timer() <= now:
             await self._tick()
+            return
+        if self.often and (moment := self._next_often()) and moment <= now:
+            self.often.last = now
+            await self._invoke(self.often.run)
             return
         due = [
             (message.visible, name, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from engine.contract import LATE
 from engine.errors import NeedsHuman
 from engine.model.listed import Listed
-from engine.model.record import MOST_LOST, SETTLE, Record, Stale
+from engine.model.record import MOST_LOST, RECHECK, SELDOM, SETTLE, Record, Stale
 from engine.model.record_parts import MOST_REPLACED, Change, Compromised, History, Verified
 from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
@@ -21,7 +22,7 @@ from engine.model.write import Past, Write
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
 VALUE, OTHER_VALUE = Sensitive("fresh"), Sensitive("newer")
 
@@ -51,7 +52,7 @@ records = st.builds(
     st.none() | writes,
     st.none() | writes,
     st.lists(writes, max_size=2).map(tuple),
-    st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe, maybe),
+    st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
     st.none() | pendings,
     st.builds(Compromised, texts, maybe, texts, many),
     texts,
@@ -134,6 +135,34 @@ def test_a_record_with_a_field_of_another_kind_is_damaged(name: str, value: obje
 def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
     with pytest.raises(NeedsHuman, match=f"newer Rekey \\(format {FORMAT + 1}\\)"):
         Record.from_json(json.dumps({"format": FORMAT + 1, "owner": {"new": "shape"}}), "here")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "resume_at", "expected"),
+    [(True, True, 60), (True, False, 240), (False, True, 240), (False, False, 240)],
+)
+def test_a_record_of_an_earlier_version_says_when_its_source_is_looked_at(
+    expected: int, *, waiting: bool, resume_at: bool
+) -> None:
+    """It noted by itself when the end of a change in progress was to be looked for."""
+    facts = {
+        "format": 1,
+        "source": "/source",
+        "changing": NOW.isoformat(),
+        "look_at": (NOW + 240 * SECOND).isoformat(),
+        "waiting": NOW.isoformat() if waiting else None,
+        "resume_at": (NOW + 60 * SECOND).isoformat() if resume_at else None,
+    }
+    record = Record.from_json(json.dumps(facts), "the record")
+    assert record.next_check == NOW + expected * SECOND
+
+
+def test_an_earlier_version_finds_no_message_promised_that_nobody_has_posted() -> None:
+    """It posts one of its own then, which is one too many, and never one too few."""
+    change = Change(in_progress_since=NOW, recheck_at=NOW + 60 * SECOND)
+    written = json.loads(Record(change=change).to_json())
+    assert "resume_at" not in written
+    assert written["look_at"] == (NOW + 60 * SECOND).isoformat()
 
 
 def test_a_value_fits_only_with_its_credential_and_its_key() -> None:
@@ -386,6 +415,24 @@ def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_
 
 def test_a_listing_shows_when_something_is_due() -> None:
     record = announced().landed(secret(NEW))
-    assert Listed.of(record) == Listed(
+    assert record.retirement
+    shown = Listed(
         "/source", "owner", record.retirement, is_open=True, created=NOW, published=NOW, made=NOW
     )
+    assert Listed.of(record) == replace(shown, next_check=record.retirement.at)
+
+
+@pytest.mark.parametrize(
+    ("change", "pause"),
+    [
+        ({}, None),
+        ({"uncertain_until": NOW + HOUR}, RECHECK),
+        ({"uncertain_until": NOW - HOUR}, SELDOM),
+        ({"in_progress_since": NOW - HOUR, "recheck_at": NOW + HOUR}, HOUR),
+    ],
+)
+def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect(
+    change: dict[str, Any], pause: timedelta | None
+) -> None:
+    looked = Record(change=Change(**change)).looked(NOW)
+    assert looked.next_check == (NOW + pause if pause else None)

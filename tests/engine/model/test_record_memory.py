@@ -115,13 +115,13 @@ def test_a_version_written_while_its_source_is_at_a_change_is_looked_at_until_th
         change=Change(
             in_progress_since=NOW,
             marker="x",
-            resume_at=NOW,
+            recheck_at=NOW,
             version=OLD,
             uncertain_until=open_until,
         )
     )
     seen = record.seen(secret(NEW, THEIRS), NOW + SECOND)
-    assert (seen.change.in_progress_since, seen.change.marker, seen.change.resume_at) == (
+    assert (seen.change.in_progress_since, seen.change.marker, seen.change.recheck_at) == (
         None,
         "",
         None,

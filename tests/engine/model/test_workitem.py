@@ -31,10 +31,27 @@ def message(**changes: Any) -> str:
 def test_an_item_survives_the_queue_unchanged() -> None:
     sent = item(
         version=V1, trigger="manual", requested_by="me", reason="why", force=True,
-        compromised=True, source="/s", follow_up=2, deferred=1, waited=3, tried=2,
+        compromised=True, source="/s", follow_up=True, deferred=1, waited=3, tried=2,
     )  # fmt: skip
     assert WorkItem.from_json(sent.to_json()) == sent
     assert WorkItem.from_json(sent.to_json().encode()) == sent
+
+
+@pytest.mark.parametrize(("counted", "looks"), [(0, False), (1, True), (2000, True)])
+def test_a_look_that_an_earlier_version_has_posted_and_counted_is_read(
+    counted: int, *, looks: bool
+) -> None:
+    sent = message(follow_up=counted, deferred=2, returned=3, follows=True)
+    read = WorkItem.from_json(sent)
+    assert read.follow_up is looks
+    assert (read.deferred, read.returned, read.follows) == (2, 3, True)
+
+
+def test_an_earlier_version_reads_a_look_as_the_first_of_a_row() -> None:
+    """It takes a truth value for a number, and adds to it."""
+    written = json.loads(item(follow_up=True).to_json())["follow_up"]
+    assert isinstance(written, int)
+    assert written + 1 == 2
 
 
 def test_a_message_has_the_documented_fields_and_its_operation() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import AccessDenied
 from engine.model.listed import Listed
-from engine.model.record import Record
+from engine.model.record import LOOKING, RECHECK, SPACING, Record
 from engine.model.tags import Managed, parse
 from engine.model.write import Write
 from engine.parts import Parts
@@ -32,12 +32,7 @@ from engine.rotate.source_lease import (
     AHEAD,
     CALL_SECONDS,
     EARLY,
-    LOOK_SECONDS,
-    LOOKING,
-    NEXT_SECONDS,
     NOBODY,
-    SOON,
-    SPACING,
     SourceLease,
     hold,
 )
@@ -51,8 +46,8 @@ from tests.shared.rig import Rig
 from tests.shared.scene import to_vault
 
 __all__ = [
-    "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "LOOK_SECONDS", "NEXT_SECONDS", "NOBODY", "SOON",
-    "SPACING", "Dependents", "Rollback", "hold", "other_writer",
+    "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "NOBODY", "RECHECK", "SPACING",
+    "Dependents", "Rollback", "hold", "other_writer",
 ]  # fmt: skip
 
 

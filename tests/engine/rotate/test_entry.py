@@ -11,7 +11,7 @@ import pytest
 from engine.errors import TransientError
 from engine.model.incident import LEAKED, RECOVER, deleted_at
 from engine.model.outcome import Outcome
-from engine.model.workitem import MOST_LOOKS, MOST_RETURNS, NO_MORE
+from engine.model.workitem import MOST_RETURNS, NO_MORE
 from engine.secret import SecretRef
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
@@ -144,22 +144,12 @@ async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one()
     assert elsewhere.keys == before
 
 
-@pytest.mark.parametrize(
-    ("number", "follow_up"),
-    [(0, []), (1, [2]), (2, [3]), (MOST_LOOKS - 1, [MOST_LOOKS]), (MOST_LOOKS, [])],
-)
-async def test_a_look_that_may_not_read_the_secret_is_followed_by_another_for_a_week(
-    number: int, follow_up: list[int]
-) -> None:
+async def test_a_look_that_may_not_read_the_secret_is_left_to_the_record() -> None:
     rig = scene()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
-    outcome = await handle(rig, action="audit", follow_up=number, deferred=3)
-    assert outcome.reason.endswith("another look at the source follows") is (
-        1 < number < MOST_LOOKS
-    )
-    messages = rig.messages("rotations")
-    assert [message["follow_up"] for message in messages] == follow_up
-    assert not any(message["deferred"] for message in messages)
+    outcome = await handle(rig, action="audit", follow_up=True, deferred=3)
+    assert outcome.reason.endswith("another look at the source follows")
+    assert rig.messages("rotations") == []
 
 
 @pytest.mark.parametrize("is_recorded", [False, True])

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
-from engine.errors import TransientError
-from tests.engine.rotate.held import AHEAD, EARLY, LOOK_SECONDS, LOOKING, Held, held
+from tests.engine.rotate.held import AHEAD, EARLY, LOOKING, RECHECK, Held, held
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -25,7 +24,7 @@ async def at() -> AsyncIterator[Held]:
 
 
 async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
-    item = at.rig.item(NAME, follow_up=2, waited=3, deferred=4)
+    item = at.rig.item(NAME, waited=3, deferred=4)
     await at.lease.begin(item, at.secret, LOOK_AFTER)
     record = at.noted
     assert record.change.password_unknown
@@ -34,23 +33,23 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
     assert seconds == LOOK_AFTER
     assert look["version"] == at.secret.version
     counts = (look["follow_up"], look["waited"], look["deferred"])
-    assert (counts, look["source"]) == ((3, 0, 4), at.lease.source)
+    assert (counts, look["source"]) == ((True, 0, 4), at.lease.source)
 
 
 @pytest.mark.parametrize(
     ("look_at", "follow_up", "posts"),
     [
-        (SECOND, 0, False),
-        (0 * SECOND, 0, True),
-        (-HOUR, 0, True),
-        (timedelta(seconds=LOOK_AFTER), 0, False),
-        (timedelta(seconds=LOOK_AFTER) + SECOND, 0, True),
-        (EARLY, 1, True),
-        (EARLY + SECOND, 1, False),
+        (SECOND, False, False),
+        (0 * SECOND, False, True),
+        (-HOUR, False, True),
+        (timedelta(seconds=LOOK_AFTER), False, False),
+        (timedelta(seconds=LOOK_AFTER) + SECOND, False, True),
+        (EARLY, True, True),
+        (EARLY + SECOND, True, False),
     ],
 )
 async def test_looks_never_multiply(
-    at: Held, look_at: timedelta, follow_up: int, *, posts: bool
+    at: Held, look_at: timedelta, follow_up: bool, *, posts: bool
 ) -> None:
     """One that comes soon enough is enough, unless it is this very one: clocks differ."""
     at.know(look_at=at.now + look_at)
@@ -60,12 +59,13 @@ async def test_looks_never_multiply(
     assert at.record.change.recheck_at == at.now + promised
 
 
-async def test_a_change_is_not_begun_where_the_look_at_it_cannot_be_posted(at: Held) -> None:
+async def test_a_change_is_begun_where_no_message_can_tell_of_the_look_at_it(at: Held) -> None:
+    """The record says when, before the change: the timer reads that."""
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".queue." in sent.host)
-    with pytest.raises(TransientError) as caught:
-        await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
-    assert caught.value.fix
-    assert at.noted.change.started_at is None
+    await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+    assert at.posted() == []
+    assert at.noted.change.started_at == at.now
+    assert at.noted.next_check == at.now + timedelta(seconds=LOOK_AFTER)
 
 
 # A source goes on with a change.
@@ -107,38 +107,46 @@ async def test_only_a_password_that_nobody_knows_stays_uncertain_while_a_change_
         (HOUR, False, 360),
         (10 * HOUR, False, 1800),
         (10 * MINUTE, True, 60),
-        (HOUR, True, LOOK_SECONDS),
+        (HOUR, True, 60),
     ],
 )
 async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
     at: Held, ago: timedelta, seconds: float, *, blind: bool
 ) -> None:
     at.know(waiting=at.now - ago, blind=blind)
-    item = at.rig.item(NAME, deferred=3, waited=2, follow_up=1, tried=2)
+    item = at.rig.item(NAME, deferred=3, waited=2, follow_up=True, tried=2)
     await at.lease.wait(item, 60, "", on=True)
     ((posted_in, later),) = at.posted()
     assert posted_in == int(seconds)
     assert {name: later[name] for name in ("deferred", "waited", "follow_up", "tried")} == {
         "deferred": 0,
         "waited": 0,
-        "follow_up": 0,
+        "follow_up": False,
         "tried": 2,
     }
     assert later["source"] == at.lease.source
-    assert at.record.change.resume_at == at.now + timedelta(seconds=seconds)
+    assert at.record.change.recheck_at == at.now + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
-    ("resume_at", "resumes"),
+    ("look_at", "resumes"),
     [(None, False), (-HOUR, False), (AHEAD, False), (AHEAD + SECOND, True)],
 )
-async def test_one_message_is_enough_to_look_for_the_end_of_a_change(
-    at: Held, resume_at: timedelta | None, *, resumes: bool
+async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
+    at: Held, look_at: timedelta | None, *, resumes: bool
 ) -> None:
-    at.know(resume_at=at.now + resume_at if resume_at else None)
+    at.know(waiting=at.now - MINUTE, look_at=at.now + look_at if look_at else None)
+    await at.lease.recheck(at.rig.item(NAME))
     assert at.lease.resumes is resumes
     await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
     assert len(at.posted()) == (not resumes)
+
+
+async def test_where_the_timer_asks_for_a_change_under_way_no_message_does(at: Held) -> None:
+    at.know(waiting=at.now - MINUTE)
+    await at.lease.wait(at.rig.item(NAME, action="audit", follow_up=True), 60, "", on=True)
+    assert at.posted() == []
+    assert at.noted.next_check == at.now + MINUTE
 
 
 # Looks go on until it is certain what a change did.
@@ -168,18 +176,13 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
     if "ahead" in facts:
         facts = {**facts, "ahead": at.announced(facts["ahead"])}
     at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
-    await at.lease.look_again(at.rig.item(NAME, action="retire", follow_up=2, trigger="event"))
+    await at.lease.recheck(at.rig.item(NAME, action="retire", follow_up=True, trigger="event"))
     record = at.noted
     assert record.change.open_since is None
     assert record.change.uncertain_until == (None if open_until is None else at.now + open_until)
-    if open_until is None:
-        assert at.posted() == []
-        return
-    assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_SECONDS)
-    ((seconds, look),) = at.posted()
-    assert seconds == LOOK_SECONDS
-    assert (look["action"], look["follow_up"], look["source"]) == ("audit", 1, at.lease.source)
-    assert look["reason"] == "an earlier change may still take effect"
+    assert at.posted() == [], "the record says it"
+    goes_on = open_until is not None or "ahead" in facts
+    assert record.next_check == (at.now + RECHECK if goes_on else None)
 
 
 @pytest.mark.parametrize(("left", "looks"), [(SECOND, 1), (-SECOND, 0)])
@@ -188,6 +191,6 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
 ) -> None:
     """A key makes a derived secret without a call: only its version could come late."""
     at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
-    await at.lease.look_again(at.rig.item(NAME, action="audit", follow_up=2, trigger="sweep"))
-    assert len(at.posted()) == looks
+    await at.lease.recheck(at.rig.item(NAME, action="audit", follow_up=True, trigger="sweep"))
+    assert bool(at.noted.next_check) is bool(looks)
     assert (at.noted.change.uncertain_until is None) is (looks == 0)

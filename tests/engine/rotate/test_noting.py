@@ -54,7 +54,7 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
     at.know(open_until=until, look_at=look_at)
     await at.lease.write(at.record)
     assert await at.observed().note_left() is is_over
-    kept = (None, None) if is_over else (until, look_at)
+    kept = (until, look_at) if until and not is_over else (None, None)
     record = at.noted
     assert (record.change.uncertain_until, record.change.recheck_at) == kept
 
@@ -62,12 +62,12 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
 @pytest.mark.parametrize(
     ("item", "audited", "surplus", "until", "ends"),
     [
-        ({"follow_up": 1}, False, False, -SECOND, True),
-        ({"follow_up": 1}, False, False, 0 * SECOND, True),
-        ({"follow_up": 1}, False, False, SECOND, False),
+        ({"follow_up": True}, False, False, -SECOND, True),
+        ({"follow_up": True}, False, False, 0 * SECOND, True),
+        ({"follow_up": True}, False, False, SECOND, False),
         ({}, True, False, -SECOND, True),
         ({}, False, False, -SECOND, False),
-        ({"follow_up": 1}, False, True, -SECOND, False),
+        ({"follow_up": True}, False, True, -SECOND, False),
     ],
 )
 async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
@@ -81,7 +81,7 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
 ) -> None:
     observed = at.observed(**item)
     observed.audited, observed.surplus = audited, surplus
-    at.know(open_until=at.now + until, look_at=at.now)
+    at.know(begun=at.now - HOUR, open_until=at.now + until, look_at=at.now)
     await observed.note_reported()
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
 
@@ -129,12 +129,12 @@ async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
     at: Held, *, single: bool
 ) -> None:
     at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
-    assert at.record.unknown_for == (HOUR if single else timedelta())
+    assert at.record.unknown_for(at.now) == (HOUR if single else timedelta())
     observed = at.observed()
     await observed.look()
     observed.audited = True
     await observed.note_reported()
-    assert at.record.unknown_for == timedelta()
+    assert at.record.unknown_for(at.now) == timedelta()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from engine.contract import LATE
 from engine.model.outcome import Outcome, Result
 from engine.model.record import SETTLE, Record
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
-from tests.engine.rotate.held import EARLY, SOON, Held, held
+from tests.engine.rotate.held import EARLY, Held, held
 from tests.shared.scene import NAME, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -34,7 +34,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
     at: Held,
 ) -> None:
     before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
-    observed = at.observed(action="audit", follow_up=1)
+    observed = at.observed(action="audit", follow_up=True)
     assert await observed.look() == observed.shown == at.secret
     assert observed.record == Record()
     assert observed.needless == ""
@@ -58,19 +58,22 @@ async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -
 @pytest.mark.parametrize(
     ("item", "facts", "needless"),
     [
-        ({"follow_up": 1}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
-        ({"follow_up": 1}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
-        ({"follow_up": 1}, {"look_at": HOUR, "ahead": True}, "another look"),
-        ({"follow_up": 1}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
-        ({"follow_up": 1}, {"changing": -MINUTE}, ""),
-        ({"follow_up": 1, "waited": 1}, {"look_at": HOUR, "changing": -MINUTE}, ""),
-        ({"follow_up": 1, "waited": 1}, {"look_at": SOON, "changing": -MINUTE}, "another look"),
-        ({"follow_up": 1, "waited": 1}, {"look_at": EARLY, "changing": -MINUTE}, ""),
+        ({"follow_up": True}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
+        ({"follow_up": True}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
+        ({"follow_up": True}, {"look_at": HOUR, "ahead": True}, "another look"),
+        ({"follow_up": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
+        ({"follow_up": True}, {"changing": -MINUTE}, ""),
+        ({"follow_up": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
         ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
-        ({"follow_up": 1, "action": "audit"}, {}, "an earlier look has settled it"),
-        ({"follow_up": 1, "action": "audit"}, {"look_at": HOUR}, "an earlier look has settled it"),
-        ({"follow_up": 1, "action": "audit"}, {"unused": (V1,)}, ""),
-        ({"follow_up": 1, "action": "rotate"}, {}, ""),
+        ({"follow_up": True, "action": "audit"}, {}, "an earlier look has settled it"),
+        (
+            {"follow_up": True, "action": "audit"},
+            {"look_at": HOUR},
+            "an earlier look has settled it",
+        ),
+        ({"follow_up": True, "action": "audit"}, {"unused": (V1,)}, ""),
+        ({"follow_up": True, "action": "audit"}, {"waiting": -HOUR}, ""),
+        ({"follow_up": True, "action": "rotate"}, {}, ""),
         ({"action": "audit"}, {}, ""),
     ],
 )
@@ -84,15 +87,15 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     await observed.look()
     assert observed.needless.startswith(needless)
     assert bool(observed.needless) is bool(needless)
-    follows = facts.get("look_at") in (HOUR, SOON) and len(facts) > 1
+    follows = facts.get("look_at") == HOUR and len(facts) > 1
     assert observed.is_promised is follows
     if needless.startswith("another"):
         assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
 
 
 async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
-    """No look is posted before a change is noted: so the record is older, or was lost."""
-    observed = at.observed(action="audit", follow_up=1)
+    """A look tells of a change that the record does not know: it is older, or was lost."""
+    observed = at.observed(action="audit", follow_up=True)
     await observed.look()
     assert observed.is_forgotten
     assert observed.needless == ""

@@ -14,7 +14,7 @@ import pytest
 from engine.contract import Rotator
 from engine.errors import NeedsHuman, TransientError
 from engine.model.outcome import Outcome
-from engine.model.record import Record
+from engine.model.record import RECHECK, Record
 from engine.service import Service
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -132,8 +132,7 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
         await retire(rig)
     assert (await record(rig)).change.open_since
     assert (await retire(rig)).retired == ("key1",)
-    looks = [(look["action"], look["follow_up"]) for look in rig.messages("rotations")]
-    assert looks == [("audit", 1)]
+    assert (await record(rig)).next_check == rig.clock.now() + RECHECK
 
 
 @pytest.mark.parametrize(("is_enabled", "seen"), [(True, "accepted"), (False, "listed")])

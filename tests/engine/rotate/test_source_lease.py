@@ -16,8 +16,6 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.engine.rotate.held import (
     CALL_SECONDS,
-    LOOK_SECONDS,
-    NEXT_SECONDS,
     NOBODY,
     SPACING,
     Held,
@@ -195,8 +193,8 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
 ) -> None:
     """The next one is posted already, for when it may: two of each would multiply."""
     at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, blind=True)
-    look = replace(at.rig.item(NAME), follow_up=1)
-    await at.lease.look_again(look)
+    look = replace(at.rig.item(NAME), follow_up=True)
+    await at.lease.recheck(look)
     ((seconds, _),) = at.posted()
     wait = (SPACING - 10 * SECOND).total_seconds()
     assert seconds == wait
@@ -207,27 +205,27 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
 
 
 @pytest.mark.parametrize(
-    ("facts", "seconds"),
+    ("facts", "seconds", "posts"),
     [
-        ({}, 35.0),
-        ({"asked": timedelta(minutes=-5)}, 135.0),
-        ({"asked": timedelta(hours=-5)}, 230.0),
-        ({"begun": timedelta(seconds=-40)}, NEXT_SECONDS),
-        ({"begun": timedelta(seconds=-45)}, LOOK_SECONDS),
-        ({"blind": False}, LOOK_SECONDS),
-        ({"waiting": timedelta(hours=-1)}, LOOK_SECONDS),
+        ({}, 35.0, True),
+        ({"asked": timedelta(minutes=-20)}, 57.0, True),
+        ({"asked": timedelta(hours=-5)}, 230.0, True),
+        ({"begun": timedelta(seconds=-40)}, 21.0, True),
+        ({"begun": timedelta(seconds=-45)}, 30.0, False),
+        ({"blind": False}, 30.0, False),
     ],
 )
 async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_may_be_changed(
-    at: Held, facts: dict[str, Any], seconds: float
+    at: Held, facts: dict[str, Any], seconds: float, *, posts: bool
 ) -> None:
     """After several deaths that takes minutes, and a look within them is left to the next one."""
     usual = {"begun": -10 * SECOND, "open_until": HOUR, "blind": True}
     at.know(**at.times(usual | facts))
-    await at.lease.look_again(replace(at.rig.item(NAME), follow_up=1))
-    ((delay, look),) = at.posted()
-    assert (delay, look["action"]) == (seconds, "audit")
-    assert at.record.change.recheck_at == at.now + timedelta(seconds=seconds)
+    await at.lease.recheck(replace(at.rig.item(NAME), follow_up=True))
+    assert [look["action"] for _, look in at.posted()] == ["audit"] * posts
+    assert [delay for delay, _ in at.posted()] == [pytest.approx(seconds, abs=1)] * posts
+    due = (at.noted.next_check or at.now) - at.now
+    assert due.total_seconds() == pytest.approx(seconds, abs=1)
 
 
 async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
@@ -266,17 +264,3 @@ async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> 
         at.rig.clock.advance(6)
         await at.lease.ensure(CALL_SECONDS)
         assert answers[0] == 2
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-async def test_a_call_that_came_after_the_lease_has_its_source_looked_at(
-    at: Held, *, frozen: bool
-) -> None:
-    async with at.lease.changing("publish"):
-        at.rig.clock.advance(90 if frozen else 1)
-    looks = [
-        (seconds, look["reason"], look["action"], look["source"], look["follow_up"], look["waited"])
-        for seconds, look in at.posted()
-    ]
-    late = (0, "publish came after the lease", "audit", at.lease.source, 1, 1)
-    assert looks == ([late] if frozen else [])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
+from engine.model.record import RECHECK
 from engine.model.write import Write
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -55,14 +56,15 @@ def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
         pytest.param({"trigger": "sweep", "action": "audit"}, True, id="an audit"),
         pytest.param({"trigger": "manual"}, False, id="an operator"),
         pytest.param({"trigger": "event", "compromised": True}, False, id="an incident"),
-        pytest.param({"trigger": "sweep", "follow_up": 1, "waited": 1}, False, id="the look"),
+        pytest.param({"trigger": "sweep", "follow_up": True}, False, id="the look"),
     ],
 )
 async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     fields: dict[str, Any], *, is_left: bool
 ) -> None:
     rig = await uncertain()
-    await rig.note(await source_of(rig), NAME, look_at=rig.clock.now() + 2 * MINUTE)
+    look_at = rig.clock.now() + (-MINUTE if fields.get("follow_up") else 2 * MINUTE)
+    await rig.note(await source_of(rig), NAME, look_at=look_at)
     version, passwords = rig.latest(NAME).version, rig.passwords()
     outcome = await rig.handle(NAME, **fields)
     assert (outcome.reason == PROMISED) is is_left
@@ -92,11 +94,11 @@ async def test_a_change_under_way_is_left_to_no_look() -> None:
 @pytest.mark.parametrize(
     ("is_unknown", "fields", "result"),
     [
-        (True, {"follow_up": 1}, "confirmed"),
-        (True, {"follow_up": 1, "force": True}, "confirmed"),
-        (True, {"follow_up": 1, "compromised": True}, "confirmed"),
+        (True, {"follow_up": True}, "confirmed"),
+        (True, {"follow_up": True, "force": True}, "confirmed"),
+        (True, {"follow_up": True, "compromised": True}, "confirmed"),
         (True, {}, "skipped"),
-        (False, {"follow_up": 1}, "skipped"),
+        (False, {"follow_up": True}, "skipped"),
     ],
 )
 async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its_item_asked_for(
@@ -129,15 +131,15 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     source = await source_of(rig)
     rig.vault.amend(rig.latest(NAME), **changes)
     await rig.note(source, NAME, look_at=None)
-    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=1, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=True, trigger="sweep")
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
     assert outcome.fix.endswith(", then rotate it by hand")
 
 
-@pytest.mark.parametrize(("follow_up", "is_told"), [(1, True), (0, False)])
+@pytest.mark.parametrize(("follow_up", "is_told"), [(True, True), (False, False)])
 async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of_by_its_look(
-    follow_up: int, *, is_told: bool
+    *, follow_up: bool, is_told: bool
 ) -> None:
     rig = await uncertain()
     source = await source_of(rig)
@@ -157,11 +159,11 @@ async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_f
     await rig.note(source, NAME, look_at=None)
     rig.queue("rotations").clear()
     refuse(rig, 403, "Forbidden", to_vault(), times=1)
-    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=1, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=True, trigger="sweep")
     assert outcome.result == "parked"
     known = await rig.known(await source_of(rig))
     assert known.is_unknown
-    assert [look["follow_up"] for look in rig.messages("rotations")] == [1]
+    assert known.next_check == rig.clock.now() + RECHECK
 
 
 def _with_leftover() -> tuple[GraphRig, str]:
@@ -194,7 +196,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
     await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
     before = rig.alive()
-    look: dict[str, Any] = {"action": "audit", "follow_up": 1, "trigger": "sweep"}
+    look: dict[str, Any] = {"action": "audit", "follow_up": True, "trigger": "sweep"}
     await rig.handle(SECRET, source=rig.app.app_id, **look)
     assert rig.alive() == (before[:1] if is_removed else before)
 
@@ -205,6 +207,6 @@ async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_boun
     await rig.note(rig.app.app_id, SECRET, kind="service-principal-secret", **known)
     before, engine = rig.alive(), rig.service().engine
     policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
-    look = rig.item(SECRET, action="audit", follow_up=1, source=rig.app.app_id)
+    look = rig.item(SECRET, action="audit", follow_up=True, source=rig.app.app_id)
     await replace(engine, policy=policy).handle(look)
     assert rig.alive() == before

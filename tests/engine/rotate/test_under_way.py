@@ -94,20 +94,20 @@ async def test_what_waits_says_since_when_and_is_looked_for_when_the_source_wish
 @pytest.mark.parametrize(
     ("fields", "result", "reason"),
     [
-        pytest.param({}, "waiting", "; a later message looks for its end", id="another event"),
+        pytest.param({}, "waiting", "; its end is looked for later", id="another event"),
         pytest.param(
             {"trigger": "manual", "force": True},
             "waiting",
-            "; a later message looks for its end",
+            "; its end is looked for later",
             id="an operator",
         ),
-        pytest.param({"action": "audit"}, "waiting", "; a later message", id="a due audit"),
+        pytest.param({"action": "audit"}, "waiting", "; its end is looked for", id="a due audit"),
         pytest.param(
             {"action": "restore"}, "skipped", "no earlier credential still works", id="a restore"
         ),
     ],
 )
-async def test_a_rotation_under_way_is_left_to_the_message_that_looks_for_its_end(
+async def test_a_rotation_under_way_is_left_to_who_looks_for_its_end(
     fields: dict[str, Any], result: str, reason: str
 ) -> None:
     slow = Slow()
@@ -123,7 +123,7 @@ async def test_a_rotation_under_way_is_left_to_the_message_that_looks_for_its_en
 @pytest.mark.parametrize(
     ("fields", "result", "reason"),
     [
-        pytest.param({"action": "retire"}, "waiting", "; a later message", id="a sweep"),
+        pytest.param({"action": "retire"}, "waiting", "; its end is looked for", id="a sweep"),
         pytest.param({"action": "restore"}, "waiting", "is being revoked, under", id="a restore"),
     ],
 )
@@ -202,7 +202,7 @@ async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, resu
     waiting = (await slow.record()).change.in_progress_since
     assert waiting
     until = waiting + LONGEST_CHANGE + timedelta(seconds=seconds)
-    await slow.rig.note(slow.scene.source, NAME, resume_at=None)
+    await slow.rig.note(slow.scene.source, NAME, look_at=None)
     slow.rig.clock.advance((until - slow.rig.clock.now()).total_seconds())
     outcome = await slow.handle()
     assert outcome.result == result

@@ -23,7 +23,8 @@ def posted(rig: Rig) -> list[tuple[str, str]]:
 async def begun(rig: Rig, ago: timedelta, name: str = NAME) -> None:
     """Leave a change at a secret's source that a worker began and never ended."""
     source = rig.tags(name)["ProviderAddress"].lower()
-    await rig.note(source, name, changing=rig.clock.now() - ago)
+    since = rig.clock.now() - ago
+    await rig.note(source, name, changing=since, look_at=since + MINUTE)
 
 
 @pytest.mark.parametrize(("ago", "due"), [(0.0, False), (0.9, False), (1.0, True), (500.0, True)])
