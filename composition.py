@@ -26,6 +26,7 @@ from cloud.storage.blobs import BlobMemory
 from cloud.storage.incidents import BlobIncidents
 from cloud.storage.leases import BlobLeases
 from cloud.storage.queues import StorageQueues
+from cloud.storage.requests import BlobRequests
 from cloud.storage.watch import AppWatch
 from cloud.telemetry.reports import Reports
 from cloud.vaults import KeyVaults
@@ -119,31 +120,31 @@ def build_api(
     azure = connect(
         settings, identity=identity, options=options, sql=sql, databases=databases, redis=redis
     )
-    clock = clock or SystemClock()
-    queue = StorageQueues(settings.storage, azure)
-    vaults = KeyVaults(azure, frozenset(settings.scopes))
+    clock, at = clock or SystemClock(), settings.storage
+    queue, vaults = StorageQueues(at, azure), KeyVaults(azure, frozenset(settings.scopes))
     rotators = every_kind(settings, azure, vaults, clock)
     policy = Policy(settings.scopes, own=settings.policy, deployment=settings.deployment)
     engine = Engine(
         vaults=vaults,
-        leases=BlobLeases(settings.storage, azure, clock),
+        leases=BlobLeases(at, azure, clock),
         rotators=rotators,
         policy=policy,
         clock=clock,
         reporter=Reports(azure, settings.event_topic),
         queue=queue,
+        requests=BlobRequests(at, azure),
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
-        incidents=BlobIncidents(settings.storage, azure),
+        incidents=BlobIncidents(at, azure),
         audit_log=VaultLog(azure),
         alerts=GitHubAlerts(azure, clock),
-        memory=BlobMemory(settings.storage, azure),
+        memory=BlobMemory(at, azure),
     )
-    at, vaults_served = settings.storage, tuple(settings.scopes)
-    watch = AppWatch(at, azure, clock, vaults_served, settings.schedule, events=settings.events)
+    served_vaults = tuple(settings.scopes)
+    watch = AppWatch(at, azure, clock, served_vaults, settings.schedule, events=settings.events)
     keys = PrintKeys(vaults, clock)
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch, keys)
-    return Api(service, BlobMemory(settings.storage, azure), env)
+    return Api(service, BlobMemory(at, azure), env)
 
 
 def build(settings: Settings, **parts: Any) -> Service:

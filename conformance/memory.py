@@ -122,6 +122,27 @@ class MemoryQueue:
         del order, delay
 
 
+class NoRequests:
+    """See engine.ports.Requests. Nobody asks for anything here: the kit has its own messages."""
+
+    async def keep(self, request: str, text: str, due: datetime) -> None:
+        """Keep nothing."""
+        del request, text, due
+
+    async def read(self, request: str) -> None:
+        """Know nothing."""
+        del request
+
+    async def close(self, request: str) -> None:
+        """Keep nothing."""
+        del request
+
+    async def due(self, by: datetime) -> list[str]:
+        """Know nothing."""
+        del by
+        return []
+
+
 @dataclass(frozen=True)
 class MemoryReporter:
     """See engine.ports.Reporter."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.faults import Broken, Died, Mode, Striker, plans
 from conformance.hearing import everything
-from conformance.memory import MemoryQueue, MemoryReporter, Message, NoWatch, World
+from conformance.memory import MemoryQueue, MemoryReporter, Message, NoRequests, NoWatch, World
 from conformance.memory_leases import MemoryLeases
 from conformance.memory_vaults import MemoryVaults
 from conformance.scene import DAYS, Begin, Scene
@@ -84,6 +84,7 @@ class Story:
             clock=self.clock,
             reporter=MemoryReporter(self.world),
             queue=queue,
+            requests=NoRequests(),
         )
         return Service(engine, queue, engine.policy, NoWatch())
 

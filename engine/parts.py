@@ -27,6 +27,7 @@ from engine.ports import (
     Leases,
     Memory,
     Reporter,
+    Requests,
     Vaults,
     Webhooks,
     WorkQueue,
@@ -47,6 +48,8 @@ class Parts:
     clock: Clock
     reporter: Reporter
     queue: WorkQueue
+    requests: Requests
+    """Where what people asked for stands until it is done."""
     apps: Apps | None = None
     """How to reach the apps that use secrets; None if the deployment has none."""
     webhooks: Webhooks | None = None

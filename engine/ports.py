@@ -245,6 +245,26 @@ class Memory(Protocol):
         ...
 
 
+class Requests(Protocol):
+    """The store of what people asked for and is not done yet."""
+
+    async def keep(self, request: str, text: str, due: datetime) -> None:
+        """Store a request, or move on the time at which it is to be looked for."""
+        ...
+
+    async def read(self, request: str) -> str | None:
+        """Return the text of a request; None if it is done."""
+        ...
+
+    async def close(self, request: str) -> None:
+        """Forget a request that is done; succeeds if it is forgotten already."""
+        ...
+
+    async def due(self, by: datetime) -> Sequence[str]:
+        """Return the requests that are to be looked for by then, the longest due first."""
+        ...
+
+
 class Incidents(Protocol):
     """The store of incidents."""
 

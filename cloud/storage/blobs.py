@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CONTAINER = "rekey-leases"
 HERE = "the app's own storage account"
 ROLE = "Storage Blob Data Owner"
+NO_METADATA: Mapping[str, str] = {}
 
 
 async def create(
@@ -29,9 +30,14 @@ async def create(
     return not code
 
 
-async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -> None:
+async def overwrite(
+    service: BlobServiceClient,
+    blob: BlobClient,
+    data: bytes,
+    metadata: Mapping[str, str] = NO_METADATA,
+) -> None:
     """Write or overwrite a blob; create its container if that is missing."""
-    upload = {"data": data, "overwrite": True, **CHANGING}
+    upload = {"data": data, "metadata": dict(metadata), "overwrite": True, **CHANGING}
     if await _created(blob.upload_blob(**upload), blob.blob_name):
         await _created(service.create_container(CONTAINER, **CHANGING), CONTAINER)
         await call(f"writing {blob.blob_name}", blob.upload_blob(**upload), where=HERE, role=ROLE)

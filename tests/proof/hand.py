@@ -24,6 +24,7 @@ SOON, LONG = 7.0, 400.0
 VAULT_CALLS = frozenset({"read", "read version", "list", "publish", "retag", "disable"})
 STORAGE_CALLS = frozenset(
     {"acquire", "record", "renew", "note", "release", "index", "post", "peek"}
+    | {"keep", "close", "read request", "list requests"}
 )
 APP_CALLS = frozenset({"refresh an app", "see an app", "tell a person"})
 
@@ -74,7 +75,7 @@ class Hand:
             if changes:
                 world.in_flight.append((label, effect, lease))
             raise
-        if label not in ("renew", "release", "post"):
+        if label not in ("renew", "release", "post", "keep", "close"):
             worker.last = (label, about)
         if world.down and mode != "die before":
             world.refuse_while_away(label, changes=changes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.model.last_sweep import LastSweep
@@ -19,7 +20,7 @@ from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion, Sensitive
 from tests.proof.hand import Hand
-from tests.proof.kernel import Worker
+from tests.proof.kernel import EPOCH, Worker
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -47,6 +48,49 @@ class ModelQueue:
         world, worker = self.hand.world, self.hand.worker
         message = world.post(what, text, math.ceil(delay), worker.deployment)
         world.watch.put_off(worker, message)
+
+
+@dataclass(frozen=True)
+class ModelRequests:
+    """What people asked for and is not done yet; see engine.ports.Requests."""
+
+    hand: Hand
+
+    async def keep(self, request: str, text: str, due: datetime) -> None:
+        """Store a request, or move on when it is due."""
+        await self.hand.reach("keep", lambda: self._keep(request, text, due), changes=True)
+
+    def _keep(self, request: str, text: str, due: datetime) -> None:
+        world, name = self.hand.world, self._name(request)
+        world.requests[name] = (text, due)
+        if self.hand.worker.message.what != "recheck" or name not in world.promised:
+            world.promised[name] = (due - EPOCH).total_seconds()
+
+    async def read(self, request: str) -> str | None:
+        """Return the text of a request."""
+        kept, name = self.hand.world.requests, self._name(request)
+        text, _ = await self.hand.reach("read request", lambda: kept.get(name, (None, None)))
+        return text
+
+    async def close(self, request: str) -> None:
+        """Forget a request."""
+        await self.hand.reach("close", lambda: self._close(self._name(request)), changes=True)
+
+    def _close(self, name: tuple[str, str]) -> None:
+        self.hand.world.requests.pop(name, None)
+        self.hand.world.promised.pop(name, None)
+
+    async def due(self, by: datetime) -> list[str]:
+        """Return the requests that are due."""
+        return await self.hand.reach("list requests", lambda: self._due(by))
+
+    def _due(self, by: datetime) -> list[str]:
+        kept, mine = self.hand.world.requests, self.hand.worker.deployment
+        times = {name: at for (where, name), (_, at) in kept.items() if where == mine and at <= by}
+        return sorted(times, key=times.__getitem__)
+
+    def _name(self, request: str) -> tuple[str, str]:
+        return self.hand.worker.deployment, request
 
 
 @dataclass(frozen=True)

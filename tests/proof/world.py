@@ -26,7 +26,14 @@ from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import EPOCH, Call, Died, Kernel, Mode, Worker
 from tests.proof.model_leases import Claim, ModelLeases
 from tests.proof.model_vaults import ModelVaults
-from tests.proof.ports import ModelApps, ModelChats, ModelQueue, ModelReporter, NoWatch
+from tests.proof.ports import (
+    ModelApps,
+    ModelChats,
+    ModelQueue,
+    ModelReporter,
+    ModelRequests,
+    NoWatch,
+)
 from tests.proof.sources import Lasting, Mint, Slots, Source, credential_in
 from tests.proof.watch import Watch
 
@@ -113,6 +120,10 @@ class World:
     """Which vaults each deployment serves, where there are several."""
     leases: int = 0
     messages: list[Message] = field(default_factory=list)
+    requests: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    """What people asked for and is not done yet, by deployment and id: its text, and when it is due."""
+    promised: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When each of those was to be worked on, whatever the timer asks for again."""
     posted: int = 0
     numbered: int = 0
     """How many messages there have been, whatever is counted from when on."""
@@ -211,6 +222,7 @@ class World:
             clock=Skewed(self, self.skew * (-1) ** worker.number) if self.skew else self.kernel,
             reporter=ModelReporter(self, worker),
             queue=queue,
+            requests=ModelRequests(hand),
             apps=ModelApps(hand),
             webhooks=ModelChats(hand),
             prints=self.prints,
