@@ -57,8 +57,7 @@ class Rollback:
         """Roll back a single-slot source after these errors, and add the result to the error.
 
         `proven`: the source has accepted what was issued. If it no longer does, a person has
-        changed it. `unsent`: nothing of it has been sent to the vault, so that what the vault held
-        just before the change may be set back although it gives no answer.
+        changed it. `unsent`: nothing of it has been sent to the vault, so nothing arrives there later.
         """
         try:
             yield
@@ -74,17 +73,11 @@ class Rollback:
         else:
             return
         if self.at.single:
-            problem = await self._back(secret, issued, problem, proven=proven, unsent=unsent)
+            problem = await self._back(secret, issued, problem, proven=proven)
         raise problem
 
     async def _back(
-        self,
-        secret: SecretVersion,
-        issued: Issued,
-        problem: RekeyError,
-        *,
-        proven: bool,
-        unsent: bool,
+        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
     ) -> RekeyError:
         rotator = self.at.rotator
         self.at.lease.is_lost = True
@@ -92,24 +85,25 @@ class Rollback:
             problem.add(LOST)
             return problem
         try:
-            # Azure may have named a time, and an earlier read would only put it off.
-            rests = proven and bool(getattr(problem, "retry_after", None))
-            password = await self._held_now(secret, rests=rests, unread=proven and unsent)
+            try:
+                # Azure may have named a time, and an earlier read would only put it off.
+                rests = proven and bool(getattr(problem, "retry_after", None))
+                password = await self._held_now(secret, rests=rests)
+            except TransientError as unread:
+                if not proven:
+                    raise
+                # The vault showed it under this very lease, just before the change; what a person
+                # does at the source after that is seen there.
+                password = self.job.held
+                problem = _put_off(problem, unread) if unread.retry_after else problem
             problem.add(await self._set_back(issued, password, proven=proven))
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
             return problem
         except RekeyError as second:
             problem.add(f"what the vault holds could not be set back either: {second.what}")
-            later = getattr(second, "retry_after", None)
-            if isinstance(problem, TransientError) and not later:
-                return problem
-            # It may or may not have been set back, so the message must come back, and no sooner
-            # than Azure has asked for.
-            again = TransientError(
-                problem.what, where=problem.where, fix=problem.fix, retry_after=later
-            )
-            return again if isinstance(second, TransientError) else problem
+            # It may or may not have been set back, so the message must come back.
+            return _put_off(problem, second) if isinstance(second, TransientError) else problem
         return problem
 
     async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
@@ -135,29 +129,26 @@ class Rollback:
         self.at.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
 
-    async def _held_now(
-        self, secret: SecretVersion, *, rests: bool, unread: bool
-    ) -> Sensitive | None:
+    async def _held_now(self, secret: SecretVersion, *, rests: bool) -> Sensitive | None:
         """Return what the vault holds; None if nobody can tell.
 
-        Perhaps a person has written it meanwhile. A disabled version has no value. A vault that
-        gives no answer showed it under this very lease, just before the change; what a person does
-        at the source after that is seen there.
+        Perhaps a person has written it meanwhile. A disabled version has no value.
         """
-        problem = TransientError("the vault cannot be read yet", where=str(secret.ref))
-        if not rests:
-            try:
-                return self.at.parts.held(
-                    await self.at.parts.vaults.read(secret.ref), self.at.managed
-                )
-            except TransientError as error:
-                problem = error
-        if not unread:
-            raise problem
-        return self.job.held
+        if rests:
+            raise TransientError("the vault cannot be read yet", where=str(secret.ref))
+        return self.at.parts.held(await self.at.parts.vaults.read(secret.ref), self.at.managed)
 
     @property
     def _is_unwanted(self) -> bool:
         """Whether the old password is compromised."""
         at = self.at
         return bool(at.progress.item.compromised or at.observed.record.compromised.versions)
+
+
+def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
+    """Return the problem as one that comes back, and no sooner than Azure has asked for."""
+    if not isinstance(problem, TransientError):
+        problem = TransientError(problem.what, where=problem.where, fix=problem.fix)
+    waits = filter(None, (problem.retry_after, cause.retry_after))
+    problem.retry_after = max(waits, default=None)
+    return problem

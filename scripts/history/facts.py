@@ -48,6 +48,10 @@ class Facts:
         """Credentials that a person has made, or looks after."""
         self.published: dict[str, int] = {}
         """The versions that a process has written, each with its line."""
+        self.writes: dict[int, str] = {}
+        """The calls that have written a version, each with its name."""
+        self.denied: set[str] = set()
+        """Those of which the vault has said that it could not write them."""
         self.announced: set[str] = set()
         self.reported: set[str] = set()
         """The secrets of which somebody was told that a person is needed."""
@@ -124,6 +128,8 @@ class Facts:
             process.reads[secret] = (-1 if line.get("lags") else self.sent[line["n"]], version)
         if call["what"] == LISTING[0] and line["said"] == "ok":
             process.listed = -1 if line.get("lags") else self.line
+        if line["said"] == "unavailable" and line["n"] in self.writes:
+            self.denied.add(self.writes[line["n"]])
         if line.get("accepted") and "credential" in call:
             self.proven.add(call["credential"])
 
@@ -238,7 +244,7 @@ class Facts:
         if by == "applied" and call and before:
             self.edited(before, now, call)
         elif by == "applied" and call:
-            self.published[now.name] = self.line
+            self.published[now.name], self.writes[call["n"]] = self.line, now.name
             self.written(old, now, call)
 
     def edited(self, before: Version, now: Version, call: Line) -> None:

@@ -309,7 +309,8 @@ class Promises(Facts):
         )
         early = secret.terms.get("days_before", 30.0) * DAY
         due = old.expires is not None and old.expires - early <= self.now
-        excused = max(known.touched, secret.touched, known.late) > NEVER or known.keys
+        disturbed = max(known.touched, secret.touched, known.late) > NEVER
+        excused = disturbed or known.keys or old.name in self.denied
         if not (is_asked or due or excused or self.leaks or len(self.using(source)) > 1):
             self.breaks(f"P2: {old.name} was replaced, and nobody had asked for that")
 

@@ -117,7 +117,9 @@ class Hand:
 
     def _land[T](self, label: str, effect: Callable[[], T], lease: object) -> T:
         self.world.watch.actor = self.worker.number
-        return self.world.land(label, effect, lease)
+        landed = self.world.land(label, effect, lease)
+        self.world.cut_off(label)
+        return landed
 
     def _die(self) -> None:
         self.worker.dead = True

@@ -51,7 +51,7 @@ def fingerprint(
     """
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
-    away |= world.applies_and_fails > now or world.deadly > 0
+    away |= world.applies_and_fails > now or world.deadly > 0 or world.cuts_off > 0
     if world.workers or world.in_flight or away:
         return None
     moment = now if when is None else when

@@ -94,6 +94,18 @@ def _stays_away(kind: str) -> Scenario:
     )
 
 
+def _cut_off(kind: str) -> Scenario:
+    """The vault writes the new version, says that it failed, and is away from then on."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        world.cuts_off = 1800.0
+        world.away += world.cuts_off
+
+    return Scenario(f"outage-after-write/{kind}", build, {}, {"app": 3}, faults=("throttle",))
+
+
 def _reported(kind: str, seconds: float, how: str) -> Scenario:
     """An incident is reported at an instance whose clock is minutes wrong."""
 
@@ -220,5 +232,5 @@ STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift),
     *all_of(EVERY, _stays_away),
-    *all_of(SINGLE, _deadly),
+    *all_of(SINGLE, _deadly, _cut_off),
 ]

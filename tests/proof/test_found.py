@@ -34,6 +34,12 @@ FOUND = {
     "a vault that goes away before a version is sent keeps its only password from being set back": (
         "outage-in-change/one-slot#773439899"
     ),
+    "so does one that goes away over the version itself, and stays away": (
+        "outage-in-change/one-slot#545796376"
+    ),
+    "a throttled read of the vault before a password is set back is followed by another one": (
+        "one/one-slot@11:forbid+12:throttle"
+    ),
     "who hands a source over takes the address off again that a mark gave back": (
         "handed-over-in-rotation/two-logins#773382816"
     ),

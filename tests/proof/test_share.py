@@ -66,6 +66,15 @@ def test_every_promise_holds_whatever_happens_at_one_call(share: int, seen: Seen
     assert broken(chosen, seen) == []
 
 
+@pytest.mark.parametrize("name", campaign.PAIRS)
+def test_what_is_throttled_after_another_fault_is_not_asked_again(name: str, seen: Seen) -> None:
+    """`make prove` plays the other pairs, too."""
+    near = (pair for pair in campaign.pairs_of(name) if pair.plan[1][0] - pair.plan[0][0] <= 3)
+    chosen = [pair for pair in near if pair.plan[1][1] == "throttle"]
+    assert len(chosen) >= 400
+    assert broken(chosen, seen) == []
+
+
 @pytest.mark.parametrize(
     "name", ["forced/two-slots", "forced/one-slot", "restore/many", "retirement/two-logins"]
 )

@@ -162,6 +162,9 @@ class World:
     """For how many seconds in all some service has not answered."""
     applies_and_fails: float = 0.0
     """Until when every source applies what it is asked for, and answers that it failed."""
+    cuts_off: float = 0.0
+    """For so many seconds the vault is away once it has written the next version, of which it says
+    that it failed."""
     deadly: int = 0
     """So many of the next changes of a source end with the death of whoever has sent them."""
     fruitless: float = 0.0
@@ -262,6 +265,14 @@ class World:
         away = self.down.get(service, 0.0) > now
         if away or (service == "vault" and changes and self.down.get("writes", 0.0) > now):
             raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
+
+    def cut_off(self, label: str) -> None:
+        """Raise TransientError where the vault goes away over the version that it has written."""
+        if label == "publish" and (seconds := self.cuts_off):
+            self.cuts_off = 0.0
+            self.down["vault"] = self.kernel.time() + seconds
+            self.watch.disturb(self.down["vault"])
+            raise TransientError(f"{label}: vault failed", code="ServiceUnavailable")
 
     def fails_after_applying(self, label: str) -> bool:
         """Return whether a source applies this change just now, and answers that it failed."""
