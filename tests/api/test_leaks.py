@@ -23,6 +23,7 @@ from engine.leak.index import Index
 from engine.leak.reading import read
 from engine.leak.verdict import Verdict, acts, judge
 from engine.model.policy_document import LeakRule, Leaks
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.proof.places import PLACES
@@ -131,7 +132,7 @@ async def test_an_older_index_in_memory_leads_to_no_wrong_answer() -> None:
         "unknown",
         True,
     )
-    rig.clock.advance(60)
+    rig.clock.advance(50)
     by_hand = await leak(api, rig.latest("app-key").value)
     assert by_hand.body["secret"] == "app-key"
     await rotate(rig, "other")
@@ -341,9 +342,12 @@ def test_no_policy_acts_on_what_is_nobodys() -> None:
 
 async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
     rig = leaky(WITHOUT)
-    refuse(rig, 403, "Forbidden", lambda request: request.path.startswith("/secrets/app-key/"))
-    assert (await leak(rig.api(), rig.latest("app-key").value)).status >= 400
-    assert (await leak(rig.api(), rig.latest("app-key").value)).body["secret"] == "app-key"
+    first = rig.latest("app-key")
+    for path in ("/secrets/app-key/", f"/secrets/app-key/{first.version}"):
+        refuse(rig, 403, "Forbidden", lambda request, path=path: request.path.startswith(path))  # type: ignore[misc]
+        assert (await leak(rig.api(), first.value)).status >= 400
+        assert (await leak(rig.api(), first.value)).body["secret"] == "app-key"
+        await rotate(rig)
 
 
 @pytest.mark.parametrize(
@@ -496,6 +500,52 @@ async def test_what_was_refused_before_its_secret_was_deleted_stays_refused(purg
     (secret,), (known,) = after["secrets"], before["secrets"]
     assert secret["status"] == "refused"
     assert secret["cut_off"][0]["proof"] == known["cut_off"][0]["proof"]
+
+
+async def test_a_match_names_the_credential_of_the_current_version_alone() -> None:
+    rig = leaky()
+    first = rig.latest("app-key")
+    await rotate(rig)
+    engine, current = await rig.service().ready(), rig.latest("app-key")
+    for leaked, known in ((first, ("", False)), (current, ("key2", True))):
+        match = await Index().find(engine, [leaked.value])
+        assert match
+        assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
+
+
+async def test_what_is_superseded_while_it_is_looked_for_is_found() -> None:
+    rig = leaky()
+    first = rig.latest("app-key")
+
+    async def meanwhile(request: Request, call: Call) -> Response:
+        if request.path == "/secrets" and rig.latest("app-key") is first:
+            await rotate(rig)
+        return await call()
+
+    answer = await leak(rig.api(meanwhile), first.value)
+    assert (answer.body["status"], answer.body["version"]) == ("alive", first.version)
+
+
+async def test_of_a_purged_secret_its_record_alone_tells_what_rekey_made() -> None:
+    rig = leaky(WITHOUT)
+    await rotate(rig)
+    made = rig.latest("app-key")
+    rig.clock.advance(8 * 86_400)
+    await rig.service().rotate(rig.item("app-key", action="retire").to_json(), 1)
+    await rotate(rig)
+    rig.vault.delete("app-key")
+    rig.vault.deleted.clear()
+    answer = await leak(rig.api(), made.value)
+    assert (answer.body["status"], answer.body["version"]) == ("alive", made.version)
+
+
+async def test_a_print_that_the_vault_denies_leads_to_no_version() -> None:
+    rig, nobodys = leaky(), "none-of-ours-at-all"
+    await audit(rig, "app-key", "other")
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+    (print_, *_) = (await rig.service().ready()).prints.each(nobodys)
+    await rig.note(source, "app-key", prints={rig.latest("app-key").version: print_})
+    assert (await leak(rig.api(), nobodys)).body["status"] == "unknown"
 
 
 async def test_a_report_names_what_an_incident_means_and_no_version_that_its_secret_never_had() -> (

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.contract import Job
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, SECOND, TEMPLATE, WRONG, DatabaseScene
@@ -73,8 +73,11 @@ async def test_a_password_that_no_tag_gives_to_a_login_is_verified_as_that_of_it
     made: Callable[[], Scene],
 ) -> None:
     scene = made()
+    verify, source = scene.rotator().verify, scene.job().source
     for password in (FIRST, SECOND):
-        await scene.rotator().verify(scene.job().source, "", Sensitive(password))
+        await verify(source, "", Sensitive(password))
+    with pytest.raises(VerificationFailed):
+        await verify(source, "app_b", Sensitive(FIRST))
 
 
 @one_login

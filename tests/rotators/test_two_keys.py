@@ -313,6 +313,7 @@ async def test_a_cache_that_is_closed_is_said_to_be_so(cache: str) -> None:
     with pytest.raises(NeedsHuman, match=r"does not accept keys .*provisioningState") as caught:
         await scene.rotator().issue(replace(scene.job(), proven=False))
     assert caught.value.fix
+    assert caught.value.where == scene.source
     assert scene.live() == before
 
 

@@ -122,6 +122,14 @@ async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_
         await Delivery(rig, rig.service).run()
 
 
+async def test_what_is_parked_for_a_day_is_not_audited_meanwhile(caplog: Log) -> None:
+    rig = scene(days_left=FAR)
+    rig.world.remove_account("appdata")
+    assert (await rig.handle(NAME, force=True)).result == "parked"
+    await sweep(rig, timedelta(days=1))
+    assert summary(caplog) == {"seen": 1, "posted": 0, "broken": 0}
+
+
 async def test_what_exceeds_the_pace_is_left_to_the_next_sweep(caplog: Log) -> None:
     rig = Rig()
     account = rig.account("appdata")
