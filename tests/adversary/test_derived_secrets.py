@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import RekeyError
+from engine.model.workitem import WorkItem
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -70,11 +71,8 @@ class DiesAtItsSecret:
         return await call()
 
 
-@pytest.mark.parametrize("consent", [None, f"{SAS}=sas/container/uploads/r"])
-async def test_consent_that_is_withdrawn_once_a_replica_is_written_keeps_the_secret_from_it(
-    consent: str | None,
-) -> None:
-    """What a replica holds is carried on by the next try, which asks the key's owner as well."""
+async def once_its_replica_was_written() -> tuple[SasScene, WorkItem]:
+    """Return a signature and the item of its rotation, whose worker has died in between."""
     scene = SasScene()
     rig = scene.rig
     url = rig.vault.url
@@ -84,27 +82,29 @@ async def test_consent_that_is_withdrawn_once_a_replica_is_written_keeps_the_sec
     item = rig.item(SAS, trigger="manual", force=True, version=rig.latest(SAS).version)
     with pytest.raises(Died):
         await rig.service(DiesAtItsSecret()).engine.handle(item)
+    rig.clock.advance(90)
+    return scene, item
+
+
+@pytest.mark.parametrize("consent", [None, f"{SAS}=sas/container/uploads/r"])
+async def test_consent_that_is_withdrawn_once_a_replica_is_written_keeps_the_secret_from_it(
+    consent: str | None,
+) -> None:
+    """What a replica holds is carried on by the next try, which asks the key's owner as well."""
+    scene, item = await once_its_replica_was_written()
+    rig = scene.rig
     assert rig.latest("copy").value != rig.latest(SAS).value
     tags = {**rig.tags(KEY), "MayDerive": consent or ""}
     kept = {tag: text for tag, text in tags.items() if text}
     rig.vault.amend(rig.latest(KEY), tags=kept)
-    rig.clock.advance(90)
     outcome = await rig.service().engine.handle(item, 2)
     assert "does not consent" in outcome.reason
     assert len(rig.vault.versions(SAS)) == 1
 
 
 async def test_what_a_replica_got_of_a_key_that_was_replaced_since_is_not_carried_on() -> None:
-    scene = SasScene()
+    scene, item = await once_its_replica_was_written()
     rig = scene.rig
-    url = rig.vault.url
-    scene.manage(tags={"Replicas": f"{url}/secrets/copy"})
-    consenting = {"ReplicaOf": f"{url}/secrets/{SAS}", "ValueTemplate": "{sas}"}
-    rig.vault.put("copy", rig.latest(SAS).value, expires=rig.clock.now(), tags=consenting)
-    item = rig.item(SAS, trigger="manual", force=True, version=rig.latest(SAS).version)
-    with pytest.raises(Died):
-        await rig.service(DiesAtItsSecret()).engine.handle(item)
-    rig.clock.advance(90)
     await rig.service().engine.handle(rig.item(KEY, trigger="manual", force=True))
     await rig.service().engine.handle(item, 2)
     assert scene.made_by(rig.latest(SAS).value, "key2")

@@ -6,24 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NeedsHuman
-from engine.secret import Sensitive
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.delivery import Delivery
 
 NAME = "app-key"
-SWITCHED = pytest.mark.parametrize(
-    "member",
-    [member for member in FAMILY if member.switched],
-    ids=str,
-)
-BY_NAME = {str(member): member for member in FAMILY}
-LISTED = pytest.mark.parametrize(
-    "kind", ["cosmos-db-key", "api-management-key", "redis-key of a cache"]
-)
 
 
-@SWITCHED
+@pytest.mark.parametrize("member", [member for member in FAMILY if member.switched], ids=str)
 async def test_a_leaked_key_is_not_called_revoked_because_keys_are_switched_off(
     member: Member,
 ) -> None:
@@ -45,16 +34,3 @@ async def test_a_leaked_key_is_not_called_revoked_because_keys_are_switched_off(
     await Delivery(rig, rig.service).run(most=200)
     assert first.value not in scene.live()
     assert "RekeyState" not in rig.tags(NAME)
-
-
-@LISTED
-async def test_a_key_that_is_not_there_any_more_is_refused_although_keys_are_switched_off(
-    kind: str,
-) -> None:
-    scene = KeyScene(BY_NAME[kind])
-    held = Sensitive(scene.value(scene.member.slot))
-    scene.account.takes_keys = False
-    rotator = scene.rotator()
-    assert not await rotator.accepts(scene.source, "", Sensitive(scene.member.wrong))
-    with pytest.raises(NeedsHuman, match="does not accept keys"):
-        await rotator.accepts(scene.source, "", held)

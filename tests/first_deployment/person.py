@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from simulator.world import Domains
 from simulator_tests.az.program import AzureCli
 from simulator_tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
+from tests.shared.terminal import in_terminal
 
 AZD = ROOT / "simulated-azure" / "simulator_tests" / "azd.py"
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
@@ -95,30 +95,9 @@ class Person:
 
     def type(self, command: str, answers: str = "", **more: str) -> tuple[int, str]:
         """Type a command in a terminal, and answers; returns its exit code and all it showed."""
-        ours, theirs = pty.openpty()
-        env = {**self.variables, **more}
-        with subprocess.Popen(  # noqa: S603
-            ["sh", "-c", command],  # noqa: S607
-            cwd=self.checkout,
-            env=env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        ) as running:
-            os.close(theirs)
-            os.write(ours, answers.encode())
-            shown = b""
-            while part := _read(ours):
-                shown += part
-        os.close(ours)
-        return running.returncode, shown.decode().replace("\r\n", "\n")
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # How Linux says that nobody holds the other end any more.
-        return b""
+        return in_terminal(
+            ["sh", "-c", command], self.checkout, {**self.variables, **more}, answers
+        )
 
 
 def cloned(folder: Path) -> Path:

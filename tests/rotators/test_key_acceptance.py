@@ -48,6 +48,8 @@ async def test_a_key_that_is_not_there_any_more_is_refused_whatever_the_switch_s
     scene = KeyScene(member)
     scene.account.takes_keys = False
     assert not await scene.rotator().accepts(scene.source, "", Sensitive(member.wrong))
+    with pytest.raises(NeedsHuman, match="does not accept keys"):
+        await scene.rotator().accepts(scene.source, "", held_by(scene))
 
 
 @pytest.mark.parametrize("slot", HUB.kind.facts.pairs[0].slots, ids=lambda slot: slot.name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,6 +30,7 @@ from tests.cli.setup.newcomer import READ_ACTIONS
 from tests.infra.bicep import INFRA, ROOT, bicep
 from tests.scripts.deployed_app import Clock
 from tests.scripts.flex import SITE, serving
+from tests.shared.terminal import in_terminal
 
 AZURE_YAML: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text())
 KEEPER = """#!{python}
@@ -91,7 +91,7 @@ class Azd:
             **values,
         }
         command = ["sh", "-c", AZURE_YAML["hooks"][name]["posix"]["run"]]
-        return _in_terminal(command, env, answers) if answers is not None else _alone(command, env)
+        return _alone(command, env) if answers is None else in_terminal(command, ROOT, env, answers)
 
 
 def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
@@ -100,27 +100,6 @@ def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
         text=True, timeout=600, check=False,
     )  # fmt: skip
     return ran.returncode, ran.stdout
-
-
-def _in_terminal(command: list[str], env: Mapping[str, str], answers: str) -> tuple[int, str]:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(  # noqa: S603
-        command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs
-    ) as running:
-        os.close(theirs)
-        os.write(ours, answers.encode())
-        shown = b""
-        while part := _read(ours):
-            shown += part
-    os.close(ours)
-    return running.returncode, shown.decode().replace("\r\n", "\n")
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # How Linux says that nobody holds the other end any more.
-        return b""
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,10 @@ from simulator.azure import build_world
 from simulator.faults import Fault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import serve
-from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import SimulatedCredential
 from simulator.webhooks import SLACK, TEAMS
 from simulator.wire import Request, Response
+from tests.cloud.telemetry.test_reports import Topic
 from tests.shared.collected import Collected
 from tests.shared.consuming import (
     HOOKS,
@@ -310,27 +311,13 @@ async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(
     assert not [value for value in values if value in emitted]
 
 
-class Chat:
-    """Answers one call as told."""
-
-    def __init__(self, answer: Response | Exception) -> None:
-        self.answer, self.rig = answer, Rig()
-        self.requests: list[Request] = []
-
-    async def __call__(self, request: Request, call: object) -> Response:
-        del call
-        self.requests.append(request)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+class Chat(Topic):
+    """A chat at which a message arrives."""
 
     async def send(self) -> None:
         """Send one message."""
-        credential = SimulatedCredential(self.rig.world, self.rig.identity)
-        options = {"transport": SimulatedTransport(self.rig.world, self)}
-        await ChatWebhooks(Azure(credential, options=options)).send(
-            Webhook(None, "slack", "chat"), Sensitive(SLACK_URL), NOTICE
-        )
+        webhook = Webhook(None, "slack", "chat")
+        await ChatWebhooks(self.azure()).send(webhook, Sensitive(SLACK_URL), NOTICE)
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,15 @@ class Topic:
             raise self.answer
         return self.answer
 
-    def reports(self, topic: str | None = TOPIC) -> Reports:
-        """Return the reports that go there."""
+    def azure(self) -> Azure:
+        """Return the way there."""
         transport = SimulatedTransport(self.rig.world, self)
         credential = SimulatedCredential(self.rig.world, self.rig.identity)
-        return Reports(Azure(credential, options={"transport": transport}), topic)
+        return Azure(credential, options={"transport": transport})
+
+    def reports(self, topic: str | None = TOPIC) -> Reports:
+        """Return the reports that go there."""
+        return Reports(self.azure(), topic)
 
 
 def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
