@@ -28,7 +28,7 @@ from engine.kinds import lingering
 from engine.leak.index import Index
 from engine.leak.match import Match
 from engine.leak.signer import is_bare
-from engine.leak.verdict import AGAIN, AGAIN_SECONDS, BACK, Verdict, acts, judge
+from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
 from engine.model.danger import danger
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
@@ -180,7 +180,7 @@ def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
 
 
 async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incident:
-    """Return the incident of a version: the same for all reports of one day."""
+    """Return the incident of a version: the same for all reports of one day, until it is refused."""
     match = verdict.match
     assert match  # noqa: S101 - what is cut off is ours
     since = engine.clock.now().replace(microsecond=0) + LEAD
@@ -196,7 +196,9 @@ async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incid
     )
     if engine.memory is None or engine.incidents is None:
         return incident
-    first = await engine.memory.remember(_today("leak", match, since - LEAD), incident.id)
+    first = await engine.memory.remember(
+        _today(f"leak {verdict.was}".strip(), match, since - LEAD), incident.id
+    )
     return await engine.incidents.find(first) or replace(incident, id=first)
 
 
@@ -223,8 +225,7 @@ def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
     """Return the message that tells the owner what leaked, and how to have it cut off."""
     match = verdict.match
     assert match  # noqa: S101 - whoever is asked owns it
-    text, command = f"{_why(verdict, finding)}; {_reason(verdict)}", _confirm(verdict)
-    text += f". Fix: {command}" if command else ""
+    text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
     return WorkItem(
         match.ref, "tell", version=match.version, requested_by="rekey", reason=text, news=LEAKED
     )
@@ -283,15 +284,14 @@ def _reason(verdict: Verdict) -> str:
     if verdict.untried:
         return f"it may work: {verdict.untried}{heir}"
     ends = ", and whatever that key signed ends with it" if it != "it" else ""
-    return f"its source accepts {it}{ends}{heir}"
+    again = " again, which had refused it before" if verdict.was else ""
+    return f"its source accepts {it}{again}{ends}{heir}"
 
 
 def _confirm(verdict: Verdict) -> str:
-    """Return the command that cuts it off; empty if only a person can, at its source."""
+    """Return the command that cuts it off."""
     match = verdict.match
     assert match  # noqa: S101 - for the type
-    if verdict.untried == BACK:
-        return ""
     place = f"--vault {match.ref.vault_name} --name {match.ref.name} --version {match.version}"
     return f"rekey incident begin {place} --reason leaked"
 

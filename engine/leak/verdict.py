@@ -15,7 +15,6 @@ from engine.leak.signer import key_of, signing_key
 from engine.model.policy_document import LeakRule, Leaks
 from engine.rotate.proof import REFUSALS, TRIED, read_proof
 
-BACK = "it was proven to be refused, and works again: revoke it at its source by hand"
 DRIFTED = "its source refuses it now, but it is in use"
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
 type Status = Literal["alive", "refused", "not ours", "unknown"]
@@ -31,9 +30,11 @@ class Verdict:
     is_accepted: bool = False
     """Its source has just accepted it. An `alive` one that could not be tried may work, too."""
     untried: str = ""
-    """What keeps it from being cut off by itself: it could not be tried, or was before."""
+    """What keeps it from being cut off by itself: it could not be tried, or is in use."""
     refused: datetime | None = None
     proof: str = ""
+    was: str = ""
+    """The proof that it was refused before: somebody has put it back."""
 
 
 async def judge(engine: Engine, index: Index, text: str) -> Verdict:
@@ -56,13 +57,12 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     if untried:
         return Verdict("alive", reported, match, untried=untried)
     record = await engine.leases.peek(match.source)
+    proof = record.compromised.proofs.get(match.version, "") if record else ""
     if is_accepted:
-        is_back = record is not None and match.version in record.compromised.revoked
-        return Verdict("alive", reported, match, is_accepted=True, untried=BACK if is_back else "")
+        return Verdict("alive", reported, match, is_accepted=True, was=proof)
     if match.is_current:
         # Rekey heals what is drifted, and a new credential takes its time to spread.
         return Verdict("alive", reported, match, untried=DRIFTED)
-    proof = record.compromised.proofs.get(match.version, "") if record else ""
     refused, how = read_proof(proof)
     now = engine.clock.now().replace(microsecond=0)
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
@@ -89,11 +89,10 @@ def acts(leaks: Leaks, verdict: Verdict, feed: str, *, asked: bool) -> bool:
     """Return whether a report cuts the value off, because a person has asked for it or the policy lets it.
 
     Without a rule the policy does only where the source has just accepted the value, and the feed
-    is trusted. Of what is back, the record says that it is refused: its incident would have ended
-    before it began.
+    is trusted.
     """
     match = verdict.match
-    if match is None or verdict.status != "alive" or verdict.untried == BACK:
+    if match is None or verdict.status != "alive":
         return False
     if asked:
         return True

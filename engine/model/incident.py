@@ -266,11 +266,11 @@ class Progress:
     def _stuck(incident: Incident, entry: Entry) -> bool:
         """Return whether the secret is parked, counting no mark older than the incident.
 
-        A secret that is to be parked but bears no mark has no room for one.
+        A secret that is to be parked but bears no mark has no room for one. The work on a single
+        version waits for no lead.
         """
-        return (
-            entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
-        )
+        began = incident.reported if incident.version else incident.since
+        return entry.parked_since >= began if entry.parked_since else entry.state == "parked"
 
     def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
         self.waiting += 1

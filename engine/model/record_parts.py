@@ -11,6 +11,8 @@ from engine.model.write import Past, Write
 
 MOST_PRINTS = 20
 """How many versions a reported value is compared with, the newest first."""
+PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
+"""How the time of a proof is written, in UTC."""
 MOST_REPLACED = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 
@@ -99,9 +101,20 @@ class Compromised:
     proofs: Mapping[str, str] = field(default_factory=dict)
     """When and how each of those was proven, by version: a time and words. For reports alone."""
 
-    def knows(self, version: str | None) -> bool:
-        """Return whether a version is noted, or was proven to be refused."""
-        return version in self.versions or version in self.revoked
+    def knows(self, version: str | None, reported: datetime | None = None) -> bool:
+        """Return whether a version is noted, or was proven to be refused since it was reported."""
+        return version in self.versions or self.is_refused(version, reported)
+
+    def is_refused(self, version: str | None, reported: datetime | None = None) -> bool:
+        """Return whether a version was proven to be refused, and nobody has reported it since.
+
+        What a person puts back works again: a later report is proven anew.
+        """
+        if version in self.versions or version not in self.revoked:
+            return False
+        # The times are texts of one form. A record of an earlier Rekey may hold none.
+        at = self.proofs.get(str(version), "").partition(" ")[0]
+        return reported is None or not at or at >= f"{reported:{PROVEN_AT}}"
 
     def without(self, version: str, proof: str) -> Compromised:
         """Return this once the credential of a version has been proven to be refused."""

@@ -92,9 +92,14 @@ class WorkItem:
         """When the incident began; None where no time is given, or none that can be read."""
         return _moment(self.since)
 
+    @property
+    def reported_at(self) -> datetime | None:
+        """When what leaked was reported; None where the message does not say."""
+        return _moment(self.reported)
+
     def seconds_since_report(self, now: datetime) -> float | None:
         """Return how long ago what leaked was reported; None where the message does not say."""
-        moment = _moment(self.reported)
+        moment = self.reported_at
         return max(0.0, (now - moment).total_seconds()) if moment else None
 
     @property

@@ -204,10 +204,13 @@ class Observed:
         return began is not None and any(write.made_since(began) for write in writes)
 
     async def note_compromised(self, *versions: str) -> None:
-        """Note that the credentials of these versions must go."""
-        record = self.record
+        """Note that the credentials of these versions must go.
+
+        One that was proven to be refused is proven anew, where it was reported after that.
+        """
+        record, reported = self.record, self.item.reported_at
         known = record.compromised
-        new = tuple(version for version in versions if not known.knows(version))
+        new = tuple(version for version in versions if not known.knows(version, reported))
         if new:
             began = self.item.began if self.item.compromised else None
             noted = replace(
@@ -217,9 +220,16 @@ class Observed:
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""
-        proof = proof_text(self.parts.clock.now(), how)
         self.tell_refused(version)
-        await self.lease.write(self.record.without(version, proof))
+        await self.lease.write(self.record.without(version, self.proof(how)))
+
+    def proof(self, how: str) -> str:
+        """Return what a record keeps of a proof; it is no older than the report that it answers.
+
+        The clock of whoever took the report may be ahead.
+        """
+        now = self.parts.clock.now()
+        return proof_text(max(now, self.item.reported_at or now), how)
 
     def tell_refused(self, version: str) -> None:
         """Report how long after its report what leaked is refused, if the item says when that was."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.contract import Issued, Job, Lists, Readable
+from engine.model.record_parts import PROVEN_AT
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.source_lease import CALL_SECONDS, SourceLease
@@ -33,7 +34,7 @@ SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 
 def proof_text(now: datetime, how: str) -> str:
     """Return what a record keeps of a proof."""
-    return f"{now:%Y-%m-%dT%H:%M:%SZ} {how}"
+    return f"{now:{PROVEN_AT}} {how}"
 
 
 def read_proof(text: str) -> tuple[datetime | None, str]:

@@ -12,7 +12,7 @@ from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.model.write import Past
 from engine.rotate import earlier
-from engine.rotate.proof import TRIED, UNLISTED, Proof, proof_text
+from engine.rotate.proof import TRIED, UNLISTED, Proof
 from engine.rotate.replicas import Replicas
 from engine.rotate.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
@@ -201,7 +201,7 @@ class Retiring:
         record = self.at.observed.record
         if proof:
             self.at.observed.tell_refused(pending.version)
-            record = record.without(pending.version, proof_text(self.at.parts.clock.now(), proof))
+            record = record.without(pending.version, self.at.observed.proof(proof))
         await self.at.lease.write(
             record.discarded(pending.version, record.history.copies.get(pending.version, ""))
         )

@@ -39,7 +39,7 @@ class Revocation:
         try:
             old = await self.at.observed.read_version(version)
         except (NotFound, AccessDenied) as unread:
-            if self.at.observed.record.history.hold_the_same(version, str(secret.version)):
+            if self._holds_again(secret, version, managed):
                 await self._replace_current(secret, version)
                 return
             await self._remove_unread(secret, version, managed, _fix_of(unread))
@@ -70,6 +70,13 @@ class Revocation:
         """
         await self.at.observed.note_compromised(str(secret.version))
         await self.at.observed.settle(version, SAME_VALUE)
+
+    def _holds_again(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
+        """Return whether the current version holds what a version held that cannot be read."""
+        record = self.at.observed.record
+        past, held = record.history.credential_of(version), self.at.parts.held(secret, managed)
+        is_known = past and held and record.digest(past.credential_id, held) == past.digest
+        return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
 
     async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
         """Raise NeedsHuman if settling the current version would; changes nothing."""

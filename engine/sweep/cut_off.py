@@ -20,9 +20,11 @@ from engine.model.entry import Entry
 from engine.model.incident import LEAD, RECOVER, SERVE, UNSERVED, Incident, Progress, is_replica
 from engine.model.ledger import Ledger
 from engine.model.listed import Listed
+from engine.model.record_parts import Compromised
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
+from engine.rotate.proof import SAME_VALUE
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.part import Part
@@ -211,11 +213,16 @@ class CutOff:
         return ref.vault in self.incident.vaults and bool(covered)
 
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
-        """Return whether a record says that the version that leaked was proven to be refused."""
+        """Return whether a record says that the version that leaked is refused since it was reported."""
         records = [await self.engine.leases.peek(listed.source) for listed in known]
-        return any(
-            record and self.incident.version in record.compromised.revoked for record in records
-        )
+        return any(record and self._is_refused(record.compromised) for record in records)
+
+    def _is_refused(self, compromised: Compromised) -> bool:
+        version = self.incident.version
+        # What is cut off in its place comes to its end a little later.
+        is_passed_on = compromised.proofs.get(version, "").endswith(SAME_VALUE)
+        is_refused = compromised.is_refused(version, self.incident.reported)
+        return is_refused and not (is_passed_on and compromised.versions)
 
     async def _existed(self, ref: SecretRef) -> bool:
         """Return whether there was such a secret when the incident began."""

@@ -35,6 +35,7 @@ from tests.shared.scene import refuse, send
 
 KEYED = "leaks:\n  keySecret: leak-key\n"
 TRUSTED = f"{KEYED}  trusted: [api]\n"
+IN_ITS_PLACE = "a later version holds the same value, and is cut off in its place"
 WITHOUT = "leaks:\n  trusted: [api]\n"
 
 
@@ -186,24 +187,107 @@ async def test_the_policy_says_what_is_cut_off_before_a_person_is_asked(
         assert answer.body["command"] in message["reason"]
 
 
-@pytest.mark.parametrize("document", [TRUSTED, f"{KEYED}  rules: [{{action: cut off}}]\n"])
-@pytest.mark.parametrize("act", [True, False])
-async def test_what_was_put_back_at_its_source_starts_no_incident_that_would_have_ended_at_once(
-    document: str, act: bool
-) -> None:
-    rig = leaky(document)
-    leaked, keys = rig.latest("app-key").value, rig.world.accounts["appdata"].keys
-    await leak(rig.api(), leaked, act=True)
-    await settle(rig)
+def put_back(rig: PolicyRig, leaked: str) -> str:
+    """Let the account accept again what it had refused; returns the slot."""
+    keys = rig.world.accounts["appdata"].keys
     (slot,) = [name for name, key in keys.items() if key.value != rig.latest("app-key").value]
     keys[slot] = replace(keys[slot], value=leaked)
     rig.clock.advance(60)
-    answer = await leak(rig.api(), leaked, act=act)
-    assert (answer.status, answer.body["status"], answer.body["incident"]) == (200, "alive", None)
-    assert "works again: revoke it at its source by hand" in answer.body["reason"]
-    assert answer.body["command"] == ""
-    (message,) = rig.messages("rotations")
-    assert (message["action"], "Fix:" in message["reason"]) == ("tell", False)
+    return slot
+
+
+def works(rig: PolicyRig, value: str) -> bool:
+    return value in {key.value for key in rig.world.accounts["appdata"].accepted_keys()}
+
+
+@pytest.mark.parametrize("act", [True, False])
+async def test_what_was_put_back_at_its_source_is_cut_off_once_more(act: bool) -> None:
+    rig = leaky()
+    await rotate(rig)
+    leaked, first = rig.latest("app-key").value, await leak(rig.api(), rig.latest("app-key").value)
+    await settle(rig)
+    put_back(rig, leaked)
+    answers = [await leak(rig.api(), leaked, act=act) for _ in range(2)]
+    assert [answer.status for answer in answers] == [202, 202]
+    assert "accepts it again, which had refused it before" in answers[0].body["reason"]
+    again, same = (answer.body["incident"] for answer in answers)
+    assert again == same != first.body["incident"]
+    assert (works(rig, leaked), await progress(rig.api(), answers[0])) == (True, "running")
+    await settle(rig)
+    assert not works(rig, leaked)
+    assert works(rig, rig.latest("app-key").value)
+    ended = [(await reported(rig.api(), answer))["ended"] for answer in (first, answers[0])]
+    assert ended[0] <= ended[1]
+    assert await progress(rig.api(), answers[0]) == "ended"
+
+
+async def test_what_was_put_back_and_cannot_be_read_is_left_to_a_person() -> None:
+    """Whoever wrote it first, no record knows which key it was, and its version is disabled."""
+    rig = leaky()
+    leaked = rig.latest("app-key")
+    await leak(rig.api(), leaked.value)
+    await settle(rig)
+    put_back(rig, leaked.value)
+    answer = await leak(rig.api(), leaked.value)
+    await settle(rig)
+    assert works(rig, leaked.value)
+    assert await progress(rig.api(), answer) == "needs a person"
+    (old,) = [it for it in rig.vault.versions("app-key") if it.version == leaked.version]
+    rig.vault.amend(old, enabled=True)
+    await audit(rig, "app-key")
+    assert not works(rig, leaked.value)
+    assert await progress(rig.api(), answer) == "ended"
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+@pytest.mark.parametrize("document", [TRUSTED, ""], ids=["keyed", "unkeyed"])
+async def test_an_incident_of_a_version_that_was_put_into_use_again_cuts_off_what_is_in_use(
+    document: str, rotated: bool
+) -> None:
+    rig = leaky(document)
+    if rotated:
+        await rotate(rig)
+    leaked = rig.latest("app-key")
+    named = {"vault": "prod", "name": "app-key", "version": leaked.version, "reason": "leaked"}
+
+    async def begin(key: str) -> Answer:
+        headers = {"idempotency-key": key}
+        return await send(
+            rig.api(), "http_incident", body=json.dumps(named).encode(), headers=headers
+        )
+
+    await begin("one")
+    await settle(rig)
+    assert not works(rig, leaked.value)
+    own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}
+    slot = put_back(rig, leaked.value)
+    rig.vault.put("app-key", leaked.value, tags={**own, "CredentialId": slot})
+    rig.clock.advance(60)
+    answer = await begin("two")
+    assert await progress(rig.api(), answer) == "running"
+    await settle(rig)
+    if not (document or rotated):
+        # A person wrote it first, and nothing tells that it is the same.
+        assert await progress(rig.api(), answer) == "needs a person"
+        return
+    assert not works(rig, leaked.value)
+    assert works(rig, rig.latest("app-key").value)
+    assert await progress(rig.api(), answer) == "ended"
+
+
+async def test_what_is_cut_off_in_place_of_a_version_is_part_of_its_incident() -> None:
+    """Noted, and not done: the version that leaked is not refused before the one that holds it."""
+    rig = leaky()
+    leaked = rig.latest("app-key")
+    answer = await leak(rig.api(), leaked.value)
+    await settle(rig)
+    source = rig.tags("app-key")["ProviderAddress"].lower()
+    proof = f"{rig.clock.now():%Y-%m-%dT%H:%M:%SZ} {IN_ITS_PLACE}"
+    current = str(rig.latest("app-key").version)
+    await rig.note(source, "app-key", compromised=(current,), proofs={leaked.version: proof})
+    assert await progress(rig.api(), answer) == "running"
+    await rig.note(source, "app-key", compromised=())
+    assert await progress(rig.api(), answer) == "ended"
 
 
 @pytest.mark.parametrize("role", ["Rekey.Reporter", "Rekey.Operator"])

@@ -18,6 +18,7 @@ from engine.decide import draft
 from engine.engine import Engine
 from engine.model import ledger
 from engine.model.record import Record
+from engine.model.record_parts import Compromised
 from engine.model.workitem import WorkItem
 from engine.rotate import publishing, replicas
 from engine.rotate.clean_up import PendingCleanUp
@@ -172,6 +173,12 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Service, "_work", hasty)
 
 
+def _refused_for_good(self: Compromised, version: Any, reported: Any = None) -> bool:
+    """Believe an old proof, although somebody has reported the version since."""
+    del reported
+    return version in self.revoked and version not in self.versions
+
+
 def _never_dead(patch: pytest.MonkeyPatch) -> None:
     """Leave an overlap to what a replica held, although its source refuses that."""
     superseded = replicas._superseded
@@ -186,6 +193,11 @@ CLOSER: Mapping[str, Mutant] = {
         function(Publishing, "_ahead_of", lambda *_: None),
         "P",
         ("reported-ahead/two-slots",),
+    ),
+    "what was refused once counts as refused for good": Mutant(
+        function(Compromised, "is_refused", _refused_for_good),
+        "P5",
+        ("reported-and-put-back/two-slots#18", "reported-and-put-back/one-slot#50"),
     ),
     "nobody looks at what a late change may have cut off": Mutant(
         function(Observed, "may_have_cut_off", property(lambda _: False)),

@@ -11,24 +11,32 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.incidents import status_of
+from api.answers import Answer
+from api.incidents import messages, status_of
 from api.leaks import Finding, Reports, taken
+from api.once import Queued
 from engine.engine import Engine
 from engine.incident_progress import counted
 from engine.leak.reading import LEAST
-from engine.model.incident import Incident
+from engine.model.incident import LEAD, Incident
 from engine.model.prints import Prints
-from engine.secret import SecretRef
+from engine.model.tags import OURS
+from engine.secret import SecretRef, SecretVersion
 from tests.proof import deleting, handing_over
 from tests.proof.circumstances import outages
 from tests.proof.further import all_of
-from tests.proof.sources import credential_in
+from tests.proof.people import at_own_risk, disown
+from tests.proof.sources import Entry, Many, Slots, Source, credential_in
 from tests.proof.staging import (
+    FIRST,
     REPLICAS,
+    SECOND,
     Move,
     Scenario,
     ask,
     blob_of,
+    credential_of,
+    current,
     due,
     leaked,
     rotated,
@@ -43,6 +51,8 @@ KEYS = Prints({"v1ofTheKey": b"k" * 32})
 
 FOLLOWED = (1.0, 60.0, 900.0)
 """So many seconds after the answer somebody asks how far it has come."""
+A_WHILE = 2.0
+"""So many seconds after somebody has put a value back they report it."""
 FALSE = "false"
 """What a message names in place of a version if nobody has ever held the value."""
 
@@ -86,6 +96,73 @@ def falsely(number: int) -> Move:
     return move
 
 
+def puts_back(kind: str) -> Move:
+    """Return a move in which somebody puts back what leaked, and reports its version once more.
+
+    At its source, where that refuses it, and as the current version.
+    """
+
+    def move(world: World) -> None:
+        source, alive = world.sources[source_of(kind)], world.watch.alive()
+        leaks = [it for it in world.versions_of(APP) if it.value and _has_leaked(world, it)]
+        if not leaks or APP not in world.vault or not current(world).enabled:
+            return
+        version, credential = leaks[0], credential_of(leaks[0])
+        disown(world)
+        at_own_risk(world)
+        world.watch.disowned.discard(credential)
+        world.watch.ended.discard(credential)
+        leaked(world, "app", credential, source_of(kind))
+        slot = _slot_of(source, credential) if credential in alive else _free_slot(world, kind)
+        if isinstance(source, Many):
+            source.entries.setdefault(slot, Entry("put back by hand", credential))
+        else:
+            assert isinstance(source, Slots)
+            source.held[slot] = credential
+        theirs = {tag: text for tag, text in current(world).tags.items() if tag not in OURS}
+        assert version.value
+        world.secret("app", version.value.reveal(), 90, theirs | {"CredentialId": slot})
+        name = str(version.version)
+        world.known[name], world.put_back[credential] = version.value.reveal(), world.kernel.now()
+        world.post("begin", json.dumps({"action": "begin", "version": name}), A_WHILE)
+
+    return move
+
+
+def _has_leaked(world: World, version: SecretVersion) -> bool:
+    return credential_of(version) in world.watch.compromised
+
+
+def _slot_of(source: Source, credential: str) -> str:
+    held = (
+        {key: entry.secret for key, entry in source.entries.items()}
+        if isinstance(source, Many)
+        else getattr(source, "held", {})
+    )
+    return next(slot for slot, text in held.items() if text == credential)
+
+
+def _free_slot(world: World, kind: str) -> str:
+    """Return where a credential that the source refuses can be put without harm to what is in use."""
+    source = world.sources[source_of(kind)]
+    if isinstance(source, Many):
+        source.added += 1
+        return f"id{source.added}"
+    held = current(world).tags.get("CredentialId", FIRST[kind])
+    return SECOND[kind] if kind in SECOND and held == FIRST[kind] else FIRST[kind]
+
+
+async def begin(world: World, engine: Engine, text: str) -> None:
+    """Report a version as an administrator does who knows no value."""
+    version = json.loads(text)["version"]
+    since = engine.clock.now().replace(microsecond=0) + LEAD
+    about = ("app", "", "a person", "put back", "", (VAULT,), version)
+    incident = Incident(since, *about)
+    queued = Queued(messages(incident), Answer(202, {}), incident)
+    await queued.post(engine.queue)
+    _followed(world, version, incident)
+
+
 async def report(world: World, engine: Engine, text: str) -> None:
     """Report a value as an administrator does; whatever is answered is true."""
     name = json.loads(text)["version"]
@@ -99,18 +176,28 @@ async def report(world: World, engine: Engine, text: str) -> None:
     if answer.status != 202 and lives:
         raise Broken(f"P5: {name} is accepted, and the answer was {answer.body}")
     if queued.incident:
-        shown = {**queued.incident.to_dict(), "vaults": queued.incident.vaults}
-        follow = json.dumps({"action": "follow", "version": name, "incident": shown})
-        for seconds in FOLLOWED:
-            world.post("follow", follow, seconds)
+        _followed(world, name, queued.incident)
+
+
+def _followed(world: World, version: str, incident: Incident) -> None:
+    """Let somebody ask how far an incident has come, from now on."""
+    shown = {**incident.to_dict(), "vaults": incident.vaults}
+    question = json.dumps({"action": "follow", "version": version, "incident": shown})
+    for seconds in FOLLOWED:
+        world.post("follow", question, seconds)
 
 
 async def follow(world: World, engine: Engine, text: str) -> None:
-    """Ask how far an incident has come: it has not ended while what leaked works."""
+    """Ask how far an incident has come: it has not ended while what leaked works.
+
+    Of what was put back later a later report tells.
+    """
     question = json.loads(text)
-    (progress,) = await counted(engine, [Incident.from_dict(question["incident"])])
+    incident = Incident.from_dict(question["incident"])
+    (progress,) = await counted(engine, [incident])
     held = credential_in(world.known[question["version"]])
-    if status_of(progress) == "ended" and held in world.watch.alive():
+    is_back = held in world.put_back and incident.reported <= world.put_back[held]
+    if status_of(progress) == "ended" and held in world.watch.alive() and not is_back:
         raise Broken(
             f"P5: {question['version']} is accepted, and its incident is said to have ended"
         )
@@ -118,6 +205,7 @@ async def follow(world: World, engine: Engine, text: str) -> None:
 
 PEOPLE: Mapping[str, Callable[[World, Engine, str], Awaitable[None]]] = {
     "report": report,
+    "begin": begin,
     "follow": follow,
 }
 """What people ask for beside the queues, each until they are answered."""
@@ -219,6 +307,13 @@ def _reported_in_another_form(kind: str) -> Scenario:
     return _reported_handed_over(kind, "-in-another-form", "Password={key};Encrypt=yes")
 
 
+def _reported_and_put_back(kind: str) -> Scenario:
+    """Somebody puts back what leaked, while its incident is dealt with or after that, and says so."""
+    build = _due(kind) if kind == "one-slot" else _in_overlap(kind)
+    moves = {"reports": reports(kind, -1), "puts it back": puts_back(kind)}
+    return _scenario(f"reported-and-put-back/{kind}", build, moves)
+
+
 def _reported_deleted(kind: str) -> Scenario:
     """What a secret holds or held is reported while it is deleted, recovered or purged."""
     moves = {
@@ -234,6 +329,7 @@ REPORTED = [
     *map(_reported, ("two-slots", "one-slot", "many")),
     *map(_reported_in_overlap, ("two-slots", "many")),
     *all_of(("two-slots", "one-slot", "many"), _reported_twice, _reported_in_outage),
+    *map(_reported_and_put_back, ("two-slots", "one-slot", "many")),
     *map(_reported_in_replica, ("two-slots", "one-slot")),
     *all_of(
         ("two-slots", "many"),

@@ -714,6 +714,10 @@ class Watch:
         ]
         for version in leaked:
             credential = credential_in(version.value.reveal() if version.value else "")
+            put_back, reported = self.world.put_back.get(credential), outcome.item.reported_at
+            if put_back and reported and reported <= put_back:
+                # Whoever put it back since has reported it once more.
+                continue
             if credential in self.compromised and credential in self.alive():
                 raise Broken(
                     f"P5: the incident of {version.ref.name} was reported as {outcome.result}, and "

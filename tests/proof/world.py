@@ -189,6 +189,8 @@ class World:
     """What makes the prints by which a reported value is found."""
     known: dict[str, str] = field(default_factory=dict)
     """What people know who report it, by version."""
+    put_back: dict[str, datetime] = field(default_factory=dict)
+    """When somebody put back what had leaked, by credential."""
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     adapt: Callable[[Engine], Engine] = lambda engine: engine
@@ -467,7 +469,7 @@ class World:
         """Hand a message to a fresh worker, which goes as far as its first call."""
         self.started += 1
         # What people ask for, and ask for again, is no work that the app makes for itself.
-        self.deliveries += message.what not in ("report", "follow", "recheck")
+        self.deliveries += message.what not in ("report", "begin", "follow", "recheck")
         message.tries += 1
         message.visible = NEVER
         worker = Worker(self.started, message, deployment=message.deployment)
@@ -478,7 +480,7 @@ class World:
 
     async def _work(self, service: Service, message: Message) -> None:
         match message.what:
-            case "report" | "follow":
+            case "report" | "begin" | "follow":
                 from tests.proof.reported import PEOPLE
 
                 await PEOPLE[message.what](self, service.engine, message.text)
