@@ -50,7 +50,13 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     ref = request.secret(engine.policy)
     fields = structs.asdict(sent)
     back_to = fields.pop("version", "")
-    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **fields)
+    item = WorkItem(
+        *(ref, action),
+        trigger="manual",
+        requested_by=str(caller),
+        reported=engine.clock.now().isoformat(),
+        **fields,
+    )
     secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
     if back_to and await _is_back(engine, secret, decision, back_to):

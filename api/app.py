@@ -121,11 +121,7 @@ class Api:
             return _done(await handle())
         if route.confidential:
             considered = await handle()
-            return (
-                await considered.post(engine.queue)
-                if isinstance(considered, Queued)
-                else considered
-            )
+            return await considered.post(engine) if isinstance(considered, Queued) else considered
         return await once(self.memory, engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:

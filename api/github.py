@@ -50,7 +50,7 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
         value = await engine.alerts.value(alert.repository, alert.number, key, leaks.app)
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
-        await queued.post(engine.queue)
+        await queued.post(engine)
     except RekeyError as error:
         raise unjudged(error, "GitHub") from error
     if engine.memory:

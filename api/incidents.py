@@ -56,7 +56,7 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     named = await _unreached(engine, incident)
     shown = {**_shown(incident).body(), "named": named, "status": "queued"}
     answer = Answer.of(202, views.view(views.IncidentQueued, shown), headers)
-    return Queued(messages(incident), answer, incident, engine.incidents)
+    return Queued(messages(incident), answer, incident)
 
 
 def messages(incident: Incident) -> tuple[WorkItem | SweepOrder, ...]:

@@ -120,7 +120,7 @@ async def report(
     problem = None
     try:
         # Posted before the wait: only a hit has something to post, which takes its time.
-        answer = await (await taken(engine, reports, finding)).post(engine.queue)
+        answer = await (await taken(engine, reports, finding)).post(engine)
         if answer.body["source"]:
             # A hit is found in memory. It takes as long as a miss, and fails with it.
             await reports.index.find(engine, (token_hex(),))
@@ -166,7 +166,7 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     match, is_alive = verdict.match, verdict.is_accepted
     kind = engine.kinds.get(match.kind)
     ranked = danger(kind, is_alive=is_alive, is_current=match.is_current)
-    return Queued(incidents.messages(incident), answer, incident, engine.incidents, ranked)
+    return Queued(incidents.messages(incident), answer, incident, danger=ranked)
 
 
 def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:

@@ -26,7 +26,7 @@ from engine.model.danger import USUAL, Danger
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
-from engine.ports import Incidents, Memory, WorkQueue
+from engine.ports import Memory
 
 HEADER = "idempotency-key"
 FRESH = timedelta(days=1)
@@ -43,24 +43,16 @@ class Queued:
     messages: tuple[WorkItem | SweepOrder, ...]
     answer: Answer
     incident: Incident | None = None
-    """What it reports, where it is one…"""
-    incidents: Incidents | None = None
-    """…and where that is kept."""
+    """What it reports, where it is one."""
     danger: Danger = USUAL
     """What is more dangerous goes first, where many are posted at once."""
 
-    async def post(self, queue: WorkQueue, delay: float = 0.0) -> Answer:
-        """Keep the incident, then post the messages: what is worked on can be asked for.
-
-        They are due in `delay` seconds.
-        """
-        if self.incident and self.incidents:
-            await self.incidents.keep(self.incident)
+    async def post(self, engine: Engine, delay: float = 0.0) -> Answer:
+        """Store the incident and what is to be done, then post it: it is due in `delay` seconds."""
+        if self.incident and engine.incidents:
+            await engine.incidents.keep(self.incident)
         for message in self.messages:
-            if isinstance(message, WorkItem):
-                await queue.post_rotation(message, delay)
-            else:
-                await queue.post_sweep(message, delay)
+            await engine.accept(message, delay)
         return self.answer
 
     def to_json(self, fingerprint: str, now: datetime) -> str:
@@ -84,9 +76,7 @@ class Queued:
         return json.dumps(data)
 
     @classmethod
-    def from_json(
-        cls, text: str, fingerprint: str, now: datetime, incidents: Incidents | None = None
-    ) -> Queued:
+    def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
         """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
         if now - datetime.fromisoformat(data["at"]) > FRESH:
@@ -99,7 +89,7 @@ class Queued:
         items = [WorkItem.from_json(item) for item in data["items"]]
         orders = [SweepOrder.from_json(order, now) for order in data["orders"]]
         incident = Incident.from_dict(data["incident"]) if "incident" in data else None
-        return cls((*items, *orders), Answer(**data["answer"]), incident, incidents)
+        return cls((*items, *orders), Answer(**data["answer"]), incident)
 
 
 def need_key(request: Request, why: str) -> None:
@@ -122,7 +112,7 @@ async def once(
     key = request.headers.get(HEADER, "")
     if not key:
         considered = await consider()
-        return considered if isinstance(considered, Answer) else await considered.post(engine.queue)
+        return considered if isinstance(considered, Answer) else await considered.post(engine)
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         fix = "send 1 to 255 letters, digits and signs, such as a UUID"
         raise BadRequest(
@@ -139,8 +129,7 @@ async def once(
         if isinstance(considered, Answer):
             return considered
         earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
-    queued = Queued.from_json(earlier, fingerprint, engine.clock.now(), engine.incidents)
-    return await queued.post(engine.queue)
+    return await Queued.from_json(earlier, fingerprint, engine.clock.now()).post(engine)
 
 
 def _digest(*parts: str) -> str:

@@ -138,7 +138,7 @@ class Crowd:
         async def one(finding: Finding) -> None:
             queued = await taken(engine, reports, finding)
             self.accepted[finding.location] = self.rig.clock.now()
-            await queued.post(engine.queue)
+            await queued.post(engine)
 
         async def all_of_them() -> None:
             for some in batched(self.findings, most, strict=False):

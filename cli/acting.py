@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from api.access import Caller
 from api.actions import consider
 from api.answers import Answer, Conflict
+from api.once import Queued
 from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
@@ -23,6 +24,7 @@ from cli.session import Session
 from cli.terminal import moment
 from cli.truth import truth
 from engine.engine import Engine
+from engine.errors import AccessDenied
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
@@ -64,11 +66,21 @@ async def act(session: Session, args: Namespace) -> int:
         return show(session, considered)
     if args.command == "restore" and not args.to:
         raise await _unnamed(engine, request, caller)
-    accepted = await considered.post(engine.queue)
+    accepted = await _asked(engine, considered)
     if args.wait is None:
         return show(session, accepted, _follow(request, accepted))
     session.terminal.progress(f"operation {accepted.body['operation']} is queued")
     return await ended(session, _operation(engine, request, accepted), args.wait)
+
+
+async def _asked(engine: Engine, considered: Queued) -> Answer:
+    """Store what is asked for, and post it; only post it for whoever may do no more than that."""
+    try:
+        return await considered.post(engine)
+    except AccessDenied:
+        for message in considered.messages:
+            await engine.post(message)
+        return considered.answer
 
 
 async def ended(session: Session, operation: Operation, seconds: int) -> int:

@@ -45,7 +45,7 @@ async def begin(session: Session, args: Namespace) -> int:
         )
         consent(session.terminal, session.person, warning, "Go on?")
     considered = await incidents.begin(engine, _request(body), caller)
-    accepted = considered if isinstance(considered, Answer) else await considered.post(engine.queue)
+    accepted = considered if isinstance(considered, Answer) else await considered.post(engine)
     location = urlsplit(accepted.headers["Location"])
     if args.wait is None:
         return _show(session, dict(accepted.body), f"rekey incident follow {accepted.body['id']}")

@@ -81,7 +81,7 @@ async def post(engine: Engine, judged: Sequence[Queued]) -> None:
     due = list(zip(leaks, starts_of_cut_offs(engine.policy, sources), strict=True))
     due += [(queued, 0.0) for queued in ordered if not queued.incident]
     for some in batched(due, AT_ONCE, strict=False):
-        await asyncio.gather(*(queued.post(engine.queue, delay) for queued, delay in some))
+        await asyncio.gather(*(queued.post(engine, delay) for queued, delay in some))
 
 
 def _read() -> str:

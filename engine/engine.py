@@ -25,7 +25,7 @@ from engine.model.outcome import Outcome, Result
 from engine.model.owned import Owned
 from engine.model.record import Record
 from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
-from engine.model.workitem import AGAIN, INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.model.workitem import AGAIN, NO_MORE, WorkItem
 from engine.parts import Parts, log
 from engine.rotate import creating, deleted, previous_source, releasing
 from engine.rotate.dependents import Dependents
@@ -159,17 +159,16 @@ class Engine(Parts):
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
             if item.compromised:
-                outcome = await self._bring_back(item, error)
+                outcome = self._come_back(item, error)
         return await self._report(outcome, tries)
 
-    async def _bring_back(self, item: WorkItem, error: PermanentError) -> Outcome:
+    def _come_back(self, item: WorkItem, error: PermanentError) -> Outcome:
         """End an incident's item whose secret or record could not be read. It comes back for a month."""
-        error, again = deleted.named(error, item, item.source or "its source"), NO_MORE
-        if later := item.returning():
-            await self.queue.post_rotation(later, INCIDENT_SECONDS)
-            again = AGAIN
-        result: Result = "parked" if item.is_told else "waiting"
-        return Outcome(item, result, f"{error.what}; {again}", error.fix)
+        error, now = deleted.named(error, item, item.source or "its source"), self.clock.now()
+        again = item.is_tried_on(now)
+        result: Result = "parked" if item.is_told(now) else "waiting"
+        reason = f"{error.what}; {AGAIN if again else NO_MORE}"
+        return Outcome(item, result, reason, error.fix, comes_back=again)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item and mark its secret.
@@ -230,14 +229,15 @@ class Engine(Parts):
         about = item.about(secret.version)
         if not item.compromised:
             return await Marking(self).conclude(secret, about, decision)
-        again = NO_MORE
-        if later := item.returning():
-            await self.queue.post_rotation(later, INCIDENT_SECONDS)
-            again = AGAIN
-        reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
-        if not item.is_told and (unfinished_incident(secret) or not secret.enabled):
-            return Outcome(about, "waiting", reason, fix, old_version=secret.version)
-        return await Marking(self).conclude(secret, about, Park(reason, fix))
+        now = self.clock.now()
+        again = item.is_tried_on(now)
+        reason = f"{decision.reason}: {LEAKED}; {AGAIN if again else NO_MORE}"
+        fix = decision.fix or LEAKED_FIX
+        if item.is_told(now) or not (unfinished_incident(secret) or not secret.enabled):
+            outcome = await Marking(self).conclude(secret, about, Park(reason, fix))
+        else:
+            outcome = Outcome(about, "waiting", reason, fix, old_version=secret.version)
+        return replace(outcome, comes_back=again)
 
     def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.

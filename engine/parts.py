@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from engine.contract import Job, Rotator
 from engine.decide.decision import decided
 from engine.decide.tagged import Kinds, Tagged
-from engine.errors import PermanentError
+from engine.errors import PermanentError, RekeyError
 from engine.kinds import KindsOf
 from engine.model import tags, template
 from engine.model.decision import Acting, Decision
 from engine.model.ledger import Ledger
 from engine.model.policy import Policy
 from engine.model.prints import Prints
+from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
 from engine.ports import (
@@ -35,6 +37,9 @@ from engine.ports import (
 from engine.secret import SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
+
+GRACE_SECONDS = 60.0
+"""How long after its message was due what a person asked for is looked for."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,36 @@ class Parts:
             item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
         )
         return decision
+
+    async def accept(self, work: WorkItem | SweepOrder, delay: float = 0.0) -> None:
+        """Store what a person asked for, and post a message that hastens it.
+
+        Whoever is answered after that need not ask again, even if the message is lost.
+        """
+        await self.keep(work, delay + GRACE_SECONDS)
+        await self.post(work, delay)
+
+    async def keep(self, work: WorkItem | SweepOrder, seconds: float) -> None:
+        """Store what a person asked for, which is looked for in so many seconds."""
+        if work.request:
+            due = self.clock.now() + timedelta(seconds=seconds)
+            await self.requests.keep(work.request, work.to_json(), due)
+
+    async def post(self, work: WorkItem | SweepOrder, delay: float = 0.0) -> None:
+        """Post a message, due in `delay` seconds."""
+        if isinstance(work, WorkItem):
+            await self.queue.post_rotation(work, delay)
+        else:
+            await self.queue.post_sweep(work, delay)
+
+    async def close(self, work: WorkItem | SweepOrder) -> None:
+        """Forget what is done. If that fails, it is looked for, and found done, once more."""
+        if not work.request:
+            return
+        try:
+            await self.requests.close(work.request)
+        except RekeyError as error:
+            log.warning("a request that is done could not be closed: %s", error)
 
     async def ledger(self) -> Ledger:
         """Read what the records say of all secrets.

@@ -24,6 +24,7 @@ from engine.model.outcome import Outcome
 from engine.model.policy import Policies, Policy
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
+from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch, WorkQueue
 from engine.rotate.parent_key import KEY_COMPROMISED, KEY_REFUSED
 from engine.sweep import recheck
@@ -117,7 +118,11 @@ class Service:
         await self.watch.measure()
 
     async def recheck(self) -> None:
-        """Ask for what is due at the sources; what cannot be asked for now is asked for next time."""
+        """Ask for what is due; what cannot be asked for now is asked for next time."""
+        try:
+            await recheck.requests(self.engine)
+        except RekeyError as error:
+            log.warning("what people asked for is looked for later: %s", error)
         try:
             await recheck.sources(await self.ready(), self.queue)
         except RekeyError as error:
@@ -126,17 +131,20 @@ class Service:
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
         """Sweep one vault, or send on what an incident covers there.
 
-        The next scheduled sweep makes up for a failed one. An incident's order comes back until
-        it is done.
+        The next scheduled sweep makes up for a failed one. An incident's order is stored until it
+        has ended.
         """
         with self._giving_up("sweeps", tries):
             order = SweepOrder.from_json(text, self.engine.clock.now())
-            if not self.engine.policy.manages(order.vault):
-                log.warning(
-                    "ignored a sweep of %s, which is not in REKEY_VAULTS", order.vault[:200]
-                )
+            if self.engine.policy.manages(order.vault) and not self._is_over(order):
+                await self._sweep(order, tries)
                 return
-            await self._sweep(order, tries)
+            log.warning("ignored a sweep of %s: not in REKEY_VAULTS, or over", order.vault[:200])
+            await self.engine.close(order)
+
+    def _is_over(self, order: SweepOrder) -> bool:
+        """Return whether nothing of an incident is tried any more."""
+        return order.incident is not None and self.engine.clock.now() > order.incident.tried_until
 
     async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:
@@ -145,16 +153,19 @@ class Service:
             if order.incident is None or tries < MAX_TRIES:
                 raise
             log.warning("the incident order for %s is tried again later: %s", order.vault, error)
-            await self.queue.post_sweep(order, error.retry_after or BUSY_SECONDS)
+            await self.engine.keep(order, error.retry_after or GRACE_SECONDS)
         except PermanentError as error:
             if order.so_far is None:
+                await self.engine.keep(order, INCIDENT_SECONDS)
                 raise
             # The next page cannot be read: Key Vault may have forgotten its token.
             log.warning("the sweep of %s starts again: %s", order.vault, error)
-            await self.queue.post_sweep(replace(order, so_far=None))
+            await self.engine.accept(replace(order, so_far=None))
         else:
             if ended and order.incident is None:
                 await self.watch.swept(order)
+            elif ended:
+                await self.engine.close(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
         """Work on one item. Raises what may pass, so the queue retries; the last try parks it."""
@@ -166,10 +177,11 @@ class Service:
         try:
             async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
                 begun = replace(item, tried=0)
-                await (await self.ready()).handle(begun, tries + item.tried)
+                outcome = await (await self.ready()).handle(begun, tries + item.tried)
         except TransientError as error:
             problem = error
         else:
+            await self._settle(item, outcome)
             return
         is_busy = isinstance(problem, SourceBusy)
         if is_busy and item.waited < MOST_WAITS:
@@ -184,12 +196,12 @@ class Service:
             later = max(later or THROTTLED_SECONDS, item.deferred * PATIENCE_SECONDS)
         if later and item.deferred < MAX_DEFERRALS:
             log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
-            await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
+            await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
         elif (tried := tries + item.tried) < MAX_TRIES:
             log.warning("try %d of %d for %s: %s", tried, MAX_TRIES, item.ref, problem)
             if not later:
                 raise problem
-            await self.queue.post_rotation(replace(item, tried=tried), later)
+            await self.engine.accept(replace(item, tried=tried), later)
         else:
             await self._give_up(item, problem)
 
@@ -240,30 +252,48 @@ class Service:
                 raise
             # The last try comes once more, when Azure said.
             later = replace(item, tried=MAX_TRIES - 1)
-            await self.queue.post_rotation(later, second.retry_after)
+            await self.engine.accept(later, second.retry_after)
+        else:
+            await self.engine.close(item)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
-        """Post an incident's item again and park its secret; after a month, say that it ends."""
-        later = item.returning()
-        if later is None:
+        """Park the secret of an incident's item, which is tried again; after a month, say that it ends."""
+        now = self.engine.clock.now()
+        again = item.is_tried_on(now)
+        if not again:
             error.add(NO_MORE)
-        else:
-            await self.queue.post_rotation(later, INCIDENT_SECONDS)
-        if item.is_told:
-            await self._park_once(item, error)
+        if item.is_told(now):
+            outcome = await self._park_once(item, error)
         else:
             # Its secret has been marked, and is tried more often than people are told of it.
-            waits = Outcome(item, "waiting", error.what, error.fix)
-            await self.engine.reporter.concluded(waits)
+            outcome = Outcome(item, "waiting", error.what, error.fix)
+            await self.engine.reporter.concluded(outcome)
+        await self._settle(item, replace(outcome, comes_back=again))
 
-    async def _park_once(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret of an item that was posted again, or at least report that."""
+    async def _settle(self, item: WorkItem, outcome: Outcome) -> None:
+        """Close what was asked for, or put it off: its time stands in the storage, in no message."""
+        if not outcome.comes_back:
+            await self.engine.close(item)
+            return
+        now = self.engine.clock.now().isoformat()
+        told = now if outcome.result == "parked" else item.told
+        # An earlier version, or whoever may do no more than post it, has not stored it.
+        reported = item.reported or now
+        later = replace(item, told=told, reported=reported, deferred=0, waited=0, tried=0)
+        await self.engine.keep(later, INCIDENT_SECONDS)
+        if later.request != item.request:
+            await self.engine.close(item)
+
+    async def _park_once(self, item: WorkItem, error: RekeyError) -> Outcome:
+        """Park the secret of an item that is tried again, or at least report that."""
         try:
-            await (await self.ready()).park(item, error)
+            return await (await self.ready()).park(item, error)
         except TransientError as second:
-            # Its message must not come back: each would post the item once more.
+            # Its message must not come back beside what is tried again.
             error.add(f"nor could the secret be marked: {second.what}")
-            await self.engine.reporter.concluded(Outcome(item, "parked", error.what, error.fix))
+            outcome = Outcome(item, "parked", error.what, error.fix)
+            await self.engine.reporter.concluded(outcome)
+            return outcome
 
     @contextmanager
     def _giving_up(self, queue: str, tries: int) -> Iterator[None]:

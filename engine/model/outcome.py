@@ -38,3 +38,5 @@ class Outcome:
     """The other secrets that hold the same credential."""
     derived: tuple[SecretRef, ...] = ()
     """The secrets that may hold what is made from it."""
+    comes_back: bool = False
+    """What was asked for could not be dealt with, nor noted in a record: it is tried again."""

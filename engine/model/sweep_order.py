@@ -5,6 +5,7 @@ An order says which vault to sweep, which daily audits fall due, and how long un
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -91,6 +92,14 @@ class SweepOrder:
     def for_incident(cls, vault: str, incident: Incident) -> SweepOrder:
         """Return an order to replace everything in this vault that the incident covers."""
         return cls(vault, incident.since, incident.since, MOST_DELAY, incident)
+
+    @property
+    def request(self) -> str:
+        """The id by which an incident's order is stored until it has ended; empty for a sweep."""
+        if self.incident is None:
+            return ""
+        terms = [self.vault, self.incident.to_dict()]
+        return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
 
     def to_json(self) -> str:
         """Return the text of the queue message."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
@@ -14,13 +15,13 @@ from engine.secret import NAME, VERSION, SecretRef
 
 Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "tell"]
 Trigger = Literal["event", "sweep", "manual"]
-INCIDENT_SECONDS = 900.0
-"""How long until an incident that could not be dealt with is tried again."""
-RETURNS_A_DAY = 96
-MOST_RETURNS = 30 * RETURNS_A_DAY
-"""How often that happens: for a month. Then a person must report the incident again."""
-TOLD = 8
-"""Of the returns of the first day, each that many is reported: every two hours."""
+INCIDENT_SECONDS = 780.0
+"""How long until an incident that could not be dealt with is due again: the timer that comes every
+three minutes takes it up, so that it is tried every quarter of an hour."""
+TRIED_ON = timedelta(days=30)
+"""For how long that goes on. Then a person must report the incident again."""
+DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
+"""How often people hear of it: every two hours for a day, and then every day."""
 AGAIN = "it is tried again every quarter of an hour, for a month"
 NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
 FIX = "request work with rekey or the HTTP API, which write such messages"
@@ -55,8 +56,6 @@ class WorkItem:
     """How often the item was posted again because another worker held its source."""
     tried: int = 0
     """How many tries preceded this message: what they left behind is tidied up."""
-    returned: int = 0
-    """How often an incident's item came back because it could not be dealt with."""
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 
@@ -64,7 +63,12 @@ class WorkItem:
     when that happened which is told.
     """
     reported: str = ""
-    """When somebody reported what leaked (ISO 8601), to tell how long it took to be refused."""
+    """When a person asked for it (ISO 8601): it tells one request from the next.
+
+    Of what leaked it tells how long it took to be refused.
+    """
+    told: str = ""
+    """When people last heard that this incident cannot be dealt with (ISO 8601)."""
     source: str | None = None
     """The source as the sender saw it, to save the worker one read.
 
@@ -98,9 +102,20 @@ class WorkItem:
         return _moment(self.reported)
 
     def seconds_since_report(self, now: datetime) -> float | None:
-        """Return how long ago what leaked was reported; None where the message does not say."""
+        """Return how long ago a person asked for it; None where the message does not say."""
         moment = self.reported_at
         return max(0.0, (now - moment).total_seconds()) if moment else None
+
+    @property
+    def request(self) -> str:
+        """The id of what a person asked for, by which it is stored; empty for all other work.
+
+        It follows from what is asked for, so that only the same work can close it.
+        """
+        if not (self.trigger == "manual" or self.compromised) or self.follow_up or self.is_errand:
+            return ""
+        terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
+        return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
 
     @property
     def cause(self) -> str:
@@ -123,20 +138,21 @@ class WorkItem:
         """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
-    def returning(self) -> WorkItem | None:
-        """Return an incident's item as it comes back later; None if it has done so for a month."""
-        if self.returned >= MOST_RETURNS:
-            return None
-        return replace(self, deferred=0, waited=0, returned=self.returned + 1)
+    def age(self, now: datetime) -> timedelta:
+        """Return how long ago a person asked for it; nothing where the message does not say."""
+        return timedelta(seconds=self.seconds_since_report(now) or 0.0)
 
-    @property
-    def is_told(self) -> bool:
-        """Whether people hear that an incident still cannot be dealt with.
+    def is_tried_on(self, now: datetime) -> bool:
+        """Return whether an incident that cannot be dealt with is tried again later."""
+        return self.age(now) < TRIED_ON
 
-        They do at first, every two hours for a day, and then every day. It is looked at more often.
+    def is_told(self, now: datetime) -> bool:
+        """Return whether people hear that an incident still cannot be dealt with.
+
+        They do at first, now and then, and in the end. It is looked at more often.
         """
-        often = TOLD if self.returned <= RETURNS_A_DAY else RETURNS_A_DAY
-        return self.returned % often == 0 or self.returned >= MOST_RETURNS
+        last, often = _moment(self.told), OFTEN if self.age(now) <= DAY else DAY
+        return last is None or now - last >= often or not self.is_tried_on(now)
 
     def to_json(self) -> str:
         """Return the text of the queue message."""
@@ -177,14 +193,21 @@ _TYPES: dict[str, type] = {
     "deferred": int,
     "waited": int,
     "tried": int,
-    "returned": int,
     "since": str,
     "reported": str,
+    "told": str,
     "source": str,
     "news": str,
     "to": str,
     "follows": bool,
 }
+
+
+_ASKED = (
+    *("action", "version", "trigger", "requested_by", "reason"),
+    *("force", "compromised", "since", "reported"),
+)
+"""What a person has asked for, whoever works on it and however often."""
 
 
 def _moment(text: str) -> datetime | None:

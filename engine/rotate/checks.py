@@ -84,7 +84,7 @@ async def passed_to_an_heir(at: Rotation, turn: Turn) -> Ended | None:
 
 async def sent_on(at: Rotation, later: WorkItem) -> Ended:
     """End the work here, and send a report on."""
-    await at.parts.queue.post_rotation(later)
+    await at.parts.accept(later)
     reason = f"its source has passed to {later.ref}, which has what leaked: sent on to that"
     item = at.progress.item
     return Ended(Outcome(item, "waiting", reason, old_version=at.progress.old_version))

@@ -13,7 +13,7 @@ from engine.model.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import STATE
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
+from engine.model.workitem import NO_MORE
 from engine.rotate import deleted
 from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.marking import Marking
@@ -52,16 +52,19 @@ class Ending:
             with suppress(RekeyError):
                 await PendingCleanUp(at).tidy()
         try:
-            comes_back, addition = await self._failed()
-            parked = replace(parked, reason=parked.reason + addition)
+            comes_back = await self._failed()
+            if comes_back and not at.progress.item.is_tried_on(at.parts.clock.now()):
+                comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
         except PermanentError as second:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
-        if comes_back and not (at.item.is_told or at.observed.is_enabled):
-            return Outcome(at.progress.item, "waiting", parked.reason, parked.fix)
+        is_told = at.item.is_told(at.parts.clock.now())
+        if comes_back and not (is_told or at.observed.is_enabled):
+            return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
         return replace(
             await self._marked(parked),
+            comes_back=comes_back,
             old_version=at.progress.old_version,
             new_version=at.progress.new_version,
             retired=at.progress.retired,
@@ -142,10 +145,10 @@ class Ending:
         at = self.at
         return Reporting(at).outcome(at.record.believed(at.observed.shown))
 
-    async def _failed(self) -> tuple[bool, str]:
+    async def _failed(self) -> bool:
         """Note after a permanent error that no change is in progress.
 
-        Return whether the item comes back, and what the report must add.
+        Return whether it is an incident that could not be noted, which comes back.
         """
         at = self.at
         record, item = at.record, at.progress.item
@@ -153,14 +156,7 @@ class Ending:
         if record.owner and record.change.open_since and is_over:
             # The error was definite, so what was sent cannot take effect later.
             at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
-        if not item.compromised or record.compromised.knows(item.version):
-            return False, ""
-        # An incident that could not be noted comes back, for a month. It is posted last, since
-        # what fails before is posted by whoever hears of it.
-        if later := item.returning():
-            await at.parts.queue.post_rotation(later, INCIDENT_SECONDS)
-            return True, ""
-        return False, f"; {NO_MORE}"
+        return item.compromised and not record.compromised.knows(item.version)
 
 
 def under_way_since(record: Record) -> str:

@@ -234,7 +234,8 @@ class Observed:
     def tell_refused(self, version: str) -> None:
         """Report how long after its report what leaked is refused, if the item says when that was."""
         seconds = self.item.seconds_since_report(self.parts.clock.now())
-        if seconds is not None and version in self.record.compromised.versions:
+        is_leak = self.item.compromised and version in self.record.compromised.versions
+        if is_leak and seconds is not None:
             self.parts.reporter.refused(self.item, self.record.kind, seconds)
 
     async def note_left(self) -> bool:

@@ -28,7 +28,7 @@ from engine.rotate.proof import SAME_VALUE
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.part import Part
-from engine.sweep.posting import post
+from engine.sweep.posting import accept
 from engine.sweep.unlisted import is_deleted, unlisted
 
 log = logging.getLogger("rekey.incident")
@@ -69,7 +69,7 @@ class CutOff:
             sent += await _all(self._send(shown, part.pace, ledger) for shown in some)
         seen += len(secrets)
         if part.token is not None:
-            await self.engine.queue.post_sweep(part.next(order, seen, sent))
+            await self.engine.accept(part.next(order, seen, sent))
             return False
         # Of what earlier parts have listed, each is looked at once more: it is not deleted.
         listed = {secret.ref for secret in secrets}
@@ -128,7 +128,7 @@ class CutOff:
         return [record.source for record in covered if not self.incident.is_over_at(record)]
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
-        await post(self.engine.queue, work, pace.start(work.source))
+        await accept(self.engine, work, pace.start(work.source))
 
     def _leaked(self, current: Entry) -> str | None:
         """Return the version that holds what leaked.

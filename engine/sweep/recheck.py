@@ -1,13 +1,15 @@
-"""Ask for what is due at the sources by their records: no message is needed to know of it."""
+"""Ask for what people asked for, and for what is due at the sources: no message is needed to know of it."""
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from collections import Counter
+from datetime import datetime, timedelta
 
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, PermanentError
 from engine.model.listed import Listed
 from engine.model.record import EVERY, LOOKING
+from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import WorkQueue
@@ -16,6 +18,13 @@ from engine.sweep.pace import Pace
 from engine.sweep.posting import post
 
 log = logging.getLogger("rekey.sweep")
+
+APART_SECONDS = 10.0
+"""How far apart requests about one secret are posted, so that none waits for another's lease."""
+LAST = timedelta(days=1)
+"""How long after its last try what never came to an end is given up."""
+MOST = 200
+"""How many requests are asked for at a time."""
 
 
 async def sources(parts: Parts, queue: WorkQueue) -> None:
@@ -36,6 +45,45 @@ async def sources(parts: Parts, queue: WorkQueue) -> None:
             await post(queue, item, delay)
     if due:
         log.info("%d sources are due to be rechecked", len(due))
+
+
+async def requests(parts: Parts) -> None:
+    """Post once more what people asked for and nobody has ended; what is lost again comes again.
+
+    Of very many the next time asks for the rest.
+    """
+    now, places = parts.clock.now(), Counter[str]()
+    due = await parts.requests.due(now)
+    for request in due[:MOST]:
+        text = await parts.requests.read(request)
+        if text is None:
+            continue
+        work = _open(request, text, now)
+        if work:
+            place = str(work.ref) if isinstance(work, WorkItem) else work.vault
+            await parts.accept(work, APART_SECONDS * places[place])
+            places[place] += 1
+        else:
+            parts.reporter.given_up("rotations")
+        if work is None or work.request != request:
+            # Nobody can carry it out, or an earlier version named it otherwise.
+            await parts.requests.close(request)
+    if due:
+        log.info("%d requests are due and not done", len(due))
+
+
+def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | None:
+    """Read what somebody asked for; None where nobody can carry it out, which is logged."""
+    try:
+        order = SweepOrder.from_json(text, now)
+        item = None if order.incident else WorkItem.from_json(text)
+    except PermanentError as error:
+        log.error("the request %s is given up: %s", request, error)
+        return None
+    if item is None or item.is_tried_on(now - LAST):
+        return item or order
+    log.error("the request for %s (%s) is given up: it was tried in vain", item.ref, item.cause)
+    return None
 
 
 def _audit(parts: Parts, listed: Listed) -> WorkItem | None:

@@ -43,7 +43,7 @@ from simulator.storage.blobs import BlobService
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
 from simulator_tests.holders import Secret, of_account, of_application, of_logins
-from tests.shared.due import next_check
+from tests.shared.due import next_check, next_request
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -124,8 +124,12 @@ class Deployment:
             *(self.world, self.clock, account.name, self.start, lambda: self.strikes.kind),
             functions,
             lambda api, times: api.service.sweep(times, past_due=False),
-            often=OftenTimer(EVERY, lambda api: api.service.recheck(), self.next_check),
+            often=OftenTimer(EVERY, lambda api: api.service.recheck(), self._next_tick),
         )
+
+    def _next_tick(self) -> datetime | None:
+        asked = next_request(self.world, self.host.account)
+        return min((at for at in (self.next_check(), asked) if at), default=None)
 
     def next_check(self) -> datetime | None:
         """Return when a record says next that its source is due."""

@@ -191,7 +191,7 @@ def scanned(scanner: str, written: Callable[[str], str], cut: int | None = None)
         engine, answer = await rig.service().ready(), Answer(200, {"status": "nothing was found"})
         for value, location in findings:
             queued = await taken(engine, Reports(), Finding(value, scanner, location, "cli"))
-            answer = await queued.post(engine.queue)
+            answer = await queued.post(engine)
         return answer
 
     return report

@@ -24,6 +24,7 @@ from engine.model.incident import Incident
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SoFar, SweepOrder
 from engine.model.workitem import INCIDENT_SECONDS, WorkItem
+from engine.parts import GRACE_SECONDS
 from engine.service import (
     BUSY_SECONDS,
     MAX_DEFERRALS,
@@ -182,9 +183,10 @@ async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() ->
     rig = scene()
     item = rig.item(NAME, compromised=True, deferred=3, waited=2)
     await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
-    ((delay, message),) = waiting(rig)
-    assert delay == INCIDENT_SECONDS
-    assert (message["returned"], message["deferred"], message["waited"]) == (1, 0, 0)
+    ((due, stored),) = rig.open_requests
+    assert (due - rig.clock.now()).total_seconds() == INCIDENT_SECONDS
+    assert (stored["deferred"], stored["waited"]) == (0, 0)
+    assert stored["told"] == rig.clock.now().isoformat()
     assert "it failed" in rig.tags(NAME)["RekeyReason"]
 
 
@@ -227,7 +229,7 @@ def order(rig: Rig, *, incident: bool, token: str = "") -> SweepOrder:
     )
 
 
-@pytest.mark.parametrize(("header", "seconds"), [({}, BUSY_SECONDS), ({"Retry_After": "70"}, 70)])
+@pytest.mark.parametrize(("header", "seconds"), [({}, GRACE_SECONDS), ({"Retry_After": "70"}, 70)])
 async def test_an_incidents_order_comes_back_after_its_last_try(
     header: dict[str, str], seconds: float, caplog: Log
 ) -> None:
@@ -238,9 +240,23 @@ async def test_an_incidents_order_comes_back_after_its_last_try(
         await rig.service().sweep_vault(text, LAST - 1)
     assert rig.queue("sweeps") == []
     await rig.service().sweep_vault(text, LAST)
-    ((delay, message),) = waiting(rig, "sweeps")
-    assert (delay, message) == (seconds, json.loads(text))
+    ((due, stored),) = rig.open_requests
+    assert ((due - rig.clock.now()).total_seconds(), stored) == (seconds, json.loads(text))
+    assert rig.queue("sweeps") == []
     assert f"the incident order for {rig.vault.url} is tried again later" in caplog.text
+
+
+async def test_an_incidents_order_for_a_vault_that_cannot_be_listed_is_tried_for_a_month() -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(), times=99)
+    text = order(rig, incident=True).to_json()
+    with pytest.raises(PermanentError):
+        await rig.service().sweep_vault(text, LAST)
+    ((due, stored),) = rig.open_requests
+    assert ((due - rig.clock.now()).total_seconds(), stored) == (INCIDENT_SECONDS, json.loads(text))
+    rig.clock.advance(38 * 86_400)
+    await rig.service().sweep_vault(text)
+    assert rig.open_requests == []
 
 
 async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one() -> None:

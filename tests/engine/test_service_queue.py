@@ -17,7 +17,7 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
-from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, TRIED_ON, WorkItem
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
@@ -238,24 +238,44 @@ async def test_an_incident_that_cannot_be_dealt_with_comes_back_for_a_month_and_
 ) -> None:
     rig = scene(days_left=80)
     await trouble(rig)
+    now = rig.clock.now()
+    reported = (now - TRIED_ON + timedelta(seconds=INCIDENT_SECONDS)).isoformat()
+    asked = incident(rig, reported=reported, told=(now - timedelta(hours=1)).isoformat())
     with caplog.at_level(logging.INFO, "rekey"):
-        await rig.service().rotate(incident(rig, returned=MOST_RETURNS - 1).to_json(), MAX_TRIES)
-    (message,) = rig.messages("rotations")
-    assert message["returned"] == MOST_RETURNS
+        await rig.service().rotate(asked.to_json(), MAX_TRIES)
+    ((due, stored),) = rig.open_requests
+    assert (due - rig.clock.now()).total_seconds() == INCIDENT_SECONDS
+    assert rig.messages("rotations") == [], "its time stands in the storage"
     assert '"result": "parked"' not in caplog.text, "people are told only now and then"
     assert '"result": "waiting"' in caplog.text
+    rig.clock.advance(INCIDENT_SECONDS)
     with caplog.at_level(logging.INFO, "rekey"):
-        await rig.service().rotate(json.dumps(message), MAX_TRIES)
-    assert len(rig.queue("rotations")) == 1, "nothing further is posted"
+        await rig.service().rotate(json.dumps(stored), MAX_TRIES)
+    assert rig.open_requests == [], "it is tried no more"
     assert caplog.text.count('"result": "parked"') == 1
     assert NO_MORE in caplog.text
 
 
-async def test_an_incident_that_was_given_up_and_cannot_be_marked_is_in_the_queue_once() -> None:
+async def test_an_incident_that_was_given_up_and_cannot_be_marked_is_stored_once() -> None:
     """A try and the poison queue's function give it up; neither brings its message back."""
     rig = scene(days_left=80)
     refuse(rig, 500, "Broken", to_vault(), times=10_000)
-    await rig.service().rotate(incident(rig).to_json(), MAX_TRIES)
-    assert len(rig.queue("rotations")) == 1
-    await rig.service().park(incident(rig).to_json(), "given up")
-    assert [message["returned"] for message in rig.messages("rotations")] == [1, 1]
+    asked = incident(rig, reported=rig.clock.now().isoformat())
+    await rig.service().rotate(asked.to_json(), MAX_TRIES)
+    await rig.service().park(asked.to_json(), "given up")
+    assert (len(rig.open_requests), rig.messages("rotations")) == (1, [])
+
+
+async def test_an_incidents_message_of_an_earlier_version_that_comes_back_is_stored() -> None:
+    """It counts how often it came back, and does not say when it was reported."""
+    rig = scene(days_left=80)
+    refuse(rig, 500, "Broken", to_vault(), times=10_000)
+    message = json.loads(incident(rig).to_json()) | {"returned": 5}
+    del message["reported"], message["told"]
+    await rig.service().rotate(json.dumps(message), MAX_TRIES)
+    ((_, stored),) = rig.open_requests
+    assert stored["reported"] == stored["told"] == rig.clock.now().isoformat()
+    rig.world.faults.clear()
+    await Delivery(rig, rig.service).run(within=timedelta(minutes=16))
+    assert rig.open_requests == []
+    assert len(rig.vault.versions(NAME)) == 2

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from engine.decide.inventory import entry
 from engine.model.decision import Confirm
 from engine.model.listed import Listed
-from engine.model.record import Record
+from engine.model.record import EVERY, Record
 from engine.model.record_text import NAMES
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
-from engine.model.workitem import INCIDENT_SECONDS, WorkItem
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
 from tests.proof import announcing, descent, leaks
@@ -27,8 +27,8 @@ MOST_MESSAGES = 48
 passes it."""
 
 MOST_DELIVERIES = 120
-MOST_RETURNING = 4
-"""More items of one incident than come back side by side: a death after a post leaves two."""
+MOST_ASKED = 4
+"""More requests than are open at a time: the timer asks for each of them once in its period."""
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
@@ -48,6 +48,8 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
         _broken(f"P5: {owed[0][1]} was superseded at {owed[0][0]}, and lives on")
     _one_owner(watch)
     _ended(watch)
+    for text, _ in watch.world.requests.values():
+        _broken(f"P8: what was asked for is never done: {text}")
     _bounded(watch)
     if text := announcing.unannounced(watch):
         _broken(text)
@@ -60,9 +62,9 @@ def _bounded(watch: Watch) -> None:
     An outage that lasts costs more of them.
     """
     world = watch.world
-    posted = world.posted - world.swept - world.waits - world.returns
-    if world.returns > MOST_RETURNING * (1 + world.kernel.time() / INCIDENT_SECONDS):
-        _broken(f"resources: an incident came back {world.returns} times in one schedule")
+    posted = world.posted - world.swept - world.waits
+    if world.returns > MOST_ASKED * (1 + world.kernel.time() / EVERY.total_seconds()):
+        _broken(f"resources: the timer asked for {world.returns} messages in one schedule")
     if world.waits > MOST_WAITING + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:

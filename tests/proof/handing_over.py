@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from engine.model.record_parts import Compromised
 from engine.model.tags import OURS, REASON, STATE
-from engine.model.workitem import INCIDENT_SECONDS, MOST_RETURNS, RETURNS_A_DAY, WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, TRIED_ON, WorkItem
 from engine.secret import SecretRef
 from tests.proof.excuses import Excuse
 from tests.proof.further import all_of
@@ -238,10 +239,16 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
         world.claims[blob_of(source_of(kind))] = Claim(
             replace(claim.record, compromised=Compromised((str(older.version),)))
         )
-        item = WorkItem(APP, version=older.version, compromised=True, force=True)
-        # A day before it comes back no more: a month of it shows nothing else.
-        back = replace(item, returned=MOST_RETURNS - RETURNS_A_DAY, source=source_of(kind))
-        world.post("rotate", back.to_json(), INCIDENT_SECONDS)
+        # A day before it is tried no more: a month of it shows nothing else.
+        reported = world.kernel.now() - TRIED_ON + timedelta(days=1)
+        item = WorkItem(
+            *(APP, "rotate", older.version),
+            compromised=True,
+            force=True,
+            reported=reported.isoformat(),
+            source=source_of(kind),
+        )
+        world.keep(item.request, item.to_json(), INCIDENT_SECONDS)
         move(world)
         asks(world)
 

@@ -19,8 +19,10 @@ from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion, Sensitive
+from tests.proof import asked
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker
+from tests.proof.watch import Broken
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -58,11 +60,13 @@ class ModelRequests:
 
     async def keep(self, request: str, text: str, due: datetime) -> None:
         """Store a request, or move on when it is due."""
+        self.hand.world.watch.said(text)
         await self.hand.reach("keep", lambda: self._keep(request, text, due), changes=True)
 
     def _keep(self, request: str, text: str, due: datetime) -> None:
         world, name = self.hand.world, self._name(request)
         world.requests[name] = (text, due)
+        world.kept.add(request)
         if self.hand.worker.message.what != "recheck" or name not in world.promised:
             world.promised[name] = (due - EPOCH).total_seconds()
 
@@ -77,6 +81,8 @@ class ModelRequests:
         await self.hand.reach("close", lambda: self._close(self._name(request)), changes=True)
 
     def _close(self, name: tuple[str, str]) -> None:
+        if text := asked.closed(self.hand.world.watch, self.hand.worker):
+            raise Broken(text)
         self.hand.world.requests.pop(name, None)
         self.hand.world.promised.pop(name, None)
 
@@ -130,7 +136,9 @@ class ModelReporter:
         """Take note of nothing."""
 
     def given_up(self, queue: str) -> None:
-        """Take note of nothing."""
+        """Note that it was told of."""
+        del queue
+        self.world.watch.traces.add(self.worker.number)
 
 
 @dataclass(frozen=True)

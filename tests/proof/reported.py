@@ -159,7 +159,7 @@ async def begin(world: World, engine: Engine, text: str) -> None:
     about = ("app", "", "a person", "put back", "", (VAULT,), version)
     incident = Incident(since, *about)
     queued = Queued(messages(incident), Answer(202, {}), incident)
-    await queued.post(engine.queue)
+    await queued.post(engine)
     _followed(world, version, incident)
 
 
@@ -171,8 +171,10 @@ async def report(world: World, engine: Engine, text: str) -> None:
     lives = credential_in(value) in world.watch.alive()
     if name.startswith(FALSE) and (queued.messages or queued.answer.body["status"] != "unknown"):
         raise Broken(f"P8: nobody has held the value, and the answer was {queued.answer.body}")
-    answer = await queued.post(engine.queue)
+    answer = await queued.post(engine)
     world.watch.said(answer.text())
+    if any(message.request and message.request not in world.kept for message in queued.messages):
+        raise Broken(f"P1: the answer is {answer.status}, and what was asked for is stored nowhere")
     if answer.status != 202 and lives:
         raise Broken(f"P5: {name} is accepted, and the answer was {answer.body}")
     if queued.incident:

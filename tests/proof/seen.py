@@ -67,6 +67,7 @@ def _outside(world: World) -> Hashable:
     claims = [*world.claims.items(), *world.far.items()]
     return (
         tuple(messages),
+        tuple((*name, *kept, world.promised[name]) for name, kept in world.requests.items()),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.deleted.items()),
         frozenset(world.purged),

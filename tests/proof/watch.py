@@ -17,7 +17,7 @@ from engine.model.outcome import Outcome
 from engine.model.record import parts_of
 from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.secret import SecretRef, SecretVersion
-from tests.proof import announcing, appearance, descent, unending
+from tests.proof import announcing, appearance, asked, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
@@ -242,7 +242,7 @@ class Watch:
     def comes_back(self, worker: Worker, message: Message, error: BaseException) -> None:
         """Check that what is given back to its queue returns no sooner than Azure has asked for."""
         is_asked = isinstance(error, TransientError) and error.retry_after is not None
-        if worker.resting.get("post", 0.0) > self.world.kernel.time():
+        if any(worker.resting.get(it, 0.0) > self.world.kernel.time() for it in ("post", "keep")):
             # What is put off is put on a queue, and that takes nothing for now either.
             return
         early = worker.resting.get(worker.last[0], 0.0) - message.visible if is_asked else 0.0
@@ -798,6 +798,8 @@ class Watch:
         """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
         if text := unending.untold(self) or self._set_in_vain():
+            raise Broken(text)
+        if not (self.world.workers or self.world.in_flight) and (text := asked.late(self)):
             raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)

@@ -19,6 +19,7 @@ from engine.model.policy_document import Document
 from engine.model.prints import Prints
 from engine.model.record import EVERY, LOOKING, RECHECK, Record
 from engine.model.workitem import WorkItem
+from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from tests.proof import kind_registry
@@ -122,6 +123,8 @@ class World:
     messages: list[Message] = field(default_factory=list)
     requests: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     """What people asked for and is not done yet, by deployment and id: its text, and when it is due."""
+    kept: set[str] = field(default_factory=set)
+    """The ids of all that was ever stored of it."""
     promised: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each of those was to be worked on, whatever the timer asks for again."""
     posted: int = 0
@@ -143,7 +146,7 @@ class World:
     started: int = 0
     deliveries: int = 0
     returns: int = 0
-    """How often an incident's item came back, or will: every quarter of an hour."""
+    """How often the timer has asked for something."""
     looks: int = 0
     """So many messages more are no growth without end: looks at a change that goes on for a day."""
     replication: float = 0.0
@@ -398,20 +401,27 @@ class World:
     ) -> Message:
         """Put a message on a queue."""
         # What the timer brings, and asks for, is bounded by its period.
-        who = next((at for at in self.workers if at.number == self.watch.actor), None)
-        is_timers = what == "recheck" or (who is not None and who.message.what == "recheck")
+        is_timers = what == "recheck" or self._is_timers
         self.posted += not is_timers
         self.numbered += 1
         self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
-        self.returns += '"returned": ' in text and '"returned": 0' not in text
+        self.returns += self._is_timers
         name = self.deployments[0] if deployment is None else deployment
         visible = self.kernel.time() + delay
         message = Message(what, text, visible, deployment=name, number=self.numbered)
-        if is_timers or who is None or self.kernel.time() >= self.losing:
+        at_work = any(worker.number == self.watch.actor for worker in self.workers)
+        if is_timers or not at_work or self.kernel.time() >= self.losing:
             self.messages.append(message)
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
         return message
+
+    @property
+    def _is_timers(self) -> bool:
+        """Return whether the timer's function is what acts just now."""
+        actor = self.watch.actor
+        at_work = (worker for worker in self.workers if worker.number == actor)
+        return any(worker.message.what == "recheck" for worker in at_work)
 
     def next_tick(self, until: float) -> float:
         """Return when the timer comes next that finds something due; NEVER where nothing is.
@@ -427,6 +437,7 @@ class World:
             and check > now - LOOKING
             and (check <= latest or record.goes_on(now) or _is_soon(record, now))
         ]
+        checks += [due for _, due in self.requests.values()]
         if not checks:
             return NEVER
         due = max((min(checks) - EPOCH).total_seconds(), self.kernel.time(), self.ticked + 1)
@@ -438,16 +449,26 @@ class World:
         """Let the timer come, of each deployment that has something due."""
         self.ticked, now = self.kernel.time(), self.kernel.now()
         for deployment in self.deployments:
-            records = [claim.record for claim in self.storage(deployment).values()]
-            if any(record.next_check and record.next_check <= now for record in records):
+            due = [claim.record.next_check for claim in self.storage(deployment).values()]
+            due += [at for (where, _), (_, at) in self.requests.items() if where == deployment]
+            if any(moment and moment <= now for moment in due):
                 self.post("recheck", "{}", deployment=deployment)
 
     def ask(
         self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any
     ) -> Message:
-        """Post a work item."""
-        text = WorkItem(SecretRef(vault, name), **fields).to_json()
-        return self.post("rotate", text, deployment=deployment)
+        """Post a work item; what a person asks for is stored first."""
+        item = WorkItem(SecretRef(vault, name), **fields)
+        if item.request:
+            item = replace(item, reported=item.reported or self.kernel.now().isoformat())
+            self.keep(item.request, item.to_json(), GRACE_SECONDS, deployment)
+        return self.post("rotate", item.to_json(), deployment=deployment)
+
+    def keep(self, request: str, text: str, seconds: float, deployment: str | None = None) -> None:
+        """Store what a person asks for, which is due in so many seconds."""
+        name = self.deployments[0] if deployment is None else deployment, request
+        self.requests[name] = (text, self.kernel.now() + timedelta(seconds=seconds))
+        self.promised[name] = self.kernel.time() + seconds
 
     def repeat_incident(self, name: str, credential: str) -> None:
         """Report once more that a credential is known, as if the first report had failed."""
@@ -549,7 +570,7 @@ class World:
         message: Message = worker.message
         self.ending = worker.number
         error = worker.task.exception() if worker.task else None
-        if error is None:
+        if error is None or message.what == "recheck":
             # It may be gone, or there once more, with the storage that held it.
             self.messages = [other for other in self.messages if other is not message]
             self.watch.consumed(message, worker.number)

@@ -1,4 +1,4 @@
-"""The queue trigger in virtual time: at-least-once, five tries, poison.
+"""The queue trigger and the timer of rechecks in virtual time: at-least-once, five tries, poison.
 
 A dead worker's message comes back late. The delays and counts are those that Microsoft's own
 listener shows; the simulator's own tests compare the local host with it.
@@ -36,13 +36,18 @@ class Delivery:
     async def run(self, most: int = 60, within: timedelta = timedelta(days=36)) -> None:
         """Deliver until nothing is left; fails if that takes more than so many deliveries.
 
-        What is due later than `within` is left: an incident's items come back for a month.
+        What is due later than `within` is left: an incident is tried for a month.
         """
         service, end = self.start(), self.rig.clock.now() + within
         for _ in range(most):
-            message = self._next(end)
-            if message is None:
+            tick, message = self._tick(), self._next()
+            if tick and tick <= end and (message is None or tick < message.visible):
+                self._wait(tick)
+                await service.recheck()
+                continue
+            if message is None or message.visible > end:
                 return
+            self._wait(message.visible)
             service = await self._deliver(service, message)
         raise AssertionError(
             f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries"
@@ -61,17 +66,23 @@ class Delivery:
         """Deliver the next message, to a fresh process."""
         message = self._next()
         assert message, "no message is left"
+        self._wait(message.visible)
         await self._deliver(self.start(), message)
 
-    def _next(self, end: datetime | None = None) -> Message | None:
+    def _next(self) -> Message | None:
         queue = self.rig.queue("rotations")
-        if not queue:
+        return min(queue, key=lambda waiting: waiting.visible, default=None)
+
+    def _tick(self) -> datetime | None:
+        """Return when the timer comes that finds something due."""
+        accepted = self.rig.open_requests
+        if not accepted:
             return None
-        message = min(queue, key=lambda waiting: waiting.visible)
-        if end and message.visible > end:
-            return None
-        self.rig.clock.advance(max(0.0, (message.visible - self.rig.clock.now()).total_seconds()))
-        return message
+        due = max(accepted[0][0], self.rig.clock.now())
+        return due + (datetime.min.replace(tzinfo=due.tzinfo) - due) % EVERY
+
+    def _wait(self, moment: datetime) -> None:
+        self.rig.clock.advance(max(0.0, (moment - self.rig.clock.now()).total_seconds()))
 
     async def _deliver(self, service: Service, message: Message) -> Service:
         message.dequeued += 1

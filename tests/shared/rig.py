@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.app import Api
@@ -36,6 +36,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
 from simulator.wire import Request
+from tests.shared.due import stored
 from tests.shared.records import knowing
 from tests.shared.simulated_databases import SimulatedRedis, simulated_databases
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -239,6 +240,15 @@ class Rig:
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """Return the JSON messages that wait on one of the host's queues."""
         return [json.loads(base64.b64decode(message.body)) for message in self.queue(queue)]
+
+    @property
+    def open_requests(self) -> list[tuple[datetime, dict[str, Any]]]:
+        """What people asked for and is not done yet: when it is due, and what it says."""
+        requests = [
+            (datetime.fromisoformat(blob.metadata["due"]), json.loads(blob.content))
+            for blob in stored(self.world, self.host.name, "accepted/")
+        ]
+        return sorted(requests, key=lambda pair: pair[0])
 
     def calls(self) -> Counter[str]:
         """Count the requests so far by service, challenges aside, and forget them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -57,6 +58,16 @@ def test_an_order_survives_the_queue_unchanged(order: SweepOrder) -> None:
 def test_an_order_of_an_incident_audits_nothing() -> None:
     order = SweepOrder.for_incident(VAULT, Incident(NOW))
     assert order.since == order.until == NOW
+
+
+def test_an_incidents_order_is_known_by_its_vault_and_incident_however_far_it_has_come() -> None:
+    order = SweepOrder.for_incident(VAULT, Incident(NOW, id="one"))
+    assert replace(order, so_far=SO_FAR).request == order.request
+    assert SweepOrder.from_json(order.to_json(), NOW).request == order.request
+    other_vault = replace(order, vault="https://other.vault.azure.net")
+    other = SweepOrder.for_incident(VAULT, Incident(NOW, id="two"))
+    assert len({order.request, other_vault.request, other.request}) == 3
+    assert SweepOrder(VAULT, NOW, NOW, HOUR).request == ""
 
 
 def test_an_order_needs_only_a_vault_and_counts_from_now() -> None:

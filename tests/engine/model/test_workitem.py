@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.workitem import _TYPES, MOST_RETURNS, Action, WorkItem, operation_id
+from engine.model.workitem import _TYPES, TRIED_ON, Action, WorkItem, operation_id
 from engine.secret import SecretRef
-from tests.shared.builders import REF, V1, V2, VAULT, item
+from tests.shared.builders import NOW, REF, SECOND, V1, V2, VAULT, item
 
 WHOLE = {
     "action": "rotate", "vault": VAULT, "secret": "app-key", "version": V1, "trigger": "event",
@@ -44,7 +44,7 @@ def test_a_look_that_an_earlier_version_has_posted_and_counted_is_read(
     sent = message(follow_up=counted, deferred=2, returned=3, follows=True)
     read = WorkItem.from_json(sent)
     assert read.follow_up is looks
-    assert (read.deferred, read.returned, read.follows) == (2, 3, True)
+    assert (read.deferred, read.follows) == (2, True)
 
 
 def test_an_earlier_version_reads_a_look_as_the_first_of_a_row() -> None:
@@ -92,6 +92,47 @@ def test_an_operation_is_named_after_vault_name_and_replaced_version_alone() -> 
     assert uuid.UUID(operation_id(REF, V1)).version == 5
 
 
+def test_a_request_is_known_by_what_is_asked_for_and_not_by_how_often_it_was_tried() -> None:
+    asked = item(
+        version=V1,
+        trigger="manual",
+        requested_by="me",
+        reason="why",
+        reported="2026-11-01T10:00:00+00:00",
+    )
+    tried: dict[str, Any] = {
+        "deferred": 3,
+        "waited": 2,
+        "tried": 1,
+        "follows": True,
+        "source": "/s",
+        "trace": "t",
+    }
+    assert replace(asked, **tried).request == asked.request
+    assert WorkItem.from_json(asked.to_json()).request == asked.request
+    others: list[dict[str, Any]] = [
+        {"version": V2}, {"action": "retire"}, {"force": True}, {"compromised": True},
+        {"reason": "another"}, {"requested_by": "you"}, {"since": "2026-11-01T10:00:00+00:00"},
+        {"reported": "2026-11-01T10:00:01+00:00"}, {"ref": SecretRef(VAULT, "other")},
+    ]  # fmt: skip
+    assert len({asked.request, *(replace(asked, **other).request for other in others)}) == 10
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"trigger": "event"},
+        {"trigger": "sweep"},
+        {"follow_up": 1},
+        {"action": "tell"},
+        {"action": "refresh", "compromised": True},
+    ],
+)
+def test_what_nobody_asked_for_is_no_request(other: dict[str, Any]) -> None:
+    assert item(**{"trigger": "manual", **other}).request == ""
+    assert item(trigger="sweep", compromised=True).request
+
+
 def test_what_is_missing_has_its_default() -> None:
     read = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
     assert read == WorkItem(REF)
@@ -105,17 +146,22 @@ def test_what_is_unknown_is_left_aside() -> None:
     assert WorkItem.from_json(message(colour="blue", operation="x")) == known
 
 
-def test_an_incident_that_comes_back_begins_anew_and_does_so_for_a_month() -> None:
-    tired = item(compromised=True, deferred=3, waited=2, returned=MOST_RETURNS - 1)
-    again = tired.returning()
-    assert again == replace(tired, deferred=0, waited=0, returned=MOST_RETURNS)
-    assert again.returning() is None
+def test_an_incident_is_tried_for_a_month_after_its_report() -> None:
+    reported = item(compromised=True, reported=NOW.isoformat())
+    assert reported.is_tried_on(NOW + TRIED_ON - SECOND)
+    assert not reported.is_tried_on(NOW + TRIED_ON)
+    assert item(compromised=True).is_tried_on(NOW), "an earlier version did not say when"
 
 
 def test_people_hear_every_two_hours_and_then_every_day_that_an_incident_goes_on() -> None:
-    told = [number for number in range(300) if item(returned=number).is_told]
-    assert told == [*range(0, 97, 8), 192, 288]
-    assert item(returned=MOST_RETURNS).is_told, "it is not tried again"
+    waits, heard = item(compromised=True, reported=NOW.isoformat()), list[float]()
+    for number in range(30 * 96 + 1):
+        now = NOW + number * timedelta(minutes=15)
+        if waits.is_told(now):
+            heard.append((now - NOW) / timedelta(hours=1))
+            waits = replace(waits, told=now.isoformat())
+    assert heard == [*range(0, 25, 2), *range(48, 721, 24)]
+    assert waits.is_told(NOW + TRIED_ON), "it is not tried again"
 
 
 def test_an_item_is_pinned_once() -> None:

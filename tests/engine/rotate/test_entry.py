@@ -11,7 +11,7 @@ import pytest
 from engine.errors import TransientError
 from engine.model.incident import LEAKED, RECOVER, deleted_at
 from engine.model.outcome import Outcome
-from engine.model.workitem import MOST_RETURNS, NO_MORE
+from engine.model.workitem import NO_MORE, TRIED_ON
 from engine.secret import SecretRef
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
@@ -44,19 +44,17 @@ def accepted(rig: Rig, version: SecretVersion) -> bool:
         pytest.param({"enabled": False}, "enable the current version", id="disabled"),
     ],
 )
-@pytest.mark.parametrize(("returned", "comes_back"), [(0, True), (MOST_RETURNS, False)])
+@pytest.mark.parametrize(("age", "comes_back"), [(timedelta(), True), (TRIED_ON, False)])
 async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work(
-    options: dict[str, Any], fix: str, returned: int, *, comes_back: bool
+    options: dict[str, Any], fix: str, age: timedelta, *, comes_back: bool
 ) -> None:
     rig = scene(**options)
-    outcome = await handle(rig, compromised=True, returned=returned)
+    reported = (rig.clock.now() - age).isoformat()
+    outcome = await handle(rig, compromised=True, reported=reported)
     assert (outcome.result, outcome.fix.startswith(fix)) == ("parked", True)
     assert LEAKED in outcome.reason
     assert (NO_MORE in outcome.reason) is not comes_back
-    posted = [message["returned"] for message in rig.messages("rotations")]
-    assert posted == ([returned + 1] if comes_back else [])
-    for message in rig.queue("rotations"):
-        assert message.visible - rig.clock.now() == timedelta(minutes=15)
+    assert outcome.comes_back is comes_back
 
 
 async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:

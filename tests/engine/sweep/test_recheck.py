@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from engine.model.record import EVERY
+from engine.model.workitem import WorkItem
+from tests.shared.collected import Collected, dims
+from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 
 MINUTE = timedelta(minutes=1)
+MOST = 200
+"""How many requests are asked for at a time."""
 
 
 def posted(rig: Rig) -> list[tuple[str, str]]:
@@ -55,13 +62,13 @@ async def test_the_audit_that_the_timer_asks_for_ends_what_was_begun() -> None:
     assert rig.tags(NAME)["RekeyOperation"]
 
 
-async def test_no_lease_is_taken_and_one_listing_is_all_that_is_asked_of_azure() -> None:
+async def test_no_lease_is_taken_and_two_listings_are_all_that_is_asked_of_azure() -> None:
     rig = scene()
     await begun(rig, 5 * MINUTE)
     rig.queue("rotations")
     rig.calls()
     await rig.service().recheck()
-    assert rig.calls() == {"host blob": 1, "host queue": 1}
+    assert rig.calls() == {"host blob": 2, "host queue": 1}
 
 
 async def test_the_source_of_a_vault_that_is_not_served_any_more_is_left_alone() -> None:
@@ -78,9 +85,10 @@ async def test_a_listing_that_fails_is_logged_and_tried_the_next_time(caplog: Lo
     rig = scene()
     await begun(rig, 5 * MINUTE)
     caplog.set_level(logging.WARNING, "rekey")
-    refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("comp") == "list")
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("comp") == "list", times=2)
     await rig.service().recheck()
     assert "rechecked later" in caplog.text
+    assert "looked for later" in caplog.text
     await rig.service().recheck()
     assert posted(rig) == [("audit", NAME)]
 
@@ -96,3 +104,88 @@ async def test_hundreds_that_are_due_at_once_are_asked_for_at_the_pace_of_a_swee
     now = rig.clock.now()
     delays = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
     assert max(delays) == pytest.approx(6, abs=1)
+
+
+def pinned(rig: Rig, **fields: Any) -> WorkItem:
+    """Return what a person asks for."""
+    reported = rig.clock.now().isoformat()
+    return rig.item(NAME, version=rig.latest(NAME).version, reported=reported, **fields)
+
+
+async def test_what_people_asked_for_is_posted_each_time_until_it_is_done() -> None:
+    rig = scene()
+    engine, item = rig.service().engine, pinned(rig)
+    await engine.keep(item, 60)
+    await rig.service().recheck()
+    assert rig.messages("rotations") == [], "its message had no time yet"
+    for number in (1, 2):
+        rig.clock.advance(EVERY.total_seconds())
+        await rig.service().recheck()
+        assert posted(rig) == [("rotate", NAME)] * number
+    await Delivery(rig, rig.service).run()
+    await rig.service().recheck()
+    assert posted(rig) == []
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+async def test_requests_about_one_secret_are_posted_one_after_the_other() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    for number in range(3):
+        await engine.keep(pinned(rig, reason=f"number {number}"), 0)
+    await rig.service().recheck()
+    now = rig.clock.now()
+    waits = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
+    assert sorted(waits) == [0, 10, 20]
+
+
+async def test_of_very_many_requests_those_that_are_due_longest_come_first() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    for number in range(MOST + 5):
+        await engine.keep(pinned(rig, reason=f"number {number}"), -number)
+    await rig.service().recheck()
+    reasons = {message["reason"] for message in rig.messages("rotations")}
+    assert reasons == {f"number {number}" for number in range(5, MOST + 5)}
+    rig.queue("rotations").clear()
+    await rig.service().recheck()
+    reasons = {message["reason"] for message in rig.messages("rotations")}
+    assert reasons == {f"number {number}" for number in range(5)}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"vault": "https://x", "secret": "a b"}'])
+async def test_a_request_that_cannot_be_read_is_counted_and_closed_and_keeps_no_other_back(
+    text: str, caplog: Log, sent: Collected
+) -> None:
+    rig = scene()
+    engine, now = rig.service().engine, rig.clock.now()
+    await engine.requests.keep("1" * 40, text, now - MINUTE)
+    await engine.keep(pinned(rig), 0)
+    await rig.service().recheck()
+    assert posted(rig) == [("rotate", NAME)]
+    assert "the request 1111" in caplog.text
+    assert sent.metric("rekey.poison") == {dims(queue="rotations"): 1}
+    assert await engine.requests.read("1" * 40) is None
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_a_request_that_never_came_to_an_end_is_given_up_a_day_after_its_month(
+    caplog: Log, *, compromised: bool
+) -> None:
+    rig = scene()
+    item = pinned(rig, compromised=compromised)
+    await rig.service().engine.keep(item, 0)
+    for passed, number in ((timedelta(days=31) - MINUTE, 1), (MINUTE, 1)):
+        rig.clock.advance(passed.total_seconds())
+        await rig.service().recheck()
+        assert len(posted(rig)) == number
+    assert "tried in vain" in caplog.text
+    assert rig.open_requests == []
+
+
+async def test_a_request_whose_id_an_earlier_version_made_otherwise_is_stored_once() -> None:
+    rig = scene()
+    engine, item = rig.service().engine, pinned(rig)
+    await engine.requests.keep("1" * 40, item.to_json(), rig.clock.now())
+    await rig.service().recheck()
+    assert await engine.requests.due(rig.clock.now() + EVERY) == [item.request]

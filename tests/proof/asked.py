@@ -1,0 +1,39 @@
+"""What people ask for is stored, and carried out within five minutes though messages are lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.parts import GRACE_SECONDS
+
+if TYPE_CHECKING:
+    from tests.proof.kernel import Worker
+    from tests.proof.watch import Watch
+
+LATEST = 300.0
+"""Seconds after somebody asked for it, or after the last fault, within which it is done, or put off for
+a reason."""
+
+
+def late(watch: Watch) -> str:
+    """Return what people asked for and nobody has done for too long; empty if there is nothing."""
+    world = watch.world
+    now = world.kernel.time()
+    if world.visible():
+        # A message that says so is there, and nobody has been given it yet.
+        return ""
+    disturbed = max(watch.disturbed, watch.elsewhere)
+    for (_, request), due in world.promised.items():
+        if now > max(due - GRACE_SECONDS, disturbed) + LATEST:
+            return f"P1: what was asked for ({request}) was due at {due:.0f} s, and is not done"
+    return ""
+
+
+def closed(watch: Watch, worker: Worker) -> str:
+    """Return why a worker may not close a request yet; empty if it may.
+
+    Who works on an order of an incident has posted, and stored, what follows from it.
+    """
+    if worker.message.what == "sweep" or worker.number in watch.traces:
+        return ""
+    return "P8: a request is closed before its outcome is reported"
