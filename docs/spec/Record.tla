@@ -491,13 +491,15 @@ Crash(w) ==
   /\ UNCHANGED <<source, vault, state, lease, audit, net, history>>
 
 \* A call fails, or its answer is lost: the worker lives and gives up. Where there is a single slot,
-\* it sets back what the vault holds before that.
+\* it sets back what the vault holds before that. Where there are many, it removes what it has made.
 Fail(w) ==
   /\ at[w] \notin {"idle", "free", "roll back"} /\ Spend("failure")
-  /\ \/ GiveUp(w)
+  /\ \/ GiveUp(w) /\ UNCHANGED state
      \/ /\ Strategy = "one" /\ at[w] \in {"verify", "prepare", "publish"} /\ Go(w, "roll back")
-        /\ UNCHANGED <<lease, view, made>>
-  /\ UNCHANGED <<source, vault, state, audit, net, history>>
+        /\ UNCHANGED <<state, lease, view, made>>
+     \/ /\ Strategy = "many" /\ at[w] \in {"verify", "prepare"} /\ lease = w /\ Go(w, "clean up")
+        /\ Write(In(Phase("clean up", state), state)) /\ UNCHANGED <<lease, view, made>>
+  /\ UNCHANGED <<source, vault, audit, net, history>>
 
 \* The lease of a dead worker always ends; that of one that is slow may.
 Expire ==

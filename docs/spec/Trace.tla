@@ -144,7 +144,7 @@ Hidden ==
   \/ \E w \in 1..Workers: at[w] = "clean up" /\ Leftovers = {} /\ CleanUp(w)
   \/ \E w \in 1..Workers: at[w] \in {"copy", "catch up"} /\ copy = made[w] /\ Copy(w) /\ net' = net
   \/ \E w \in 1..Workers: Strategy = "one" /\ Copy(w) /\ at'[w] = "publish" /\ copy' = copy
-  \/ \E w \in 1..Workers: Fail(w) /\ at'[w] = "roll back"
+  \/ \E w \in 1..Workers: Fail(w) /\ at'[w] \in {"roll back", "clean up"}
   \* Nothing is left to revoke.
   \/ \E w \in 1..Workers: Revoke(w) /\ UNCHANGED <<held, net>>
 
