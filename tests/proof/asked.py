@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from engine.parts import GRACE_SECONDS
 
 if TYPE_CHECKING:
-    from tests.proof.kernel import Worker
     from tests.proof.watch import Watch
 
 LATEST = 300.0
@@ -27,13 +26,3 @@ def late(watch: Watch) -> str:
         if now > max(due - GRACE_SECONDS, disturbed) + LATEST:
             return f"P1: what was asked for ({request}) was due at {due:.0f} s, and is not done"
     return ""
-
-
-def closed(watch: Watch, worker: Worker) -> str:
-    """Return why a worker may not close a request yet; empty if it may.
-
-    Who works on an order of an incident has posted, and stored, what follows from it.
-    """
-    if worker.message.what == "sweep" or worker.number in watch.traces:
-        return ""
-    return "P8: a request is closed before its outcome is reported"

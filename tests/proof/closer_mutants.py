@@ -168,7 +168,9 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
     async def hasty(self: Service, item: WorkItem, tries: int) -> None:
         queue = self.queue
         assert isinstance(queue, ModelQueue)
-        await work(replace(self, queue=Hasty(queue.hand)), item, tries)
+        hurried = Hasty(queue.hand)
+        engine = replace(self.engine, queue=hurried)
+        await work(replace(self, queue=hurried, engine=engine), item, tries)
 
     patch.setattr(Service, "_work", hasty)
 

@@ -25,9 +25,12 @@ KILLERS: Mapping[str, str] = {
     "a parked mark is never taken off": "one/two-slots@26:forbid",
     "a replica's old version stays": "replicas/two-slots",
     "a request about any version": "forced/one-slot",
+    "a request is closed before its outcome is reported": "lost-request/two-slots",
+    "a request is never closed": "lost-request/two-slots",
     "a sweep finds nothing": "one/two-slots@0:forbid",
     "a tag of nobody's is added": "one/two-slots",
     "a value in the report": "one/two-slots",
+    "an accepted request is not stored": "reported-and-lost/two-slots",
     "an audit believes everything": "drift/two-slots",
     "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots#26",
     "an incident is not noted": "order-and-restore/two-slots#3",
@@ -44,6 +47,7 @@ KILLERS: Mapping[str, str] = {
     "no look after an uncertain change": "one/one-slot@8:die after",
     "no overlap": "one/two-slots",
     "no reading again under the lease": "one/two-slots",
+    "nobody looks for what was asked for": "lost-request/two-slots",
     "nobody looks for the end of a change": "slow-incident-alone/two-slow",
     "nothing is ever due": "one/two-slots",
     "nothing is tidied": "one/many@8:die after",
@@ -88,8 +92,12 @@ KILLERS: Mapping[str, str] = {
 
 UNSEEN: Mapping[str, str] = {
     "a replica's old version stays": "no promise speaks of a version that holds what is refused",
+    "a request is closed before its outcome is reported": "what is stored of requests is not in a history",
+    "a request is never closed": "what is stored of requests is not in a history",
+    "an accepted request is not stored": "what is stored of requests is not in a history",
     "apps are not waited for": "which version an app uses is not in a history",
     "follow-ups without end": "no promise says how many messages there may be",
+    "nobody looks for what was asked for": "what is stored of requests is not in a history",
     "nothing is withdrawn after a person's write": "what is made then is that person's to remove",
     "what is put off comes back at once": "no promise says when a message comes back",
     "who takes a source over begins with an empty record": (

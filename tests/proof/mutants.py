@@ -29,6 +29,7 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE, Managed, Pending
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
+from engine.parts import Parts
 from engine.rotate import (
     checks,
     confirming,
@@ -58,6 +59,7 @@ from engine.rotate.unrecorded import Unrecorded
 from engine.rotate.vault_writer import VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
+from engine.sweep import recheck
 from engine.sweep.cut_off import CutOff
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
@@ -439,6 +441,16 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checks, "other_writer", _nobody)
 
 
+def _closed_at_once(patch: pytest.MonkeyPatch) -> None:
+    work = Service._work
+
+    async def hasty(self: Service, item: WorkItem, tries: int) -> None:
+        await self.engine.close(item)
+        await work(self, item, tries)
+
+    patch.setattr(Service, "_work", hasty)
+
+
 async def _nobody(*_: Any) -> None:
     """See no other writer."""
 
@@ -660,6 +672,16 @@ MUTANTS: Mapping[str, Mutant] = {
             ),
         ),
     ),
+    "an accepted request is not stored": Mutant(
+        function(Parts, "accept", Parts.post), "P1", (f"reported-and-lost/{SLOTS}",)
+    ),
+    "a request is closed before its outcome is reported": Mutant(
+        _closed_at_once, "P8", (f"lost-request/{SLOTS}",)
+    ),
+    "nobody looks for what was asked for": Mutant(
+        method(recheck, "requests"), "P1", (f"lost-request/{SLOTS}",)
+    ),
+    "a request is never closed": Mutant(method(Parts, "close"), "P1", (f"lost-request/{SLOTS}",)),
     "incident orders send nothing": Mutant(
         method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),

@@ -19,10 +19,8 @@ from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion, Sensitive
-from tests.proof import asked
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker
-from tests.proof.watch import Broken
 
 if TYPE_CHECKING:
     from tests.proof.world import World
@@ -81,8 +79,7 @@ class ModelRequests:
         await self.hand.reach("close", lambda: self._close(self._name(request)), changes=True)
 
     def _close(self, name: tuple[str, str]) -> None:
-        if text := asked.closed(self.hand.world.watch, self.hand.worker):
-            raise Broken(text)
+        self.hand.world.watch.closes(self.hand.worker)
         self.hand.world.requests.pop(name, None)
         self.hand.world.promised.pop(name, None)
 

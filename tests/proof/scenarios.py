@@ -19,6 +19,7 @@ from tests.proof.handing_over import HANDED_OVER
 from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
 from tests.proof.losing import losing
+from tests.proof.lost_requests import LOST_REQUESTS
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
 from tests.proof.released import RELEASED
 from tests.proof.reported import REPORTED
@@ -305,6 +306,7 @@ SCENARIOS = {
         *HANDED_OVER,
         *STRAINED,
         *CLOSER,
+        *LOST_REQUESTS,
         *REPORTED,
         *RELEASED,
     ]

@@ -29,7 +29,7 @@ from engine.model.tags import OURS
 from engine.secret import SecretRef
 from engine.service import Service
 from simulator.reach.interleave import Choices
-from tests.proof import ending
+from tests.proof import asked, ending
 from tests.proof.excuses import Excuse
 from tests.proof.hand import LONG
 from tests.proof.kernel import EPOCH, EVERY_FAULT, FAULTS, Call, Died, Mode, Worker
@@ -583,6 +583,8 @@ class Schedule:
         world.watch.passed()
         world.advance(soonest - world.kernel.time())
         world.watch.passed()
+        if not (world.workers or world.in_flight) and (text := asked.late(world.watch)):
+            raise Broken(text)
         if soonest == tick:
             world.tick()
         return True

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from engine.model.outcome import Outcome
 from engine.model.record import parts_of
 from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.secret import SecretRef, SecretVersion
-from tests.proof import announcing, appearance, asked, descent, unending
+from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
@@ -799,8 +799,6 @@ class Watch:
         now = self.world.kernel.time()
         if text := unending.untold(self) or self._set_in_vain():
             raise Broken(text)
-        if not (self.world.workers or self.world.in_flight) and (text := asked.late(self)):
-            raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
         }
@@ -867,6 +865,19 @@ class Watch:
         if not isinstance(error, Died | TransientError | AccessDenied):
             raise Broken(f"P8: a worker failed with {error!r}") from error
         self.said(f"{error!r} {error}")
+
+    def accepted(self, requests: Iterable[str]) -> None:
+        """Check that what somebody was told is accepted has been stored."""
+        if set(requests) - self.world.kept - {""}:
+            raise Broken("P1: somebody is answered, and what was asked for is stored nowhere")
+
+    def closes(self, worker: Worker) -> None:
+        """Check that who closes a request has reported its outcome.
+
+        Who works on an order of an incident has stored, and posted, what follows from it.
+        """
+        if worker.message.what != "sweep" and worker.number not in self.traces:
+            raise Broken("P8: a request is closed before its outcome is reported")
 
     def consumed(self, message: Message, worker: int) -> None:
         """Check that a message that is gone left something behind."""

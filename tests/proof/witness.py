@@ -38,6 +38,8 @@ CHECKS = (
     "said",
     "concluded",
     "consumed",
+    "accepted",
+    "closes",
     "failed",
 )
 """What a witness lets pass: a history goes on where a promise is broken."""
