@@ -176,6 +176,18 @@ class Publishing:
                 code="Overtaken",
             )
 
+    def _kept_longer(
+        self, secret: SecretVersion, pending: Pending, until: datetime
+    ) -> SecretVersion:
+        """Return the secret with its retirement put off, unless there is an incident.
+
+        Whoever has replaced what Rekey published there may have superseded the other credential.
+        """
+        if self.at.observed.record.compromised.versions or pending.at >= until:
+            return secret
+        later = str(replace(pending, at=until))
+        return replace(secret, tags={**secret.tags, tags.RETIRE: later})
+
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
         at = self.at
         now = at.parts.clock.now()
@@ -184,4 +196,6 @@ class Publishing:
             # overlap.
             overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
         cause, deployment = at.progress.item.cause, at.parts.policy.deployment
+        if at.progress.drifted and at.managed.pending and at.observed.wrote(secret):
+            secret = self._kept_longer(secret, at.managed.pending, now + overlap)
         return new_version(secret, at.managed, issued, now, overlap, cause, deployment)

@@ -83,6 +83,23 @@ async def test_a_deployment_notices_that_another_one_took_the_key_that_it_would_
     assert theirs.works
 
 
+async def test_whoever_replaces_the_published_key_has_an_overlap_for_the_other_one(
+    stage: Stage,
+) -> None:
+    """Another deployment that held the same key supersedes it so: its consumers still read that."""
+    mine = stage.storage(extra={"OverlapHours": "168"})
+    before = mine.current.value
+    await stage.rotate(mine)
+    await stage.run_for(days=6, hours=12)
+    stage.account().regenerate(mine.tags["CredentialId"])
+    await stage.run_for(days=7)
+    assert stage.of(mine, "healed")
+    assert mine.works
+    assert mine.accepts(before)
+    await stage.run_for(days=2)
+    assert not mine.accepts(before)
+
+
 @pytest.mark.parametrize("kind", ["login", "user", "admin"])
 async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(
     stage: Stage, kind: str

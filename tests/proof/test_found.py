@@ -37,6 +37,9 @@ FOUND = {
     "so does one that goes away over the version itself, and stays away": (
         "outage-in-change/one-slot#545796376"
     ),
+    "who has superseded a key that another deployment holds, too, is cut off by that one's heal": (
+        "one-account/two-slots#10000549"
+    ),
     "a throttled read of the vault before a password is set back is followed by another one": (
         "one/one-slot@11:forbid+12:throttle"
     ),

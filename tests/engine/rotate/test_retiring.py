@@ -374,8 +374,12 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
         return await call()
 
     outcome = await retire(rig, rig.service(between))
+    assert (outcome.result, outcome.retired) == ("healed", ())
+    assert keys(rig)["key1"] == first.value
+    # Whoever has regenerated the other key may need this one for as long.
+    outcome = await retire(rig, rig.service(between))
     assert works == [True]
-    assert (outcome.result, outcome.retired) == ("healed", ("key1",))
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
     assert keys(rig)["key1"] != first.value
 
 
