@@ -126,22 +126,38 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
 def _cut_off(
     versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
 ) -> Iterator[CutOffVersion]:
-    proofs = [proof for record in records for proof in record.compromised.proofs.items()]
-    proven = {version: read_proof(text) for version, text in proofs}
+    proven = _proofs(records)
     older = [version for version in versions if _is_meant(version, incident, records)]
     for place, version in enumerate(older):
         at, proof = proven.get(str(version.version), (None, ""))
-        if place == 0 or (at and at >= incident.reported):
+        if place == 0 or _is_since(at, incident):
             credential = version.tags.get("CredentialId", "")
             yield CutOffVersion(str(version.version), credential, at, proof)
     # What is deleted, or was another secret's when its source passed on, the records tell alone.
-    listed = {version.version for version in versions}
+    for version in versions:
+        proven.pop(str(version.version), None)
+    is_recorded = not (incident.version or versions)
     for known, (at, proof) in proven.items():
-        is_meant = not incident.version and not versions and at and at >= incident.reported
-        if known not in listed and (is_meant or known == incident.version):
-            held = (record.history.credential_of(known) for record in records)
-            past = next(filter(None, held), None)
-            yield CutOffVersion(known, past.credential_id if past else "", at, proof)
+        if known == incident.version or (is_recorded and _is_since(at, incident)):
+            yield CutOffVersion(known, _credential(known, records), at, proof)
+
+
+def _proofs(records: Sequence[Record]) -> dict[str, tuple[datetime | None, str]]:
+    """Return when and how each version's credential was proven to be refused."""
+    texts = [proof for record in records for proof in record.compromised.proofs.items()]
+    return {version: read_proof(text) for version, text in texts}
+
+
+def _is_since(at: datetime | None, incident: Incident) -> bool:
+    """Return whether a proof came once an incident had been reported."""
+    return at is not None and at >= incident.reported
+
+
+def _credential(version: str, records: Sequence[Record]) -> str:
+    """Return the id of what a version held, as far as a record tells."""
+    held = (record.history.credential_of(version) for record in records)
+    past = next(filter(None, held), None)
+    return past.credential_id if past else ""
 
 
 def _newer(

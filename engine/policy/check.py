@@ -188,6 +188,10 @@ class _Review:
             yield f"{path}: its vault is not served: add it to REKEY_VAULTS, or remove the replica"
         elif source and not self.deployed.under(self.document).allows(ref.vault, source):
             yield f"{path}: its vault is not bound to the source: see REKEY_SCOPES, or remove it"
+        yield from self._again(place, path, primary, ref)
+
+    def _again(self, place: int, path: str, primary: SecretRef, ref: SecretRef) -> Iterator[str]:
+        """Say which other rules name a replica, too."""
         for number, other in enumerate(self.document.rules):
             others = other.settings.get("Replicas", "").lower().split(",")
             if number != place and ref == other.match.exact and _manages(other):

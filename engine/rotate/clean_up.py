@@ -13,7 +13,7 @@ from engine.errors import NeedsHuman
 from engine.model.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
-from engine.model.tags import Managed
+from engine.model.tags import Managed, Pending
 from engine.model.workitem import WorkItem, operation_id
 from engine.rotate.dependents import Dependents
 from engine.rotate.reporting import Reporting
@@ -43,20 +43,30 @@ class PendingCleanUp:
         if record.compromised.versions and (not here or isinstance(decision, Confirm | Skip)):
             if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
                 return None
-            if not self._is_allowed and not isinstance(decision, Park):
-                what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
-                raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-            try:
-                await Revocation(at).settle(secret, at.first_compromised, decision)
-            except NeedsHuman as error:
-                at.leave_to_a_person(error)
-            return await at.look()
+            return await self._settle(secret, decision)
         # While a person has disabled the secret nothing is revoked: nobody could tell what it
         # holds.
-        due = record.retirement and record.retirement.at <= at.parts.clock.now()
-        if not here and due and secret.enabled and not await self._is_kept(secret):
+        is_left = not here and self._due and secret.enabled
+        if is_left and not await self._is_kept(secret):
             return await Retiring(at, at.managed_here(secret)).retire(secret)
         return None
+
+    async def _settle(self, secret: SecretVersion, decision: Decision) -> SecretVersion:
+        at = self.at
+        if not self._is_allowed and not isinstance(decision, Park):
+            what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
+            raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
+        try:
+            await Revocation(at).settle(secret, at.first_compromised, decision)
+        except NeedsHuman as error:
+            at.leave_to_a_person(error)
+        return await at.look()
+
+    @property
+    def _due(self) -> Pending | None:
+        """What is to be revoked by now."""
+        pending = self.at.record.retirement
+        return pending if pending and pending.at <= self.at.parts.clock.now() else None
 
     async def hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Acting
@@ -93,9 +103,9 @@ class PendingCleanUp:
         None if it may. It bears no mark, because that would keep the secret's present source waiting.
         """
         at = self.at
-        pending, item = at.record.retirement, at.progress.item
-        due = pending and pending.at <= at.parts.clock.now() and item.action == "retire"
-        if not (pending and due) or self._is_allowed or at.managed_here(secret):
+        pending, item = self._due, at.progress.item
+        is_asked = pending and item.action == "retire"
+        if not (pending and is_asked) or self._is_allowed or at.managed_here(secret):
             return None
         reason = f"{pending.credential_id} is to be revoked, but {at.lease.unbound(item.ref)}"
         return Outcome(item, "parked", reason, UNBOUND_FIX, old_version=secret.version)

@@ -22,30 +22,32 @@ class CompromisedVersions:
 
         `secret` is the current version.
         """
-        since = self.at.progress.item.began
+        item, since = self.at.progress.item, self.at.progress.item.began
         old = since is not None and self.at.observed.made_before(secret, since)
-        if self.at.progress.item.version:
+        if item.version:
             # Restored between the order and its item: what is current now is as old as what was
             # reported.
-            return [self.at.progress.item.version, *([str(secret.version)] if old else [])]
+            return [item.version, *([str(secret.version)] if old else [])]
         if not secret.version:
             raise NeedsHuman(
                 "the secret is disabled, so nobody can tell which credential leaked",
                 where=str(secret.ref),
                 fix="enable it: the incident is tried again for a month",
             )
-        is_ours = self.at.observed.wrote(secret)
+        if since is None or old:
+            return [secret.version]
         # When Rekey made what it published, its record tells: the vault's clock may be behind.
-        if since is None or old or (secret.created < since and not is_ours):
+        is_ours = self.at.observed.wrote(secret)
+        if secret.created < since and not is_ours:
             return [secret.version]
         older = await self._older(secret, since)
-        superseded = self._superseded() if is_ours else []
-        if not older:
-            # The secret itself is younger, and nobody knows how old its credentials are.
-            return superseded[:1] if is_ours else [secret.version]
-        # It was replaced since, but may still be accepted. What a person wrote in its place stays,
-        # unless it turns out to hold what leaked.
-        return list(dict.fromkeys([*older[:1], *(old for old in superseded if old in older)]))
+        # Of a secret that is itself younger nobody knows how old its credentials are.
+        superseded = self._superseded() if is_ours else [secret.version]
+        if older:
+            # It was replaced since, but may still be accepted. What a person wrote in its place
+            # stays, unless it turns out to hold what leaked.
+            return list(dict.fromkeys([*older[:1], *(old for old in superseded if old in older)]))
+        return superseded[:1]
 
     async def _older(self, secret: SecretVersion, since: datetime) -> list[str]:
         """Return the versions from before the incident, the newest first."""

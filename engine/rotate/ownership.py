@@ -54,17 +54,10 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
     record = lease.record
     if record.owner in ("", NOBODY):
         return record
-    former = SecretRef.parse(record.owner)
-    try:
-        shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
-    except NotFound:
-        can_pay, known = False, record
-    else:
-        if shown is None or await _still_claims(parts, held.source, shown):
-            return _theirs(record, lease.where, held)
-        known = record.seen(shown, parts.clock.now())
-        # What it holds now has leaked: without its tags nobody replaces that for it.
-        can_pay = shown.version not in known.compromised.versions
+    left = await _left(parts, held, record)
+    if left is None:
+        return _theirs(record, lease.where, held)
+    known, can_pay = left
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
     owed = _owed(known, held, leaked=leaked and is_first) if can_pay or not is_first else None
@@ -74,6 +67,23 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
     if owed:
         return owed
     return known if is_first else Record(source=record.source, key=record.key)
+
+
+async def _left(parts: Parts, held: SourceLease, record: Record) -> tuple[Record, bool] | None:
+    """Return what is known of a source that its owner has left, and whether that can pay.
+
+    None if it still claims the source.
+    """
+    former = SecretRef.parse(record.owner)
+    try:
+        shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
+    except NotFound:
+        return record, False
+    if shown is None or await _still_claims(parts, held.source, shown):
+        return None
+    known = record.seen(shown, parts.clock.now())
+    # What it holds now has leaked: without its tags nobody replaces that for it.
+    return known, shown.version not in known.compromised.versions
 
 
 def _theirs(record: Record, where: str, held: SourceLease) -> Park:

@@ -95,13 +95,12 @@ class CutOff:
         return Pace(self.engine.policy.scopes, order.period, started, elapsed, CUT_OFF)
 
     async def _send(self, shown: Entry, pace: Pace, ledger: Ledger) -> bool:
-        secret, known = shown.secret, ledger.of(shown.secret.ref)
+        ref, known = shown.secret.ref, ledger.of(shown.secret.ref)
         if not self.incident.covers(shown, known) or not _can_follow(shown, known):
             return False
-        ref, source = secret.ref, shown.managed.source if shown.managed else None
+        source = shown.managed.source if shown.managed else None
         try:
-            if is_replica(shown, known):
-                ref = SecretRef.parse(secret.tags[REPLICA_OF])
+            ref = _primary(shown, ledger)
             current = self.engine.entry(await self.engine.vaults.read(ref))
             if not await self.is_open(current, ledger):
                 return False
@@ -145,9 +144,7 @@ class CutOff:
         proves nothing, because it can be copied.
         """
         secret, since = current.secret, self.incident.since
-        own = ledger.of(secret.ref)
-        is_copy = is_replica(current, own)
-        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_copy else secret.ref
+        primary = _primary(current, ledger)
         known = ledger.of(primary)
         if not known or any(listed.is_open for listed in known):
             return True
@@ -157,14 +154,16 @@ class CutOff:
             return True
         if not ours and (secret.created < since or primary == secret.ref):
             return secret.created < since
+        return await self._retires_older(current, known)
+
+    async def _retires_older(self, current: Entry, known: Sequence[Listed]) -> bool:
+        """Return whether what a secret is to retire may be from before the incident."""
         pending = current.managed.pending if current.managed else None
         if pending is None or not any(listed.due for listed in known):
             return False
-        versions = [version async for version in self.engine.vaults.versions(secret.ref)]
-        superseded = next(
-            (version for version in versions if version.version == pending.version), None
-        )
-        return superseded is None or superseded.created < since
+        versions = self.engine.vaults.versions(current.secret.ref)
+        superseded = [it async for it in versions if it.version == pending.version]
+        return all(version.created < self.incident.since for version in superseded)
 
     def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
@@ -177,22 +176,15 @@ class CutOff:
         ref, known = current.secret.ref, ledger.of(current.secret.ref)
         if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
             return
+        is_noted = by_hand = False
         if self.incident.version:
             is_open = not await self._is_gone(known)
-            is_tried = self.engine.clock.now() < self.incident.tried_until
-            progress.add(
-                self.incident,
-                current,
-                is_open=is_open,
-                is_tried=is_tried,
-                by_hand=False,
-                known=known,
-            )
-            return
-        is_noted, by_hand = any(listed.is_open for listed in known), self._by_hand(current, ledger)
-        if by_hand and not is_noted and not await self._existed(ref):
-            return
-        is_open = is_noted or (not by_hand and await self.is_open(current, ledger))
+        else:
+            is_noted = any(listed.is_open for listed in known)
+            by_hand = self._by_hand(current, ledger)
+            if by_hand and not is_noted and not await self._existed(ref):
+                return
+            is_open = is_noted or (not by_hand and await self.is_open(current, ledger))
         is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
         progress.add(
             self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
@@ -244,6 +236,13 @@ def _danger(shown: Entry, ledger: Ledger) -> Danger:
     kind = shown.managed.rotator if shown.managed else None
     is_copy = is_replica(shown, ledger.of(shown.secret.ref))
     return danger(kind, is_copy=is_copy, is_alive=shown.secret.enabled)
+
+
+def _primary(shown: Entry, ledger: Ledger) -> SecretRef:
+    """Return the secret whose record tells of this one: a replica has none."""
+    ref = shown.secret.ref
+    is_copy = is_replica(shown, ledger.of(ref))
+    return SecretRef.parse(shown.secret.tags[REPLICA_OF]) if is_copy else ref
 
 
 def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
