@@ -161,7 +161,7 @@ def _accepted(
 ) -> Answer:
     flags = {name: "true" for name in ("force", "compromised") if getattr(item, name)}
     since = stamp(engine.clock.now())
-    path = f"/api/secrets/{item.ref.vault_name}/{item.ref.name}/operations/{item.operation}"
+    path = f"/api/secrets/{item.ref.place}/operations/{item.operation}"
     queued = views.Queued(
         operation=item.operation,
         vault=item.ref.vault_name,

@@ -90,13 +90,8 @@ class Board:
     def _needy(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._terminal.line()
-            self._terminal.line(f"{entry.state}: {place(entry)}", "31")
+            self._terminal.line(f"{entry.state}: {entry.secret.ref.place}", "31")
             self._terminal.fields({"  why": entry.reason, "  fix": entry.fix})
-
-
-def place(entry: Entry) -> str:
-    """Name a secret as the command line takes it."""
-    return f"{entry.secret.ref.vault_name}/{entry.secret.ref.name}"
 
 
 def ordered(entries: Sequence[Entry]) -> list[Entry]:
@@ -117,4 +112,11 @@ def row(entry: Entry, now: datetime) -> tuple[str, ...]:
     kind = entry.managed.rotator.kind if entry.managed else ""
     due = moment(entry.due) if entry.due else ""
     owner = entry.secret.tags.get("Owner", "")
-    return entry.state, place(entry), kind, owner, distance(entry.secret.expires, now), due
+    return (
+        entry.state,
+        entry.secret.ref.place,
+        kind,
+        owner,
+        distance(entry.secret.expires, now),
+        due,
+    )

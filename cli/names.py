@@ -39,7 +39,7 @@ class Names:
             self._write({SecretRef(url, "").vault_name for url in vaults}, refs)
 
     def _write(self, listed: set[str], refs: Iterable[SecretRef]) -> None:
-        lines = {f"{ref.vault_name}/{ref.name}" for ref in refs if ref.vault_name in listed}
+        lines = {ref.place for ref in refs if ref.vault_name in listed}
         if self.file.exists():
             known = self.file.read_text().splitlines()
             lines |= {line for line in known if line.partition("/")[0] not in listed}

@@ -131,7 +131,7 @@ async def _missing(engine: Engine, ref: SecretRef) -> NotFound | None:
         if near
         else "rekey status shows those that there are"
     )
-    return NotFound(f"there is no secret {ref.vault_name}/{ref.name}", fix=fix)
+    return NotFound(f"there is no secret {ref.place}", fix=fix)
 
 
 def _some(names: Iterable[str]) -> str:

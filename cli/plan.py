@@ -37,15 +37,17 @@ async def plan(session: Session, args: Namespace) -> int:
         if coming:
             terminal.line()
             rows = [
-                (event.what, moment(event.at), distance(event.at, now), _place(event), event.reason)
+                (
+                    event.what,
+                    moment(event.at),
+                    distance(event.at, now),
+                    event.secret.ref.place,
+                    event.reason,
+                )
                 for event in coming
             ]
             terminal.table(("what", "when", "", "secret", "why"), rows)
     return listed.worst(Exit.FOUND if lost else Exit.FINE)
-
-
-def _place(event: Coming) -> str:
-    return f"{event.secret.ref.vault_name}/{event.secret.ref.name}"
 
 
 def _json(event: Coming) -> dict[str, str]:

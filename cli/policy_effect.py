@@ -29,7 +29,11 @@ def show_effect(terminal: Terminal, effect: Effect, now: datetime) -> None:
     if effect.moved:
         terminal.line()
         rows = [
-            (_place(str(move["secret"])), _due(move["from"], now), _due(move["to"], now))
+            (
+                SecretRef.parse(str(move["secret"])).place,
+                _due(move["from"], now),
+                _due(move["to"], now),
+            )
             for move in effect.moved
         ]
         terminal.table(("secret", "due now", "due then"), rows)
@@ -52,11 +56,6 @@ def _counts(terminal: Terminal, effect: Effect) -> None:
         present = unknown if due["now"] is None else str(due["now"])
         rows.append((f"due within {days} days", present, str(due["then"])))
     terminal.table(("secrets", "now", "then"), rows)
-
-
-def _place(secret: str) -> str:
-    ref = SecretRef.parse(secret)
-    return f"{ref.vault_name}/{ref.name}"
 
 
 def _due(text: str | None, now: datetime) -> str:

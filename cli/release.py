@@ -84,7 +84,7 @@ async def _dependents(session: Session, engine: Engine, ref: SecretRef) -> Async
         tags = entry.secret.tags
         for tag, what in ((REPLICA_OF, "is a replica of it"), (DERIVED_FROM, "is made from it")):
             if tags.get(tag, "").strip().rstrip("/").lower() == mine:
-                name = f"{entry.secret.ref.vault_name}/{entry.secret.ref.name}"
+                name = entry.secret.ref.place
                 yield f"{name} {what}, and would be written by nobody"
 
 

@@ -164,4 +164,4 @@ def _show(
         shown = ((tag, now or "", then or "(removed)") for tag, (now, then) in changes.items())
         terminal.table(HEADS, list(shown))
     if changes and not dry_run and before.state in ("parked", "drifted"):
-        terminal.line(f"next: rekey unpark {ref.vault_name}/{ref.name} --wait, to try it again now")
+        terminal.line(f"next: rekey unpark {ref.place} --wait, to try it again now")

@@ -96,6 +96,11 @@ class SecretRef:
         """The vault's short name: the first label of its host."""
         return urlsplit(self.vault).netloc.partition(".")[0]
 
+    @property
+    def place(self) -> str:
+        """The secret as commands and paths name it."""
+        return f"{self.vault_name}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:

@@ -43,7 +43,7 @@ def commands(entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
     `earlier` are its versions before the current one, newest first.
     """
     ref = entry.secret.ref
-    place = f"{ref.vault_name}/{ref.name}"
+    place = ref.place
     offered = [Command(deed.does, deed.command(entry)) for deed in deeds.possible(entry)]
     if offered:
         dry = f"rekey rotate {place} --dry-run"

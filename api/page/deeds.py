@@ -40,7 +40,7 @@ class Deed:
         ref, options = entry.secret.ref, self.options
         if self.verb == "restore" and entry.managed and entry.managed.pending:
             options = f"--to {entry.managed.pending.version}"
-        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", options, REASON, "--wait")
+        words = ("rekey", self.verb, ref.place, options, REASON, "--wait")
         return " ".join(word for word in words if word)
 
 

@@ -81,7 +81,7 @@ def harmless(entry: Entry) -> str:
     verb = "unpark" if "unpark" in able else "rotate"
     if verb not in able or (verb == "rotate" and entry.state not in ("due", "overdue")):
         return ""
-    return f"secrets/{entry.secret.ref.vault_name}/{entry.secret.ref.name}/{verb}"
+    return f"secrets/{entry.secret.ref.place}/{verb}"
 
 
 def kind_of(entry: Entry) -> str:

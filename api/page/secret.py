@@ -68,7 +68,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         home="?" + urlencode(code),
         now=now,
         row=rows.row(entry, now, request.query),
-        path=f"secrets/{ref.vault_name}/{ref.name}",
+        path=f"secrets/{ref.place}",
         board=await incidents.concerning(engine, entry, now, request.query),
         facts=_facts(entry),
         portal=links.to_secret(ref),

@@ -68,8 +68,7 @@ def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str
     if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
         return f"correct {', '.join(wrong.tags)} in the policy document"
     settings = " ".join(f"{tag}={DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
-    place = f"{held.ref.vault_name}/{held.ref.name}"
-    return f"rekey tags set {place} {settings}" if settings else "correct the tags"
+    return f"rekey tags set {held.ref.place} {settings}" if settings else "correct the tags"
 
 
 def _unmanaged(secret: SecretVersion) -> Skip:

@@ -17,7 +17,7 @@ from engine.model.coming import Coming
 from engine.model.decision import Retire, Rotate, Skip, Wait
 from engine.model.due import due_at
 from engine.model.policy import Policy
-from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending
+from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending, unretired
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
@@ -73,9 +73,7 @@ def _ahead(
                 following = moment
             case Retire(_, _, reason):
                 yield Coming(moment, "retire", secret, reason)
-                secret = replace(
-                    secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE}
-                )
+                secret = replace(secret, tags=unretired(secret.tags))
                 following = moment
             case Wait(until_then, reason, fix):
                 if secret.expires and moment < secret.expires <= min(until_then, until):

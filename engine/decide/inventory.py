@@ -101,22 +101,25 @@ def _as_decided(
     due: datetime | None,
     now: datetime,
 ) -> Entry:
-    expired = secret.expires is not None and secret.expires <= now
+    expired = _has_expired(secret, now)
     match decision:
         case Park(reason, fix):
             return Entry(secret, "parked", reason, fix, managed, due)
-        case Rotate(_, reason) | Retire(_, _, reason):
-            since = decision.pending.at if isinstance(decision, Retire) else due
-            late = expired or (since is not None and since + GRACE <= now)
-            if isinstance(decision, Rotate) and not expired:
-                reason = why_due(secret, decision.managed)
-            return Entry(
-                secret, "overdue" if late else "due", reason, LATE if late else "", managed, due
-            )
         case Wait(_, reason, fix):
             return Entry(secret, "overdue" if expired else "due", reason, fix, managed, due)
+        case Rotate(asked, reason):
+            since, reason = due, reason if expired else why_due(secret, asked)
+        case Retire(_, pending, reason):
+            since = pending.at
         case _:
             return Entry(secret, "ok", "", "", managed, due)
+    late = expired or (since is not None and since + GRACE <= now)
+    state: State = "overdue" if late else "due"
+    return Entry(secret, state, reason, LATE if late else "", managed, due)
+
+
+def _has_expired(secret: SecretVersion, now: datetime) -> bool:
+    return secret.expires is not None and secret.expires <= now
 
 
 def _told(
@@ -126,11 +129,13 @@ def _told(
 
     A mark holds its own fix behind its reason.
     """
-    place = f"{secret.ref.vault_name}/{secret.ref.name}"
     reason, _, fix = secret.tags.get(REASON, "see the log").partition(". Fix: ")
     if isinstance(managed, Malformed):
         return reason, mended(held, secret, managed)
-    return reason, f"{fix or 'fix what the reason names'}, then rekey unpark {place} --wait"
+    return (
+        reason,
+        f"{fix or 'fix what the reason names'}, then rekey unpark {secret.ref.place} --wait",
+    )
 
 
 def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entry:
@@ -143,14 +148,14 @@ def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entr
         return Entry(secret, "ok", reason, due=due)
     reason += f", due since {due:%Y-%m-%d %H:%M}Z"
     if secret.expires:
-        tense = "expires" if secret.expires > now else "expired"
+        tense = "expired" if _has_expired(secret, now) else "expires"
         reason += f", it {tense} {secret.expires:%Y-%m-%d %H:%M}Z"
     return Entry(secret, "overdue", reason, manual.FIX, due=due)
 
 
 def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:
     if primary := secret.tags.get(REPLICA_OF):
-        late = secret.expires is not None and secret.expires <= now
+        late = _has_expired(secret, now)
         reason = f"a replica, written when {primary} is rotated"
         return Entry(
             secret, "overdue" if late else "ok", reason, "rotate the primary" if late else ""
@@ -165,7 +170,7 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
             secret,
             "dropped",
             reason,
-            f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}",
+            f"give its tags back: rekey adopt {secret.ref.place}",
         )
     if secret.ref.holds_key_pairs:
         return Entry(secret, "unmanaged", "it holds key pairs that Rekey has the vault make")

@@ -9,7 +9,7 @@ from engine.decide.decision import decide
 from engine.decide.tagged import Kinds
 from engine.model.decision import Decision, Retire, Rotate
 from engine.model.policy import Policy
-from engine.model.tags import RETIRE, Managed, Pending
+from engine.model.tags import Managed, Pending, unretired
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
@@ -30,8 +30,8 @@ def steps(
     """
     follow: list[Decision] = [first]
     if isinstance(first, Retire):
-        left = {tag: text for tag, text in secret.tags.items() if tag != RETIRE}
-        following = decide(replace(secret, tags=left), item, policy, kinds, now)
+        retired = replace(secret, tags=unretired(secret.tags))
+        following = decide(retired, item, policy, kinds, now)
         if isinstance(following, Rotate):
             follow.append(following)
     last = follow[-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.contract import Rotator
 from engine.model.listed import Listed
 from engine.model.policy import Policy
-from engine.model.tags import RETIRE, Malformed, Managed, parse
+from engine.model.tags import RETIRE, Malformed, Managed, parse, unretired
 from engine.secret import SecretVersion
 
 Kinds = Mapping[str, type[Rotator]]
@@ -47,7 +47,7 @@ class Tagged:
         """
         if not records:
             return cls.of(secret, policy, kinds)
-        read = cls.of(_without_retirement(secret), policy, kinds)
+        read = cls.of(replace(secret, tags=unretired(secret.tags)), policy, kinds)
         known = [listed.pending for listed in records if listed.source == read.source]
         pending = next(filter(None, known), None)
         if read.managed is None or pending is None:
@@ -64,9 +64,3 @@ class Tagged:
     def source(self) -> str | None:
         """The source that the tags name; None where there is none."""
         return self.managed.source if self.managed else None
-
-
-def _without_retirement(secret: SecretVersion) -> SecretVersion:
-    if RETIRE not in secret.tags:
-        return secret
-    return replace(secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE})

@@ -362,3 +362,8 @@ def unfinished_incident(secret: SecretVersion) -> bool:
 def unparked(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags without the mark `parked`."""
     return {key: value for key, value in tags.items() if key not in (STATE, REASON)}
+
+
+def unretired(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags without what is to be retired."""
+    return {key: value for key, value in tags.items() if key != RETIRE}

@@ -13,7 +13,7 @@ from engine.errors import NeedsHuman
 from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
-from engine.model.tags import RETIRE
+from engine.model.tags import RETIRE, unretired
 from engine.policy.schedule import AHEAD, Often, Schedule
 from engine.secret import SecretVersion
 
@@ -137,8 +137,8 @@ def _judged(current: Entry) -> tuple[str, str]:
     A secret is not manual yet inside an overlap, because Rekey must still retire the superseded
     credential. A change of the policy is about what comes after that.
     """
-    tags = {tag: text for tag, text in current.secret.tags.items() if tag != RETIRE}
-    if current.state in ("disabled", "unmanaged") or not is_manual(tags):
+    is_by_hand = is_manual(unretired(current.secret.tags))
+    if current.state in ("disabled", "unmanaged") or not is_by_hand:
         return current.state, current.reason
     after = ", once its overlap has passed" if RETIRE in current.secret.tags else ""
     return "manual", f"only a person rotates it{after}"
