@@ -27,15 +27,15 @@ PRODUCT = ("api", "cli", "cloud", "composition.py", "engine", "function_app.py",
 CORNERS = {
     "compromised": (
         r"compromis|doomed|cut_?off|leaked",
-        ("compromised", "doomed", "cut_off", "incident"),
+        ("compromised_versions", "cut_off", "incident", "incident_evidence", "incident_progress"),
     ),
     "derived": (
-        r"deriv|descend|lineage",
-        ("derivation", "descendants", "lineage"),
+        r"deriv|parent_?key|dependent",
+        ("derivation", "dependents", "expired_versions", "parent_key"),
     ),
     "follow-up": (
         r"errand|follow_?up|refresh|notice",
-        ("errand", "consumers", "notices", "notice", "digest", "events"),
+        ("errand", "consumers", "notices", "notice", "digest", "events", "grace"),
     ),
 }
 """A concern, the words that name it, and the modules that are about it."""
