@@ -357,6 +357,17 @@ class Record:
                 raise _stale(secret, SETTLE)
         return self
 
+    def overtaken(self, seen: Record) -> Write | None:
+        """Return what was published last, where an earlier write has come over it once more.
+
+        What that earlier one was to replace is gone already: it replaces what was published last.
+        """
+        last, late = self.published, seen.published
+        if not (last and late) or last.version == late.version:
+            return None
+        is_again = late.replaces in self.history.replaced and late.replaces != last.replaces
+        return last if is_again else None
+
     def _recognised(self, secret: SecretVersion) -> Write | None:
         """Return the announced write that a version holds, unless it has been seen before."""
         if self.wrote(secret):

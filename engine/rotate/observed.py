@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.contract import LATE, Tidy
+from engine.decide.tagged import Tagged
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.model.outcome import PUBLISHED, Outcome
 from engine.model.record import Record, owners_tags
-from engine.model.tags import CREDENTIAL
+from engine.model.tags import CREDENTIAL, Pending
 from engine.model.workitem import WorkItem
 from engine.model.write import Write
 from engine.parts import Parts
@@ -104,11 +105,26 @@ class Observed:
 
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())
+        if last := self.record.overtaken(seen):
+            seen = replace(seen, retirement=self._superseded(shown, last, seen))
         ahead = seen.pending_write
         if ahead and shown.enabled and shown.version != ahead.replaces:
             # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
         self.lease.learn(seen)
+
+    def _superseded(self, shown: SecretVersion, last: Write, seen: Record) -> Pending | None:
+        """Return what is to be retired once an earlier write has come over the last one.
+
+        What was published last is superseded now, unless both are in one place.
+        """
+        managed = Tagged.of(shown, self.parts.policy, self.parts.kinds).managed
+        if managed is None or seen.published is None:
+            return seen.retirement
+        if last.credential_id == seen.published.credential_id:
+            return self.record.retirement
+        at = self.parts.clock.now() + managed.overlap + timedelta(seconds=1)
+        return Pending(at, last.version, last.credential_id)
 
     async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
         async for version in self.parts.vaults.versions(shown.ref):

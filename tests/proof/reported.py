@@ -183,6 +183,7 @@ async def report(world: World, engine: Engine, text: str) -> None:
 
 def _followed(world: World, version: str, incident: Incident) -> None:
     """Let somebody ask how far an incident has come, from now on."""
+    world.asked += 1
     shown = {**incident.to_dict(), "vaults": incident.vaults}
     question = json.dumps({"action": "follow", "version": version, "incident": shown})
     for seconds in FOLLOWED:

@@ -52,6 +52,8 @@ MOST_AUDITS = 4
 LOOKS = 2
 """So many moments after its last decision a schedule is compared with the states seen while
 messages still wait."""
+A_REPORT_EACH = 15
+"""So often the message of one more report may wait for a source that others hold."""
 A_DELIVERY_EACH = 15.0
 """Seconds: where a service stays away, so much more may be tried in vain."""
 
@@ -651,6 +653,7 @@ class Schedule:
     def _deliver(self, message: Message) -> None:
         world = self.world
         most = ending.MOST_DELIVERIES + world.looks + world.returns + world.away / A_DELIVERY_EACH
+        most += world.asked * A_REPORT_EACH
         if world.deliveries > most:
             raise Broken(f"resources: over {most:.0f} deliveries")
         worker = world.deliver(message)

@@ -401,6 +401,9 @@ FOUND = {
     "what leaked lives on beside what the next owner of its source holds": (
         "reported-beside-its-own/two-slots#77000000"
     ),
+    "what was published last lives on beneath a write that came before, and comes once more": (
+        "reported-in-replica/two-slots#70000008"
+    ),
     "a late write brings back to a replica what it was to retire": (
         "reported-in-replica/two-slots#61000853"
     ),

@@ -145,6 +145,8 @@ class World:
     workers: list[Worker] = field(default_factory=list)
     started: int = 0
     deliveries: int = 0
+    asked: int = 0
+    """How many reports by people were taken, each with a message of its own."""
     returns: int = 0
     """How often the timer has asked for something."""
     looks: int = 0
