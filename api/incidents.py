@@ -51,12 +51,22 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
             200, views.view(views.IncidentForecast, {**progress.counts(), "status": "dry run"})
         )
     need_key(request, "sent again, it would replace everything a second time")
+    incident = await _placed(engine, incident)
     incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     named = await _unreached(engine, incident)
     shown = {**_shown(incident).body(), "named": named, "status": "queued"}
     answer = Answer.of(202, views.view(views.IncidentQueued, shown), headers)
     return Queued(messages(incident), answer, incident)
+
+
+async def _placed(engine: Engine, incident: Incident) -> Incident:
+    """Name the source of a single version: it tells of that also once the secret is gone."""
+    if not incident.version or incident.source:
+        return incident
+    ref = SecretRef(incident.vaults[0], incident.name)
+    sources = [listed.source for listed in (await engine.ledger()).of(ref)]
+    return replace(incident, source=sources[0]) if len(sources) == 1 else incident
 
 
 def messages(incident: Incident) -> tuple[WorkItem | SweepOrder, ...]:

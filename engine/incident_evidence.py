@@ -109,6 +109,9 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
     # A replica has no record: what proves its credential refused stands in that of its primary.
     owner = SecretRef.parse(stands.primary) if stands.primary else stands.ref
     sources = tuple(listed.source for listed in ledger.of(owner))
+    if incident.version and incident.source not in ("", *sources):
+        # Its record may have passed on since.
+        sources = (incident.source, *sources)
     records = [record for source in sources if (record := await _peek(engine, source))]
     versions = await _versions(engine, owner)
     own = versions if owner == stands.ref else await _versions(engine, stands.ref)

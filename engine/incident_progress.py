@@ -27,6 +27,9 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progres
         for ref in unlisted(vault, set(), ledger):
             for work, progress in works:
                 await work.count_unserved(ref, ledger, progress)
+    for work, progress in works:
+        if not progress.secrets:
+            await work.count_passed_on(progress)
     return [progress for _, progress in works]
 
 

@@ -32,6 +32,7 @@ ENABLE = "enable it: the incident is taken up within a quarter of an hour; or re
 REPEAT = "report it once more"
 UNSERVED = "its vault is not served any more"
 SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
+PASSED_ON = "its source has passed to another secret, or it is gone"
 RECOVER = (
     "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
     "by hand, and move its record aside: see the runbook"
@@ -255,6 +256,16 @@ class Progress:
         if len(self.named) < NAMED:
             place = {"vault": ref.vault_name, "secret": ref.name}
             self.named.append({**place, "reason": reason, "fix": fix})
+
+    def add_passed_on(self, ref: SecretRef, *, is_refused: bool) -> None:
+        """Count one secret that has left the source of what leaked."""
+        self.secrets += 1
+        self.rotated += is_refused
+        self.waiting += not is_refused
+        self.each.append(Stands(ref, "refused" if is_refused else "waiting", reason=PASSED_ON))
+        if not is_refused:
+            place = {"vault": ref.vault_name, "secret": ref.name}
+            self.waiting_for.append({**place, "source": None, "owner": None})
 
     def _linger(self, entry: Entry) -> None:
         kind = entry.managed.rotator if entry.managed else None

@@ -200,6 +200,18 @@ class CutOff:
         if self._covers(ref, ledger):
             progress.add_unreached(ref, await self._left_at(ref, ledger), UNSERVED, SERVE)
 
+    async def count_passed_on(self, progress: Progress) -> None:
+        """Count the only version of an incident whose secret has left its source, or is gone.
+
+        The record of the source has passed to whoever owns that now, and tells all the same.
+        """
+        incident = self.incident
+        record = await self.engine.leases.peek(incident.source) if incident.version else None
+        known = record.compromised if record else Compromised()
+        if known.knows(incident.version):
+            ref = SecretRef(incident.vaults[0], incident.name)
+            progress.add_passed_on(ref, is_refused=self._is_refused(known))
+
     def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
         covered = self.incident.covers_deleted(ref, ledger.of(ref))
         return ref.vault in self.incident.vaults and bool(covered)

@@ -632,6 +632,39 @@ async def test_a_print_that_the_vault_denies_leads_to_no_version() -> None:
     assert (await leak(rig.api(), nobodys)).body["status"] == "unknown"
 
 
+@pytest.mark.parametrize("gone", [None, "deleted", "purged"])
+@pytest.mark.parametrize("by_value", [True, False])
+async def test_what_was_refused_is_told_once_its_source_has_passed_on(
+    gone: str | None, by_value: bool
+) -> None:
+    rig = leaky()
+    await audit(rig, "app-key")
+    leaked = rig.latest("app-key")
+    if by_value:
+        answer = await leak(rig.api(), leaked.value)
+    else:
+        scope = {"vault": "prod", "name": "app-key", "version": leaked.version, "reason": "leaked"}
+        body, headers = json.dumps(scope).encode(), {"idempotency-key": "one"}
+        answer = await send(rig.api(), "http_incident", body=body, headers=headers)
+    await settle(rig)
+    before = await reported(rig.api(), answer)
+    own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}
+    rig.vault.put("heir", rig.latest("app-key").value, tags=own)
+    rig.vault.amend(rig.latest("app-key"), tags={})
+    rig.clock.advance(60)
+    await audit(rig, "heir")
+    if gone:
+        rig.vault.delete("app-key")
+    if gone == "purged":
+        rig.vault.deleted.clear()
+    assert await progress(rig.api(), answer) == "ended"
+    after = await reported(rig.api(), answer)
+    assert before["ended"] == after["ended"] is not None
+    (secret,), (known,) = after["secrets"], before["secrets"]
+    assert (secret["secret"], secret["status"]) == ("app-key", "refused")
+    assert secret["cut_off"][0]["proof"] == known["cut_off"][0]["proof"]
+
+
 async def test_a_report_names_what_an_incident_means_and_no_version_that_its_secret_never_had() -> (
     None
 ):
