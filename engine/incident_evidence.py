@@ -133,6 +133,9 @@ def _cut_off(
     older = [version for version in versions if _is_meant(version, incident, records)]
     for place, version in enumerate(older):
         at, proof = proven.get(str(version.version), (None, ""))
+        if incident.version and at and not _is_since(at, incident):
+            # It was put back since: that proof is of an earlier incident.
+            at, proof = None, ""
         if place == 0 or _is_since(at, incident):
             credential = version.tags.get("CredentialId", "")
             yield CutOffVersion(str(version.version), credential, at, proof)

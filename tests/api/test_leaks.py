@@ -213,6 +213,8 @@ async def test_what_was_put_back_at_its_source_is_cut_off_once_more(act: bool) -
     again, same = (answer.body["incident"] for answer in answers)
     assert again == same != first.body["incident"]
     assert (works(rig, leaked), await progress(rig.api(), answers[0])) == (True, "running")
+    (shown,) = (await reported(rig.api(), answers[0]))["secrets"]
+    assert (shown["refused"], shown["cut_off"][0]["proof"]) == (None, None)
     await settle(rig)
     assert not works(rig, leaked)
     assert works(rig, rig.latest("app-key").value)
