@@ -199,6 +199,7 @@ def report() -> None:
         "at once": flood,
         f"one by one, {MOST} a minute": lambda crowd: singly(crowd, MOST),
         f"one by one, {MOST_ALERTS} a minute": lambda crowd: singly(crowd, MOST_ALERTS),
+        "one by one, all in one moment": lambda crowd: singly(crowd, LEAKS),
     }
     for way, leak in ways.items():
         crowd = Crowd()
