@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from engine.model.listed import Listed
 from engine.model.tags import REPLICA_OF, parked
+from engine.secret import SecretRef
 from tests.shared.builders import ACCOUNT, NOW, POLICY, REF, SECOND, pending, stands, version
 from tests.shared.policies import document
 
@@ -132,13 +134,29 @@ def test_what_is_overdue_says_since_when_and_by_which_setting_not_when_it_expire
     assert shown.reason.startswith(f"due since {reason}")
 
 
-def test_a_manual_secret_says_since_when_it_is_due_and_when_it_expires() -> None:
+@pytest.mark.parametrize(
+    ("left", "tense"), [(30 * DAY, "expires"), (2 * DAY, "expires"), (timedelta(), "expired")]
+)
+def test_a_manual_secret_says_since_when_it_is_due_and_when_it_expires(
+    left: timedelta, tense: str
+) -> None:
     tags = {"Manual": "true", "ValidityPeriodDays": None}
-    shown = stands(version(left=2 * DAY, age=90 * DAY, changes=tags))
+    shown = stands(version(left=left, age=90 * DAY, changes=tags))
     assert shown.reason == (
-        f"only a person rotates it, due since {NOW - 28 * DAY:%Y-%m-%d %H:%M}Z, "
-        f"it expires {NOW + 2 * DAY:%Y-%m-%d %H:%M}Z"
+        f"only a person rotates it, due since {NOW + left - 30 * DAY:%Y-%m-%d %H:%M}Z, "
+        f"it {tense} {NOW + left:%Y-%m-%d %H:%M}Z"
     )
+
+
+def test_what_is_to_be_retired_says_since_when_its_overlap_is_over() -> None:
+    shown = stands(version(left=80 * DAY, changes=pending(-DAY)))
+    assert shown.reason == f"its overlap passed at {NOW - DAY:%Y-%m-%d %H:%M}Z"
+
+
+def test_the_key_pairs_that_a_vault_makes_are_nobodys_secrets() -> None:
+    pair = SecretRef(REF.vault, "rekey-a1e3f245-f2b1-5293-98eb-ff97e1a2a813")
+    shown = stands(replace(version(changes={"ProviderAddress": None}), ref=pair))
+    assert (shown.state, "key pairs" in shown.reason) == ("unmanaged", True)
 
 
 @pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])

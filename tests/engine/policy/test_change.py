@@ -58,10 +58,10 @@ OFTENER = "rules: [{match: {secret: 'app-*'}, validityPeriodDays: 30, rotateBefo
 
 
 async def test_a_secret_that_falls_due_at_another_time_is_named_with_both() -> None:
-    """It was written ten days ago and is good for 80 more: due in 50, under the rule in 10."""
-    secret = replace(named("app-1"), created=NOW - 10 * DAY)
+    """It was written just now and is good for 80 days: due in 50, under the rule in 30."""
+    secret = replace(named("app-1"), created=NOW)
     shown = await judged(secret, named("db"), then=policy(OFTENER))
-    due = {"from": (NOW + 50 * DAY).isoformat(), "to": (NOW + 20 * DAY).isoformat()}
+    due = {"from": (NOW + 50 * DAY).isoformat(), "to": (NOW + 30 * DAY).isoformat()}
     assert shown.moved == [{"secret": f"{VAULT}/secrets/app-1", **due}]
     assert shown.due == {"7": {"now": 0, "then": 0}, "30": {"now": 0, "then": 1}}
     assert shown.changed == []
