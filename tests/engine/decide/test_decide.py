@@ -39,6 +39,7 @@ from tests.shared.builders import (
     pending,
     version,
 )
+from tests.shared.policies import policy as document_policy
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 FAR = timedelta(days=80)
@@ -289,7 +290,7 @@ def test_a_scope_covers_what_lies_inside_it_and_no_neighbour_whose_name_begins_a
     if isinstance(decision, Park):
         assert VAULT in decision.reason
         assert ACCOUNT in decision.reason
-        assert "REKEY_SCOPES" in decision.fix
+        assert "in REKEY_SCOPES," in decision.fix, "there is no policy document"
 
 
 def test_a_scope_of_another_vault_gives_no_right() -> None:
@@ -300,6 +301,19 @@ def test_a_scope_of_another_vault_gives_no_right() -> None:
         assert isinstance(judge(secret, policy=policy), Park)
     assert not Policy().manages(VAULT)
     assert POLICY.manages(VAULT)
+
+
+def test_a_replica_may_be_in_any_vault_only_where_the_secrets_own_tag_names_it() -> None:
+    copy = "https://other.vault.azure.net/secrets/copy"
+    rule = f"{{match: {{vault: '{VAULT}', secret: app-key}}, replicas: ['{copy}']}}"
+    ruled = document_policy(f"rules: [{rule}]\n")
+    assert isinstance(judge(version(changes={"Replicas": copy}), policy=ruled), Rotate)
+    decision = judge(version(), policy=ruled)
+    assert isinstance(decision, Park)
+    assert (
+        decision.reason
+        == f"the policy document's replica {copy} is in a vault not bound to {ACCOUNT}"
+    )
 
 
 def test_a_follow_up_is_not_bound_by_the_window() -> None:
