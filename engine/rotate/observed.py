@@ -255,12 +255,18 @@ class Observed:
             self.parts.reporter.refused(self.item, self.record.kind, seconds)
 
     async def note_left(self) -> bool:
-        """Note that nothing can take effect any more at a source that the secret has left; return whether that is so."""
-        record = self.record
-        until = record.change.uncertain_until
-        is_over = until is not None and until <= self.parts.clock.now()
+        """Note what can take effect no more at a source that the secret has left.
+
+        Return whether that holds for an earlier change.
+        """
+        record, now = self.record, self.parts.clock.now()
+        until, write = record.change.uncertain_until, record.pending_write
+        is_over = until is not None and until <= now
         if is_over:
-            await self.lease.write(replace(record, change=record.change.settled()))
+            record = replace(record, change=record.change.settled())
+        if write and write.at + LATE <= now:
+            record = record.lose()
+        await self.lease.write(record)
         return is_over
 
     def told(self, outcome: Outcome) -> None:

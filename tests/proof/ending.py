@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.decide.inventory import entry
@@ -62,6 +63,10 @@ def _bounded(watch: Watch) -> None:
     An outage that lasts costs more of them.
     """
     world = watch.world
+    for source, claim in world.claims.items():
+        write = claim.record.pending_write
+        if write and claim.record.next_check and write.at < world.kernel.now() - timedelta(days=1):
+            _broken(f"resources: {source} is looked at for a write of {write.at} without end")
     posted = world.posted - world.swept - world.waits
     if world.returns > MOST_ASKED * (1 + world.kernel.time() / EVERY.total_seconds()):
         _broken(f"resources: the timer asked for {world.returns} messages in one schedule")

@@ -49,14 +49,15 @@ async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Hel
 async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_take_effect(
     at: Held, open_until: timedelta | None, *, is_over: bool
 ) -> None:
-    look_at = at.now + HOUR
+    look_at, lost = at.now + HOUR, at.announced(LATE)
     until = None if open_until is None else at.now + open_until
-    at.know(open_until=until, look_at=look_at)
+    at.know(open_until=until, look_at=look_at, ahead=lost)
     await at.lease.write(at.record)
     assert await at.observed().note_left() is is_over
     kept = (until, look_at) if until and not is_over else (None, None)
     record = at.noted
     assert (record.change.uncertain_until, record.change.recheck_at) == kept
+    assert (record.pending_write, record.lost_writes) == (None, (lost,))
 
 
 @pytest.mark.parametrize(
