@@ -232,5 +232,6 @@ STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift),
     *all_of(EVERY, _stays_away),
-    *all_of(SINGLE, _deadly, _cut_off),
+    *all_of(SINGLE, _deadly),
+    _cut_off("one-slot"),
 ]
