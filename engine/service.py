@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -119,12 +120,13 @@ class Service:
 
     async def recheck(self) -> None:
         """Ask for what is due; what cannot be asked for now is asked for next time."""
+        posted = Counter[str]()
         try:
-            await recheck.requests(self.engine)
+            await recheck.requests(self.engine, posted)
         except RekeyError as error:
             log.warning("what people asked for is looked for later: %s", error)
         try:
-            await recheck.sources(await self.ready(), self.queue)
+            await recheck.sources(await self.ready(), self.queue, posted)
         except RekeyError as error:
             log.warning("the sources are rechecked later: %s", error)
 

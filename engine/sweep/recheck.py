@@ -20,16 +20,17 @@ from engine.sweep.posting import post
 log = logging.getLogger("rekey.sweep")
 
 APART_SECONDS = 10.0
-"""How far apart requests about one secret are posted, so that none waits for another's lease."""
+"""How far apart messages about one secret are posted, so that none waits for another's lease."""
 LAST = timedelta(days=1)
 """How long after its last try what never came to an end is given up."""
 MOST = 200
 """How many requests are asked for at a time."""
 
 
-async def sources(parts: Parts, queue: WorkQueue) -> None:
+async def sources(parts: Parts, queue: WorkQueue, posted: Counter[str]) -> None:
     """Post an audit of each source that is due to be looked at; takes no lease.
 
+    `posted`: how many messages about a secret, or a vault, have just been posted.
     Of very many the next time asks for the rest. An audit that comes twice finds nothing to do. A
     record that nobody could read, or write, for a week is left to the sweeps.
     """
@@ -42,17 +43,18 @@ async def sources(parts: Parts, queue: WorkQueue) -> None:
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
         if delay is not None:
-            await post(queue, item, delay)
+            await post(queue, item, max(delay, APART_SECONDS * posted[str(item.ref)]))
     if due:
         log.info("%d sources are due to be rechecked", len(due))
 
 
-async def requests(parts: Parts) -> None:
+async def requests(parts: Parts, posted: Counter[str]) -> None:
     """Post once more what people asked for and nobody has ended; what is lost again comes again.
 
+    Counts in `posted` the messages about each secret, or vault.
     Of very many the next time asks for the rest.
     """
-    now, places = parts.clock.now(), Counter[str]()
+    now = parts.clock.now()
     due = await parts.requests.due(now)
     for request in due[:MOST]:
         text = await parts.requests.read(request)
@@ -61,8 +63,8 @@ async def requests(parts: Parts) -> None:
         work = _open(request, text, now)
         if work:
             place = str(work.ref) if isinstance(work, WorkItem) else work.vault
-            await parts.accept(work, APART_SECONDS * places[place])
-            places[place] += 1
+            await parts.accept(work, APART_SECONDS * posted[place])
+            posted[place] += 1
         else:
             parts.reporter.given_up("rotations")
         if work is None or work.request != request:

@@ -70,7 +70,8 @@ def _bounded(watch: Watch) -> None:
     posted = world.posted - world.swept - world.waits
     if world.returns > MOST_ASKED * (1 + world.kernel.time() / EVERY.total_seconds()):
         _broken(f"resources: the timer asked for {world.returns} messages in one schedule")
-    if world.waits > MOST_WAITING + world.asked * MOST_WAITS + world.away / A_MESSAGE_EACH:
+    most = MOST_WAITING + world.returns + world.asked * MOST_WAITS
+    if world.waits > most + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")

@@ -1,12 +1,11 @@
 """What people ask for is carried out although every message about it is lost.
 
 The messages are lost as soon as it has been accepted, and up to twice more, at any moment, together
-with what a worker has in hand. Looks that a worker has promised stay.
+with what a worker has in hand.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from engine.model.incident import Incident
@@ -34,15 +33,8 @@ EVERY = (*SLOTTED, "one-slot")
 
 
 def loses(world: World) -> None:
-    """Every message is lost, those included that a worker has in hand.
-
-    Looks at a source are not: it is the records that say when they are due, which is not played here.
-    """
-    world.messages = [
-        message
-        for message in world.messages
-        if message.what in OWN or json.loads(message.text).get("follow_up")
-    ]
+    """Every message is lost, those included that a worker has in hand."""
+    world.messages = [message for message in world.messages if message.what in OWN]
     world.watch.disturb(world.kernel.time())
 
 

@@ -653,7 +653,7 @@ class Schedule:
     def _deliver(self, message: Message) -> None:
         world = self.world
         most = ending.MOST_DELIVERIES + world.looks + world.returns + world.away / A_DELIVERY_EACH
-        most += world.asked * A_REPORT_EACH
+        most += world.asked * A_REPORT_EACH + world.waits
         if world.deliveries > most:
             raise Broken(f"resources: over {most:.0f} deliveries")
         worker = world.deliver(message)

@@ -139,6 +139,16 @@ async def test_requests_about_one_secret_are_posted_one_after_the_other() -> Non
     assert sorted(waits) == [0, 10, 20]
 
 
+async def test_a_look_comes_after_what_was_asked_for_at_the_same_secret() -> None:
+    rig = scene()
+    await begun(rig, 5 * MINUTE)
+    await rig.service().engine.keep(pinned(rig), 0)
+    await rig.service().recheck()
+    now = rig.clock.now()
+    waits = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
+    assert sorted(waits) == [0, 10]
+
+
 async def test_of_very_many_requests_those_that_are_due_longest_come_first() -> None:
     rig = scene()
     engine = rig.service().engine
