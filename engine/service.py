@@ -214,7 +214,7 @@ class Service:
         """
         seconds = _pause(item, self.engine.clock.now())
         tried = item.tried + tries - 1
-        await self.queue.post_rotation(replace(item, waited=item.waited + 1, tried=tried), seconds)
+        await self.engine.accept(replace(item, waited=item.waited + 1, tried=tried), seconds)
         self.engine.reporter.waits(item)
         log.info("%s waits %.0f s: another worker holds its source", item.ref, seconds)
 

@@ -124,6 +124,9 @@ def _call(method: str, word: str) -> str:
     return word if method == "POST" else VERBS.get(method, OTHER) + word.removesuffix("s")
 
 
+BLOBS = {"GET": "GetBlob", "HEAD": "GetProperties", "PUT": "PutBlob", "DELETE": "DeleteBlob"}
+
+
 def _blob(method: str, query: Mapping[str, list[str]], lease: str) -> str:
     about = (query.get("comp", [""])[0], query.get("restype", [""])[0])
     match about:
@@ -138,4 +141,4 @@ def _blob(method: str, query: Mapping[str, list[str]], lease: str) -> str:
         case (_, "container"):
             return "CreateContainer"
         case _:
-            return {"GET": "GetBlob", "HEAD": "GetProperties", "PUT": "PutBlob"}.get(method, OTHER)
+            return BLOBS.get(method, OTHER)

@@ -68,6 +68,7 @@ async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_
     delivery = Delivery(rig, told.start)
     while rig.clock.now() < began + timedelta(hours=2, minutes=5):
         if message := delivery._next():
+            delivery._wait(message.visible)
             await delivery._deliver(delivery.start(), message)
         else:
             rig.clock.advance(EVERY.total_seconds())

@@ -44,10 +44,7 @@ class Story:
         """Deliver, each message to a fresh process, what is due within so many hours."""
         until = self.rig.clock.now() + timedelta(hours=hours)
         delivery = self.delivery(intercept)
-        while (queue := self.rig.queue("rotations")) and min(m.visible for m in queue) <= until:
-            message = delivery._next()
-            assert message
-            await delivery._deliver(delivery.start(), message)
+        await delivery.run(within=timedelta(hours=hours))
         self.rig.clock.advance(max(0.0, (until - self.rig.clock.now()).total_seconds()))
 
     async def shown(self) -> dict[str, Any]:
