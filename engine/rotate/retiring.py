@@ -182,6 +182,10 @@ class Retiring:
         """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
         if self.managed is None or self.at.observed.wrote(secret):
             return False
+        leaked = await self._value(pending) if self.at.asked().compromised else None
+        if leaked and secret.value and leaked.reveal() in secret.value.reveal():
+            # The version that holds what leaked once more is replaced, and then this is revoked.
+            return True
         job = replace(self.at.parts.job(secret, self.managed), held_id=None)
         rotator = self.at.parts.rotator(self.managed)
         if job.held is None:

@@ -380,6 +380,9 @@ FOUND = {
     "what gives up and is throttled by that comes back sooner than Azure has said": (
         "outage/one-slot#545823120"
     ),
+    "what leaked and was put back while it was revoked waits for a person in vain": (
+        "reported-and-put-back/many#760000330"
+    ),
     "an incident's look waits a quarter of an hour once its vault is back": (
         "reported-in-outage/one-slot#51000046"
     ),
