@@ -44,8 +44,7 @@ async def other_owner(
         await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
-        passed = record.passed(mine, secret, parts.printed(secret))
-        await lease.write(passed)
+        await lease.write(record.passed(mine, secret, parts.printed(secret)))
     return None
 
 
