@@ -30,10 +30,10 @@ from engine.leak.match import Match
 from engine.leak.signer import is_bare
 from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
 from engine.model.danger import danger
+from engine.model.follow_up import FollowUp
 from engine.model.incident import LEAD, Incident
 from engine.model.notice import LEAKED
 from engine.model.policy_document import Leaks
-from engine.model.workitem import WorkItem
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 
@@ -221,13 +221,13 @@ async def _ask_once(engine: Engine, verdict: Verdict, finding: Finding) -> None:
         await engine.memory.remember(key, stamp(now))
 
 
-def _ask(verdict: Verdict, finding: Finding) -> WorkItem:
+def _ask(verdict: Verdict, finding: Finding) -> FollowUp:
     """Return the message that tells the owner what leaked, and how to have it cut off."""
     match = verdict.match
     assert match  # noqa: S101 - whoever is asked owns it
     text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
-    return WorkItem(
-        match.ref, "tell", version=match.version, requested_by="rekey", reason=text, news=LEAKED
+    return FollowUp(
+        match.ref, "tell", version=match.version, trigger="manual", reason=text, news=LEAKED
     )
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from conformance.faults import Mode, Striker
 from engine.errors import AccessDenied, TransientError
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.last_sweep import LastSweep
 from engine.model.outcome import Outcome
 from engine.model.record import Record
@@ -100,7 +101,7 @@ class World:
             problem = TransientError(f"{name} got no answer", code="NoAnswer")
         raise problem
 
-    def post(self, item: WorkItem, delay: float = 0.0) -> None:
+    def post(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
         """Put a work item on the queue."""
         text = item.to_json()
         self.said.append(text)
@@ -113,7 +114,7 @@ class MemoryQueue:
 
     world: World
 
-    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
         """Put a work item on the queue."""
         await self.world.reach("post", lambda: self.world.post(item, delay))
 
@@ -149,7 +150,7 @@ class MemoryReporter:
 
     world: World
 
-    def handling(self, item: WorkItem) -> AbstractContextManager[None]:
+    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
         """Follow nothing."""
         del item
         return nullcontext()
@@ -161,6 +162,9 @@ class MemoryReporter:
         """Time nothing."""
         del name
         return nullcontext()
+
+    async def followed(self, outcome: TaskOutcome) -> None:
+        """Take note of nothing."""
 
     def waits(self, item: WorkItem) -> None:
         """Take note of nothing."""

@@ -19,6 +19,7 @@ from engine.errors import AccessDenied, PermanentError, RekeyError, TransientErr
 from engine.model.coming import Coming
 from engine.model.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.model.entry import Entry
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.incident import LEAKED
 from engine.model.listed import Listed
 from engine.model.outcome import Outcome, Result
@@ -150,9 +151,7 @@ class Engine(Parts):
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""
         try:
-            if not item.is_errand:
-                return await self._handle(item, tries)
-            outcome = await errand.run(self, item)
+            return await self._handle(item, tries)
         except PermanentError as error:
             if item.follow_up:
                 return await self.leave(item, error)
@@ -175,9 +174,15 @@ class Engine(Parts):
 
         There is no mark if the secret was rotated since, or bears an older reason.
         """
-        if item.is_errand:
-            return await self._report(errand.given_up(item, error))
         return await self._report(await Marking(self).give_up(item, error))
+
+    async def follow_up(self, task: FollowUp) -> TaskOutcome:
+        """Do what follows an outcome and report it; raises TransientError for what may pass."""
+        return await errand.report(self, await errand.run(self, task))
+
+    async def drop(self, task: FollowUp, error: RekeyError) -> TaskOutcome:
+        """Give up on what follows an outcome. The secret is not marked: it was rotated."""
+        return await errand.report(self, errand.given_up(task, error))
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error: the source is looked at again as its record says."""

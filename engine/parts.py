@@ -14,6 +14,7 @@ from engine.errors import PermanentError, RekeyError
 from engine.kinds import KindsOf
 from engine.model import tags, template
 from engine.model.decision import Acting, Decision
+from engine.model.follow_up import FollowUp
 from engine.model.ledger import Ledger
 from engine.model.policy import Policy
 from engine.model.prints import Prints
@@ -101,12 +102,12 @@ class Parts:
             due = self.clock.now() + timedelta(seconds=seconds)
             await self.requests.keep(work.request, work.to_json(), due)
 
-    async def post(self, work: WorkItem | SweepOrder, delay: float = 0.0) -> None:
+    async def post(self, work: WorkItem | FollowUp | SweepOrder, delay: float = 0.0) -> None:
         """Post a message, due in `delay` seconds."""
-        if isinstance(work, WorkItem):
-            await self.queue.post_rotation(work, delay)
-        else:
+        if isinstance(work, SweepOrder):
             await self.queue.post_sweep(work, delay)
+        else:
+            await self.queue.post_rotation(work, delay)
 
     async def close(self, work: WorkItem | SweepOrder) -> None:
         """Forget what is done. If that fails, it is looked for, and found done, once more."""

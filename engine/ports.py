@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.incident import Incident
 from engine.model.last_sweep import LastSweep
 from engine.model.listed import Listed
@@ -145,8 +146,8 @@ class Leases(Protocol):
 class WorkQueue(Protocol):
     """The queues `rotations` and `sweeps`."""
 
-    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
-        """Post a work item that becomes visible after this many seconds (7 days at most)."""
+    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+        """Post work that becomes visible after this many seconds (7 days at most)."""
         ...
 
     async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
@@ -284,8 +285,8 @@ class Incidents(Protocol):
 class Reporter(Protocol):
     """The destination of outcomes: log, metrics, events. Never raises: no rotation fails for it."""
 
-    def handling(self, item: WorkItem) -> AbstractContextManager[None]:
-        """Follow one work item to its end. Without a conclusion it counts as a failed try."""
+    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
+        """Follow one message to its end. Without a conclusion it counts as a failed try."""
         ...
 
     def about(self, operation: str | None, rotator: str) -> None:
@@ -298,6 +299,10 @@ class Reporter(Protocol):
 
     async def concluded(self, outcome: Outcome) -> None:
         """Report how a work item ended."""
+        ...
+
+    async def followed(self, outcome: TaskOutcome) -> None:
+        """Report how a task ended that follows an outcome."""
         ...
 
     def waits(self, item: WorkItem) -> None:

@@ -21,6 +21,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.model.events import OtherEvent, VaultEvent, parse_event
+from engine.model.follow_up import FollowUp, read
 from engine.model.outcome import Outcome
 from engine.model.policy import Policies, Policy
 from engine.model.sweep_order import MOST_DELAY, SweepOrder
@@ -170,10 +171,28 @@ class Service:
                 await self.engine.close(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
-        """Work on one item. Raises what may pass, so the queue retries; the last try parks it."""
-        item = WorkItem.from_json(text)
-        with self.engine.reporter.handling(item):
-            await self._work(item, tries)
+        """Work on one message. Raises what may pass, so the queue retries; the last try parks it."""
+        work = read(text)
+        with self.engine.reporter.handling(work):
+            if isinstance(work, FollowUp):
+                await self._follow_up(work, tries)
+            else:
+                await self._work(work, tries)
+
+    async def _follow_up(self, task: FollowUp, tries: int) -> None:
+        try:
+            async with bounded(self.rotation_seconds, f"a try for {task.ref}"):
+                await (await self.ready()).follow_up(task)
+        except TransientError as problem:
+            later = _put_off(problem, task.deferred)
+            if later and task.deferred < MAX_DEFERRALS:
+                log.warning("%s is tried again in %.0f s: %s", task.ref, later, problem)
+                await self.engine.post(replace(task, deferred=task.deferred + 1), later)
+            elif tries < MAX_TRIES:
+                log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, task.ref, problem)
+                raise
+            else:
+                await (await self.ready()).drop(task, problem)
 
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
@@ -192,10 +211,7 @@ class Service:
         # Azure said when to come back: an earlier try would only lengthen the wait. A source that
         # is busy is not broken either.
         is_busy |= isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
-        later = problem.retry_after or (BUSY_SECONDS if is_busy else 0.0)
-        if later or isinstance(problem, Throttled):
-            # Repeated waits grow: a throttle may ask for too little, or not say how long.
-            later = max(later or THROTTLED_SECONDS, item.deferred * PATIENCE_SECONDS)
+        later = _put_off(problem, item.deferred, BUSY_SECONDS if is_busy else 0.0)
         if later and item.deferred < MAX_DEFERRALS:
             log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
             await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
@@ -225,18 +241,21 @@ class Service:
         """
         self.engine.reporter.given_up("rotations")
         try:
-            item = WorkItem.from_json(text)
+            work = read(text)
         except PermanentError as malformed:
             log.error("message %s on rotations-poison: %s", message_id, malformed)
             return
         error = PermanentError(
             f"gave up after {MAX_TRIES} tries, none of which finished",
             fix="see the log of operation "
-            + (item.operation or "(version unknown)")
+            + (work.operation or "(version unknown)")
             + ", then rotate by hand",
         )
-        with self.engine.reporter.handling(item):
-            await self._give_up(item, error)
+        with self.engine.reporter.handling(work):
+            if isinstance(work, FollowUp):
+                await (await self.ready()).drop(work, error)
+            else:
+                await self._give_up(work, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret. An incident comes back, and a look is asked for by its record."""
@@ -315,6 +334,17 @@ def starts_of_cut_offs(policy: Policy, sources: Sequence[str]) -> list[float]:
     """Return in how many seconds each source may be cut off, if many are, as Azure allows."""
     pace = Pace(policy.scopes, MOST_DELAY, writes=CUT_OFF)
     return [pace.start(source) for source in sources]
+
+
+def _put_off(problem: TransientError, deferred: int, least: float = 0.0) -> float:
+    """Return in how many seconds work is tried again that Azure asked to wait with; 0 if it did not.
+
+    Repeated waits grow: a throttle may ask for too little, or not say how long.
+    """
+    later = problem.retry_after or least
+    if later or isinstance(problem, Throttled):
+        return max(later or THROTTLED_SECONDS, deferred * PATIENCE_SECONDS)
+    return 0.0
 
 
 def _pause(item: WorkItem, now: datetime) -> float:

@@ -10,6 +10,7 @@ from cloud.azure import CHANGING, NOT_READ, Azure, call
 from cloud.storage.host_storage import HostStorage
 from cloud.telemetry.tracing import traceparent
 from engine.errors import NotFound, RekeyError
+from engine.model.follow_up import FollowUp
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 
@@ -33,15 +34,14 @@ class StorageQueues:
         self._azure = azure
         self._service: QueueServiceClient | None = None
 
-    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
-        """Put a work item on `rotations`, visible after so many seconds (7 days at most).
+    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+        """Put work on `rotations`, visible after so many seconds (7 days at most).
 
         What a person asked for does not expire while the app is stopped. All else expires after
         seven days: the next sweep finds it again.
         """
         traced = replace(item, trace=traceparent() or item.trace)
-        lasts = item.compromised or item.trigger == "manual"
-        await self._post(ROTATIONS, traced.to_json(), delay, lasts=lasts)
+        await self._post(ROTATIONS, traced.to_json(), delay, lasts=item.lasts)
 
     async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
         """Put an order on `sweeps`, visible after so many seconds; an incident's does not expire."""

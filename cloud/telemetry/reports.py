@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from cloud.meter import metering
 from cloud.telemetry import gauges, tracing
 from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.outcome import Outcome
 from engine.model.tally import UNKNOWN, Tally
 from engine.model.workitem import WorkItem
+from engine.secret import SecretRef
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient
@@ -72,9 +74,23 @@ def record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def public(outcome: Outcome) -> dict[str, Any]:
-    """Return the data of an event: the record without the fields that may name a person."""
-    return {name: value for name, value in record(outcome).items() if name not in PERSONAL}
+def record_of_task(outcome: TaskOutcome) -> dict[str, Any]:
+    """Return the same of what follows an outcome: nobody has asked for it."""
+    task = outcome.task
+    work = WorkItem(
+        task.ref,
+        version=task.version,
+        trigger=task.trigger,
+        requested_by="rekey",
+        reason=task.reason,
+    )
+    like = Outcome(work, "skipped", outcome.reason, outcome.fix, new_version=outcome.version)
+    return {**record(like), "action": task.action, "result": outcome.result}
+
+
+def public(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of an event: a record without the fields that may name a person."""
+    return {name: value for name, value in record.items() if name not in PERSONAL}
 
 
 class Reports:
@@ -103,7 +119,7 @@ class Reports:
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
-    def handling(self, item: WorkItem) -> Iterator[None]:
+    def handling(self, item: WorkItem | FollowUp) -> Iterator[None]:
         """Follow a work item to its end; one without a conclusion has failed and is repeated."""
         with tracing.handling(item) as state:
             try:
@@ -126,22 +142,27 @@ class Reports:
 
     async def concluded(self, outcome: Outcome) -> None:
         """Report how a work item ended."""
-        rotator = _conclude(outcome)
-        log.log(
-            logging.WARNING if outcome.result in FAILURES else logging.INFO,
-            "%s",
-            json.dumps(record(outcome)),
-        )
-        self._count(outcome.item, rotator, outcome.result)
+        item, rotator = outcome.item, _conclude(outcome.item, outcome.result, outcome.rotator)
+        self._count(item, rotator, outcome.result)
         if outcome.result == "parked":
-            self._parked.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
+            self._parked.add(1, {"vault": item.ref.vault, "secret": item.ref.name})
         if outcome.result == "healed":
-            self._drift.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
-        if self._topic and outcome.result in EVENTS:
-            await self._publish(EVENTS[outcome.result], outcome)
+            self._drift.add(1, {"vault": item.ref.vault, "secret": item.ref.name})
+        await self._tell(item.ref, record(outcome))
 
-    def _count(self, item: WorkItem, rotator: str, outcome: str) -> None:
-        if item.is_errand:
+    async def followed(self, outcome: TaskOutcome) -> None:
+        """Report how a task ended that follows an outcome."""
+        self._count(outcome.task, _conclude(outcome.task, outcome.result), outcome.result)
+        await self._tell(outcome.task.ref, record_of_task(outcome))
+
+    async def _tell(self, ref: SecretRef, record: Mapping[str, Any]) -> None:
+        level = logging.WARNING if record["result"] in FAILURES else logging.INFO
+        log.log(level, "%s", json.dumps(record))
+        if self._topic and record["result"] in EVENTS:
+            await self._publish(EVENTS[record["result"]], ref, public(record))
+
+    def _count(self, item: WorkItem | FollowUp, rotator: str, outcome: str) -> None:
+        if isinstance(item, FollowUp):
             self._errands.add(1, {"errand": item.action, "outcome": outcome})
         else:
             self._rotations.add(
@@ -191,21 +212,16 @@ class Reports:
         """Count a refusal: of the app by Azure, or of a caller by the app."""
         metering.refusals.add(1, {"where": where, "what": what})
 
-    async def _publish(self, kind: str, outcome: Outcome) -> None:
+    async def _publish(self, kind: str, ref: SecretRef, data: Mapping[str, Any]) -> None:
         from azure.core.messaging import CloudEvent
 
-        event = CloudEvent(
-            source=outcome.item.ref.vault,
-            type=kind,
-            subject=outcome.item.ref.name,
-            data=public(outcome),
-        )
+        event = CloudEvent(source=ref.vault, type=kind, subject=ref.name, data=data)
         try:
             await call(
                 "sending the outcome event", self._client().send(event), where=self._topic or ""
             )
         except RekeyError as error:
-            log.warning("the outcome of %s could not be sent: %s", outcome.item.ref, error)
+            log.warning("the outcome of %s could not be sent: %s", ref, error)
 
     def _client(self) -> EventGridPublisherClient:
         if self._publisher is None:
@@ -220,11 +236,11 @@ class Reports:
         return self._publisher
 
 
-def _conclude(outcome: Outcome) -> str:
-    """Set the outcome of the current work item; return the kind of credential."""
+def _conclude(work: WorkItem | FollowUp, result: str, rotator: str = "") -> str:
+    """Set the outcome of the current message; return the kind of credential."""
     state = tracing.current()
-    rotator = outcome.rotator or (state.rotator if state else "") or UNKNOWN
+    rotator = rotator or (state.rotator if state else "") or UNKNOWN
     if state:
-        state.learn(outcome.item.operation, rotator)
-        state.outcome = outcome.result
+        state.learn(work.operation, rotator)
+        state.outcome = result
     return rotator

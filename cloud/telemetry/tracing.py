@@ -18,6 +18,8 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from engine.model.follow_up import FollowUp
+
 if TYPE_CHECKING:
     from engine.model.workitem import WorkItem
 
@@ -68,11 +70,11 @@ def current() -> Handling | None:
 
 
 @contextmanager
-def handling(item: WorkItem) -> Iterator[Handling]:
+def handling(item: WorkItem | FollowUp) -> Iterator[Handling]:
     """Open the span of a work item, linked to the function's span; the caller closes it."""
     here = trace.get_current_span().get_span_context()
     span = _tracer.start_span(
-        "rekey.errand" if item.is_errand else "rekey.rotation",
+        "rekey.errand" if isinstance(item, FollowUp) else "rekey.rotation",
         _W3C.extract({"traceparent": item.trace or ""}, context.get_current()),
         links=[Link(here)] if here.is_valid and item.trace else [],
         attributes={

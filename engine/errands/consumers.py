@@ -1,6 +1,6 @@
 """The apps that use a secret: Rekey refreshes them, and waits for them before it retires.
 
-They never undo or delay a rotation. A refresh is a work item of its own, posted when the rotation
+They never undo or delay a rotation. A refresh is a message of its own, posted when the rotation
 has ended. The daily audit posts it again while a version is young, so nothing is lost if a worker
 died in between.
 """
@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.model.decision import Decision, Retire, Wait
 from engine.model.due import due_reason
-from engine.model.outcome import Outcome
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.policy import Policy
 from engine.model.tags import unfinished_incident
 from engine.model.workitem import WorkItem
@@ -38,30 +38,32 @@ def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
     return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
 
 
-async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def refresh(parts: Parts, task: FollowUp, secret: SecretVersion) -> TaskOutcome:
     """Make every app that uses a secret use its current version.
 
     Raises TransientError for what may pass by itself.
     """
-    apps = named(parts.policy, item.ref)
+    apps = named(parts.policy, task.ref)
     if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
-        return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
-    answers = await asyncio.gather(*(ask(parts, item, app, secret) for app in apps))
+        return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
+    answers = await asyncio.gather(
+        *(ask(parts, app, secret, first=not task.deferred) for app in apps)
+    )
     problems = {
         app: answer
         for app, answer in zip(apps, answers, strict=True)
         if isinstance(answer, RekeyError)
     }
     if problems:
-        return _failed(item, secret, problems, len(apps))
+        return _failed(task, secret, problems, len(apps))
     if False in answers:
         return await _look_again(
-            parts, item, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
+            parts, task, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
         )
-    return Outcome(item, "refreshed", f"apps refreshed: {len(apps)}", new_version=secret.version)
+    return TaskOutcome(task, "refreshed", f"apps refreshed: {len(apps)}", version=secret.version)
 
 
-async def ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
+async def ask(parts: Parts, app: str, secret: SecretVersion, *, first: bool) -> bool | RekeyError:
     """Refresh one app; return whether it is done, or its error, so the others still run."""
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
@@ -71,14 +73,14 @@ async def ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> 
             ),
         )
     try:
-        return parts.apps is None or await parts.apps.refresh(app, secret, ask=not item.deferred)
+        return parts.apps is None or await parts.apps.refresh(app, secret, ask=first)
     except RekeyError as error:
         return error
 
 
 def _failed(
-    item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int
-) -> Outcome:
+    task: FollowUp, secret: SecretVersion, problems: dict[str, RekeyError], count: int
+) -> TaskOutcome:
     what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
         f"{app}: {problem.what}" for app, problem in problems.items()
     )
@@ -87,20 +89,20 @@ def _failed(
     if passing:
         waits = [problem.retry_after for problem in passing if problem.retry_after]
         raise TransientError(what, fix=fix, retry_after=max(waits, default=None))
-    return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
+    return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
 
 
 async def _look_again(
-    parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]
-) -> Outcome:
+    parts: Parts, task: FollowUp, secret: SecretVersion, open_: Sequence[str]
+) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(open_)}"
-    if item.deferred >= MOST_LOOKS:
+    if task.deferred >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
-        return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
-    delay = min(FIRST_LOOK * 2**item.deferred, LAST_LOOK)
-    await parts.queue.post_rotation(replace(item, deferred=item.deferred + 1), delay)
-    return Outcome(item, "waiting", what, new_version=secret.version)
+        return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
+    delay = min(FIRST_LOOK * 2**task.deferred, LAST_LOOK)
+    await parts.queue.post_rotation(replace(task, deferred=task.deferred + 1), delay)
+    return TaskOutcome(task, "waiting", what, version=secret.version)
 
 
 async def hold_back(

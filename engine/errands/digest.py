@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from engine.model import manual
 from engine.model.entry import NEEDS_A_PERSON, Entry
+from engine.model.follow_up import FollowUp
 from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -75,7 +75,7 @@ class Digests:
             key = f"{entry.secret.ref} {entry.secret.expires} {told_at}"
             self._moments.setdefault(owner, []).append(key)
 
-    def items(self) -> Iterator[tuple[str, WorkItem]]:
+    def items(self) -> Iterator[tuple[str, FollowUp]]:
         """Yield a digest for each owner who is told of something new, with its key.
 
         Sweeps of the same moments have the same key.
@@ -85,11 +85,9 @@ class Digests:
             entries = sorted(self._open[owner], key=_urgency)
             yield (
                 f"digest-{hashlib.sha256(text.encode()).hexdigest()}",
-                WorkItem(
+                FollowUp(
                     entries[0].secret.ref,
                     "tell",
-                    trigger="sweep",
-                    requested_by="sweep",
                     reason=_text(entries, self.order.until),
                     since=self.order.until.isoformat(),
                     news=EXPIRING,
@@ -97,7 +95,7 @@ class Digests:
             )
 
 
-def tells_of_several(item: WorkItem) -> bool:
+def tells_of_several(item: FollowUp) -> bool:
     """Return whether a digest has a line for more than one secret."""
     return item.reason.count("\n") > 1
 

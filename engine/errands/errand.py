@@ -1,4 +1,4 @@
-"""Errands: what follows a rotation. Apps are refreshed and owners notified, each as a work item.
+"""Errands: what follows a rotation. Apps are refreshed and owners notified, each by a message of its own.
 
 Errands are posted once the outcome is known. If posting them fails, the outcome stands.
 """
@@ -12,32 +12,37 @@ from datetime import datetime
 
 from engine.errands import consumers, notices
 from engine.errors import PermanentError, RekeyError
-from engine.model.outcome import Errand, Outcome, Result
+from engine.model.follow_up import FollowUp, Task, TaskOutcome, TaskResult
+from engine.model.outcome import Outcome, Result
 from engine.model.policy import Policy
-from engine.model.workitem import Action, WorkItem
+from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
 
 log = logging.getLogger("rekey.errands")
 
-ERRANDS: Mapping[Action, Callable[[Parts, WorkItem, SecretVersion], Awaitable[Outcome]]] = {
+ERRANDS: Mapping[Task, Callable[[Parts, FollowUp, SecretVersion], Awaitable[TaskOutcome]]] = {
     "refresh": consumers.refresh,
     "remind": notices.remind,
     "tell": notices.tell,
 }
-GIVEN_UP: Mapping[Action, Errand] = {"refresh": "unrefreshed", "remind": "untold", "tell": "untold"}
-TO_REFRESH: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored", "confirmed"})
+GIVEN_UP: Mapping[Task, TaskResult] = {
+    "refresh": "unrefreshed",
+    "remind": "untold",
+    "tell": "untold",
+}
+TO_REFRESH: frozenset[Result] = frozenset({"rotated", "healed", "restored", "confirmed"})
 """`confirmed` is a retry that found its rotation done, or the daily audit.
 
 So an errand that a dead worker did not post is posted after all.
 """
-TO_FOLLOW: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored", "retired"})
+TO_FOLLOW: frozenset[Result] = frozenset({"rotated", "healed", "restored", "retired"})
 """After these a derived secret looks at its key. Its own daily audit does so, too."""
-FOUND_DONE: frozenset[Result | Errand] = frozenset({"skipped", "waiting"})
+FOUND_DONE: frozenset[Result] = frozenset({"skipped", "waiting"})
 """How a retry of an item without a version ends if its rotation was already done."""
 
 
-async def run(parts: Parts, item: WorkItem) -> Outcome:
+async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
     """Do one errand about the secret as it is now; raises TransientError for what may pass."""
     try:
         secret = await _read(parts, item)
@@ -48,7 +53,7 @@ async def run(parts: Parts, item: WorkItem) -> Outcome:
         return given_up(item, error)
 
 
-async def _read(parts: Parts, item: WorkItem) -> SecretVersion:
+async def _read(parts: Parts, item: FollowUp) -> SecretVersion:
     """Read the secret. A notice is sent even if the secret is gone or cannot be read any more."""
     try:
         return await parts.vaults.read(item.ref)
@@ -67,9 +72,17 @@ async def _read(parts: Parts, item: WorkItem) -> SecretVersion:
         )
 
 
-def given_up(item: WorkItem, error: RekeyError) -> Outcome:
+def given_up(item: FollowUp, error: RekeyError) -> TaskOutcome:
     """Return the outcome of an errand that failed. The secret is not marked: it was rotated."""
-    return Outcome(item, GIVEN_UP[item.action], error.what, error.fix)
+    return TaskOutcome(item, GIVEN_UP[item.action], error.what, error.fix)
+
+
+async def report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
+    """Report how a task ended. Who hears of rotations hears of some tasks, too."""
+    await parts.reporter.followed(outcome)
+    if notices.is_news(outcome.result, parts.policy):
+        await _post(parts, replace(notices.of(outcome), since=parts.clock.now().isoformat()))
+    return outcome
 
 
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
@@ -84,7 +97,7 @@ async def hurry(parts: Parts, outcome: Outcome) -> None:
         await _post(parts, item)
 
 
-async def _post(parts: Parts, item: WorkItem) -> None:
+async def _post(parts: Parts, item: WorkItem | FollowUp) -> None:
     try:
         await parts.queue.post_rotation(item)
     except RekeyError as error:
@@ -93,19 +106,16 @@ async def _post(parts: Parts, item: WorkItem) -> None:
 
 def _following(
     policy: Policy, outcome: Outcome, now: datetime, *, again: bool
-) -> Iterator[WorkItem]:
-    item = outcome.item
-    if outcome.result in TO_REFRESH or (
-        again and outcome.result in FOUND_DONE and not item.is_errand
-    ):
+) -> Iterator[WorkItem | FollowUp]:
+    if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE):
         yield from _refreshes(policy, outcome)
     if outcome.result in TO_FOLLOW:
         yield from map(follow_key, outcome.derived)
-    if notices.is_news(outcome, policy):
+    if notices.is_news(outcome.result, policy):
         yield replace(notices.of(outcome), since=now.isoformat())
 
 
-def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[WorkItem]:
+def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
     if consumers.named(policy, outcome.item.ref):
         yield _refresh(outcome.item)
     for ref in outcome.replicas:
@@ -121,12 +131,6 @@ def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
     )
 
 
-def _refresh(item: WorkItem) -> WorkItem:
-    return WorkItem(
-        item.ref,
-        "refresh",
-        version=item.version,
-        trigger=item.trigger,
-        requested_by="rekey",
-        reason="a new version",
-    )
+def _refresh(item: WorkItem) -> FollowUp:
+    reason = "a new version"
+    return FollowUp(item.ref, "refresh", version=item.version, trigger=item.trigger, reason=reason)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from engine.model.follow_up import FollowUp, TaskResult
 from engine.model.notice import Event
-from engine.model.outcome import Errand, Result
+from engine.model.outcome import Result
 from engine.model.policy import Policy
 from engine.model.policy_document import STANDARD
-from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion, Sensitive
 
-ALSO: frozenset[Result | Errand] = frozenset({"retired", "reminded"})
+ALSO: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"})
 """The outcomes that only programs hear of. They hear of all that people do, too."""
 
 
@@ -22,7 +22,7 @@ def anybody_listens(policy: Policy) -> bool:
     return any(webhook.kind == STANDARD for webhook in webhooks)
 
 
-def event(item: WorkItem, secret: SecretVersion, key: Sensitive, now: datetime) -> Event:
+def event(item: FollowUp, secret: SecretVersion, key: Sensitive, now: datetime) -> Event:
     """Return an item's news as an event, to be signed with a key.
 
     Its id follows from the item, so it stays the same however often the event is sent.

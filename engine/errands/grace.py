@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from engine.errands import consumers
 from engine.errors import RekeyError
@@ -39,11 +38,10 @@ async def give(
     if parts.clock.monotonic() >= ends:
         return
     with parts.reporter.step("refresh"):
-        waiting = await _read(parts, refs)
+        waiting, first = await _read(parts, refs), True
         while waiting:
             await keep()
-            waiting = await _ask(parts, item, waiting)
-            item = replace(item, deferred=item.deferred + 1)
+            waiting, first = await _ask(parts, waiting, first=first), False
             if not waiting or parts.clock.monotonic() + PAUSE >= ends:
                 break
             await parts.clock.sleep(PAUSE)
@@ -71,10 +69,10 @@ async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Secr
 
 
 async def _ask(
-    parts: Parts, item: WorkItem, pairs: Sequence[tuple[str, SecretVersion]]
+    parts: Parts, pairs: Sequence[tuple[str, SecretVersion]], *, first: bool
 ) -> list[tuple[str, SecretVersion]]:
     """Ask every app, and return those that are to be waited for: an error is left to the errand."""
-    looks = (consumers.ask(parts, item, app, secret) for app, secret in pairs)
+    looks = (consumers.ask(parts, app, secret, first=first) for app, secret in pairs)
     try:
         async with asyncio.timeout(CALL_SECONDS):
             answers = await asyncio.gather(*looks)

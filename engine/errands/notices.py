@@ -1,6 +1,6 @@
 """Chat messages to owners: how a rotation ended, and in time what only a person can do.
 
-A notice is a work item of its own. It delays no rotation, and no rotation fails because a chat
+A notice is a message of its own. It delays no rotation, and no rotation fails because a chat
 does not answer. It contains names, reasons and times, but never a value.
 """
 
@@ -13,12 +13,12 @@ from engine.decide.tagged import Tagged
 from engine.errands import digest, events
 from engine.errors import NeedsHuman
 from engine.model import manual
+from engine.model.follow_up import FollowUp, TaskOutcome, TaskResult
 from engine.model.notice import LEAKED, Event, Notice
-from engine.model.outcome import Outcome
+from engine.model.outcome import Outcome, Result
 from engine.model.policy import Policy
 from engine.model.policy_document import STANDARD, Webhook
 from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
@@ -42,29 +42,29 @@ Reminders are no part of them: owners get a digest.
 """
 
 
-def is_news(outcome: Outcome, policy: Policy) -> bool:
-    """Return whether somebody is to be told of an outcome: people, or a program."""
+def is_news(result: Result | TaskResult, policy: Policy) -> bool:
+    """Return whether somebody is to be told of a result: people, or a program."""
     if not (policy.document and policy.document.webhooks):
         return False
-    programs = outcome.result in events.ALSO and events.anybody_listens(policy)
-    return programs or outcome.result in TITLES
+    programs = result in events.ALSO and events.anybody_listens(policy)
+    return programs or result in TITLES
 
 
-def of(outcome: Outcome) -> WorkItem:
-    """Return the work item that announces an outcome."""
-    item, text = outcome.item, outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
-    return WorkItem(
+def of(outcome: Outcome | TaskOutcome) -> FollowUp:
+    """Return the task that announces an outcome."""
+    item = outcome.item if isinstance(outcome, Outcome) else outcome.task
+    text = outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
+    return FollowUp(
         item.ref,
         "tell",
         version=item.version,
         trigger=item.trigger,
-        requested_by="rekey",
         reason=text[:MOST_TEXT],
         news=outcome.result,
     )
 
 
-async def remind(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def remind(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOutcome:
     """Remind the owner that a manual secret is due, unless it was rotated meanwhile."""
     due = manual.due_at(secret, parts.policy)
     if (
@@ -72,14 +72,14 @@ async def remind(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome
         or due is None
         or due > parts.clock.now()
     ):
-        return Outcome(item, "skipped", "it is not due any more")
-    return Outcome(item, "reminded", item.reason, manual.FIX)
+        return TaskOutcome(item, "skipped", "it is not due any more")
+    return TaskOutcome(item, "reminded", item.reason, manual.FIX)
 
 
-async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def tell(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOutcome:
     """Send an item's text to the webhooks of the owner and of everybody; raises RekeyErrors.
 
-    Several webhooks get a work item each, so that a failure at one repeats no message at others.
+    Several webhooks get a message each, so that a failure at one repeats no message at others.
     """
     secret = parts.policy.applied(secret)
     hooks = {hook.secret: hook for hook in parts.policy.webhooks(secret.tags.get("Owner"))}
@@ -89,11 +89,11 @@ async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
         if item.to in ("", hook.secret) and _concerns(hook, item, secret, parts)
     ]
     if not targets or parts.webhooks is None or parts.policy.own is None:
-        return Outcome(item, "skipped", "no webhook is to be notified")
+        return TaskOutcome(item, "skipped", "no webhook is to be notified")
     if len(targets) > 1:
         for hook in targets:
             await parts.queue.post_rotation(replace(item, to=hook.secret))
-        return Outcome(item, "waiting", f"one message for each of {len(targets)} webhooks")
+        return TaskOutcome(item, "waiting", f"one message for each of {len(targets)} webhooks")
     hook, vault = targets[0], parts.policy.own.vault
     url = await _kept(parts, SecretRef(vault, hook.secret))
     message: Notice | Event = notice(item, secret)
@@ -101,7 +101,9 @@ async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
         key = await _kept(parts, SecretRef(vault, hook.signing))
         message = events.event(item, secret, key, parts.clock.now())
     await parts.webhooks.send(hook, url, message)
-    return Outcome(item, "told", f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}")
+    return TaskOutcome(
+        item, "told", f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}"
+    )
 
 
 async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
@@ -112,7 +114,7 @@ async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
     return value
 
 
-def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts) -> bool:
+def _concerns(hook: Webhook, item: FollowUp, secret: SecretVersion, parts: Parts) -> bool:
     """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
 
     Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
@@ -130,7 +132,7 @@ def _concerns(hook: Webhook, item: WorkItem, secret: SecretVersion, parts: Parts
     )
 
 
-def notice(item: WorkItem, secret: SecretVersion) -> Notice:
+def notice(item: FollowUp, secret: SecretVersion) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
     title, _, lines = item.reason.partition("\n")
     if item.news == digest.EXPIRING:
@@ -145,7 +147,7 @@ def notice(item: WorkItem, secret: SecretVersion) -> Notice:
     return _notice(title.format(item.ref.name), facts)
 
 
-def _where(item: WorkItem, secret: SecretVersion) -> dict[str, str]:
+def _where(item: FollowUp, secret: SecretVersion) -> dict[str, str]:
     return {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
 
 

@@ -12,9 +12,7 @@ from engine.secret import SecretRef
 Result = Literal[
     "rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"
 ]
-Errand = Literal["refreshed", "unrefreshed", "told", "untold", "reminded"]
-"""How work that follows a rotation ends, unless it is skipped or deferred."""
-PUBLISHED: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored"})
+PUBLISHED: frozenset[Result] = frozenset({"rotated", "healed", "restored"})
 """How work ends that has published a version."""
 
 
@@ -23,7 +21,7 @@ class Outcome:
     """Who asked for what, and what came of it. Contains no secret value."""
 
     item: WorkItem
-    result: Result | Errand
+    result: Result
     reason: str
     fix: str = ""
     rotator: str = ""

@@ -1,4 +1,4 @@
-"""What travels on the queue `rotations`: which secret, why, and nothing secret."""
+"""A request to look at a secret, as it travels on the queue `rotations`; nothing secret is in it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from engine.errors import NeedsHuman
+from engine.model import message
 from engine.model.record_text import YEARS
-from engine.secret import NAME, VERSION, SecretRef
+from engine.secret import SecretRef
 
-Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "tell"]
+Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
 INCIDENT_SECONDS = 780.0
 """How long until an incident that could not be dealt with is due again: the timer that comes every
@@ -24,7 +24,6 @@ DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
 """How often people hear of it: every two hours for a day, and then every day."""
 AGAIN = "it is tried again every quarter of an hour, for a month"
 NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
-FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
@@ -59,8 +58,7 @@ class WorkItem:
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 
-    Every credential older than that counts as compromised, too. Where the action is `tell`, it is
-    when that happened which is told.
+    Every credential older than that counts as compromised, too.
     """
     reported: str = ""
     """When a person asked for it (ISO 8601): it tells one request from the next.
@@ -74,10 +72,6 @@ class WorkItem:
 
     It is only a hint: the worker checks it under the lease.
     """
-    news: str = ""
-    """The outcome to announce, where the action is `tell`. `reason` holds the text."""
-    to: str = ""
-    """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
     follows: bool = False
     """It is tried even if the secret is parked.
 
@@ -112,7 +106,7 @@ class WorkItem:
 
         It follows from what is asked for, so that only the same work can close it.
         """
-        if not (self.trigger == "manual" or self.compromised) or self.follow_up or self.is_errand:
+        if self.follow_up or not self.lasts:
             return ""
         terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
         return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
@@ -130,9 +124,9 @@ class WorkItem:
         return self.trigger == "sweep" and self.requested_by == "rekey"
 
     @property
-    def is_errand(self) -> bool:
-        """Whether the item follows a rotation, and so touches neither the source nor the secret."""
-        return self.action in ("refresh", "remind", "tell")
+    def lasts(self) -> bool:
+        """Whether its message does not expire while the app is stopped."""
+        return self.compromised or self.trigger == "manual"
 
     def about(self, version: str | None) -> WorkItem:
         """Return the item with this version, if its sender could not name one."""
@@ -156,29 +150,15 @@ class WorkItem:
 
     def to_json(self) -> str:
         """Return the text of the queue message."""
-        data = {name: getattr(self, name) for name in (*_TYPES, "trace")}
-        return json.dumps(
-            {**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation}
-        )
+        return message.text_of(self, _TYPES)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkItem:
         """Read a message; raises NeedsHuman that lists every problem in it."""
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
-            raise _malformed(["not JSON"]) from None
-        if not isinstance(data, dict):
-            raise _malformed(["not a JSON object"])
-        if problems := _problems(data):
-            raise _malformed(problems)
-        fields = {key: data[key] for key in _TYPES if data.get(key) is not None}
+        fields = message.fields_of(text, _TYPES, {"action": Action, "trigger": Trigger})
         # A number in messages of earlier versions: how many looks there were in a row.
         fields["follow_up"] = bool(fields.get("follow_up"))
-        trace = data["trace"] if isinstance(data.get("trace"), str) else None
-        return cls(
-            SecretRef(data["vault"].rstrip("/").lower(), data["secret"]), **fields, trace=trace
-        )
+        return cls(**fields)
 
 
 _TYPES: dict[str, type] = {
@@ -197,8 +177,6 @@ _TYPES: dict[str, type] = {
     "reported": str,
     "told": str,
     "source": str,
-    "news": str,
-    "to": str,
     "follows": bool,
 }
 
@@ -216,27 +194,3 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None
-
-
-def _problems(data: dict[str, Any]) -> list[str]:
-    problems = [
-        f"{key} is not a {kind.__name__}"
-        for key, kind in _TYPES.items()
-        if data.get(key) is not None and not isinstance(data[key], kind)
-    ]
-    for key, allowed in (("action", get_args(Action)), ("trigger", get_args(Trigger))):
-        if data.get(key) is not None and data[key] not in allowed:
-            problems.append(f"{key} is none of {', '.join(allowed)}")
-    if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
-        problems.append("vault is not the URL of a vault")
-    if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
-        problems.append("secret is not a secret's name")
-    if isinstance(data.get("version"), str) and not VERSION.fullmatch(data["version"]):
-        problems.append("version is not a version's id")
-    return problems
-
-
-def _malformed(problems: list[str]) -> NeedsHuman:
-    return NeedsHuman(
-        f"the work item is malformed: {'; '.join(problems)}", where="queue rotations", fix=FIX
-    )

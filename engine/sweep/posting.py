@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import PermanentError, TransientError
+from engine.model.follow_up import FollowUp
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import WorkQueue
 
 
-async def post(queue: WorkQueue, item: WorkItem, delay: float = 0.0) -> None:
-    """Post a work item, due in `delay` seconds; raises TransientError."""
+async def post(queue: WorkQueue, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+    """Post work, due in `delay` seconds; raises TransientError."""
     with _left_out():
         await queue.post_rotation(item, delay)
 

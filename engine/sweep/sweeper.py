@@ -16,6 +16,7 @@ from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
 from engine.model.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.model.entry import STATES, Entry
+from engine.model.follow_up import FollowUp
 from engine.model.ledger import Ledger, audit_is_due
 from engine.model.listed import Listed
 from engine.model.outcome import Outcome
@@ -152,10 +153,7 @@ class Sweeper:
 
     async def _remind(self, tagged: Tagged, order: SweepOrder) -> None:
         if text := notices.reminder(tagged, self.engine.policy, order):
-            item = WorkItem(
-                tagged.held.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
-            )
-            await post(self.queue, item)
+            await post(self.queue, FollowUp(tagged.held.ref, "remind", reason=text))
 
     async def _consider(
         self,

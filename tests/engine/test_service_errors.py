@@ -73,6 +73,8 @@ def now_or_in(seconds: float) -> TransientError:
         (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 270),
         (Throttled("429"), 1, {}, THROTTLED_SECONDS),
         (now_or_in(90), 1, {"follow_up": True}, 90),
+        (now_or_in(90), LAST, {"action": "refresh", "deferred": MAX_DEFERRALS - 1}, 270),
+        (Throttled("429"), 1, {"action": "tell"}, THROTTLED_SECONDS),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
         (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),
         (LeaseUnavailable("lost", retry_after=7), LAST, {}, 7),
@@ -81,7 +83,7 @@ def now_or_in(seconds: float) -> TransientError:
 async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_may_last(
     error: TransientError,
     tries: int,
-    fields: dict[str, int],
+    fields: dict[str, Any],
     seconds: float,
     caplog: Log,
 ) -> None:
@@ -101,10 +103,12 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
         (now_or_in(0), LAST - 1, {}),
         (LeaseUnavailable("lost"), LAST - 1, {}),
         (now_or_in(0), LAST - 1, {"follow_up": True}),
+        (now_or_in(0), LAST - 1, {"action": "tell"}),
+        (now_or_in(90), LAST - 1, {"action": "refresh", "deferred": MAX_DEFERRALS}),
     ],
 )
 async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
-    error: TransientError, tries: int, fields: dict[str, int], caplog: Log
+    error: TransientError, tries: int, fields: dict[str, Any], caplog: Log
 ) -> None:
     rig = scene()
     with pytest.raises(type(error)):

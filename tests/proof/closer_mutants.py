@@ -17,6 +17,7 @@ from azure.storage.blob.aio import BlobClient
 from engine.decide import draft
 from engine.engine import Engine
 from engine.model import ledger
+from engine.model.follow_up import FollowUp
 from engine.model.record import Record
 from engine.model.record_parts import Compromised
 from engine.model.workitem import WorkItem
@@ -162,7 +163,7 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
     work = Service._work
 
     class Hasty(ModelQueue):
-        async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+        async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
             await super().post_rotation(item, 0.0 if item.deferred else delay)
 
     async def hasty(self: Service, item: WorkItem, tries: int) -> None:

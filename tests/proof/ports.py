@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.last_sweep import LastSweep
 from engine.model.notice import Event, Notice
 from engine.model.outcome import Outcome
@@ -34,7 +35,7 @@ class ModelQueue:
 
     hand: Hand
 
-    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+    async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
         """Put a work item on `rotations`."""
         text = item.to_json()
         await self.hand.reach("post", lambda: self._post("rotate", text, delay), changes=True)
@@ -103,7 +104,7 @@ class ModelReporter:
     world: World
     worker: Worker
 
-    def handling(self, item: WorkItem) -> AbstractContextManager[None]:
+    def handling(self, item: WorkItem | FollowUp) -> AbstractContextManager[None]:
         """Follow nothing."""
         del item
         return QUIET
@@ -119,6 +120,9 @@ class ModelReporter:
     async def concluded(self, outcome: Outcome) -> None:
         """Look at the outcome."""
         self.world.watch.concluded(outcome, self.worker.number)
+
+    async def followed(self, outcome: TaskOutcome) -> None:
+        """Take note of nothing."""
 
     def waits(self, item: WorkItem) -> None:
         """Take note of nothing."""

@@ -37,7 +37,8 @@ def heard(reporter: Reporter, outcomes: list[Outcome] | None = None) -> list[Out
 def handled_by(service: Service, handle: Handle) -> Service:
     """Return the app with an engine that does this with an item, and which try of it that is."""
     engine = service.engine
-    doing: Any = type("Doing", (type(engine),), {"handle": staticmethod(handle)})
+    methods = dict.fromkeys(("handle", "follow_up"), staticmethod(handle))
+    doing: Any = type("Doing", (type(engine),), methods)
     return replace(service, engine=doing(**vars(engine)))
 
 

@@ -16,11 +16,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from cloud.azure import Azure
 from cloud.errands.webhooks import ChatWebhooks, slack, teams
 from engine.errors import PermanentError, RekeyError, TransientError
+from engine.model.follow_up import FollowUp
 from engine.model.notice import Notice
 from engine.model.policy_document import Webhook
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import STATE
-from engine.secret import Sensitive
+from engine.secret import SecretRef, Sensitive
 from engine.service import MAX_TRIES
 from simulator.azure import build_world
 from simulator.faults import Fault
@@ -206,8 +207,8 @@ async def test_a_notice_for_a_webhook_that_does_not_hear_of_it_by_now_goes_nowhe
 ) -> None:
     rig = told_about() if to else Rig()
     rig.vault.put("app", "x", tags={"Owner": "shop"})
-    item = rig.item("app", action="tell", news=news, reason="due", to=to)
-    outcome = await rig.service().engine.handle(item)
+    task = FollowUp(SecretRef(rig.vault.url, "app"), "tell", reason="due", news=news, to=to)
+    outcome = await rig.service().engine.follow_up(task)
     assert (outcome.result, outcome.reason) == ("skipped", "no webhook is to be notified")
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
 

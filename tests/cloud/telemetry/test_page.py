@@ -16,7 +16,8 @@ from cloud.storage.backlog import EVERY, QUEUES
 from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
 from engine.errors import RekeyError, TransientError
 from engine.model.entry import STATES
-from engine.model.outcome import Errand, Outcome, Result
+from engine.model.follow_up import Task, TaskResult
+from engine.model.outcome import Outcome, Result
 from engine.model.tally import UNKNOWN
 from engine.model.workitem import Action, Trigger
 from engine.service import MAX_TRIES
@@ -190,11 +191,10 @@ def test_the_page_lists_every_metric_with_exactly_its_dimensions(sent: Collected
 
 def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) -> None:
     rows = table("dimension")
-    errands = {action for action in get_args(Action) if item(action=action).is_errand}
     for row, metric, values in (
         ("`outcome` of `rekey.rotations`", "rekey.rotations", {*get_args(Result), FAILED}),
-        ("`outcome` of `rekey.errands`", "rekey.errands", {*get_args(Errand), *STAY, FAILED}),
-        ("`errand`", "rekey.errands", errands),
+        ("`outcome` of `rekey.errands`", "rekey.errands", {*get_args(TaskResult), FAILED}),
+        ("`errand`", "rekey.errands", set(get_args(Task))),
         ("`state` of `rekey.secrets`", "rekey.secrets", set(STATES)),
         ("`queue` of `rekey.poison`", "rekey.poison", set(QUEUES)),
         ("`where`", "rekey.access.denied", {"azure", "caller"}),
@@ -273,7 +273,7 @@ def test_the_page_lists_exactly_what_an_audit_record_holds(sent: Collected) -> N
     text = PAGE.split("`rekey.audit` has", 1)[1]
     first, rest = text.split("one for each sweep", 1)
     assert words(first.split("with\n", 1)[1]) == set(record(outcome))
-    assert set(record(outcome)) - set(public(outcome)) == PERSONAL
+    assert set(record(outcome)) - set(public(record(outcome))) == PERSONAL
     by_sweep, by_hand = rest.split("one for each request by hand", 1)
     (swept, *_), (requested, *_) = audited(sent, "swept"), audited(sent, "asked")
     assert words(by_sweep) - {"swept"} == set(swept)
@@ -291,5 +291,5 @@ def test_reports_have_no_other_way_out() -> None:
     """A new method of the reporter must come with its line on the page."""
     public_names = {name for name in vars(Reports) if not name.startswith("_")}
     assert public_names == {
-        "handling", "about", "step", "concluded", "waits", "swept", "given_up", "denied", "refused"
+        "handling", "about", "step", "concluded", "followed", "waits", "swept", "given_up", "denied", "refused"
     }  # fmt: skip

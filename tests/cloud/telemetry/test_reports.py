@@ -15,12 +15,13 @@ from azure.core.exceptions import (
 )
 
 from cloud.azure import CHANGING, Azure
-from cloud.telemetry.reports import EVENTS, Reports, record
-from engine.model.outcome import Errand, Outcome, Result
+from cloud.telemetry.reports import EVENTS, Reports, record, record_of_task
+from engine.model.follow_up import FollowUp, TaskOutcome, TaskResult
+from engine.model.outcome import Outcome, Result
 from engine.model.tally import Tally
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
-from tests.shared.builders import NOW, V1, V2, item
+from tests.shared.builders import NOW, REF, V1, V2, item
 from tests.shared.rig import Rig
 
 TOPIC = "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
@@ -45,7 +46,16 @@ OUTCOME = Outcome(
 )
 
 
-ENDS = (*get_args(Result), *get_args(Errand))
+ENDS = tuple(dict.fromkeys((*get_args(Result), *get_args(TaskResult))))
+
+
+async def told(reports: Reports, result: Any) -> None:
+    """Report that something has ended so, with a version and a reason."""
+    if result in get_args(Result):
+        await reports.concluded(Outcome(item(version=V1), result, "why"))
+    else:
+        task = FollowUp(REF, "refresh", version=V1, trigger="event", reason="a new version")
+        await reports.followed(TaskOutcome(task, result, "why", version=V2))
 
 
 class Topic:
@@ -100,13 +110,32 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
     assert json.loads(json.dumps(entry)) == entry
 
 
+def test_a_record_of_what_follows_has_the_same_fields_and_names_nobody() -> None:
+    task = FollowUp(REF, "refresh", version=V1, trigger="manual", reason="a new version")
+    entry = record_of_task(TaskOutcome(task, "unrefreshed", "why", "mend it", version=V2))
+    assert entry.keys() == record(OUTCOME).keys()
+    assert {name: value for name, value in entry.items() if value} == {
+        "vault": "https://prod.vault.azure.net",
+        "secret": "app-key",
+        "result": "unrefreshed",
+        "reason": "why",
+        "fix": "mend it",
+        "operation": task.operation,
+        "action": "refresh",
+        "trigger": "manual",
+        "requested_by": "rekey",
+        "asked_because": "a new version",
+        "new_version": V2,
+    }
+
+
 @pytest.mark.parametrize("result", ENDS)
 async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
     result: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = Topic()
     with caplog.at_level(logging.INFO, "rekey"):
-        await topic.reports(None).concluded(Outcome(item(), result, "why"))
+        await told(topic.reports(None), result)
     assert topic.requests == [], "without a topic nothing is sent"
     (logged,) = [record for record in caplog.records if record.name == "rekey.audit"]
     assert json.loads(logged.message)["result"] == result
@@ -122,7 +151,7 @@ async def test_what_changed_or_failed_becomes_an_event_on_the_topic_and_no_libra
     """The client gives the options of a call to its model of an event, which warned of each."""
     topic = Topic()
     with caplog.at_level(logging.WARNING):
-        await topic.reports().concluded(Outcome(item(version=V1), result, "why"))
+        await told(topic.reports(), result)
     (request,) = topic.requests
     (event,) = json.loads(request.body)
     assert event["type"] == EVENTS[result]
@@ -135,7 +164,7 @@ async def test_what_changed_or_failed_becomes_an_event_on_the_topic_and_no_libra
 @pytest.mark.parametrize("result", sorted(set(get_args(Result)) - set(EVENTS)))
 async def test_what_changed_nothing_is_no_event(result: Any) -> None:
     topic = Topic()
-    await topic.reports().concluded(Outcome(item(), result, "why"))
+    await told(topic.reports(), result)
     assert topic.requests == []
 
 

@@ -13,11 +13,11 @@ from engine.errands import notices
 from engine.errands.digest import MOST_TEXT, Digests, latest
 from engine.errands.errand import ERRANDS, GIVEN_UP, TO_REFRESH
 from engine.model.entry import Entry, State
+from engine.model.follow_up import FollowUp, Task
 from engine.model.outcome import Outcome
 from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import Action, WorkItem
 from engine.secret import SecretRef, SecretVersion
-from tests.shared.builders import KINDS, NOW, POLICY, V1, VAULT, item, version
+from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
 from tests.shared.rig import Rig
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -92,7 +92,7 @@ async def test_a_reminder_is_given_from_the_second_on_in_which_the_secret_is_due
 ) -> None:
     secret = manual(left=30, age=335)
     secret = replace(secret, expires=(secret.expires or NOW) - late)
-    work = item(action="remind", reason="due")
+    work = FollowUp(REF, "remind", reason="due")
     assert (await notices.remind(Rig().service().engine, work, secret)).result == result
 
 
@@ -133,8 +133,7 @@ def test_who_asked_is_not_told() -> None:
 
 def test_an_errand_starts_none_of_its_own_but_the_news_of_a_failed_refresh() -> None:
     ends = {*GIVEN_UP.values(), "refreshed", "told"}
-    errands = {action for action in get_args(Action) if item(action=action).is_errand}
-    assert set(ERRANDS) == set(GIVEN_UP) == errands
+    assert set(ERRANDS) == set(GIVEN_UP) == set(get_args(Task))
     assert not ends & TO_REFRESH
     assert ends & set(notices.TITLES) == {"unrefreshed"}
 
@@ -162,7 +161,7 @@ def standing(
     return Entry(secret, state, reason, due=YEAR_AGO + DAY)
 
 
-def digests(*entries: Entry, order: SweepOrder = SINCE) -> list[WorkItem]:
+def digests(*entries: Entry, order: SweepOrder = SINCE) -> list[FollowUp]:
     """Return the digests of one sweep."""
     collected = Digests(order)
     for entry in entries:

@@ -6,14 +6,14 @@ import json
 import uuid
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.workitem import _TYPES, TRIED_ON, Action, WorkItem, operation_id
+from engine.model.workitem import _TYPES, TRIED_ON, WorkItem, operation_id
 from engine.secret import SecretRef
 from tests.shared.builders import NOW, REF, SECOND, V1, V2, VAULT, item
 
@@ -124,8 +124,6 @@ def test_a_request_is_known_by_what_is_asked_for_and_not_by_how_often_it_was_tri
         {"trigger": "event"},
         {"trigger": "sweep"},
         {"follow_up": 1},
-        {"action": "tell"},
-        {"action": "refresh", "compromised": True},
     ],
 )
 def test_what_nobody_asked_for_is_no_request(other: dict[str, Any]) -> None:
@@ -250,11 +248,6 @@ def test_the_cause_of_a_version_says_on_one_line_who_asked_and_why(
     fields: dict[str, str], cause: str
 ) -> None:
     assert item(**fields).cause == cause
-
-
-def test_an_errand_is_what_touches_neither_the_source_nor_the_secret() -> None:
-    errands = {action for action in get_args(Action) if item(action=action).is_errand}
-    assert errands == {"refresh", "remind", "tell"}
 
 
 @pytest.mark.parametrize(
