@@ -32,7 +32,7 @@ KILLERS: Mapping[str, str] = {
     "a value in the report": "one/two-slots",
     "an accepted request is not stored": "reported-and-lost/two-slots",
     "an audit believes everything": "drift/two-slots",
-    "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots#26",
+    "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots#5003",
     "an incident is not noted": "order-and-restore/two-slots#3",
     "an incident marks the next version": "one/two-slots@26:forbid",
     "an overlap of years": "one/two-slots",

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloud.telemetry.reports import record
+from cloud.telemetry.reports import record, record_of_task
 from engine.errors import AccessDenied, TransientError
+from engine.model.follow_up import TaskOutcome
 from engine.model.outcome import Outcome
 from engine.service import Service
 from simulator.reach.sabotage import Died
@@ -75,3 +76,8 @@ class Told:
         """Report how a work item ended."""
         self.edge.reports(record(outcome))
         await self.reporter.concluded(outcome)
+
+    async def followed(self, outcome: TaskOutcome) -> None:
+        """Report how a task ended that follows an outcome."""
+        self.edge.reports(record_of_task(outcome))
+        await self.reporter.followed(outcome)

@@ -9,12 +9,12 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.model.follow_up import FollowUp, TaskOutcome
 from engine.model.last_sweep import LastSweep
 from engine.model.notice import Event, Notice
-from engine.model.outcome import Outcome
+from engine.model.outcome import Outcome, Result
 from engine.model.policy_document import Webhook
 from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
@@ -122,7 +122,11 @@ class ModelReporter:
         self.world.watch.concluded(outcome, self.worker.number)
 
     async def followed(self, outcome: TaskOutcome) -> None:
-        """Take note of nothing."""
+        """Look at the outcome of a task as at any other."""
+        task, result = outcome.task, cast("Result", outcome.result)
+        work = WorkItem(task.ref, version=task.version, trigger=task.trigger, reason=task.reason)
+        like = Outcome(work, result, outcome.reason, outcome.fix, new_version=outcome.version)
+        self.world.watch.concluded(like, self.worker.number)
 
     def waits(self, item: WorkItem) -> None:
         """Take note of nothing."""

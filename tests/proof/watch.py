@@ -233,7 +233,7 @@ class Watch:
     def put_off(self, worker: Worker, message: Message) -> None:
         """Check that what is put off comes back no sooner than Azure has asked for."""
         soonest = worker.resting.get(worker.last[0], 0.0) if worker.resting else 0.0
-        put_off = '"deferred": 0' not in message.text and '"follow_up": false' in message.text
+        put_off = '"deferred": 0' not in message.text and '"follow_up": true' not in message.text
         if put_off and soonest > message.visible + 1:
             raise Broken(
                 f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
