@@ -25,6 +25,8 @@ from engine.errors import NotFound, RekeyError
 from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.model.history import events, newest_first
 from engine.model.ledger import Ledger
+from engine.model.phase import STEPS, step_of
+from engine.model.record import Record
 from engine.secret import SecretRef, SecretVersion
 
 log = logging.getLogger("rekey.api")
@@ -252,8 +254,9 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     if not versions:
         raise await no_such(engine, ref)
     ledger = await ledger_of(engine)
-    entry, history = judge(engine, versions[0], ledger), await told(engine, versions, ledger)
-    data = {**shown(entry), "version": versions[0].version, "history": history}
+    entry, records = judge(engine, versions[0], ledger), await _records(engine, ledger, ref)
+    history = _events(engine, versions, records)
+    data = {**shown(entry), "version": versions[0].version, **_stage(records), "history": history}
     return Answer.of(200, view(SecretWithHistory, data))
 
 
@@ -261,17 +264,34 @@ async def told(
     engine: Engine, versions: Sequence[SecretVersion], ledger: Ledger
 ) -> list[dict[str, Any]]:
     """Return what a secret's versions, newest first, say of themselves: who wrote each, and why."""
-    ref = versions[0].ref
-    written = [
-        version for listed in ledger.of(ref) for version in await _written(engine, listed.source)
-    ]
-    return events(versions, policy=engine.policy.is_own(ref), written=written)
+    return _events(engine, versions, await _records(engine, ledger, versions[0].ref))
 
 
-async def _written(engine: Engine, source: str) -> tuple[str, ...]:
+def _events(
+    engine: Engine, versions: Sequence[SecretVersion], records: Sequence[Record]
+) -> list[dict[str, Any]]:
+    written = [version for record in records for version in record.history.published]
+    return events(versions, policy=engine.policy.is_own(versions[0].ref), written=written)
+
+
+def _stage(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the step that is to be taken first, where a secret has left debts at several sources."""
+    if not records:
+        return {"phase": None, "then": None, "next_check": None}
+    first = min(records, key=lambda record: STEPS.index(step_of(record)))
+    step, at = step_of(first), first.next_check
+    return {
+        "phase": step.phase,
+        "then": step.then,
+        "next_check": at and at.isoformat(timespec="seconds"),
+    }
+
+
+async def _records(engine: Engine, ledger: Ledger, ref: SecretRef) -> list[Record]:
+    """Return the records of a secret, as far as they can be read."""
     try:
-        record = await engine.leases.peek(source)
+        found = [await engine.leases.peek(listed.source) for listed in ledger.of(ref)]
     except RekeyError as error:
         log.warning("who wrote which version is told by tags: %s", error)
-        return ()
-    return record.history.published if record else ()
+        return []
+    return [record for record in found if record]

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.model.entry import State
+from engine.model.phase import Phase
 from engine.model.readers import Kind
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -81,9 +82,16 @@ class Secrets(View, frozen=True, kw_only=True):
 
 
 class SecretWithHistory(Secret, frozen=True, kw_only=True):
-    """One secret and its versions, newest first."""
+    """One secret and its versions, newest first.
+
+    `phase` is the step that its source is at, `then` what happens next there, and `next_check` when
+    at the latest; all are null where Rekey has no record of it.
+    """
 
     version: str | None
+    phase: Phase | None
+    then: str | None
+    next_check: Time | None
     history: list[Event]
 
 

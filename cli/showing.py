@@ -22,7 +22,10 @@ AHEAD = timedelta(days=366)
 LATEST, COMING = 3, 3
 """How many versions and events ahead `show` names."""
 HEADS = ("written", "version", "by", "credential", "expires", "cause")
-TIMES = ("created", "expires", "due", "parked_since", "under_way_since", "overlap_until")
+TIMES = (
+    *("created", "expires", "due", "parked_since"),
+    *("under_way_since", "overlap_until", "next_check"),
+)
 
 
 async def show(session: Session, args: Namespace) -> int:

@@ -170,3 +170,22 @@ async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
     assert (newest["written_by"], oldest["written_by"]) == ("Rekey", "somebody else")
     assert newest["cause"] == "manual by jane: leaked in a ticket"
     assert newest["operation"] == item.operation
+    assert (body["phase"], body["next_check"]) == ("overlap", body["overlap_until"])
+    assert body["then"] == "the superseded credential is retired once its overlap has passed"
+
+
+@pytest.mark.parametrize(
+    ("begun", "phase"),
+    [((), None), (("changing", "asked", "look_at"), "issuing"), (("changing",), "retiring")],
+)
+async def test_a_secret_is_shown_with_the_step_that_its_source_is_at(
+    begun: tuple[str, ...], phase: str | None
+) -> None:
+    rig = scene()
+    if begun:
+        source = rig.tags(NAME)["ProviderAddress"].lower()
+        await rig.note(source, NAME, **dict.fromkeys(begun, rig.clock.now()))
+    body = json.loads((await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})).text())
+    assert body["phase"] == phase
+    assert bool(body["then"]) == bool(phase)
+    assert bool(body["next_check"]) == ("look_at" in begun)

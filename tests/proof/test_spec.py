@@ -155,11 +155,11 @@ UNSEEN = {
     "late recheck": "a run shows no minutes",
     "report first": "who has lost its lease leaves the report to another, and a run may end before",
     "keep unreported": "a run shows what is reported, not what the state remembers of it",
-    "phase": "the engine has no phase yet",
+    "phase": "the engine's phase follows from the rest of its record",
     "pass whole": "the recorded runs have one secret for a source",
     "one owner": "the recorded runs have one secret for a source",
     "one overlap": "the recorded runs are asked for one rotation at a time",
-    "next check": "the engine keeps it in a message, and any message may come at any time",
+    "next check": "any message may come at any time, whatever the record says",
 }
 """Rules of which no run can show that they are broken."""
 FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
