@@ -34,6 +34,8 @@ RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
 again; and how long at least, so that no look is taken for the next one."""
 SELDOM = timedelta(minutes=15)
 """The pause between two looks at what could not be done, where nothing can take effect late."""
+RARELY = timedelta(days=1)
+"""The same where nothing is owed but a retirement, which every sweep asks for."""
 NO_TIME = timedelta()
 LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
@@ -125,7 +127,8 @@ class Record:
         recheck_at = self.change.recheck_at
         if not self.owes(now):
             recheck_at = None
-        elif recheck_at is None or recheck_at <= now:
+        elif recheck_at is None or not now < recheck_at <= now + 2 * self._seldom:
+            # No look is to come, or it was left to the sweeps before anything else was owed.
             recheck_at = now + self._pause(now)
         return replace(self, change=replace(self.change, recheck_at=recheck_at))
 
@@ -167,7 +170,12 @@ class Record:
         """Return the record once a look has ended: what a person must end is looked at seldom."""
         if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
             return self.scheduled(now)
-        return replace(self, change=replace(self.change, recheck_at=now + SELDOM))
+        return replace(self, change=replace(self.change, recheck_at=now + self._seldom))
+
+    @property
+    def _seldom(self) -> timedelta:
+        """The pause after a look in vain; the end of a change is looked for twice as rarely at most."""
+        return SELDOM if self.is_open or self.change.in_progress_since else RARELY
 
     def is_pressing(self, now: datetime) -> bool:
         """Return whether what was sent may still take effect."""

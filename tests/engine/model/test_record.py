@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from engine.contract import LATE
 from engine.errors import NeedsHuman
 from engine.model.listed import Listed
-from engine.model.record import MOST_LOST, RECHECK, SELDOM, SETTLE, Record, Stale
+from engine.model.record import MOST_LOST, RARELY, RECHECK, SELDOM, SETTLE, Record, Stale
 from engine.model.record_parts import MOST_REPLACED, Change, Compromised, History, Verified
 from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
@@ -422,17 +421,38 @@ def test_a_listing_shows_when_something_is_due() -> None:
     assert Listed.of(record) == replace(shown, next_check=record.retirement.at)
 
 
+DUE = Pending(NOW - HOUR, OLD, "key1")
+
+
 @pytest.mark.parametrize(
-    ("change", "pause"),
+    ("record", "pause"),
     [
-        ({}, None),
-        ({"uncertain_until": NOW + HOUR}, RECHECK),
-        ({"uncertain_until": NOW - HOUR}, SELDOM),
-        ({"in_progress_since": NOW - HOUR, "recheck_at": NOW + HOUR}, HOUR),
+        (Record(), None),
+        (Record(change=Change(uncertain_until=NOW + HOUR)), RECHECK),
+        (Record(change=Change(uncertain_until=NOW - HOUR)), SELDOM),
+        (Record(change=Change(in_progress_since=NOW - HOUR, recheck_at=NOW + HOUR / 2)), HOUR / 2),
+        (Record(retirement=DUE), RARELY),
+        (Record(retirement=replace(DUE, at=NOW + HOUR)), HOUR),
+        (Record(retirement=DUE, unreported=True), SELDOM),
+        (Record(retirement=DUE, compromised=Compromised((OLD,))), SELDOM),
+        (Record(retirement=DUE, change=Change(uncertain_until=NOW + HOUR)), RECHECK),
+        (Record(retirement=DUE, change=Change(in_progress_since=NOW - 25 * HOUR)), SELDOM),
     ],
 )
 def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect(
-    change: dict[str, Any], pause: timedelta | None
+    record: Record, pause: timedelta | None
 ) -> None:
-    looked = Record(change=Change(**change)).looked(NOW)
-    assert looked.next_check == (NOW + pause if pause else None)
+    """Every sweep asks for a retirement that is due, so the timer does so once a day."""
+    assert record.looked(NOW).next_check == (NOW + pause if pause else None)
+
+
+def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked_at_soon() -> None:
+    left = Record(retirement=DUE).scheduled(NOW).looked(NOW)
+    assert left.scheduled(NOW + HOUR).next_check == NOW + RARELY
+    for begun in (replace(left, unreported=True), left.discarded(OTHER)):
+        assert begun.scheduled(NOW + HOUR).next_check == NOW + HOUR + RECHECK
+
+
+def test_a_retirement_that_becomes_due_is_tried_at_once() -> None:
+    assert Record(retirement=DUE).next_check == DUE.at
+    assert Record(retirement=DUE).scheduled(NOW).next_check == NOW + RECHECK

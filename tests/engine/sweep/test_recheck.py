@@ -13,9 +13,10 @@ from engine.model.record import EVERY
 from engine.model.workitem import WorkItem
 from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
+from tests.shared.due import next_check
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene
+from tests.shared.scene import NAME, refuse, scene, to_arm
 
 MINUTE = timedelta(minutes=1)
 MOST = 200
@@ -104,6 +105,27 @@ async def test_hundreds_that_are_due_at_once_are_asked_for_at_the_pace_of_a_swee
     now = rig.clock.now()
     delays = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
     assert max(delays) == pytest.approx(6, abs=1)
+
+
+@pytest.mark.parametrize("blocked", ["disabled", "denied", "unbound"])
+async def test_a_retirement_that_cannot_be_carried_out_is_left_to_the_sweeps(blocked: str) -> None:
+    """The timer asks for it once it is due, and then once a day."""
+    rig = scene()
+    await rig.handle(NAME)
+    if blocked == "disabled":
+        rig.vault.amend(rig.latest(NAME), enabled=False)
+    elif blocked == "denied":
+        refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)
+    else:
+        elsewhere = rig.account("elsewhere").resource_id
+        rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
+    asked, since = list[timedelta](), rig.clock.now() + timedelta(days=7)
+    while (due := next_check(rig.world, "rekeyhost", since)) and due < since + timedelta(days=2):
+        rig.clock.advance((due - rig.clock.now()).total_seconds())
+        await rig.service().recheck()
+        asked += [due - since] * len(rig.queue("rotations"))
+        await Delivery(rig, rig.service).run()
+    assert [after.days for after in asked] == [0, 1]
 
 
 def pinned(rig: Rig, **fields: Any) -> WorkItem:
