@@ -49,7 +49,7 @@ async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Hel
 async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_take_effect(
     at: Held, open_until: timedelta | None, *, is_over: bool
 ) -> None:
-    look_at, lost = at.now + HOUR, at.announced(LATE)
+    look_at, lost = at.now + HOUR / 4, at.announced(LATE)
     until = None if open_until is None else at.now + open_until
     at.know(open_until=until, look_at=look_at, ahead=lost)
     await at.lease.write(at.record)
