@@ -20,6 +20,7 @@ from engine.incident_progress import counted
 from engine.leak.reading import LEAST
 from engine.model.incident import LEAD, Incident
 from engine.model.prints import Prints
+from engine.model.record_parts import PROVEN_AT
 from engine.model.tags import OURS
 from engine.secret import SecretRef, SecretVersion
 from tests.proof import deleting, handing_over
@@ -168,14 +169,19 @@ async def report(world: World, engine: Engine, text: str) -> None:
     """Report a value as an administrator does; whatever is answered is true."""
     name = json.loads(text)["version"]
     value = world.known[name]
+    held = credential_in(value)
+    before = world.put_back.get(held)
     queued = await taken(engine, Reports(), Finding(value, "api", "a file", "a person", act=True))
-    lives = credential_in(value) in world.watch.alive()
+    lives = held in world.watch.alive()
     if name.startswith(FALSE) and (queued.messages or queued.answer.body["status"] != "unknown"):
         raise Broken(f"P8: nobody has held the value, and the answer was {queued.answer.body}")
     answer = await queued.post(engine)
     world.watch.said(answer.text())
     world.watch.accepted(message.request for message in queued.messages)
-    if answer.status != 202 and lives:
+    # Who puts it back once the source has refused it, and before that is answered, reports it anew.
+    back, refused = world.put_back.get(held), answer.body.get("refused")
+    is_later = bool(back and refused and back != before and f"{back:{PROVEN_AT}}" >= refused)
+    if answer.status != 202 and lives and not is_later:
         raise Broken(f"P5: {name} is accepted, and the answer was {answer.body}")
     if queued.incident:
         _followed(world, name, queued.incident)
