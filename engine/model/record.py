@@ -306,6 +306,8 @@ class Record:
         announced = late or self.pending_write
         assert announced and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         written = replace(announced, version=secret.version, created=secret.created)
+        # Whoever takes its address away takes with it what says how to pay what is owed here.
+        has_left = "ProviderAddress" in {*self.verified.tags} - {*secret.tags}
         return replace(
             self,
             published=written,
@@ -317,7 +319,7 @@ class Record:
                 self.verified,
                 version=secret.version,
                 created=secret.created,
-                tags=owners_tags(secret),
+                tags=self.verified.tags if has_left else owners_tags(secret),
             ),
             history=self.history.after(written),
             unreported=True,

@@ -188,7 +188,7 @@ class Revocation:
                 return
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
-            where=str(secret.ref),
+            where=self.at.observed.record.history.place_of(version) or str(secret.ref),
             fix=fix,
         )
 

@@ -39,8 +39,8 @@ from tests.proof.watch import Broken
 from tests.proof.witness import Witness
 from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
 
-UNREAD = re.compile(r"credential in version (\w+) cannot be read")
-"""What an incident says that needs a version enabled for a moment."""
+UNREAD = re.compile(r"credential in version (\w+) cannot be read .* \((https:\S+)\)")
+"""What an incident says that needs a version enabled for a moment, and of which secret."""
 HOUR = 3600.0
 OVERLAP = 7 * DAY + 2 * HOUR
 STRETCHES = (DAY, OVERLAP, DAY, OVERLAP, DAY)
@@ -458,9 +458,10 @@ class Schedule:
         self._say("a person mends what is theirs to mend")
         for outcome in self.world.watch.outcomes:
             unread = UNREAD.search(outcome.reason)
-            versions = self.world.vault.get(outcome.item.ref, [])
-            if unread and any(version.version == unread[1] for version in versions):
-                self.world.edit(outcome.item.ref, unread[1], enabled=True)
+            ref = SecretRef.parse(unread[2]) if unread else None
+            versions = self.world.vault.get(ref, []) if ref else []
+            if ref and unread and any(version.version == unread[1] for version in versions):
+                self.world.edit(ref, unread[1], enabled=True)
         if self.scenario.mend:
             self._by_hand(self.scenario.mend)
         self.world.watch.mended()

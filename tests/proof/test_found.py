@@ -404,6 +404,15 @@ FOUND = {
     "what leaked lives on beside what the next owner of its source holds": (
         "reported-beside-its-own/two-slots#77000000"
     ),
+    "the tags of a secret go in the middle of an incident, and it waits for its next owner": (
+        "reported-beside-its-own/two-slots#770000016"
+    ),
+    "the next owner of a source cannot say which secret has the version that is to be enabled": (
+        "reported-beside-its-own/many#781000136"
+    ),
+    "a value is put back between the proof that it is refused and the answer": (
+        "reported-and-put-back/one-slot#782000305"
+    ),
     "what was published last lives on beneath a write that came before, and comes once more": (
         "reported-in-replica/two-slots#70000008"
     ),

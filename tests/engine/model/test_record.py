@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -198,6 +199,23 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
         True,
     )
     assert record.wrote(secret(NEW))
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "kept"),
+    [
+        ({"ProviderAddress": "/source", "Owner": "me"}, {"Owner": "her"}, "me"),
+        ({"ProviderAddress": "/source"}, {"ProviderAddress": "/other", "Owner": "her"}, "her"),
+        # A policy names its source.
+        ({"Owner": "me"}, {"Owner": "her"}, "her"),
+    ],
+)
+def test_who_takes_an_address_away_leaves_what_says_how_to_pay_what_is_owed_there(
+    before: dict[str, str], shown: dict[str, Any], kept: str
+) -> None:
+    """The version was seen late: a worker died once it had been published."""
+    record = replace(announced(), verified=Verified(tags=before))
+    assert record.seen(secret(NEW, **shown), NOW + SECOND).verified.tags["Owner"] == kept
 
 
 def announced_write(record: Record) -> Write:

@@ -223,6 +223,20 @@ async def test_an_unreadable_password_of_a_login_is_left_to_a_person_with_a_way_
     assert rig.passwords() == before
 
 
+async def test_an_unreadable_version_is_named_with_the_secret_that_has_it() -> None:
+    """Its source has passed on since: whoever is to enable it looks for it there."""
+    rig = sql("two logins")
+    await rig.handle(SQL)
+    theirs = rig.vault.put("former", "what-the-source-accepted-then")
+    rig.vault.amend(theirs, enabled=False)
+    place = f"{rig.vault.url}/secrets/former"
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    await rig.note(source, SQL, prints={f"{place}/{theirs.version}": "a print"})
+    outcome = await rig.handle(SQL, version=theirs.version, compromised=True)
+    unread = f"the credential in version {theirs.version} cannot be read and may still be accepted"
+    assert f"{unread} ({place})" in outcome.reason
+
+
 async def test_what_leaked_before_and_only_a_person_can_settle_holds_up_no_other_leak() -> None:
     rig = sql("two logins")
     source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
