@@ -196,22 +196,36 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Ma
         if match := await _printed(engine, record, print_, parts):
             return match
     owner = await Owner.of(engine, record)
-    # What is announced has no version yet.
-    past = record.history.credentials
-    known = [(held.version, held.credential_id, held.digest) for held in past]
-    known += [("", write.credential_id, write.digest) for write in record.unpublished]
-    for version, credential_id, digest in known:
+    for version, credential_id, digest in _digests(record):
         for part in parts:
             if record.digest(credential_id, Sensitive(part)) == digest:
                 return owner.match(record, version, part)
-    superseded = (
+    async for version, credential in _superseded(engine, record, owner):
+        if credential in parts:
+            return owner.match(record, version, credential)
+    return None
+
+
+def _digests(record: Record) -> Iterator[tuple[str, str, str]]:
+    """Yield the version, id and digest of each credential that a record knows."""
+    for held in record.history.credentials:
+        yield held.version, held.credential_id, held.digest
+    # What is announced has no version yet.
+    for write in (record.published, *record.unpublished):
+        if write:
+            yield write.version, write.credential_id, write.digest
+
+
+async def _superseded(
+    engine: Engine, record: Record, owner: Owner
+) -> AsyncIterator[tuple[str, str]]:
+    """Yield each superseded version that works on and can be read, with what it may hold."""
+    versions = (
         record.retirement.version if record.retirement else "",
         record.pending_write.replaces if record.pending_write else "",
     )
-    for version in filter(None, superseded):
+    for version in filter(None, versions):
         old = await read(engine, owner.ref, version) if owner.field else None
         held = earlier.credentials(old, owner.field, owner.shape, record) if old else {}
         for credential in held.values():
-            if credential.reveal() in parts:
-                return owner.match(record, version, credential.reveal())
-    return None
+            yield version, credential.reveal()
