@@ -53,7 +53,10 @@ class KeyVaults:
         return _version(ref, secret.properties, secret.value)
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
-        """Write a new version; after a TransientError it may or may not exist."""
+        """Write a new version, and return it without its value.
+
+        After a TransientError it may or may not exist.
+        """
         request = self._client(ref.vault).set_secret(
             ref.name,
             draft.value.reveal(),
@@ -63,7 +66,7 @@ class KeyVaults:
             **CHANGING,
         )
         secret = await call("writing a new version", request, where=str(ref), role=ROLE)
-        return _version(ref, secret.properties, draft.value.reveal())
+        return _version(ref, secret.properties, None)
 
     async def retag(
         self, secret: SecretVersion, tags: Mapping[str, str], expires: datetime | None = None

@@ -34,7 +34,8 @@ class MemoryVaults:
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
         """Write a new version."""
-        return await self.world.reach("publish", lambda: self._put(ref, draft), changes=True)
+        version = await self.world.reach("publish", lambda: self._put(ref, draft), changes=True)
+        return replace(version, value=None)
 
     async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
         """Replace the tags of this version."""

@@ -55,7 +55,10 @@ class Vaults(Protocol):
         ...
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
-        """Write a new version. Never retries blindly: after a TransientError it may be written."""
+        """Write a new version, and return it without its value: nobody needs that any more.
+
+        Never retries blindly: after a TransientError it may be written.
+        """
         ...
 
     async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:

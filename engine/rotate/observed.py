@@ -73,7 +73,7 @@ class Observed:
             shown = await self.parts.vaults.read(self.item.ref)
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
-        self._show(shown)
+        self._show(shown, self.parts.printed(shown))
         self.is_promised = self.looks_follow()
         self.surplus = self.item.follow_up and self.is_promised
         if self.record.owner and not self.surplus:
@@ -81,9 +81,9 @@ class Observed:
             await self.lease.recheck(self.item)
         return self.record.believed(shown)
 
-    def _show(self, version: SecretVersion) -> None:
+    def _show(self, version: SecretVersion, prints: str) -> None:
         self._shown = version
-        if self.record.owner and (prints := self.parts.printed(version)):
+        if self.record.owner and prints:
             self.lease.prints[str(version.version)] = prints
 
     @property
@@ -184,17 +184,17 @@ class Observed:
         """Return whether Rekey published exactly this version for this secret."""
         return self.record.wrote(secret)
 
-    def landed(self, version: SecretVersion) -> SecretVersion:
+    def landed(self, version: SecretVersion, prints: str) -> SecretVersion:
         """Note that the announced version is published; return what Rekey believes of it.
+
+        It comes without its value: who needs that once more reads it. `prints`: of what it holds.
 
         The record is written after the outcome was reported. If the worker dies before, the next
         one finds the announced value in the vault.
         """
         self.lease.learn(self.lease.record.landed(version))
-        self._show(version)
-        # Whoever needs it once more reads it: nothing that is decided from now on sees it.
-        self._shown = replace(version, value=None)
-        return self.record.believed(self._shown)
+        self._show(version, prints)
+        return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
         """Note new tags; return what Rekey believes of the version."""

@@ -78,12 +78,13 @@ class Publishing:
         # What a replica holds is not lost: the next try reads it from there.
         copied = len(missed) < len(at.managed.replicas)
         final: type[RekeyError] = Overtaken if copied else RekeyError
+        prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
         async with rollback.on(secret, issued, (final,), proven=True):
             published = await self._write(secret, draft)
         at.progress.new_version = at.progress.proven = published.version
         at.observed.audited = True
         at.progress.done(result, reason, at.managed)
-        published = at.observed.landed(published)
+        published = at.observed.landed(published, prints)
         if missed:
             # The source has a new password already, so the secret could not wait for the replica.
             raise missed[0]

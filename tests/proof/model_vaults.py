@@ -58,7 +58,8 @@ class ModelVaults:
         read = {at: version for at, version in worker.shown.items() if at not in worker.lagging}
         shown = read | {ref: worker.shown[ref]} if ref in worker.shown else read
         write = lambda: world.put(ref, draft, by_hand=False, shown=shown)  # noqa: E731 - one effect, said where it is sent
-        return await self.hand.reach("publish", write, changes=True, guarded=True, about=ref)
+        version = await self.hand.reach("publish", write, changes=True, guarded=True, about=ref)
+        return replace(version, value=None)
 
     async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
         """Replace the tags of exactly this version."""
