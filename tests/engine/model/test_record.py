@@ -474,3 +474,20 @@ def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked
 def test_a_retirement_that_becomes_due_is_tried_at_once() -> None:
     assert Record(retirement=DUE).next_check == DUE.at
     assert Record(retirement=DUE).scheduled(NOW).next_check == NOW + RECHECK
+
+
+@pytest.mark.parametrize(
+    ("planned", "noted"),
+    [
+        (timedelta(0), RECHECK),
+        (SECOND, SECOND),
+        (2 * SELDOM, 2 * SELDOM),
+        (2 * SELDOM + SECOND, RECHECK),
+        (-HOUR, RECHECK),
+    ],
+)
+def test_a_look_that_is_still_to_come_soon_stays_as_it_is_planned(
+    planned: timedelta, noted: timedelta
+) -> None:
+    record = Record(stale=(OLD,), change=Change(recheck_at=NOW + planned))
+    assert record.scheduled(NOW).next_check == NOW + noted

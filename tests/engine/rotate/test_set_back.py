@@ -15,6 +15,7 @@ from engine.errors import (
     NeedsHuman,
     PermanentError,
     RekeyError,
+    Throttled,
     TransientError,
     VerificationFailed,
 )
@@ -264,6 +265,25 @@ async def test_a_password_that_was_proven_and_is_refused_now_was_changed_by_some
         )
     else:
         assert scene.login.newest == FIRST
+
+
+@pytest.mark.parametrize(
+    ("problem", "unsent", "is_kept"),
+    [
+        (TransientError("no answer", code="NoAnswer"), False, True),
+        (TransientError("no answer", code="NoAnswer"), True, False),
+        (Throttled("no answer", code="NoAnswer"), False, False),
+        (TransientError("busy", code="ServerBusy"), False, False),
+    ],
+)
+async def test_a_password_stays_that_may_yet_arrive_in_the_vault(
+    problem: TransientError, *, unsent: bool, is_kept: bool
+) -> None:
+    """Set back, it would be dead where it arrives."""
+    scene = Scene()
+    problem.unsent = unsent
+    await scene.after(problem, proven=True)
+    assert scene.login.newest == (SECOND if is_kept else FIRST)
 
 
 async def test_who_has_lost_the_lease_sets_nothing_back_and_adds_nothing() -> None:

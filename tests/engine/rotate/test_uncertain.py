@@ -117,6 +117,20 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     assert rig.passwords() == passwords
 
 
+async def test_a_look_proves_what_has_no_room_for_the_tags_of_a_new_version() -> None:
+    rig = sql()
+    crowd = {f"team-{number}": "x" for number in range(12)}
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), **crowd})
+    source, now = f"{rig.server.resource_id}/logins/app".lower(), rig.clock.now()
+    await rig.note(source, NAME, blind=True, open_until=now + HOUR, begun=now - HOUR)
+    look = {"source": source, "action": "audit", "follow_up": True, "trigger": "sweep"}
+    outcome = await rig.handle(NAME, **look)
+    assert (outcome.result, outcome.reason) == (
+        "confirmed",
+        "the source accepts the current version",
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "fix"),
     [

@@ -37,12 +37,14 @@ async def begun(rig: Rig, ago: timedelta, name: str = NAME) -> None:
 
 @pytest.mark.parametrize(("ago", "due"), [(0.0, False), (0.9, False), (1.0, True), (500.0, True)])
 async def test_a_source_is_asked_for_once_what_was_begun_there_is_due_to_be_looked_at(
-    ago: float, *, due: bool
+    ago: float, caplog: Log, *, due: bool
 ) -> None:
     rig = scene()
     await begun(rig, ago * MINUTE)
-    await rig.service().recheck()
+    with caplog.at_level(logging.INFO, "rekey"):
+        await rig.service().recheck()
     assert posted(rig) == [("audit", NAME)] * due
+    assert ("1 sources are due to be rechecked" in caplog.text) == due
 
 
 async def test_a_source_at_which_nothing_is_open_is_left_alone() -> None:

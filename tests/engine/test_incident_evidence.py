@@ -1,0 +1,52 @@
+"""When an incident has ended: what counts, and what does not end it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from engine.incident_evidence import CutOffVersion, Evidence, ended
+from engine.model.incident import Progress, Stands
+from tests.shared.builders import NOW, REF, V1
+
+LATER = NOW + timedelta(minutes=1)
+
+
+def evidence(*refused: datetime | None) -> Evidence:
+    """Return what was done with one secret: its versions, and when each was refused."""
+    cut_off = tuple(CutOffVersion(V1, "key1", moment) for moment in refused)
+    return Evidence(Stands(REF, "refused"), cut_off=cut_off)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "waiting", "needs_a_person", "end"),
+    [
+        ([evidence(NOW), evidence(LATER)], 0, 0, LATER),
+        ([evidence(LATER, NOW)], 0, 0, LATER),
+        ([evidence(NOW)], 1, 0, None),
+        ([evidence(NOW)], 0, 1, None),
+        ([evidence(NOW), evidence()], 0, 0, None),
+        ([evidence(NOW, None)], 0, 0, None),
+        ([], 0, 0, None),
+    ],
+)
+def test_an_incident_has_ended_when_the_last_of_its_credentials_was_refused(
+    secrets: list[Evidence], waiting: int, needs_a_person: int, end: datetime | None
+) -> None:
+    assert ended(Progress(waiting=waiting, needs_a_person=needs_a_person), secrets) == end
+
+
+def test_a_secret_that_only_records_know_is_told_with_where_its_credential_may_still_work() -> None:
+    progress = Progress()
+    progress.add_unreached(REF, ("/a", "/b"), "deleted", "recover it")
+    progress.add_unreached(REF, (), "deleted", "recover it")
+    reason = "deleted; its credential may still work at /a, /b"
+    assert (progress.secrets, progress.rotated, progress.needs_a_person) == (2, 1, 1)
+    assert progress.each == [
+        Stands(REF, "needs a person", reason=reason, fix="recover it"),
+        Stands(REF, "refused", reason="deleted"),
+    ]
+    assert progress.named == [
+        {"vault": REF.vault_name, "secret": REF.name, "reason": reason, "fix": "recover it"}
+    ]
