@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from engine.incident_evidence import CutOffVersion, Evidence, ended
-from engine.model.incident import Progress, Stands
+from engine.model.incident import PASSED_ON, Progress, Stands
 from tests.shared.builders import NOW, REF, V1
 
 LATER = NOW + timedelta(minutes=1)
@@ -50,3 +50,14 @@ def test_a_secret_that_only_records_know_is_told_with_where_its_credential_may_s
     assert progress.named == [
         {"vault": REF.vault_name, "secret": REF.name, "reason": reason, "fix": "recover it"}
     ]
+
+
+def test_a_secret_that_has_left_its_source_waits_until_what_leaked_there_is_refused() -> None:
+    progress = Progress()
+    progress.add_passed_on(REF, is_refused=False)
+    place = {"vault": REF.vault_name, "secret": REF.name, "source": None, "owner": None}
+    assert (progress.rotated, progress.waiting, progress.waiting_for) == (0, 1, [place])
+    progress.add_passed_on(REF, is_refused=True)
+    assert (progress.rotated, progress.waiting, progress.waiting_for) == (1, 1, [place])
+    assert [stands.standing for stands in progress.each] == ["waiting", "refused"]
+    assert all(stands.reason == PASSED_ON for stands in progress.each)
