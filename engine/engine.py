@@ -53,7 +53,8 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         shown, ledger = await self.vaults.read(item.ref), await self.ledger()
         records = ledger.of(item.ref)
-        secret = Tagged.believed(shown, records, self.policy, self.kinds).held
+        believed = Tagged.believed(shown, records, self.policy, self.kinds).held
+        secret = replace(believed, value=shown.value)
         decision = self.decide(secret, item.about(secret.version))
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
         if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:

@@ -16,7 +16,10 @@ Kinds = Mapping[str, type[Rotator]]
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """One version of a secret, and what its tags ask for under the policy."""
+    """One version of a secret, without its value, and what its tags ask for under the policy.
+
+    What is decided from it cannot depend on a value, nor carry one on.
+    """
 
     held: SecretVersion
     """The version with its own tags."""
@@ -28,6 +31,8 @@ class Tagged:
     @classmethod
     def of(cls, secret: SecretVersion, policy: Policy, kinds: Kinds) -> Tagged:
         """Read the tags of a secret."""
+        if secret.value is not None:
+            secret = replace(secret, value=None)
         applied = policy.applied(secret)
         named = "ProviderAddress" in applied.tags
         return cls(secret, applied, parse(applied.tags, policy, kinds) if named else None)

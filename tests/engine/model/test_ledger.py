@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -181,3 +182,14 @@ def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs
     for number in range(200):
         ref = SecretRef(VAULT, f"secret-{number}")
         assert sum(audit_is_due(ref, order, None) for order in orders) == 1
+
+
+def test_what_is_decided_from_holds_no_value() -> None:
+    read = version()
+    assert read.value
+    bare = replace(read, value=None)
+    for tagged in (
+        Tagged.of(read, POLICY, KINDS),
+        Tagged.believed(read, (Listed(ACCOUNT, str(REF)),), POLICY, KINDS),
+    ):
+        assert (tagged.held, tagged.applied) == (bare, POLICY.applied(bare))
