@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.model.policy_document import Document
+from tests.proof import adversaries, people
 from tests.proof.excuses import Excuse
-from tests.proof.staging import Move
+from tests.proof.staging import Move, source_of
 from tests.proof.world import OTHER_VAULT, VAULT, World
 
 
@@ -95,6 +96,12 @@ def rule(**settings: Any) -> list[Mapping[str, Any]]:
     return [{"match": {"secret": "app"}, **settings}]
 
 
+def mend(world: World) -> None:
+    """The document says nothing any more, and the owner mends the rest."""
+    world.document = document()
+    people.mend(world)
+
+
 def _binding_less(world: World) -> None:
     """The source is taken out of the scopes: what is open there waits for whoever did that."""
     world.watch.excuses.grant(Excuse.CLAIM, "app")
@@ -119,6 +126,16 @@ def consumers(address: str) -> Document:
         consumers=[{"match": {"secret": "app"}, "resources": [f"{address}/consumer"]}],
         notifications=[{"kind": "slack", "webhookSecret": "hook"}],
     )
+
+
+def with_an_app(world: World, kind: str) -> None:
+    """Add an app that uses the secret, and a chat that is told."""
+    adversaries.second_vault(world)
+    world.secret("hook", "https://hooks.example/T0", 400, {}, OTHER_VAULT)
+    world.document = consumers(source_of(kind))
+    world.apps[f"{source_of(kind)}/consumer"] = "v1"
+    # As long as it is stuck it is looked at again and again.
+    world.away += 3600.0
 
 
 def unstuck(app: str) -> Move:

@@ -6,6 +6,7 @@ A deleted secret is not found, and its name cannot be written until it is recove
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from engine.model.tags import OURS
 from engine.model.workitem import operation_id
@@ -14,27 +15,28 @@ from engine.secret import SecretRef, SecretVersion
 from tests.proof import people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse
-from tests.proof.further import all_of
 from tests.proof.lasting import LOOKS_OF_A_DAY, under_way
 from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
     FIRST,
     SECOND,
     Move,
-    Scenario,
+    all_of,
     ask,
     credential_of,
     due,
     incident,
+    per_kind,
     proven,
     rotated,
+    scenario,
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
 from tests.proof.world import VAULT, World
 
-SLOTTED = ("two-slots", "two-logins", "many", "listed")
-EVERY = (*SLOTTED, "one-slot")
+LISTED = ("two-slots", "two-logins", "many", "listed")
+EVERY = (*LISTED, "one-slot")
 SWEPT_SECONDS = 2 * 3600.0
 """Within what time of its recovery a sweep has found what a deletion had kept from being done."""
 APP = SecretRef(VAULT, "app")
@@ -147,107 +149,90 @@ def _revoke_leaked(world: World) -> None:
             source.revoke(credential)
 
 
-def _deleted(kind: str) -> Scenario:
+_deleting = partial(per_kind, moves=MOVES, mend=mend, mends=2, is_planned=False)
+
+
+@_deleting("deleted")
+def _deleted(world: World, kind: str) -> None:
     """A secret is deleted, and comes back or does not, while it is rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, force=True)
-
-    return Scenario(f"deleted/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False)
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, force=True)
 
 
-def _deleted_in_overlap(kind: str) -> Scenario:
+@_deleting("deleted-in-overlap")
+def _deleted_in_overlap(world: World, kind: str) -> None:
     """The same while what it superseded is retired."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(
-        f"deleted-in-overlap/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False
-    )
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _deleted_in_incident(kind: str) -> Scenario:
+@_deleting("deleted-in-incident")
+def _deleted_in_incident(world: World, kind: str) -> None:
     """The same while an incident is dealt with: it is not over while what leaked works."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        proven(world, kind)
-        incident(world)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(
-        f"deleted-in-incident/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False
-    )
+    due(world, kind, days_left=80)
+    proven(world, kind)
+    incident(world)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _slow(kind: str) -> Scenario:
+@_deleting("slow-deleted", workers=1)
+def _slow(world: World, kind: str) -> None:
     """A secret is deleted while its source is at a change."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 0.01)
-        world.looks = LOOKS_OF_A_DAY
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(
-        f"slow-deleted/{kind}", build, MOVES, mend=mend, mends=2, workers=1, is_planned=False
-    )
+    under_way(world, kind, 0.01)
+    world.looks = LOOKS_OF_A_DAY
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _signed() -> Scenario:
+def _without_the_key(world: World) -> None:
+    world.watch.excuses.grant(Excuse.CLAIM, "sas")
+    delete(world)
+
+
+def _mend_both(world: World) -> None:
+    mend(world)
+    mend_signature(world)
+
+
+@scenario(
+    "derived-deleted",
+    {**FOR_A_WHILE, "deletes": _without_the_key},
+    mend=_mend_both,
+    mends=2,
+    is_planned=False,
+)
+def _signed(world: World) -> None:
     """A key's secret is deleted while what it signed follows it."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-        ask(world, "sas", action="audit", trigger="event", pinned=False)
-
-    def without_the_key(world: World) -> None:
-        world.watch.excuses.grant(Excuse.CLAIM, "sas")
-        delete(world)
-
-    def both(world: World) -> None:
-        mend(world)
-        mend_signature(world)
-
-    moves = {**FOR_A_WHILE, "deletes": without_the_key}
-    return Scenario("derived-deleted", build, moves, mend=both, mends=2, is_planned=False)
+    key_and_sas(world)
+    ask(world, trigger="event")
+    ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-def _recovered(kind: str) -> Scenario:
+@per_kind("recovered", versions={"app": 2}, mend=mend, workers=1)
+def _recovered(world: World, kind: str) -> None:
     """A secret comes back after the overlap that ended while it was deleted."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=1)
-        delete(world)
-        world.advance(2 * 3600.0)
-        recover(world)
-        ask(world, action="retire", trigger="sweep")
-
-    return Scenario(f"recovered/{kind}", build, {}, {"app": 2}, mend=mend, workers=1)
+    rotated(world, kind, hours_left=1)
+    delete(world)
+    world.advance(2 * 3600.0)
+    recover(world)
+    ask(world, action="retire", trigger="sweep")
 
 
-def _made_anew(kind: str) -> Scenario:
+@per_kind("made-anew", mend=mend, mends=2, workers=1)
+def _made_anew(world: World, kind: str) -> None:
     """A secret was made anew in its overlap; what it superseded before is retired all the same."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=1)
-        delete(world)
-        same_anew(world)
-        world.advance(2 * 3600.0)
-        ask(world, action="retire", trigger="sweep")
-
-    return Scenario(f"made-anew/{kind}", build, {}, mend=mend, mends=2, workers=1)
+    rotated(world, kind, hours_left=1)
+    delete(world)
+    same_anew(world)
+    world.advance(2 * 3600.0)
+    ask(world, action="retire", trigger="sweep")
 
 
 DELETED = [
     *all_of(EVERY, _deleted, _deleted_in_incident),
-    *all_of(SLOTTED, _deleted_in_overlap),
+    *all_of(LISTED, _deleted_in_overlap),
     *all_of(("two-slots", "two-logins", "many"), _recovered, _made_anew),
     *all_of(("two-slow", "one-slow"), _slow),
-    _signed(),
+    _signed,
 ]

@@ -10,7 +10,6 @@ from tests.proof.kernel import EVERY_FAULT
 from tests.proof.sources import Signatures, Slots, signature
 from tests.proof.staging import (
     Move,
-    Scenario,
     add_source,
     ask,
     current,
@@ -19,12 +18,14 @@ from tests.proof.staging import (
     managed,
     owned,
     rotated,
+    scenario,
     source_of,
 )
 from tests.proof.world import OTHER_VAULT, VAULT, World
 
 KIND, EXTENT = "two-slots", "sas/r"
 CONSENT = f"sas={EXTENT}"
+VICTIM = source_of(KIND, "victim")
 SAS = f"{source_of(KIND)}/{EXTENT}"
 DAY = 86400.0
 BOTH = {"app": 2, "sas": 2}
@@ -32,8 +33,7 @@ BOTH = {"app": 2, "sas": 2}
 
 def sign(world: World, *, days_left: float = 10, key: str = "key1") -> None:
     """Put what a key of `app` has signed under management."""
-    slots = world.sources[source_of(KIND)]
-    assert isinstance(slots, Slots)
+    slots = _slots(world)
     world.sources[SAS] = Signatures(slots)
     ends = world.kernel.time() + days_left * DAY
     tags = {"ProviderAddress": SAS, DERIVED_FROM: f"{VAULT}/secrets/app", "Owner": "team-c"}
@@ -61,70 +61,52 @@ def cut(world: World) -> None:
     world.watch.cut.add(SAS)
 
 
-def _one() -> Scenario:
+@scenario("derived", versions=BOTH, workers=1)
+def _one(world: World) -> None:
     """A key is rotated, and what it has signed follows it."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-
-    return Scenario("derived", build, {}, BOTH, workers=1)
+    key_and_sas(world)
+    ask(world, trigger="event")
 
 
-def _alone() -> Scenario:
+@scenario("derived-alone", versions={"app": 1, "sas": 2}, workers=1)
+def _alone(world: World) -> None:
     """A signature is due, and its key is not."""
-
-    def build(world: World) -> None:
-        due(world, KIND, days_left=80, **{MAY_DERIVE: CONSENT})
-        sign(world)
-        ask(world, "sas", trigger="event")
-
-    return Scenario("derived-alone", build, {}, {"app": 1, "sas": 2}, workers=1)
+    due(world, KIND, days_left=80, **{MAY_DERIVE: CONSENT})
+    sign(world)
+    ask(world, "sas", trigger="event")
 
 
-def _together() -> Scenario:
+@scenario("derived-together", versions=BOTH)
+def _together(world: World) -> None:
     """Events come for both at the same time, and a look of the signature at its key."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-        ask(world, "sas", trigger="event")
-        ask(world, "sas", action="audit", trigger="event", pinned=False)
-
-    return Scenario("derived-together", build, {}, BOTH)
+    key_and_sas(world)
+    ask(world, trigger="event")
+    ask(world, "sas", trigger="event")
+    ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-def _incident() -> Scenario:
+@scenario("derived-incident", versions=BOTH, workers=1)
+def _incident(world: World) -> None:
     """The key is known to somebody."""
-
-    def build(world: World) -> None:
-        key_and_sas(world, days_left=80)
-        owned(world, SAS, current(world, "sas"))
-        cut(world)
-
-    return Scenario("derived-incident", build, {}, BOTH, workers=1)
+    key_and_sas(world, days_left=80)
+    owned(world, SAS, current(world, "sas"))
+    cut(world)
 
 
-def _incident_in_overlap() -> Scenario:
+@scenario("derived-incident-in-overlap")
+def _incident_in_overlap(world: World) -> None:
     """The key is known to somebody in its overlap, while a signature still lives on the first."""
-
-    def build(world: World) -> None:
-        moved(world, 100)
-        cut(world)
-        ask(world, "sas", action="audit", trigger="sweep")
-
-    return Scenario("derived-incident-in-overlap", build)
+    moved(world, 100)
+    cut(world)
+    ask(world, "sas", action="audit", trigger="sweep")
 
 
-def _retirement() -> Scenario:
+@scenario("derived-retirement", {"incident": cut}, workers=1)
+def _retirement(world: World) -> None:
     """A key is due to be retired, and what it has signed has not moved on."""
-
-    def build(world: World) -> None:
-        moved(world, 168)
-        world.advance(169 * 3600.0)
-        ask(world, action="retire", trigger="sweep")
-
-    return Scenario("derived-retirement", build, {"incident": cut}, workers=1)
+    moved(world, 168)
+    world.advance(169 * 3600.0)
+    ask(world, action="retire", trigger="sweep")
 
 
 def _left(name: str) -> Move:
@@ -166,126 +148,105 @@ def mend_signature(world: World) -> None:
         world.edit(version.ref, enabled=True, tags={**wanted, **kept})
 
 
-def _consent() -> Scenario:
-    """The owner of the key takes consent back, and gives it again."""
+def _disable(world: World) -> None:
+    world.watch.excuses.grant(Excuse.CLAIM, "sas")
+    people.disable(world)
 
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-        ask(world, "sas", action="audit", trigger="event", pinned=False)
 
-    def disable(world: World) -> None:
-        world.watch.excuses.grant(Excuse.CLAIM, "sas")
-        people.disable(world)
-
-    moves = {
+@scenario(
+    "derived-consent",
+    {
         "takes consent back": _left(MAY_DERIVE),
         "gives consent": people.tagging(**{MAY_DERIVE: CONSENT}),
-        "disables the key": disable,
+        "disables the key": _disable,
         "enables the key": people.enable,
         "takes the key out": _left("ProviderAddress"),
-    }
-    return Scenario("derived-consent", build, moves, mend=mend)
+    },
+    mend=mend,
+)
+def _consent(world: World) -> None:
+    """The owner of the key takes consent back, and gives it again."""
+    key_and_sas(world)
+    ask(world, trigger="event")
+    ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-def _edits() -> Scenario:
-    """Somebody edits what the signature is made from, and what it permits."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        held = add_source(world, KIND, "victim")
-        address = source_of(KIND, "victim")
-        victim = managed(KIND, ProviderAddress=address)
-        owned(world, address, world.secret("victim", held, 80, victim))
-        world.watch.foreign |= world.sources[address].alive()
-        slots = world.sources[address]
-        assert isinstance(slots, Slots)
-        world.sources[f"{address}/{EXTENT}"] = Signatures(slots)
-        world.sources[f"{SAS}w"] = Signatures(_slots(world))
-        ask(world, trigger="event")
-        ask(world, "sas", action="audit", trigger="event", pinned=False)
-
-    victim = f"{source_of(KIND, 'victim')}/{EXTENT}"
-    moves = {
+@scenario(
+    "derived-edits",
+    {
         "names another key": _edited(**{DERIVED_FROM: f"{VAULT}/secrets/victim"}),
         "names another key and account": _edited(
-            **{DERIVED_FROM: f"{VAULT}/secrets/victim", "ProviderAddress": victim}
+            **{DERIVED_FROM: f"{VAULT}/secrets/victim", "ProviderAddress": f"{VICTIM}/{EXTENT}"}
         ),
         "wants more": _edited(ProviderAddress=f"{SAS}w"),
         "names itself": _edited(**{DERIVED_FROM: f"{VAULT}/secrets/sas"}),
         "names nobody": _edited(**{DERIVED_FROM: f"{OTHER_VAULT}/secrets/app"}),
         "wants a key": _edited(ProviderAddress=source_of(KIND)),
-    }
-    return Scenario("derived-edits", build, moves, mend=mend)
+    },
+    mend=mend,
+)
+def _edits(world: World) -> None:
+    """Somebody edits what the signature is made from, and what it permits."""
+    key_and_sas(world)
+    held = add_source(world, KIND, "victim")
+    victim = managed(KIND, ProviderAddress=VICTIM)
+    owned(world, VICTIM, world.secret("victim", held, 80, victim))
+    world.watch.foreign |= world.sources[VICTIM].alive()
+    world.sources[f"{VICTIM}/{EXTENT}"] = Signatures(_slots(world, VICTIM))
+    world.sources[f"{SAS}w"] = Signatures(_slots(world))
+    ask(world, trigger="event")
+    ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-def _slots(world: World) -> Slots:
-    slots = world.sources[source_of(KIND)]
+def _slots(world: World, source: str = source_of(KIND)) -> Slots:
+    slots = world.sources[source]
     assert isinstance(slots, Slots)
     return slots
 
 
-def _people() -> Scenario:
-    """People revoke the key, and write versions of both, while the one follows the other."""
+def _written(world: World) -> None:
+    version = current(world, "sas")
+    people.at_own_risk(world)
+    world.watch.excuses.grant(Excuse.THEIRS, "sas")
+    if version.value:
+        world.secret("sas", version.value.reveal(), 9, version.tags)
 
-    def build(world: World) -> None:
-        key_and_sas(world)
-        # As long as the key is refused, what it made is looked at again and again.
-        world.away += 3600.0
-        ask(world, trigger="event")
 
-    def written(world: World) -> None:
-        version = current(world, "sas")
-        people.at_own_risk(world)
-        world.watch.excuses.grant(Excuse.THEIRS, "sas")
-        if version.value:
-            world.secret("sas", version.value.reveal(), 9, version.tags)
-
-    moves = {
+@scenario(
+    "derived-and-people",
+    {
         "revokes the key": people.change_key,
-        "writes the signature again": written,
+        "writes the signature again": _written,
         "writes the key again": people.same_again,
         "writes a key": people.change_version,
-    }
-    return Scenario("derived-and-people", build, moves, mend=mend, workers=1)
+    },
+    mend=mend,
+    workers=1,
+)
+def _people(world: World) -> None:
+    """People revoke the key, and write versions of both, while the one follows the other."""
+    key_and_sas(world)
+    # As long as the key is refused, what it made is looked at again and again.
+    world.away += 3600.0
+    ask(world, trigger="event")
 
 
-def _lagging() -> Scenario:
+@scenario("derived-lagging", {"fails over": circumstances.failover}, BOTH, faults=STALE)
+def _lagging(world: World) -> None:
     """Reads show the key that was there before."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-        ask(world, "sas", action="audit", trigger="event", pinned=False)
-
-    moves = {"fails over": circumstances.failover}
-    return Scenario("derived-lagging", build, moves, BOTH, faults=STALE)
+    key_and_sas(world)
+    ask(world, trigger="event")
+    ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-def _outage() -> Scenario:
+@scenario("derived-outage", circumstances.outages(), BOTH, workers=1, faults=EVERY_FAULT)
+def _outage(world: World) -> None:
     """A service goes away while one follows the other."""
-
-    def build(world: World) -> None:
-        key_and_sas(world)
-        ask(world, trigger="event")
-
-    moves = circumstances.outages()
-    return Scenario("derived-outage", build, moves, BOTH, workers=1, faults=EVERY_FAULT)
+    key_and_sas(world)
+    ask(world, trigger="event")
 
 
 DERIVED = [
-    make()
-    for make in (
-        _one,
-        _alone,
-        _together,
-        _incident,
-        _incident_in_overlap,
-        _retirement,
-        _consent,
-        _edits,
-        _people,
-        _lagging,
-        _outage,
-    )
+    *(_one, _alone, _together, _incident, _incident_in_overlap, _retirement),
+    *(_consent, _edits, _people, _lagging, _outage),
 ]

@@ -5,20 +5,21 @@ Also with copies, a second vault, a changing policy, apps, clocks and a second d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Mapping
 
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from tests.proof import adversaries, circumstances, people
 from tests.proof.kernel import EVERY_FAULT, Mode
 from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
+    EVERY,
     FIRST,
     SECOND,
+    SLOTTED,
+    Move,
     Scenario,
+    all_of,
     ask,
     credential_of,
     current,
@@ -26,6 +27,8 @@ from tests.proof.staging import (
     incident,
     leaked,
     managed,
+    ordered,
+    per_kind,
     proven,
     rotated,
     source_of,
@@ -33,122 +36,96 @@ from tests.proof.staging import (
 )
 from tests.proof.world import OTHER_VAULT, VAULT, World
 
-SLOTTED = ("two-slots", "two-logins", "many")
-EVERY = (*SLOTTED, "one-slot")
 STALE: tuple[Mode, ...] = (*EVERY_FAULT, *(("read stale",) * 8))
 """Mostly reads that lag."""
 
 
-def _forged(kind: str) -> Scenario:
+@per_kind("forged", adversaries.of_ours, mend=people.mend, faults=EVERY_FAULT)
+def _forged(world: World, kind: str) -> None:
     """Tags of Rekey's own are forged, on a secret in its overlap."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=100)
-        ask(world, action="audit", trigger="sweep")
-        ask(world, action="retire", trigger="sweep")
-
-    return Scenario(
-        f"forged/{kind}", build, adversaries.of_ours(kind), mend=people.mend, faults=EVERY_FAULT
-    )
+    rotated(world, kind, hours_left=100)
+    ask(world, action="audit", trigger="sweep")
+    ask(world, action="retire", trigger="sweep")
 
 
-def _forged_when_due(kind: str) -> Scenario:
+@per_kind("forged-when-due", adversaries.of_ours, mend=people.mend)
+def _forged_when_due(world: World, kind: str) -> None:
     """Tags of Rekey's own are forged on a secret that is due, and never was rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(f"forged-when-due/{kind}", build, adversaries.of_ours(kind), mend=people.mend)
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _claimed(kind: str) -> Scenario:
+@per_kind("claimed", adversaries.claims, mend=people.mend)
+def _claimed(world: World, kind: str) -> None:
     """Somebody edits what says where a secret is rotated.
 
     To another secret's source, outside the scopes, to nonsense.
     """
-
-    def build(world: World) -> None:
-        due(world, kind)
-        adversaries.victims(world, kind)
-        ask(world, trigger="event")
-        ask(world, force=True)
-
-    return Scenario(f"claimed/{kind}", build, adversaries.claims(kind), mend=people.mend)
+    due(world, kind)
+    adversaries.victims(world, kind)
+    ask(world, trigger="event")
+    ask(world, force=True)
 
 
-def _claimed_in_overlap(kind: str) -> Scenario:
+@per_kind("claimed-in-overlap", adversaries.claims, mend=people.mend)
+def _claimed_in_overlap(world: World, kind: str) -> None:
     """The same inside an overlap.
 
     What is to be retired is retired where it was made, and nowhere else.
     """
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=1)
-        adversaries.victims(world, kind)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(f"claimed-in-overlap/{kind}", build, adversaries.claims(kind), mend=people.mend)
+    rotated(world, kind, hours_left=1)
+    adversaries.victims(world, kind)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _greedy(kind: str) -> Scenario:
+@per_kind(
+    "greedy",
+    {name: adversaries.naming_replicas(name) for name in ("stranger", "elsewhere", "policy")},
+    mend=people.mend,
+)
+def _greedy(world: World, kind: str) -> None:
     """Tag and policy name replicas in a second vault whose owners do not consent."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        adversaries.second_vault(world)
-        ask(world, trigger="event")
-        ask(world, action="audit", trigger="sweep")
-
-    moves = {
-        name: adversaries.naming_replicas(name) for name in ("stranger", "elsewhere", "policy")
-    }
-    return Scenario(f"greedy/{kind}", build, moves, mend=people.mend)
+    due(world, kind)
+    adversaries.second_vault(world)
+    ask(world, trigger="event")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _false_copies(kind: str) -> Scenario:
+def _consent_and_mend(world: World) -> None:
+    adversaries.give_consent(world)
+    people.mend(world)
+
+
+@per_kind("false-copies", adversaries.forging_a_replica, mend=_consent_and_mend)
+def _false_copies(world: World, kind: str) -> None:
     """Who owns a replica forges its tags, takes consent back, disables it."""
-
-    def build(world: World) -> None:
-        with_replicas(world, kind)
-        ask(world, trigger="event")
-        ask(world, action="audit", trigger="sweep")
-
-    def mend(world: World) -> None:
-        adversaries.give_consent(world)
-        people.mend(world)
-
-    return Scenario(f"false-copies/{kind}", build, adversaries.forging_a_replica(kind), mend=mend)
+    with_replicas(world, kind)
+    ask(world, trigger="event")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _people(kind: str) -> Scenario:
-    """People write versions and change the source while a secret is rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, force=True)
-
-    moves = {
+@per_kind(
+    "people",
+    {
         "writes a version without tags": people.without_tags,
         "writes a version with every tag": people.with_every_tag,
         "writes the same again": people.same_again,
         "writes nonsense": people.nonsense,
         "revokes at the source": people.change_key,
-    }
-    return Scenario(f"people/{kind}", build, moves, mend=people.mend)
+    },
+    mend=people.mend,
+)
+def _people(world: World, kind: str) -> None:
+    """People write versions and change the source while a secret is rotated."""
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, force=True)
 
 
-def _owners(kind: str) -> Scenario:
-    """The owner disables, enables and tags while a secret is rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    moves = {
+@per_kind(
+    "owners",
+    {
         "disables": people.disable,
         "enables": people.enable,
         "tags": people.tagging(Team="b"),
@@ -157,179 +134,149 @@ def _owners(kind: str) -> Scenario:
         "takes it out": people.untagging("ProviderAddress"),
         "wants a longer validity": people.tagging(ValidityPeriodDays="200"),
         "wants no overlap": people.tagging(OverlapHours="0"),
-    }
-    return Scenario(f"owners/{kind}", build, moves, mend=people.mend)
+    },
+    mend=people.mend,
+)
+def _owners(world: World, kind: str) -> None:
+    """The owner disables, enables and tags while a secret is rotated."""
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _people_in_overlap(kind: str) -> Scenario:
-    """People revoke and enable what is superseded, while it is retired."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-
-    moves = {
+@per_kind(
+    "people-in-overlap",
+    {
         "revokes the superseded one": people.revoke_superseded,
         "enables": people.enable,
         "tags": people.tagging(Team="b"),
         "disables": people.disable,
         "writes a version without tags": people.without_tags,
-    }
-    return Scenario(f"people-in-overlap/{kind}", build, moves, mend=people.mend)
+    },
+    mend=people.mend,
+)
+def _people_in_overlap(world: World, kind: str) -> None:
+    """People revoke and enable what is superseded, while it is retired."""
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _lagging(kind: str) -> Scenario:
+@per_kind("lagging", {"fails over": circumstances.failover}, versions={"app": 2}, faults=STALE)
+def _lagging(world: World, kind: str) -> None:
     """Reads show what was there before the latest change; the vault may fail over to a copy."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="event")
-        ask(world, action="audit", trigger="sweep", pinned=False)
-
-    moves = {"fails over": circumstances.failover}
-    return Scenario(f"lagging/{kind}", build, moves, {"app": 2}, faults=STALE)
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="event")
+    ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-def _lagging_in_overlap(kind: str) -> Scenario:
+@per_kind("lagging-in-overlap", {"fails over": circumstances.failover}, faults=STALE)
+def _lagging_in_overlap(world: World, kind: str) -> None:
     """The same while a credential is retired, and right after that."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-        ask(world, force=True)
-
-    moves = {"fails over": circumstances.failover}
-    return Scenario(f"lagging-in-overlap/{kind}", build, moves, faults=STALE)
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
+    ask(world, force=True)
 
 
-def _outage(kind: str) -> Scenario:
+@per_kind("outage", circumstances.outages(), versions={"app": 2}, faults=EVERY_FAULT)
+def _outage(world: World, kind: str) -> None:
     """A service goes away for minutes or hours, at any moment."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-
-    return Scenario(
-        f"outage/{kind}", build, circumstances.outages(), {"app": 2}, faults=EVERY_FAULT
-    )
+    due(world, kind)
+    ask(world, trigger="event")
 
 
-def _policy(kind: str) -> Scenario:
+@per_kind("policy", circumstances.policies(), mend=circumstances.mend)
+def _policy(world: World, kind: str) -> None:
     """The policy document changes while a secret is rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        adversaries.second_vault(world)
-        world.document = circumstances.document()
-        ask(world, trigger="event")
-        ask(world, force=True)
-
-    def mend(world: World) -> None:
-        world.document = circumstances.document()
-        people.mend(world)
-
-    return Scenario(f"policy/{kind}", build, circumstances.policies(), mend=mend)
+    due(world, kind)
+    adversaries.second_vault(world)
+    world.document = circumstances.document()
+    ask(world, trigger="event")
+    ask(world, force=True)
 
 
-def _errands(kind: str) -> Scenario:
+def _comes_back(kind: str) -> Mapping[str, Move]:
+    return {"the app comes back": circumstances.unstuck(f"{source_of(kind)}/consumer")}
+
+
+@per_kind("errands", _comes_back, versions={"app": 2})
+def _errands(world: World, kind: str) -> None:
     """An app uses the secret and may lag behind, and a chat is told."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=20)
-        adversaries.second_vault(world)
-        world.secret("hook", "https://hooks.example/T0", 400, {}, OTHER_VAULT)
-        world.document = circumstances.consumers(source_of(kind))
-        world.apps[f"{source_of(kind)}/consumer"] = "v1"
-        world.stuck.add(f"{source_of(kind)}/consumer")
-        # As long as it is stuck it is looked at again and again.
-        world.away += 3600.0
-        ask(world, action="refresh", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-
-    app = f"{source_of(kind)}/consumer"
-    moves = {"the app comes back": circumstances.unstuck(app)}
-    return Scenario(f"errands/{kind}", build, moves, {"app": 2})
+    rotated(world, kind, hours_left=20)
+    circumstances.with_an_app(world, kind)
+    world.stuck.add(f"{source_of(kind)}/consumer")
+    ask(world, action="refresh", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _order_and_restore(kind: str) -> Scenario:
+@per_kind("order-and-restore", {"incident": incident}, mend=people.mend)
+def _order_and_restore(world: World, kind: str) -> None:
     """An incident's order beside a restore and an audit.
 
     What leaked is gone, whatever was current when.
     """
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=100)
-        world.advance(60)
-        for version in world.vault[SecretRef(VAULT, "app")]:
-            leaked(world, "app", credential_of(version), source_of(kind))
-        order = SweepOrder.for_incident(
-            VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked")
-        )
-        world.post("sweep", order.to_json())
-        ask(world, action="restore")
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(f"order-and-restore/{kind}", build, {"incident": incident}, mend=people.mend)
+    rotated(world, kind, hours_left=100)
+    world.advance(60)
+    for version in world.vault[SecretRef(VAULT, "app")]:
+        leaked(world, "app", credential_of(version), source_of(kind))
+    ordered(world, kind)
+    ask(world, action="restore")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _incident_and_people(kind: str) -> Scenario:
-    """People write versions while an incident is dealt with: what leaked is gone all the same."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        ask(world, action="audit", trigger="sweep")
-        incident(world)
-
-    moves = {
+@per_kind(
+    "incident-and-people",
+    {
         "writes a version": people.change_version,
         "writes a version without tags": people.without_tags,
         "writes the leaked value again": people.same_again,
-    }
-    return Scenario(f"incident-and-people/{kind}", build, moves, mend=people.mend)
+    },
+    mend=people.mend,
+)
+def _incident_and_people(world: World, kind: str) -> None:
+    """People write versions while an incident is dealt with: what leaked is gone all the same."""
+    due(world, kind, days_left=80)
+    ask(world, action="audit", trigger="sweep")
+    incident(world)
 
 
-def _clocks(kind: str) -> Scenario:
+@per_kind("clocks", versions={"app": 2}, faults=EVERY_FAULT)
+def _clocks(world: World, kind: str) -> None:
     """The clocks of two processes differ from each other's and the vault's."""
-
-    def build(world: World) -> None:
-        world.skew = 8.0
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(f"clocks/{kind}", build, {}, {"app": 2}, faults=EVERY_FAULT)
+    world.skew = 8.0
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _two_deployments(kind: str) -> Scenario:
+def _second_sweeps(world: World) -> None:
+    ask(world, trigger="sweep", pinned=False, deployment="two")
+
+
+def _take_one_away(world: World) -> None:
+    world.serving = {"one": (VAULT,), "two": ()}
+    if "was made after" in current(world).tags.get("RekeyReason", ""):
+        # Nobody uses that key any more: so the value is written anew, as the fix says.
+        people.same_again(world)
+    # Nobody retires any more what the second one was going to retire.
+    people.disown(world)
+    people.mend(world, whatever=True)
+
+
+@per_kind(
+    "two-deployments", {"the second one sweeps": _second_sweeps}, mend=_take_one_away, workers=1
+)
+def _two_deployments(world: World, kind: str) -> None:
     """Two deployments, each with a storage of its own, serve one vault.
 
     In the end one of them is taken away.
     """
-
-    def build(world: World) -> None:
-        world.deployments = ("one", "two")
-        world.serving = {"one": (VAULT,), "two": (VAULT,)}
-        due(world, kind)
-        ask(world, trigger="event")
-
-    def second(world: World) -> None:
-        ask(world, trigger="sweep", pinned=False, deployment="two")
-
-    def mend(world: World) -> None:
-        world.serving = {"one": (VAULT,), "two": ()}
-        if "was made after" in current(world).tags.get("RekeyReason", ""):
-            # Nobody uses that key any more: so the value is written anew, as the fix says.
-            people.same_again(world)
-        # Nobody retires any more what the second one was going to retire.
-        people.disown(world)
-        people.mend(world, whatever=True)
-
-    return Scenario(
-        f"two-deployments/{kind}", build, {"the second one sweeps": second}, mend=mend, workers=1
-    )
+    world.deployments = ("one", "two")
+    world.serving = {"one": (VAULT,), "two": (VAULT,)}
+    due(world, kind)
+    ask(world, trigger="event")
 
 
 def _one_account(kind: str) -> Scenario:
@@ -383,40 +330,32 @@ def add_second(world: World, kind: str) -> tuple[str, str]:
     return source.held[FIRST[kind]], FIRST[kind]
 
 
-def _proven_then_people(kind: str) -> Scenario:
-    """A healthy secret is audited while people change its source and its versions."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        proven(world, kind)
-        ask(world, action="audit", trigger="sweep")
-        ask(world, force=True)
-
-    moves = {
+@per_kind(
+    "audited",
+    {
         "revokes at the source": people.change_key,
         "writes a version": people.change_version,
         "writes a version without tags": people.without_tags,
         "disables": people.disable,
         "enables": people.enable,
-    }
-    return Scenario(f"audited/{kind}", build, moves, mend=people.mend)
+    },
+    mend=people.mend,
+)
+def _proven_then_people(world: World, kind: str) -> None:
+    """A healthy secret is audited while people change its source and its versions."""
+    due(world, kind, days_left=80)
+    proven(world, kind)
+    ask(world, action="audit", trigger="sweep")
+    ask(world, force=True)
 
 
-def _restored(kind: str) -> Scenario:
+@per_kind("restored", audits=3)
+def _restored(world: World, kind: str) -> None:
     """What was just rotated is restored; then audits come for days, and the overlap of what was taken back goes on."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=30)
-        ask(world, force=True)
-        restore = WorkItem(SecretRef(VAULT, "app"), "restore")
-        world.post("rotate", restore.to_json(), 20 * 60.0)
-
-    return Scenario(f"restored/{kind}", build, audits=3)
-
-
-def all_of(kinds: tuple[str, ...], *makers: Callable[[str], Scenario]) -> list[Scenario]:
-    """Return the scenarios of these kinds."""
-    return [make(kind) for make, kind in product(makers, kinds)]
+    due(world, kind, days_left=30)
+    ask(world, force=True)
+    restore = WorkItem(SecretRef(VAULT, "app"), "restore")
+    world.post("rotate", restore.to_json(), 20 * 60.0)
 
 
 FURTHER = [

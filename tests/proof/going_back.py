@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from engine.model.record import Record, parts_of
 from engine.model.tags import OPERATION, REASON, RETIRE, STATE
 from tests.proof import circumstances, people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse
-from tests.proof.further import all_of
 from tests.proof.kinds import SINCE
 from tests.proof.lasting import LOOKS_OF_A_DAY, under_way, went_on
 from tests.proof.sources import Many, Slots, credential_in, signed
 from tests.proof.staging import (
     Move,
-    Scenario,
     add_source,
+    all_of,
     ask,
     credential_of,
     current,
@@ -29,15 +29,17 @@ from tests.proof.staging import (
     incident,
     managed,
     owned,
+    per_kind,
     proven,
     rotated,
+    scenario,
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
 from tests.proof.world import NEVER, VAULT, Message, World
 
-SLOTTED = ("two-slots", "two-logins", "many", "listed")
-EVERY = (*SLOTTED, "one-slot")
+LISTED = ("two-slots", "two-logins", "many", "listed")
+EVERY = (*LISTED, "one-slot")
 AWAY_SECONDS = 600.0
 """How long a failover takes: no lease outlasts it."""
 A_MINUTE = 60.0
@@ -222,54 +224,41 @@ def _shown(world: World, source: str) -> dict[str, str]:
             return {}
 
 
-def _rolled_back(kind: str) -> Scenario:
+@per_kind("rolled-back", versions={"app": 2}, mend=mend, mends=2, workers=1)
+def _rolled_back(world: World, kind: str) -> None:
     """A secret was rotated, and its record is the one from before that."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        proven(world, kind)
-        first = records_of(world)
-        ask(world, trigger="event")
-        went_on(world, A_MINUTE)
-        put_back(world, first)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(f"rolled-back/{kind}", build, {}, {"app": 2}, mend=mend, mends=2, workers=1)
+    due(world, kind)
+    proven(world, kind)
+    first = records_of(world)
+    ask(world, trigger="event")
+    went_on(world, A_MINUTE)
+    put_back(world, first)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _rolled_back_twice(kind: str) -> Scenario:
+@per_kind("rolled-back-twice", versions={"app": 3}, mend=mend, mends=2, workers=1)
+def _rolled_back_twice(world: World, kind: str) -> None:
     """The same where the record from before it knows of another rotation, and its retirement."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        first = records_of(world)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, force=True)
-        went_on(world, A_MINUTE)
-        put_back(world, first)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(
-        f"rolled-back-twice/{kind}", build, {}, {"app": 3}, mend=mend, mends=2, workers=1
-    )
+    rotated(world, kind, hours_left=-1)
+    first = records_of(world)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, force=True)
+    went_on(world, A_MINUTE)
+    put_back(world, first)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _incident_rolled_back(kind: str) -> Scenario:
+@per_kind("incident-rolled-back", versions={"app": 2}, mend=mend, mends=2, workers=1)
+def _incident_rolled_back(world: World, kind: str) -> None:
     """An incident was dealt with, and the record knows nothing of it."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        proven(world, kind)
-        first = records_of(world)
-        incident(world)
-        went_on(world, A_MINUTE)
-        world.watch.handled()
-        put_back(world, first)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(
-        f"incident-rolled-back/{kind}", build, {}, {"app": 2}, mend=mend, mends=2, workers=1
-    )
+    due(world, kind, days_left=80)
+    proven(world, kind)
+    first = records_of(world)
+    incident(world)
+    went_on(world, A_MINUTE)
+    world.watch.handled()
+    put_back(world, first)
+    ask(world, action="audit", trigger="sweep")
 
 
 def records_of(world: World) -> dict[str, Record]:
@@ -277,98 +266,82 @@ def records_of(world: World) -> dict[str, Record]:
     return {source: claim.record for source, claim in world.claims.items()}
 
 
-def _records(kind: str) -> Scenario:
+_going_back = partial(per_kind, moves=MOVES, mend=mend, mends=2, is_planned=False)
+
+
+@_going_back("records")
+def _records(world: World, kind: str) -> None:
     """The records go back, or are lost, while a secret is rotated."""
-
-    def build(world: World) -> None:
-        world.past = []
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(f"records/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False)
+    world.past = []
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _records_in_overlap(kind: str) -> Scenario:
+@_going_back("records-in-overlap")
+def _records_in_overlap(world: World, kind: str) -> None:
     """The same while a credential is retired, and the next one made."""
-
-    def build(world: World) -> None:
-        world.past = []
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, force=True)
-
-    return Scenario(
-        f"records-in-overlap/{kind}", build, MOVES, mend=mend, mends=2, is_planned=False
-    )
+    world.past = []
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, force=True)
 
 
-def _records_in_incident(kind: str) -> Scenario:
+@_going_back(
+    "records-in-incident", moves={**MOVES, "restores": lambda world: ask(world, action="restore")}
+)
+def _records_in_incident(world: World, kind: str) -> None:
     """The same while an incident is dealt with, inside an overlap where there is one."""
-
-    def build(world: World) -> None:
-        world.past = []
-        if kind == "one-slot":
-            due(world, kind, days_left=80)
-        else:
-            rotated(world, kind, hours_left=100)
-        incident(world)
-        ask(world, action="audit", trigger="sweep")
-
-    moves = {**MOVES, "restores": lambda world: ask(world, action="restore")}
-    return Scenario(
-        f"records-in-incident/{kind}", build, moves, mend=mend, mends=2, is_planned=False
-    )
+    world.past = []
+    if kind == "one-slot":
+        due(world, kind, days_left=80)
+    else:
+        rotated(world, kind, hours_left=100)
+    incident(world)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _exchange(kind: str) -> Scenario:
+@per_kind(
+    "exchanged",
+    {"the records are exchanged": _by_hand(_exchanged), "incident": incident},
+    mend=mend,
+    mends=3,
+    is_planned=False,
+)
+def _exchange(world: World, kind: str) -> None:
     """The records of two sources are exchanged while both are rotated."""
-
-    def build(world: World) -> None:
-        world.past = []
-        # A record that cannot be believed is looked at again for a week, until a person mends it.
-        world.looks = 8000
-        due(world, kind)
-        held, address = add_source(world, kind, "other"), source_of(kind, "other")
-        tags = managed(kind, ProviderAddress=address)
-        owned(world, address, world.secret("other", held, 10, tags))
-        proven(world, kind)
-        ask(world, trigger="event")
-        ask(world, "other", trigger="event")
-
-    moves = {"the records are exchanged": _by_hand(_exchanged), "incident": incident}
-    return Scenario(f"exchanged/{kind}", build, moves, mend=mend, mends=3, is_planned=False)
+    world.past = []
+    # A record that cannot be believed is looked at again for a week, until a person mends it.
+    world.looks = 8000
+    due(world, kind)
+    held, address = add_source(world, kind, "other"), source_of(kind, "other")
+    tags = managed(kind, ProviderAddress=address)
+    owned(world, address, world.secret("other", held, 10, tags))
+    proven(world, kind)
+    ask(world, trigger="event")
+    ask(world, "other", trigger="event")
 
 
-def _slow(kind: str) -> Scenario:
+@_going_back("slow-records", workers=1)
+def _slow(world: World, kind: str) -> None:
     """The records go back while the source is at a change."""
-
-    def build(world: World) -> None:
-        world.past = []
-        under_way(world, kind, 0.01)
-        world.looks = LOOKS_OF_A_DAY
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(
-        f"slow-records/{kind}", build, MOVES, mend=mend, mends=2, workers=1, is_planned=False
-    )
+    world.past = []
+    under_way(world, kind, 0.01)
+    world.looks = LOOKS_OF_A_DAY
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _signed() -> Scenario:
+def _mend_both(world: World) -> None:
+    mend(world)
+    mend_signature(world)
+
+
+@scenario("derived-records", MOVES, mend=_mend_both, mends=2, workers=1, is_planned=False)
+def _signed(world: World) -> None:
     """The records of a key and of what it signed go back while the one follows the other."""
-
-    def build(world: World) -> None:
-        world.past = []
-        key_and_sas(world)
-        ask(world, trigger="event")
-
-    def both(world: World) -> None:
-        mend(world)
-        mend_signature(world)
-
-    return Scenario(
-        "derived-records", build, MOVES, mend=both, mends=2, workers=1, is_planned=False
-    )
+    world.past = []
+    key_and_sas(world)
+    ask(world, trigger="event")
 
 
 GOING_BACK = [
@@ -376,8 +349,8 @@ GOING_BACK = [
     *all_of(("two-slots", "two-logins"), _incident_rolled_back),
     *all_of(("two-slots", "many"), _rolled_back_twice),
     *all_of(EVERY, _records, _records_in_incident),
-    *all_of(SLOTTED, _records_in_overlap),
+    *all_of(LISTED, _records_in_overlap),
     *all_of(("two-slots", "many"), _exchange),
     *all_of(("two-slow", "one-slow"), _slow),
-    _signed(),
+    _signed,
 ]

@@ -17,13 +17,15 @@ from engine.model.tags import OURS, REASON, STATE
 from engine.model.workitem import INCIDENT_SECONDS, TRIED_ON, WorkItem
 from engine.secret import SecretRef
 from tests.proof.excuses import Excuse
-from tests.proof.further import all_of
 from tests.proof.going_back import revoke_named, said_of
 from tests.proof.model_leases import Claim
 from tests.proof.people import identify, make_credential, unmanage
 from tests.proof.staging import (
+    EVERY,
+    SLOTTED,
     Move,
     Scenario,
+    all_of,
     ask,
     blob_of,
     credential_of,
@@ -31,14 +33,13 @@ from tests.proof.staging import (
     due,
     incident,
     leaked,
+    per_kind,
     rotated,
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
 from tests.proof.world import VAULT, World
 
-SLOTTED = ("two-slots", "two-logins", "many")
-EVERY = (*SLOTTED, "one-slot")
 BARE = "{key}"
 REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
 """What a copy is told whose source still belongs to the secret before."""
@@ -191,41 +192,31 @@ def _unmark(world: World, ref: SecretRef) -> None:
         world.edit(ref, tags=kept)
 
 
-def _in_overlap(kind: str) -> Scenario:
+_handing_over = partial(per_kind, moves=HAND_OVER, mend=mend, mends=2, is_planned=False)
+
+
+@_handing_over("handed-over")
+def _in_overlap(world: World, kind: str) -> None:
     """A source is handed over while a superseded credential has hours to live."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=30)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(f"handed-over/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False)
+    rotated(world, kind, hours_left=30)
+    ask(world, action="audit", trigger="sweep")
 
 
-def _in_rotation(kind: str) -> Scenario:
+@_handing_over("handed-over-in-rotation")
+def _in_rotation(world: World, kind: str) -> None:
     """A source is handed over while it is rotated."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-
-    return Scenario(
-        f"handed-over-in-rotation/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False
-    )
+    due(world, kind)
+    ask(world, trigger="event")
 
 
-def _in_incident(kind: str) -> Scenario:
+@_handing_over("handed-over-in-incident")
+def _in_incident(world: World, kind: str) -> None:
     """A source is handed over while an incident is dealt with."""
-
-    def build(world: World) -> None:
-        if kind == "one-slot":
-            due(world, kind, days_left=80)
-        else:
-            rotated(world, kind, hours_left=100)
-        incident(world)
-
-    return Scenario(
-        f"handed-over-in-incident/{kind}", build, HAND_OVER, mend=mend, mends=2, is_planned=False
-    )
+    if kind == "one-slot":
+        due(world, kind, days_left=80)
+    else:
+        rotated(world, kind, hours_left=100)
+    incident(world)
 
 
 def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.proof import circumstances, people
 from tests.proof.sources import Lasting, Slots
 from tests.proof.staging import (
     TAKES,
     Move,
-    Scenario,
+    all_of,
     ask,
     current,
     due,
     incident,
+    per_kind,
     rotated,
     source_of,
 )
@@ -61,43 +64,31 @@ def under_way(
     lasting.takes = TAKES
 
 
-def _one(kind: str) -> Scenario:
+@per_kind("slow", versions={"app": 2}, workers=1)
+def _one(world: World, kind: str) -> None:
     """One rotation, whose source goes on for minutes, as does its retirement."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-
-    return Scenario(f"slow/{kind}", build, {}, {"app": 2}, workers=1)
+    due(world, kind)
+    ask(world, trigger="event")
 
 
-def _duplicate(kind: str) -> Scenario:
+@per_kind("slow-twice", versions={"app": 2})
+def _duplicate(world: World, kind: str) -> None:
     """The same beside a duplicate, and a sweep's message."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False, source=source_of(kind), action="rotate")
-
-    return Scenario(f"slow-twice/{kind}", build, {}, {"app": 2})
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False, source=source_of(kind), action="rotate")
 
 
-def _late(kind: str) -> Scenario:
+@per_kind("slow-for-hours", versions={"app": 2}, workers=1)
+def _late(world: World, kind: str) -> None:
     """A change that goes on for three hours is looked for less and less often, and comes."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 3.0)
-
-    return Scenario(f"slow-for-hours/{kind}", build, {}, {"app": 2}, workers=1)
+    under_way(world, kind, 3.0)
 
 
-def _failing(kind: str) -> Scenario:
+@per_kind("slow-to-fail", versions={"app": 2}, workers=1)
+def _failing(world: World, kind: str) -> None:
     """A change ends after three hours, and has changed nothing: it is asked for once more."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 3.0, fails=True)
-
-    return Scenario(f"slow-to-fail/{kind}", build, {}, {"app": 2}, workers=1)
+    under_way(world, kind, 3.0, fails=True)
 
 
 def _release(world: World) -> None:
@@ -106,43 +97,30 @@ def _release(world: World) -> None:
     people.mend(world)
 
 
-def _endless(kind: str) -> Scenario:
+@per_kind("slow-without-end", versions={"app": 2}, mend=_release, workers=1)
+def _endless(world: World, kind: str) -> None:
     """A change has not ended after a day: somebody is told, and ends it."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 23.9, comes=NEVER)
-
-    return Scenario(f"slow-without-end/{kind}", build, {}, {"app": 2}, mend=_release, workers=1)
+    under_way(world, kind, 23.9, comes=NEVER)
 
 
-def _incident(kind: str) -> Scenario:
+@per_kind("slow-incident")
+def _incident(world: World, kind: str) -> None:
     """An incident is reported while a change is under way."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 0.01)
-        incident(world)
-
-    return Scenario(f"slow-incident/{kind}", build)
+    under_way(world, kind, 0.01)
+    incident(world)
 
 
-def _incident_alone(kind: str) -> Scenario:
+@per_kind("slow-incident-alone", versions={"app": 2}, workers=1)
+def _incident_alone(world: World, kind: str) -> None:
     """An incident, at a source whose changes go on."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        incident(world)
-
-    return Scenario(f"slow-incident-alone/{kind}", build, {}, {"app": 2}, workers=1)
+    due(world, kind, days_left=80)
+    incident(world)
 
 
-def _outage(kind: str) -> Scenario:
+@per_kind("slow-outage", circumstances.outages(), versions={"app": 2}, workers=1)
+def _outage(world: World, kind: str) -> None:
     """A service goes away while a change is under way."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 0.01)
-
-    moves = circumstances.outages()
-    return Scenario(f"slow-outage/{kind}", build, moves, {"app": 2}, workers=1)
+    under_way(world, kind, 0.01)
 
 
 def _other_slot(world: World) -> None:
@@ -158,59 +136,52 @@ def _other_slot(world: World) -> None:
     world.secret("app", slots.held["key2"], 90, theirs | {"CredentialId": "key2"})
 
 
-def _people(kind: str) -> Scenario:
-    """People write, disable and revoke while a change is under way."""
-
-    def build(world: World) -> None:
-        under_way(world, kind, 0.01)
-        world.looks = LOOKS_OF_A_DAY
-        ask(world, trigger="sweep", pinned=False)
-
+def _meanwhile(kind: str) -> Mapping[str, Move]:
     moves: dict[str, Move] = {
         "writes the same again": people.same_again,
         "disables": people.disable,
         "enables": people.enable,
         "revokes at the source": people.change_key,
     }
-    if kind == "two-slow":
-        moves["writes the other key"] = _other_slot
-    return Scenario(f"slow-and-people/{kind}", build, moves, mend=people.mend, workers=1)
+    return moves | ({"writes the other key": _other_slot} if kind == "two-slow" else {})
 
 
-def _owners(kind: str) -> Scenario:
-    """The owner disables, enables and tags while a change is under way."""
+@per_kind("slow-and-people", _meanwhile, mend=people.mend, workers=1)
+def _people(world: World, kind: str) -> None:
+    """People write, disable and revoke while a change is under way."""
+    under_way(world, kind, 0.01)
+    world.looks = LOOKS_OF_A_DAY
+    ask(world, trigger="sweep", pinned=False)
 
-    def build(world: World) -> None:
-        under_way(world, kind, 0.01)
-        world.looks = LOOKS_OF_A_DAY
-        ask(world, action="audit", trigger="sweep", pinned=False)
 
-    moves = {
+@per_kind(
+    "slow-and-owners",
+    {
         "disables": people.disable,
         "enables": people.enable,
         "tags": people.tagging(Team="b"),
         "makes it manual": people.tagging(Manual="true"),
         "takes it out": people.untagging("ProviderAddress"),
-    }
-    return Scenario(f"slow-and-owners/{kind}", build, moves, mend=people.mend, workers=1)
+    },
+    mend=people.mend,
+    workers=1,
+)
+def _owners(world: World, kind: str) -> None:
+    """The owner disables, enables and tags while a change is under way."""
+    under_way(world, kind, 0.01)
+    world.looks = LOOKS_OF_A_DAY
+    ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-def _retirement(kind: str) -> Scenario:
+@per_kind("slow-retirement", {"incident": incident}, workers=1)
+def _retirement(world: World, kind: str) -> None:
     """A retirement goes on; an incident may be reported meanwhile."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-
-    return Scenario(f"slow-retirement/{kind}", build, {"incident": incident}, workers=1)
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
 
 
 LASTING = [
-    *(
-        make(kind)
-        for make in (_one, _late, _failing, _incident, _outage, _people)
-        for kind in ("two-slow", "one-slow")
-    ),
-    *(make("two-slow") for make in (_duplicate, _incident_alone, _endless, _retirement)),
+    *all_of(("two-slow", "one-slow"), _one, _late, _failing, _incident, _outage, _people),
+    *all_of(("two-slow",), _duplicate, _incident_alone, _endless, _retirement),
     _owners("one-slow"),
 ]

@@ -8,13 +8,13 @@ from tests.proof.kernel import EVERY_FAULT
 from tests.proof.sources import Listing, Slots
 from tests.proof.staging import (
     Move,
-    Scenario,
     ask,
     due,
     incident,
     managed,
     remembered,
     rotated,
+    scenario,
     source_of,
 )
 from tests.proof.world import World
@@ -38,67 +38,51 @@ def _adds(name: str) -> Move:
 WRITERS = {"adds an entry": _adds("a person's"), "adds another": _adds("another deployment's")}
 
 
-def _writers() -> Scenario:
+@scenario("writers/listed", WRITERS, {"app": 2}, faults=EVERY_FAULT)
+def _writers(world: World) -> None:
     """Others add entries while one is added, and one is taken away."""
-
-    def build(world: World) -> None:
-        due(world, KIND)
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario("writers/listed", build, WRITERS, {"app": 2}, faults=EVERY_FAULT)
+    due(world, KIND)
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _writers_in_overlap() -> Scenario:
+@scenario("writers-in-overlap/listed", {**WRITERS, "incident": incident}, workers=1)
+def _writers_in_overlap(world: World) -> None:
     """The same while the superseded one is taken away, and the next one added."""
-
-    def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1)
-        remembered(world, KIND)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, force=True)
-
-    moves = {**WRITERS, "incident": incident}
-    return Scenario("writers-in-overlap/listed", build, moves, workers=1)
+    rotated(world, KIND, hours_left=-1)
+    remembered(world, KIND)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, force=True)
 
 
-def _lagging() -> Scenario:
+@scenario("lagging-list/listed", {"fails over": circumstances.failover, **WRITERS}, faults=STALE)
+def _lagging(world: World) -> None:
     """The vault and the list show what was there before the latest change."""
-
-    def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1)
-        remembered(world, KIND)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, force=True)
-
-    moves = {"fails over": circumstances.failover, **WRITERS}
-    return Scenario("lagging-list/listed", build, moves, faults=STALE)
+    rotated(world, KIND, hours_left=-1)
+    remembered(world, KIND)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, force=True)
 
 
-def _revoked() -> Scenario:
+@scenario(
+    "revoked/listed", {**WRITERS, "revokes at the source": people.change_key}, mend=people.mend
+)
+def _revoked(world: World) -> None:
     """Somebody takes the current entry away, and others are added."""
-
-    def build(world: World) -> None:
-        due(world, KIND, days_left=80)
-        ask(world, action="audit", trigger="sweep")
-        ask(world, force=True)
-
-    moves = {**WRITERS, "revokes at the source": people.change_key}
-    return Scenario("revoked/listed", build, moves, mend=people.mend)
+    due(world, KIND, days_left=80)
+    ask(world, action="audit", trigger="sweep")
+    ask(world, force=True)
 
 
-def _pairs() -> Scenario:
+@scenario("pairs/two-slow", versions={"app": 2, "read-only": 2})
+def _pairs(world: World) -> None:
     """Two pairs of one account: while a key of one is replaced, the other one's has to wait."""
-
-    def build(world: World) -> None:
-        due(world, "two-slow")
-        held = _second_pair(world)
-        tags = managed("two-slow", ProviderAddress=source_of("two-slow", "read-only"))
-        world.secret("read-only", held, 10, tags)
-        ask(world, trigger="event")
-        ask(world, "read-only", trigger="event")
-
-    return Scenario("pairs/two-slow", build, {}, {"app": 2, "read-only": 2})
+    due(world, "two-slow")
+    held = _second_pair(world)
+    tags = managed("two-slow", ProviderAddress=source_of("two-slow", "read-only"))
+    world.secret("read-only", held, 10, tags)
+    ask(world, trigger="event")
+    ask(world, "read-only", trigger="event")
 
 
 def _second_pair(world: World) -> str:
@@ -115,4 +99,4 @@ def _second_pair(world: World) -> str:
     return second.held["key1"]
 
 
-LISTED = [make() for make in (_writers, _writers_in_overlap, _lagging, _revoked, _pairs)]
+LISTED = [_writers, _writers_in_overlap, _lagging, _revoked, _pairs]

@@ -6,30 +6,29 @@ with what a worker has in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
 from engine.parts import GRACE_SECONDS
-from tests.proof.further import all_of
 from tests.proof.staging import (
+    EVERY,
+    SLOTTED,
     Move,
-    Scenario,
+    all_of,
     ask,
     credential_of,
     current,
     due,
     incident,
     leaked,
+    order,
+    per_kind,
     rotated,
     source_of,
 )
-from tests.proof.world import VAULT, World
+from tests.proof.world import World
 
 OWN = frozenset({"report", "follow", "release"})
 """What people do themselves beside the queues."""
-SLOTTED = ("two-slots", "two-logins", "many")
-EVERY = (*SLOTTED, "one-slot")
 
 
 def loses(world: World) -> None:
@@ -43,59 +42,41 @@ def losses(number: int = 2) -> Mapping[str, Move]:
     return {f"every message is lost, {count}": loses for count in range(number)}
 
 
-def _lost(name: str, kind: str, begins: Callable[[World, str], None], versions: int) -> Scenario:
-    def build(world: World) -> None:
-        begins(world, kind)
-        loses(world)
-
-    return Scenario(f"{name}/{kind}", build, losses(), {"app": versions})
-
-
-def _request(kind: str) -> Scenario:
+@per_kind("lost-request", losses(), versions={"app": 2})
+def _request(world: World, kind: str) -> None:
     """A person asks for a rotation."""
-
-    def begins(world: World, kind: str) -> None:
-        due(world, kind, days_left=80)
-        ask(world, trigger="manual", force=True)
-
-    return _lost("lost-request", kind, begins, 2)
+    due(world, kind, days_left=80)
+    ask(world, trigger="manual", force=True)
+    loses(world)
 
 
-def _restore(kind: str) -> Scenario:
+@per_kind("lost-restore", losses(), versions={"app": 3})
+def _restore(world: World, kind: str) -> None:
     """A person asks for the earlier credential, and for an audit of it."""
-
-    def begins(world: World, kind: str) -> None:
-        rotated(world, kind, hours_left=100)
-        ask(world, action="restore", trigger="manual")
-        ask(world, action="audit", trigger="manual")
-
-    return _lost("lost-restore", kind, begins, 3)
+    rotated(world, kind, hours_left=100)
+    ask(world, action="restore", trigger="manual")
+    ask(world, action="audit", trigger="manual")
+    loses(world)
 
 
-def _incident(kind: str) -> Scenario:
+@per_kind("lost-incident", losses(), versions={"app": 2})
+def _incident(world: World, kind: str) -> None:
     """An operator says that the current credential is known to somebody."""
-
-    def begins(world: World, kind: str) -> None:
-        due(world, kind, days_left=80)
-        incident(world)
-
-    return _lost("lost-incident", kind, begins, 2)
+    due(world, kind, days_left=80)
+    incident(world)
+    loses(world)
 
 
-def _order(kind: str) -> Scenario:
+@per_kind("lost-order", losses(), versions={"app": 2})
+def _order(world: World, kind: str) -> None:
     """An incident covers the source: its order is lost, and what follows from that."""
-
-    def begins(world: World, kind: str) -> None:
-        due(world, kind, days_left=80)
-        world.advance(60)
-        leaked(world, "app", credential_of(current(world)), source_of(kind))
-        order = SweepOrder.for_incident(
-            VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked")
-        )
-        world.keep(order.request, order.to_json(), GRACE_SECONDS)
-        world.post("sweep", order.to_json())
-
-    return _lost("lost-order", kind, begins, 2)
+    due(world, kind, days_left=80)
+    world.advance(60)
+    leaked(world, "app", credential_of(current(world)), source_of(kind))
+    of_all = order(world, kind)
+    world.keep(of_all.request, of_all.to_json(), GRACE_SECONDS)
+    world.post("sweep", of_all.to_json())
+    loses(world)
 
 
 LOST_REQUESTS = [

@@ -13,7 +13,7 @@ from engine.model.owned import Owned
 from engine.model.tags import OURS
 from engine.secret import SecretRef
 from tests.proof import people
-from tests.proof.staging import Scenario, ask, due, rotated
+from tests.proof.staging import ask, due, per_kind, rotated
 from tests.proof.world import VAULT
 
 if TYPE_CHECKING:
@@ -43,27 +43,20 @@ def released(world: World) -> None:
     world.post("release", "{}")
 
 
-def _released(kind: str) -> Scenario:
+@per_kind("released", {"releases it": released}, mend=people.mend)
+def _released(world: World, kind: str) -> None:
     """A secret is released while it is rotated, and perhaps managed again."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(f"released/{kind}", build, {"releases it": released}, mend=people.mend)
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _released_in_overlap(kind: str) -> Scenario:
+@per_kind("released-in-overlap", {"releases it": released}, mend=people.mend)
+def _released_in_overlap(world: World, kind: str) -> None:
     """A secret is released when what it held before is retired."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        ask(world, action="retire", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-
-    moves = {"releases it": released}
-    return Scenario(f"released-in-overlap/{kind}", build, moves, mend=people.mend)
+    rotated(world, kind, hours_left=-1)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
 
 
 RELEASED = [

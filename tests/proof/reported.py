@@ -25,7 +25,6 @@ from engine.model.tags import OURS
 from engine.secret import SecretRef, SecretVersion
 from tests.proof import deleting, handing_over
 from tests.proof.circumstances import outages
-from tests.proof.further import all_of
 from tests.proof.lost_requests import losses
 from tests.proof.people import at_own_risk, disown
 from tests.proof.sources import Entry, Many, Slots, Source, credential_in
@@ -35,6 +34,7 @@ from tests.proof.staging import (
     SECOND,
     Move,
     Scenario,
+    all_of,
     ask,
     blob_of,
     credential_of,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
+from engine.model.incident import Incident
 from engine.model.record import Record, parts_of
 from engine.model.record_parts import History, Verified
+from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.model.write import Past, Write
 from engine.secret import SecretRef, SecretVersion
@@ -20,6 +23,7 @@ from tests.proof.world import VAULT, World
 
 type Move = Callable[[World], None]
 """Something that a person does by hand, once."""
+NO_MOVES: Mapping[str, Move] = {}
 
 FIRST = {
     "two-slots": "key1",
@@ -68,6 +72,40 @@ class Scenario:
     """How often somebody does that, each time a day later, while they are told of more."""
     is_planned: bool = True
     """Faults at numbered calls are played; where not, its moves alone tell it from a neighbour."""
+
+
+type Maker = Callable[[str], Scenario]
+"""What makes the scenario of a kind of source."""
+
+SLOTTED = ("two-slots", "two-logins", "many")
+EVERY = (*SLOTTED, "one-slot")
+
+
+def scenario(name: str, *given: Any, **more: Any) -> Callable[[Move], Scenario]:
+    """Make what sets a situation a scenario of it; the rest is said as a Scenario says it."""
+    return lambda build: Scenario(name, build, *given, **more)
+
+
+def per_kind(
+    name: str,
+    moves: Mapping[str, Move] | Callable[[str], Mapping[str, Move]] = NO_MOVES,
+    **more: Any,
+) -> Callable[[Callable[[World, str], None]], Maker]:
+    """Make what sets a situation with a kind of source a scenario of each kind that is asked for."""
+
+    def makes(build: Callable[[World, str], None]) -> Maker:
+        def of_kind(kind: str) -> Scenario:
+            theirs = moves(kind) if callable(moves) else moves
+            return Scenario(f"{name}/{kind}", lambda world: build(world, kind), theirs, **more)
+
+        return of_kind
+
+    return makes
+
+
+def all_of(kinds: tuple[str, ...], *makers: Maker) -> list[Scenario]:
+    """Return the scenarios of these kinds."""
+    return [make(kind) for make, kind in product(makers, kinds)]
 
 
 def source_of(kind: str, name: str = "app") -> str:
@@ -220,6 +258,17 @@ def incident(world: World, *, name: str = "app") -> None:
     assert current.value is not None
     leaked(world, name, credential_in(current.value.reveal()), str(world.watch.source_of(current)))
     ask(world, name, compromised=True, force=True)
+
+
+def order(world: World, kind: str, since: datetime | None = None) -> SweepOrder:
+    """Return the order of an incident that covers a kind's source, from now on."""
+    since = since or world.kernel.now()
+    return SweepOrder.for_incident(VAULT, Incident(since, source=source_of(kind), reason="leaked"))
+
+
+def ordered(world: World, kind: str, since: datetime | None = None) -> None:
+    """An order of an incident comes that covers a kind's source."""
+    world.post("sweep", order(world, kind, since).to_json())
 
 
 def leaked(world: World, name: str, credential: str, source: str) -> None:

@@ -9,29 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from engine.model.incident import LEAD, Incident
-from engine.model.sweep_order import SweepOrder
+from engine.model.incident import LEAD
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
-from tests.proof import adversaries, circumstances, people
-from tests.proof.further import all_of
+from tests.proof import circumstances, people
 from tests.proof.kernel import Mode
 from tests.proof.staging import (
+    EVERY,
+    Maker,
     Move,
-    Scenario,
+    all_of,
     ask,
     credential_of,
     current,
     due,
     leaked,
+    ordered,
+    per_kind,
     proven,
     source_of,
 )
-from tests.proof.world import OTHER_VAULT, VAULT, World
+from tests.proof.world import VAULT, World
 
-SLOTTED = ("two-slots", "two-logins", "many")
 SINGLE = ("one-slot", "one-slow")
-EVERY = (*SLOTTED, "one-slot")
 DEATHS: tuple[Mode, ...] = ("die after", "die after", "lose the answer", "fail after the effect")
 """What leaves a version published, and nobody told."""
 HOURS = 4
@@ -51,109 +51,84 @@ def _fails_after_applying(world: World) -> None:
     world.watch.disturb(until)
 
 
-def _applying(kind: str) -> Scenario:
+@per_kind("applies-and-fails", mend=people.mend)
+def _applying(world: World, kind: str) -> None:
     """The source applies what it is asked for and says for hours that it has failed."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        _fails_after_applying(world)
-
-    return Scenario(f"applies-and-fails/{kind}", build, mend=people.mend)
+    due(world, kind)
+    ask(world, trigger="event")
+    _fails_after_applying(world)
 
 
-def _applying_meanwhile(kind: str) -> Scenario:
+@per_kind(
+    "comes-to-apply-and-fail",
+    {"the source applies and fails": _fails_after_applying},
+    mend=people.mend,
+    is_planned=False,
+)
+def _applying_meanwhile(world: World, kind: str) -> None:
     """The same from any moment on."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, force=True)
-
-    moves = {"the source applies and fails": _fails_after_applying}
-    return Scenario(
-        f"comes-to-apply-and-fail/{kind}", build, moves, mend=people.mend, is_planned=False
-    )
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, force=True)
 
 
-def _stays_away(kind: str) -> Scenario:
+@per_kind(
+    "outage-in-change",
+    circumstances.outages_elsewhere(),
+    versions={"app": 2},
+    faults=("throttle",),
+    workers=1,
+    is_planned=False,
+)
+def _stays_away(world: World, kind: str) -> None:
     """A service that is none of the source's own goes away between a change and its record."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-
-    return Scenario(
-        f"outage-in-change/{kind}",
-        build,
-        circumstances.outages_elsewhere(),
-        {"app": 2},
-        faults=("throttle",),
-        workers=1,
-        is_planned=False,
-    )
+    due(world, kind)
+    ask(world, trigger="event")
 
 
-def _cut_off(kind: str) -> Scenario:
+@per_kind("outage-after-write", versions={"app": 3}, faults=("throttle",))
+def _cut_off(world: World, kind: str) -> None:
     """The vault writes the new version, says that it failed, and is away from then on."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        world.cuts_off = 1800.0
-        world.away += world.cuts_off
-
-    return Scenario(f"outage-after-write/{kind}", build, {}, {"app": 3}, faults=("throttle",))
+    due(world, kind)
+    ask(world, trigger="event")
+    world.cuts_off = 1800.0
+    world.away += world.cuts_off
 
 
-def _reported(kind: str, seconds: float, how: str) -> Scenario:
+def _leaked_on_another_day(world: World, kind: str) -> None:
+    due(world, kind, days_left=80)
+    # A rotation of another day: what is current is as old as that.
+    world.advance(600)
+    leaked(world, "app", credential_of(current(world)), source_of(kind))
+
+
+def _reported(how: str, seconds: float) -> Maker:
     """An incident is reported at an instance whose clock is minutes wrong."""
 
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        # A rotation of another day: what is current is as old as that.
-        world.advance(600)
-        version = current(world)
-        leaked(world, "app", credential_of(version), source_of(kind))
-        since = world.kernel.now() + timedelta(seconds=seconds) + LEAD
-        order = SweepOrder.for_incident(
-            VAULT, Incident(since, source=source_of(kind), reason="leaked")
-        )
-        world.post("sweep", order.to_json())
+    @per_kind(f"reported-{how}", versions={"app": 2})
+    def build(world: World, kind: str) -> None:
+        _leaked_on_another_day(world, kind)
+        ordered(world, kind, world.kernel.now() + timedelta(seconds=seconds) + LEAD)
 
-    return Scenario(f"reported-{how}/{kind}", build, {}, {"app": 2})
+    return build
 
 
-def _ahead(kind: str) -> Scenario:
-    return _reported(kind, AHEAD, "ahead")
+def _reported_at(how: str, since: str) -> Maker:
+    """The item of an incident says that it begins in another year, or nothing that is a time."""
 
-
-def _behind(kind: str) -> Scenario:
-    return _reported(kind, BEHIND, "behind")
-
-
-def _in_future(kind: str) -> Scenario:
-    """The item of an incident says that it begins in another year."""
-    return _reported_at(kind, "2031-01-01T00:00:00+00:00", "in-another-year")
-
-
-def _malformed(kind: str) -> Scenario:
-    """The item of an incident says nothing that is a time."""
-    return _reported_at(kind, "yesterday", "without-a-time")
-
-
-def _reported_at(kind: str, since: str, how: str) -> Scenario:
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        world.advance(600)
-        version = current(world)
-        leaked(world, "app", credential_of(version), source_of(kind))
+    # A try that comes back cannot tell what the one before it has published: it replaces that, too.
+    @per_kind(f"reported-{how}", workers=1)
+    def build(world: World, kind: str) -> None:
+        _leaked_on_another_day(world, kind)
         world.watch.undated |= set() if "T" in since else {source_of(kind)}
         ask(world, pinned=False, compromised=True, since=since)
 
-    # A try that comes back cannot tell what the one before it has published: it replaces that, too.
-    return Scenario(f"reported-{how}/{kind}", build, workers=1)
+    return build
+
+
+_ahead, _behind = _reported("ahead", AHEAD), _reported("behind", BEHIND)
+_in_future = _reported_at("in-another-year", "2031-01-01T00:00:00+00:00")
+_malformed = _reported_at("without-a-time", "yesterday")
 
 
 def _next(**fields: object) -> Move:
@@ -178,35 +153,21 @@ def _look(world: World) -> None:
     world.post("rotate", item.to_json())
 
 
-def _died(kind: str) -> Scenario:
+@per_kind("died", _each_kind(), versions={"app": 2}, faults=DEATHS, is_planned=False)
+def _died(world: World, kind: str) -> None:
     """A worker dies about when its version is there; each kind of message may be the next one."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        adversaries.second_vault(world)
-        world.secret("hook", "https://hooks.example/T0", 400, {}, OTHER_VAULT)
-        world.document = circumstances.consumers(source_of(kind))
-        world.apps[f"{source_of(kind)}/consumer"] = "v1"
-        world.away += 3600.0
-        ask(world, trigger="event")
-
-    return Scenario(
-        f"died/{kind}", build, _each_kind(), {"app": 2}, faults=DEATHS, is_planned=False
-    )
+    due(world, kind)
+    circumstances.with_an_app(world, kind)
+    ask(world, trigger="event")
 
 
-def _died_in_drift(kind: str) -> Scenario:
+@per_kind("died-in-drift", _each_kind(), versions={"app": 2}, faults=DEATHS, is_planned=False)
+def _died_in_drift(world: World, kind: str) -> None:
     """The same where a version is healed."""
-
-    def build(world: World) -> None:
-        due(world, kind, days_left=80)
-        proven(world, kind)
-        people.change_key(world)
-        ask(world, action="audit", trigger="sweep")
-
-    return Scenario(
-        f"died-in-drift/{kind}", build, _each_kind(), {"app": 2}, faults=DEATHS, is_planned=False
-    )
+    due(world, kind, days_left=80)
+    proven(world, kind)
+    people.change_key(world)
+    ask(world, action="audit", trigger="sweep")
 
 
 def _kills(world: World) -> None:
@@ -216,22 +177,22 @@ def _kills(world: World) -> None:
     world.away += world.deadly * 300.0
 
 
-def _deadly(kind: str) -> Scenario:
+@per_kind(
+    "dies-at-each-change",
+    {"five workers die in a row": _kills},
+    versions={"app": 2},
+    faults=("throttle",),
+)
+def _deadly(world: World, kind: str) -> None:
     """Whoever changes the source dies of it, five times in a row: five minutes begin with the last."""
-
-    def build(world: World) -> None:
-        due(world, kind)
-        ask(world, trigger="event")
-        ask(world, trigger="event")
-
-    moves = {"five workers die in a row": _kills}
-    return Scenario(f"dies-at-each-change/{kind}", build, moves, {"app": 2}, faults=("throttle",))
+    due(world, kind)
+    ask(world, trigger="event")
+    ask(world, trigger="event")
 
 
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
-    *all_of(EVERY, _died_in_drift),
-    *all_of(EVERY, _stays_away),
+    *all_of(EVERY, _died_in_drift, _stays_away),
     *all_of(SINGLE, _deadly),
     _cut_off("one-slot"),
 ]

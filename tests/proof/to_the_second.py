@@ -12,23 +12,22 @@ from engine.model.record_parts import Compromised
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
-from tests.proof import circumstances, people
-from tests.proof.further import all_of
+from tests.proof import circumstances
 from tests.proof.model_leases import Claim
 from tests.proof.staging import (
-    Scenario,
+    SLOTTED,
+    all_of,
     ask,
     blob_of,
     credential_of,
     due,
     leaked,
+    per_kind,
     rotated,
     source_of,
 )
 from tests.proof.world import VAULT, World
 
-SLOTTED = ("two-slots", "two-logins", "many")
-EVERY = (*SLOTTED, "one-slot")
 HOURS = 2
 """The overlap of what is rotated here."""
 MOMENTS = (-3500.0, -60.0, -30.0, -2.0, 5.0, 20.0, 40.0, 58.0, 64.0, 90.0)
@@ -37,68 +36,56 @@ SPREADS, LATER = 50.0, 80.0
 """Seconds until a new secret is known everywhere: within a lease, and after one."""
 
 
-def _to_the_second(kind: str) -> Scenario:
+@per_kind("to-the-second", versions={"app": 2}, workers=1)
+def _to_the_second(world: World, kind: str) -> None:
     """Messages come just before the end of an overlap, and just after it."""
-
-    def build(world: World) -> None:
-        world.replication = SPREADS
-        due(world, kind, OverlapHours=str(HOURS))
-        ask(world, trigger="event")
-        item = WorkItem(SecretRef(VAULT, "app"), action="retire", trigger="sweep")
-        for moment in MOMENTS:
-            world.post("rotate", item.to_json(), HOURS * 3600 + moment)
-
-    return Scenario(f"to-the-second/{kind}", build, {}, {"app": 2}, workers=1)
+    world.replication = SPREADS
+    due(world, kind, OverlapHours=str(HOURS))
+    ask(world, trigger="event")
+    item = WorkItem(SecretRef(VAULT, "app"), action="retire", trigger="sweep")
+    for moment in MOMENTS:
+        world.post("rotate", item.to_json(), HOURS * 3600 + moment)
 
 
-def _bound_less(kind: str) -> Scenario:
+@per_kind(
+    "bound-less-in-overlap",
+    {"the policy binds less": circumstances.policies()["the policy binds less"]},
+    mend=circumstances.mend,
+    is_planned=False,
+)
+def _bound_less(world: World, kind: str) -> None:
     """The policy takes a source out of the scopes while something is to be retired there."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=-1)
-        world.document = circumstances.document()
-        ask(world, action="retire", trigger="sweep")
-        ask(world, action="audit", trigger="sweep")
-
-    def mend(world: World) -> None:
-        world.document = circumstances.document()
-        people.mend(world)
-
-    moves = {"the policy binds less": circumstances.policies()["the policy binds less"]}
-    return Scenario(f"bound-less-in-overlap/{kind}", build, moves, mend=mend, is_planned=False)
+    rotated(world, kind, hours_left=-1)
+    world.document = circumstances.document()
+    ask(world, action="retire", trigger="sweep")
+    ask(world, action="audit", trigger="sweep")
 
 
-def _spreading(kind: str) -> Scenario:
+@per_kind("spreading", versions={"app": 2})
+def _spreading(world: World, kind: str) -> None:
     """A new secret takes longer to spread than a lease lasts; two messages ask for it."""
-
-    def build(world: World) -> None:
-        world.replication, world.patience = LATER, (30.0,)
-        due(world, kind)
-        world.most_made = world.mint.made + 1
-        ask(world, trigger="event")
-        ask(world, trigger="sweep", pinned=False)
-
-    return Scenario(f"spreading/{kind}", build, {}, {"app": 2})
+    world.replication, world.patience = LATER, (30.0,)
+    due(world, kind)
+    world.most_made = world.mint.made + 1
+    ask(world, trigger="event")
+    ask(world, trigger="sweep", pinned=False)
 
 
-def _left_open(kind: str) -> Scenario:
+@per_kind("left-open", versions={"app": 2}, workers=1)
+def _left_open(world: World, kind: str) -> None:
     """An incident is open in the record, and its message is lost: the sweep takes it up."""
-
-    def build(world: World) -> None:
-        rotated(world, kind, hours_left=100)
-        older = world.vault[SecretRef(VAULT, "app")][0]
-        leaked(world, "app", credential_of(older), source_of(kind))
-        record = world.claims[blob_of(source_of(kind))].record
-        noted = replace(
-            record,
-            compromised=Compromised((str(older.version),)),
-            verified=replace(record.verified, at=world.kernel.now()),
-        )
-        world.claims[blob_of(source_of(kind))] = Claim(noted)
-        world.watch.changed()
-        world.post("sweep", SweepOrder.by_schedule(VAULT, {}, world.kernel.now()).to_json())
-
-    return Scenario(f"left-open/{kind}", build, {}, {"app": 2}, workers=1)
+    rotated(world, kind, hours_left=100)
+    older = world.vault[SecretRef(VAULT, "app")][0]
+    leaked(world, "app", credential_of(older), source_of(kind))
+    record = world.claims[blob_of(source_of(kind))].record
+    noted = replace(
+        record,
+        compromised=Compromised((str(older.version),)),
+        verified=replace(record.verified, at=world.kernel.now()),
+    )
+    world.claims[blob_of(source_of(kind))] = Claim(noted)
+    world.watch.changed()
+    world.post("sweep", SweepOrder.by_schedule(VAULT, {}, world.kernel.now()).to_json())
 
 
 CLOSER = [
