@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 from azure.storage.blob.aio import BlobClient
 
-from engine.decide import draft
 from engine.engine import Engine
 from engine.model import ledger
 from engine.model.follow_up import FollowUp
 from engine.model.record import Record
 from engine.model.record_parts import Compromised
 from engine.model.workitem import WorkItem
-from engine.rotate import publishing, replicas
+from engine.rotate import replicas
 from engine.rotate.clean_up import PendingCleanUp
 from engine.rotate.observed import Observed
 from engine.rotate.proof import Proof
@@ -31,7 +30,7 @@ from engine.rotate.source_lease import SourceLease
 from engine.rotate.vault_writer import VaultWriter, _nothing
 from engine.secret import Draft, SecretVersion
 from engine.service import Service
-from tests.proof.mutant import Mutant, function, method
+from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue
 
 RECORDS = "tests/cloud/storage/test_leases.py"
@@ -40,13 +39,11 @@ REPORTED = "tests/adversary/test_reported_in_mid_rotation.py"
 REPLICAS = "tests/adversary/test_replicas.py"
 
 
-def _no_check_at_the_gate(patch: pytest.MonkeyPatch) -> None:
-    publish = VaultWriter.publish
-
-    async def trusting(self: VaultWriter, secret: Any, new: Any, step: str = "", **_: Any) -> Any:
-        return await publish(self, secret, new, step, _nothing)
-
-    patch.setattr(VaultWriter, "publish", trusting)
+@in_place_of(VaultWriter, "publish")
+async def _no_check_at_the_gate(
+    publish: Any, self: VaultWriter, secret: Any, new: Any, step: str = "", **_: Any
+) -> Any:
+    return await publish(self, secret, new, step, _nothing)
 
 
 def _from_the_start(patch: pytest.MonkeyPatch) -> None:
@@ -63,18 +60,6 @@ def _from_the_start(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Publishing, "rotate", early)
     patch.setattr(Publishing, "_draft", drafted)
-
-
-def _an_hour_short(patch: pytest.MonkeyPatch) -> None:
-    version = draft.new_version
-
-    def shorter(
-        secret: Any, managed: Any, issued: Any, now: Any, overlap: timedelta, *rest: Any
-    ) -> Draft:
-        less = max(overlap - timedelta(hours=1), timedelta())
-        return version(secret, managed, issued, now, less, *rest)
-
-    patch.setattr(publishing, "new_version", shorter)
 
 
 def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
@@ -96,11 +81,9 @@ def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SourceLease, "begin", unbound)
 
 
-def _without_the_open_ones(patch: pytest.MonkeyPatch) -> None:
-    work = ledger._work
-    patch.setattr(
-        ledger, "_work", lambda ref, listed, now: work(ref, replace(listed, is_open=False), now)
-    )
+@in_place_of(ledger, "_work")
+def _without_the_open_ones(work: Any, ref: Any, listed: Any, now: Any) -> Any:
+    return work(ref, replace(listed, is_open=False), now)
 
 
 def _consent_kept(patch: pytest.MonkeyPatch) -> None:
@@ -118,44 +101,35 @@ def _consent_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Replicas, "_problem", kept)
 
 
-def _not_renewed(patch: pytest.MonkeyPatch) -> None:
-    async def accepted(
-        self: Proof, managed: Any, credential_id: str, credential: Any, step: str
-    ) -> None:
-        del step
-        await self.parts.rotator(managed).verify(managed.source, credential_id, credential)
-
-    patch.setattr(Proof, "accepted", accepted)
+@in_place_of(Proof, "accepted")
+async def _not_renewed(
+    _: Any, self: Proof, managed: Any, credential_id: str, credential: Any, step: str
+) -> None:
+    del step
+    await self.parts.rotator(managed).verify(managed.source, credential_id, credential)
 
 
-def _without_if_match(patch: pytest.MonkeyPatch) -> None:
-    upload = BlobClient.upload_blob
-
-    async def anyhow(self: BlobClient, *content: Any, **options: Any) -> Any:
-        options.pop("etag", None)
-        options.pop("match_condition", None)
-        return await upload(self, *content, **options)
-
-    patch.setattr(BlobClient, "upload_blob", anyhow)
+@in_place_of(BlobClient, "upload_blob")
+async def _without_if_match(upload: Any, self: BlobClient, *content: Any, **options: Any) -> Any:
+    options.pop("etag", None)
+    options.pop("match_condition", None)
+    return await upload(self, *content, **options)
 
 
 def _empty(self: Record, owner: str, *_: object) -> Record:
     return Record(source=self.source, owner=owner, key=self.key)
 
 
-def _without_the_record(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(Engine, "_job")
+async def _without_the_record(peek: Any, self: Engine, *about: Any) -> Any:
     """Preview a rotation as if nothing were under way."""
-    peek = Engine._job
 
-    async def blind(self: Engine, *about: Any) -> Any:
-        async def nothing(source: str) -> None:
-            del source
+    async def nothing(source: str) -> None:
+        del source
 
-        with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(self.leases, "peek", nothing)
-            return await peek(self, *about)
-
-    patch.setattr(Engine, "_job", blind)
+    with pytest.MonkeyPatch.context() as inner:
+        inner.setattr(self.leases, "peek", nothing)
+        return await peek(self, *about)
 
 
 def _at_once(patch: pytest.MonkeyPatch) -> None:
@@ -182,10 +156,10 @@ def _refused_for_good(self: Compromised, version: Any, reported: Any = None) -> 
     return version in self.revoked and version not in self.versions
 
 
-def _never_dead(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(replicas, "_superseded")
+def _never_dead(superseded: Any, copy: Any, new: Any, **_: Any) -> Any:
     """Leave an overlap to what a replica held, although its source refuses that."""
-    superseded = replicas._superseded
-    patch.setattr(replicas, "_superseded", lambda copy, new, **_: superseded(copy, new, dead=False))
+    return superseded(copy, new, dead=False)
 
 
 CLOSER: Mapping[str, Mutant] = {
@@ -210,36 +184,34 @@ CLOSER: Mapping[str, Mutant] = {
     "a preview knows nothing of the record": Mutant(
         _without_the_record,
         "P8",
-        (),
-        (f"{REPORTED}::test_a_leak_reported_in_the_middle_of_a_first_rotation_is_taken",),
+        test=f"{REPORTED}::test_a_leak_reported_in_the_middle_of_a_first_rotation_is_taken",
     ),
     "what a replica held has an overlap although it is dead": Mutant(
         _never_dead,
         "P5",
-        (),
-        (
-            f"{REPLICAS}::test_a_heal_leaves_no_version_of_a_replica_enabled_that_holds_a_dead_value",
-        ),
+        test=f"{REPLICAS}::test_a_heal_leaves_no_version_of_a_replica_enabled_that_holds_a_dead_value",
     ),
     "the gate asks no owner again": Mutant(
         _no_check_at_the_gate, "P7", ("false-copies/two-slots#1500", "false-copies/many#1500")
     ),
     "an overlap begins with the work": Mutant(_from_the_start, "P4", ("to-the-second/many",)),
-    "an overlap is an hour short": Mutant(_an_hour_short, "P4", ("to-the-second/two-slots",)),
+    "an overlap is an hour short": Mutant(
+        overlap(lambda wanted: max(wanted - timedelta(hours=1), timedelta())),
+        "P4",
+        ("to-the-second/two-slots",),
+    ),
     "scopes do not bind retirements": Mutant(
         _retired_outside_the_scopes, "P7", ("bound-less-in-overlap/two-slots",)
     ),
     "a record is written without If-Match": Mutant(
         _without_if_match,
         "P",
-        (),
-        (f"{RECORDS}::test_a_record_that_was_changed_behind_the_lease_is_not_overwritten",),
+        test=f"{RECORDS}::test_a_record_that_was_changed_behind_the_lease_is_not_overwritten",
     ),
     "what a list no longer shows counts as gone at once": Mutant(
         method(Proof, "unlisted", value=True),
         "P5",
-        (),
-        (f"{RETIRING}::test_a_revocation_that_does_not_spread_is_not_called_one",),
+        test=f"{RETIRING}::test_a_revocation_that_does_not_spread_is_not_called_one",
     ),
     "Retry-After is ignored by way of the queue": Mutant(
         _at_once, "throttling", ("clocks/two-slots#300",)

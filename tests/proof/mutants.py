@@ -68,7 +68,7 @@ from tests.proof.kernel import Worker
 from tests.proof.listed_kind import ReplacedList
 from tests.proof.model_leases import ModelLease
 from tests.proof.model_vaults import ModelVaults
-from tests.proof.mutant import Break, Mutant, function, method
+from tests.proof.mutant import Break, Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue
 
 __all__ = ["MUTANTS", "Mutant", "violations"]
@@ -78,12 +78,10 @@ DERIVED = "tests/engine/rotate/test_derived.py"
 RECORDS = "tests/adversary/test_records.py"
 
 
-def _publish_before_verify(patch: pytest.MonkeyPatch) -> None:
-    async def unproven(self: Proof, managed: Any, issued: Any) -> Any:
-        del self, managed
-        return issued
-
-    patch.setattr(Proof, "issued", unproven)
+@in_place_of(Proof, "issued")
+async def _publish_before_verify(_: Any, self: Proof, managed: Any, issued: Any) -> Any:
+    del self, managed
+    return issued
 
 
 def _no_reading_again_under_the_lease(patch: pytest.MonkeyPatch) -> None:
@@ -103,29 +101,23 @@ def _operation_id_at_random(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "operation_id", lambda *_: str(uuid.uuid4()))
 
 
-def _retire_before_publish(patch: pytest.MonkeyPatch) -> None:
-    issue = Issuing.issue
-
-    async def hasty(self: Issuing, secret: Any, **options: Any) -> Any:
-        issued = await issue(self, secret, **options)
-        managed, rotator = self.at.managed, self.at.rotator
-        await rotator.retire(managed.source, str(managed.credential_id), issued.fields["key"])
-        return issued
-
-    patch.setattr(Issuing, "issue", hasty)
+@in_place_of(Issuing, "issue")
+async def _retire_before_publish(issue: Any, self: Issuing, secret: Any, **options: Any) -> Any:
+    issued = await issue(self, secret, **options)
+    managed, rotator = self.at.managed, self.at.rotator
+    await rotator.retire(managed.source, str(managed.credential_id), issued.fields["key"])
+    return issued
 
 
 def _sdk_retries_what_changes(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(azure.CHANGING, "retry_total", 3)
 
 
-def _calls_without_a_bound(patch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def unbounded(self: SourceLease, step: str) -> Any:
-        del self, step
-        yield
-
-    patch.setattr(SourceLease, "changing", unbounded)
+@in_place_of(SourceLease, "changing")
+@asynccontextmanager
+async def _calls_without_a_bound(_: Any, self: SourceLease, step: str) -> Any:
+    del self, step
+    yield
 
 
 def _no_follow_up(patch: pytest.MonkeyPatch) -> None:
@@ -147,108 +139,70 @@ def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Record, "scheduled", forgetful)
 
 
-def _hints_are_lost(patch: pytest.MonkeyPatch) -> None:
-    async def lost(self: SourceLease, *_: Any) -> None:
-        del self
-
-    patch.setattr(SourceLease, "_hint", lost)
+_hints_are_lost = method(SourceLease, "_hint")
 
 
-def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
-    confirm = Confirming.confirm
-
-    async def eager(self: Confirming, secret: Any, reason: str) -> Any:
-        item = self.at.progress.item
-        await self.at.parts.queue.post_rotation(item, issuing.FOLLOW_UP_SECONDS)
-        return await confirm(self, secret, reason)
-
-    patch.setattr(Confirming, "confirm", eager)
+@in_place_of(Confirming, "confirm")
+async def _follow_ups_without_end(confirm: Any, self: Confirming, secret: Any, reason: str) -> Any:
+    item = self.at.progress.item
+    await self.at.parts.queue.post_rotation(item, issuing.FOLLOW_UP_SECONDS)
+    return await confirm(self, secret, reason)
 
 
-def _nothing_undone(patch: pytest.MonkeyPatch) -> None:
-    async def left(self: Rollback, secret: Any, issued: Any, problem: Any, **_: Any) -> Any:
-        del self, secret, issued
-        return problem
-
-    patch.setattr(Rollback, "_back", left)
+@in_place_of(Rollback, "_back")
+async def _nothing_undone(*given: Any, **_: Any) -> Any:
+    _back, _self, _secret, _issued, problem = given
+    return problem
 
 
-def _undone_without_the_lease(patch: pytest.MonkeyPatch) -> None:
-    changing = SourceLease.changing
-
-    @asynccontextmanager
-    async def unguarded(self: SourceLease, step: str) -> Any:
-        if step != "undo":
-            async with changing(self, step):
-                yield
-        else:
+@in_place_of(SourceLease, "changing")
+@asynccontextmanager
+async def _undone_without_the_lease(changing: Any, self: SourceLease, step: str) -> Any:
+    if step != "undo":
+        async with changing(self, step):
             yield
-
-    patch.setattr(SourceLease, "changing", unguarded)
+    else:
+        yield
 
 
 def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rollback, "_is_unwanted", False)
 
 
-def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
-    judge = decide._in_its_window
-    patch.setattr(
-        decide,
-        "_in_its_window",
-        lambda case, reason: judge(replace(case, item=replace(case.item, follow_up=False)), reason),
-    )
+@in_place_of(decide, "_in_its_window")
+def _window_binds_follow_ups(judge: Any, case: Any, reason: str) -> Any:
+    return judge(replace(case, item=replace(case.item, follow_up=False)), reason)
 
 
-def _heal_takes_the_other_slot(patch: pytest.MonkeyPatch) -> None:
-    job = parts.Parts.job
-    patch.setattr(parts.Parts, "job", lambda self, secret, managed, **_: job(self, secret, managed))
+@in_place_of(Parts, "job")
+def _heal_takes_the_other_slot(job: Any, self: Parts, secret: Any, managed: Any, **_: Any) -> Any:
+    return job(self, secret, managed)
 
 
-def _every_version_is_rekeys_own(patch: pytest.MonkeyPatch) -> None:
-    job = parts.Parts.job
-
-    def proven(self: Any, secret: Any, managed: Any, *, in_place: bool = False, **_: Any) -> Any:
-        return job(self, secret, managed, proven=True, in_place=in_place)
-
-    patch.setattr(parts.Parts, "job", proven)
+@in_place_of(Parts, "job")
+def _every_version_is_rekeys_own(
+    job: Any, self: Any, secret: Any, managed: Any, *, in_place: bool = False, **_: Any
+) -> Any:
+    return job(self, secret, managed, proven=True, in_place=in_place)
 
 
-def _latest_disabled(patch: pytest.MonkeyPatch) -> None:
-    async def wrong(self: ModelVaults, ref: SecretRef, version: str) -> None:
-        del version
-        latest = str(self.hand.world.vault[ref][-1].version)
-        again = latest in self.hand.world.watch.enabled_again
-        effect = lambda: self._disable(ref, latest, again=again)  # noqa: E731
-        await self.hand.reach("disable", effect, changes=True, about=ref)
-
-    patch.setattr(ModelVaults, "disable", wrong)
+@in_place_of(ModelVaults, "disable")
+async def _latest_disabled(_: Any, self: ModelVaults, ref: SecretRef, version: str) -> None:
+    del version
+    latest = str(self.hand.world.vault[ref][-1].version)
+    again = latest in self.hand.world.watch.enabled_again
+    effect = lambda: self._disable(ref, latest, again=again)  # noqa: E731
+    await self.hand.reach("disable", effect, changes=True, about=ref)
 
 
 def _drafted(change: Callable[[Draft, SecretVersion], Draft]) -> Break:
     """Return a break of what a new version looks like."""
 
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        version = draft.new_version
-        patch.setattr(
-            publishing, "new_version", lambda secret, *rest: change(version(secret, *rest), secret)
-        )
+    @in_place_of(publishing, "new_version")
+    def other(version: Any, secret: Any, *rest: Any) -> Draft:
+        return change(version(secret, *rest), secret)
 
-    return apply
-
-
-def _overlap(factor: float) -> Break:
-    def apply(patch: pytest.MonkeyPatch) -> None:
-        version = draft.new_version
-
-        def other(
-            secret: Any, managed: Any, issued: Any, now: Any, overlap: timedelta, *rest: Any
-        ) -> Draft:
-            return version(secret, managed, issued, now, overlap * factor, *rest)
-
-        patch.setattr(publishing, "new_version", other)
-
-    return apply
+    return other
 
 
 def _tagged(**tags: str) -> Callable[[Draft, SecretVersion], Draft]:
@@ -272,14 +226,12 @@ def _ten_years(new: Draft, secret: SecretVersion) -> Draft:
     return replace(new, expires=secret.created + timedelta(days=3650))
 
 
-def _tidied_without_exception(patch: pytest.MonkeyPatch) -> None:
-    tidy = Subject.tidy
-
-    async def everything(self: Subject, operation: str, keep: str | None) -> None:
-        del keep
-        await tidy(self, operation, None)
-
-    patch.setattr(Subject, "tidy", everything)
+@in_place_of(Subject, "tidy")
+async def _tidied_without_exception(
+    tidy: Any, self: Subject, operation: str, keep: str | None
+) -> None:
+    del keep
+    await tidy(self, operation, None)
 
 
 def _replicas_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -305,48 +257,40 @@ def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VaultWriter, "publish", last)
 
 
-def _failures_swallowed(patch: pytest.MonkeyPatch) -> None:
-    rotate = Service.rotate
-
-    async def silent(self: Service, text: str, tries: int) -> None:
-        try:
-            await rotate(self, text, tries)
-        except TransientError:
-            return
-
-    patch.setattr(Service, "rotate", silent)
+@in_place_of(Service, "rotate")
+async def _failures_swallowed(rotate: Any, self: Service, text: str, tries: int) -> None:
+    try:
+        await rotate(self, text, tries)
+    except TransientError:
+        return
 
 
-def _value_in_the_report(patch: pytest.MonkeyPatch) -> None:
-    publish = Publishing.publish
-
-    async def talkative(self: Publishing, secret: Any, issued: Any, *rest: Any) -> Any:
-        published = await publish(self, secret, issued, *rest)
-        self.at.progress.reason = f"now {issued.fields['key'].reveal()}"
-        return published
-
-    patch.setattr(Publishing, "publish", talkative)
+@in_place_of(Publishing, "publish")
+async def _value_in_the_report(
+    publish: Any, self: Publishing, secret: Any, issued: Any, *rest: Any
+) -> Any:
+    published = await publish(self, secret, issued, *rest)
+    self.at.progress.reason = f"now {issued.fields['key'].reveal()}"
+    return published
 
 
 def _request_about_any_version(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WorkItem, "about", lambda self, version: replace(self, version=version))
 
 
-def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
-    parked = tags.parked
-
-    def marked(secret: Any, reason: str, now: Any, **options: Any) -> Any:
-        return parked(secret, reason, now, **{**options, "compromised": True})
-
-    patch.setattr(tags, "parked", marked)
+@in_place_of(tags, "parked")
+def _incident_marks_the_next_version(
+    parked: Any, secret: Any, reason: str, now: Any, **options: Any
+) -> Any:
+    return parked(secret, reason, now, **{**options, "compromised": True})
 
 
-def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
-    async def settled(self: Revocation, secret: Any, version: str, decision: Any) -> None:
-        del secret, decision
-        await self.at.observed.settle(version, "confirm")
-
-    patch.setattr(Revocation, "settle", settled)
+@in_place_of(Revocation, "settle")
+async def _compromised_taken_for_gone(
+    _: Any, self: Revocation, secret: Any, version: str, decision: Any
+) -> None:
+    del secret, decision
+    await self.at.observed.settle(version, "confirm")
 
 
 def _guessable(new: Draft, _: SecretVersion) -> Draft:
@@ -356,69 +300,55 @@ def _guessable(new: Draft, _: SecretVersion) -> Draft:
     return replace(new, tags={**new.tags, CAUSE: digest[:32]})
 
 
-def _tags_of_the_first_read(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(VaultWriter, "retag")
+async def _tags_of_the_first_read(
+    retag: Any, self: VaultWriter, secret: SecretVersion, ours: Any, step: str
+) -> Any:
     """Set tags back to what they were when the work began."""
-    retag = VaultWriter.retag
+    reads = self.parts.vaults
 
-    async def careless(self: VaultWriter, secret: SecretVersion, ours: Any, step: str) -> Any:
-        reads = self.parts.vaults
+    class Old:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(reads, name)
 
-        class Old:
-            def __getattr__(self, name: str) -> Any:
-                return getattr(reads, name)
+        async def read(self, ref: SecretRef) -> SecretVersion:
+            fresh = await reads.read(ref)
+            return replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
 
-            async def read(self, ref: SecretRef) -> SecretVersion:
-                fresh = await reads.read(ref)
-                return (
-                    replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
-                )
-
-        await retag(
-            VaultWriter(replace(self.lease, parts=replace(self.parts, vaults=Old()))),
-            secret,
-            ours,
-            step,
-        )
-        return replace(secret, tags={**secret.tags, **ours})
-
-    patch.setattr(VaultWriter, "retag", careless)
+    await retag(
+        VaultWriter(replace(self.lease, parts=replace(self.parts, vaults=Old()))),
+        secret,
+        ours,
+        step,
+    )
+    return replace(secret, tags={**secret.tags, **ours})
 
 
-def _shown_as_unmanaged(patch: pytest.MonkeyPatch) -> None:
-    without = inventory._without_source
-    patch.setattr(inventory, "_without_source", lambda secret, now, _: without(secret, now, ()))
+@in_place_of(inventory, "_without_source")
+def _shown_as_unmanaged(without: Any, secret: Any, now: Any, _: Any) -> Any:
+    return without(secret, now, ())
 
 
-def _at_once(patch: pytest.MonkeyPatch) -> None:
-    post = ModelQueue.post_rotation
-
-    async def hasty(self: ModelQueue, item: WorkItem, delay: float = 0.0) -> None:
-        await post(self, item, 0.0 if item.deferred else delay)
-
-    patch.setattr(ModelQueue, "post_rotation", hasty)
+@in_place_of(ModelQueue, "post_rotation")
+async def _at_once(post: Any, self: ModelQueue, item: WorkItem, delay: float = 0.0) -> None:
+    await post(self, item, 0.0 if item.deferred else delay)
 
 
 def _digest(answer: bool) -> Break:
     return function(Record, "fits", lambda self, write, *_: bool(self and write and answer))
 
 
-def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
-    landed = Record.landed
-    patch.setattr(
-        Record, "landed", lambda self, secret: replace(landed(self, secret), retirement=None)
-    )
+@in_place_of(Record, "landed")
+def _pending_forgotten(landed: Any, self: Record, secret: Any) -> Any:
+    return replace(landed(self, secret), retirement=None)
 
 
-def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
-    original = Retiring.retire
-
-    async def remembering(self: Retiring, secret: Any) -> Any:
-        pending = self.at.record.retirement
-        result = await original(self, secret)
-        self.at.lease.learn(replace(self.at.record, retirement=pending))
-        return result
-
-    patch.setattr(Retiring, "retire", remembering)
+@in_place_of(Retiring, "retire")
+async def _pending_never_forgotten(original: Any, self: Retiring, secret: Any) -> Any:
+    pending = self.at.record.retirement
+    result = await original(self, secret)
+    self.at.lease.learn(replace(self.at.record, retirement=pending))
+    return result
 
 
 def _tags_believed(patch: pytest.MonkeyPatch) -> None:
@@ -441,26 +371,22 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checks, "other_writer", _nobody)
 
 
-def _closed_at_once(patch: pytest.MonkeyPatch) -> None:
-    work = Service._work
-
-    async def hasty(self: Service, item: WorkItem, tries: int) -> None:
-        await self.engine.close(item)
-        await work(self, item, tries)
-
-    patch.setattr(Service, "_work", hasty)
+@in_place_of(Service, "_work")
+async def _closed_at_once(work: Any, self: Service, item: WorkItem, tries: int) -> None:
+    await self.engine.close(item)
+    await work(self, item, tries)
 
 
 async def _nobody(*_: Any) -> None:
     """See no other writer."""
 
 
-def _gate_without_a_fresh_read(patch: pytest.MonkeyPatch) -> None:
-    async def trusting(self: VaultWriter, secret: SecretVersion) -> SecretVersion:
-        del self
-        return secret
-
-    patch.setattr(VaultWriter, "unchanged", trusting)
+@in_place_of(VaultWriter, "unchanged")
+async def _gate_without_a_fresh_read(
+    _: Any, self: VaultWriter, secret: SecretVersion
+) -> SecretVersion:
+    del self
+    return secret
 
 
 def _not_announced(patch: pytest.MonkeyPatch) -> None:
@@ -490,24 +416,16 @@ def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(Subject, "job")
+def _asked_forgotten(job: Any, self: Subject, secret: Any, **more: Any) -> Any:
     """Take what an earlier try asked for, and got, for nothing: it is asked for once more."""
-    job = Subject.job
-    patch.setattr(
-        Subject,
-        "job",
-        lambda self, secret, **more: replace(job(self, secret, **more), asked=None),
-    )
+    return replace(job(self, secret, **more), asked=None)
 
 
-def _outlasting(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(ParentKey, "keyed")
+async def _outlasting(keyed: Any, self: ParentKey, ref: SecretRef, job: Any) -> Any:
     """Let what is made from a key last as long as its owner asks, whenever its key ends."""
-    keyed = ParentKey.keyed
-
-    async def longer(self: ParentKey, ref: SecretRef, job: Any) -> Any:
-        return replace(await keyed(self, ref, job), expires=job.expires)
-
-    patch.setattr(ParentKey, "keyed", longer)
+    return replace(await keyed(self, ref, job), expires=job.expires)
 
 
 def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
@@ -527,14 +445,12 @@ def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bo
     return item.compromised and pending.credential_id == managed.credential_id
 
 
-def _looks_without_a_version(patch: pytest.MonkeyPatch) -> None:
+@in_place_of(SourceLease, "_promised")
+async def _looks_without_a_version(
+    promised: Any, self: SourceLease, record: Any, item: Any, look: WorkItem, pause: Any
+) -> Any:
     """Forget for which version a look was promised."""
-    promised = SourceLease._promised
-
-    async def vague(self: SourceLease, record: Any, item: Any, look: WorkItem, pause: Any) -> Any:
-        return await promised(self, record, item, replace(look, version=None), pause)
-
-    patch.setattr(SourceLease, "_promised", vague)
+    return await promised(self, record, item, replace(look, version=None), pause)
 
 
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
@@ -556,13 +472,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "a look is promised once only": Mutant(
         _looks_once_only,
         "P1",
-        (),
-        (
-            (
-                "tests/adversary/test_outages.py::"
-                "test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]"
-            ),
-        ),
+        test="tests/adversary/test_outages.py::"
+        "test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]",
     ),
     "follow-ups without end": Mutant(_follow_ups_without_end, "resources", (f"one/{ONE}",)),
     "nothing is undone": Mutant(_nothing_undone, "P1", (f"one/{ONE}",)),
@@ -575,8 +486,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the window binds follow-ups": Mutant(
         _window_binds_follow_ups,
         "P1",
-        (),
-        ("tests/engine/decide/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",),
+        test="tests/engine/decide/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",
     ),
     "windows are ignored": Mutant(
         function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
@@ -587,12 +497,11 @@ MUTANTS: Mapping[str, Mutant] = {
     "every version is taken for Rekey's own": Mutant(
         _every_version_is_rekeys_own,
         "P",
-        (),
-        ("tests/adversary/test_people.py::test_the_key_that_a_person_went_back_to_is_not_revoked",),
+        test="tests/adversary/test_people.py::test_the_key_that_a_person_went_back_to_is_not_revoked",
     ),
     "the latest version is disabled": Mutant(_latest_disabled, "P1", (f"retirement/{SLOTS}",)),
-    "no overlap": Mutant(_overlap(0), "P4", (f"one/{SLOTS}",)),
-    "an overlap of years": Mutant(_overlap(300), "P5", (f"one/{SLOTS}",)),
+    "no overlap": Mutant(overlap(lambda _: timedelta()), "P4", (f"one/{SLOTS}",)),
+    "an overlap of years": Mutant(overlap(lambda wanted: wanted * 300), "P5", (f"one/{SLOTS}",)),
     "the new value in RekeyCause": Mutant(_drafted(_value_in_the_cause), "P6", (f"one/{SLOTS}",)),
     "Owner is dropped": Mutant(_owner_forgotten, "tags", (f"one/{SLOTS}",)),
     "a tag of nobody's is added": Mutant(_drafted(_tagged(Team="b")), "tags", (f"one/{SLOTS}",)),
@@ -664,13 +573,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "what is compromised is taken for gone": Mutant(
         _compromised_taken_for_gone,
         "P5",
-        (),
-        (
-            (
-                "tests/adversary/test_incidents.py::"
-                "test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive"
-            ),
-        ),
+        test="tests/adversary/test_incidents.py::"
+        "test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive",
     ),
     "an accepted request is not stored": Mutant(
         function(Parts, "accept", Parts.post), "P1", (f"reported-and-lost/{SLOTS}",)
@@ -696,9 +600,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "no waiting for a settled vault": Mutant(
         function(records, "SETTLE", timedelta()),
         "resources",
-        (),
         # Schedules told it by how often a source was looked at, which is bounded now.
-        (f"{MEMORY}::test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced",),
+        test=f"{MEMORY}::test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced",
     ),
     "what is to be retired is forgotten": Mutant(_pending_forgotten, "P5", (f"one/{SLOTS}",)),
     "what is retired is not forgotten": Mutant(
@@ -714,24 +617,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "a read that lags is believed": Mutant(
         function(Record, "_older", lambda *_: False),
         "P",
-        (),
-        (
-            (
-                "tests/adversary/test_stale_reads.py::test_what_reads_the_older_version_cuts_nothing_off"
-                "_and_publishes_nothing_unasked[login-rotate it]"
-            ),
-        ),
+        test="tests/adversary/test_stale_reads.py::test_what_reads_the_older_version_cuts_nothing_off"
+        "_and_publishes_nothing_unasked[login-rotate it]",
     ),
     "a manual secret is rotated": Mutant(
         function(manual, "is_manual", lambda _: False),
         "people",
-        (),
-        (
-            (
-                "tests/adversary/test_people.py::"
-                "test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person"
-            ),
-        ),
+        test="tests/adversary/test_people.py::"
+        "test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person",
     ),
     "who fell out of management is not shown": Mutant(
         _shown_as_unmanaged, "P8: app fell out", (f"people/{SLOTS}#100",)
@@ -749,8 +642,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "a key that a lagging vault shows signs": Mutant(
         method(ParentKey, "_record"),
         "P4",
-        (),
-        (f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",),
+        test=f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",
     ),
     "a key goes before what it made": Mutant(
         method(Dependents, "hold_back"), "P1", ("derived-retirement",)
@@ -780,13 +672,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "an incident that no record can note is skipped": Mutant(
         method(run.Run, "_claim"),
         "P5",
-        (),
-        (
-            (
-                "tests/engine/rotate/test_ownership.py::test_a_leak_is_dealt_with_"
-                "although_what_a_person_wrote_on_top_is_refused"
-            ),
-        ),
+        test="tests/engine/rotate/test_ownership.py::test_a_leak_is_dealt_with_"
+        "although_what_a_person_wrote_on_top_is_refused",
     ),
     "what an operation without a record made is left": Mutant(
         method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
@@ -794,19 +681,13 @@ MUTANTS: Mapping[str, Mutant] = {
     "a look that its record has forgotten has nothing to look at": Mutant(
         function(Observed, "is_forgotten", property(lambda _: False)),
         "P1",
-        (),
-        ("tests/engine/rotate/test_observed.py::test_a_look_that_the_record_has_forgotten_looks",),
+        test="tests/engine/rotate/test_observed.py::test_a_look_that_the_record_has_forgotten_looks",
     ),
     "a look does not say for which version it was": Mutant(
         _looks_without_a_version,
         "P1",
-        (),
-        (
-            (
-                f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_"
-                "leaves_no_password_unknown_for_five_minutes"
-            ),
-        ),
+        test=f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_"
+        "leaves_no_password_unknown_for_five_minutes",
     ),
     "an incident cuts off whatever has the place of an older key": Mutant(
         function(decide, "_leaked_again", _in_the_same_place),
@@ -816,13 +697,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "what a healed key has overwritten is retired": Mutant(
         function(draft, "_is_overwritten", lambda *_: False),
         "P8",
-        (),
-        (
-            (
-                "tests/engine/decide/test_draft.py::"
-                "test_what_a_healed_credential_has_overwritten_is_not_retired_any_more"
-            ),
-        ),
+        test="tests/engine/decide/test_draft.py::"
+        "test_what_a_healed_credential_has_overwritten_is_not_retired_any_more",
     ),
     "who cannot enable a purged version is told to": Mutant(
         function(revoke, "PURGED_FIX", "enable that version"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
@@ -38,8 +37,8 @@ def test_a_deliberate_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert name not in KILLERS, f"name {schedule!r} in tests/proof/killers.py for the bug {name}"
 
 
-def failed(tests: Sequence[str], mutant: Mutant) -> bool:
-    """Return whether one of these tests fails with a bug, in a process of its own."""
+def failed(mutant: Mutant) -> bool:
+    """Return whether the test of a bug fails with it, in a process of its own."""
     child = os.fork()
     if child == 0:
         with (
@@ -48,27 +47,26 @@ def failed(tests: Sequence[str], mutant: Mutant) -> bool:
             redirect_stderr(io.StringIO()),
         ):
             mutant.apply(patch)
-            code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+            code = pytest.main(
+                ["-q", "-x", *("-p", "no:cacheprovider", "-p", "no:xdist"), mutant.test]
+            )
         os._exit(
             2 if code == pytest.ExitCode.TESTS_FAILED else 0 if code == pytest.ExitCode.OK else 1
         )
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code != 1, f"these tests could not be run: {tests}"
+    assert code != 1, f"this test could not be run: {mutant.test}"
     return code == 2
 
 
 @pytest.mark.parametrize("name", BY_TESTS)
 def test_a_deliberate_bug_that_no_schedule_shows_is_found_by_a_test(name: str) -> None:
-    """Without the bug, the same tests pass in the same run as this one."""
-    assert failed(MUTANTS[name].tests, MUTANTS[name])
+    """Without the bug, the same test passes in the same run as this one."""
+    assert failed(MUTANTS[name])
 
 
 def test_make_test_notices_most_deliberate_bugs() -> None:
-    by_tests = [
-        name
-        for name in BY_TESTS
-        if all(part_of(ROOT / test.partition("::")[0]) == "product" for test in MUTANTS[name].tests)
-    ]
+    paths = [MUTANTS[name].test.partition("::")[0] for name in BY_TESTS]
+    by_tests = [path for path in paths if part_of(ROOT / path) == "product"]
     assert part_of(ROOT / "tests" / "proof" / "test_killers.py") == "product"
     assert set(KILLERS) <= set(BY_SCHEDULES)
     assert len(KILLERS) + len(by_tests) >= MOST_BUGS * len(MUTANTS)
