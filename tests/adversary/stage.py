@@ -36,7 +36,7 @@ from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.strikes import Hook, Strikes, Where
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, SqlServer
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blob_store import Blob, Container
 from simulator.storage.blobs import BlobService
@@ -47,9 +47,8 @@ from tests.shared.due import next_check, next_request
 from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
 from tests.shared.scene import send
 from tests.shared.simulated_sql import SimulatedSqlServers
-from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
+from tests.shared.sql_rig import SQL_ACTIONS, add_server, rotated
 
-SECOND = "S3cond-password-nobody-uses"
 OWNED_BY = "Application.ReadWrite.OwnedBy"
 RECORDS = "sources/"
 """Where in the app's own storage the records of the sources lie: docs and the runbook name it."""
@@ -236,7 +235,7 @@ class Stage:
         self.apps: dict[str, Application] = {}
         self.app = self.deploy("rekey", self.prod, self.other)
         self.deployments = [self.app]
-        self.server = self._add_server()
+        self.server = add_server(self.world, self.app.identity)
         self.clock.watch = self.watch
 
     def deploy(self, name: str, *vaults: Vault) -> Deployment:
@@ -267,13 +266,6 @@ class Stage:
         self.server.grant(second.identity, ALTER_ANY_USER, "shop")
         self.deployments.append(second)
         return second
-
-    def _add_server(self) -> SqlServer:
-        server = self.world.sql.add_server("orders", ADMIN, FIRST)
-        server.add_database("shop")
-        server.grant(self.app.identity, LOGIN_MANAGER)
-        server.grant(self.app.identity, ALTER_ANY_USER, "shop")
-        return server
 
     # What is put under management.
 
@@ -325,32 +317,9 @@ class Stage:
 
         `kind` is `admin`, one `login`, a contained `user`, or `two logins`.
         """
-        server, accounts, value = self.server, [self.server.administrator], FIRST
-        tags = {"ProviderAddress": server.resource_id}
-        if kind == "login":
-            accounts = [server.logins.get("app") or server.add_login("app", FIRST, "shop")]
-            tags |= {"CredentialId": "app", "Rotator": "sql-login-password"}
-        if kind == "user":
-            accounts = [server.add_user("shop", "app", FIRST)]
-            tags = {
-                "ProviderAddress": f"{server.resource_id}/databases/shop",
-                "CredentialId": "app",
-            }
-        if kind == "two logins":
-            accounts = [
-                server.add_login("app_a", FIRST, "shop"),
-                server.add_login("app_b", SECOND, "shop"),
-            ]
-            tags |= {
-                "CredentialId": "app_a",
-                "Logins": "app_a,app_b",
-                "ValueTemplate": TEMPLATE,
-                "Database": "shop",
-            }
-            value = TEMPLATE.format(
-                server=server.fqdn, database="shop", user="app_a", password=FIRST
-            )
-        return self._manage(name, value, tags, of_logins(self.clock.now, *accounts), **options)
+        held = rotated(self.server, kind)
+        accepts = of_logins(self.clock.now, *held.accounts)
+        return self._manage(name, held.value, held.tags, accepts, **options)
 
     def _manage(
         self,

@@ -19,7 +19,7 @@ from simulator.reach.strikes import (
 )
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
-from tests.shared.sql_product import SECOND
+from tests.shared.sql_rig import SECOND
 
 CHANGES: dict[str, Where] = {
     "storage": REGENERATE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from engine.contract import Job
 from rotators.sql_admin_password import SqlAdminPassword
@@ -11,8 +12,8 @@ from rotators.sql_login_password import SqlLoginPassword
 from simulator.reach.transport import Intercept
 from simulator.sql.servers import Account, SqlServer
 from tests.shared.rig import RigClock
-from tests.shared.sql_product import SECOND, SqlProduct
-from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE
+from tests.shared.sql_product import SqlProduct
+from tests.shared.sql_rig import rotated
 
 
 @dataclass
@@ -57,39 +58,13 @@ class SqlScene:
         self.server.databases["shop"].contained.clear()
 
 
-def administrator() -> SqlScene:
-    """The server's administrator."""
+def _of(kind: str) -> SqlScene:
     rig = SqlProduct()
-    tags = {"ProviderAddress": rig.server.resource_id, "CredentialId": ADMIN}
-    return SqlScene(rig, SqlAdminPassword, tags, [rig.server.administrator])
+    held = rotated(rig.server, kind)
+    tags = held.tags | {"CredentialId": held.accounts[0].name}
+    rotator = SqlAdminPassword if kind == "admin" else SqlLoginPassword
+    return SqlScene(rig, rotator, tags, held.accounts)
 
 
-def one_login() -> SqlScene:
-    """One login."""
-    rig = SqlProduct()
-    tags = {
-        "ProviderAddress": rig.server.resource_id,
-        "CredentialId": "app",
-        "Rotator": SqlLoginPassword.kind,
-    }
-    return SqlScene(rig, SqlLoginPassword, tags, [rig.server.add_login("app", FIRST, "shop")])
-
-
-def contained_user() -> SqlScene:
-    """One user contained in a database."""
-    rig = SqlProduct()
-    tags = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop", "CredentialId": "app"}
-    return SqlScene(rig, SqlLoginPassword, tags, [rig.server.add_user("shop", "app", FIRST)])
-
-
-def two_logins() -> SqlScene:
-    """Two logins that alternate."""
-    rig = SqlProduct()
-    accounts = [
-        rig.server.add_login("app_a", FIRST, "shop"),
-        rig.server.add_login("app_b", SECOND, "shop"),
-    ]
-    tags = {"Logins": "app_a,app_b", "CredentialId": "app_a", "ValueTemplate": TEMPLATE}
-    return SqlScene(
-        rig, SqlLoginPassword, {"ProviderAddress": rig.server.resource_id, **tags}, accounts
-    )
+administrator, one_login = partial(_of, "admin"), partial(_of, "login")
+contained_user, two_logins = partial(_of, "user"), partial(_of, "two logins")

@@ -10,37 +10,28 @@ from engine.secret import Sensitive
 from rotators.shared.sql_server import database_scope
 from rotators.sql_login_password import SqlLoginPassword
 from simulator.faults import Fault
-from simulator.sql.servers import ALTER_ANY_USER
 from simulator.world import Domains
-from tests.shared.sql_rig import FIRST, TEMPLATE, SqlRig, password_of
+from tests.shared.sql_rig import FIRST, SECOND, TEMPLATE, SqlRig, password_of, rotated
 
-SECOND = "S3cond-password-nobody-uses"
 KIND = "sql-login-password"
 
 
 @pytest.fixture
 def one_login(rig: SqlRig) -> dict[str, str]:
     """Tags for a login that has a user in `shop` alone."""
-    rig.server.add_login("app", FIRST, "shop")
-    return rig.tags(CredentialId="app", Rotator=KIND)
+    return rotated(rig.server, "login").tags
 
 
 @pytest.fixture
 def user(rig: SqlRig) -> dict[str, str]:
     """Tags for a user contained in `shop`."""
-    rig.server.add_user("shop", "app", FIRST)
-    rig.server.grant(rig.identity, ALTER_ANY_USER, "shop")
-    return rig.tags(ProviderAddress=f"{rig.server.resource_id}/databases/Shop", CredentialId="app")
+    return rotated(rig.server, "user").tags
 
 
 @pytest.fixture
 def two(rig: SqlRig) -> dict[str, str]:
     """Tags for two logins, of which the vault holds the first."""
-    rig.server.add_login("app_a", FIRST, "shop")
-    rig.server.add_login("app_b", SECOND, "shop")
-    return rig.tags(
-        CredentialId="app_a", Logins="app_a, app_b", ValueTemplate=TEMPLATE, Database="shop"
-    )
+    return rotated(rig.server, "two logins").tags
 
 
 async def rotate(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from engine.model import template
 from engine.secret import Sensitive
 from simulator.keyvault.state import SecretVersion
-from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
+from simulator.sql.servers import Account, SqlServer
 from tests.shared.rig import Rig
-from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
+from tests.shared.sql_rig import ADMIN, SQL_ACTIONS, add_server, rotated
 
-SECOND = "S3cond-password-nobody-uses"
 NAME = "sql-password"
 
 
@@ -25,13 +22,9 @@ class SqlProduct(Rig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.server = self.world.sql.add_server("orders", ADMIN, FIRST)
-        self.server.add_database("shop")
-        self.server.grant(self.identity, LOGIN_MANAGER)
-        self.server.grant(self.identity, ALTER_ANY_USER, "shop")
-        self.world.grant(
-            self.identity, SQL_ACTIONS, self.server.resource_id.partition("/providers/")[0]
-        )
+        self.server = add_server(self.world, self.identity)
+        group = self.server.resource_id.partition("/providers/")[0]
+        self.world.grant(self.identity, SQL_ACTIONS, group)
 
     def put(self, tags: dict[str, str], value: str) -> SecretVersion:
         """Put the secret under management."""
@@ -64,47 +57,22 @@ class SqlProduct(Rig):
 
 @dataclass(frozen=True)
 class Kind:
-    """One strategy: how its secret is set up, and how many slots it has."""
+    """One strategy, and how many slots it has."""
 
-    setup: Callable[[SqlProduct], Any]
+    name: str
     single: bool = True
 
-
-def _admin(rig: SqlProduct) -> None:
-    rig.put({}, FIRST)
-
-
-def _login(rig: SqlProduct) -> None:
-    rig.server.add_login("app", FIRST, "shop")
-    rig.put({"CredentialId": "app", "Rotator": "sql-login-password"}, FIRST)
-
-
-def _user(rig: SqlProduct) -> None:
-    rig.server.add_user("shop", "app", FIRST)
-    rig.put(
-        {"CredentialId": "app", "ProviderAddress": f"{rig.server.resource_id}/databases/shop"},
-        FIRST,
-    )
-
-
-def _two(rig: SqlProduct) -> None:
-    rig.server.add_login("app_a", FIRST, "shop")
-    rig.server.add_login("app_b", SECOND, "shop")
-    value = TEMPLATE.format(server=rig.server.fqdn, database="shop", user="app_a", password=FIRST)
-    tags = {
-        "CredentialId": "app_a",
-        "Logins": "app_a,app_b",
-        "ValueTemplate": TEMPLATE,
-        "Database": "shop",
-    }
-    rig.put(tags, value)
+    def setup(self, rig: SqlProduct) -> None:
+        """Put a secret of it under management."""
+        held = rotated(rig.server, self.name)
+        rig.put(held.tags, held.value)
 
 
 KINDS = {
-    "an administrator": Kind(_admin),
-    "a login": Kind(_login),
-    "a contained user": Kind(_user),
-    "two logins": Kind(_two, single=False),
+    "an administrator": Kind("admin"),
+    "a login": Kind("login"),
+    "a contained user": Kind("user"),
+    "two logins": Kind("two logins", single=False),
 }
 
 

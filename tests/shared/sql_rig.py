@@ -22,13 +22,13 @@ from simulator.reach.transport import (
     SimulatedTransport,
     forget_challenges,
 )
-from simulator.sql.servers import LOGIN_MANAGER, SqlServer
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
 from simulator.world import Domains
 from tests.shared.rig import RigClock
 from tests.shared.simulated_sql import SimulatedSqlServers
 
 ADMIN = "sqladmin"
-FIRST = "F1rst-password-nobody-uses"
+FIRST, SECOND = "F1rst-password-nobody-uses", "S3cond-password-nobody-uses"
 SQL_ACTIONS = (
     "Microsoft.Sql/servers/read",
     "Microsoft.Sql/servers/write",
@@ -36,6 +36,44 @@ SQL_ACTIONS = (
     "Microsoft.Sql/locations/*/read",
 )
 TEMPLATE = "Server={server};Database={database};User ID={user};Password={password}"
+
+
+def add_server(world: simulated.Azure, identity: Principal) -> SqlServer:
+    """Add the server `orders` with the database `shop`, whose logins and users the app may alter."""
+    server = world.sql.add_server("orders", ADMIN, FIRST)
+    server.add_database("shop")
+    server.grant(identity, LOGIN_MANAGER)
+    server.grant(identity, ALTER_ANY_USER, "shop")
+    return server
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """Accounts of a server whose passwords are rotated, the one held first, and their secret."""
+
+    accounts: list[Account]
+    tags: dict[str, str]
+    value: str = FIRST
+
+
+def rotated(server: SqlServer, kind: str) -> Rotated:
+    """Return the `admin` of a server, or one `login`, a contained `user`, or `two logins` there."""
+    address = {"ProviderAddress": server.resource_id}
+    if kind == "admin":
+        return Rotated([server.administrator], address)
+    if kind == "login":
+        login = server.logins.get("app") or server.add_login("app", FIRST, "shop")
+        return Rotated([login], address | {"CredentialId": "app", "Rotator": SqlLoginPassword.kind})
+    if kind == "user":
+        contained = {"ProviderAddress": f"{server.resource_id}/databases/shop"}
+        return Rotated([server.add_user("shop", "app", FIRST)], contained | {"CredentialId": "app"})
+    logins = {"app_a": FIRST, "app_b": SECOND}
+    tags = {"CredentialId": "app_a", "Logins": "app_a,app_b", "Database": "shop"}
+    return Rotated(
+        [server.add_login(name, password, "shop") for name, password in logins.items()],
+        address | tags | {"ValueTemplate": TEMPLATE},
+        TEMPLATE.format(server=server.fqdn, database="shop", user="app_a", password=FIRST),
+    )
 
 
 @dataclass
@@ -53,9 +91,7 @@ class SqlRig:
         forget_challenges()
         self.world = simulated.build_world(self.clock.now, self.domains)
         self.identity = self.world.add_principal("rekey")
-        self.server = self.world.sql.add_server("orders", ADMIN, FIRST)
-        self.server.add_database("shop")
-        self.server.grant(self.identity, LOGIN_MANAGER)
+        self.server = add_server(self.world, self.identity)
         group = self.server.resource_id.partition("/providers/")[0]
         self.world.grant(self.identity, SQL_ACTIONS, group)
 

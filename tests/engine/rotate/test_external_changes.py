@@ -18,8 +18,8 @@ from tests.shared.heard import LOST
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 from tests.shared.sql_product import NAME as SQL
-from tests.shared.sql_product import SECOND as SECOND_PASSWORD
 from tests.shared.sql_product import sql
+from tests.shared.sql_rig import SECOND as SECOND_PASSWORD
 from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="

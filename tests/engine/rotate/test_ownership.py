@@ -21,8 +21,8 @@ from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
 from tests.shared.scene import scene
-from tests.shared.sql_product import NAME, SECOND, SqlProduct, sql
-from tests.shared.sql_rig import FIRST
+from tests.shared.sql_product import NAME, SqlProduct, sql
+from tests.shared.sql_rig import FIRST, SECOND
 
 PASSWORDS = {"app_a": FIRST, "app_b": SECOND}
 

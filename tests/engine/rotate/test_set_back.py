@@ -37,8 +37,8 @@ from tests.engine.rotate.plain_kind import (
 from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, to_vault
 from tests.shared.sql_product import NAME as SQL
-from tests.shared.sql_product import SECOND, sql
-from tests.shared.sql_rig import FIRST
+from tests.shared.sql_product import sql
+from tests.shared.sql_rig import FIRST, SECOND
 
 COPY, OTHER = "copy", "other-copy"
 SET_BACK = "what the vault holds was set back"
