@@ -9,11 +9,11 @@ import pytest
 from engine.errors import RekeyError
 from engine.model.workitem import WorkItem
 from simulator.reach.sabotage import Died
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response
+from simulator.wire import Request
 from tests.rotators.sas_scenes import KEY, RULES, SAS, RuleScene, SasScene
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
+from tests.shared.scene import struck, to_arm
 
 DAY = 86_400
 NO_ADDRESSES = ("https%3A%2F%2F%5B", "https%3A%2F%2Fa%E2%84%80b")
@@ -62,13 +62,8 @@ async def test_no_value_of_a_derived_secret_holds_its_key_up(
     assert outcome.result == "rotated"
 
 
-class DiesAtItsSecret:
-    """Lets the worker die just before a version of the derived secret itself is written."""
-
-    async def __call__(self, request: Request, call: Call) -> Response:
-        if request.method == "PUT" and f"/secrets/{SAS}" in request.url:
-            raise Died
-        return await call()
+def _writes_the_derived(request: Request) -> bool:
+    return request.method == "PUT" and f"/secrets/{SAS}" in request.url
 
 
 async def once_its_replica_was_written() -> tuple[SasScene, WorkItem]:
@@ -81,7 +76,7 @@ async def once_its_replica_was_written() -> tuple[SasScene, WorkItem]:
     rig.vault.put("copy", rig.latest(SAS).value, expires=rig.clock.now(), tags=consenting)
     item = rig.item(SAS, trigger="manual", force=True, version=rig.latest(SAS).version)
     with pytest.raises(Died):
-        await rig.service(DiesAtItsSecret()).engine.handle(item)
+        await rig.service(struck(rig, _writes_the_derived, after=False)).engine.handle(item)
     rig.clock.advance(90)
     return scene, item
 
@@ -94,9 +89,7 @@ async def test_consent_that_is_withdrawn_once_a_replica_is_written_keeps_the_sec
     scene, item = await once_its_replica_was_written()
     rig = scene.rig
     assert rig.latest("copy").value != rig.latest(SAS).value
-    tags = {**rig.tags(KEY), "MayDerive": consent or ""}
-    kept = {tag: text for tag, text in tags.items() if text}
-    rig.vault.amend(rig.latest(KEY), tags=kept)
+    rig.tag(KEY, MayDerive=consent)
     outcome = await rig.service().engine.handle(item, 2)
     assert "does not consent" in outcome.reason
     assert len(rig.vault.versions(SAS)) == 1
@@ -121,8 +114,7 @@ async def left_behind(overlap: int = 24) -> SasScene:
     await scene.rig.service().engine.handle(item)
     scene.rig.queue("rotations").clear()
     scene.rig.clock.advance(overlap * 3600 + 60)
-    tags = {tag: text for tag, text in scene.rig.tags(SAS).items() if tag != "Manual"}
-    scene.rig.vault.amend(scene.rig.latest(SAS), tags=tags)
+    scene.rig.tag(SAS, Manual=None)
     return scene
 
 
@@ -143,21 +135,11 @@ async def test_a_signature_looks_at_its_key_a_minute_after_that_went_in_an_incid
     """Whoever replaces the key may die as soon as it is gone, and come back ten minutes later."""
     scene = await left_behind()
     rig = scene.rig
-    died: list[str] = []
-
-    async def dies(request: Request, call: Call) -> Response:
-        answer = await call()
-        if "regeneratekey" in request.url.lower():
-            died.append(request.url)
-            raise Died
-        return answer
-
     item = rig.item(
         KEY, trigger="manual", version=rig.latest(KEY).version, compromised=True, force=True
     )
     with pytest.raises(Died):
-        await rig.service(dies).engine.handle(item)
-    assert died
+        await rig.service(struck(rig, to_arm("regenerateKey"))).engine.handle(item)
     now = rig.clock.now()
     soon = [message.visible - now for message in rig.queue("rotations")]
     assert soon

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, scene, struck, to_arm
 from tests.shared.sql_product import KINDS, sql
 
 ROOT = Path(__file__).parents[2]
@@ -44,13 +45,8 @@ def test_every_deadline_is_below_the_hosts_and_in_the_order_in_which_they_must_f
 
 def slow(rig: Rig, seconds: float) -> Any:
     """Let every page of a listing take so long."""
-
-    async def answer(request: Request, call: Call) -> Response:
-        if request.path == "/secrets":
-            rig.clock.advance(seconds)
-        return await call()
-
-    return answer
+    lists, passes = to_arm("/secrets"), partial(rig.clock.advance, seconds)
+    return struck(rig, lists, passes, after=False, times=999)
 
 
 def huge(rig: Rig, count: int = 4 * PAGE) -> Rig:
@@ -184,14 +180,20 @@ async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     assert sum(sent.metric("rekey.secrets").values()) == PAGE
 
 
-async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: Log) -> None:
+def hanging(rig: Rig) -> Service:
+    """Start the app, whose source answers no change, and which waits for that no longer than so."""
+
     async def hangs(request: Request, call: Call) -> Response:
-        if request.path.endswith("/regenerateKey"):
+        if request.path.endswith("/regenerateKey") or b"ALTER " in request.body:
             await asyncio.Event().wait()
         return await call()
 
+    return replace(rig.service(hangs), rotation_seconds=0.2)
+
+
+async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: Log) -> None:
     rig = scene()
-    service = replace(rig.service(hangs), rotation_seconds=0.2)
+    service = hanging(rig)
     with (
         caplog.at_level(logging.WARNING, "rekey"),
         pytest.raises(TransientError, match="did not finish within"),
@@ -206,14 +208,8 @@ async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: L
 async def test_a_last_try_that_takes_too_long_warns_of_a_lost_password_where_there_is_one_slot(
     kind: str,
 ) -> None:
-    async def hangs(request: Request, call: Call) -> Response:
-        if b"ALTER " in request.body:
-            await asyncio.Event().wait()
-        return await call()
-
     rig = sql(kind)
-    service = replace(rig.service(hangs), rotation_seconds=0.2)
-    await service.rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
+    await hanging(rig).rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
     warned = "nobody knows" in rig.tags(sql_product.NAME)["RekeyReason"]
     assert warned == KINDS[kind].single
 

@@ -228,6 +228,11 @@ class Rig:
         """Return the tags of a secret's current version."""
         return self.latest(name).tags or {}
 
+    def tag(self, name: str, **tags: str | None) -> SecretVersion:
+        """Edit tags of a secret's current version; None takes one away."""
+        kept = {tag: text for tag, text in {**self.tags(name), **tags}.items() if text is not None}
+        return self.vault.amend(self.latest(name), tags=kept)
+
     def queue(self, name: str, account: str = "rekeyhost") -> list[Message]:
         """Return what waits on one of the app's queues, hidden messages too."""
         service = next(

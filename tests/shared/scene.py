@@ -17,6 +17,7 @@ from api.requests import Request as ApiRequest
 from api.routes import route
 from api.views import Verb
 from simulator.faults import Fault
+from simulator.reach.strikes import Hook, Strikes
 from simulator.wire import Request, Response, json_response
 from tests.shared.rig import Rig
 
@@ -106,6 +107,30 @@ def refuse(
     rig.world.faults.append(
         Fault(where, json_response(status, body, {"x-ms-error-code": code, **named}), times)
     )
+
+
+def struck(
+    rig: Rig,
+    where: Callable[[Request], bool],
+    act: Callable[[], object] | None = None,
+    *,
+    after: bool = True,
+    times: int = 1,
+) -> Strikes:
+    """Return what lets somebody act after a matching call, or before it; else the worker dies."""
+    strikes = Strikes(rig.clock.now, lambda: None)
+    strikes.hooks.append(Hook(where, act or (lambda: strikes.die("worker")), times, after))
+    return strikes
+
+
+def source_of(rig: Rig) -> str:
+    """Return the account of `app-key` as its record names it."""
+    return rig.world.accounts["appdata"].resource_id.lower()
+
+
+def keys_of(rig: Rig) -> dict[str, str]:
+    """Return the keys of that account."""
+    return {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
 
 
 def to_vault(method: str = "GET") -> Callable[[Request], bool]:

@@ -18,7 +18,7 @@ from simulator.wire import json_response
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, to_arm
+from tests.shared.scene import NAME, keys_of, scene, source_of, to_arm
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import SqlProduct, sql
 
@@ -30,10 +30,6 @@ async def report(rig: Rig, leaked: SecretVersion, **fields: Any) -> Outcome:
     """Work once on the incident of a version."""
     asked = {"version": leaked.version, "compromised": True, "reason": "leaked", **fields}
     return await rig.handle(leaked.name, **asked)
-
-
-def account(rig: Rig) -> str:
-    return rig.world.accounts["appdata"].resource_id.lower()
 
 
 def enabled(rig: Rig, version: SecretVersion) -> bool:
@@ -67,10 +63,9 @@ async def test_a_version_that_a_person_replaced_is_revoked_and_disabled_at_once(
     rig, leaked = replaced_by_hand()
     current = rig.latest(NAME)
     await report(rig, leaked)
-    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
-    assert keys["key1"] != leaked.value
-    assert keys["key2"] == current.value
-    known = await rig.known(account(rig))
+    keys = keys_of(rig)
+    assert (keys["key1"] != leaked.value, keys["key2"]) == (True, current.value)
+    known = await rig.known(source_of(rig))
     assert (known.compromised.versions, known.compromised.revoked, known.stale) == (
         (),
         (leaked.version,),
@@ -86,7 +81,7 @@ async def test_a_version_that_is_refused_already_is_disabled_and_nothing_is_revo
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
     assert rig.world.accounts["appdata"].keys == before
-    assert (await rig.known(account(rig))).compromised.versions == ()
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
     assert not enabled(rig, leaked)
 
 
@@ -97,7 +92,7 @@ async def _readable() -> tuple[Rig, SecretVersion]:
 async def _disabled() -> tuple[Rig, SecretVersion]:
     """Return a rig whose leaked version only the record knows: a person has disabled it."""
     rig = scene()
-    return rig, await unreadable(rig, NAME, account(rig))
+    return rig, await unreadable(rig, NAME, source_of(rig))
 
 
 @pytest.mark.parametrize("scene_of", [_readable, _disabled])
@@ -108,15 +103,15 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
     rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
     with pytest.raises(TransientError):
         await report(rig, leaked)
-    known = await rig.known(account(rig))
+    known = await rig.known(source_of(rig))
     assert known.change.open_since
     assert known.compromised.versions == (leaked.version,)
     rig.clock.advance(60)
     before = dict(rig.world.accounts["appdata"].keys)
     await report(rig, leaked)
-    assert (await rig.known(account(rig))).compromised.versions == ()
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
     assert rig.world.accounts["appdata"].keys == before, "it is refused, and not revoked again"
-    assert (await rig.known(account(rig))).next_check == rig.clock.now() + RECHECK
+    assert (await rig.known(source_of(rig))).next_check == rig.clock.now() + RECHECK
 
 
 async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
@@ -158,8 +153,8 @@ async def test_a_leaked_value_that_somebody_wrote_again_has_the_current_version_
     rig.secret(NAME, rig.world.accounts["appdata"], holds="key1", days_left=80)
     outcome = await report(rig, leaked)
     assert outcome.result == "rotated"
-    assert leaked.value not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert (await rig.known(account(rig))).compromised.versions == ()
+    assert leaked.value not in keys_of(rig).values()
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
 
 
 async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> None:
@@ -272,8 +267,7 @@ async def test_an_incident_at_one_source_changes_nothing_where_its_secret_is_now
     leaked = rig.latest(SQL)
     await rig.handle(SQL)
     theirs = rig.server.add_user("shop", "app", "0ther-password-nobody-uses")
-    elsewhere = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop"}
-    rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), **elsewhere})
+    rig.tag(SQL, ProviderAddress=f"{rig.server.resource_id}/databases/shop")
     source = f"{rig.server.resource_id}/logins/app".lower()
     before = list(theirs.passwords)
     await report(rig, leaked, source=source)
@@ -286,16 +280,15 @@ async def test_an_incident_is_dealt_with_at_its_source_although_its_secret_has_l
     rig.secret(NAME, rig.account("appdata"))
     await rig.handle(NAME)
     leaked, current = rig.vault.versions(NAME)
-    await rig.note(account(rig), NAME, pending=None)
+    await rig.note(source_of(rig), NAME, pending=None)
     rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
     elsewhere = {"ProviderAddress": rig.server.resource_id, "Rotator": "sql-login-password"}
     rig.vault.amend(current, tags={**rig.tags(NAME), **elsewhere, "CredentialId": "app"})
     before = rig.passwords()
-    await report(rig, leaked, source=account(rig))
-    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
-    assert keys["key1"] != leaked.value
-    assert keys["key2"] == current.value
-    assert (await rig.known(account(rig))).compromised.versions == ()
+    await report(rig, leaked, source=source_of(rig))
+    keys = keys_of(rig)
+    assert (keys["key1"] != leaked.value, keys["key2"]) == (True, current.value)
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
     assert rig.passwords() == before
 
 
@@ -307,9 +300,11 @@ async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_wit
     elsewhere = rig.account("elsewhere")
     theirs = dict(elsewhere.keys)
     rig.secret(NAME, elsewhere, days_left=80)
-    async with rig.service().engine.leases.hold(account(rig), str(SecretRef(rig.vault.url, NAME))):
+    async with rig.service().engine.leases.hold(
+        source_of(rig), str(SecretRef(rig.vault.url, NAME))
+    ):
         pass
-    await report(rig, leaked, source=account(rig))
+    await report(rig, leaked, source=source_of(rig))
     assert rig.world.accounts["appdata"].keys["key1"].value != leaked.value
     assert elsewhere.keys == theirs
 
@@ -330,8 +325,10 @@ async def test_a_password_replaced_by_a_late_change_is_healed_before_its_inciden
 
 async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:
     rig = scene(tags={"ProviderAddress": None})
-    async with rig.service().engine.leases.hold(account(rig), str(SecretRef(rig.vault.url, NAME))):
+    async with rig.service().engine.leases.hold(
+        source_of(rig), str(SecretRef(rig.vault.url, NAME))
+    ):
         pass
-    outcome = await report(rig, rig.latest(NAME), source=account(rig))
+    outcome = await report(rig, rig.latest(NAME), source=source_of(rig))
     assert outcome.result == "parked"
     assert outcome.reason.startswith("no tags say where in its values a credential is (")

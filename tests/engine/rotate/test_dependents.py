@@ -152,9 +152,7 @@ OTHERS: Mapping[str, Callable[[Scene], object]] = {
     "of no key": lambda scene: scene.put(FOREIGN),
     "gone": lambda scene: scene.rig.vault.secrets.pop(SAS),
     "disabled": lambda scene: scene.rig.vault.amend(scene.rig.latest(SAS), enabled=False),
-    "of a key in another form": lambda scene: scene.rig.vault.amend(
-        scene.rig.latest(KEY), tags={**scene.rig.tags(KEY), "ValueTemplate": "AccountKey={key}"}
-    ),
+    "of a key in another form": lambda scene: scene.rig.tag(KEY, ValueTemplate="AccountKey={key}"),
 }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -18,6 +18,7 @@ from simulator.wire import Request, Response
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene, managed
 from tests.shared.delivery import Delivery
 from tests.shared.rig import VAULT_ACTIONS
+from tests.shared.scene import struck
 
 DAY = 86_400
 STRANGER = "stranger"
@@ -153,10 +154,7 @@ async def test_a_parked_parent_does_not_park_a_signature_that_works() -> None:
     scene = managed(days_left=50, key_tags={"CredentialId": "key3", "RotationWindow": "whenever"})
     await deliver(scene, KEY)
     assert reason(scene, KEY)
-    scene.rig.vault.amend(
-        scene.rig.latest(KEY),
-        tags={t: x for t, x in scene.rig.tags(KEY).items() if t != "RotationWindow"},
-    )
+    scene.rig.tag(KEY, RotationWindow=None)
     await deliver(scene, SAS, action="audit")
     assert not reason(scene)
 
@@ -378,18 +376,9 @@ async def test_two_workers_that_follow_one_key_make_one_version() -> None:
     assert calls > 10
 
 
-class WhileProven:
-    """Lets a person act while the account is asked about a new signature."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self.act: Callable[[], object] | None = act
-
-    async def __call__(self, request: Request, call: Call) -> Response:
-        answer = await call()
-        if self.act and request.host.startswith("appdata.") and "sig=" in request.url:
-            self.act()
-            self.act = None
-        return answer
+def _proves(request: Request) -> bool:
+    """Match what asks the account about a signature."""
+    return request.host.startswith("appdata.") and "sig=" in request.url
 
 
 async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_from_being_published() -> (
@@ -398,10 +387,9 @@ async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_fr
     scene = managed(days_left=31)
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(2 * DAY)
-    tags = {tag: text for tag, text in scene.rig.tags(KEY).items() if tag != "MayDerive"}
-    withdraw = WhileProven(lambda: scene.rig.vault.amend(scene.rig.latest(KEY), tags=tags))
-    await deliver(scene, SAS, lambda: scene.rig.service(withdraw))
-    assert withdraw.act is None
+    withdraws = struck(scene.rig, _proves, lambda: scene.rig.tag(KEY, MayDerive=None))
+    await deliver(scene, SAS, lambda: scene.rig.service(withdraws))
+    assert not withdraws.hooks[0].times
     assert len(scene.rig.vault.versions(SAS)) == 1
     assert "does not consent" in reason(scene)
 
@@ -412,13 +400,11 @@ async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_anot
     scene.rig.clock.advance(2 * DAY)
     second = scene.account.keys["key2"].value
     tags = {**scene.rig.tags(KEY), "CredentialId": "key2"}
-    writes = WhileProven(
-        lambda: scene.rig.vault.put(
-            KEY, second, expires=scene.rig.clock.now() + timedelta(days=70), tags=tags
-        )
-    )
+    expires = scene.rig.clock.now() + timedelta(days=70)
+    put = partial(scene.rig.vault.put, KEY, second, expires=expires, tags=tags)
+    writes = struck(scene.rig, _proves, put)
     await deliver(scene, SAS, lambda: scene.rig.service(writes))
-    assert writes.act is None
+    assert not writes.hooks[0].times
     assert signer(scene) == "key2"
     assert len(scene.rig.vault.versions(SAS)) == 2
 
@@ -427,8 +413,7 @@ async def test_a_parked_signature_is_tried_again_when_its_key_has_changed() -> N
     scene = managed(days_left=50, key_days_left=10, consent=None)
     await deliver(scene, SAS, action="audit")
     assert "does not consent" in reason(scene)
-    consenting = {**scene.rig.tags(KEY), "MayDerive": f"{SAS}={EXTENT}"}
-    scene.rig.vault.amend(scene.rig.latest(KEY), tags=consenting)
+    scene.rig.tag(KEY, MayDerive=f"{SAS}={EXTENT}")
     await deliver(scene, SAS, action="audit")
     assert "does not consent" in reason(scene), "a parked secret rests for a day"
     await deliver(scene, KEY)

@@ -13,7 +13,7 @@ from engine.model.record import Record
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, to_arm, to_vault
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, to_arm, to_vault
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 to_regenerate = to_arm("regenerateKey")
@@ -26,13 +26,12 @@ async def order(rig: Rig, age: timedelta, **fields: Any) -> Outcome:
 
 
 async def record(rig: Rig) -> Record:
-    return await rig.known(rig.world.accounts["appdata"].resource_id.lower())
+    return await rig.known(source_of(rig))
 
 
 def accepted(rig: Rig, number: int) -> bool:
     """Return whether the account takes the value of a version, counted from the oldest."""
-    value = rig.vault.versions(NAME)[number].value
-    return value in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    return rig.vault.versions(NAME)[number].value in keys_of(rig).values()
 
 
 async def rotated() -> Rig:
@@ -84,16 +83,11 @@ async def test_what_a_person_wrote_since_is_replaced_as_its_value_may_be_older()
     rig.vault.put(NAME, current.value, tags={**rig.tags(NAME), "theirs": "x"}, expires=expires)
     rig.world.accounts["appdata"].regenerate("key1")
     rig.clock.advance(60)
-    written = rig.vault.put(
-        NAME,
-        rig.world.accounts["appdata"].keys["key1"].value,
-        tags={**rig.tags(NAME), "CredentialId": "key1"},
-        expires=expires,
-    )
+    tags = {**rig.tags(NAME), "CredentialId": "key1"}
+    written = rig.vault.put(NAME, keys_of(rig)["key1"], tags=tags, expires=expires)
     outcome = await order(rig, 2 * HOUR)
     assert outcome.result == "rotated"
-    held = {key.value for key in rig.world.accounts["appdata"].keys.values()}
-    assert written.value not in held
+    assert written.value not in keys_of(rig).values()
 
 
 async def test_of_what_was_there_when_an_incident_began_the_newest_version_is_replaced() -> None:
@@ -107,7 +101,7 @@ async def test_of_what_was_there_when_an_incident_began_the_newest_version_is_re
     rig.vault.put(NAME, key.value, tags=tags, expires=expires)
     await order(rig, HOUR / 2)
     assert (await record(rig)).compromised.revoked == (newest.version,)
-    assert newest.value not in {it.value for it in rig.world.accounts["appdata"].keys.values()}
+    assert newest.value not in keys_of(rig).values()
 
 
 @pytest.mark.parametrize("is_older", [True, False])
@@ -149,9 +143,8 @@ async def test_an_incident_is_noted_before_the_secret_can_be_read() -> None:
     """Only what the record knows of is tried again by every sweep."""
     rig = await rotated()
     version = rig.latest(NAME).version
-    source = rig.world.accounts["appdata"].resource_id.lower()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
-    await rig.handle(NAME, version=version, compromised=True, source=source)
+    await rig.handle(NAME, version=version, compromised=True, source=source_of(rig))
     assert (await record(rig)).compromised.versions == (version,)
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
 
@@ -172,8 +165,7 @@ async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for(action: 
     rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
     with pytest.raises(TransientError):
         await rig.handle(NAME, compromised=True)
-    source = rig.world.accounts["appdata"].resource_id.lower()
-    outcome = await rig.handle(NAME, action=action, trigger="sweep", source=source)
+    outcome = await rig.handle(NAME, action=action, trigger="sweep", source=source_of(rig))
     assert (outcome.result, outcome.retired) == ("rotated", ("key1", "key2"))
     assert [accepted(rig, number) for number in range(3)] == [False, False, True]
 

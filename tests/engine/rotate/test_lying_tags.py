@@ -73,9 +73,7 @@ async def test_a_retirement_that_a_tag_alone_names_revokes_nothing_and_the_next_
     rig, current = await settled()
     version = {"the current one": current.version, "CURRENT": current.version.upper()}
     lie = f"2026-01-01T00:00:00Z {version.get(named, named)} key1"
-    rig.vault.amend(
-        current, tags={**(current.tags or {}), "CredentialId": "key1", "RekeyRetire": lie}
-    )
+    rig.tag(NAME, CredentialId="key1", RekeyRetire=lie)
     await work(rig, action="retire")
     assert rig.latest(NAME).enabled
     assert accepted(rig, current)

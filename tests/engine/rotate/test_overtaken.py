@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from engine.model.outcome import Outcome
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response
+from simulator.wire import Request
 from tests.shared.graph_rig import NAME as GRAPH
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.scene import NAME, refuse, scene, struck, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -56,21 +55,14 @@ def write(rig: Rig, name: str) -> None:
 
 async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome:
     """Rotate; a person acts once the source has a new credential."""
-
-    async def between(request: Request, call: Call) -> Response:
-        calls = ("/regenerateKey", "/addPassword")
-        changes = b"ALTER " in request.body or request.path.endswith(calls)
-        response = await call()
-        if changes and not acted:
-            acted.append(request)
-            act(rig, name)
-        return response
-
-    acted: list[Request] = []
-    item = rig.item(name, compromised=compromised)
-    outcome = await rig.service(between).engine.handle(item)
-    assert acted
+    acts = struck(rig, _changes, lambda: act(rig, name))
+    outcome = await rig.service(acts).engine.handle(rig.item(name, compromised=compromised))
+    assert not acts.hooks[0].times
     return outcome
+
+
+def _changes(request: Request) -> bool:
+    return b"ALTER " in request.body or request.path.endswith(("/regenerateKey", "/addPassword"))
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,11 @@ import pytest
 
 from engine.engine import Engine
 from simulator.reach.sabotage import Died
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response
 from tests.engine.rotate.test_reported import with_app
-from tests.engine.rotate.test_retiring import source
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, scene, source_of, struck, to_arm
 
 
 async def unreported() -> Rig:
@@ -26,7 +23,7 @@ async def unreported() -> Rig:
     rig = scene(tags={"OverlapHours": "0"})
     await rig.service().rotate(rig.item(NAME).to_json(), 1)
     await rig.service().rotate(rig.item(NAME, action="retire").to_json(), 1)
-    await rig.note(source(rig), NAME, untold=True, changing=None, open_until=None)
+    await rig.note(source_of(rig), NAME, untold=True, changing=None, open_until=None)
     return rig
 
 
@@ -62,7 +59,7 @@ async def test_what_was_published_is_reported_before_its_source_passes_on(
     assert [(it["secret"], it["result"], it["new_version"]) for it in outcomes] == [
         (NAME, "rotated", version)
     ]
-    assert not (await rig.known(source(rig))).unreported
+    assert not (await rig.known(source_of(rig))).unreported
     posted = rig.messages("rotations")
     assert [it["secret"] for it in posted if it["action"] == "refresh"] == [NAME]
 
@@ -71,15 +68,10 @@ async def test_what_was_made_in_vain_is_removed_before_its_source_passes_on() ->
     """A worker died once its source had made a credential, and the secret was renamed."""
     rig = GraphRig()
     rig.managed()
-
-    async def between(request: Request, call: Call) -> Response:
-        response = await call()
-        if request.path.endswith("/addPassword"):
-            raise Died
-        return response
-
     with pytest.raises(Died):
-        await rig.service(between).engine.handle(rig.item(SECRET, force=True))
+        await rig.service(struck(rig, to_arm("/addPassword"))).engine.handle(
+            rig.item(SECRET, force=True)
+        )
     assert len(rig.alive()) == 2
     tags, value = rig.tags(SECRET), rig.latest(SECRET).value
     rig.vault.delete(SECRET)
@@ -100,7 +92,9 @@ async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() ->
     held = rig.vault.put("renamed", leaked.value, tags=tags)
     await rig.handle("renamed", action="audit")
     await rig.handle("renamed", force=True)
-    outcome = await rig.handle(NAME, version=leaked.version, compromised=True, source=source(rig))
+    outcome = await rig.handle(
+        NAME, version=leaked.version, compromised=True, source=source_of(rig)
+    )
     assert (outcome.result, outcome.reason.endswith("sent on to that")) == ("waiting", True)
     (sent,) = rig.messages("rotations")
     assert (sent["secret"], sent["version"], sent["compromised"]) == (

@@ -36,14 +36,6 @@ async def at() -> AsyncIterator[Held]:
         yield held_
 
 
-def edit(at: Held, tags: Mapping[str, str | None] = NONE, /, **more: str | None) -> None:
-    """Edit tags of a replica; None takes one away."""
-    kept = {**at.rig.tags(COPY), **tags, **more}
-    at.rig.vault.amend(
-        at.rig.latest(COPY), tags={tag: text for tag, text in kept.items() if text is not None}
-    )
-
-
 def versions(at: Held, name: str = COPY) -> list[SecretVersion]:
     return at.rig.vault.versions(name)
 
@@ -86,7 +78,7 @@ async def test_what_keeps_a_replica_from_being_written_is_said_before_anything_c
     at: Held, problem: str
 ) -> None:
     tags, what, fix = PROBLEMS[problem]
-    edit(at, tags)
+    at.rig.tag(COPY, **tags)
     with pytest.raises(NeedsHuman, match=f"the replica {what}") as caught:
         await at.replicas.check(at.secret.ref)
     assert fix in caught.value.fix
@@ -116,7 +108,7 @@ async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_t
     ],
 )
 async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None]) -> None:
-    edit(at, tags)
+    at.rig.tag(COPY, **tags)
     copies = await at.replicas.check(at.secret.ref)
     shapes = [(copy.ref.name, shape) for copy, shape in at.replicas.shapes(copies)]
     assert shapes == [(COPY, SHAPE), (OTHER, "{key}")]
@@ -125,7 +117,7 @@ async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None])
 async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
     at: Held,
 ) -> None:
-    edit(at, team="b", RekeyState="x", RekeyCause="forged")
+    at.rig.tag(COPY, team="b", RekeyState="x", RekeyCause="forged")
     at.rig.vault.amend(at.rig.latest(COPY), content_type="text/copy")
     before = at.rig.tags(COPY)
     assert await write(at, RekeyBy="west") == []
@@ -149,7 +141,7 @@ async def test_a_replicas_own_version_is_what_is_disabled_with_the_superseded_cr
     at: Held, operation: str, retires: str | None, expected: str | None
 ) -> None:
     """A later try of the same operation keeps what the first one noted."""
-    edit(at, RekeyOperation=operation, RekeyRetire=f"{LATER} {V1} key1")
+    at.rig.tag(COPY, RekeyOperation=operation, RekeyRetire=f"{LATER} {V1} key1")
     before = at.rig.latest(COPY).version
     await write(at, **({RETIRE: retires} if retires else {}))
     retire = at.rig.tags(COPY).get(RETIRE)
@@ -182,7 +174,7 @@ async def test_a_replica_that_is_disabled_by_now_is_missed_and_the_others_are_wr
 
 
 async def test_a_replica_that_wants_more_than_is_known_is_missed(at: Held) -> None:
-    edit(at, ValueTemplate="{account}:{key}:{suffix}")
+    at.rig.tag(COPY, ValueTemplate="{account}:{key}:{suffix}")
     (missed,) = await write(at)
     assert "needs account, suffix, which only a rotation can fill in" in missed
     assert len(versions(at)) == 1
@@ -235,10 +227,10 @@ async def test_a_primary_without_expiry_gives_a_replica_nothing_and_finds_fault_
 async def test_an_audit_says_that_a_replica_consents_no_longer_or_wants_more_than_is_known(
     at: Held,
 ) -> None:
-    edit(at, ValueTemplate="{account}:{key}")
+    at.rig.tag(COPY, ValueTemplate="{account}:{key}")
     with pytest.raises(NeedsHuman, match="needs account"):
         await catch_up(at)
-    edit(at, ValueTemplate=SHAPE, ReplicaOf=None)
+    at.rig.tag(COPY, ValueTemplate=SHAPE, ReplicaOf=None)
     with pytest.raises(NeedsHuman, match="does not consent"):
         await catch_up(at)
 
@@ -282,7 +274,7 @@ async def test_a_replica_that_does_not_consent_or_names_no_version_is_left_alone
 ) -> None:
     superseded(at)
     superseded(at, OTHER)
-    edit(at, tags)
+    at.rig.tag(COPY, **tags)
     before = versions(at)
     await at.replicas.disable_superseded(at.secret.ref)
     assert versions(at) == before
@@ -329,7 +321,7 @@ async def test_what_a_replica_that_consents_no_more_holds_is_nobodys_to_disable(
     superseded(at)
     old = versions(at)[0]
     at.know(unused=(f"{at.rig.vault.url}/secrets/{COPY}/{old.version}",))
-    edit(at, {REPLICA_OF: None})
+    at.rig.tag(COPY, **{REPLICA_OF: None})
     if gone:
         del at.rig.vault.secrets[COPY]
     await at.replicas.out_of_use(at.secret.ref)

@@ -18,7 +18,7 @@ from simulator.wire import Request, Response, json_response
 from tests.rotators.sas_scenes import KEY, SAS, managed
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, struck, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -27,19 +27,8 @@ APP = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
 
 async def die_once_published(rig: Rig, name: str) -> None:
     """Let a worker publish a version, and die before it can say so."""
-
-    async def between(request: Request, call: Call) -> Response:
-        if dead:
-            raise Died
-        response = await call()
-        if request.method == "PUT" and ".vault." in request.host:
-            dead.append(request)
-            raise Died
-        return response
-
-    dead: list[Request] = []
     with pytest.raises(Died):
-        await rig.service(between).engine.handle(rig.item(name))
+        await rig.service(struck(rig, to_vault("PUT"))).engine.handle(rig.item(name))
     rig.clock.advance(600)
 
 
@@ -47,8 +36,7 @@ async def test_a_rotation_is_told_with_all_that_follows_from_it() -> None:
     signed = managed(days_left=50, key_days_left=10)
     rig = signed.rig
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{KEY}"})
-    tags = {**rig.tags(KEY), "Replicas": f"{rig.vault.url}/secrets/copy"}
-    before = rig.vault.amend(rig.latest(KEY), tags=tags)
+    before = rig.tag(KEY, Replicas=f"{rig.vault.url}/secrets/copy")
     outcome = await rig.handle(KEY)
     assert outcome.result == "rotated"
     assert outcome.reason.startswith("expires ")
@@ -113,7 +101,7 @@ async def test_what_a_dead_worker_published_is_told_once_however_often_its_succe
     await die_once_published(rig, SQL)
     url = f"{rig.vault.url}/secrets"
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{SQL}"})
-    rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), "Replicas": f"{url}/copy"})
+    rig.tag(SQL, Replicas=f"{url}/copy")
     leaked = rig.latest(SQL).version
     refuse(rig, 503, "ServerBusy", lambda request: "/copy" in request.path, times=99)
     outcomes = list[Outcome]()
@@ -136,7 +124,7 @@ async def test_what_failed_is_told_with_its_place() -> None:
     rig = scene()
     copy = f"{rig.vault.url}/secrets/copy"
     rig.vault.put("copy", "theirs")
-    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": copy})
+    rig.tag(NAME, Replicas=copy)
     outcome = await rig.handle(NAME)
     assert outcome.reason == f"the replica does not consent ({copy})"
 
@@ -146,7 +134,7 @@ async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
     rig = scene()
     url = f"{rig.vault.url}/secrets"
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{NAME}"})
-    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": f"{url}/copy"})
+    rig.tag(NAME, Replicas=f"{url}/copy")
 
     async def between(request: Request, call: Call) -> Response:
         if "/secrets/copy" not in request.path or outcomes:
@@ -166,8 +154,7 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
     """Its item names a source that another secret has left; what is due there is that one's."""
     rig = scene()
     await rig.handle(NAME)
-    account = rig.world.accounts["appdata"]
-    source = account.resource_id.lower()
+    source = source_of(rig)
     rig.vault.amend(rig.latest(NAME), tags={})
     rig.vault.put("untagged", "nothing of ours")
     engine = rig.service().engine
@@ -182,14 +169,8 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
 
 async def test_what_was_published_is_told_although_a_person_writes_upon_it() -> None:
     rig = sql()
-
-    async def between(request: Request, call: Call) -> Response:
-        response = await call()
-        if request.method == "PUT" and ".vault." in request.host:
-            rig.vault.put(SQL, "Written-by-hand-1")
-        return response
-
-    outcome = await rig.service(between).engine.handle(rig.item(SQL))
+    writes = struck(rig, to_vault("PUT"), lambda: rig.vault.put(SQL, "Written-by-hand-1"))
+    outcome = await rig.service(writes).engine.handle(rig.item(SQL))
     _, published, _ = rig.vault.versions(SQL)
     assert (outcome.result, outcome.new_version) == ("rotated", published.version)
     assert (outcome.credential_id, outcome.next_due) == ("app", None)
@@ -211,8 +192,7 @@ async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_thou
     rig.clock.advance(8 * 86_400)
     engine = with_app(rig.service(), NAME).engine
     outcomes = heard(engine.reporter)
-    source = rig.world.accounts["appdata"].resource_id.lower()
-    await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source))
+    await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source_of(rig)))
     assert [outcome.result for outcome in outcomes] == results
     assert (outcomes[0].new_version, outcomes[0].retired) == (published.version, ("key1",))
     assert [message["action"] for message in rig.messages("rotations")] == (
@@ -225,8 +205,7 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
     rig = scene()
     await die_once_published(rig, NAME)
     published = rig.latest(NAME)
-    elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}
-    rig.vault.amend(published, tags=elsewhere)
+    rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
     rig.clock.advance(8 * 86_400)
     refused = list[str]()
 
@@ -239,7 +218,7 @@ async def test_what_was_told_at_a_source_that_was_left_is_noted_before_the_item_
 
     engine = rig.service(between).engine
     outcomes = heard(engine.reporter)
-    source = rig.world.accounts["appdata"].resource_id.lower()
+    source = source_of(rig)
     item = rig.item(NAME, action="audit", trigger="sweep", source=source)
     with pytest.raises(Throttled):
         await engine.handle(item)

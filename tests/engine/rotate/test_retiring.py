@@ -25,7 +25,7 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard
 from tests.shared.rig import CONNECTION_STRING, Rig
-from tests.shared.scene import NAME, refuse, scene, to_arm
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm
 
 DAY = 86_400
 STORAGE = "storage-key"
@@ -47,23 +47,14 @@ async def retire(rig: Rig, service: Service | None = None, **fields: Any) -> Out
     return await (service or rig.service()).engine.handle(item)
 
 
-def keys(rig: Rig) -> dict[str, str]:
-    """Return the account's keys."""
-    return {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
-
-
-def source(rig: Rig) -> str:
-    return rig.world.accounts["appdata"].resource_id.lower()
-
-
 async def record(rig: Rig) -> Record:
     """Return what is known of the account."""
-    return await rig.known(source(rig))
+    return await rig.known(source_of(rig))
 
 
 async def note(rig: Rig, **changes: Any) -> None:
     """Change what is known of the account, as a worker that died has left it."""
-    await rig.note(source(rig), NAME, **changes)
+    await rig.note(source_of(rig), NAME, **changes)
 
 
 def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
@@ -79,8 +70,8 @@ async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
     assert outcome.reason.startswith("its overlap passed at ")
-    assert keys(rig)["key1"] != first.value
-    assert keys(rig)["key2"] == second.value
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
     known = await record(rig)
     assert (known.retirement, known.compromised.revoked, known.stale) == (
@@ -97,10 +88,10 @@ async def test_what_a_dead_worker_has_revoked_is_not_revoked_again() -> None:
     first, _ = rig.vault.versions(NAME)
     rig.world.accounts["appdata"].regenerate("key1")
     await note(rig, gone=(first.version,))
-    before = keys(rig)
+    before = keys_of(rig)
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
-    assert keys(rig) == before
+    assert keys_of(rig) == before
 
 
 async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_refused() -> None:
@@ -109,7 +100,7 @@ async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_re
     rig.vault.amend(first, enabled=False)
     outcome = await retire(rig)
     assert outcome.retired == ("key1",)
-    assert keys(rig)["key1"] != first.value
+    assert keys_of(rig)["key1"] != first.value
     assert first.version not in (await record(rig)).compromised.revoked
 
 
@@ -198,11 +189,11 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     write(rig, first.value, CredentialId="key1")
-    before, service = keys(rig), rig.service()
+    before, service = keys_of(rig), rig.service()
     service = service if recognises else changed(service, recognise=None)
     with caplog.at_level(logging.WARNING, "rekey"):
         outcome = await retire(rig, service)
-    assert keys(rig) == before
+    assert keys_of(rig) == before
     assert outcome.retired == ()
     assert outcome.result != "parked"
     assert "key1 of" in caplog.text
@@ -216,7 +207,7 @@ async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked() -
     new = rig.world.accounts["appdata"].regenerate("key1")
     write(rig, new.value, CredentialId="key1")
     outcome = await retire(rig)
-    assert keys(rig)["key1"] == new.value
+    assert keys_of(rig)["key1"] == new.value
     assert outcome.retired == ("key1",)
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True, True]
 
@@ -225,9 +216,9 @@ async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() ->
     """It may hold the very key that is to be revoked."""
     rig = await overlapping(template=CONNECTION_STRING)
     write(rig, "in a form of their own")
-    before = keys(rig)
+    before = keys_of(rig)
     outcome = await retire(rig)
-    assert (outcome.result, keys(rig)) == ("parked", before)
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
     assert "may hold it" in outcome.reason
 
 
@@ -235,9 +226,9 @@ async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person(
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     write(rig, first.value, ProviderAddress=None)
-    before = keys(rig)
-    outcome = await retire(rig, source=source(rig))
-    assert (outcome.result, keys(rig)) == ("parked", before)
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
     assert "the current version holds the credential that is to be revoked" in outcome.reason
 
 
@@ -252,12 +243,12 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     await note(rig, tags=tags)
     service = rig.service()
     outcomes = heard(service.engine.reporter)
-    await retire(rig, service, source=source(rig))
+    await retire(rig, service, source=source_of(rig))
     assert [(outcome.result, outcome.retired) for outcome in outcomes] == [("retired", ("key1",))]
     assert outcomes[0].reason == "its overlap has passed"
-    assert (outcomes[0].rotator, outcomes[0].source) == (STORAGE, source(rig))
-    assert keys(rig)["key1"] != first.value
-    assert keys(rig)["key2"] == second.value
+    assert (outcomes[0].rotator, outcomes[0].source) == (STORAGE, source_of(rig))
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
     assert (await record(rig)).retirement is None
 
 
@@ -276,11 +267,11 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
     service = rig.service()
     outcomes = heard(service.engine.reporter)
-    await retire(rig, service, source=source(rig), action=action)
+    await retire(rig, service, source=source_of(rig), action=action)
     assert [outcome.result for outcome in outcomes] == results
-    assert (outcomes[0].source, outcomes[0].retired) == (source(rig), ("key1",))
-    assert keys(rig)["key1"] != first.value
-    assert keys(rig)["key2"] == second.value
+    assert (outcomes[0].source, outcomes[0].retired) == (source_of(rig), ("key1",))
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
     assert elsewhere.keys == theirs
     known = await record(rig)
     assert (known.retirement, known.compromised.revoked) == (None, (first.version,))
@@ -296,26 +287,26 @@ async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_
     pending = (await record(rig)).retirement
     assert pending
     rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
-    await rig.handle(NAME, action="retire", trigger="sweep", source=source(rig))
-    assert (keys(rig)["key1"] != first.value) is is_retired
+    await rig.handle(NAME, action="retire", trigger="sweep", source=source_of(rig))
+    assert (keys_of(rig)["key1"] != first.value) is is_retired
 
 
 async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked() -> None:
     """Nobody can tell what it holds."""
     rig = await overlapping()
     rig.vault.amend(rig.latest(NAME), enabled=False)
-    before = keys(rig)
-    outcome = await retire(rig, source=source(rig))
-    assert (outcome.retired, keys(rig)) == ((), before)
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.retired, keys_of(rig)) == ((), before)
 
 
 async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix() -> None:
     rig = await overlapping()
     write(rig, rig.latest(NAME).value, ProviderAddress=None)
     await note(rig, kind="their-kind")
-    before = keys(rig)
-    outcome = await retire(rig, source=source(rig))
-    assert (outcome.result, keys(rig)) == ("parked", before)
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
     assert "the kind 'their-kind', which this app does not know" in outcome.reason
 
 
@@ -348,17 +339,11 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
 async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
-
-    async def between(request: Request, call: Call) -> Response:
-        response = await call()
-        if request.path.endswith(f"/{first.version}") and len(rig.vault.versions(NAME)) == 2:
-            write(rig, first.value, CredentialId="key1")
-        return response
-
-    before = keys(rig)
-    await retire(rig, rig.service(between))
+    before, reads = keys_of(rig), to_arm(f"/{first.version}")
+    writes = struck(rig, reads, lambda: write(rig, first.value, CredentialId="key1"))
+    await retire(rig, rig.service(writes))
     assert len(rig.vault.versions(NAME)) == 3
-    assert keys(rig) == before
+    assert keys_of(rig) == before
 
 
 async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_revoked() -> None:
@@ -367,20 +352,16 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
     first, _ = rig.vault.versions(NAME)
     rig.world.accounts["appdata"].regenerate("key2")
     works: list[bool] = []
-
-    async def between(request: Request, call: Call) -> Response:
-        if to_regenerate(request):
-            works.append(rig.latest(NAME).value in keys(rig).values())
-        return await call()
-
-    outcome = await retire(rig, rig.service(between))
+    note = lambda: works.append(rig.latest(NAME).value in keys_of(rig).values())  # noqa: E731
+    noting = struck(rig, to_regenerate, note, after=False, times=9)
+    outcome = await retire(rig, rig.service(noting))
     assert (outcome.result, outcome.retired) == ("healed", ())
-    assert keys(rig)["key1"] == first.value
+    assert keys_of(rig)["key1"] == first.value
     # Whoever has regenerated the other key may need this one for as long.
-    outcome = await retire(rig, rig.service(between))
+    outcome = await retire(rig, rig.service(noting))
     assert works == [True]
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
-    assert keys(rig)["key1"] != first.value
+    assert keys_of(rig)["key1"] != first.value
 
 
 async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
@@ -402,7 +383,7 @@ async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_work
         await rig.service(between).engine.handle(audit)
     assert revoked
     rig.clock.advance(600)
-    outcome = await retire(rig, source=source(rig))
+    outcome = await retire(rig, source=source_of(rig))
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
 
 
@@ -411,14 +392,14 @@ async def test_nothing_is_revoked_at_a_source_that_the_vault_is_not_bound_to_any
     *, moved: bool
 ) -> None:
     rig = await overlapping()
-    before, elsewhere = keys(rig), rig.account("elsewhere").resource_id
+    before, elsewhere = keys_of(rig), rig.account("elsewhere").resource_id
     tags = {**rig.tags(NAME), "ProviderAddress": elsewhere} if moved else {}
     rig.vault.amend(rig.latest(NAME), tags=tags)
     rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
-    outcome = await retire(rig, source=source(rig))
+    outcome = await retire(rig, source=source_of(rig))
     assert outcome.result == "parked"
     assert f"key1 is to be revoked, but vault {rig.vault.url} is not bound" in outcome.reason
-    assert keys(rig) == before
+    assert keys_of(rig) == before
 
 
 async def test_what_cannot_be_tried_any_more_is_revoked_once_its_source_lists_it_no_more() -> None:

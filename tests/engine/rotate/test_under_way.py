@@ -15,10 +15,9 @@ from engine.model.record import Record
 from engine.service import Service
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.signalr_key import SignalRKey
-from simulator.reach.transport import Call
-from simulator.wire import Request, Response
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.delivery import Delivery
+from tests.shared.scene import struck, to_vault
 
 NAME = "app-key"
 DAY = 86_400
@@ -49,13 +48,8 @@ class Slow:
 
     def slow_once_published(self) -> Service:
         """Start the app; once it has published a version, changes take minutes."""
-
-        async def between(request: Request, call: Call) -> Response:
-            if request.method == "PUT" and ".vault." in request.host:
-                self.takes(TAKES)
-            return await call()
-
-        return self.rig.service(between)
+        takes = struck(self.rig, to_vault("PUT"), lambda: self.takes(TAKES), after=False)
+        return self.rig.service(takes)
 
     async def record(self) -> Record:
         return await self.rig.known(self.scene.source)

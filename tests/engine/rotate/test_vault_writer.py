@@ -24,14 +24,6 @@ def draft(secret: SecretVersion) -> Draft:
     return Draft(Sensitive("new"), expires, "text/plain", {**secret.tags, **ours})
 
 
-def edit(rig: Rig, **tags: str | None) -> None:
-    """Edit tags of the current version; None takes one away."""
-    kept = {**rig.tags(NAME), **tags}
-    rig.vault.amend(
-        rig.latest(NAME), tags={tag: text for tag, text in kept.items() if text is not None}
-    )
-
-
 def patches(rig: Rig) -> int:
     """Count the changes of a version's attributes or tags so far."""
     return sum(exchange.request.method == "PATCH" for exchange in rig.world.exchanges)
@@ -57,7 +49,7 @@ async def test_a_new_version_bears_its_owners_tags_as_they_are_now_and_rekeys_ow
 ) -> None:
     rig = scene(tags=BEFORE)
     async with held(rig) as at:
-        edit(rig, **{tag: since})
+        rig.tag(NAME, **{tag: since})
         answer = await at.vault_writer.publish(at.secret, draft(at.secret))
     assert answer.version == rig.latest(NAME).version
     assert rig.tags(NAME).get(tag) == published
@@ -72,7 +64,7 @@ async def test_a_new_version_has_room_for_all_its_tags_or_is_not_sent(*, room: b
     rig = scene()
     async with held(rig) as at:
         free = MAX_TAGS - len({*at.secret.tags, CREDENTIAL, OPERATION})
-        edit(rig, **{f"other{number}": "x" for number in range(free + (not room))})
+        rig.tag(NAME, **{f"other{number}": "x" for number in range(free + (not room))})
         if not room:
             with pytest.raises(NeedsHuman, match="16 tags are more than the 15"):
                 await at.vault_writer.publish(at.secret, draft(at.secret))
@@ -88,7 +80,7 @@ async def test_a_mark_has_room_beside_its_owners_tags_or_is_not_sent(*, room: bo
         free = MAX_TAGS - len({*at.secret.tags} - {CAUSE})
         mark = {STATE: "parked", **({} if room else {OPERATION: "this one"})}
         others = {f"other{number}": "x" for number in range(free - 1)}
-        edit(rig, **others)
+        rig.tag(NAME, **others)
         if not room:
             with pytest.raises(NeedsHuman, match="16 tags are more than the 15"):
                 await at.vault_writer.retag(at.secret, mark, "mark")
@@ -102,7 +94,7 @@ async def test_a_mark_has_room_beside_its_owners_tags_or_is_not_sent(*, room: bo
 async def test_a_mark_that_is_there_already_is_not_sent_again() -> None:
     rig = scene(tags={STATE: "parked"})
     async with held(rig) as at:
-        edit(rig, note="new")
+        rig.tag(NAME, note="new")
         answer = await at.vault_writer.retag(at.secret, {STATE: "parked"}, "mark")
     assert answer.tags == rig.tags(NAME)
     assert patches(rig) == 0
@@ -111,7 +103,7 @@ async def test_a_mark_that_is_there_already_is_not_sent_again() -> None:
 async def test_a_probe_sends_the_tags_that_the_version_has() -> None:
     rig = scene(tags={STATE: "parked", "team": "a"})
     async with held(rig) as at:
-        edit(rig, team="b")
+        rig.tag(NAME, team="b")
         before = rig.tags(NAME)
         await at.vault_writer.probe(at.secret)
     assert patches(rig) == 1
@@ -170,7 +162,7 @@ async def test_who_does_not_consent_any_more_gets_no_new_version() -> None:
 
     rig = scene(tags={"team": "a"})
     async with held(rig) as at:
-        edit(rig, team="b")
+        rig.tag(NAME, team="b")
         with pytest.raises(NeedsHuman, match="b does not consent"):
             await at.vault_writer.publish(at.secret, draft(at.secret), check=refuse)
     assert len(rig.vault.versions(NAME)) == 1

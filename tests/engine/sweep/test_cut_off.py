@@ -35,7 +35,7 @@ from tests.shared.builders import (
 )
 from tests.shared.heard import Log, heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, scene, source_of
 
 DAY = timedelta(days=1)
 SINCE = NOW - timedelta(hours=1)
@@ -276,10 +276,7 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
         await rig.work(NAME)
     source, other = rig.tags(NAME)["ProviderAddress"], rig.account("elsewhere").resource_id
     named = other if elsewhere else None
-    tags = {**rig.tags(NAME), "ProviderAddress": named}
-    rig.vault.amend(
-        rig.latest(NAME), tags={tag: text for tag, text in tags.items() if text is not None}
-    )
+    rig.tag(NAME, ProviderAddress=named)
     rig.clock.advance(60)
     rig.queue("rotations").clear()
     await send(rig, begun(rig))
@@ -347,7 +344,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
         replace(incident, vaults=()),
     ):
         await CutOff(engine, scope).send(SweepOrder.for_incident(rig.vault.url, scope))
-    source = rig.world.accounts["appdata"].resource_id.lower()
+    source = source_of(rig)
     sent = [(message["source"], message["version"]) for message in rig.messages("rotations")]
     assert set(sent) == ({(source, None)} if deleted else set())
     assert f": {deleted:d} of 0 secrets sent on" in caplog.messages[0]
