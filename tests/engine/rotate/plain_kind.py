@@ -178,3 +178,11 @@ async def working(
         work = Work(at, kind, tries, **item)
         await work.observed.look()
         yield work
+
+
+@asynccontextmanager
+async def rotating(kind: Plain, *given: Any, **more: Any) -> AsyncIterator[Work]:
+    """The same, where the record says that Rekey published the current version."""
+    async with working(kind, *given, **more) as work:
+        work.published()
+        yield work

@@ -15,7 +15,7 @@ from engine.model.tags import CREDENTIAL, REPLICA_OF, RETIRE, STATE, Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef, Sensitive
 from tests.engine.rotate.held import Held, Steps, held
-from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
+from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, rotating
 from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
 from tests.shared.scene import NAME, refuse, to_vault
 
@@ -47,8 +47,7 @@ async def test_an_announced_credential_that_its_source_shows_is_published_and_no
 ) -> None:
     """A repair inside an overlap passes on an earlier version's retirement, and adds none."""
     kind = Able(accepted={OLD, MADE}, shown={MADE_ID: {"key": Sensitive(MADE)}})
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         version = str(work.secret.version) if retires == "the current version" else "1" * 32
         pending = Pending(work.at.now, version, OLD_ID) if retires else None
         announce(work.at, MADE, retire=pending)
@@ -63,8 +62,7 @@ async def test_an_announced_credential_that_its_source_shows_is_published_and_no
 async def test_an_announced_credential_that_a_replica_holds_is_published_and_none_is_made() -> None:
     kind = Plain(accepted={OLD, MADE})
     tags: dict[str, str | None] = {"Replicas": f"{URL}/{COPY}"}
-    async with working(kind, tags) as work:
-        work.published()
+    async with rotating(kind, tags) as work:
         consent = {REPLICA_OF: f"{URL}/{NAME}", "ValueTemplate": "Key={key}"}
         work.rig.vault.put(COPY, f"Key={MADE}", tags=consent)
         announce(work.at, MADE)
@@ -96,8 +94,7 @@ async def test_an_announced_credential_that_cannot_be_had_any_more_is_replaced_b
     kind.issues = replace(kind.issues, fields=fields)
     tags: dict[str, str | None] = {"ValueTemplate": shape}
     held_value = OLD if shape == "{key}" else f"x:{OLD}"
-    async with working(kind, tags, value=held_value) as work:
-        work.published()
+    async with rotating(kind, tags, value=held_value) as work:
         announce(work.at, value, **facts)
         await rotate(work)
         assert "issue" in kind.calls
@@ -108,8 +105,7 @@ async def test_an_announced_credential_that_cannot_be_had_any_more_is_replaced_b
 @pytest.mark.parametrize("announced", [False, True])
 async def test_nothing_is_made_again_for_a_vault_that_takes_no_write(*, announced: bool) -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         refuse(work.rig, 403, "Forbidden", PATCH)
         if announced:
             announce(work.at, MADE)
@@ -136,8 +132,7 @@ async def test_what_an_earlier_try_made_is_removed_before_another_one_is_made(
     options: dict[str, Any], facts: dict[str, Any], *, is_tidied: bool
 ) -> None:
     kind = Able()
-    async with working(kind, **options) as work:
-        work.published()
+    async with rotating(kind, **options) as work:
         if facts:
             work.at.know(changing=work.at.now)
         await rotate(work)

@@ -16,7 +16,17 @@ from engine.model.workitem import operation_id
 from engine.model.write import Past
 from engine.secret import SecretRef
 from tests.engine.rotate.held import held
-from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
+from tests.engine.rotate.plain_kind import (
+    NEW,
+    NEW_ID,
+    OLD,
+    OLD_ID,
+    Able,
+    Plain,
+    Work,
+    rotating,
+    working,
+)
 from tests.rotators.sas_scenes import SAS, managed
 from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, to_vault
@@ -71,8 +81,7 @@ async def test_a_person_who_unparks_a_secret_vouches_for_what_its_source_shows(
     fields: dict[str, Any], *, is_unparked: bool
 ) -> None:
     kind = Able()
-    async with working(kind, **fields) as work:
-        work.published()
+    async with rotating(kind, **fields) as work:
         before = work.at.know(begun=work.at.now - DAY).change.started_at
         await confirm(work)
         assert work.at.record.change.started_at == (work.at.now if is_unparked else before)
@@ -113,8 +122,7 @@ PARKED = {STATE: "parked 2026-01-01T00:00:00Z 0123456789ab"}
 )
 async def test_a_proof_takes_marks_off_and_leaves_all_other_tags(mark: dict[str, str]) -> None:
     kept = {OPERATION: "op", "team": "a", "RekeyCause": "a sweep"}
-    async with working(Plain(), {**kept, **mark}) as work:
-        work.published()
+    async with rotating(Plain(), {**kept, **mark}) as work:
         left = {tag: text for tag, text in work.rig.tags(NAME).items() if tag not in mark}
         await confirm(work)
         assert work.rig.tags(NAME) == work.observed.shown.tags == left
@@ -172,8 +180,7 @@ async def test_a_replica_that_missed_a_rotation_gets_what_was_proven() -> None:
 
 async def test_a_proof_removes_what_its_own_operation_left_and_an_audit_what_the_next_did() -> None:
     kind = Able()
-    async with working(kind, {OPERATION: "op"}) as work:
-        work.published()
+    async with rotating(kind, {OPERATION: "op"}) as work:
         await confirm(work)
         assert kind.calls == [PROVEN, f"tidy op but {OLD_ID}"]
         kind.calls.clear()
@@ -289,8 +296,7 @@ async def test_an_audits_log_says_whom_the_first_rotation_may_cut_off(
 async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disabled() -> None:
     kind = Able(accepted=set())
     kind.issues = replace(kind.issues, supersedes=None)
-    async with working(kind, {OPERATION: "op"}, action="audit") as work:
-        work.published()
+    async with rotating(kind, {OPERATION: "op"}, action="audit") as work:
         before = str(work.at.secret.version)
         healed = await work.confirming.confirm(work.secret, "audited")
         assert healed.version == work.latest.version
@@ -313,8 +319,7 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
 async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced() -> None:
     """It could not be set back: its source does not accept it."""
     kind = Able(accepted=set(), works=False)
-    async with working(kind, {"Single": "true"}, action="audit") as work:
-        work.published()
+    async with rotating(kind, {"Single": "true"}, action="audit") as work:
         with pytest.raises(VerificationFailed, match="a password that nobody knows"):
             await work.confirming.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN, "issue in place", f"verify {NEW_ID} {NEW}"]
@@ -327,8 +332,7 @@ async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_i
 ) -> None:
     kind = Plain(accepted=set())
     owners: dict[str, str | None] = {f"Owner{number}": "x" for number in range(10)}
-    async with working(kind, {**owners, "Single": "true"}) as work:
-        work.published()
+    async with rotating(kind, {**owners, "Single": "true"}) as work:
         work.at.know(blind=is_lost, open_until=work.at.now)
         with pytest.raises(NeedsHuman, match="tags") as caught:
             await work.confirming.confirm(work.secret, "audited")
@@ -340,8 +344,7 @@ async def test_a_version_that_is_refused_again_within_a_week_is_left_to_whoever_
     None
 ):
     kind = Plain(accepted=set())
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         work.at.know(healed=work.at.now - HOUR)
         with pytest.raises(NeedsHuman, match="another deployment or a person"):
             await work.confirming.confirm(work.secret, "audited")
@@ -386,8 +389,7 @@ async def test_no_edited_template_replaces_what_its_source_accepts(
     value: str, written: str, accepted: set[str], latest: str
 ) -> None:
     kind = Plain(accepted=accepted)
-    async with working(kind, value=value) as work:
-        work.published()
+    async with rotating(kind, value=value) as work:
         work.at.know(tags={"ValueTemplate": written})
         with pytest.raises(NeedsHuman, match="not follow") if latest == value else nullcontext():
             await work.confirming.confirm(work.secret, "audited")

@@ -30,6 +30,7 @@ from tests.engine.rotate.plain_kind import (
     Plain,
     Work,
     replicas,
+    rotating,
     working,
 )
 from tests.shared.heard import LOST
@@ -60,8 +61,7 @@ async def test_a_credential_is_made_proven_and_published_beside_the_one_before(
     *, at_once: bool, overlap: timedelta
 ) -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         await rotate(work, at_once=at_once)
         assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
         assert work.latest.value == NEW
@@ -77,8 +77,7 @@ async def test_a_credential_is_made_proven_and_published_beside_the_one_before(
 
 
 async def test_what_no_source_accepts_is_not_published() -> None:
-    async with working(Plain(works=False)) as work:
-        work.published()
+    async with rotating(Plain(works=False)) as work:
         await work.fails(VerificationFailed)
         assert work.latest.value == OLD
         assert work.at.record.pending_write is None
@@ -92,8 +91,7 @@ async def test_an_overlap_takes_at_most_half_of_the_life_that_a_source_gives(
     ends: timedelta | None, overlap: timedelta
 ) -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         now = work.at.now
         kind.issues = replace(kind.issues, expires=None if ends is None else now + ends)
         await rotate(work)
@@ -104,8 +102,7 @@ async def test_an_overlap_takes_at_most_half_of_the_life_that_a_source_gives(
 async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised_before() -> None:
     kind = Able()
     kind.issues = replace(kind.issues, supersedes=None)
-    async with working(kind, SINGLE) as work:
-        work.published()
+    async with rotating(kind, SINGLE) as work:
         await rotate(work)
         assert kind.calls == [f"accepts {OLD_ID} {OLD}", "issue", f"verify {NEW_ID} {NEW}"]
         assert [version.enabled for version in work.rig.vault.versions(NAME)] == [False, True]
@@ -121,9 +118,8 @@ async def test_a_tag_that_decides_and_was_changed_since_stops_a_rotation(
 ) -> None:
     """Nothing is announced then, and no replica is written, if it is seen in time."""
     kind = Plain()
-    async with working(kind, replicas(COPY)) as work:
+    async with rotating(kind, replicas(COPY)) as work:
         work.put_replica()
-        work.published()
 
         def change() -> None:
             tags = {**work.rig.tags(NAME), tag: "changed"}
@@ -165,8 +161,7 @@ async def test_the_record_remembers_a_replaced_credential_only_where_it_is_certa
 
 async def test_a_rotator_learns_what_an_earlier_try_asked_for_and_what_was_revoked() -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         version, now = str(work.secret.version), work.at.now
         gone = tuple(Past(known, known, "x") for known in ("a", OLD_ID))
         work.at.know(
@@ -190,8 +185,7 @@ async def test_a_rotator_learns_what_an_earlier_try_asked_for_and_what_was_revok
 @pytest.mark.parametrize("touched", ["this", "another"])
 async def test_a_change_that_was_about_another_version_is_not_told(touched: str) -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         version = str(work.secret.version) if touched == "this" else "1" * 32
         work.at.know(touched=version, asked=work.at.now - HOUR, begun=work.at.now - HOUR)
         await rotate(work)
@@ -202,8 +196,7 @@ async def test_a_change_that_was_about_another_version_is_not_told(touched: str)
 
 async def test_a_change_that_is_refused_before_anything_was_sent_is_not_noted() -> None:
     kind = Plain(problem=NeedsHuman("no such thing"))
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         work.at.know(touched="earlier")
         await work.fails(NeedsHuman)
         assert (work.at.record.change.version, work.at.record.change.open_since) == (
@@ -217,8 +210,7 @@ async def test_a_change_that_cannot_have_come_is_not_noted(error: type[RekeyErro
     """Else a key that another deployment makes meanwhile passes for one's own."""
     problem = error("no right to list the keys")
     problem.unsent = True
-    async with working(Plain(problem=problem)) as work:
-        work.published()
+    async with rotating(Plain(problem=problem)) as work:
         work.at.know(touched="earlier", begun=work.at.now - HOUR, changing=work.at.now - HOUR)
         await work.fails(error)
         record = work.at.record
@@ -253,8 +245,7 @@ async def test_a_change_without_an_answer_is_noted_and_may_leave_a_password_that
     tags: dict[str, str | None],
 ) -> None:
     kind = Plain(problem=TransientError("no answer"))
-    async with working(kind, tags) as work:
-        work.published()
+    async with rotating(kind, tags) as work:
         error = await work.fails(TransientError)
         assert (LOST in error.what) is bool(tags)
         assert work.at.record.change.version == work.secret.version
@@ -264,8 +255,7 @@ async def test_a_change_without_an_answer_is_noted_and_may_leave_a_password_that
 
 async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -> None:
     kind = Plain()
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         secret = work.secret
         work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
         with pytest.raises(TransientError, match="somebody has written a version"):
@@ -280,8 +270,7 @@ async def test_what_its_source_did_not_confirm_is_published_once_it_is_accepted(
     doubt = TransientError("the source gave no answer")
     kind = Plain(works=works)
     kind.issues = replace(kind.issues, doubt=doubt)
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         if works:
             await rotate(work)
         else:
@@ -297,8 +286,7 @@ async def test_a_single_slots_version_is_announced_again_while_the_lease_lasts(
 ) -> None:
     """Its source has changed already. Where no time is left to try again, it is set back."""
     kind = Able()
-    async with working(kind, SINGLE) as work:
-        work.published()
+    async with rotating(kind, SINGLE) as work:
 
         def notes_a_version(request: Request) -> bool:
             stores = request.host.startswith("rekeyhost.blob") and request.method == "PUT"
@@ -321,8 +309,7 @@ async def test_a_single_slot_is_set_back_only_once_a_late_version_would_have_bee
     *, single: bool
 ) -> None:
     kind = Able()
-    async with working(kind, SINGLE if single else {}) as work:
-        work.published()
+    async with rotating(kind, SINGLE if single else {}) as work:
         refuse(work.rig, 503, "ServerBusy", to_vault("PUT"))
         began = work.at.now
         await work.fails(TransientError)

@@ -11,7 +11,7 @@ from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFail
 from engine.model.tags import CREDENTIAL, RETIRE, Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
-from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, working
+from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, rotating, working
 from tests.shared.builders import Restore
 from tests.shared.scene import NAME, refuse, to_vault
 
@@ -46,8 +46,7 @@ async def test_a_restored_version_expires_as_before_but_neither_at_once_nor_afte
     ends: timedelta | None, source_ends: timedelta | None, expected: timedelta
 ) -> None:
     kind = Able(accepted={OLD, EARLIER})
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         now = work.at.now
         kind.ends = None if source_ends is None else now + source_ends
         await restored(work, ends)
@@ -63,8 +62,7 @@ async def test_a_restored_version_expires_as_before_but_neither_at_once_nor_afte
 
 async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_an_overlap() -> None:
     kind = Plain(accepted={OLD, EARLIER})
-    async with working(kind) as work:
-        work.published()
+    async with rotating(kind) as work:
         await restored(work)
         earlier, current, _ = work.rig.vault.versions(NAME)
         published = work.at.record.published
@@ -80,8 +78,7 @@ async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_a
 
 
 async def test_what_its_source_does_not_accept_any_more_is_not_restored() -> None:
-    async with working(Plain()) as work:
-        work.published()
+    async with rotating(Plain()) as work:
         with pytest.raises(VerificationFailed):
             await restored(work)
         assert work.latest.value == OLD
@@ -94,8 +91,7 @@ async def test_what_its_source_does_not_accept_any_more_is_not_restored() -> Non
 async def test_a_version_that_cannot_be_read_is_not_restored(
     error: type[RekeyError], *, enabled: bool
 ) -> None:
-    async with working(Plain(accepted={OLD, EARLIER})) as work:
-        work.published()
+    async with rotating(Plain(accepted={OLD, EARLIER})) as work:
         if enabled:
             refuse(work.rig, 403, "Forbidden", to_vault())
         with pytest.raises(error):

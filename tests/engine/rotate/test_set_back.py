@@ -32,7 +32,7 @@ from tests.engine.rotate.plain_kind import (
     Able,
     Plain,
     replicas,
-    working,
+    rotating,
 )
 from tests.shared.heard import LOST
 from tests.shared.scene import NAME, refuse, to_vault
@@ -46,9 +46,8 @@ SINGLE: dict[str, str | None] = {"Single": "true"}
 
 
 async def test_a_replica_that_cannot_be_written_keeps_the_primary_from_being_published() -> None:
-    async with working(Able(), replicas(COPY)) as work:
+    async with rotating(Able(), replicas(COPY)) as work:
         work.put_replica()
-        work.published()
         refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
         await work.fails(PermanentError)
         assert work.latest.value == OLD
@@ -56,10 +55,9 @@ async def test_a_replica_that_cannot_be_written_keeps_the_primary_from_being_pub
 
 
 async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_of() -> None:
-    async with working(Able(), {**SINGLE, **replicas(COPY, OTHER)}) as work:
+    async with rotating(Able(), {**SINGLE, **replicas(COPY, OTHER)}) as work:
         work.put_replica()
         work.put_replica(OTHER)
-        work.published()
         refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
         error = await work.fails(AccessDenied)
         assert COPY in error.where
@@ -76,10 +74,9 @@ async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_p
 ) -> None:
     """What a replica holds is not lost: the next try reads it from there."""
     kind = Able()
-    async with working(kind, {**SINGLE, **replicas(*copies)}) as work:
+    async with rotating(kind, {**SINGLE, **replicas(*copies)}) as work:
         for name in copies:
             work.put_replica(name)
-        work.published()
         own = to_vault("PUT")
 
         def writes(request: Any) -> bool:
@@ -98,9 +95,8 @@ async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_t
     *, announced: bool
 ) -> None:
     kind = Able()
-    async with working(kind, {**SINGLE, **(replicas(COPY) if announced else {})}) as work:
+    async with rotating(kind, {**SINGLE, **(replicas(COPY) if announced else {})}) as work:
         work.put_replica()
-        work.published()
 
         def change() -> None:
             work.rig.vault.amend(work.latest, tags={**work.rig.tags(NAME), "Manual": "true"})
@@ -122,8 +118,7 @@ async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_t
 @pytest.mark.parametrize("noted", [False, True])
 async def test_a_compromised_password_is_not_set_back(item: dict[str, Any], *, noted: bool) -> None:
     kind = Able(works=False)
-    async with working(kind, SINGLE, **item) as work:
-        work.published()
+    async with rotating(kind, SINGLE, **item) as work:
         if noted:
             work.at.know(compromised=("1" * 32,))
         error = await work.fails(VerificationFailed)
@@ -141,8 +136,7 @@ async def test_only_a_password_that_its_source_accepted_until_now_is_set_back(
 ) -> None:
     kind = Able(works=False, accepted={OLD} if accepted else set())
     kind.issues = replace(kind.issues, restorable=restorable)
-    async with working(kind, {**SINGLE, CREDENTIAL: None}) as work:
-        work.published()
+    async with rotating(kind, {**SINGLE, CREDENTIAL: None}) as work:
         error = await work.fails(VerificationFailed)
         assert kind.calls[0] == f"accepts  {OLD}", "no tag says which it is"
         assert (f"undo {OLD}" in kind.calls) is is_undone
@@ -151,8 +145,7 @@ async def test_only_a_password_that_its_source_accepted_until_now_is_set_back(
 
 async def test_a_value_in_no_form_is_not_said_to_have_been_written_by_somebody_meanwhile() -> None:
     kind = Able(works=False)
-    async with working(kind, {**SINGLE, "ValueTemplate": "Key={key}"}) as work:
-        work.published()
+    async with rotating(kind, {**SINGLE, "ValueTemplate": "Key={key}"}) as work:
         error = await work.fails(VerificationFailed)
         assert error.what == f"the source refuses it; {LOST}"
         assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
@@ -160,8 +153,7 @@ async def test_a_value_in_no_form_is_not_said_to_have_been_written_by_somebody_m
 
 async def test_a_kind_that_cannot_set_back_is_not_asked_what_it_accepts() -> None:
     kind = Plain(works=False)
-    async with working(kind, SINGLE) as work:
-        work.published()
+    async with rotating(kind, SINGLE) as work:
         error = await work.fails(VerificationFailed)
         assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
         assert LOST in error.what
