@@ -17,7 +17,8 @@ from engine.model.workitem import operation_id
 from simulator.wire import Request
 from tests.shared.delivery import Delivery
 from tests.shared.rig import CONNECTION_STRING, Rig
-from tests.shared.scene import NAME, ask, refuse, scene, send, state, to_arm, to_vault, told
+from tests.shared.scene import NAME, ask, refuse, scene, send, to_arm, to_vault, told
+from tests.unchanged import unchanged
 
 HOUR = timedelta(hours=1)
 
@@ -110,12 +111,13 @@ async def test_a_mistyped_parameter_is_a_400_that_suggests_the_right_one_and_nev
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 async def test_a_parameter_that_a_call_does_not_have_is_a_400_everywhere(route: Route) -> None:
     rig = scene()
-    before = state(rig)
     path = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
-    answer = await send(rig.api(), route.name, path, {"colour": "blue", "code": "a-function-key"})
+    with unchanged(rig):
+        answer = await send(
+            rig.api(), route.name, path, {"colour": "blue", "code": "a-function-key"}
+        )
     assert answer.status == 400
     assert [flaw["parameter"] for flaw in answer.body["errors"]] == ["colour"]
-    assert state(rig) == before
 
 
 @pytest.mark.parametrize(
@@ -140,13 +142,12 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
 ) -> None:
     """Without options the secret is inside its overlap."""
     rig = await inside_an_overlap() if options is None else scene(**options)
-    before = state(rig)
     rig.world.exchanges.clear()
-    answer = await ask(rig.api(), body, dry_run="TRUE")
+    with unchanged(rig):
+        answer = await ask(rig.api(), body, dry_run="TRUE")
     assert (answer.status, answer.content_type) == (200, "application/json")
     assert answer.body["action"] == action
     assert answer.body[key]
-    assert state(rig) == before
     sent = {exchange.request.method for exchange in rig.world.exchanges}
     assert not sent & {"PUT", "PATCH", "DELETE"}
 
@@ -192,10 +193,9 @@ async def test_what_a_dry_run_tells_is_what_is_then_done(
 
 async def refused(rig: Rig, status: int, body: object = None, **request: Any) -> dict[str, Any]:
     """Ask, and return the problem, which says what to do; nothing may have been changed."""
-    before = state(rig)
-    answer = await ask(rig.api(), body, **request)
+    with unchanged(rig):
+        answer = await ask(rig.api(), body, **request)
     assert answer.status == status, answer.body
-    assert state(rig) == before
     wire = told(answer)
     assert wire.headers["Content-Type"] == "application/problem+json"
     problem = wire.json()
@@ -362,10 +362,9 @@ async def test_azure_in_trouble_is_a_503_with_its_time_or_one_of_our_own(
 ) -> None:
     rig = scene()
     refuse(rig, status, "Trouble", where, times=9, **({"Retry_After": after} if after else {}))
-    before = state(rig)
-    answer = await ask(rig.api())
+    with unchanged(rig):
+        answer = await ask(rig.api())
     assert answer.status == 503
-    assert state(rig) == before
     assert answer.headers["Retry-After"] == (after or answer.headers["Retry-After"]) > "0"
 
 

@@ -17,7 +17,8 @@ from api.routes import METHODS, ROUTES, allowed, arriving, document
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, ask, scene, send, state
+from tests.shared.scene import NAME, ask, scene, send
+from tests.unchanged import unchanged
 
 PATH = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
 EVERY = pytest.mark.parametrize("called", ROUTES, ids=lambda called: called.name)
@@ -43,12 +44,11 @@ async def test_a_method_that_a_path_does_not_take_is_a_405_that_names_those_that
     called: Route,
 ) -> None:
     rig = scene()
-    before = state(rig)
-    for method in set(arriving(called)) - set(called.methods):
-        answer = await by(method, called, rig)
-        assert answer.status == 405
-        assert answer.headers["Allow"] == ", ".join(allowed(called.path))
-    assert state(rig) == before
+    with unchanged(rig):
+        for method in set(arriving(called)) - set(called.methods):
+            answer = await by(method, called, rig)
+            assert answer.status == 405
+            assert answer.headers["Allow"] == ", ".join(allowed(called.path))
     assert rig.world.exchanges == []
 
 

@@ -14,7 +14,8 @@ from api.answers import Answer
 from api.app import Api
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
-from tests.shared.scene import refuse, send, state, to_vault
+from tests.shared.scene import refuse, send, to_vault
+from tests.unchanged import unchanged
 
 REASON = "a laptop was stolen"
 
@@ -137,14 +138,13 @@ async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> 
 
 async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing() -> None:
     rig = scattered()
-    before = state(rig)
-    answer = await begin(rig.api(), {"dry_run": "true"}, key="", everything=True)
+    with unchanged(rig):
+        answer = await begin(rig.api(), {"dry_run": "true"}, key="", everything=True)
     assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
     named = {row["secret"]: row for row in answer.body["waiting_for"]}
     assert set(named) == {"app-one", "app-two", "batch"}
     assert named["batch"]["vault"] == "prod"
     assert named["batch"]["source"] == rig.world.accounts["batch"].resource_id.lower()
-    assert state(rig) == before
     assert (await listed(rig.api())) == []
 
 
@@ -234,11 +234,10 @@ async def test_an_incident_whose_scope_or_reason_is_unclear_is_a_400_and_does_no
 ) -> None:
     """A pattern is never cut or guessed at, and nothing is replaced twice when repeated."""
     rig = scattered()
-    before = state(rig)
-    answer = await begin(rig.api(), **body)
+    with unchanged(rig):
+        answer = await begin(rig.api(), **body)
     assert answer.status == 400
     assert named in str(answer.body)
-    assert state(rig) == before
 
 
 async def test_an_unknown_vault_is_a_404() -> None:

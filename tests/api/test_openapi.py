@@ -33,7 +33,8 @@ from api.route import Route
 from api.routes import ROUTES, document
 from engine.version import VERSION
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, send, state
+from tests.shared.scene import NAME, scene, send
+from tests.unchanged import unchanged
 
 OPEN = ("/api/openapi.json", "/api/health", "/api/leaks/github")
 ROOT = Path(__file__).parents[2]
@@ -137,10 +138,8 @@ def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
     @given(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     def sent(case: Case[Any]) -> None:
         rig = scene()
-        before = state(rig)
-        with suppress(NotServed):
+        with unchanged(rig), suppress(NotServed):
             case.validate_response(carry(case, rig), checks=[*CHECKS, negative_data_rejection])
-        assert state(rig) == before
 
     sent()
 
@@ -170,11 +169,10 @@ def test_what_the_document_allows_is_not_refused_as_unreadable(
 )
 async def test_a_get_changes_nothing_and_reads_no_value(route: Route) -> None:
     rig = scene()
-    before = state(rig)
     path = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
     query = {"since": "2026-01-01T00:00:00Z"} if "since" in route.query else {}
-    answer = await send(rig.api(), route.name, path, query)
-    assert state(rig) == before
+    with unchanged(rig):
+        answer = await send(rig.api(), route.name, path, query)
     assert rig.latest(NAME).value not in answer.text()
     paths = [exchange.request.path for exchange in rig.world.exchanges]
     assert not [path for path in paths if re.fullmatch(r"/secrets/[^/]+/[0-9a-f]*", path)]
@@ -196,8 +194,7 @@ async def test_a_body_that_is_too_long_or_none_is_refused_everywhere(
     route: Route, body: bytes, status: int
 ) -> None:
     rig = scene()
-    before = state(rig)
-    answer = await send(rig.api(), route.name, {"vault": "prod", "name": NAME}, body=body)
+    with unchanged(rig):
+        answer = await send(rig.api(), route.name, {"vault": "prod", "name": NAME}, body=body)
     assert answer.status == status
     assert answer.body["fix"]
-    assert state(rig) == before

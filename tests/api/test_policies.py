@@ -8,7 +8,8 @@ import pytest
 
 from api.answers import Answer
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import scene, send, state
+from tests.shared.scene import scene, send
+from tests.unchanged import unchanged
 
 BAD = "version: 2\n"
 FIRST, SECOND = "version: 1\n", "version: 1\ndefaults: {overlapHours: 24}\n"
@@ -52,11 +53,10 @@ async def test_a_change_names_the_version_that_it_replaces_or_is_a_428_and_a_412
 ) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version
-    before = state(rig)
-    answer = await put(rig, SECOND, stale)
+    with unchanged(rig):
+        answer = await put(rig, SECOND, stale)
     assert answer.status == status
     assert version in answer.body["fix"]
-    assert state(rig) == before
     assert (await put(rig, SECOND, version)).status == 200
 
 
@@ -79,10 +79,9 @@ async def test_an_etag_that_was_never_shown_or_names_another_version_is_a_400_an
 ) -> None:
     rig = PolicyRig()
     shown = etag.replace("{version}", rig.push(FIRST).version)
-    before = state(rig)
     replacing = None if shown == etag else "0" * 32
-    assert (await put(rig, SECOND, replacing, etag=shown)).status == 400
-    assert state(rig) == before
+    with unchanged(rig):
+        assert (await put(rig, SECOND, replacing, etag=shown)).status == 400
 
 
 @pytest.mark.parametrize(
@@ -102,11 +101,10 @@ async def test_a_document_that_cannot_be_followed_is_a_400_that_says_why_and_cha
 ) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version
-    before = state(rig)
-    answer = await put(rig, document, version)
+    with unchanged(rig):
+        answer = await put(rig, document, version)
     assert answer.status == 400
     assert named in answer.body["detail"]
-    assert state(rig) == before
 
 
 @pytest.mark.parametrize(("document", "reason"), [("", "change 17"), (SECOND, "")])
@@ -117,10 +115,8 @@ async def test_a_change_without_document_or_reason_is_a_400(document: str, reaso
 
 
 async def dry_run(rig: PolicyRig, document: str, replacing: str) -> Answer:
-    before = state(rig)
-    answer = await put(rig, document, replacing, dry_run=True)
-    assert state(rig) == before
-    return answer
+    with unchanged(rig):
+        return await put(rig, document, replacing, dry_run=True)
 
 
 async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more() -> None:

@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.codes import Exit
 from cli.consent import Person
 from cli.main import main
 from cli.session import Parts
@@ -38,6 +39,7 @@ LIST_ACTIONS = (
     ),
 )
 ADA = "ada@northwind.example"
+REFUSALS = {Exit.USAGE, Exit.SETTINGS, Exit.AZURE, Exit.DECLINED}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class Ran:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+    def ends(self, code: int, *words: str) -> Ran:
+        """Demand its exit code and what it says, a refusal where errors go and all else as output."""
+        said = self.err if code in REFUSALS else self.out
+        missing = [word for word in words if word not in said]
+        assert (self.code, missing) == (code, []), self
+        return self
 
 
 @dataclass

@@ -10,12 +10,12 @@ from engine.model.workitem import operation_id
 from tests.cli.desk import ADA, Desk, managing
 from tests.shared.scene import NAME, refuse, state, to_arm
 from tests.shared.sql_rig import SQL_ACTIONS
+from tests.unchanged import unchanged
 
 
 def test_a_rotation_is_asked_for_under_the_operators_name_and_with_the_reason() -> None:
     desk = managing(10)
-    ran = desk.run("rotate", f"prod/{NAME}", "--reason", "audit finding 7")
-    assert (ran.code, "status     queued" in ran.out) == (0, True)
+    desk.run("rotate", f"prod/{NAME}", "--reason", "audit finding 7").ends(0, "status     queued")
     (message,) = desk.messages("rotations")
     assert message["requested_by"] == f"{ADA}, by command line ({desk.ada.oid})"
     assert (message["reason"], message["trigger"]) == ("audit finding 7", "manual")
@@ -24,10 +24,11 @@ def test_a_rotation_is_asked_for_under_the_operators_name_and_with_the_reason() 
 
 def test_force_of_a_retirement_reaches_the_app_which_says_where_it_overrules_nothing() -> None:
     desk = managing(10)
-    ran = desk.run("retire", f"prod/{NAME}", "--force")
-    assert ran.code == 5
-    assert "force overrules an app that uses an older version, and none does" in ran.err
-    assert "rekey rotate with --compromised" in ran.err
+    desk.run("retire", f"prod/{NAME}", "--force").ends(
+        5,
+        "force overrules an app that uses an older version, and none does",
+        "rekey rotate with --compromised",
+    )
 
 
 def test_force_and_compromised_are_passed_on() -> None:
@@ -57,9 +58,7 @@ def test_an_operation_that_fails_is_a_finding_with_its_reason() -> None:
         await desk.take_up()
 
     ran = desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=refused_at_work)
-    assert ran.code == 1
-    assert "status     failed" in ran.out
-    assert "regenerating key2 was answered 403" in ran.out
+    ran.ends(1, "status     failed", "regenerating key2 was answered 403")
 
 
 def test_an_operation_that_has_become_needless_ends_as_declined() -> None:
@@ -87,21 +86,18 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     days_left: float, arguments: tuple[str, ...], code: int, action: str
 ) -> None:
     desk = managing(days_left)
-    before = state(desk)
-    ran = desk.run("rotate", f"prod/{NAME}", "--dry-run", "--json", *arguments)
+    with unchanged(desk):
+        ran = desk.run("rotate", f"prod/{NAME}", "--dry-run", "--json", *arguments)
     assert (ran.code, ran.json["action"]) == (code, action)
-    assert state(desk) == before
 
 
 def test_what_does_not_fit_the_state_is_declined_with_the_fix() -> None:
     desk = managing()
-    before = state(desk)
-    ran = desk.run("rotate", f"prod/{NAME}")
-    assert ran.code == 5
-    assert "not due before 2026-12-22 09:00Z. Fix: rotate it anyway with --force" in ran.err
-    assert desk.run("retire", f"prod/{NAME}").code == 5
-    assert desk.run("restore", f"prod/{NAME}").code == 5
-    assert state(desk) == before
+    with unchanged(desk):
+        ran = desk.run("rotate", f"prod/{NAME}")
+        ran.ends(5, "not due before 2026-12-22 09:00Z. Fix: rotate it anyway with --force")
+        assert desk.run("retire", f"prod/{NAME}").code == 5
+        assert desk.run("restore", f"prod/{NAME}").code == 5
 
 
 def test_a_restore_that_names_no_version_says_what_to_type_which_does_nothing_the_second_time() -> (
@@ -110,11 +106,9 @@ def test_a_restore_that_names_no_version_says_what_to_type_which_does_nothing_th
     desk = managing(10)
     first = desk.latest(NAME)
     assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 0
-    before = state(desk)
-    ran = desk.run("restore", f"prod/{NAME}")
-    assert ran.code == 5
-    assert f"Fix: rekey restore prod/{NAME} --to {first.version} --wait" in ran.err
-    assert state(desk) == before
+    with unchanged(desk):
+        ran = desk.run("restore", f"prod/{NAME}")
+        ran.ends(5, f"Fix: rekey restore prod/{NAME} --to {first.version} --wait")
     typed = ran.err.partition("Fix: rekey ")[2].split()
     assert desk.run(*typed, while_waiting=desk.take_up).code == 0
     assert desk.latest(NAME).value == first.value
@@ -130,11 +124,10 @@ def test_a_restore_to_another_version_is_declined_and_names_the_one_that_can_be_
     desk = managing(10)
     first = desk.latest(NAME)
     assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 0
-    before = state(desk)
-    ran = desk.run("restore", f"prod/{NAME}", "--to", version)
-    assert ran.code == 5
-    assert f"restore version {first.version}" in ran.err
-    assert state(desk) == before
+    with unchanged(desk):
+        desk.run("restore", f"prod/{NAME}", "--to", version).ends(
+            5, f"restore version {first.version}"
+        )
 
 
 def test_a_parked_secret_is_tried_again_by_hand() -> None:
@@ -154,9 +147,7 @@ def test_a_parked_secret_is_tried_again_by_hand() -> None:
 )
 def test_what_is_no_secret_of_ours_is_declined_and_nothing_is_queued(secret: str) -> None:
     desk = managing(10)
-    ran = desk.run("rotate", secret)
-    assert ran.code == 5
-    assert "Fix: " in ran.err
+    desk.run("rotate", secret).ends(5, "Fix: ")
     assert desk.messages("rotations") == []
 
 

@@ -12,6 +12,7 @@ from tests.cli.desk import Answers, Desk, Ran
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.rig import CONNECTION_STRING
 from tests.shared.scene import state
+from tests.unchanged import unchanged
 
 
 def a_desk(value: str = "{key1}", **options: Any) -> tuple[Desk, StorageAccount]:
@@ -90,11 +91,10 @@ def test_what_was_adopted_is_told_to_programs_as_data() -> None:
 
 def test_a_dry_run_proves_and_tells_all_and_changes_nothing() -> None:
     desk, account = a_desk()
-    before = state(desk)
-    shown = adopt(desk, account.resource_id, "--dry-run", "--json").json
+    with unchanged(desk):
+        shown = adopt(desk, account.resource_id, "--dry-run", "--json").json
     assert shown["status"] == "would be adopted"
     assert shown["credential"] == shown["tags"]["CredentialId"] == "key1"
-    assert state(desk) == before
 
 
 def test_an_expiry_that_is_earlier_is_kept_and_a_later_one_is_cut() -> None:
@@ -120,10 +120,8 @@ def test_a_connection_string_needs_its_template() -> None:
     account = desk.account("appdata")
     parts = {"account": "appdata", "key": account.keys["key2"].value, "suffix": "core.windows.net"}
     desk.vault.put("app", CONNECTION_STRING.format(**parts))
-    before = state(desk)
-    ran = adopt(desk, account.resource_id)
-    assert (ran.code, state(desk)) == (5, before)
-    assert "more than the bare key" in ran.err
+    with unchanged(desk):
+        adopt(desk, account.resource_id).ends(5, "more than the bare key")
     assert adopt(desk, account.resource_id, "--template", CONNECTION_STRING).code == 0
     assert (desk.latest("app").tags or {})["CredentialId"] == "key2"
 
@@ -146,27 +144,21 @@ def test_what_could_not_be_rotated_is_declined_with_the_reason_and_nothing_chang
     value: str, arguments: tuple[str, ...], complaint: str
 ) -> None:
     desk, account = a_desk(value)
-    before = state(desk)
-    ran = adopt(desk, account.resource_id, *arguments)
-    assert (ran.code, state(desk)) == (5, before), ran
-    assert complaint in ran.err
-    assert "Fix: " in ran.err
+    with unchanged(desk):
+        adopt(desk, account.resource_id, *arguments).ends(5, complaint, "Fix: ")
 
 
 def test_a_source_outside_the_scopes_is_declined() -> None:
     desk, _ = a_desk()
     foreign = desk.world.add_account("foreign", group="elsewhere")
-    ran = adopt(desk, foreign.resource_id)
-    assert (ran.code, "is not bound to" in ran.err) == (5, True)
+    adopt(desk, foreign.resource_id).ends(5, "is not bound to")
 
 
 @pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "sixty"}])
 def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> None:
     desk, account = a_desk()
     desk.secret("first", account, days_left=80, tags=tags)
-    ran = adopt(desk, account.resource_id)
-    assert ran.code == 5
-    assert "secrets/first already" in ran.err
+    adopt(desk, account.resource_id).ends(5, "secrets/first already")
 
 
 @pytest.mark.parametrize(
@@ -182,9 +174,8 @@ def test_a_secret_that_cannot_be_managed_is_declined(
     options: dict[str, Any], complaint: str
 ) -> None:
     desk, account = a_desk(**options)
-    before = state(desk)
-    ran = adopt(desk, account.resource_id)
-    assert (ran.code, complaint in ran.err, state(desk)) == (5, True, before)
+    with unchanged(desk):
+        adopt(desk, account.resource_id).ends(5, complaint)
 
 
 def test_an_account_that_takes_no_keys_is_declined() -> None:
@@ -197,8 +188,7 @@ def test_without_the_right_to_list_keys_the_role_is_named() -> None:
     desk, _ = a_desk()
     other = desk.world.add_account("elsewhere", group="apart")
     desk.bound.append(other.resource_id.lower())
-    ran = adopt(desk, other.resource_id)
-    assert (ran.code, "Storage Account Key Operator Service Role" in ran.err) == (4, True)
+    adopt(desk, other.resource_id).ends(4, "Storage Account Key Operator Service Role")
 
 
 @pytest.mark.parametrize("alike", [False, True])

@@ -119,8 +119,7 @@ def test_a_person_is_asked_once_for_all_warnings(
 def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "adopt.csv"
     path.write_text(text)
-    ran = adopt(a_desk(1), path)
-    assert (ran.code, words in ran.err) == (2, True)
+    adopt(a_desk(1), path).ends(2, words)
 
 
 def test_a_file_with_semicolons_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:

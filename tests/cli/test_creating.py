@@ -16,6 +16,7 @@ from tests.cli.desk import Desk, Ran, struck
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.application_rig import OWNED_BY
 from tests.shared.scene import state
+from tests.unchanged import unchanged
 
 
 def create(desk: Desk, provider: str, *arguments: str) -> Ran:
@@ -120,8 +121,7 @@ def test_a_vault_that_does_not_show_the_first_version_yet_costs_it_nothing() -> 
     desk, application = an_application()
     assert create(desk, application.app_id).code == 0
     hidden = desk.vault.secrets.pop("new")
-    ran = create(desk, application.app_id)
-    assert (ran.code, "type it again in a minute" in ran.err) == (4, True)
+    create(desk, application.app_id).ends(4, "type it again in a minute")
     desk.vault.secrets["new"] = hidden
     (alive,) = application.passwords(desk.clock.now())
     assert alive.secret == desk.latest("new").value
@@ -141,29 +141,25 @@ def test_a_signature_is_made_from_the_key_that_another_secret_holds() -> None:
 def test_a_dry_run_says_what_would_be_created_and_changes_nothing() -> None:
     desk = Desk()
     account = desk.account("newdata")
-    before = state(desk)
-    ran = create(desk, account.resource_id, "--dry-run", "--json")
+    with unchanged(desk):
+        ran = create(desk, account.resource_id, "--dry-run", "--json")
     assert (ran.code, ran.json["status"], ran.json["version"]) == (0, "would be created", None)
-    assert state(desk) == before
 
 
 def test_a_secret_that_exists_is_adopted_and_not_created() -> None:
     desk = Desk()
     account = desk.account("newdata")
     desk.vault.put("new", "somebody-elses")
-    ran = create(desk, account.resource_id)
-    assert (ran.code, "adopt it without --create" in ran.err) == (5, True)
+    create(desk, account.resource_id).ends(5, "adopt it without --create")
 
 
 def test_a_password_that_is_in_use_is_not_replaced_only_to_have_a_value() -> None:
     desk = Desk()
     server = desk.world.sql.add_server("shop", "sqladmin", "F1rst-password-nobody-uses")
-    ran = create(desk, server.resource_id)
-    assert (ran.code, "then adopt it without --create" in ran.err) == (5, True)
+    create(desk, server.resource_id).ends(5, "then adopt it without --create")
 
 
 def test_a_source_of_another_secret_is_refused() -> None:
     desk = Desk()
     desk.secret("app", desk.account("appdata"), days_left=80)
-    ran = create(desk, desk.world.accounts["appdata"].resource_id)
-    assert (ran.code, "is the source of" in ran.err) == (5, True)
+    create(desk, desk.world.accounts["appdata"].resource_id).ends(5, "is the source of")

@@ -13,16 +13,16 @@ from simulator.reach.transport import SimulatedCredential
 from simulator.storage.queue_store import NEVER, Message
 from simulator.wire import json_response
 from tests.cli.desk import Desk, managing
-from tests.shared.scene import NAME, state
+from tests.shared.scene import NAME
+from tests.unchanged import unchanged
 
 ELSEWHERE = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/zzz"
 
 
 def findings(desk: Desk, *arguments: str) -> list[str]:
     """Return what a doctor finds, each with its place and fix; nothing may change by that."""
-    before = state(desk)
-    ran = desk.run("doctor", "--json", *arguments)
-    assert state(desk) == before
+    with unchanged(desk):
+        ran = desk.run("doctor", "--json", *arguments)
     texts = [
         f"{check['what']} | {check['where']} | {check['fix']}"
         for check in ran.json["checks"]
@@ -35,10 +35,7 @@ def findings(desk: Desk, *arguments: str) -> list[str]:
 
 def test_where_all_is_well_every_check_is_shown_and_the_exit_code_is_0() -> None:
     desk = managing()
-    ran = desk.run("doctor")
-    assert ran.code == 0
-    assert "note: key2, there since" in ran.out
-    assert "it may be in use elsewhere" in ran.out
+    ran = desk.run("doctor").ends(0, "note: key2, there since", "it may be in use elsewhere")
     assert ran.out.splitlines()[-1].endswith(", findings: 0")
     assert findings(desk) == []
 

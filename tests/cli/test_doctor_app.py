@@ -21,7 +21,8 @@ from simulator.rbac import ROLES
 from simulator.storage.queues import QueueService
 from tests.cli.desk import Desk, Ran
 from tests.cloud.storage.watching import queues
-from tests.shared.scene import NAME, state
+from tests.shared.scene import NAME
+from tests.unchanged import unchanged
 
 ROOT = Path(__file__).parents[2]
 SEES = (
@@ -66,9 +67,8 @@ class Deployed(Desk):
 
     def doctor(self) -> tuple[Ran, list[dict[str, Any]]]:
         """Return what a doctor finds; nothing may change by that."""
-        before = state(self)
-        ran = self.run("doctor", "--json", "--app", self.app)
-        assert state(self) == before
+        with unchanged(self):
+            ran = self.run("doctor", "--json", "--app", self.app)
         problems = [check for check in ran.json["checks"] if check["result"] == "finding"]
         assert ran.code == (1 if problems else 0)
         return ran, problems
@@ -246,9 +246,7 @@ def test_a_sweep_that_is_overdue_is_found(works: Deployed) -> None:
 
 
 def test_what_is_no_resource_id_is_refused_with_the_command_that_finds_it(works: Deployed) -> None:
-    ran = works.run("doctor", "--app", "rekey-app")
-    assert ran.code == 2
-    assert "az functionapp show" in ran.err
+    works.run("doctor", "--app", "rekey-app").ends(2, "az functionapp show")
 
 
 def test_an_app_that_does_not_exist_is_found(works: Deployed) -> None:

@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.cli.desk import ADA, Answers, Desk, Ran
-from tests.shared.scene import state
+from tests.unchanged import unchanged
 
 
 def a_desk() -> Desk:
@@ -26,10 +26,9 @@ def begin(desk: Desk, *options: str, answers: list[str] | None = None) -> Ran:
 
 def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
     desk = a_desk()
-    before = state(desk)
-    ran = begin(desk, "--dry-run", "--json")
+    with unchanged(desk):
+        ran = begin(desk, "--dry-run", "--json")
     assert (ran.code, ran.json["secrets"], ran.json["status"]) == (0, 2, "dry run")
-    assert state(desk) == before
     assert desk.messages("sweeps") == []
 
 
@@ -103,10 +102,7 @@ def test_a_report_names_each_secret_for_people_and_as_a_file() -> None:
     begin(desk, "--yes")
     (listed,) = desk.run("incident", "list", "--json").json["incidents"]
     assert (listed["status"], listed["secrets"]) == ("running", 2)
-    ran = desk.run("incident", "report", listed["id"])
-    assert ran.code == 6
-    assert "prod/billing-a: waiting" in ran.out
-    assert "no proof yet" in ran.out
+    desk.run("incident", "report", listed["id"]).ends(6, "prod/billing-a: waiting", "no proof yet")
     written = desk.run("incident", "report", listed["id"], "--json").json
     assert written["format"] == "rekey-incident-report/1"
     assert [row["secret"] for row in written["secrets"]] == ["billing-a", "billing-b"]

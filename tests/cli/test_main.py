@@ -112,8 +112,7 @@ def test_every_error_has_its_exit_code(error: Exception, code: int) -> None:
 )
 def test_what_cannot_be_read_is_wrong_usage_and_asks_azure_nothing(line: str) -> None:
     desk = Desk()
-    ran = desk.run(*line.split())
-    assert (ran.code, "usage: rekey" in ran.err) == (Exit.USAGE, True)
+    desk.run(*line.split()).ends(Exit.USAGE, "usage: rekey")
     assert desk.world.exchanges == []
 
 
@@ -145,9 +144,7 @@ def test_a_settings_file_that_cannot_be_read_is_told_as_that(
     path = tmp_path / "settings.json"
     if text is not None:
         path.write_text(text)
-    ran = Desk().run("status", "--settings", str(path))
-    assert ran.code == Exit.SETTINGS
-    assert str(path) in ran.err
+    Desk().run("status", "--settings", str(path)).ends(Exit.SETTINGS, str(path))
 
 
 def test_an_error_is_json_where_json_was_asked_for() -> None:

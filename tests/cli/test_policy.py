@@ -11,7 +11,8 @@ import pytest
 from cloud.policy_store import BY, FRESH_SECONDS, WHY
 from tests.cli.desk import ADA, Desk
 from tests.shared.policies import EMPTY, OWN, example
-from tests.shared.scene import NAME, refuse, state, to_arm
+from tests.shared.scene import NAME, refuse, to_arm
+from tests.unchanged import unchanged
 
 NEW = f"{EMPTY}defaults: {{owner: team-b}}\n"
 BROKEN = f"{EMPTY}defalts: {{}}\nrules: [{{match: {{secret: 'a b'}}}}]\n"
@@ -40,10 +41,7 @@ def test_a_document_in_order_can_be_followed(desk: Desk, file: Path) -> None:
 
 def test_every_problem_of_a_document_is_told_with_its_path(desk: Desk, file: Path) -> None:
     file.write_text(BROKEN)
-    ran = desk.run("policy", "validate", str(file))
-    assert ran.code == 1
-    assert "defalts" in ran.out
-    assert "rules[0].match.secret" in ran.out
+    ran = desk.run("policy", "validate", str(file)).ends(1, "defalts", "rules[0].match.secret")
     assert ran.out.endswith(", problems: 2\n")
     assert len(desk.run("policy", "validate", str(file), "--json").json["problems"]) == 2
 
@@ -64,8 +62,7 @@ def test_a_document_is_judged_by_what_is_deployed(desk: Desk, file: Path) -> Non
 
 def test_a_difference_is_shown_line_by_line(desk: Desk, file: Path) -> None:
     ran = desk.run("policy", "diff", str(file))
-    assert ran.code == 1
-    assert "-defaults: {owner: team-a}\n+defaults: {owner: team-b}\n" in ran.out
+    ran.ends(1, "-defaults: {owner: team-a}\n+defaults: {owner: team-b}\n")
     assert desk.run("policy", "diff", str(file), "--json").json["diff"]
     file.write_text(desk.latest(OWN.name).value)
     same = desk.run("policy", "diff", str(file))
@@ -102,10 +99,8 @@ def test_the_first_push_needs_no_earlier_version(file: Path) -> None:
 
 def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
     file.write_text(BROKEN)
-    before = state(desk)
-    ran = desk.run("policy", "push", str(file), "--reason", "x")
-    assert (ran.code, state(desk)) == (5, before)
-    assert "defalts" in ran.err
+    with unchanged(desk):
+        desk.run("policy", "push", str(file), "--reason", "x").ends(5, "defalts")
 
 
 @pytest.mark.parametrize(
@@ -115,9 +110,8 @@ def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
 def test_a_push_without_a_reason_is_refused(
     desk: Desk, file: Path, reason: tuple[str, ...]
 ) -> None:
-    before = state(desk)
-    assert desk.run("policy", "push", str(file), *reason).code == 2
-    assert state(desk) == before
+    with unchanged(desk):
+        assert desk.run("policy", "push", str(file), *reason).code == 2
 
 
 def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(
@@ -151,15 +145,13 @@ def test_without_a_document_the_history_is_empty() -> None:
 def test_a_version_that_does_not_exist_cannot_be_rolled_back_to(
     desk: Desk, version: str, code: int
 ) -> None:
-    before = state(desk)
-    ran = desk.run("policy", "rollback", version, "--reason", "x")
-    assert (ran.code, state(desk)) == (code, before), ran
+    with unchanged(desk):
+        desk.run("policy", "rollback", version, "--reason", "x").ends(code)
 
 
 @pytest.mark.parametrize("command", [("history",), ("rollback", "x", "--reason", "y")])
 def test_where_no_document_is_configured_the_setting_is_named(command: tuple[str, ...]) -> None:
-    ran = Desk().run("policy", *command)
-    assert (ran.code, "REKEY_POLICY" in ran.err) == (3, True)
+    Desk().run("policy", *command).ends(3, "REKEY_POLICY")
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
@@ -169,14 +161,12 @@ def test_a_file_that_cannot_be_read_is_wrong_usage(
     path = tmp_path / "x"
     if content:
         path.write_bytes(content)
-    ran = desk.run("policy", "validate", str(path))
-    assert (ran.code, "cannot be read" in ran.err) == (2, True)
+    desk.run("policy", "validate", str(path)).ends(2, "cannot be read")
 
 
 def test_a_file_longer_than_a_secret_holds_is_told_as_that(desk: Desk, file: Path) -> None:
     file.write_text("x" * 1_048_576)
-    ran = desk.run("policy", "validate", str(file))
-    assert (ran.code, "longer than" in ran.out) == (1, True)
+    desk.run("policy", "validate", str(file)).ends(1, "longer than")
 
 
 def managed(desk: Desk) -> Desk:
@@ -199,11 +189,9 @@ def test_a_document_is_shown_as_it_stands_in_the_vault_or_stood_by_its_id(
 
 
 def test_the_effect_of_a_push_is_shown_before_it_is_one(desk: Desk, file: Path) -> None:
-    before = state(managed(desk))
-    ran = desk.run("policy", "push", str(file), "--reason", "x", "--dry-run")
-    assert (ran.code, state(desk)) == (0, before)
-    assert "would be pushed" in ran.out
-    assert "no secret begins or ceases to be rotated" in ran.out
+    with unchanged(managed(desk)):
+        ran = desk.run("policy", "push", str(file), "--reason", "x", "--dry-run")
+    ran.ends(0, "would be pushed", "no secret begins or ceases to be rotated")
     shown = desk.run("policy", "push", str(file), "--reason", "x", "--dry-run", "--json").json
     assert shown["effect"]["now"] == shown["effect"]["then"]
     assert shown["version"] is None

@@ -13,6 +13,7 @@ from tests.cli.desk import Answers, Desk, managing, struck
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, OWN
 from tests.shared.scene import state
+from tests.unchanged import unchanged
 
 
 async def rotated(desk: Desk) -> None:
@@ -54,22 +55,17 @@ def test_a_sweep_reaches_its_end_beside_the_record_of_a_released_secret() -> Non
 def test_inside_an_overlap_it_is_refused_unless_told_and_then_says_what_is_to_be_revoked() -> None:
     desk = managing(10, "app", tags={"OverlapHours": "24"})
     asyncio.run(rotated(desk))
-    before = state(desk)
-    ran = desk.run("release", "prod/app", "--yes")
-    assert (ran.code, state(desk)) == (5, before)
-    assert "key1 is inside its overlap until" in ran.err
+    with unchanged(desk):
+        desk.run("release", "prod/app", "--yes").ends(5, "key1 is inside its overlap until")
     forced = desk.run("release", "prod/app", "--yes", "--force")
-    assert forced.code == 0
-    assert "works on until it is revoked by hand at its source" in forced.out
+    forced.ends(0, "works on until it is revoked by hand at its source")
 
 
 def test_in_an_incident_it_is_refused_unless_told_and_then_says_what_may_be_alive() -> None:
     desk = managing(name="app", tags={"ValidityPeriodDays": "ninety"})
     item = desk.item("app", trigger="manual", compromised=True)
     asyncio.run(desk.service().rotate(item.to_json(), 1))
-    ran = desk.run("release", "prod/app", "--yes")
-    assert ran.code == 5
-    assert "its incident has not ended" in ran.err
+    desk.run("release", "prod/app", "--yes").ends(5, "its incident has not ended")
     forced = desk.run("release", "prod/app", "--yes", "--force", "--json")
     assert forced.code == 0
     assert forced.json["left"][0] == "what leaked may still be accepted: its incident has not ended"
@@ -78,8 +74,7 @@ def test_in_an_incident_it_is_refused_unless_told_and_then_says_what_may_be_aliv
 def test_what_is_written_from_it_is_named_and_must_be_released_first() -> None:
     desk = managing(name="app")
     desk.vault.put("copy", "value", tags={REPLICA_OF: f"{desk.vault.url}/secrets/app"})
-    ran = desk.run("release", "prod/app", "--yes")
-    assert (ran.code, "prod/copy is a replica of it" in ran.err) == (5, True)
+    desk.run("release", "prod/app", "--yes").ends(5, "prod/copy is a replica of it")
     assert desk.run("release", "prod/copy", "--yes").code == 0
     assert desk.run("release", "prod/app", "--yes").code == 0
 
@@ -127,15 +122,12 @@ def test_whoever_releases_is_asked(answers: list[str], code: int) -> None:
 
 def test_a_dry_run_says_all_and_changes_nothing() -> None:
     desk = managing(name="app")
-    before = state(desk)
-    ran = desk.run("release", "prod/app", "--dry-run")
-    assert (ran.code, state(desk)) == (0, before)
-    assert "would be released" in ran.out
+    with unchanged(desk):
+        desk.run("release", "prod/app", "--dry-run").ends(0, "would be released")
 
 
 def test_what_a_rule_of_the_policy_manages_is_taken_out_there() -> None:
     desk = Desk(policy=True)
     desk.secret("app", desk.account("appdata"), days_left=80)
     desk.vault.put(OWN.name, f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]\n")
-    ran = desk.run("release", "prod/app", "--yes")
-    assert (ran.code, "a rule of the policy document manages it" in ran.err) == (5, True)
+    desk.run("release", "prod/app", "--yes").ends(5, "a rule of the policy document manages it")

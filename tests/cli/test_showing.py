@@ -37,9 +37,7 @@ def test_a_secret_that_needs_a_person_is_shown_with_why_and_the_fix() -> None:
     desk = Desk()
     desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
     ran = desk.run("show", "prod/odd")
-    assert ran.code == 1
-    assert "ValidityPeriodDays is 'sixty'" in ran.out
-    assert "rekey tags set prod/odd ValidityPeriodDays=90" in ran.out
+    ran.ends(1, "ValidityPeriodDays is 'sixty'", "rekey tags set prod/odd ValidityPeriodDays=90")
 
 
 def test_a_history_has_every_version_newest_first_and_who_wrote_it() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.desk import Desk, managing
 from tests.shared.scene import state
+from tests.unchanged import unchanged
 
 
 def a_desk(**tags: str | None) -> Desk:
@@ -24,10 +25,9 @@ def test_the_fix_that_status_shows_of_tags_that_cannot_be_read_mends_them() -> N
 
 def test_before_and_after_are_shown_and_a_dry_run_changes_nothing() -> None:
     desk = a_desk(OverlapHours="24")
-    before = state(desk)
-    ran = desk.run("tags", "set", "prod/app", "OverlapHours=48", "Owner=team-a", "--dry-run")
-    assert (ran.code, state(desk)) == (0, before)
-    assert "would be set" in ran.out
+    with unchanged(desk):
+        ran = desk.run("tags", "set", "prod/app", "OverlapHours=48", "Owner=team-a", "--dry-run")
+    ran.ends(0, "would be set")
     assert ran.out.splitlines()[-2:] == ["OverlapHours  24   48", "Owner              team-a"]
 
 
@@ -59,10 +59,8 @@ def test_what_rekey_could_not_follow_is_refused_and_nothing_is_changed(
     setting: str, code: int, words: str
 ) -> None:
     desk = a_desk()
-    before = state(desk)
-    ran = desk.run("tags", "set", "prod/app", setting)
-    assert (ran.code, state(desk)) == (code, before)
-    assert words in ran.err
+    with unchanged(desk):
+        desk.run("tags", "set", "prod/app", setting).ends(code, words)
 
 
 def test_a_source_that_another_secret_has_is_refused() -> None:
@@ -70,8 +68,7 @@ def test_a_source_that_another_secret_has_is_refused() -> None:
     desk.secret("other", desk.account("otherdata"), days_left=80)
     source = desk.world.accounts["otherdata"].resource_id
     ran = desk.run("tags", "set", "prod/app", f"ProviderAddress={source}")
-    assert ran.code == 5
-    assert "is the source of https://prod.vault.azure.net/secrets/other already" in ran.err
+    ran.ends(5, "is the source of https://prod.vault.azure.net/secrets/other already")
 
 
 def test_a_tag_of_rekeys_own_that_a_fix_names_can_be_removed() -> None:

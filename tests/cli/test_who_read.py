@@ -93,25 +93,20 @@ def test_what_rekey_itself_reads_is_marked_and_is_nobodys_worry() -> None:
 def test_where_the_vault_is_not_logged_nobody_is_not_the_answer() -> None:
     desk = Audited()
     desk.vault.audit = None
-    ran = desk.run("who-read", SECRET)
-    assert ran.code == 1
-    assert "the workspace has nothing of vault prod from the last 30 days" in ran.out
-    assert "who read is not known" in ran.out
+    desk.run("who-read", SECRET).ends(
+        1, "the workspace has nothing of vault prod from the last 30 days", "who read is not known"
+    )
 
 
 def test_without_a_workspace_it_says_what_to_switch_on() -> None:
     desk = Audited()
     env = {name: text for name, text in desk.env.items() if name != "REKEY_LOGS_WORKSPACE"}
-    ran = desk.run("who-read", SECRET, env=env)
-    assert ran.code == 3
-    assert "AuditEvent" in ran.err
-    assert "docs/consumers.md" in ran.err
+    desk.run("who-read", SECRET, env=env).ends(3, "AuditEvent", "docs/consumers.md")
     assert desk.run("who-read", SECRET, "--workspace", desk.workspace.id, env=env).code != 3
 
 
 def test_a_workspace_is_named_by_its_id_not_by_its_resource_id() -> None:
-    ran = Audited().run("who-read", SECRET, "--workspace", "/subscriptions/1/x")
-    assert (ran.code, "a GUID" in ran.err) == (2, True)
+    Audited().run("who-read", SECRET, "--workspace", "/subscriptions/1/x").ends(2, "a GUID")
 
 
 def test_who_may_not_query_the_workspace_is_told_who_they_are_and_the_role() -> None:
@@ -119,9 +114,7 @@ def test_who_may_not_query_the_workspace_is_told_who_they_are_and_the_role() -> 
     desk.ada = desk.world.add_person("eve@northwind.example", "User.Read")
     desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/*",), desk.group)
     ran = desk.run("who-read", SECRET)
-    assert ran.code == 4
-    assert "the role Log Analytics Reader granted to you there" in ran.err
-    assert "eve@northwind.example" in ran.err
+    ran.ends(4, "the role Log Analytics Reader granted to you there", "eve@northwind.example")
 
 
 @pytest.mark.parametrize("name", ["prod/nothing", "prod/apq-key"])

@@ -118,15 +118,12 @@ def test_the_option_for_a_workspace_takes_the_place_of_the_question(newcomer: Ne
 def test_a_workspace_that_is_none_or_out_of_sight_is_refused(
     workspace: str, problem: str, newcomer: Newcomer
 ) -> None:
-    ran = newcomer.init(*HERE, "--logs-workspace", workspace)
-    assert (ran.code, problem in ran.err) == (5, True), ran.err
+    newcomer.init(*HERE, "--logs-workspace", workspace).ends(5, problem)
     assert not newcomer.parameters.exists()
 
 
 def test_nobody_who_answers_leaves_nothing_behind(newcomer: Newcomer) -> None:
-    ran = newcomer.init(answers=["1"])
-    assert ran.code == 5
-    assert "nobody answered" in ran.err
+    newcomer.init(answers=["1"]).ends(5, "nobody answered")
     assert not newcomer.parameters.exists()
 
 
@@ -134,9 +131,7 @@ def test_without_a_terminal_it_says_what_to_write_in_place_of_answers(
     newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    ran = newcomer.init(attended=False)
-    assert ran.code == 5
-    assert "rekey init --vault NAME --scope ID" in ran.err
+    newcomer.init(attended=False).ends(5, "rekey init --vault NAME --scope ID")
 
 
 def test_options_take_the_place_of_questions(newcomer: Newcomer) -> None:
@@ -152,9 +147,7 @@ def test_options_take_the_place_of_questions(newcomer: Newcomer) -> None:
 
 def test_a_file_that_is_there_is_overwritten_only_by_force(newcomer: Newcomer) -> None:
     newcomer.parameters.write_text("mine")
-    ran = newcomer.init(*HERE)
-    assert ran.code == 5
-    assert "--force" in ran.err
+    newcomer.init(*HERE).ends(5, "--force")
     assert newcomer.parameters.read_text() == "mine"
     assert newcomer.init(*HERE, "--force").code == 0
     assert newcomer.parameters.read_text() != "mine"
@@ -162,8 +155,7 @@ def test_a_file_that_is_there_is_overwritten_only_by_force(newcomer: Newcomer) -
 
 def test_outside_a_checkout_it_says_where_to_run_it(newcomer: Newcomer) -> None:
     (newcomer.checkout / "infra" / "main.bicep").unlink()
-    ran = newcomer.init(*HERE)
-    assert (ran.code, "run this in a checkout" in ran.err) == (5, True)
+    newcomer.init(*HERE).ends(5, "run this in a checkout")
 
 
 @pytest.mark.parametrize(
@@ -177,18 +169,18 @@ def test_outside_a_checkout_it_says_where_to_run_it(newcomer: Newcomer) -> None:
 def test_options_that_say_half_are_refused(
     arguments: tuple[str, ...], fix: str, newcomer: Newcomer
 ) -> None:
-    ran = newcomer.init(*arguments)
-    assert (ran.code, fix in ran.err) == (2, True), ran.err
+    newcomer.init(*arguments).ends(2, fix)
 
 
 def test_everything_in_the_way_is_said_at_once_and_nothing_is_written(newcomer: Newcomer) -> None:
     newcomer.world.vault_resources.access_policies.add("prod")
     elsewhere = f"/subscriptions/{OTHER_TENANT}/resourceGroups/data"
-    ran = newcomer.init(*HERE, "--vault", "missing", "--scope", elsewhere)
-    assert ran.code == 5
-    assert "az keyvault update --name prod --enable-rbac-authorization true" in ran.err
-    assert "vault missing is not there" in ran.err
-    assert f"does not see the subscription of scope {elsewhere}" in ran.err
+    newcomer.init(*HERE, "--vault", "missing", "--scope", elsewhere).ends(
+        5,
+        "az keyvault update --name prod --enable-rbac-authorization true",
+        "vault missing is not there",
+        f"does not see the subscription of scope {elsewhere}",
+    )
     assert not newcomer.parameters.exists()
 
 
@@ -228,8 +220,7 @@ def test_a_system_topic_that_is_there_is_used_or_leaves_the_vault_to_the_sweep(
     group: str, written: str, words: str, newcomer: Newcomer
 ) -> None:
     newcomer.add_topic("audit", group)
-    ran = newcomer.init(answers=["1", "1"])
-    assert (ran.code, words in ran.out) == (0, True)
+    newcomer.init(answers=["1", "1"]).ends(0, words)
     assert written in newcomer.parameters.read_text()
 
 
@@ -275,8 +266,7 @@ def test_more_vaults_than_fit_on_a_page_are_all_offered(newcomer: Newcomer) -> N
 
 def test_whoever_sees_no_vault_is_told_so(newcomer: Newcomer) -> None:
     newcomer.world.vaults.clear()
-    ran = newcomer.init()
-    assert (ran.code, "no Key Vault is in sight" in ran.err) == (5, True)
+    newcomer.init().ends(5, "no Key Vault is in sight")
 
 
 def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None:
