@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from tests.shared.rig import Rig
 from tests.shared.scene import send
 
-VOID = frozenset({"meta", "link", "input", "br", "wbr"})
+VOID = frozenset({"meta", "link", "input", "br", "col", "wbr"})
 
 
 @dataclass

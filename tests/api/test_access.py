@@ -131,9 +131,7 @@ async def test_a_sign_in_that_has_run_out_is_a_401() -> None:
 @pytest.mark.parametrize(
     "env", [{}, {"WEBSITE_AUTH_ENABLED": "False"}, {"WEBSITE_AUTH_ENABLED": ""}]
 )
-async def test_without_the_platforms_sign_in_a_forged_principal_is_nobody(
-    env: dict[str, str],
-) -> None:
+async def test_without_platform_sign_in_a_forged_principal_is_nobody(env: dict[str, str]) -> None:
     rig = scene()
     answer = await ask(
         rig.api(env=env), headers=principal("Rekey.Admin", preferred_username="forged")

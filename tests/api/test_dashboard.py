@@ -105,9 +105,7 @@ async def test_the_states_are_counted_and_each_count_leads_to_those_secrets() ->
 
 
 @pytest.mark.parametrize("limit", ["1", "2", "100"])
-async def test_counts_are_those_of_all_states_whichever_is_chosen_and_however_the_rows_are_cut(
-    limit: str,
-) -> None:
+async def test_counts_are_those_of_all_states_however_the_rows_are_cut(limit: str) -> None:
     """They said 0 for every state but the chosen one, and looked like all there is."""
     rig, query, counts = varied(), {"state": "parked"}, Counter[str]()
     while query:
@@ -305,9 +303,7 @@ async def test_links_and_form_keep_the_filter_and_the_key_and_nothing_else() -> 
         ({"vault": "https://evil.example"}, 404),
     ],
 )
-async def test_a_wrong_query_is_a_problem_and_asks_no_vault(
-    query: dict[str, str], status: int
-) -> None:
+async def test_a_wrong_query_fails_and_asks_no_vault(query: dict[str, str], status: int) -> None:
     rig = varied()
     rig.calls()
     answer = await ask(rig, **query)
@@ -366,9 +362,7 @@ async def test_a_leaked_credential_that_may_still_be_accepted_stands_before_all(
         (" ", ["Needs a person", "All others"]),
     ],
 )
-async def test_rows_are_grouped_by_what_was_chosen_the_most_urgent_first(
-    by: str, titles: list[str]
-) -> None:
+async def test_rows_are_grouped_as_chosen_the_most_urgent_first(by: str, titles: list[str]) -> None:
     page = await shown(varied(), group=by)
     assert [heading.one("bdi").text for heading in page.all("h2") if heading.all("bdi")] == titles
     assert len(rows(page)) == 12

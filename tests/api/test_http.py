@@ -33,10 +33,8 @@ async def by(method: str, called: Route, rig: Rig | None = None) -> Answer:
 @EVERY
 async def test_no_answer_is_kept_or_guessed_at(called: Route) -> None:
     answer = await send(scene().api(), called.name, PATH)
-    assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
-        "no-store",
-        "nosniff",
-    )
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @EVERY
@@ -140,9 +138,8 @@ async def test_who_waits_keeps_neither_an_operator_nor_a_probe_out() -> None:
 async def test_full_listings_do_not_keep_an_incident_out() -> None:
     api = replace(scene().api(), listings=Gate(0))
     body = b'{"everything": true, "reason": "a drill"}'
-    assert (
-        await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
-    ).status == 202
+    begun = await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
+    assert begun.status == 202
     assert (await send(api, "http_incident", query={"dry_run": "true"}, body=body)).status == 429
 
 

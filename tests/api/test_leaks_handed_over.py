@@ -49,9 +49,7 @@ async def rig() -> PolicyRig:
     return rig
 
 
-async def test_a_whole_value_leads_to_the_next_owner_that_holds_the_key_alone(
-    rig: PolicyRig,
-) -> None:
+async def test_a_whole_value_leads_to_the_next_owner_that_alone_has_the_key(rig: PolicyRig) -> None:
     text, held = rig.latest("other").value, handed_over(rig, "other", BARE)
     await audit(rig, "heir")
     answer = await leak(rig.api(), text)
@@ -129,9 +127,7 @@ async def test_what_is_noted_to_have_leaked_is_replaced_where_the_next_owner_hol
     assert (await rig.known(source)).compromised.versions == ()
 
 
-async def test_what_the_next_owner_does_not_hold_is_cut_off_there_if_it_works(
-    rig: PolicyRig,
-) -> None:
+async def test_what_the_next_owner_lacks_is_cut_off_there_if_it_works(rig: PolicyRig) -> None:
     reported, leaked = rig.latest("app-key").version, key(rig)
     account = rig.world.accounts["appdata"]
     own = {tag: text for tag, text in rig.tags("app-key").items() if "Rekey" not in tag}

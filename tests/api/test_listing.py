@@ -117,9 +117,7 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
         {"cursor": "W10"},
     ],
 )
-async def test_a_parameter_that_makes_no_sense_is_refused_without_a_call(
-    query: dict[str, str],
-) -> None:
+async def test_a_senseless_parameter_is_refused_without_a_call(query: dict[str, str]) -> None:
     rig = scene()
     answer = await send(rig.api(), "http_list", query=query)
     assert answer.status == (404 if {"cursor", "rotator"} & {*query} else 400)

@@ -101,9 +101,7 @@ async def test_what_is_disabled_or_unmanaged_without_a_date_is_counted_alone() -
 @pytest.mark.parametrize(
     ("kind", "tags"), [("none", {"ProviderAddress": None}), ("manual", {"Manual": "true"})]
 )
-async def test_what_is_not_rotated_here_but_expires_is_told_with_its_date(
-    kind: str, tags: dict[str, Any]
-) -> None:
+async def test_what_others_rotate_is_told_with_its_date(kind: str, tags: dict[str, Any]) -> None:
     rig = Inventory()
     rig.add("licence", left=12, **tags)
     scrape = await scraped(rig)

@@ -201,9 +201,7 @@ async def test_an_operation_under_a_policy_document_that_is_parked_has_failed() 
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"tags": {"Manual": "true"}}])
-async def test_an_operation_that_nothing_will_come_of_any_more_says_so(
-    change: dict[str, Any],
-) -> None:
+async def test_an_operation_that_nothing_will_come_of_says_so(change: dict[str, Any]) -> None:
     rig, api, accepted = await asked()
     tags = {**rig.tags(NAME), **change.get("tags", {})}
     assert rig.vault.amend(rig.latest(NAME), **{**change, "tags": tags})

@@ -31,9 +31,7 @@ def troubled() -> tuple[Inventory, str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    visit: Start, width: int, scheme: str
-) -> None:
+def test_axe_finds_nothing_and_nothing_is_too_wide(visit: Start, width: int, scheme: str) -> None:
     rig, identity = troubled()
     opened = visit(rig, color_scheme=scheme, viewport={"width": width, "height": 4_000})
     for query in ("", f"?incident={identity}", "?vault=prod&secret=orders-storage"):
@@ -52,9 +50,7 @@ def test_an_incident_leads_to_its_page_and_that_to_its_secrets(visit: Start) -> 
     expect(page.get_by_role("link", name=identity)).to_be_visible()
 
 
-def test_an_incident_that_begins_or_goes_on_shows_without_loading_the_page_again(
-    visit: Start,
-) -> None:
+def test_an_incident_that_begins_or_goes_on_shows_without_a_reload(visit: Start) -> None:
     rig = many(150)
     page = visit(rig).stopped()
     expect(page.locator("#incidents")).to_be_hidden()

@@ -42,9 +42,7 @@ def page_of(answer: Answer) -> Element:
         ({"vault": "prod", "secret": "../evil"}, 404),
     ],
 )
-async def test_a_wrong_address_answers_a_browser_with_a_page(
-    query: dict[str, str], status: int
-) -> None:
+async def test_a_wrong_address_is_a_page_to_a_browser(query: dict[str, str], status: int) -> None:
     """It answered with raw JSON."""
     answer = await ask(varied(), **query, code="a+key")
     page = page_of(answer)
@@ -59,9 +57,7 @@ async def test_a_wrong_address_answers_a_browser_with_a_page(
     ("status", "words"),
     [(503, ("Azure does not answer", "Come back in ")), (403, ("Fix: grant it the role",))],
 )
-async def test_a_vault_in_trouble_is_a_page_that_says_what_to_do(
-    status: int, words: tuple[str, ...]
-) -> None:
+async def test_a_vault_in_trouble_is_a_page_with_a_fix(status: int, words: tuple[str, ...]) -> None:
     rig = varied()
     refuse(rig, status, "Refused", to_vault(), times=100)
     answer = await ask(rig)
@@ -79,9 +75,7 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back() -> None:
     (link,) = [link for link in page_of(answer).all("a") if "login" in link.attributes["href"]]
     parts = urlsplit(link.attributes["href"])
     assert (parts.netloc, parts.path) == ("", "/.auth/login/aad")
-    assert dict(parse_qsl(parts.query)) == {
-        "post_login_redirect_uri": "/api/inventory?state=parked"
-    }
+    assert parse_qsl(parts.query) == [("post_login_redirect_uri", "/api/inventory?state=parked")]
 
 
 async def test_who_lacks_the_role_reads_which_is_needed() -> None:

@@ -62,10 +62,8 @@ def test_a_command_is_copied(visit: Start) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"]).open(ONE + "warehouse-sql")
     page.get_by_role("button", name="Copy the command 1").click()
     expect(page.locator("#heard")).to_have_text("Copied.")
-    assert (
-        page.evaluate("navigator.clipboard.readText()")
-        == "rekey rotate prod/warehouse-sql --dry-run"
-    )
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "rekey rotate prod/warehouse-sql --dry-run"
 
 
 def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(visit: Start) -> None:
@@ -100,9 +98,7 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
         (502, "<html>", "The answer was 502."),
     ],
 )
-def test_what_keeps_a_button_from_acting_is_said(
-    visit: Start, status: int, body: str, words: str
-) -> None:
+def test_why_a_button_may_not_act_is_said(visit: Start, status: int, body: str, words: str) -> None:
     opened = visit(scene(days_left=60))
     page = opened.open(ONE + "app-key&try=rotate&code=key")
     page.route("**/rotate", lambda route: route.fulfill(status=status, body=body))
@@ -128,9 +124,6 @@ def test_every_link_and_button_is_reached_by_keyboard(visit: Start) -> None:
     for _ in range(expected):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.outerHTML"))
-        assert (
-            page.locator(":focus")
-            .evaluate("e => getComputedStyle(e).outline")
-            .endswith("solid 3px")
-        )
+        outline = page.locator(":focus").evaluate("e => getComputedStyle(e).outline")
+        assert outline.endswith("solid 3px")
     assert len(reached) == expected

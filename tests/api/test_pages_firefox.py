@@ -35,9 +35,7 @@ def violations(firefox: Firefox) -> Any:
 @pytest.mark.parametrize(
     "query", ["", "?group=owner", "?vault=prod&secret=checkout-sql", "?state=fine"]
 )
-def test_a_page_is_complete_narrow_enough_and_open_to_all(
-    firefox: Firefox, query: str, width: int
-) -> None:
+def test_a_page_is_whole_narrow_and_open_to_all(firefox: Firefox, query: str, width: int) -> None:
     firefox.resize(width, 2_000)
     with serve(varied().api()) as address:
         firefox.open(f"{address}/api/inventory{query}")

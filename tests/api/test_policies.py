@@ -74,9 +74,7 @@ async def test_the_etag_that_was_shown_is_as_good_as_replacing() -> None:
 
 
 @pytest.mark.parametrize("etag", ["*", 'W/"x"', "x", '"a", "b"', '""', '"{version}"'])
-async def test_an_etag_that_was_never_shown_or_names_another_version_is_a_400_and_writes_nothing(
-    etag: str,
-) -> None:
+async def test_an_etag_unknown_or_of_another_version_is_a_400_without_a_write(etag: str) -> None:
     rig = PolicyRig()
     shown = etag.replace("{version}", rig.push(FIRST).version)
     replacing = None if shown == etag else "0" * 32
