@@ -56,8 +56,8 @@ class Ran:
 
     def ends(self, code: int, *words: str) -> Ran:
         """Demand its exit code and what it says, a refusal where errors go and all else as output."""
-        said = self.err if code in REFUSALS else self.out
-        missing = [word for word in words if word not in said]
+        text = self.err if code in REFUSALS else self.out
+        missing = [word for word in words if word not in text]
         assert (self.code, missing) == (code, []), self
         return self
 
@@ -181,10 +181,7 @@ def commands(
 
 
 def struck(desk: Desk, at: int, mode: Mode, *argv: str) -> bool:
-    """Type a command in a process that ends, or loses an answer, at one call that it makes.
-
-    Returns whether there was such a call.
-    """
+    """Type a command whose process ends, or loses an answer, at one call; tell whether it did."""
     forget_challenges()
     saboteur = Saboteur({at: mode})
     transport = SimulatedTransport(desk.world, saboteur)

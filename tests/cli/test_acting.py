@@ -118,9 +118,7 @@ def test_a_restore_that_names_no_version_says_what_to_type_which_does_nothing_th
 
 
 @pytest.mark.parametrize("version", ["0" * 32, "x"])
-def test_a_restore_to_another_version_is_declined_and_names_the_one_that_can_be_had(
-    version: str,
-) -> None:
+def test_a_restore_to_another_version_is_declined_and_names_the_right_one(version: str) -> None:
     desk = managing(10)
     first = desk.latest(NAME)
     assert desk.run("rotate", f"prod/{NAME}", "--wait", while_waiting=desk.take_up).code == 0

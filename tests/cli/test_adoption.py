@@ -170,9 +170,7 @@ def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> N
         ({"tags": {"Manual": "true"}}, "only a person rotates it"),
     ],
 )
-def test_a_secret_that_cannot_be_managed_is_declined(
-    options: dict[str, Any], complaint: str
-) -> None:
+def test_what_cannot_be_managed_is_declined(options: dict[str, Any], complaint: str) -> None:
     desk, account = a_desk(**options)
     with unchanged(desk):
         adopt(desk, account.resource_id).ends(5, complaint)
@@ -192,9 +190,7 @@ def test_without_the_right_to_list_keys_the_role_is_named() -> None:
 
 
 @pytest.mark.parametrize("alike", [False, True])
-def test_an_application_secret_is_told_by_its_beginning_or_must_be_named_and_keeps_its_end(
-    alike: bool,
-) -> None:
+def test_an_apps_secret_is_told_by_its_beginning_or_named_and_keeps_its_end(alike: bool) -> None:
     desk = Desk()
     app = desk.world.add_application("orders", desk.ada)
     soon = desk.clock.now() + timedelta(days=20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cli.completion import PREAMBLES
 from cli.names import Names
 from engine.secret import SecretRef
 from tests.cli.desk import Desk, managing
+from tests.programs import run
 from tests.shared.scene import NAME, refuse, to_vault
 
 
@@ -36,9 +36,7 @@ def test_a_script_is_one_that_its_shell_can_read(shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not here")
-    ran = subprocess.run(  # noqa: S603
-        [program, "-n"], input=script(shell), text=True, capture_output=True, check=False
-    )
+    ran = run(program, "-n", input=script(shell))
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -57,10 +55,7 @@ _shtab_rekey; printf '%s\\n' "${{COMPREPLY[@]}}"
     ],
 )
 def test_a_beginning_is_completed_in_bash(words: str, offered: str) -> None:
-    bash = shutil.which("bash")
-    assert bash
-    line = script("bash") + COMPLETED.format(words=words)
-    ran = subprocess.run([bash, "-c", line], text=True, capture_output=True, check=False)  # noqa: S603
+    ran = run("bash", "-c", script("bash") + COMPLETED.format(words=words))
     assert offered in ran.stdout.split(), ran.stderr
 
 
@@ -84,9 +79,7 @@ def completed(shell: str, line: str, folder: Path) -> list[str]:
     env = {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(folder), "HOME": str(folder / "none")}
     if libraries := os.environ.get("LD_LIBRARY_PATH"):
         env["LD_LIBRARY_PATH"] = libraries
-    ran = subprocess.run(  # noqa: S603
-        [program, "-c", line], text=True, capture_output=True, check=False, env=env, cwd=folder
-    )
+    ran = run(program, "-c", line, env=env, cwd=folder)
     assert ran.stderr == ""
     return sorted(word.split("\t")[0] for word in ran.stdout.splitlines() if word)
 
@@ -124,9 +117,7 @@ def test_names_are_completed_in_zsh_from_the_last_answers(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_without_kept_names_offers_none_and_says_nothing(
-    tmp_path: Path, shell: str
-) -> None:
+def test_a_shell_without_kept_names_offers_and_says_nothing(tmp_path: Path, shell: str) -> None:
     stub = "compadd() { print -l -- $names }\n" if shell == "zsh" else ""
     line = f"{stub}{PREAMBLES[shell]}\n_rekey_names pro\n_rekey_vaults pro\n"
     assert completed(shell, line, tmp_path) == []

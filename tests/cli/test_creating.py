@@ -91,9 +91,7 @@ def test_an_application_gets_a_certificate_of_its_own() -> None:
 
 @pytest.mark.parametrize("mode", ["die before", "die after", "lose the answer"])
 @pytest.mark.parametrize("kind", ["storage-key", "service-principal-secret"])
-def test_whoever_dies_at_any_call_types_it_again_and_one_credential_is_alive(
-    kind: str, mode: Mode
-) -> None:
+def test_who_dies_at_any_call_tries_again_and_one_credential_lives(kind: str, mode: Mode) -> None:
     at, goes_on = 0, True
     while goes_on:
         desk, application = an_application()

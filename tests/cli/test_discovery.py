@@ -210,9 +210,7 @@ def test_a_scope_of_one_resource_shows_nothing_beside_it() -> None:
         ("/ownedObjects", "listing the applications"),
     ],
 )
-def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(
-    path: str, complaint: str
-) -> None:
+def test_what_cannot_be_listed_is_told_and_hides_nothing_else(path: str, complaint: str) -> None:
     desk = a_desk()
     desk.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
     desk.world.directory.add_password(desk.world.add_application("app", desk.ada), "old")

@@ -66,9 +66,7 @@ def test_a_missing_right_names_the_role_to_grant() -> None:
         ({"ValueTemplate": "key={key}"}, "ValueTemplate"),
     ],
 )
-def test_what_would_park_a_secret_one_day_is_found_today(
-    tags: dict[str, str], complaint: str
-) -> None:
+def test_what_would_park_a_secret_is_found_today(tags: dict[str, str], complaint: str) -> None:
     (finding,) = findings(managing(tags=tags))
     assert complaint in finding
     assert f"secrets/{NAME}" in finding

@@ -169,9 +169,7 @@ def test_a_setting_that_is_wrong_or_empty_is_found(
     assert [check for check in problems if complaint in check["what"] and fix in check["fix"]]
 
 
-def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
-    works: Deployed,
-) -> None:
+def test_a_connection_string_instead_of_an_identity_is_noted_not_shown(works: Deployed) -> None:
     secret = works.env["AzureWebJobsStorage"]
     works.site.plain["AzureWebJobsStorage"] = secret
     ran, problems = works.doctor()

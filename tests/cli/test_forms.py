@@ -86,9 +86,7 @@ def test_a_query_picks_of_the_result_as_az_has_it(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("query", "complaint"), [("secrets[", "cannot be read"), ("length(counts.ok)", "does not fit")]
 )
-def test_a_query_that_cannot_be_followed_is_wrong_usage(
-    desk: Desk, query: str, complaint: str
-) -> None:
+def test_a_query_that_nobody_can_follow_is_refused(desk: Desk, query: str, complaint: str) -> None:
     ran = desk.run("status", "--query", query)
     assert (ran.code, complaint in ran.err, len(ran.err.splitlines())) == (2, True, 1)
 
@@ -134,9 +132,7 @@ def test_no_word_of_a_table_is_broken_however_narrow_the_terminal_is(
     )
 
 
-def test_a_table_that_fits_when_its_widest_column_wraps_stays_a_table(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_table_that_fits_once_wrapped_stays_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = painted(80, monkeypatch)
     assert lines[0].split() == list(WIDE)
     assert max(map(len, lines)) <= 80

@@ -130,9 +130,7 @@ def test_a_person_sees_what_it_is_and_yes_cuts_it_off(
     assert value not in ran.out + ran.err
 
 
-def test_the_command_that_it_answers_with_cuts_that_version_off(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_command_it_answers_with_cuts_the_version_off(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = a_desk()
     ran = leak(desk, desk.latest("billing").value, "--json", monkeypatch=monkeypatch)
     (answer,) = ran.json["leaks"]
@@ -152,9 +150,7 @@ def test_a_scanners_findings_are_judged_one_by_one(monkeypatch: pytest.MonkeyPat
     assert [".env" in incident["reason"] for incident in incidents] == [True]
 
 
-def test_each_line_of_a_file_is_judged_and_what_is_unknown_is_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_each_line_is_judged_and_unknown_ones_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = a_desk()
     desk.secret("orders", desk.account("orders1"), days_left=80)
     lines = [f"A={desk.latest('billing').value}", "", "# a comment", "DEBUG=1"]
@@ -185,9 +181,7 @@ def test_many_findings_are_cut_off_the_most_dangerous_first_and_five_a_second(
     assert spread.total_seconds() == pytest.approx(19 / 5, abs=1)
 
 
-def test_a_finding_that_cannot_be_judged_keeps_no_other_leak_alive(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_unjudged_finding_keeps_no_other_leak_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = a_desk()
     unread = desk.secret("unread", desk.account("unread"), days_left=80).value
     text = "\n".join([line(unread), line(desk.latest("billing").value)])

@@ -127,9 +127,7 @@ def test_every_wrong_setting_is_told_at_once() -> None:
     "shape",
     [lambda env: {"Values": env}, lambda env: [{"name": n, "value": v} for n, v in env.items()]],
 )
-def test_settings_come_from_a_file_alone_where_one_is_named(
-    shape: Callable[..., object], tmp_path: Path
-) -> None:
+def test_settings_come_from_one_named_file(shape: Callable[..., object], tmp_path: Path) -> None:
     desk, path = Desk(), tmp_path / "settings.json"
     path.write_text(json.dumps(shape(desk.env)), encoding="utf-8-sig")
     assert desk.run("status", "--settings", str(path), env={"REKEY_VAULTS": "nonsense"}).code == 0
@@ -138,9 +136,7 @@ def test_settings_come_from_a_file_alone_where_one_is_named(
 @pytest.mark.parametrize(
     "text", [None, "", "no JSON", "[1]", "7", "{}", '{"Values": []}', "[" * 100_000]
 )
-def test_a_settings_file_that_cannot_be_read_is_told_as_that(
-    text: str | None, tmp_path: Path
-) -> None:
+def test_settings_that_cannot_be_read_are_told_as_that(text: str | None, tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     if text is not None:
         path.write_text(text)

@@ -26,9 +26,7 @@ def two(desk: Desk) -> dict[str, str]:
         "https://prod.vault.azure.net/secrets/billing-storage/0123456789abcdef",
     ],
 )
-def test_a_secret_is_named_by_vault_and_name_by_url_or_by_name_alone_in_one_vault(
-    name: str,
-) -> None:
+def test_a_secret_is_named_by_vault_and_name_by_url_or_in_one_vault_by_name(name: str) -> None:
     assert a_desk().run("show", name, "--json").json["secret"] == "billing-storage"
 
 

@@ -13,6 +13,7 @@ from demo.cast import cast, stage
 from demo.command import command_line
 from simulator.reach.server import start_in_thread
 from tests.parts import ROOT
+from tests.programs import run
 
 
 def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> None:
@@ -44,7 +45,4 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line as somebody types it, and let it warn of what is left open."""
     noisy = {"PYTHONWARNINGS": "always::ResourceWarning", "PYTHONDONTWRITEBYTECODE": "1"}
     env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | noisy
-    bash = ["/bin/sh", "-c", line]
-    return subprocess.run(  # noqa: S603
-        bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False
-    )
+    return run("/bin/sh", "-c", line, env=env, timeout=600)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from scripts.package import files
 from tests.parts import ROOT
+from tests.programs import run
 
 APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
@@ -57,14 +57,9 @@ def test_one_module_is_installed_whose_name_cannot_clash(installed: Path) -> Non
 @pytest.mark.parametrize("line", ["--version", "--help", "completion bash", "status"])
 def test_what_is_installed_runs_by_itself(installed: Path, line: str) -> None:
     module, _, name = TOOL["project"]["scripts"]["rekey"].partition(":")
-    start = (
-        f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; "
-        f"sys.exit({name}())"
-    )
-    command = [sys.executable, "-P", "-c", start, *line.split()]
-    ran = subprocess.run(  # noqa: S603
-        command, cwd=installed, env={}, capture_output=True, text=True, check=False
-    )
+    start = f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; "
+    start += f"sys.exit({name}())"
+    ran = run(sys.executable, "-P", "-c", start, *line.split(), cwd=installed, env={})
     assert "Traceback" not in ran.stderr
     assert ran.returncode == (3 if line == "status" else 0), ran.stderr
 

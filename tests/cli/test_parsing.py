@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import subprocess
 import sys
 
 import pytest
@@ -21,7 +20,7 @@ from engine.leak.feeds import READERS
 from engine.model import entry, incident
 from engine.model.workitem import operation_id
 from tests.cli.desk import Desk, commands
-from tests.parts import ROOT
+from tests.programs import run
 
 HEAVY = "aiohttp api.app asyncio azure.core cloud.azure dataclasses jmespath rich shtab yaml"
 LOADED = "import sys; from cli.arguments import parser; parser().format_help(); print(*sys.modules)"
@@ -102,13 +101,10 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
     assert INCIDENT.pattern == incident.ID
     assert VERSION.pattern == secret.VERSION.pattern
-    assert OPERATION.fullmatch(
-        operation_id(secret.SecretRef("https://prod.vault.azure.net", "x"), "1")
-    )
+    ref = secret.SecretRef("https://prod.vault.azure.net", "x")
+    assert OPERATION.fullmatch(operation_id(ref, "1"))
 
 
 def test_a_help_imports_nothing_that_takes_long() -> None:
-    ran = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    ran = run(sys.executable, "-c", LOADED, check=True)
     assert not set(HEAVY.split()) & set(ran.stdout.split())

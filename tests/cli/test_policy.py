@@ -70,9 +70,7 @@ def test_a_difference_is_shown_line_by_line(desk: Desk, file: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["policy diff {file}", "policy show"])
-def test_what_is_in_the_vault_and_no_policy_is_never_shown(
-    desk: Desk, file: Path, line: str
-) -> None:
+def test_what_is_no_policy_is_never_shown(desk: Desk, file: Path, line: str) -> None:
     desk.vault.put(OWN.name, "planted-password")
     ran = desk.run(*line.format(file=file).split())
     assert ran.code == 5
@@ -107,16 +105,12 @@ def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
     "reason",
     [(), ("--reason", ""), ("--reason", " "), ("--reason", "x" * 257), ("--reason", "a\nb")],
 )
-def test_a_push_without_a_reason_is_refused(
-    desk: Desk, file: Path, reason: tuple[str, ...]
-) -> None:
+def test_a_push_wants_a_reason(desk: Desk, file: Path, reason: tuple[str, ...]) -> None:
     with unchanged(desk):
         assert desk.run("policy", "push", str(file), *reason).code == 2
 
 
-def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(
-    desk: Desk, file: Path
-) -> None:
+def test_the_history_is_newest_first_and_an_earlier_version_returns(desk: Desk, file: Path) -> None:
     first = desk.latest(OWN.name)
     desk.run("policy", "push", str(file), "--reason", "team b takes over")
     second = desk.latest(OWN.name)
@@ -142,9 +136,7 @@ def test_without_a_document_the_history_is_empty() -> None:
 @pytest.mark.parametrize(
     ("version", "code"), [("0" * 32, 5), ("../x", 2), ("", 2), ("no version", 2), ("a" * 65, 2)]
 )
-def test_a_version_that_does_not_exist_cannot_be_rolled_back_to(
-    desk: Desk, version: str, code: int
-) -> None:
+def test_a_version_that_never_was_cannot_come_back(desk: Desk, version: str, code: int) -> None:
     with unchanged(desk):
         desk.run("policy", "rollback", version, "--reason", "x").ends(code)
 
@@ -175,9 +167,7 @@ def managed(desk: Desk) -> Desk:
     return desk
 
 
-def test_a_document_is_shown_as_it_stands_in_the_vault_or_stood_by_its_id(
-    desk: Desk, file: Path
-) -> None:
+def test_a_document_is_shown_as_it_stands_or_stood_by_its_id(desk: Desk, file: Path) -> None:
     first = desk.latest(OWN.name)
     assert desk.run("policy", "show").out == first.value
     shown = desk.run("policy", "show", "--json").json
@@ -198,9 +188,7 @@ def test_the_effect_of_a_push_is_shown_before_it_is_one(desk: Desk, file: Path) 
 
 
 @pytest.mark.parametrize("line", ["policy diff {file}", "policy push {file} --reason x --dry-run"])
-def test_a_secret_that_would_not_be_rotated_any_more_is_named(
-    desk: Desk, file: Path, line: str
-) -> None:
+def test_a_secret_that_rotates_no_more_is_named(desk: Desk, file: Path, line: str) -> None:
     managed(desk)
     file.write_text(f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]\n")
     assert "/secrets/app: ok -> manual" in desk.run(*line.format(file=file).split()).out
@@ -228,9 +216,7 @@ OFTENER = f"{EMPTY}rules: [{{match: {{secret: '{NAME}'}}, validityPeriodDays: 30
 OFTENER += "{match: {secret: 'sql-*'}, owner: b}]\n"
 
 
-def test_a_change_shows_before_anything_is_written_which_dates_it_moves(
-    desk: Desk, file: Path
-) -> None:
+def test_a_change_shows_which_dates_it_moves_before_it_is_written(desk: Desk, file: Path) -> None:
     """Good for 80 days more, it is due in 50; under the rule half a life after it was written."""
     desk.secret(NAME, desk.account("appdata"), days_left=80)
     file.write_text(OFTENER)
@@ -243,9 +229,7 @@ def test_a_change_shows_before_anything_is_written_which_dates_it_moves(
     assert "rule sql-*: it decides about no secret" in ran.out
 
 
-def test_a_rule_that_makes_a_secret_rotate_every_week_is_told_before_it_does(
-    desk: Desk, file: Path
-) -> None:
+def test_a_rule_by_which_a_secret_rotates_every_week_is_told_before(desk: Desk, file: Path) -> None:
     desk.secret(NAME, desk.account("appdata"), days_left=80)
     file.write_text(OFTENER.replace("Days: 30", "Days: 37, rotateBeforeDays: 30"))
     ran = desk.run("policy", "diff", str(file))
@@ -255,9 +239,7 @@ def test_a_rule_that_makes_a_secret_rotate_every_week_is_told_before_it_does(
     assert effect["often"] == [{"rule": NAME, "days": 7.0, "secrets": 1}]
 
 
-def test_what_is_judged_by_a_document_that_the_app_may_not_follow_yet_says_so(
-    desk: Desk, file: Path
-) -> None:
+def test_what_is_judged_by_a_document_not_followed_yet_says_so(desk: Desk, file: Path) -> None:
     assert desk.run("status").err == "", "there is none before the first"
     (first,) = desk.run("policy", "history", "--json").json["versions"]
     pushed = desk.run("policy", "push", str(file), "--reason", "owner", "--json").json

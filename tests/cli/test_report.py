@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from cli.report import as_csv
 from cli.report_page import POINTS, as_html
+from tests.api.page import read
 from tests.cli.desk import Desk
 from tests.shared.builders import NOW
 from tests.shared.policies import EMPTY, OWN
@@ -109,25 +109,12 @@ ELEMENTS = (
 """All that the page is made of."""
 
 
-class _Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[str] = set()
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "onload", "onclick"}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
-    parsed = _Tags()
     page = as_html([{"compliant": False, "owner": EVIL}], NOW)
-    parsed.feed(page)
-    assert parsed.seen <= {*ELEMENTS.split()}
+    parsed = read(page)
+    assert {element.tag for element in parsed.all()} <= {*ELEMENTS.split()}
+    attributes = {name for element in parsed.all() for name in element.attributes}
+    assert not attributes & {"src", "href", "onload", "onclick"}
     assert EVIL in parsed.text
     assert "default-src 'none'" in page
     assert "@media print" in page

@@ -68,9 +68,7 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("media", "width"), [("screen", 1280), ("screen", 800), ("screen", 390), ("print", A4_ACROSS)]
 )
-def test_no_word_is_broken_and_nothing_is_wider_than_the_page(
-    page: Page, media: str, width: int
-) -> None:
+def test_no_word_is_broken_and_nothing_is_too_wide(page: Page, media: str, width: int) -> None:
     """Seventeen columns broke their words letter by letter."""
     page.set_viewport_size({"width": width, "height": 700})
     page.emulate_media(media="print" if media == "print" else "screen")

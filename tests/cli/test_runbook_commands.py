@@ -130,9 +130,7 @@ def test_every_section_of_an_alert_that_names_a_secret_shows_how_it_stands() -> 
 
 
 @pytest.mark.parametrize("page", ["quickstart", "upgrade", "troubleshooting", "faq"])
-def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command_line(
-    page: str,
-) -> None:
+def test_every_command_with_arguments_of_another_page_is_read(page: str) -> None:
     values = {"id": "x"}
     text = (PAGE.parent / f"{page}.md").read_text().replace("<id>", "x")
     for arguments in of(text, {**VALUES, **values}):

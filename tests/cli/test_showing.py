@@ -91,9 +91,7 @@ def test_a_state_that_there_is_not_is_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--force",), ("--compromised",)])
-def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(
-    options: tuple[str, ...],
-) -> None:
+def test_the_line_that_a_request_answers_with_follows_to_the_end(options: tuple[str, ...]) -> None:
     desk = managing(10)
     line = desk.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
     assert desk.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"

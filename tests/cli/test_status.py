@@ -120,9 +120,7 @@ def test_a_long_list_shows_row_by_row_and_ends_with_the_count_and_what_needs_a_p
     assert lines[-5] == "parked: prod/zodd"
 
 
-def test_a_long_list_begins_to_show_before_the_last_page_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_long_list_shows_before_its_last_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     desk, shown = many(HELD + 100), io.StringIO()
     before: list[str] = []
 
@@ -192,9 +190,7 @@ def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_every_answer_names_a_vault_as_every_command_takes_it(
-    command: tuple[str, ...], path: str
-) -> None:
+def test_an_answer_names_a_vault_as_commands_take_it(command: tuple[str, ...], path: str) -> None:
     desk = managing(10)
     shown = desk.run(*command, "-o", "json", "--query", path).json
     assert shown["vault"] == "prod"

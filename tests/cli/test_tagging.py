@@ -55,9 +55,7 @@ def test_nothing_behind_the_sign_removes_a_tag_and_the_same_twice_changes_nothin
         (f"Owner={'x' * 257}", 2, "longer than the 256 characters"),
     ],
 )
-def test_what_rekey_could_not_follow_is_refused_and_nothing_is_changed(
-    setting: str, code: int, words: str
-) -> None:
+def test_what_cannot_be_followed_changes_nothing(setting: str, code: int, words: str) -> None:
     desk = a_desk()
     with unchanged(desk):
         desk.run("tags", "set", "prod/app", setting).ends(code, words)

@@ -31,9 +31,7 @@ def naps(running: Product) -> int:
     return running.log.read_text().count("Scaled to zero.")
 
 
-def test_an_event_that_is_refused_at_first_rotates_the_secret_when_it_comes_again(
-    sleeping: Product,
-) -> None:
+def test_an_event_that_is_refused_at_first_rotates_when_it_comes_again(sleeping: Product) -> None:
     """Event Grid's first delivery wakes the app, which has not loaded the webhook's key yet."""
     before = sleeping.latest("orders-key")
     event = [sleeping.vault.near_expiry_event("orders-key")]

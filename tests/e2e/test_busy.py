@@ -38,9 +38,7 @@ def lease(running: Product) -> BlobLeaseClient:
     return blobs.get_blob_client("rekey-leases", name).acquire_lease(60)
 
 
-def test_a_leak_that_meets_a_busy_source_waits_seconds_and_leaves_no_traceback(
-    running: Product,
-) -> None:
+def test_a_leak_that_meets_a_busy_source_waits_and_leaves_no_traceback(running: Product) -> None:
     first = running.latest(NAME)
     assert running.app.post(PATH, {"force": True, "reason": "so that there is a record"})[0] == 202
     leaked = running.wait_until_rotated(NAME, first)

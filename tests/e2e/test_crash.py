@@ -80,10 +80,7 @@ EVERY = [(host, place) for host in (OURS_SIMULATED, OURS_AZURITE, MICROSOFTS) fo
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """The product on each host.
-
-    A message of a dead worker is back after two seconds instead of thirty.
-    """
+    """The product on each host; a dead worker's message is back after 2 seconds instead of 30."""
     with product(
         str(request.param), tmp_path_factory.mktemp("crash"), between_tries="00:00:02"
     ) as started:
@@ -131,10 +128,7 @@ def reported(running: Product, name: str) -> bool:
 
 
 def let_time_pass(running: Product) -> None:
-    """Let the minute pass in which the dead worker's leases last.
-
-    And in which its write might still come.
-    """
+    """Let the minute pass in which a dead worker's leases last and its write might still come."""
     blobs = BlobServiceClient.from_connection_string(
         running.connection, connection_verify=running.trusted
     )

@@ -1,7 +1,4 @@
-"""`make demo KEEP=1`, with ALL=1 and without: it ends well, and what it prints can be typed.
-
-It also stops all that it started, and leaves nothing behind.
-"""
+"""`make demo KEEP=1`, ALL=1 or not: it ends well, prints what to type, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ from simulator.azure import Azure
 from simulator.world import Domains
 from simulator_tests.host.waiting import wait_for
 from tests.parts import ROOT
+from tests.programs import run
 
 LAST = "Stop with Ctrl-C."
 ENDED = """
@@ -65,10 +63,7 @@ class Demo:
     def typed(self, *lines: str) -> subprocess.CompletedProcess[str]:
         """Type lines into a shell that has nothing but a slim system's own programs."""
         bare = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
-        text = "\n".join((self.printed[0], *lines))
-        return subprocess.run(  # noqa: S603
-            ["/bin/sh", "-c", text], cwd="/", env=bare, capture_output=True, text=True, check=False
-        )
+        return run("/bin/sh", "-c", "\n".join((self.printed[0], *lines)), cwd="/", env=bare)
 
     def rekey(self, arguments: str) -> subprocess.CompletedProcess[str]:
         return self.typed(f"rekey {arguments}")
@@ -194,14 +189,13 @@ def _largest(package: Mapping[str, Any]) -> int:
 
 def test_the_app_leaves_no_connection_open_that_nobody_uses(demo: Demo) -> None:
     """Each sweep opened two clients of the app's storage and closed none."""
-    (log,) = [match[1] for line in demo.lines if (match := re.search(r", log (\S+)\.$", line))]
+    (log,) = re.findall(r", log (\S+)\.$", demo.text, re.MULTILINE)
     assert "Unclosed" not in Path(log).read_text()
 
 
 def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
-    assert re.fullmatch(
-        r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0]
-    )
+    first = r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)"
+    assert re.fullmatch(first, demo.lines[0])
     assert "starting the app" in demo.lines[1]
 
 
@@ -226,18 +220,15 @@ def test_it_shows_an_incident_to_its_end_with_its_id_and_its_progress(demo: Demo
 
 
 def test_it_shows_a_restore_that_is_typed_twice(demo: Demo) -> None:
-    text = "\n".join(demo.lines)
-    (command,) = set(
-        re.findall(r"\$ (rekey restore shop/orders-key --to [0-9a-f]{32} --wait)", text)
-    )
-    assert text.count(command) == 2
-    assert "nothing is left to do" in " ".join(text.split())
+    restore = r"\$ (rekey restore shop/orders-key --to [0-9a-f]{32} --wait)"
+    (command,) = set(re.findall(restore, demo.text))
+    assert demo.text.count(command) == 2
+    assert "nothing is left to do" in " ".join(demo.text.split())
 
 
 def test_it_shows_a_policy_document_and_its_effect(demo: Demo) -> None:
-    text = "\n".join(demo.lines)
-    assert "rotateBeforeDays: 85" in text
-    assert re.search(r"secrets/archive-key: ok -> overdue", text)
+    assert "rotateBeforeDays: 85" in demo.text
+    assert "secrets/archive-key: ok -> overdue" in demo.text
     shown = demo.rekey("policy show")
     assert (shown.returncode, "rotateBeforeDays: 85" in shown.stdout) == (0, True)
 
@@ -256,18 +247,22 @@ def test_every_kind_is_rotated_or_has_a_line_that_says_why_not(
 
 
 def test_a_change_that_takes_long_is_shown_as_under_way(demo: Demo) -> None:
-    (line,) = [line for line in demo.lines if line.startswith("cosmos-db-key ")]
-    assert line.split() == [
+    (line,) = [line.split() for line in demo.lines if line.startswith("cosmos-db-key ")]
+    assert line == [
         "cosmos-db-key",
         "primaryMasterKey",
-        *("under", "way", "later", "works", "meanwhile"),
+        "under",
+        "way",
+        "later",
+        "works",
+        "meanwhile",
     ]
 
 
 def test_it_shows_how_everything_stands_and_the_address_of_the_page(demo: Demo) -> None:
-    text = "\n".join(demo.lines)
-    assert re.search(r"\$ rekey status --vault shop\n +secrets: 14 ", text)
-    assert re.search(r"the page for people, http://127\.0\.0\.1:\d+/api/dashboard\?code=", text)
+    assert re.search(r"\$ rekey status --vault shop\n +secrets: 14 ", demo.text)
+    page = r"the page for people, http://127\.0\.0\.1:\d+/api/dashboard\?code="
+    assert re.search(page, demo.text)
 
 
 def test_a_step_that_goes_wrong_is_no_good_end(tmp_path: Path) -> None:
@@ -336,9 +331,8 @@ def test_the_command_line_works_against_it_by_the_printed_line(demo: Demo) -> No
     ran = demo.rekey("status --json")
     assert len(json.loads(ran.stdout)["secrets"]) == 40
     # The demo has just changed the policy: for five minutes the app may still go by the one before.
-    assert re.fullmatch(
-        r"(rekey: this goes by version .* of the policy document, .*\n)?", ran.stderr
-    )
+    note = r"(rekey: this goes by version .* of the policy document, .*\n)?"
+    assert re.fullmatch(note, ran.stderr)
     ran = demo.rekey("rotate shop/archive-key --force --wait --json")
     assert (ran.returncode, json.loads(ran.stdout)["status"]) == (0, "succeeded")
 
@@ -353,20 +347,13 @@ def test_what_terminates_it_stops_the_host_as_well(demo: Demo) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_terminates_it_or_closes_its_terminal_lets_it_clean_up(number: signal.Signals) -> None:
-    command = [sys.executable, "-c", ENDED.format(number=number)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
-    assert (ended.returncode, ended.stdout) == (128 + number, b"cleaned up\n")
+    ended = run(sys.executable, "-c", ENDED.format(number=number))
+    assert (ended.returncode, ended.stdout) == (128 + number, "cleaned up\n")
 
 
 def children(process: int) -> list[int]:
     """Return the processes that one has started."""
-    text = subprocess.run(  # noqa: S603
-        ["pgrep", "-P", str(process)],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    return [int(pid) for pid in text.split()]
+    return [int(pid) for pid in run("pgrep", "-P", process).stdout.split()]
 
 
 def alive(process: int) -> bool:

@@ -26,10 +26,7 @@ def reported_of(lines: list[str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], set[str]]:
-    """Play a rotation in which the worker is killed, and a sweep that retires.
-
-    Returns its history, and every value that the simulated Azure held.
-    """
+    """Play a rotation whose worker is killed and a retiring sweep; return history and values."""
     folder = tmp_path_factory.mktemp("history")
     with product(OURS_SIMULATED, folder, between_tries="00:00:02", witnessed=True) as running:
         witness, azure = running.witness, running.cloud.world
@@ -62,9 +59,7 @@ def test_it_is_accepted_and_holds_what_happened(story: tuple[list[str], set[str]
     assert off == {f"{VAULT}/{name}" for name in (RETIRED, ONE)}
 
 
-def test_a_superseded_key_that_is_cut_off_in_its_overlap_is_found(
-    story: tuple[list[str], set[str]],
-) -> None:
+def test_a_key_that_is_cut_off_in_its_overlap_is_found(story: tuple[list[str], set[str]]) -> None:
     lines: list[dict[str, Any]] = list(map(json.loads, story[0]))
     cut_off(lines)
     assert found(lines) == {"P4"}

@@ -24,10 +24,7 @@ from tests.shared.promises import holds
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """The product on each host and storage, one after the other.
-
-    Every test has secrets of its own.
-    """
+    """The product on each host and storage in turn; every test has its own secrets."""
     with product(str(request.param), tmp_path_factory.mktemp("product")) as started:
         yield started
 
@@ -96,10 +93,7 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
 
 
 def test_a_password_of_sql_is_rotated_by_the_driver_in_the_package(running: Product) -> None:
-    """No worker has loaded a library from the environment that the tests run in.
-
-    But uvloop, which the platform's image brings along.
-    """
+    """No worker has loaded a library of the tests' environment but uvloop, which Azure brings."""
     need_wheels_of_the_image()
     path, before = f"/api/secrets/{VAULT}/sql-admin/rotate", running.latest("sql-admin")
     assert running.app.post(path, {"force": True, "reason": "drill"})[0] == 202
@@ -124,10 +118,7 @@ def test_an_operator_rotates_by_hand(running: Product) -> None:
 
 
 def test_a_path_answers_every_method_and_a_vault_by_whatever_names_it(running: Product) -> None:
-    """Azure unescapes a path before it looks for the function.
-
-    The slashes of a URL must be escaped twice.
-    """
+    """Azure unescapes a path before it finds the function: a URL's slashes are escaped twice."""
     url, host = quote(running.vault.url, safe=""), urlsplit(running.vault.url).netloc
     for method, path, status in (
         ("HEAD", f"/api/secrets?vault={url}&limit=1", 200),
@@ -180,9 +171,7 @@ def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) 
     assert (status, health["status"]) == (200, "ok")
 
 
-def test_a_work_item_that_cannot_be_read_leaves_the_queues_and_stops_nothing(
-    running: Product,
-) -> None:
+def test_an_unreadable_work_item_leaves_the_queues_and_stops_nothing(running: Product) -> None:
     running.send("rotations", '{"vault": "no url"}')
     wait_for(
         lambda: "rotations-poison" in running.log.read_text(),

@@ -122,10 +122,7 @@ def _sources(azure: Azure, parts: Sequence[Part]) -> dict[str, Source]:
 
 @contextlib.contextmanager
 def witnessing(azure: Azure, parts: Sequence[Part], log: Path) -> Iterator[Witness]:
-    """Write down until the end of the block what happens to each source that is asked over HTTP.
-
-    What is broken on purpose, and stays so, is left out.
-    """
+    """Write down what happens to sources asked over HTTP, but those broken on purpose for good."""
     state = State(azure, VAULT, HOST_ACCOUNT, _sources(azure, parts))
     witness = Witness(state, f"e2e {log.parent.name}", log=log)
     azure.listeners.append(witness)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from simulator.world import Domains
 from simulator_tests.az.program import AzureCli
 from simulator_tests.az.stage import ADMINISTRATOR, CLOUD, administrator
 from tests.infra.bicep import ROOT, compiler
+from tests.programs import run, write
 from tests.shared.terminal import in_terminal
 
 AZD = ROOT / "simulated-azure" / "simulator_tests" / "azd.py"
@@ -103,13 +103,7 @@ class Person:
 def cloned(folder: Path) -> Path:
     """Copy what a clone has, and nothing that git ignores."""
     kinds = ("--cached", "--others", "--exclude-standard", "-z")
-    listed = subprocess.run(  # noqa: S603
-        ["git", "ls-files", *kinds],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = run("git", "ls-files", *kinds, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -140,9 +134,7 @@ def _variables(
     programs = folder / "bin"
     programs.mkdir()
     (programs / "bicep").symlink_to(compiler())
-    azd = programs / "azd"
-    azd.write_text(f'#!/bin/sh\nexec {sys.executable} {AZD} "$@"\n')
-    azd.chmod(0o755)
+    write(programs / "azd", f'#!/bin/sh\nexec {sys.executable} {AZD} "$@"\n')
     loopback = str(ROOT / "simulated-azure" / "simulator" / "reach" / "loopback.py")
     (programs / "sitecustomize.py").write_text(WAITS.format(loopback=loopback))
     return {

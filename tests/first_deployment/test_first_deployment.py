@@ -107,9 +107,7 @@ def test_azd_up_leads_there_too_though_azd_gives_up_at_the_first_error(by_azd: D
     )
 
 
-def test_three_commands_lead_from_an_empty_account_to_the_first_rotation(
-    deployed: Deployed,
-) -> None:
+def test_three_commands_lead_from_an_empty_account_to_a_first_rotation(deployed: Deployed) -> None:
     assert deployed.codes == (0, 0, 0), deployed.shown
     assert "first sweep: secrets seen 1, managed 1" in deployed.shown
     azure = deployed.person.azure

@@ -13,6 +13,7 @@ import pytest
 from scripts.deploying import ahead
 from scripts.deploying.manager import Manager
 from scripts.deploying.patience import StepError
+from tests.programs import write
 from tests.scripts.deployed_app import Clock, Credential
 from tests.scripts.loopback import over_https
 
@@ -47,10 +48,9 @@ class Arm:
 
 @pytest.fixture
 def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arm]:
-    program = tmp_path / "bin" / "bicep"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(COMPILED)}\nEND\n")
-    program.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    compiled = f"#!/bin/sh\ncat <<'END'\n{json.dumps(COMPILED)}\nEND\n"
+    write(tmp_path / "bin" / "bicep", compiled)
     made = Arm()
     with over_https(tmp_path, made.answer) as (made.url, authority):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
@@ -63,9 +63,7 @@ def deploy(arm: Arm, clock: Clock, folder: Path, *problems: str) -> None:
     ahead.deploy(env, lambda: Manager(Credential(), arm.url), lambda: problems, clock)
 
 
-def test_what_azd_compiles_is_sent_and_what_is_missing_is_registered(
-    arm: Arm, tmp_path: Path
-) -> None:
+def test_what_azd_compiles_is_sent_and_the_missing_is_registered(arm: Arm, tmp_path: Path) -> None:
     deploy(arm, Clock(), tmp_path)
     assert arm.sent == [
         {"properties": {"mode": "Incremental", "template": {"resources": []}, "parameters": {"name": {}}}}

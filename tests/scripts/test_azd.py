@@ -28,6 +28,7 @@ from simulator.reach.server import Background, start_in_thread
 from simulator.world import Domains
 from tests.cli.setup.newcomer import READ_ACTIONS
 from tests.infra.bicep import INFRA, ROOT, bicep
+from tests.programs import run, write
 from tests.scripts.deployed_app import Clock
 from tests.scripts.flex import SITE, serving
 from tests.shared.terminal import in_terminal
@@ -38,6 +39,8 @@ import pathlib, sys
 assert sys.argv[1:3] == ["env", "set"] and len(sys.argv) == 5, sys.argv
 pathlib.Path({here!r}, sys.argv[3]).write_text(sys.argv[4])
 """
+ATTENDED = ("CI", "MAKEFLAGS", "MAKELEVEL")
+"""What somebody at a terminal has not set."""
 DATA = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/data"
 WORKSPACE = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/logs"
@@ -64,9 +67,8 @@ class Azd:
     folder: Path
 
     def __post_init__(self) -> None:
-        keeper = self.folder / "azd"
-        keeper.write_text(KEEPER.format(python=sys.executable, here=str(self.folder)))
-        keeper.chmod(0o755)
+        keeper = KEEPER.format(python=sys.executable, here=str(self.folder))
+        write(self.folder / "azd", keeper)
         site = "from simulator.reach.names import resolve_localhost\nresolve_localhost()\n"
         (self.folder / "sitecustomize.py").write_text(site)
 
@@ -77,11 +79,7 @@ class Azd:
     def hook(self, name: str, answers: str | None, **values: str) -> tuple[int, str]:
         """Run a hook, with answers typed in a terminal; return its code and all that it showed."""
         env = {
-            **{
-                key: value
-                for key, value in os.environ.items()
-                if key not in ("CI", "MAKEFLAGS", "MAKELEVEL")
-            },
+            **{key: text for key, text in os.environ.items() if key not in ATTENDED},
             **self.cloud.running.environment,
             "PATH": f"{self.folder}:{os.environ['PATH']}",
             "PYTHONPATH": f"{self.folder}:{ROOT}",
@@ -95,11 +93,8 @@ class Azd:
 
 
 def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
-    ran = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=600, check=False,
-    )  # fmt: skip
-    return ran.returncode, ran.stdout
+    ran = run(*command, env=env, stdin=subprocess.DEVNULL, timeout=600)
+    return ran.returncode, ran.stdout + ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +141,7 @@ def test_a_workspace_of_logs_may_be_left_out(azd: Azd, monkeypatch: pytest.Monke
     assert parameters()["logsWorkspace"] == {"value": ""}
 
 
-def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_fresh_clone_has_no_placeholder_to_be_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list is empty where azd compiles it before a choice, and the template refuses it."""
     monkeypatch.delenv("DEPLOY_VAULTS", raising=False)
     assert parameters()["vaults"] == {"value": []}
@@ -162,9 +155,7 @@ def test_where_nobody_can_be_asked_the_hook_names_the_variable_to_set(azd: Azd) 
 
 
 @pytest.mark.parametrize("unattended", [{"AZD_NON_INTERACTIVE": "true"}, {"CI": "true"}])
-def test_an_unattended_run_asks_nobody_although_it_has_a_terminal(
-    unattended: dict[str, str], azd: Azd
-) -> None:
+def test_unattended_it_asks_nobody_in_a_terminal(unattended: dict[str, str], azd: Azd) -> None:
     code, shown = azd.hook("preprovision", "1\n1\n", **unattended)
     assert code != 0
     assert "azd env set DEPLOY_VAULTS" in shown
@@ -187,9 +178,7 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
         ({"AZURE_SUBSCRIPTION_ID": "another"}, "the sign-in does not see the subscription another"),
     ],
 )
-def test_what_would_fail_is_said_before_anything_is_made(
-    values: dict[str, str], complaint: str, azd: Azd
-) -> None:
+def test_what_would_fail_is_said_first(values: dict[str, str], complaint: str, azd: Azd) -> None:
     code, shown = azd.hook("preprovision", None, **values)
     assert (code != 0, complaint in shown) == (True, True), shown
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from scripts.publish_button import publish
 from scripts.stamp_release import main as stamp
 from tests.infra.bicep import ROOT
+from tests.programs import run, write
 
 URL = "https://github.com/contoso/rekey/releases/download/v1.2.0/rekey.zip"
 GH = """#!{python}
@@ -58,11 +58,9 @@ def release(tmp_path: Path) -> Path:
 
 def github(folder: Path, monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
     """Put a `gh` on the path that answers as GitHub's API does."""
-    (folder / "gh").write_text(GH.format(python=sys.executable, here=str(folder)))
-    (folder / "gh").chmod(0o755)
-    (folder / "state").write_text(
-        json.dumps({"branch": "", "files": {}, "refuses": False, **state})
-    )
+    write(folder / "gh", GH.format(python=sys.executable, here=str(folder)))
+    held = {"branch": "", "files": {}, "refuses": False, **state}
+    (folder / "state").write_text(json.dumps(held))
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("GITHUB_REPOSITORY", "contoso/rekey")
     monkeypatch.setenv("GITHUB_SHA", "the-tag")
@@ -86,8 +84,7 @@ def test_nothing_else_of_the_template_is_changed(release: Path) -> None:
 
 
 def test_the_sums_cover_all_that_is_released(release: Path) -> None:
-    command = ["/usr/bin/sha256sum", "--check", "--strict", "SHA256SUMS"]
-    ran = subprocess.run(command, cwd=release, capture_output=True, check=False)  # noqa: S603
+    ran = run("/usr/bin/sha256sum", "--check", "--strict", "SHA256SUMS", cwd=release)
     assert ran.returncode == 0
     assert len((release / "SHA256SUMS").read_text().splitlines()) == 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +13,9 @@ import pytest
 
 from scripts import package
 from scripts.check_package import NEWER, against_schema
+from tests.parts import ROOT
+from tests.programs import run
 
-ROOT = Path(__file__).parents[2]
 UV = os.environ.get("UV", "uv")
 HOST = json.loads((ROOT / "host.json").read_text())
 JUDGES = (UV, "run", "--isolated", "--project", "scripts/outside", "--frozen", "--quiet", "python")
@@ -28,10 +28,7 @@ def unchanged(host: dict[str, Any]) -> None:
 def judged(
     folder: Path, content: Mapping[str, Path], change: Callable[[dict[str, Any]], None] = unchanged
 ) -> tuple[int, str]:
-    """Build a package with another host.json, and have it judged.
-
-    Returns the exit code and what was said.
-    """
+    """Have a package with another host.json judged; return the exit code and what was said."""
     host = json.loads(json.dumps(HOST))
     change(host)
     (folder / "host.json").write_text(json.dumps(host))
@@ -39,7 +36,7 @@ def judged(
     assert "host.json" in zipfile.ZipFile(folder / "rekey.zip").namelist()
     command = [*JUDGES, "scripts/check_package.py", str(folder / "rekey.zip")]
     try:
-        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+        ran = run(*command)
     except FileNotFoundError:
         pytest.skip(f"{UV} is not installed: run through make")
     if not ran.stdout:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.programs import run, write
 from tests.servers import ROOT, missing
 
 SCRIPT = ROOT / "scripts" / "debian.py"
@@ -17,20 +16,8 @@ SCRIPT = ROOT / "scripts" / "debian.py"
 
 def fetched(folder: Path, programs: Path) -> str:
     """Run the script with the programs of one folder alone; return what it says."""
-    ran = subprocess.run(  # noqa: S603 - nobody else's input
-        [sys.executable, str(SCRIPT), "mariadb", str(folder)],
-        env={**os.environ, "PATH": str(programs)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return ran.stdout
-
-
-def program(folder: Path, name: str, text: str) -> None:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    env = {**os.environ, "PATH": str(programs)}
+    return run(sys.executable, SCRIPT, "mariadb", folder, env=env, check=True).stdout
 
 
 def test_without_apt_nothing_is_fetched_and_that_is_said(tmp_path: Path) -> None:
@@ -41,8 +28,8 @@ def test_without_apt_nothing_is_fetched_and_that_is_said(tmp_path: Path) -> None
 
 def test_what_apt_cannot_fetch_leaves_no_folder_behind(tmp_path: Path) -> None:
     (programs := tmp_path / "bin").mkdir()
-    program(programs, "apt-get", "exit 100")
-    program(programs, "dpkg-deb", "exit 0")
+    write(programs / "apt-get", "#!/bin/sh\nexit 100\n")
+    write(programs / "dpkg-deb", "#!/bin/sh\nexit 0\n")
     assert "No mariadb could be fetched" in fetched(tmp_path / "server", programs)
     assert not (tmp_path / "server").exists()
 
@@ -50,12 +37,10 @@ def test_what_apt_cannot_fetch_leaves_no_folder_behind(tmp_path: Path) -> None:
 def test_a_second_try_fetches_the_archives_lists_first(tmp_path: Path) -> None:
     (programs := tmp_path / "bin").mkdir()
     log = tmp_path / "asked"
-    program(
-        programs,
-        "apt-get",
-        f'echo "$@" >> {log}\ncase "$*" in *Dir::State*download*) : > x.deb;; *download*) exit 100;; esac',
-    )
-    program(programs, "dpkg-deb", ': > "$3/unpacked"')
+    first_fails = "*Dir::State*download*) : > x.deb;; *download*) exit 100;;"
+    apt = f'echo "$@" >> {log}\ncase "$*" in {first_fails} esac'
+    write(programs / "apt-get", f"#!/bin/sh\n{apt}\n")
+    write(programs / "dpkg-deb", '#!/bin/sh\n: > "$3/unpacked"\n')
     assert "Fetched mariadb" in fetched(tmp_path / "server", programs)
     assert (tmp_path / "server" / "unpacked").exists()
     first, update, second = log.read_text().splitlines()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.bicep import ROOT
+from tests.programs import run, write
 
 GH = """#!{python}
 import json, pathlib, sys
@@ -44,8 +45,7 @@ class Repository:
         self.folder = folder
         (folder / "release").mkdir()
         for name in ("gh", "az"):
-            (folder / name).write_text(GH.format(python=sys.executable, here=str(folder)))
-            (folder / name).chmod(0o755)
+            write(folder / name, GH.format(python=sys.executable, here=str(folder)))
 
     def release(self, package: bytes, promised: bytes | None = None) -> None:
         """Publish a package; its sum is that of what was promised."""
@@ -63,11 +63,8 @@ class Repository:
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["bash", str(ROOT / "scripts" / script), *arguments]
-        path = {"PATH": f"{self.folder}:/usr/bin:/bin", "GITHUB_REPOSITORY": "contoso/rekey"}
-        return subprocess.run(  # noqa: S603
-            command, cwd=self.folder, env=path, capture_output=True, text=True, check=False
-        )
+        env = {"PATH": f"{self.folder}:/usr/bin:/bin", "GITHUB_REPOSITORY": "contoso/rekey"}
+        return run("bash", ROOT / "scripts" / script, *arguments, cwd=self.folder, env=env)
 
 
 @pytest.fixture

@@ -72,9 +72,7 @@ def test_what_is_not_there_or_not_allowed_yet_is_waited_for(
         "AuthorizationFailure: This request is not authorized to perform this operation.",
     ],
 )
-def test_each_way_of_saying_that_rights_are_missing_is_waited_out(
-    text: str, flex: Flex, package: Path
-) -> None:
+def test_any_wording_of_missing_rights_is_waited_out(text: str, flex: Flex, package: Path) -> None:
     flex.storage_text, flex.storage_from = text, START + 3 * MINUTE
     push(site(flex), package, flex.clock)
     assert flex.running == b"the package"
@@ -95,9 +93,7 @@ def test_a_deployment_whose_service_restarts_is_repeated(flex: Flex, package: Pa
         ("storage_from", "InaccessibleStorage"),
     ],
 )
-def test_the_wait_has_a_bound_and_its_end_names_the_fix(
-    late: str, reason: str, flex: Flex, package: Path
-) -> None:
+def test_the_wait_ends_and_names_the_fix(late: str, reason: str, flex: Flex, package: Path) -> None:
     setattr(flex, late, START + 60 * MINUTE)
     with pytest.raises(StepError, match=reason) as gave_up:
         push(site(flex), package, flex.clock)
@@ -213,9 +209,7 @@ def test_a_deployment_service_that_refuses_the_sign_in_is_believed_after_minutes
     assert flex.clock.now() - START < 5 * MINUTE
 
 
-def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(
-    flex: Flex, package: Path
-) -> None:
+def test_what_the_doctor_keeps_finding_fails_the_deployment(flex: Flex, package: Path) -> None:
     with pytest.raises(StepError, match="finding: on_vault_event is not indexed"):
         finish(site(flex), package, flex.clock, lambda: "finding: on_vault_event is not indexed")
 

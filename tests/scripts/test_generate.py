@@ -5,16 +5,16 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from scripts import generate
+from tests import programs
 from tests.infra.bicep import bicep, warnings
+from tests.parts import ROOT
 
-ROOT = Path(__file__).parents[2]
 MADE_UP = Path(__file__).parent / "made_up"
 BY_HAND = ("rotators/sundial_key.py", "docs/rotators/sundial-key.md")
 LEFT_OUT = (".*", "node_modules", "dist", "__pycache__", "images", "azure_cli", "made_up")
@@ -47,10 +47,7 @@ def run(folder: Path, *arguments: str) -> str:
     """Run Python in the copy, which has no compiler for the template; return what it printed."""
     path = os.pathsep.join(map(str, (folder, folder / "simulated-azure")))
     env = {"PATH": "", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(  # noqa: S603 - this Python
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
+    done = programs.run(sys.executable, *arguments, cwd=folder, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

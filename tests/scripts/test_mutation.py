@@ -15,8 +15,8 @@ from scripts.mutation.changes import changes
 from scripts.mutation.reach import all_code
 from scripts.mutation.reasons import Reasons
 from scripts.mutation.run import TARGETS, drawn, mutants
-
-ROOT = Path(__file__).parents[2]
+from tests import programs
+from tests.parts import ROOT
 
 CODE = """
 def grown_up(age: int) -> bool:
@@ -64,9 +64,8 @@ def names(body: str) -> list[str]:
     ],
 )
 def test_what_no_test_need_notice_is_not_changed(body: str) -> None:
-    assert names(body) == (
-        ["a call is left out: log.warning('%s', x or y)"] * body.startswith("log")
-    )
+    left_out = ["a call is left out: log.warning('%s', x or y)"]
+    assert names(body) == left_out * body.startswith("log")
 
 
 def test_the_same_change_is_made_once() -> None:
@@ -100,15 +99,9 @@ def test_how_long_to_wait_is_no_text_of_an_error() -> None:
 def run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
     (folder / "small.py").write_text(CODE)
     (folder / "test_small.py").write_text(tests)
-    command = [sys.executable, "-m", "scripts.mutation.run", "small.py"]
-    return subprocess.run(  # noqa: S603 - our own program
-        [*command, "--tests", "test_small.py"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "scripts.mutation.run", "small.py", "--tests", "test_small.py"]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+    return programs.run(*command, cwd=folder, env=env)
 
 
 def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:

@@ -20,9 +20,7 @@ PATCH = """--- a/engine/version.py
 """
 
 
-def test_a_deliberate_bug_is_caught_by_the_proof_and_from_its_history(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_bug_is_caught_by_proof_and_from_its_history(capfd: pytest.CaptureFixture[str]) -> None:
     assert plant.main(["no overlap", "--schedules", "one/two-slots"]) == 0
     out = capfd.readouterr().out
     assert "Caught in the schedule one/two-slots" in out

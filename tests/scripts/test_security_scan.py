@@ -39,9 +39,7 @@ def audit(*packages: object) -> Ran:
         ([audit(), audit()], "unchecked"),
     ],
 )
-def test_packages_are_clean_where_one_of_two_services_knows_all_of_them(
-    answers: list[Ran], state: str
-) -> None:
+def test_packages_are_clean_where_one_service_knows_all(answers: list[Ran], state: str) -> None:
     """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
     assert scanners.dependencies(answering(*answers)).state == state
 

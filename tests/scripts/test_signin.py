@@ -16,6 +16,7 @@ from scripts.deploying.manager import Manager
 from scripts.deploying.patience import StepError
 from scripts.deploying.signin import CHOICE, arm_endpoint, choose_sign_in
 from scripts.deploying.site import Site
+from tests.programs import write
 from tests.scripts.loopback import over_https
 
 GOVERNMENT = "https://management.usgovcloudapi.net"
@@ -34,15 +35,11 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def put_az(folder: Path) -> None:
-    program = folder / "az"
     shown = f'{{"endpoints": {{"resourceManager": "{GOVERNMENT}/"}}}}'
-    program.write_text(f"#!/bin/sh\necho '{shown}'\n")
-    program.chmod(0o755)
+    write(folder / "az", f"#!/bin/sh\necho '{shown}'\n")
 
 
-def test_the_sign_in_of_az_is_the_only_one_unless_another_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_sign_in_of_az_is_taken_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     choose_sign_in()
     assert os.environ[CHOICE] == "AzureCliCredential"
     monkeypatch.setenv(CHOICE, "EnvironmentCredential")
@@ -55,9 +52,7 @@ def test_resource_manager_is_that_of_the_cloud_that_az_is_signed_in_to(tmp_path:
     assert arm_endpoint() == GOVERNMENT
 
 
-def test_a_setting_names_another_resource_manager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_names_another_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_az(tmp_path)
     monkeypatch.setenv("REKEY_ARM_ENDPOINT", "https://arm.example/")
     assert arm_endpoint() == "https://arm.example"

@@ -1,7 +1,4 @@
-"""A rotator in a few lines, which a storage account's other key is enough for.
-
-It stands for a program of others in the tests of `make others`. It proves nothing.
-"""
+"""A small rotator of storage keys: a program of others in the tests of `make others`."""
 
 from __future__ import annotations
 
