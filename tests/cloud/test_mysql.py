@@ -115,9 +115,7 @@ async def test_a_locked_user_needs_a_person(mariadb: MariaDb, user: str) -> None
     assert (type(error), error.code) == (NeedsHuman, problems.LOGIN_DISABLED)
 
 
-async def test_an_account_without_a_password_of_its_own_is_left_alone(
-    mariadb: MariaDb, user: str
-) -> None:
+async def test_an_account_without_a_password_is_left_alone(mariadb: MariaDb, user: str) -> None:
     await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} IDENTIFIED VIA unix_socket")
     error = await problem_of(MYSQL.rehearse(mariadb.server, APP, user))
     assert (type(error), error.code) == (NeedsHuman, "PasswordsOff")

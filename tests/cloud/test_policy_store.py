@@ -113,9 +113,7 @@ async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(
     assert sent.metric("rekey.policy") == {dims(state="ok"): 1, dims(state="invalid"): 1}
 
 
-async def test_a_wrong_version_is_complained_of_until_it_is_mended(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_wrong_version_is_told_until_it_is_mended(caplog: pytest.LogCaptureFixture) -> None:
     rig = PolicyRig()
     rig.push(BROKEN)
     rig.push(owned_by("one"))

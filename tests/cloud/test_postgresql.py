@@ -71,9 +71,7 @@ async def test_any_name_is_quoted_so_that_its_own_password_alone_changes(
     assert (await problem_of(sign_in(postgresql, role, FIRST))).code == problems.REFUSED
 
 
-async def test_no_password_stands_in_what_the_server_logs(
-    postgresql: PostgreSql, role: str
-) -> None:
+async def test_no_password_is_in_what_the_server_logs(postgresql: PostgreSql, role: str) -> None:
     await POSTGRES.set_password(postgresql.server, APP, role, Sensitive("Unl0gged-value"))
     assert f'ALTER ROLE "{role}" PASSWORD \'SCRAM-SHA-256$' in postgresql.log()
     assert "Unl0gged-value" not in postgresql.log()
@@ -193,7 +191,7 @@ async def test_a_server_that_only_reads_needs_a_person_and_a_closed_network_is_n
     assert (type(error), error.code) == (AccessDenied, problems.FIREWALL)
 
 
-async def test_a_server_without_tls_gets_no_password() -> None:
+async def test_no_password_without_tls() -> None:
     """It answers N to the request for TLS, as a server without TLS or a thief of passwords does."""
     heard = bytearray()
 

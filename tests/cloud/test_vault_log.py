@@ -93,9 +93,7 @@ async def test_both_tables_to_which_a_vault_may_log_are_asked(table: str) -> Non
         {"days": 31},
     ],
 )
-async def test_what_is_no_read_of_this_secret_in_these_days_is_not_told(
-    fields: dict[str, object],
-) -> None:
+async def test_what_is_no_read_of_this_secret_then_is_not_told(fields: dict[str, object]) -> None:
     """A refused read is called a success in the log, so its status decides."""
     bench = Bench()
     bench.log(days=1, id=f"{VAULT}/secrets/other/{NEW}")

@@ -133,9 +133,7 @@ PLUGINS: tuple[tuple[type[Any], str, str], ...] = (
 
 
 @pytest.mark.parametrize(("kind", "name", "problem"), PLUGINS)
-async def test_a_careless_plug_in_is_caught_where_it_shows(
-    kind: type[Any], name: str, problem: str
-) -> None:
+async def test_carelessness_is_caught_in_place(kind: type[Any], name: str, problem: str) -> None:
     problems = await broken(stand(kind), CHECKS)
     assert problem in "; ".join(problems.get(name, ())), problems
 

@@ -169,9 +169,7 @@ CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
 @pytest.mark.parametrize(
     ("kind", "check", "problem"), CAUGHT, ids=lambda parameter: str(parameter)[:40]
 )
-async def test_every_kind_of_fraud_is_caught_where_it_shows(
-    kind: type[Any], check: str, problem: str
-) -> None:
+async def test_each_fraud_is_caught_in_place(kind: type[Any], check: str, problem: str) -> None:
     named_check = next(
         candidate for candidate in CHECKS if candidate.__name__.replace("_", " ") == check
     )

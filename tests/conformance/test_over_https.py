@@ -53,9 +53,7 @@ async def found(plan: Path, checks: tuple[Check, ...] = CHECKS) -> Any:
 
 
 @pytest.mark.parametrize("tokens", [server.Tokens, Many, Single])
-async def test_a_correct_endpoint_of_any_sort_keeps_every_promise(
-    tokens: Any, tmp_path: Path
-) -> None:
+async def test_a_correct_endpoint_of_any_sort_keeps_promises(tokens: Any, tmp_path: Path) -> None:
     with serving(tmp_path, tokens()) as plan:
         assert await found(plan) == {}
 
@@ -72,9 +70,7 @@ async def test_whole_rotations_follow_each_other_at_one_source(tokens: Any, tmp_
         assert await found(plan, (rotations_in_a_row,)) == {}
 
 
-async def test_an_incident_at_the_example_endpoint_comes_through_every_fault(
-    tmp_path: Path,
-) -> None:
+async def test_an_incident_at_the_example_comes_through_every_fault(tmp_path: Path) -> None:
     with serving(tmp_path, server.Tokens()) as plan:
         assert await found(plan, (an_incident_keeps_every_promise,)) == {}
 

@@ -1,7 +1,4 @@
-"""The kit holds the registry's own kinds to the same promises: what is honest is never accused.
-
-Every strategy is here: two slots, a single one, many.
-"""
+"""The kit never accuses the registry's own kinds, of every strategy: two slots, one, many."""
 
 from __future__ import annotations
 

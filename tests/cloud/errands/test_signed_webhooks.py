@@ -164,9 +164,7 @@ async def test_two_events_have_two_ids(listening: Listening) -> None:
     assert len(ids) == len(set(ids)) >= 2
 
 
-async def test_a_key_is_changed_without_a_gap_while_both_stand_in_its_secret(
-    listening: Listening,
-) -> None:
+async def test_a_key_changes_without_a_gap_while_a_secret_has_both(listening: Listening) -> None:
     rig, receiver = listening()
     rig.vault.put("hook-key", f"{OTHER}\n{KEY}\n")
     await rig.rotate()
@@ -202,9 +200,7 @@ async def test_neither_the_key_nor_the_url_nor_a_value_is_said(
     assert not [text for text in (KEY, URL, *values) if text in emitted]
 
 
-def test_what_was_changed_on_its_way_is_refused_by_the_receivers_library(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_receivers_refuse_what_was_changed_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     event = Event("msg_1", "rekey.secret.rotated", NOW.isoformat(), {}, Sensitive(KEY), NOW)
     content = body(event)
     signed = headers(event, content, "here")

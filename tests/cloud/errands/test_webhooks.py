@@ -175,9 +175,7 @@ ESCALATED = HOOKS + "  - kind: slack\n    webhookSecret: chat-shop\n    withinDa
 @pytest.mark.parametrize(
     ("days", "chats"), [(30.0, {"teams"}), (7.0, {"teams", "slack"}), (1.0, {"teams", "slack"})]
 )
-async def test_a_webhook_with_within_days_hears_of_a_digest_as_late_as_that(
-    days: float, chats: set[str]
-) -> None:
+async def test_a_webhook_hears_of_a_digest_as_late_as_it_asks(days: float, chats: set[str]) -> None:
     rig = told_about(days_left=days, manual="true", owner="else", further=ESCALATED)
     await sweep(rig)
     await rig.deliver()
@@ -190,9 +188,7 @@ async def test_neither_another_owner_nor_a_webhook_with_within_days_hears_of_a_r
     assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
 
 
-async def test_without_webhooks_a_reminder_is_in_the_log_alone(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_without_webhooks_a_reminder_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     rig = await remind()
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
     assert ended(caplog.records, "remind") == ["reminded"]
@@ -202,9 +198,7 @@ async def test_without_webhooks_a_reminder_is_in_the_log_alone(
 @pytest.mark.parametrize(
     ("to", "news"), [("", "rotated"), ("chat-of-yesterday", "rotated"), ("chat-all", "retired")]
 )
-async def test_a_notice_for_a_webhook_that_does_not_hear_of_it_by_now_goes_nowhere(
-    to: str, news: str
-) -> None:
+async def test_a_notice_that_its_webhook_is_not_to_hear_goes_nowhere(to: str, news: str) -> None:
     rig = told_about() if to else Rig()
     rig.vault.put("app", "x", tags={"Owner": "shop"})
     task = FollowUp(SecretRef(rig.vault.url, "app"), "tell", reason="due", news=news, to=to)
@@ -265,9 +259,7 @@ async def test_a_webhook_that_is_gone_is_reported_and_changes_nothing(
     assert len(rig.vault.versions(NAME)) == 2
 
 
-async def test_a_chat_that_never_answers_is_given_up_after_five_tries(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_chat_that_never_answers_gets_five_tries(caplog: pytest.LogCaptureFixture) -> None:
     rig = told_about(owner=None)
     rig.world.faults.append(Fault(lambda request: request.host == TEAMS, Response(500), times=99))
     await rig.rotate()
@@ -293,9 +285,7 @@ async def test_what_is_no_https_url_or_cannot_be_had_is_reported_and_not_asked(
     assert (url or TEAMS_URL) not in caplog.text
 
 
-async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_no_value_and_no_webhooks_url_is_ever_said(caplog: pytest.LogCaptureFixture) -> None:
     rig, ear = told_about(), Ear()
     caplog.set_level(logging.DEBUG)
     logging.getLogger().addHandler(ear)

@@ -106,7 +106,5 @@ def test_a_lease_is_named_by_its_action(action: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_no_name_of_a_resource_becomes_the_name_of_a_call(
-    service: str, url: str, method: str
-) -> None:
+def test_no_resources_name_becomes_a_calls_name(service: str, url: str, method: str) -> None:
     assert "NAME" not in operation_of(service, method, url, {"x-ms-lease-action": ""}).upper()

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import string
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,10 +30,11 @@ from engine.errors import (
 from engine.secret import Sensitive
 from rotators.shared.sql_names import Place, alter, standing
 from tests.cloud.sql.conftest import Wired
+from tests.parts import ROOT
+from tests.programs import run
 from tests.shared.promises import Ear, everything
 from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
 
-ROOT = Path(__file__).parents[3]
 PRINTABLE = "".join(character for character in string.printable if character.isprintable())
 
 
@@ -80,9 +80,7 @@ async def test_a_name_and_a_password_of_every_printable_character_reach_the_serv
     assert isinstance(await refused(wired, PRINTABLE, PRINTABLE[:-1]), VerificationFailed)
 
 
-async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is_pooled(
-    wired: Wired,
-) -> None:
+async def test_a_pooled_connection_would_take_the_old_password_none_is_pooled(wired: Wired) -> None:
     server = wired.rig.server
     text = f"Server={{{server.fqdn}}};Database={{master}};Encrypt={{strict}};UID={{{ADMIN}}};PWD={{{FIRST}}};"
     mssql_python.pooling(enabled=True)
@@ -93,9 +91,7 @@ async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is
     assert await refused(wired, ADMIN, "An0ther-password") is None
 
 
-async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_password(
-    wired: Wired,
-) -> None:
+async def test_a_login_without_a_user_in_master_is_no_wrong_password(wired: Wired) -> None:
     wired.rig.server.add_login("app", FIRST, "shop")
     error = await refused(wired, "app", FIRST)
     assert error is not None
@@ -113,9 +109,7 @@ async def test_a_server_for_entra_identities_only_says_so(wired: Wired) -> None:
 @pytest.mark.parametrize(
     "name", ["only authentication is enabled", "cannot open server", "certificate", "retry"]
 )
-async def test_a_login_named_like_an_error_is_not_taken_for_that_error(
-    wired: Wired, name: str
-) -> None:
+async def test_a_login_named_like_an_error_is_not_taken_for_it(wired: Wired, name: str) -> None:
     wired.rig.server.add_login(name, FIRST, "master")
     assert isinstance(await refused(wired, name, "Wr0ng-password"), VerificationFailed)
 
@@ -133,9 +127,7 @@ async def test_a_certificate_with_a_flaw_is_not_trusted(unstarted: Wired, flaw: 
     assert unstarted.rig.calls() == {}
 
 
-async def test_a_server_that_does_not_answer_is_given_up(
-    wired: Wired, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_server_is_given_up(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud.sql.driver, "LOGIN_SECONDS", 1)
     wired.servers.silent.add(wired.rig.server.name)
     error = await refused(wired, ADMIN, FIRST)
@@ -220,14 +212,8 @@ def test_a_driver_that_cannot_be_loaded_is_told_as_that_and_not_as_one_that_pass
     shutil.copytree(Path(mssql_python.__file__).parents[1] / core.name, core)
     content = (core / library).read_bytes()
     (core / library).write_bytes(content.replace(b"libssl.so.3\0", b"libssl.so.9\0"))
-    ran = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", SIGNS_IN],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    ran = run(sys.executable, "-c", SIGNS_IN, env=env, check=True)
     assert ran.stdout.startswith(f"PermanentError {NOT_LOADED} Microsoft's SQL driver cannot be")
     assert words in ran.stdout
     assert "Fix: deploy the complete package" in ran.stdout

@@ -51,9 +51,7 @@ async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine(stat
 @pytest.mark.parametrize(
     ("delay", "hidden"), [(0.0, 0), (0.9, 1), (90.0, 90), (86_400.0, 86_400), (9e9, 604_799)]
 )
-async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(
-    delay: float, hidden: int
-) -> None:
+async def test_a_delayed_message_is_hidden_at_most_for_its_life(delay: float, hidden: int) -> None:
     rig = Rig()
     await rig.service().queue.post_rotation(item(), delay)
     (message,) = rig.queue("rotations")

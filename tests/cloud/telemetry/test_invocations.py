@@ -1,7 +1,4 @@
-"""Every function call ends by itself, as an ordinary exception, logged.
-
-Its telemetry is sent: when asked for, within bounds, and never at the price of the work.
-"""
+"""Every call ends as an ordinary exception, logged; its telemetry is sent within bounds."""
 
 from __future__ import annotations
 
@@ -35,9 +32,7 @@ async def test_a_call_that_hangs_is_ended_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
-async def test_what_would_never_be_answered_becomes_an_ordinary_exception(
-    end: type[BaseException],
-) -> None:
+async def test_what_would_never_be_answered_becomes_an_exception(end: type[BaseException]) -> None:
     with pytest.raises(TransientError, match=end.__name__):
         async with Invocations(60, Flushes()).run("rotate"):
             raise end
@@ -54,9 +49,7 @@ async def test_a_cancelled_task_inside_a_call_does_not_cancel_the_call() -> None
             await task
 
 
-async def test_a_failure_is_logged_under_rekey_before_it_is_raised(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_failure_is_logged_under_rekey_and_raised(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(AccessDenied):
         async with Invocations(60, Flushes()).run("sweep_vault"):
             raise AccessDenied("listing was answered 403", fix="grant it the role Reader")
@@ -68,9 +61,7 @@ async def test_a_failure_is_logged_under_rekey_before_it_is_raised(
     )
 
 
-async def test_of_a_strangers_error_only_its_class_and_place_are_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_strangers_error_logs_class_and_place(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="value"):
         async with Invocations(60, Flushes()).run("rotate"):
             raise ValueError("a value may be in here")

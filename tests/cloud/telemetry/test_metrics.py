@@ -69,9 +69,7 @@ def varied() -> Rig:
     return rig
 
 
-async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_empty_ones(
-    sent: Collected,
-) -> None:
+async def test_a_sweep_counts_the_secrets_in_each_state_empty_ones_too(sent: Collected) -> None:
     await sweep(varied())
     counts = states(sent)
     assert counts == dict(zip(STATES.split(), (1, 2, 1, 1, 0, 0, 1, 1), strict=True))
@@ -88,9 +86,7 @@ async def test_a_sweep_tells_how_long_each_managed_secret_lasts(sent: Collected)
     }
 
 
-async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next_sweep(
-    sent: Collected,
-) -> None:
+async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next(sent: Collected) -> None:
     rig = varied()
     await sweep(rig)
     assert states(sent)["unmanaged"] == 1
@@ -211,9 +207,7 @@ def test_ten_thousand_reads_cost_three_cents_and_what_has_no_list_price_nothing(
         (lambda request: request.host.startswith("rekeyhost.blob"), "blob"),
     ],
 )
-async def test_what_azure_refuses_is_counted_by_service(
-    where: Any, service: str, sent: Collected
-) -> None:
+async def test_a_refusal_counts_by_service(where: Any, service: str, sent: Collected) -> None:
     rig = scene()
     refuse(rig, 403, "AuthorizationPermissionMismatch", where)
     await rotate(rig)
@@ -229,9 +223,7 @@ async def test_a_refused_preview_is_counted(sent: Collected) -> None:
     assert sent.metric("rekey.access.denied") == {dims(where="azure", what="keyvault"): 1}
 
 
-async def test_a_disabled_secret_and_a_key_that_does_not_work_are_no_denials(
-    sent: Collected,
-) -> None:
+async def test_a_disabled_secret_and_a_dead_key_are_no_denials(sent: Collected) -> None:
     rig = scene(enabled=False)
     await rotate(rig)
     other = scene()

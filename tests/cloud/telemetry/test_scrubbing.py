@@ -43,9 +43,7 @@ def bodies(exporter: InMemoryLogRecordExporter) -> list[str]:
     return [str(log.log_record.body) for log in exporter.get_finished_logs()]
 
 
-def test_a_warning_of_any_logger_arrives_and_what_is_less_does_not(
-    heard: InMemoryLogRecordExporter,
-) -> None:
+def test_any_loggers_warning_arrives_and_less_does_not(heard: InMemoryLogRecordExporter) -> None:
     for name in ("azure.identity", "asyncio", "azure_functions_runtime", ""):
         logging.getLogger(name).warning("%s said so", name or "root")
         logging.getLogger(name).info("chatter")
@@ -67,9 +65,7 @@ def test_what_the_exporter_warns_of_is_not_sent_by_itself(heard: InMemoryLogReco
     assert bodies(heard) == ["said by rekeying"], "its name only begins alike"
 
 
-async def test_an_exception_that_nobody_awaits_arrives_by_its_class_alone(
-    heard: InMemoryLogRecordExporter,
-) -> None:
+async def test_what_nobody_awaits_arrives_by_its_class(heard: InMemoryLogRecordExporter) -> None:
     async def fail() -> None:
         raise ValueError(KEY)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,21 +20,16 @@ from simulator.telemetry.service import IngestionService
 from simulator.telemetry.tables import row
 from simulator.world import Domains, World
 from tests.infra.alerts.arrived import OFFLINE
+from tests.parts import ROOT
+from tests.programs import run
 
-ROOT = Path(__file__).parents[3]
 KEY = "b1f2c3d4-0000-4000-8000-5e6f7a8b9c0d"
 GOOD = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
     "REKEY_VAULTS": "https://prod.vault.azure.net",
     "REKEY_SCOPES": '{"https://prod.vault.azure.net": ["/subscriptions/x"]}',
 }
-WRONG = {
-    **GOOD,
-    "REKEY_VAULTS": "prod",
-    "REKEY_SCOPES": "{",
-    "REKEY_SWEEP_SCHEDULE": "",
-    "REKEY_TYPO": "x",
-}
+WRONG = {"REKEY_VAULTS": "prod", "REKEY_SCOPES": "{", "REKEY_SWEEP_SCHEDULE": "", "REKEY_TYPO": "x"}
 
 
 @pytest.fixture(autouse=True)
@@ -76,35 +70,20 @@ def start(
             f"import os, traceback\ntry:\n    {code}\nexcept Exception:\n    "
             "traceback.print_exc()\n    os._exit(7)\n"
         )
-        ran = subprocess.run(  # noqa: S603 - this interpreter
-            [sys.executable, "-c", body],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = run(sys.executable, "-c", body, env=environment)
         rows = [columns for table, columns in map(row, service.envelopes) if table == "traces"]
     assert service.refused == []
-    return (
-        [str(columns["message"]) for columns in rows if columns["severityLevel"] == 4],
-        ran.stderr,
-        ran.returncode,
-    )
+    arrived = [str(columns["message"]) for columns in rows if columns["severityLevel"] == 4]
+    return arrived, ran.stderr, ran.returncode
 
 
-def test_every_wrong_setting_arrives_as_critical_and_on_stderr_before_the_app_stops(
-    tmp_path: Path,
-) -> None:
-    arrived, stderr, code = start(tmp_path, WRONG)
+def test_each_wrong_setting_is_critical_and_on_stderr_before_the_app_stops(tmp_path: Path) -> None:
+    arrived, stderr, code = start(tmp_path, GOOD | WRONG)
     assert code == 7, stderr
-    for name in ("REKEY_VAULTS", "REKEY_SCOPES", "REKEY_SWEEP_SCHEDULE", "REKEY_TYPO"):
+    lines = [text for text in stderr.splitlines() if text.startswith("rekey: the app cannot start")]
+    for name in WRONG:
         assert [text for text in arrived if name in text], name
-        assert [
-            line
-            for line in stderr.splitlines()
-            if line.startswith("rekey: the app cannot start") and name in line
-        ]
+        assert [text for text in lines if name in text], name
     assert "ConfigError" in stderr
 
 
@@ -160,17 +139,12 @@ def test_an_older_worker_library_than_the_tested_one_is_named_with_its_fix(
     vars(library)["version"] = SimpleNamespace(VERSION=version)
     monkeypatch.setitem(sys.modules, startup.WORKER, library)
     startup.begin(GOOD)
-    named = [
-        record
-        for record in caplog.records
-        if version in record.message and "remoteBuild=true" in record.message
-    ]
-    assert bool(named) is old
+    messages = [message for message in caplog.messages if "remoteBuild=true" in message]
+    assert any(version in message for message in messages) is old
 
 
 def test_the_worker_library_that_is_locked_is_the_tested_one() -> None:
-    locked = re.search(
-        r"azure-functions-runtime==(\d+)\.(\d+)", (ROOT / "requirements.txt").read_text()
-    )
+    requirements = (ROOT / "requirements.txt").read_text()
+    locked = re.search(r"azure-functions-runtime==(\d+)\.(\d+)", requirements)
     assert locked
     assert (int(locked[1]), int(locked[2])) == startup.TESTED

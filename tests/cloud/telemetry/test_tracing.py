@@ -49,9 +49,7 @@ def event(rig: Rig) -> str:
 
 
 @pytest.mark.usefixtures("invoked")
-async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(
-    sent: Collected,
-) -> None:
+async def test_the_trace_goes_from_the_event_through_the_queue_to_steps(sent: Collected) -> None:
     rig = scene()
     service = rig.service()
     await service.on_event(event(rig))
@@ -66,9 +64,7 @@ async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(
 
 
 @pytest.mark.usefixtures("invoked")
-async def test_every_step_of_a_leak_is_in_the_trace_of_its_report_in_its_turn(
-    sent: Collected,
-) -> None:
+async def test_every_step_of_a_leak_is_in_its_turn_in_its_reports_trace(sent: Collected) -> None:
     rig = leaky(f"{TRUSTED}consumers: [{{match: {{secret: app-key}}, resources: ['{SHOP}'], "
                 "graceSeconds: 5}]\n")  # fmt: skip
     await leak(rig.api(), rig.latest("app-key").value)
@@ -83,9 +79,7 @@ async def test_every_step_of_a_leak_is_in_the_trace_of_its_report_in_its_turn(
 
 
 @pytest.mark.usefixtures("invoked")
-async def test_a_rotation_in_another_trace_is_linked_to_the_function_call_that_it_runs_in(
-    sent: Collected,
-) -> None:
+async def test_a_rotation_in_another_trace_is_linked_to_its_function_call(sent: Collected) -> None:
     rig = scene()
     await rig.service().rotate(rig.item(NAME, trace=OTHER).to_json(), 1)
     (rotation,) = sent.named("rekey.rotation")
@@ -111,9 +105,7 @@ async def test_a_message_without_a_trace_or_with_nonsense_belongs_to_its_functio
     assert attributes(rotation)["rekey.outcome"] == "rotated"
 
 
-async def test_what_a_rotation_posts_itself_stays_in_its_trace_and_is_a_failed_try(
-    sent: Collected,
-) -> None:
+async def test_what_a_rotation_posts_is_in_its_trace_and_is_a_failed_try(sent: Collected) -> None:
     rig = scene()
     refuse(rig, 429, "Throttled", to_arm("regenerateKey"), Retry_After="60")
     await rig.service().rotate(rig.item(NAME, trigger="event", trace=PARENT).to_json(), 1)
@@ -154,9 +146,7 @@ async def test_a_rotation_is_one_span_with_a_child_a_step(sent: Collected) -> No
     }
 
 
-async def test_steps_take_their_own_time_although_they_wait_for_the_operation(
-    sent: Collected,
-) -> None:
+async def test_steps_take_their_own_time_and_wait_for_the_operation(sent: Collected) -> None:
     rig = scene()
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
@@ -200,9 +190,7 @@ async def test_records_of_any_logger_below_carry_the_operation_while_an_item_is_
 
 
 @pytest.mark.parametrize("tries", [1, MAX_TRIES - 1])
-async def test_a_try_that_comes_back_is_failed_in_span_and_metric(
-    tries: int, sent: Collected
-) -> None:
+async def test_a_try_that_comes_back_fails_span_and_metric(tries: int, sent: Collected) -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault("PUT"))
     with pytest.raises(TransientError):
@@ -228,9 +216,7 @@ async def test_the_last_try_is_parked_and_not_failed_besides(sent: Collected) ->
     assert attributes(rotation)["rekey.outcome"] == "parked"
 
 
-async def test_a_message_from_the_poison_queue_is_a_parked_item_with_its_span(
-    sent: Collected,
-) -> None:
+async def test_a_poison_message_is_a_parked_item_with_its_span(sent: Collected) -> None:
     rig = scene()
     await rig.service().park(rig.item(NAME, trigger="event").to_json(), "message")
     (rotation,) = sent.named("rekey.rotation")
