@@ -21,14 +21,21 @@ PAGES = [
 ]
 
 
-def test_every_link_to_a_file_leads_somewhere() -> None:
+def sections(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_to_a_file_and_a_section_that_exist() -> None:
     links = [
-        (page, target)
+        (page, page.parent / file if file else page, section)
         for page in PAGES
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        for file, section in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text())
     ]
     assert len(links) > 100
-    assert [f"{page} to {to}" for page, to in links if not (page.parent / to).exists()] == []
+    assert [(page, to) for page, to, _ in links if not to.exists()] == []
+    assert [link for link in links if link[2] and link[2] not in sections(link[1])] == []
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:

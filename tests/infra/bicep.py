@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from scripts.snapshots import COMPILED, PLACE
+from tests.programs import run
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -53,9 +53,7 @@ def compiler() -> str:
 
 def bicep(command: str, *arguments: str) -> Run:
     """Run the compiler."""
-    done = subprocess.run(  # noqa: S603 - the compiler that the environment names
-        [compiler(), command, *arguments], capture_output=True, text=True, timeout=600, check=False
-    )
+    done = run(compiler(), command, *arguments, timeout=600)
     return Run(done.returncode, " ".join((done.stdout + done.stderr).split()), done.stdout)
 
 

@@ -1,7 +1,4 @@
-"""The names that Rekey's telemetry has, as docs/telemetry.md says them.
-
-Other tests hold that page against what is sent.
-"""
+"""The names of Rekey's telemetry by docs/telemetry.md, which others hold against what is sent."""
 
 from __future__ import annotations
 

@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.infra.bicep import GROUP
+from tests.infra.bicep import GROUP, snapshot
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 DEFINITION = "Microsoft.Authorization/roleDefinitions"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
 PLACES = (
-    (
-        rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w{{1,9}}ev\w{{13}}",
-        "storage account of events",
-    ),
-    (rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w+", "its own storage account"),
+    (rf"{STORAGE}/\w{{1,9}}ev\w{{13}}", "storage account of events"),
+    (rf"{STORAGE}/\w+", "its own storage account"),
     (rf"{GROUP}/.+/queues/rotations", "queue rotations"),
     (rf"{GROUP}/.+/containers/rekey-leases", "container rekey-leases"),
     (rf"{GROUP}/providers/Microsoft.Insights/components/[\w-]+", "Application Insights"),
@@ -33,10 +31,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Right:
-    """One role assignment.
-
-    `who` is app, events or deployer, `role` the id of a built-in role or the name of a custom one.
-    """
+    """Who (app, events, deployer) has a role: the id of a built-in one, the name of a custom one."""
 
     who: str
     role: str
@@ -59,6 +54,12 @@ def only(snapshot: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return resource
 
 
+def site(name: str) -> dict[str, Any]:
+    """Return the properties of a snapshot's app."""
+    properties: dict[str, Any] = only(snapshot(name), "Microsoft.Web/sites")["properties"]
+    return properties
+
+
 def accounts(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the app's own storage account, and the one that Event Grid delivers to."""
     first, second = of_type(snapshot, "Microsoft.Storage/storageAccounts")
@@ -77,13 +78,15 @@ def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
         yield Right(_who(properties["principalId"]), custom.get(role, role), _scope(resource["id"]))
 
 
+def given(name: str, place: str) -> list[tuple[str, str]]:
+    """Return the scope and the role of each right that a snapshot gives at a kind of place."""
+    return [(right.scope, right.role) for right in rights(snapshot(name)) if right.place == place]
+
+
 def custom_roles(
     snapshot: Mapping[str, Any],
 ) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
-    """Yield every custom role's name, its actions, its data actions.
-
-    What it leaves out of its actions comes with it.
-    """
+    """Yield each custom role's name, actions, data actions, and what its actions leave out."""
     for resource in of_type(snapshot, DEFINITION):
         (permissions,) = resource["properties"]["permissions"]
         actions = (permissions.get(kind, []) for kind in ("actions", "dataActions", "notActions"))
@@ -98,10 +101,7 @@ def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _who(principal: str) -> str:
-    """Return whose identity an expression means.
-
-    That of a topic that exists already is not worked out.
-    """
+    """Return whose identity an expression means; a topic's that exists already stays unknown."""
     if "deployer()" in principal:
         return "deployer"
     if principal == "[unknown()]" or "Microsoft.EventGrid/systemTopics/" in principal:

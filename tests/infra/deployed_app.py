@@ -102,13 +102,7 @@ class DeployedApp:
                 self.world.grant(self.identity, actions, scope_of(assignment.id))
         return build_api(
             # What happens on the outcome topic is no part of this: tests/cloud has that.
-            Settings.read(
-                {
-                    name: value
-                    for name, value in self.settings.items()
-                    if name != "REKEY_EVENT_TOPIC"
-                }
-            ),
+            Settings.read({**self.settings, "REKEY_EVENT_TOPIC": ""}),
             env={},
             identity=SimulatedCredential(self.world, self.identity),
             clock=RigClock(self.landscape.clock),
@@ -172,10 +166,7 @@ class DeployedApp:
         yield from texts
 
     def _reaches(self, host: Resource) -> bool:
-        """Return whether the app's network leads to its storage account.
-
-        In public, or by endpoints with names.
-        """
+        """Return whether the app reaches its storage, in public or by endpoints with names."""
         tenant = self.landscape.tenant
         if host.properties["networkAcls"]["defaultAction"] == "Allow":
             return True

@@ -13,7 +13,8 @@ from simulator.azure import Azure
 from simulator.entra.directory import Application
 from simulator.world import Exchange
 from simulator_tests.az.stage import Stage, administrator
-from tests.infra.bicep import ROOT
+from tests.parts import ROOT
+from tests.programs import run
 
 
 @dataclass
@@ -88,6 +89,5 @@ class Tenant:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
-        command = [sys.executable, str(ROOT / "scripts" / self.script), *arguments]
-        environment = self.stage.az.environment
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        script = ROOT / "scripts" / self.script
+        return run(sys.executable, script, *arguments, env=self.stage.az.environment)

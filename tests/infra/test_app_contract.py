@@ -17,17 +17,15 @@ from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
 from tests.infra.landscape import CUSTOMER
 
+INSIGHTS = (
+    *("CONNECTION_STRING", "AUTHENTICATION_STRING"),
+    *("STATSBEAT_DISABLED_ALL", "CONTROLPLANE_DISABLED"),
+)
+EVENTS = ("credential", "clientId", "blobServiceUri", "queueServiceUri")
 HOSTS = {
-    "AzureWebJobsStorage__credential",
-    "AzureWebJobsStorage__clientId",
-    "RekeyEvents__credential",
-    "RekeyEvents__clientId",
-    "RekeyEvents__blobServiceUri",
-    "RekeyEvents__queueServiceUri",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
-    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+    *("AzureWebJobsStorage__credential", "AzureWebJobsStorage__clientId"),
+    *(f"RekeyEvents__{name}" for name in EVENTS),
+    *(f"APPLICATIONINSIGHTS_{name}" for name in INSIGHTS),
     "PYTHON_ENABLE_OPENTELEMETRY",
     "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_ID",
@@ -41,11 +39,7 @@ PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED
 """Settings that the platform's sign-in reads:
 https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
 OPTIONAL = PLATFORMS | {
-    "REKEY_ENDPOINTS",
-    "REKEY_EVENT_TOPIC",
-    "REKEY_LOGS_WORKSPACE",
-    "REKEY_POLICY",
-    "REKEY_RUNBOOK",
+    f"REKEY_{name}" for name in ("ENDPOINTS", "EVENT_TOPIC", "LOGS_WORKSPACE", "POLICY", "RUNBOOK")
 }
 BY_HAND = {"REKEY_LOGS_ENDPOINT"}
 """Set where a cloud's own addresses are not known; the template knows those that it deploys to."""
@@ -73,9 +67,7 @@ def child_names(template: dict[str, Any], kind: str, account: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poison_queue(
-    name: str,
-) -> None:
+def test_every_queue_that_is_read_or_written_exists_with_its_poison_queue(name: str) -> None:
     used = {*triggered_queues(), queues.ROTATIONS, queues.SWEEPS}
     expected = used | {f"{queue}-poison" for queue in used if not queue.endswith("-poison")}
     assert len(expected) == 6
@@ -95,23 +87,18 @@ def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(n
     containers = "blobServices/containers"
     assert child_names(deployment, containers, account) == {blobs.CONTAINER, "deployments"}
     assert child_names(deployment, containers, events) == {"dead-letters"}
-    package = deployed.only(deployment, "Microsoft.Web/sites")["properties"]["functionAppConfig"][
-        "deployment"
-    ]["storage"]
+    package = deployed.site(name)["functionAppConfig"]["deployment"]["storage"]
     assert package["value"].startswith(f"https://{account}.blob.core.")
     assert package["value"].endswith("/deployments")
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ever_is(
-    name: str,
-) -> None:
+def test_answers_to_requests_are_deleted_after_a_week_and_nothing_else_is(name: str) -> None:
     kind = "Microsoft.Storage/storageAccounts/managementPolicies"
     (rule,) = deployed.only(snapshot(name), kind)["properties"]["policy"]["rules"]
     assert rule["enabled"] is True
-    assert rule["definition"]["actions"] == {
-        "baseBlob": {"delete": {"daysAfterModificationGreaterThan": 7}}
-    }
+    after_a_week = {"daysAfterModificationGreaterThan": 7}
+    assert rule["definition"]["actions"] == {"baseBlob": {"delete": after_a_week}}
     (prefix,) = rule["definition"]["filters"]["prefixMatch"]
     container, _, begins = prefix.partition("/")
     assert container == blobs.CONTAINER
@@ -134,18 +121,13 @@ def test_no_setting_is_empty_least_of_all_the_hosts_storage(name: str) -> None:
 
 
 def test_every_known_setting_is_set_with_everything_on_and_no_optional_one_with_it_off() -> None:
-    assert (
-        set(deployed.settings(snapshot("everything-on")))
-        == (KNOWN | HOSTS | BY_NAME | PLATFORMS) - BY_HAND
-    )
+    configured = set(deployed.settings(snapshot("everything-on")))
+    assert configured == (KNOWN | HOSTS | BY_NAME | PLATFORMS) - BY_HAND
     assert not OPTIONAL & set(deployed.settings(snapshot("everything-off")))
 
 
 def settings_of(name: str) -> Settings:
-    """Read a snapshot's settings as the app does at its start.
-
-    What only Azure knows stands in for itself.
-    """
+    """Read a snapshot's settings as the app does, with KNOWN_LATER for what only Azure knows."""
     configured = deployed.settings(snapshot(name))
     later = {name: value for name, value in KNOWN_LATER.items() if name in configured}
     return Settings.read({**configured, **later})
@@ -191,14 +173,8 @@ def test_another_cloud_has_its_own_names_everywhere() -> None:
     assert settings.events.blob_url.endswith(".blob.core.usgovcloudapi.net")
     assert settings.events.queue_url.endswith(".queue.core.usgovcloudapi.net")
     text = json.dumps(snapshot("us-government"))
-    for public in (
-        "core.windows.net",
-        "vault.azure.net",
-        "vaultcore.azure.net",
-        "azurewebsites.net",
-        "management.azure.com",
-    ):
-        assert public not in text
+    public = "core.windows.net vault.azure.net vaultcore.azure.net management.azure.com"
+    assert not [name for name in (*public.split(), "azurewebsites.net") if name in text]
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
@@ -230,17 +206,13 @@ def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str)
 
 
 def test_the_runtime_is_the_one_that_the_code_is_written_for() -> None:
-    runtime = deployed.only(snapshot("everything-off"), "Microsoft.Web/sites")["properties"][
-        "functionAppConfig"
-    ]["runtime"]
+    runtime = deployed.site("everything-off")["functionAppConfig"]["runtime"]
     assert runtime == {"name": "python", "version": (ROOT / ".python-version").read_text().strip()}
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_app_holds(
-    name: str,
-) -> None:
-    config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
+def test_an_instance_answers_as_many_calls_as_the_host_lets_in_and_the_app_holds(name: str) -> None:
+    config = deployed.site(name)["functionAppConfig"]
     at_once = config["scaleAndConcurrency"]["triggers"]["http"]["perInstanceConcurrency"]
     host = json.loads((ROOT / "host.json").read_text())
     assert at_once == host["extensions"]["http"]["maxConcurrentRequests"]
@@ -249,6 +221,6 @@ def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_a
 
 @pytest.mark.parametrize("name", names())
 def test_a_preview_of_azures_is_used_only_where_it_is_asked_for(name: str) -> None:
-    config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
+    config = deployed.site(name)["functionAppConfig"]
     asked = {"type": "RollingUpdate"} if name == "everything-on" else None
     assert config.get("siteUpdateStrategy") == asked

@@ -1,7 +1,4 @@
-"""The registration that callers sign in with.
-
-Run as a process, with the Azure CLI signed in to a simulated tenant.
-"""
+"""The registration that callers sign in with, made by a process with the real Azure CLI."""
 
 from __future__ import annotations
 
@@ -36,9 +33,7 @@ def registered(tenant: Tenant) -> Application:
     return application
 
 
-def test_a_registration_has_what_callers_need_and_a_second_run_leaves_it_as_it_is(
-    tenant: Tenant,
-) -> None:
+def test_a_registration_has_what_callers_need_and_a_second_run_leaves_it(tenant: Tenant) -> None:
     application = registered(tenant)
     check_roles(application.properties)
     check_only_this_tenant_signs_in(application)
@@ -87,19 +82,13 @@ def check_people_get_tokens_with_the_azure_cli(application: Application) -> None
     properties = application.properties
     assert properties["identifierUris"] == [f"api://{application.app_id}"]
     assert properties["api"]["requestedAccessTokenVersion"] == 2
-    (scope,), (trusted,) = (
-        properties["api"]["oauth2PermissionScopes"],
-        properties["api"]["preAuthorizedApplications"],
-    )
-    assert trusted == {
-        "appId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
-        "delegatedPermissionIds": [scope["id"]],
-    }
+    (scope,) = properties["api"]["oauth2PermissionScopes"]
+    (trusted,) = properties["api"]["preAuthorizedApplications"]
+    cli = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+    assert trusted == {"appId": cli, "delegatedPermissionIds": [scope["id"]]}
 
 
-def test_roles_are_given_to_all_who_are_named_once_only_and_beside_those_that_are_held(
-    tenant: Tenant,
-) -> None:
+def test_roles_are_given_once_to_all_who_are_named_beside_what_they_hold(tenant: Tenant) -> None:
     application = registered(tenant)
     jane, joe, robot = (tenant.world.add_principal(name).oid for name in PEOPLE)
     roles = {role["value"]: role["id"] for role in application.properties["appRoles"]}

@@ -94,9 +94,7 @@ ALSO = (
 """What is said of OTHERS."""
 
 
-def test_all_problems_are_told_at_once_each_with_its_fix_and_nothing_is_deployed(
-    tmp_path: Path,
-) -> None:
+def test_all_problems_are_told_at_once_with_fixes_and_nothing_is_deployed(tmp_path: Path) -> None:
     run = predicted(tmp_path, vaults(*WRONG) + OTHERS)
     assert run.code != 0
     expected = [message for message in (*WRONG.values(), *ALSO) if message]
@@ -123,9 +121,7 @@ def test_an_empty_list_of_vaults_is_refused_by_the_compiler(tmp_path: Path) -> N
     assert "BCP333" in predicted(tmp_path, vaults()).said
 
 
-def test_names_too_long_unknown_kinds_and_misspelt_properties_are_refused_by_the_compiler(
-    tmp_path: Path,
-) -> None:
+def test_long_names_unknown_kinds_and_misspelt_properties_are_refused(tmp_path: Path) -> None:
     misspelt = f"{{ name: 'contoso', scope: ['{GROUP}'] }}"
     unknown = f"{{ name: 'contoso', scopes: ['{GROUP}'], kinds: ['ssh-key'] }}"
     entries = vaults(GOOD.replace("contoso", "c" * 25), misspelt, unknown)
@@ -158,9 +154,7 @@ def test_a_vault_that_uses_access_policies_is_refused_while_deploying(
     )
 
 
-def test_what_is_written_in_another_case_or_with_blanks_and_a_slash_is_understood(
-    tmp_path: Path,
-) -> None:
+def test_another_case_and_blanks_and_a_slash_at_the_end_are_understood(tmp_path: Path) -> None:
     entry = f"{{ name: 'Contoso', scopes: ['  {GROUP.upper().replace('/SUBSCRIPTIONS', '/Subscriptions')}/ '] }}"
     assert predicted(tmp_path, vaults(entry)).code == 0
     assert f'"{GROUP.lower()}"'.replace('"', '\\"') in (

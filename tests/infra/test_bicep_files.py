@@ -1,7 +1,4 @@
-"""Every Bicep file compiles without a warning, is formatted, describes what it takes.
-
-It also takes no secret.
-"""
+"""Every Bicep file compiles without a warning, is formatted, and describes what it takes: no secret."""
 
 from __future__ import annotations
 
@@ -31,14 +28,11 @@ def test_every_file_is_linted_without_a_warning() -> None:
 
 def test_an_example_leads_to_every_template_and_a_template_to_every_module() -> None:
     text = "".join(file.read_text() for file in (*TEMPLATES, *INFRA.glob("*.bicepparam")))
-    assert [
-        title(file) for file in TEMPLATES if not re.search(rf"'(\.\./|modules/)?{file.name}'", text)
-    ] == []
+    named = set(re.findall(r"'(?:\.\./|modules/)?([\w.-]+\.bicep)'", text))
+    assert {file.name for file in TEMPLATES} <= named
 
 
-def test_the_linter_finds_what_is_wrong_in_a_module_of_a_template_that_an_example_leads_to(
-    tmp_path: Path,
-) -> None:
+def test_the_linter_finds_what_is_wrong_in_a_module_of_an_examples_template(tmp_path: Path) -> None:
     """Else the test above could not fail."""
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "wrong.bicep").write_text("param unused string = ''\n")
@@ -80,16 +74,12 @@ def test_no_parameter_takes_a_secret_and_no_output_gives_one() -> None:
 
 
 def test_nothing_differs_from_one_deployment_to_the_next_but_the_time_of_one_alert() -> None:
-    """Names come from guid and uniqueString of what stays the same.
-
-    So a second deployment finds its own resources.
-    """
+    """Names come from what stays the same, so a second deployment finds its own resources."""
     text = "".join(file.read_text() for file in TEMPLATES)
     assert "guid(" in text
     assert not re.search(r"newGuid\(|deployment\(\)", text)
     assert re.findall(r"param (\w+) string = utcNow\(", text) == ["deployedAt"]
     assert text.count("utcNow(") == 1
     rules = (INFRA / "alert-rules.bicep").read_text()
-    assert re.findall(r"^  (\w+): \{(?:(?!\n  \}).)*DUE", rules, re.MULTILINE | re.DOTALL) == [
-        "unswept"
-    ]
+    due = re.compile(r"^  (\w+): \{(?:(?!\n  \}).)*DUE", re.MULTILINE | re.DOTALL)
+    assert due.findall(rules) == ["unswept"]

@@ -1,7 +1,4 @@
-"""infra/chat.bicep turns Azure Monitor's common alert schema into what Teams and Slack show.
-
-It also keeps the webhook secret.
-"""
+"""infra/chat.bicep turns alerts into what Teams and Slack show, and keeps the webhook secret."""
 
 from __future__ import annotations
 
@@ -30,10 +27,7 @@ STEP = r"\?\['(\w+)'\]"
 
 
 def sent(body: Any) -> Any:
-    """Fill an alert into a message as the workflow does.
-
-    Each expression is a path into the body of the trigger.
-    """
+    """Fill an alert into a message as the workflow does: each expression is a path into its body."""
 
     def value(match: re.Match[str]) -> str:
         reached: Any = ALERT
@@ -71,25 +65,19 @@ def would_be_deployed(product: str, folder: Path) -> str:
 
 def definition(chat: dict[str, Any]) -> dict[str, Any]:
     """Return the workflow's definition."""
-    workflow: dict[str, Any] = deployed.only(chat, "Microsoft.Logic/workflows")["properties"][
-        "definition"
-    ]
-    return workflow
+    workflow = deployed.only(chat, "Microsoft.Logic/workflows")
+    return dict(workflow["properties"]["definition"])
 
 
-def test_the_channel_is_shown_what_fired_why_and_the_link_in_the_form_that_it_takes(
-    chat: dict[str, Any],
-) -> None:
+def test_the_channel_is_shown_what_fired_why_and_the_link_in_its_form(chat: dict[str, Any]) -> None:
     message = sent(definition(chat)["actions"]["post"]["inputs"]["body"])
     title, why = "Fired: rekey-parked (Sev1)", ESSENTIALS["description"]
     if chat["product"] == "Slack":
         assert message == {"text": f"*{title}*\n{why}"}
         return
     (attachment,) = message["attachments"]
-    assert (message["type"], attachment["contentType"]) == (
-        "message",
-        "application/vnd.microsoft.card.adaptive",
-    )
+    assert message["type"] == "message"
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert [block["text"] for block in attachment["content"]["body"]] == [title, why]
 
 
@@ -97,15 +85,12 @@ def test_the_webhook_is_in_no_part_that_a_reader_sees(chat: dict[str, Any]) -> N
     assert "hooks.example" not in json.dumps(chat)
     workflow = definition(chat)
     assert workflow["parameters"]["webhookUrl"]["type"] == "SecureString"
-    assert workflow["actions"]["post"]["runtimeConfiguration"]["secureData"]["properties"] == [
-        "inputs"
-    ]
+    configuration = workflow["actions"]["post"]["runtimeConfiguration"]
+    assert configuration["secureData"]["properties"] == ["inputs"]
     assert "listCallbackUrl" not in json.dumps(chat["outputs"])
 
 
-def test_the_action_group_passes_alerts_to_the_workflow_in_the_schema_that_it_reads(
-    chat: dict[str, Any],
-) -> None:
+def test_the_action_group_passes_alerts_on_in_the_schema_that_is_read(chat: dict[str, Any]) -> None:
     group = deployed.only(chat, "Microsoft.Insights/actionGroups")
     (receiver,) = group["properties"]["logicAppReceivers"]
     assert receiver["useCommonAlertSchema"] is True

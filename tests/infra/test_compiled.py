@@ -1,7 +1,4 @@
-"""The template behind the button "Deploy to Azure" is the one that is tested here.
-
-And can be deployed from nothing but itself.
-"""
+"""The template behind "Deploy to Azure" is the tested one, and is deployed from nothing but itself."""
 
 from __future__ import annotations
 
@@ -26,9 +23,7 @@ def parts(part: Any) -> list[Any]:
     return [inner for value in part for inner in parts(value)] if isinstance(part, list) else []
 
 
-def test_the_committed_template_is_what_the_bicep_files_compile_to(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_committed_template_is_what_bicep_compiles_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BICEP", compiler())
     assert snapshots.compiled() == snapshots.COMPILED.read_text(), "run python -m scripts.snapshots"
 
@@ -60,6 +55,5 @@ def test_azure_itself_refuses_an_empty_list_of_vaults_and_names_that_are_too_lon
 
 def test_the_pages_button_opens_it() -> None:
     (encoded,) = BUTTON.findall((ROOT / "docs" / "deploy.md").read_text())
-    assert encoded == quote(
-        "https://raw.githubusercontent.com/OWNER/rekey/button/azuredeploy.json", safe=""
-    )
+    template = "https://raw.githubusercontent.com/OWNER/rekey/button/azuredeploy.json"
+    assert encoded == quote(template, safe="")

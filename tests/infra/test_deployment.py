@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -20,20 +19,23 @@ from simulator.arm.deployments.tenant import Spread
 from tests.infra.bicep import ROOT, names
 from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
 from tests.infra.landscape import Landscape
+from tests.programs import run
 
 type Sets = dict[str, dict[str, Any]]
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
 """Roles, rights and identities that need longer than the template waits by itself."""
 FUNCTIONS = {
-    "on_vault_event",
-    "on_event_grid",
-    "sweep",
-    "recheck",
-    "sweep_vault",
-    "rotate",
-    "park",
+    *["on_vault_event", "on_event_grid", "sweep", "recheck", "sweep_vault", "rotate", "park"]
 }
 """Those that no caller starts."""
+
+
+def vaults(work: list[dict[str, Any]]) -> list[str]:
+    return sorted(item["vault"] for item in work)
+
+
+def urls(app: DeployedApp) -> list[str]:
+    return sorted(app.world.vaults[vault].url for vault in app.sources)
 
 
 @pytest.mark.parametrize("name", names())
@@ -44,9 +46,7 @@ async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -
     before = {vault: app.secret(vault).value for vault in app.sources}
     app.wait_for_code()
     work = await app.first_sweep()
-    assert sorted(item["vault"] for item in work) == sorted(
-        app.world.vaults[vault].url for vault in app.sources
-    )
+    assert vaults(work) == urls(app)
     for item in work:
         await app.rotate(item)
     for vault, account in app.sources.items():
@@ -54,38 +54,27 @@ async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
-async def test_an_event_of_every_vault_reaches_the_app_closed_storage_or_not(
-    name: str, sets: Sets
-) -> None:
+async def test_every_vaults_events_arrive_closed_storage_or_not(name: str, sets: Sets) -> None:
     landscape = Landscape(sets[name])
     landscape.deploy()
     landscape.clock.advance(landscape.spread.rights.total_seconds())
     app = DeployedApp(landscape)
-    work = await app.events()
-    assert sorted(item["vault"] for item in work) == sorted(
-        app.world.vaults[vault].url for vault in app.sources
-    )
+    assert vaults(await app.events()) == urls(app)
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
     landscape = Landscape(sets[name])
-    landscape.deploy()
-    before = {
-        id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()
-    }
-    outputs = landscape.outputs
-    landscape.deploy()
-    after = {
-        id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()
-    }
-    assert after == before
-    assert landscape.outputs == outputs
+
+    def deployed() -> Any:
+        outputs, resources = landscape.deploy(), landscape.tenant.resources
+        return outputs, {id_: (it.body, it.since) for id_, it in resources.items()}
+
+    first = deployed()
+    assert deployed() == first
 
 
-def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue_to_be_read(
-    sets: Sets,
-) -> None:
+def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(sets: Sets) -> None:
     landscape = Landscape(sets["us-government"])
     landscape.deploy()
     (own, events) = sorted(landscape.all(ACCOUNT), key=lambda one: "contents" in one.body["tags"])
@@ -98,9 +87,8 @@ def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue_t
     (after,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
     assert after.id == subscription.id
     assert after.properties["filter"] == before["properties"]["filter"]
-    assert deliver(landscape.tenant, after) == (
-        f"{events.id}/queueServices/default/queues/vault-events"
-    )
+    queue = f"{events.id}/queueServices/default/queues/vault-events"
+    assert deliver(landscape.tenant, after) == queue
     assert landscape.tenant.has(old)
 
 
@@ -117,24 +105,17 @@ def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exists(
-    name: str, sets: Sets
-) -> None:
+def test_every_function_is_indexed_as_deployed_and_its_queue_exists(name: str, sets: Sets) -> None:
     landscape = Landscape(sets[name])
     landscape.deploy()
     settings = DeployedApp(landscape).settings
     settings.pop("APPLICATIONINSIGHTS_CONNECTION_STRING")  # Nothing may leave this machine.
-    command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--describe"]
-    env = {"PATH": os.environ["PATH"], **settings}
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)  # noqa: S603
-    functions = {function["name"]: function["bindings"] for function in json.loads(run.stdout)}
+    command = [sys.executable, "-m", "simulator.host", "--app", ROOT, "--describe"]
+    described = run(*command, env={"PATH": os.environ["PATH"], **settings}, check=True).stdout
+    functions = {function["name"]: function["bindings"] for function in json.loads(described)}
     assert functions.keys() >= FUNCTIONS
-    triggers = [
-        binding
-        for bindings in functions.values()
-        for binding in bindings
-        if binding["type"] == "queueTrigger"
-    ]
+    every = [binding for bindings in functions.values() for binding in bindings]
+    triggers = [binding for binding in every if binding["type"] == "queueTrigger"]
     queues = {queue.id.rpartition("/")[2] for queue in landscape.tenant.of_kind(QUEUE)}
     assert {trigger["queueName"] for trigger in triggers} <= queues
     for trigger in triggers:

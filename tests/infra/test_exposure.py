@@ -10,10 +10,9 @@ from tests.infra import deployed
 from tests.infra.bicep import names, snapshot
 
 PRIVATE = ("everything-on", "us-government")
-
-
 STORAGE, SITE = "Microsoft.Storage/storageAccounts", "Microsoft.Web/sites"
-TLS = "TLS1_2"
+ZONES = "Microsoft.Network/privateDnsZones"
+DIAGNOSTICS = "Microsoft.Insights/diagnosticSettings"
 EVERYWHERE: dict[str, dict[str, Any]] = {
     STORAGE: {
         "allowSharedKeyAccess": False,
@@ -63,12 +62,10 @@ def test_nothing_is_opened_by_a_key_a_password_or_without_tls(name: str, kind: s
 @pytest.mark.parametrize("name", names())
 def test_the_app_uses_an_identity_that_outlives_it_and_each_topic_one_of_its_own(name: str) -> None:
     deployment = snapshot(name)
-    assert deployed.only(deployment, "Microsoft.Web/sites")["identity"]["type"] == "UserAssigned"
+    assert deployed.only(deployment, SITE)["identity"]["type"] == "UserAssigned"
     topics = deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics")
     assert {topic["identity"]["type"] for topic in topics} <= {"SystemAssigned"}
-    storage = deployed.only(deployment, "Microsoft.Web/sites")["properties"]["functionAppConfig"][
-        "deployment"
-    ]["storage"]
+    storage = deployed.site(name)["functionAppConfig"]["deployment"]["storage"]
     assert storage["authentication"]["type"] == "UserAssignedIdentity"
     assert "AzureWebJobsStorage" not in deployed.settings(deployment)
 
@@ -90,35 +87,24 @@ def test_with_a_private_network_storage_and_topic_answer_there_only_and_without_
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_whatever_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(
-    name: str,
-) -> None:
+def test_what_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(name: str) -> None:
     deployment = snapshot(name)
     connections = [
         resource["properties"]["privateLinkServiceConnections"][0]["properties"]
         for resource in deployed.of_type(deployment, "Microsoft.Network/privateEndpoints")
     ]
-    reached = {
-        (connection["privateLinkServiceId"], connection["groupIds"][0])
-        for connection in connections
-    }
+    reached = {(to["privateLinkServiceId"], to["groupIds"][0]) for to in connections}
     own, events = (account["id"] for account in deployed.accounts(deployment))
-    stores = {*((own, group) for group in ("blob", "queue", "table"))}
-    stores |= {(events, "blob"), (events, "queue")}
+    stores = {(own, "blob"), (own, "queue"), (own, "table"), (events, "blob"), (events, "queue")}
     assert stores <= reached
     others = {(target.split("/")[-2], group) for target, group in reached - stores}
     expected = {("topics", "topic"), ("vaults", "vault")}
     assert others == (expected | {("sites", "sites")} if name == "everything-on" else expected)
-    zones = {
-        resource["id"]
-        for resource in deployed.of_type(deployment, "Microsoft.Network/privateDnsZones")
-    }
+    zones = {zone["id"] for zone in deployed.of_type(deployment, ZONES)}
     groups = deployed.of_type(deployment, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
-    assert {
-        group["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
-        for group in groups
-    } == zones
-    links = deployed.of_type(deployment, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    named = [group["properties"]["privateDnsZoneConfigs"][0]["properties"] for group in groups]
+    assert {properties["privateDnsZoneId"] for properties in named} == zones
+    links = deployed.of_type(deployment, f"{ZONES}/virtualNetworkLinks")
     assert {link["id"].partition("/virtualNetworkLinks/")[0] for link in links} == zones
 
 
@@ -133,24 +119,18 @@ def test_the_app_runs_in_the_delegated_subnet_of_its_network(name: str) -> None:
         if delegation["properties"]["serviceName"] == "Microsoft.App/environments"
     ]
     assert delegated == ["app"]
-    assert (
-        deployed.only(deployment, "Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"]
-        == f"{network['id']}/subnets/app"
-    )
+    assert deployed.site(name)["virtualNetworkSubnetId"] == f"{network['id']}/subnets/app"
 
 
 def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() -> None:
-    sites = {
-        name: deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"] for name in names()
-    }
+    sites = {name: deployed.site(name) for name in names()}
     assert sites["everything-on"]["publicNetworkAccess"] == "Disabled"
     assert sites["everything-off"]["publicNetworkAccess"] == "Enabled"
     assert sites["everything-off"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Allow"
     listed = sites["three-subscriptions"]["siteConfig"]
     assert listed["ipSecurityRestrictionsDefaultAction"] == "Deny"
-    assert [restriction["ipAddress"] for restriction in listed["ipSecurityRestrictions"]] == [
-        "203.0.113.0/24"
-    ]
+    (restriction,) = listed["ipSecurityRestrictions"]
+    assert restriction["ipAddress"] == "203.0.113.0/24"
     assert listed["scmIpSecurityRestrictionsUseMain"] is True
 
 
@@ -158,7 +138,7 @@ def logged(deployment: dict[str, Any]) -> set[tuple[str, str]]:
     """Return what has which logs."""
     return {
         (setting["id"].partition("/providers/Microsoft.Insights/")[0].split("/")[-2], log)
-        for setting in deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
+        for setting in deployed.of_type(deployment, DIAGNOSTICS)
         for entry in setting["properties"]["logs"]
         for log in (entry.get("category") or entry["categoryGroup"],)
     }
@@ -169,13 +149,8 @@ def test_without_a_wish_only_what_fails_is_logged_a_second_time() -> None:
         ("blobServices", "StorageWrite"),
         ("systemTopics", "DeliveryFailures"),
     }
-    (setting,) = (
-        setting["id"]
-        for setting in deployed.of_type(
-            snapshot("three-subscriptions"), "Microsoft.Insights/diagnosticSettings"
-        )
-        if "/blobServices/" in setting["id"]
-    )
+    names = [row["id"] for row in deployed.of_type(snapshot("three-subscriptions"), DIAGNOSTICS)]
+    (setting,) = (name for name in names if "/blobServices/" in name)
     _, events = deployed.accounts(snapshot("three-subscriptions"))
     assert setting.startswith(events["id"])
     assert logged(snapshot("everything-off")) == set()
@@ -184,7 +159,7 @@ def test_without_a_wish_only_what_fails_is_logged_a_second_time() -> None:
 def test_logs_of_everything_that_the_deployment_owns_go_to_the_workspace_if_asked() -> None:
     deployment = snapshot("everything-on")
     workspace = deployed.only(deployment, "Microsoft.OperationalInsights/workspaces")["id"]
-    listed = deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
+    listed = deployed.of_type(deployment, DIAGNOSTICS)
     assert {setting["properties"]["workspaceId"] for setting in listed} == {workspace}
     assert logged(deployment) == {
         ("blobServices", "audit"),

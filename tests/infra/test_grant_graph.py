@@ -1,7 +1,4 @@
-"""The step that a template cannot do.
-
-Run as a process, with the Azure CLI signed in to a simulated tenant.
-"""
+"""The step that a template cannot do, done by a process with the real Azure CLI."""
 
 from __future__ import annotations
 

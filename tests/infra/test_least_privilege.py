@@ -1,7 +1,4 @@
-"""With exactly the rights that the template gives each kind is rotated and retired.
-
-Without any single one of them it is not.
-"""
+"""With the rights that the template gives each kind is rotated and retired, with one less it is not."""
 
 from __future__ import annotations
 
@@ -47,10 +44,7 @@ class Life:
     """Return whether the source refuses what the vault held first."""
 
     async def ends_well(self, *roles: str, without: str = "") -> bool:
-        """Sweep, rotate, wait until the overlap has passed, sweep, retire.
-
-        Return whether all of that came to its end with these roles.
-        """
+        """Return whether a rotation and, after its overlap, the retirement end with these roles."""
         rig, old = self.rig, self.rig.latest(self.name)
         for role in roles:
             rights = [action for action in ROLES[role] if action != without]
@@ -131,9 +125,7 @@ def test_the_role_for_certificates_is_given_only_where_a_vault_lists_the_kind() 
 
 
 @pytest.mark.parametrize("member", FAMILY, ids=str)
-async def test_the_rights_of_the_template_are_enough_for_a_kind_with_two_keys(
-    member: Member,
-) -> None:
+async def test_the_templates_rights_are_enough_for_a_kind_with_two_keys(member: Member) -> None:
     assert await key_life(member).ends_well(VAULT, f"{member.kind.kind}s")
 
 
@@ -148,9 +140,7 @@ def needed(member: Member) -> list[str]:
 @pytest.mark.parametrize(
     ("member", "action"), [(member, action) for member in FAMILY for action in needed(member)]
 )
-async def test_each_single_action_is_needed_for_a_kind_with_two_keys(
-    member: Member, action: str
-) -> None:
+async def test_each_action_is_needed_for_a_kind_of_two_keys(member: Member, action: str) -> None:
     assert action in ROLES[f"{member.kind.kind}s"]
     assert await is_needed(key_life(member), VAULT, f"{member.kind.kind}s", action=action)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from scripts import package
 from simulator_tests.host.functions_image import PRESENT, complaints, needed
+from tests.programs import run
 from tests.shared.image import need_wheels_of_the_image
 
 DRIVER = "mssql_py_core/mssql_py_core.abi3.so"
@@ -82,13 +82,7 @@ def test_what_the_image_lacks_is_seen(
 def test_every_native_library_loads(natives: dict[str, Path]) -> None:
     """But where this machine lacks a library that the image has."""
     mine = [str(path) for name, path in natives.items() if not ANOTHER_PYTHONS.search(name)]
-    ran = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-I", "-S", "-c", OPENED],
-        input=json.dumps(mine),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = run(sys.executable, "-I", "-S", "-c", OPENED, input=json.dumps(mine), check=True)
     failed: dict[str, str] = json.loads(ran.stdout)
     assert str(natives[DRIVER]) not in failed
     assert {said.partition(":")[0] for said in failed.values()} <= PRESENT, failed

@@ -22,6 +22,7 @@ import pytest
 from scripts import package
 from simulator.host.describe import describe_app
 from tests.infra.bicep import ROOT
+from tests.programs import run, write
 from tests.shared.image import need_wheels_of_the_image
 
 
@@ -41,17 +42,12 @@ def copied(folder: Path) -> Path:
 def allowed() -> set[str]:
     """Return the files of the tree that .funcignore lets Azure's tools deploy."""
     tree = git("--cached", "--others", "--exclude-standard") - git("--deleted")
-    kept_back = [
-        git(kind, "--ignored", "--exclude-from=.funcignore") for kind in ("--cached", "--others")
-    ]
-    return tree.difference(*kept_back)
+    ignored = ("--ignored", "--exclude-from=.funcignore")
+    return tree - git("--cached", *ignored) - git("--others", *ignored)
 
 
 def git(*arguments: str) -> set[str]:
-    command = ["git", "ls-files", *arguments]
-    done = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run("git", "ls-files", *arguments)
     if done.returncode:
         pytest.skip(f"the tree is not a clone: {done.stderr.strip()}")
     return set(done.stdout.splitlines())
@@ -60,14 +56,9 @@ def git(*arguments: str) -> set[str]:
 def test_the_package_holds_exactly_what_the_tools_of_azure_may_deploy() -> None:
     content = package.files(ROOT)
     assert set(content) == allowed()
-    assert {"function_app.py", "host.json", "requirements.txt", "engine/decide/decision.py"} <= set(
-        content
-    )
-    assert {
-        "api/page/templates/inventory.html",
-        "api/page/page.css",
-        "api/page/script/inventory.js",
-    } <= set(content), "what the page is made of"
+    known = "function_app.py host.json requirements.txt engine/decide/decision.py"
+    known += " api/page/templates/inventory.html api/page/page.css api/page/script/inventory.js"
+    assert set(known.split()) <= set(content)
 
 
 def test_the_same_files_make_the_same_package_wherever_they_lie(tmp_path: Path) -> None:
@@ -127,8 +118,7 @@ def test_every_module_is_compiled_and_no_clock_makes_its_bytecode_stale(tmp_path
 
 def test_a_checkout_on_windows_has_the_same_bytes() -> None:
     sources = sorted(package.files(ROOT))
-    command = ["git", "check-attr", "eol", "--", *sources]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    said = run("git", "check-attr", "eol", "--", *sources, check=True).stdout
     assert said.splitlines() == [f"{name}: eol: lf" for name in sources]
 
 
@@ -161,14 +151,7 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
         "REKEY_SCOPES": '{"https://prod.vault.azure.net": ["/subscriptions/x"]}',
     }
     code = "import function_app, rotators.registry, composition"
-    done = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", code],
-        cwd=tmp_path / "app",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(sys.executable, "-c", code, cwd=tmp_path / "app", env=environment)
     assert done.returncode == 0, done.stderr
     functions = {function["name"] for function in describe_app(tmp_path / "app", environment)}
     assert {"on_vault_event", "sweep", "recheck", "sweep_vault", "rotate", "park"} <= functions
@@ -182,13 +165,10 @@ folder.mkdir(parents=True, exist_ok=True)
 """
 
 
-def test_packages_are_found_where_windows_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packages_are_found_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its environments have Lib/site-packages, and nothing in lib/python3.13."""
     uv, environment = tmp_path / "uv", tmp_path / "environment"
-    uv.write_text(WINDOWS_UV.format(python=sys.executable, folder=str(environment)))
-    uv.chmod(0o755)
+    write(uv, WINDOWS_UV.format(python=sys.executable, folder=str(environment)))
     monkeypatch.setenv("UV", str(uv))
     schemes = vars(sysconfig)["_INSTALL_SCHEMES"]
     monkeypatch.setitem(schemes, "venv", schemes["nt_venv"])
@@ -198,23 +178,21 @@ def test_packages_are_found_where_windows_has_them(
     assert "--python-platform x86_64-manylinux_2_36 --require-hashes" in asked
 
 
-def test_the_complete_package_unfolds_to_what_the_demo_and_the_end_to_end_tests_run(
-    tmp_path: Path,
-) -> None:
+def test_the_complete_package_unfolds_to_what_the_demo_and_the_tests_run(tmp_path: Path) -> None:
     package.build(tmp_path / "rekey.zip", package.complete(*package.layers(package.LAYERS)))
     folder = package.unfolded()
     need_wheels_of_the_image()
     with zipfile.ZipFile(tmp_path / "rekey.zip") as built:
         shipped = {name: built.read(name) for name in built.namelist()}
     found = (folder, folder / ".python_packages")
-    run = {
+    unfolded = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for place in found
         for path in place.rglob("*")
         if path.is_file()
     }
-    assert {name for name in shipped if shipped[name] != run.get(name)} == set()
-    assert set(run) == set(shipped)
+    assert {name for name in shipped if shipped[name] != unfolded.get(name)} == set()
+    assert set(unfolded) == set(shipped)
 
 
 def test_what_has_not_changed_is_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,21 +239,14 @@ def locked(requirements: Path) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", requirements.read_text(), re.MULTILINE))
 
 
-def test_the_package_brings_the_bundle_that_its_queue_and_event_triggers_need(
-    unpacked: Path,
-) -> None:
-    assert (
-        json.loads((unpacked / "host.json").read_text())["extensionBundle"]["version"]
-        == "[4.*, 5.0.0)"
-    )
+def test_the_package_brings_the_bundle_that_its_triggers_need(unpacked: Path) -> None:
+    host = json.loads((unpacked / "host.json").read_text())
+    assert host["extensionBundle"]["version"] == "[4.*, 5.0.0)"
 
 
 @pytest.mark.parametrize("name", ["azure-functions-runtime", "azurefunctions-extensions-base"])
 def test_the_package_brings_the_worker_library_that_was_tested(unpacked: Path, name: str) -> None:
-    """Else the platform's own runs the app, which lags.
-
-    Version 1.1 fails every async function with OpenTelemetry.
-    """
+    """Else the platform's own, which lags, runs the app: 1.1 fails async ones with OpenTelemetry."""
     assert locked(unpacked / "requirements.txt")[name] == metadata.version(name)
 
 
@@ -294,10 +265,7 @@ def top_level_names() -> Iterator[tuple[str, str]]:
 
 
 def test_no_package_has_a_top_level_name_of_the_apps_own() -> None:
-    """The app's folder comes last on sys.path in Azure.
-
-    So such a package would be imported in the app's place.
-    """
+    """The app's folder comes last on sys.path in Azure: such a package would take its place."""
     ours = {part.removesuffix(".py") for part in package.CONTENT}
     names = list(top_level_names())
     assert len({package_name for _, package_name in names}) > 40

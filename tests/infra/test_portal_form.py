@@ -97,13 +97,8 @@ def elements() -> dict[str, dict[str, Any]]:
 def answers(**changed: Any) -> dict[str, Any]:
     """Return what somebody filled in."""
     vaults = {"chosen": [VAULT], "scopes": [GROUP], "kinds": ["storage-key"], "hasTopic": False}
-    more = {
-        "mails": "a@contoso.com, b@contoso.com",
-        "hasLogs": False,
-        "logsWorkspace": None,
-        "outcomeTopic": True,
-        "privateNetwork": False,
-    }
+    more = {"mails": "a@contoso.com, b@contoso.com", "hasLogs": False, "logsWorkspace": None}
+    more |= {"outcomeTopic": True, "privateNetwork": False}
     return {
         "vaults": {name: changed.get(name, value) for name, value in vaults.items()},
         "more": {name: changed.get(name, value) for name, value in more.items()},
@@ -119,15 +114,9 @@ def outputs(**changed: Any) -> dict[str, Any]:
 
 
 def test_the_form_is_one_that_the_portal_reads() -> None:
-    schema = (
-        "https://schema.management.azure.com/schemas/0.1.2-preview/CreateUIDefinition.MultiVm.json#"
-    )
-    head = {key: FORM[key] for key in ("$schema", "handler", "version")}
-    assert head == {
-        "$schema": schema,
-        "handler": "Microsoft.Azure.CreateUIDef",
-        "version": "0.1.2-preview",
-    }
+    version, schemas = "0.1.2-preview", "https://schema.management.azure.com/schemas"
+    assert (FORM["handler"], FORM["version"]) == ("Microsoft.Azure.CreateUIDef", version)
+    assert FORM["$schema"] == f"{schemas}/{version}/CreateUIDefinition.MultiVm.json#"
     assert set(PARAMETERS) == {"config", "basics", "steps", "outputs"}
     assert {element["type"] for element in elements().values()} == ELEMENTS
 
@@ -142,11 +131,8 @@ def test_each_output_is_a_parameter_of_the_template_and_each_required_one_is_ask
 
 def test_every_element_is_used_and_none_is_used_that_is_not_there() -> None:
     used = set(re.findall(r"(?:steps\('\w+'\)\.\w+|basics\('\w+'\))", json.dumps(PARAMETERS)))
-    shown = {
-        name
-        for name, element in elements().items()
-        if element["type"] == "Microsoft.Common.InfoBox"
-    }
+    boxes = "Microsoft.Common.InfoBox"
+    shown = {name for name, element in elements().items() if element["type"] == boxes}
     assert used == set(elements()) - shown
 
 
@@ -165,11 +151,8 @@ def test_what_the_form_hands_over_is_what_the_template_takes(tmp_path: Path) -> 
         for has_topic in (True, False)
     )
     for (vault,) in (with_topic["vaults"], without["vaults"]):
-        assert (vault["name"], vault["resourceGroup"], vault["subscription"]) == (
-            "contoso",
-            "prod",
-            SUBSCRIPTION,
-        )
+        place = (vault["subscription"], vault["resourceGroup"], vault["name"])
+        assert place == (SUBSCRIPTION, "prod", "contoso")
         assert (vault["scopes"], vault["kinds"]) == ([GROUP], ["storage-key", "sql-admin-password"])
     target = tmp_path / "form.bicepparam"
     target.write_text(
@@ -247,6 +230,5 @@ def test_the_kinds_on_offer_are_those_that_the_template_gives_rights_for() -> No
 def test_the_name_is_held_to_what_the_template_takes() -> None:
     pattern = elements()["basics('name')"]["constraints"]["regex"]
     assert all(re.search(pattern, name) for name in ("rekey", "a1", "a-b", "a" * 20))
-    assert not any(
-        re.search(pattern, name) for name in ("", "a", "Rekey", "1a", "a-", "a_b", "a" * 21)
-    )
+    wrong = ("", "a", "Rekey", "1a", "a-", "a_b", "a" * 21)
+    assert not any(re.search(pattern, name) for name in wrong)

@@ -1,7 +1,4 @@
-"""Grafana's dashboard and the alerts for Prometheus ask for metrics that the app exposes.
-
-promql-parser, which follows Prometheus' own grammar, judges each query.
-"""
+"""Grafana's dashboard and Prometheus' alerts ask, in PromQL, for metrics of the app."""
 
 from __future__ import annotations
 
@@ -46,9 +43,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("title", "query"), list(queries()))
-def test_every_query_is_promql_over_metrics_and_labels_that_there_are(
-    title: str, query: str
-) -> None:
+def test_every_query_is_promql_over_metrics_and_labels_that_exist(title: str, query: str) -> None:
     assert promql_parser.parse(query), title
     named = set(re.findall(r"\brekey_\w+", query))
     assert named

@@ -1,7 +1,4 @@
-"""Who may do what, where.
-
-Docs/permissions.md, the template and the code's messages say the same.
-"""
+"""Who may do what, where: docs/permissions.md, the template and the code's messages agree."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from rotators.storage_key import StorageKey
 from scripts.generate import rights as rights_of_kinds
 from scripts.generate import types
 from tests.infra import deployed, permissions
-from tests.infra.bicep import ROOT, names, snapshot
+from tests.infra.bicep import ROOT, SUBSCRIPTION, names, snapshot
 
 BUILT_IN = {
     "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
@@ -37,6 +34,7 @@ WILD = {"Microsoft.Web/sites/config/*/action", "Microsoft.Web/sites/slots/config
 names one it does not list."""
 
 
+GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
 RIGHTS = rights_of_kinds()
 TOPS = [top for top in types() if top not in StorageKey.facts.tops]
 """The types of resource at which the kinds have roles, in the order of the snapshot's scopes."""
@@ -81,101 +79,61 @@ def test_the_page_names_every_built_in_role_by_its_own_id() -> None:
 
 
 def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it() -> None:
-    rights = {
-        (right.scope, right.role)
-        for right in deployed.rights(snapshot("everything-on"))
-        if right.place == "sources"
-    }
-    subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
+    rights = set(deployed.given("everything-on", "sources"))
     keyed = {
         (scope, f"{kind}s")
         for kind, own in RIGHTS.items()
         for top in own.types
         if top in TOPS
-        for scope in (
-            f"{subscription}/keys/providers/{top}/contoso{TOPS.index(top)}",
-            f"{subscription}/shared",
-        )
+        for scope in (f"{GROUPS}/keys/providers/{top}/contoso{TOPS.index(top)}", f"{GROUPS}/shared")
     }
+    data = f"{GROUPS}/data/providers/Microsoft."
     assert rights - keyed == {
-        (
-            f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata",
-            "storage-keys",
-        ),
-        (f"{subscription}/data/providers/Microsoft.Sql/servers/contoso-sql", "sql-administrator"),
-        (f"{subscription}/shared", "storage-keys"),
-        (f"{subscription}/shared", "sql-administrator"),
+        (f"{data}Storage/storageAccounts/contosodata", "storage-keys"),
+        (f"{data}Sql/servers/contoso-sql", "sql-administrator"),
+        (f"{GROUPS}/shared", "storage-keys"),
+        (f"{GROUPS}/shared", "sql-administrator"),
     }
     assert keyed < rights
 
 
 def test_a_right_at_a_consumer_is_given_only_where_a_vault_lists_it() -> None:
-    rights = {
-        (right.scope, right.role)
-        for right in deployed.rights(snapshot("everything-on"))
-        if right.place == "consumers"
+    shop = f"{GROUPS}/shop/providers/Microsoft."
+    assert set(deployed.given("everything-on", "consumers")) == {
+        (f"{shop}Web/sites/contoso-shop", "web-references"),
+        (f"{shop}App/containerApps/worker", "container-revisions"),
     }
-    groups = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
-    assert rights == {
-        (f"{groups}/shop/providers/Microsoft.Web/sites/contoso-shop", "web-references"),
-        (f"{groups}/shop/providers/Microsoft.App/containerApps/worker", "container-revisions"),
-    }
-    others = [
-        right
-        for name in names()
-        if name != "everything-on"
-        for right in deployed.rights(snapshot(name))
-    ]
-    assert not [right for right in others if right.place == "consumers"]
+    others = {*names()} - {"everything-on"}
+    assert not [right for name in others for right in deployed.given(name, "consumers")]
 
 
 def test_three_vaults_get_their_rights_where_they_are_and_a_shared_scope_gets_one() -> None:
-    rights = [
-        (right.scope, right.role)
-        for right in deployed.rights(snapshot("three-subscriptions"))
-        if right.place == "sources"
-    ]
     first, two, three = (f"/subscriptions/{d * 8}-{d * 4}-{d * 4}-{d * 4}-{d * 12}" for d in "123")
-    assert sorted(rights) == sorted(
-        [
-            (f"{first}/resourceGroups/data", "storage-keys"),
-            (
-                f"{two}/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/contosotwo",
-                "storage-keys",
-            ),
-            (three, "storage-keys"),
-            (three, "sql-administrator"),
-        ]
-    )
-    vaults = {
-        right.scope
-        for right in deployed.rights(snapshot("three-subscriptions"))
-        if right.place == "each vault"
-    }
-    assert vaults == {
+    account = "Microsoft.Storage/storageAccounts/contosotwo"
+    assert sorted(deployed.given("three-subscriptions", "sources")) == [
+        (f"{first}/resourceGroups/data", "storage-keys"),
+        (f"{two}/resourceGroups/data/providers/{account}", "storage-keys"),
+        (three, "sql-administrator"),
+        (three, "storage-keys"),
+    ]
+    assert {scope for scope, _ in deployed.given("three-subscriptions", "each vault")} == {
         f"{place}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/contoso-{name}"
         for place, name in ((first, "one"), (two, "two"), (three, "three"))
     }
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_custom_role_can_be_given_only_where_it_is_needed_and_its_name_is_its_own(
-    name: str,
-) -> None:
+def test_a_custom_role_can_be_given_only_where_needed_and_its_name_is_its_own(name: str) -> None:
     definitions = deployed.of_type(snapshot(name), deployed.DEFINITION)
     titles = [definition["properties"]["roleName"] for definition in definitions]
     assert len(set(titles)) == len(titles)
     for definition in definitions:
-        assert definition["properties"]["assignableScopes"] == [
-            definition["id"].partition("/providers/")[0]
-        ]
+        (scope,) = definition["properties"]["assignableScopes"]
+        assert scope == definition["id"].partition("/providers/")[0]
 
 
 def roles_in_the_code() -> Iterator[tuple[Path, str]]:
-    """Yield the roles that the code's messages name.
-
-    ROLE and PERMISSION of a module, and role="…" in a call.
-    """
+    """Yield the roles that messages name: ROLE and PERMISSION of a module, and role="…" in a call."""
     for path in [*(ROOT / "cloud").rglob("*.py"), *(ROOT / "rotators").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             named = isinstance(node, ast.Assign) and {
@@ -192,12 +150,8 @@ def roles_in_the_code() -> Iterator[tuple[Path, str]]:
 
 def test_every_role_that_a_message_tells_to_grant_is_on_the_page() -> None:
     roles = {role: path for path, role in roles_in_the_code()}
-    assert {
-        "Key Vault Secrets Officer",
-        "Reader",
-        "SQL Server Contributor",
-        "Storage Blob Data Owner",
-    } <= set(roles)
+    assert {"Key Vault Secrets Officer", "Reader", "Storage Blob Data Owner"} <= set(roles)
+    assert "SQL Server Contributor" in roles
     page = permissions.PAGE.read_text()
     assert {role: path.name for role, path in roles.items() if role not in page} == {}
 

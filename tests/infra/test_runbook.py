@@ -1,7 +1,4 @@
-"""docs/runbook.md can be used in the dark.
-
-Its queries parse, its links lead somewhere, its names exist.
-"""
+"""docs/runbook.md can be used in the dark: queries parse, links lead somewhere, names exist."""
 
 from __future__ import annotations
 
@@ -27,9 +24,7 @@ SECTIONS = {
 def test_kustos_parser_takes_every_query_of_the_page() -> None:
     assert len(ASKED) > len(rules("everything-on"))
     judgements = kusto.parsed({query: query for query in ASKED})
-    assert {
-        query: judged["complaints"] for query, judged in judgements.items() if judged["complaints"]
-    } == {}
+    assert [judged for judged in judgements.values() if judged["complaints"]] == []
 
 
 def test_the_pages_queries_read_no_metric_and_no_dimension_that_is_not_sent() -> None:
@@ -72,7 +67,3 @@ def test_no_function_of_the_page_hides_the_command_line() -> None:
 
 def test_no_command_of_the_page_fetches_a_value() -> None:
     assert not re.search(r"az keyvault secret (show|download|backup)", PAGE)
-
-
-def test_every_link_inside_the_page_leads_to_a_section() -> None:
-    assert set(re.findall(r"\]\(#([\w-]+)\)", PAGE)) <= set(SECTIONS)

@@ -16,8 +16,8 @@ RUNTIME = (
     r"principalId\b|clientId\b|outputs\.connectionString\b|outputs\.endpoint\b|outputs\.hostName\b"
     r"|'full'\)\.location\b|enableRbacAuthorization\b"
 )
-"""What only Azure knows: ids of identities, URLs that it makes up, and properties of vaults that
-exist already."""
+"""What only Azure knows: ids of identities, URLs that it makes up, and properties of what exists."""
+TOPICS = "Microsoft.EventGrid/systemTopics"
 
 
 def test_there_are_snapshots_of_the_least_the_most_three_subscriptions_and_another_cloud() -> None:
@@ -61,39 +61,22 @@ def test_a_snapshot_has_no_diagnostics(name: str) -> None:
 
 def test_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> None:
     deployment = snapshot("three-subscriptions")
-    sources = {
-        resource["properties"]["source"]
-        for resource in deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics")
-    }
-    groups = [
-        f"/subscriptions/{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}/resourceGroups/secrets"
-        for digit in "12"
-    ]
-    vaults = ("contoso-one", "contoso-two")
+    sources = {topic["properties"]["source"] for topic in deployed.of_type(deployment, TOPICS)}
+    first, second = (f"/subscriptions/{d * 8}-{d * 4}-{d * 4}-{d * 4}-{d * 12}" for d in "12")
     assert sources == {
-        f"{group}/providers/Microsoft.KeyVault/vaults/{vault}"
-        for group, vault in zip(groups, vaults, strict=True)
+        f"{place}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/contoso-{name}"
+        for place, name in ((first, "one"), (second, "two"))
     }
-    for topic in deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics"):
-        assert (
-            topic["id"].partition("/providers/")[0]
-            == topic["properties"]["source"].partition("/providers/")[0]
-        )
-    subscriptions = deployed.of_type(
-        deployment, "Microsoft.EventGrid/systemTopics/eventSubscriptions"
-    )
+    for topic in deployed.of_type(deployment, TOPICS):
+        places = (topic["id"], topic["properties"]["source"])
+        assert len({place.partition("/providers/")[0] for place in places}) == 1
+    subscriptions = deployed.of_type(deployment, f"{TOPICS}/eventSubscriptions")
+    topics = ("rekey-contoso-one", "rekey-contoso-two", "contoso-three-9a1f")
     names = {subscription["name"] for subscription in subscriptions}
-    assert names == {
-        "rekey-contoso-one/rekey",
-        "rekey-contoso-two/rekey",
-        "contoso-three-9a1f/rekey",
-    }
+    assert names == {f"{topic}/rekey" for topic in topics}
 
 
 def test_with_everything_off_nothing_optional_is_deployed() -> None:
     kinds = {resource["type"] for resource in snapshot("everything-off")["predictedResources"]}
-    assert not [
-        kind
-        for kind in kinds
-        if re.search(r"EventGrid|Network/|diagnosticSettings|sites/extensions", kind)
-    ]
+    optional = re.compile(r"EventGrid|Network/|diagnosticSettings|sites/extensions")
+    assert not [kind for kind in kinds if optional.search(kind)]

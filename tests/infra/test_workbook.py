@@ -1,7 +1,4 @@
-"""The workbook shows what a person needs, in the order in which they need it.
-
-Test_alerts.py parses its queries.
-"""
+"""The workbook shows what a person needs, in that order; test_alerts.py parses its queries."""
 
 from __future__ import annotations
 
@@ -28,9 +25,8 @@ def test_everything_that_is_asked_of_it_is_shown() -> None:
 
 
 def test_every_tile_asks_application_insights_for_its_own_or_the_chosen_period() -> None:
-    period = next(part for part in workbook()["items"] if part["type"] == 9)["content"][
-        "parameters"
-    ][0]
+    chooser = next(part for part in workbook()["items"] if part["type"] == 9)
+    period = chooser["content"]["parameters"][0]
     for title, content in tiles().items():
         assert content["resourceType"] == "microsoft.insights/components"
         chosen = content.get("timeContextFromParameter") == period["name"]

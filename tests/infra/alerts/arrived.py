@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from simulator.telemetry.tables import Row, row
+from tests.parts import ROOT
+from tests.programs import run
 
-ROOT = Path(__file__).parents[3]
 OFFLINE = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
@@ -25,10 +24,7 @@ OFFLINE = {
 
 @dataclass(frozen=True)
 class Arrived:
-    """What one scene left at the endpoint.
-
-    What its host and Azure would have written beside it is imitated.
-    """
+    """What one scene left at the endpoint; what host and Azure write beside it is imitated."""
 
     ended: datetime
     envelopes: list[dict[str, Any]]
@@ -59,12 +55,9 @@ def play() -> str:
     with tempfile.TemporaryDirectory() as folder:
         # The exporter keeps what it could not send in the folder for temporary files.
         env = {**os.environ, **OFFLINE, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
-        command = [sys.executable, "-m", "tests.infra.alerts.play"]
-        done = subprocess.run(  # noqa: S603
-            command, env=env, cwd=ROOT, capture_output=True, timeout=120, check=False
-        )
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return done.stdout.decode()
+        done = run(sys.executable, "-m", "tests.infra.alerts.play", env=env, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def read(text: str) -> Run:

@@ -37,10 +37,7 @@ async def lives_on(stage: Stage) -> None:
 
 
 async def comes_by_event(stage: Stage) -> None:
-    """Let the host call the function that takes events in, inside a span of its own.
-
-    Then deliver what that posts.
-    """
+    """Let the host take an event in, inside a span of its own, and deliver what that posts."""
     stage.secret()
     event = json.dumps(stage.rig.vault.near_expiry_event(SECRET))
     with trace.get_tracer("host").start_as_current_span("on_vault_event", kind=SpanKind.CONSUMER):
@@ -74,10 +71,7 @@ async def is_an_application(stage: Stage) -> None:
 
 
 async def is_followed_by_errands(stage: Stage) -> None:
-    """Refresh an app and tell its owner, at once, after a failure, and in vain.
-
-    Remind one that only a person can rotate.
-    """
+    """Refresh an app and tell its owner, at once, after a failure, and in vain; remind another."""
     rig = Consuming(SHOP, further=HOOKS, clock=stage.clock)
     rig.site().stuck = True
     rig.vault.put("chat-all", TEAMS_URL)

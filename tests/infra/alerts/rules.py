@@ -1,7 +1,4 @@
-"""The alert rules as the template deploys them, and whether one fires.
-
-Its query, aggregation, operator and threshold.
-"""
+"""The alert rules as the template deploys them, and whether one fires."""
 
 from __future__ import annotations
 
@@ -59,10 +56,7 @@ class Rule:
     def fires(
         self, workspace: Workspace, rows: list[tuple[str, Row]], ended: datetime, now: datetime
     ) -> bool:
-        """Tell whether it fires when the scene has ended.
-
-        The queries' own now() is the present, so rows move there.
-        """
+        """Tell whether it fires once the scene has ended: rows move to the queries' own now()."""
         moved = [
             (table, row | {"timestamp": row["timestamp"] + (now - ended)}) for table, row in rows
         ]

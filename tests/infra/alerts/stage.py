@@ -1,11 +1,7 @@
-"""Where a scenario is played.
-
-The product on the in-process simulator, its telemetry sent by the real exporter.
-"""
+"""The product on the in-process simulator, whose telemetry the real exporter sends."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 from dataclasses import dataclass, field
@@ -20,6 +16,7 @@ from simulator.reach.transport import Call
 from simulator.storage.accounts import StorageAccount
 from simulator.telemetry.tables import Row
 from simulator.wire import Request, Response, json_response
+from tests.api.test_access import principal
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME as SECRET
 from tests.shared.scene import ask
@@ -32,10 +29,7 @@ DAY = 24 * HOUR
 
 @dataclass
 class Stage:
-    """A rig with an account, time that goes on.
-
-    It holds, too, what of the telemetry cannot be the app's own.
-    """
+    """A rig with an account, and what of the telemetry cannot be the app's own."""
 
     clock: VirtualClock
     rig: Rig = field(init=False)
@@ -76,20 +70,8 @@ class Stage:
             await self.rig.service(self._answer).sweep_vault(order.to_json())
 
     async def by_hand(self, *roles: str) -> None:
-        """Have ADA, who is signed in and holds these app roles, ask for a rotation.
-
-        Then let the queue deliver it.
-        """
-        claims = [
-            {"typ": "oid", "val": "ada"},
-            {"typ": "name", "val": ADA},
-            *({"typ": "roles", "val": role} for role in roles),
-        ]
-        headers = {
-            "x-ms-client-principal": base64.b64encode(
-                json.dumps({"claims": claims}).encode()
-            ).decode()
-        }
+        """Have ADA, who holds these app roles, ask for a rotation, and the queue deliver it."""
+        headers = principal(*roles, preferred_username=ADA, oid="ada")
         api = self.rig.api(self._answer, {"WEBSITE_AUTH_ENABLED": "true"})
         await ask(api, {"reason": "it is time"}, name=SECRET, headers=headers)
         await self.deliver()

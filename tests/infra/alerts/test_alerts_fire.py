@@ -32,10 +32,7 @@ def test_every_alert_of_the_template_has_its_scenes(deployed_rules: dict[str, Ru
 
 
 def test_all_but_these_scenes_are_made_of_what_the_app_itself_sends(played: Run) -> None:
-    """The host and the storage account write these rows.
-
-    They are imitated from documented columns.
-    """
+    """The host and the storage account write these, imitated from their documented columns."""
     imitated = {name for name, scene in played.scenes.items() if scene.imitated}
     assert imitated == {"is_not_delivered", "something_else_is_stored"}
 

@@ -48,10 +48,7 @@ def simulated(clock: VirtualClock, query: str) -> list[dict[str, Any]]:
 
 
 def test_the_simulated_workspace_counts_as_a_kusto_engine_does(workspace: Workspace) -> None:
-    """The engine knows no fuzzy union of unlike tables, so it is asked table by table.
-
-    Microsoft's parser sees the whole.
-    """
+    """The engine knows no fuzzy union, so it is asked table by table; a parser sees the whole."""
     clock, query = VirtualClock(), query_of("appdata", "key2")
     workspace.fill(
         (
@@ -86,10 +83,8 @@ def counts(row: Mapping[str, Any]) -> tuple[int, int, int]:
 def test_microsofts_parser_finds_nothing_wrong_with_the_query() -> None:
     misspelt = query_of("appdata", "key2").replace("AuthenticationHash startswith", "Hash has")
     verdicts = parsed({"ours": query_of("appdata", "key2"), "misspelt": misspelt, "raw": QUERY})
-    assert verdicts["ours"] == {
-        "complaints": [],
-        "columns": ["Type", "Logged", "Requests", "Callers", "Last"],
-    }
+    columns = ["Type", "Logged", "Requests", "Callers", "Last"]
+    assert verdicts["ours"] == {"complaints": [], "columns": columns}
     assert verdicts["misspelt"]["complaints"]
     assert verdicts["raw"]["complaints"]
     assert all(table in query_of("appdata", "key2") for table in TABLES)

@@ -1,7 +1,4 @@
-"""What the real exporter delivers.
-
-Every name that queries rely on, all of it well-formed, and no value.
-"""
+"""The real exporter delivers every name that queries rely on, all well-formed, and no value."""
 
 from __future__ import annotations
 
@@ -68,21 +65,16 @@ def test_the_trace_of_an_event_leads_through_the_queue_to_its_rotation(played: R
     ]
     assert call["name"] == "on_vault_event"
     assert rotation["customDimensions"]["rekey.trigger"] == "event"
-    assert (rotation["operation_Id"], rotation["operation_ParentId"]) == (
-        call["operation_Id"],
-        call["id"],
-    )
+    assert rotation["operation_Id"] == call["operation_Id"]
+    assert rotation["operation_ParentId"] == call["id"]
 
 
 def test_no_span_is_sampled_away(played: Run) -> None:
     scene = played.scenes["nine_of_ten_end_well"]
     assert sum(columns.get("name") == "rekey.rotation" for _, columns in scene.rows) == 10
     # The exporter's default sampler leaves the rate out until it begins to drop.
-    assert {
-        envelope.get("sampleRate")
-        for envelope in scene.envelopes
-        if envelope["data"]["baseType"] in SPANS
-    } == {100}
+    spans = [sent for sent in scene.envelopes if sent["data"]["baseType"] in SPANS]
+    assert {sent.get("sampleRate") for sent in spans} == {100}
 
 
 def test_no_value_arrives(played: Run) -> None:
