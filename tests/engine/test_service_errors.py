@@ -81,13 +81,8 @@ def now_or_in(seconds: float) -> TransientError:
     ],
 )
 async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_may_last(
-    error: TransientError,
-    tries: int,
-    fields: dict[str, Any],
-    seconds: float,
-    caplog: Log,
+    rig: Rig, error: TransientError, tries: int, fields: dict[str, Any], seconds: float, caplog: Log
 ) -> None:
-    rig = scene()
     item = rig.item(NAME, **fields)
     await failing(rig, error).rotate(item.to_json(), tries)
     ((delay, message),) = waiting(rig)
@@ -108,9 +103,8 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     ],
 )
 async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
-    error: TransientError, tries: int, fields: dict[str, Any], caplog: Log
+    rig: Rig, error: TransientError, tries: int, fields: dict[str, Any], caplog: Log
 ) -> None:
-    rig = scene()
     with pytest.raises(type(error)):
         await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
     assert rig.queue("rotations") == []
@@ -133,9 +127,8 @@ async def test_what_may_be_put_off_no_more_comes_back_when_azure_said_and_that_i
     ],
 )
 async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
-    error: TransientError, tries: int, fields: dict[str, int]
+    rig: Rig, error: TransientError, tries: int, fields: dict[str, int]
 ) -> None:
-    rig = scene()
     await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
     assert rig.queue("rotations") == []
     assert "it failed" in rig.tags(NAME)["RekeyReason"]
@@ -143,9 +136,8 @@ async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
 
 @pytest.mark.parametrize("wish", [None, 30])
 async def test_what_cannot_be_parked_yet_comes_back_for_its_last_try_when_azure_said(
-    wish: int | None,
+    rig: Rig, wish: int | None
 ) -> None:
-    rig = scene()
     headers: dict[str, Any] = {"retry_after": str(wish)} if wish else {}
     refuse(rig, 503, "ServerBusy", to_vault(), times=99, **headers)
     with pytest.raises(TransientError) if wish is None else nullcontext():
@@ -156,10 +148,9 @@ async def test_what_cannot_be_parked_yet_comes_back_for_its_last_try_when_azure_
 
 @pytest.mark.parametrize("leaked", [False, True])
 async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
-    caplog: Log, *, leaked: bool
+    rig: Rig, caplog: Log, *, leaked: bool
 ) -> None:
     """An incident's own item comes back after a quarter of an hour: too late for what is broken."""
-    rig = scene()
     what: dict[str, Any] = {"compromised": True} if leaked else {"action": "audit"}
     look = rig.item(NAME, **what, follow_up=True, deferred=3, waited=2)
     with caplog.at_level(logging.INFO, "rekey"):
@@ -172,10 +163,9 @@ async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
 
 @pytest.mark.parametrize("code", ["KeyRefused", "KeyCompromised"])
 async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
-    code: str,
+    rig: Rig, code: str
 ) -> None:
     """The key's own secret heals it, or tells a person: looks beside that would have no end."""
-    rig = scene()
     refused = TransientError("refused: the key is looked at first", code=code)
     look = rig.item(NAME, action="audit", follow_up=True)
     await failing(rig, refused).rotate(look.to_json(), LAST)
@@ -183,8 +173,7 @@ async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
     assert "the key is looked at first" in rig.tags(NAME)["RekeyReason"]
 
 
-async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() -> None:
-    rig = scene()
+async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks(rig: Rig) -> None:
     item = rig.item(NAME, compromised=True, deferred=3, waited=2)
     await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
     ((due, stored),) = rig.open_requests
@@ -195,9 +184,8 @@ async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() ->
 
 
 async def test_an_incident_whose_secret_cannot_be_marked_says_so_where_it_is_reported(
-    caplog: Log,
+    rig: Rig, caplog: Log
 ) -> None:
-    rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=99)
     with caplog.at_level(logging.INFO, "rekey"):
         await failing(rig, now_or_in(0)).rotate(rig.item(NAME, compromised=True).to_json(), LAST)
@@ -212,9 +200,8 @@ async def test_an_item_that_waits_for_its_source_is_counted_as_waiting(sent: Col
     }
 
 
-async def test_the_tries_before_a_wait_count_once() -> None:
+async def test_the_tries_before_a_wait_count_once(rig: Rig) -> None:
     """What is posted meanwhile must not inherit them."""
-    rig = scene()
     item, handled = rig.item(NAME, waited=1, tried=2), list[tuple[WorkItem, int]]()
     await failing(rig, now_or_in(90), handled).rotate(item.to_json(), 3)
     assert handled == [(replace(item, tried=0), 5)]
@@ -235,9 +222,8 @@ def order(rig: Rig, *, incident: bool, token: str = "") -> SweepOrder:
 
 @pytest.mark.parametrize(("header", "seconds"), [({}, GRACE_SECONDS), ({"Retry_After": "70"}, 70)])
 async def test_an_incidents_order_comes_back_after_its_last_try(
-    header: dict[str, str], seconds: float, caplog: Log
+    rig: Rig, header: dict[str, str], seconds: float, caplog: Log
 ) -> None:
-    rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=99, **header)
     text = order(rig, incident=True).to_json()
     with pytest.raises(TransientError):
@@ -263,17 +249,15 @@ async def test_an_incidents_order_for_a_vault_that_cannot_be_listed_is_tried_for
     assert rig.open_requests == []
 
 
-async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one() -> None:
-    rig = scene()
+async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one(rig: Rig) -> None:
     refuse(rig, 503, "Busy", to_vault(), times=99)
     with pytest.raises(TransientError):
         await rig.service().sweep_vault(order(rig, incident=False).to_json(), LAST)
     assert rig.queue("sweeps") == []
 
 
-async def test_a_sweep_whose_next_page_is_refused_starts_again(caplog: Log) -> None:
+async def test_a_sweep_whose_next_page_is_refused_starts_again(rig: Rig, caplog: Log) -> None:
     """Key Vault may have forgotten the token of the page."""
-    rig = scene()
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     page = f"{rig.vault.url}/secrets?$skiptoken=forgotten"
     await rig.service().sweep_vault(order(rig, incident=False, token=page).to_json())
@@ -282,8 +266,7 @@ async def test_a_sweep_whose_next_page_is_refused_starts_again(caplog: Log) -> N
     assert f"the sweep of {rig.vault.url} starts again" in caplog.text
 
 
-async def test_a_sweep_whose_first_page_is_refused_fails() -> None:
-    rig = scene()
+async def test_a_sweep_whose_first_page_is_refused_fails(rig: Rig) -> None:
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     with pytest.raises(PermanentError):
         await rig.service().sweep_vault(order(rig, incident=False).to_json())

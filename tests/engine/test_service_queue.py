@@ -22,7 +22,7 @@ from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_arm, to_vault
 
 DAY = 86_400
 
@@ -32,8 +32,7 @@ def event(rig: Rig, **changes: Any) -> str:
     return json.dumps({**rig.vault.near_expiry_event(NAME), **changes})
 
 
-async def test_an_event_becomes_an_item_for_the_version_that_it_names() -> None:
-    rig = scene()
+async def test_an_event_becomes_an_item_for_the_version_that_it_names(rig: Rig) -> None:
     await rig.service().on_event(event(rig))
     (message,) = rig.messages("rotations")
     assert message == {
@@ -46,9 +45,8 @@ async def test_an_event_becomes_an_item_for_the_version_that_it_names() -> None:
 
 
 async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_and_ignored(
-    caplog: Log,
+    rig: Rig, caplog: Log
 ) -> None:
-    rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
     await rig.service().on_event(event(rig, eventType="Microsoft.KeyVault.SecretNewVersionCreated"))
     await rig.service().on_event(json.dumps(rig.world.vaults["foreign"].near_expiry_event(NAME)))
@@ -57,8 +55,7 @@ async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_an
     assert "https://foreign.vault.azure.net, which is not in REKEY_VAULTS: ignored" in caplog.text
 
 
-async def test_nothing_waits_for_longer_than_a_day_because_a_source_asks_for_it() -> None:
-    rig = scene()
+async def test_nothing_waits_for_longer_than_a_day_because_a_source_asks_for_it(rig: Rig) -> None:
     refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=4, Retry_After="999999")
     await rig.work(NAME, version=rig.latest(NAME).version, trigger="event")
     (waiting,) = rig.queue("rotations")
@@ -105,9 +102,8 @@ async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_aga
     "text", [b"nonsense", b"\xff", b"{}", b"[]", b'{"vault": "x", "secret": "y"}', b"[" * 100_000]
 )
 async def test_a_malformed_poison_message_is_logged_with_its_id_and_gone(
-    text: bytes, caplog: Log
+    rig: Rig, text: bytes, caplog: Log
 ) -> None:
-    rig = scene()
     before = state(rig)
     await rig.service().park(text, "message-7")
     assert "message-7" in caplog.text
@@ -122,9 +118,8 @@ async def test_a_malformed_item_fails_and_so_becomes_poison(text: bytes) -> None
 
 
 async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there(
-    caplog: Log,
+    rig: Rig, caplog: Log
 ) -> None:
-    rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
     text = json.dumps(
         {"vault": "https://foreign.vault.azure.net", "secret": NAME, "trigger": "event"}
@@ -146,7 +141,7 @@ async def test_a_mark_that_fails_for_now_is_tried_again() -> None:
 
 def busy(rig: Rig) -> AbstractAsyncContextManager[Any]:
     """Hold the source of the secret, as another worker would."""
-    source = rig.world.accounts["appdata"].resource_id.lower()
+    source = source_of(rig)
     return rig.service().engine.leases.hold(source, str(rig.item(NAME).ref))
 
 
@@ -165,8 +160,7 @@ async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(ca
     assert "RekeyState" not in rig.tags(NAME)
 
 
-async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever() -> None:
-    rig = scene()
+async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever(rig: Rig) -> None:
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     waits = []
     async with busy(rig):
@@ -184,8 +178,7 @@ async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever() -> Non
     assert 120 <= sum(waits) <= MOST_WAITS * LONGEST_WAIT
 
 
-async def test_those_who_wait_for_one_source_do_not_come_back_together() -> None:
-    rig = scene()
+async def test_those_who_wait_for_one_source_do_not_come_back_together(rig: Rig) -> None:
     names = [f"app-key-{number}" for number in range(8)]
     for name in names:
         rig.secret(name, rig.world.accounts["appdata"])
@@ -195,8 +188,7 @@ async def test_those_who_wait_for_one_source_do_not_come_back_together() -> None
     assert len({message.visible for message in rig.queue("rotations")}) > 3
 
 
-async def test_an_item_that_cannot_be_posted_again_keeps_its_message() -> None:
-    rig = scene()
+async def test_an_item_that_cannot_be_posted_again_keeps_its_message(rig: Rig) -> None:
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     async with busy(rig):
         refuse(rig, 503, "ServerBusy", lambda request: "/messages" in request.path, times=99)
@@ -204,9 +196,8 @@ async def test_an_item_that_cannot_be_posted_again_keeps_its_message() -> None:
             await rig.service().rotate(item.to_json(), 1)
 
 
-async def test_a_message_that_is_posted_again_says_how_often_it_was_tried_before() -> None:
+async def test_a_message_that_is_posted_again_says_how_often_it_was_tried_before(rig: Rig) -> None:
     """It counts its tries anew, and what an earlier one left behind must be tidied up."""
-    rig = scene()
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     async with busy(rig):
         await rig.service().rotate(item.to_json(), 3)
@@ -216,7 +207,7 @@ async def test_a_message_that_is_posted_again_says_how_often_it_was_tried_before
 
 def incident(rig: Rig, **fields: Any) -> WorkItem:
     """Return the item of an incident about the current version, as its sender saw its source."""
-    account = rig.world.accounts["appdata"].resource_id.lower()
+    account = source_of(rig)
     version = rig.latest(NAME).version
     return rig.item(NAME, version=version, compromised=True, source=account, **fields)
 

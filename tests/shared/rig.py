@@ -228,6 +228,14 @@ class Rig:
         """Return the tags of a secret's current version."""
         return self.latest(name).tags or {}
 
+    def write(
+        self, name: str, value: str, days_left: float = 80, /, **tags: str | None
+    ) -> SecretVersion:
+        """Let somebody write a version under the tags that are there, some of them changed."""
+        kept = {tag: text for tag, text in {**self.tags(name), **tags}.items() if text is not None}
+        expires = self.clock.now() + timedelta(days=days_left)
+        return self.vault.put(name, value, expires=expires, tags=kept, content_type="text/plain")
+
     def tag(self, name: str, **tags: str | None) -> SecretVersion:
         """Edit tags of a secret's current version; None takes one away."""
         kept = {tag: text for tag, text in {**self.tags(name), **tags}.items() if text is not None}

@@ -191,9 +191,7 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
 
 async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_looked_at() -> None:
     async with derived() as (scene, at, steps):
-        value = "A" * 86 + "=="
-        tags, expires = scene.rig.tags(KEY), scene.rig.clock.now() + timedelta(days=80)
-        scene.rig.vault.put(KEY, value, tags=tags, expires=expires)
+        scene.rig.write(KEY, "A" * 86 + "==")
         with pytest.raises(TransientError) as caught:
             await steps.publishing.rotate(at.secret, "due", at_once=False)
         assert (caught.value.code, caught.value.retry_after) == ("KeyRefused", 300)

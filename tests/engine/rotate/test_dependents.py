@@ -128,8 +128,7 @@ async def test_nothing_waits_for_a_key_that_makes_nothing_or_is_not_retired(
 ) -> None:
     scene = Scene()
     if what == "retire":
-        tags = {tag: text for tag, text in scene.rig.tags(KEY).items() if tag != "MayDerive"}
-        scene.rig.vault.amend(scene.rig.latest(KEY), tags=tags)
+        scene.rig.tag(KEY, MayDerive=None)
     decisions: Mapping[str, Callable[[Held], Decision]] = {
         "retire": scene.retire,
         "confirm": lambda at: Confirm(at.managed),

@@ -213,9 +213,7 @@ async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: boo
     old = scene.account.keys["key1"].value
     await sweep(scene, 5)
     if again:
-        rig, current = scene.rig, scene.rig.latest(KEY)
-        expires = rig.clock.now() + timedelta(days=60)
-        rig.vault.put(KEY, current.value, tags=dict(current.tags or {}), expires=expires)
+        scene.rig.write(KEY, scene.rig.latest(KEY).value, 60)
     await sweep(scene, 5)
     assert scene.account.keys["key1"].value == old, "it waits as long again as the overlap"
     await sweep(scene, 5)
@@ -399,10 +397,8 @@ async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_anot
     await deliver(scene, SAS, action="audit")
     scene.rig.clock.advance(2 * DAY)
     second = scene.account.keys["key2"].value
-    tags = {**scene.rig.tags(KEY), "CredentialId": "key2"}
-    expires = scene.rig.clock.now() + timedelta(days=70)
-    put = partial(scene.rig.vault.put, KEY, second, expires=expires, tags=tags)
-    writes = struck(scene.rig, _proves, put)
+    write = partial(scene.rig.write, KEY, second, 70, CredentialId="key2")
+    writes = struck(scene.rig, _proves, write)
     await deliver(scene, SAS, lambda: scene.rig.service(writes))
     assert not writes.hooks[0].times
     assert signer(scene) == "key2"

@@ -15,7 +15,7 @@ from engine.model.workitem import NO_MORE, TRIED_ON
 from engine.secret import SecretRef
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_vault
 
 NO_TAGS = {"ProviderAddress": None}
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -62,17 +62,15 @@ async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:
     assert (outcome.result, LEAKED in outcome.reason) == ("skipped", False)
 
 
-async def test_an_incident_of_the_policy_document_says_what_can_be_done() -> None:
-    rig = scene()
+async def test_an_incident_of_the_policy_document_says_what_can_be_done(rig: Rig) -> None:
     engine = rig.service().engine
     policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
     outcome = await replace(engine, policy=policy).handle(rig.item(NAME, compromised=True))
     assert (outcome.result, outcome.fix) == ("parked", LEAKED_FIX)
 
 
-async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags() -> None:
+async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags(rig: Rig) -> None:
     """The record knows where it was rotated."""
-    rig = scene()
     await handle(rig)
     leaked, current = rig.vault.versions(NAME)
     rig.clock.advance(60)
@@ -85,10 +83,9 @@ async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags()
 
 @pytest.mark.parametrize("is_named", [True, False])
 async def test_an_incident_of_a_deleted_secret_says_where_what_leaked_may_work(
-    *, is_named: bool
+    rig: Rig, *, is_named: bool
 ) -> None:
-    rig = scene()
-    source = rig.world.accounts["appdata"].resource_id.lower() if is_named else None
+    source = source_of(rig) if is_named else None
     rig.vault.delete(NAME)
     outcome = await handle(rig, compromised=True, source=source)
     assert outcome.reason.startswith(deleted_at(source or "its source"))
@@ -102,7 +99,7 @@ async def test_an_incident_that_began_before_what_is_current_is_dealt_with_at_it
     await handle(rig, force=True)
     rig.clock.advance(60)
     outcome = await handle(rig, compromised=True, since=since.isoformat())
-    assert outcome.source == rig.world.accounts["appdata"].resource_id.lower()
+    assert outcome.source == source_of(rig)
     assert not accepted(rig, leaked)
     assert accepted(rig, rig.latest(NAME))
 
@@ -130,20 +127,18 @@ async def test_an_incident_of_an_earlier_version_is_dealt_with_whatever_may_be_r
     assert LEAKED not in outcome.reason
 
 
-async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one() -> None:
-    rig = scene()
+async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one(rig: Rig) -> None:
     elsewhere = rig.account("elsewhere")
     before = dict(elsewhere.keys)
     outcome = await handle(rig, source=elsewhere.resource_id.lower())
     assert (outcome.result, outcome.source) == (
         "rotated",
-        rig.world.accounts["appdata"].resource_id.lower(),
+        source_of(rig),
     )
     assert elsewhere.keys == before
 
 
-async def test_a_look_that_may_not_read_the_secret_is_left_to_the_record() -> None:
-    rig = scene()
+async def test_a_look_that_may_not_read_the_secret_is_left_to_the_record(rig: Rig) -> None:
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     outcome = await handle(rig, action="audit", follow_up=True, deferred=3)
     assert outcome.reason.endswith("another look at the source follows")
@@ -152,13 +147,11 @@ async def test_a_look_that_may_not_read_the_secret_is_left_to_the_record() -> No
 
 @pytest.mark.parametrize("is_recorded", [False, True])
 async def test_a_malformed_tag_of_rekeys_own_is_compared_with_the_record(
-    *, is_recorded: bool
+    rig: Rig, *, is_recorded: bool
 ) -> None:
-    rig = scene()
     if is_recorded:
         await handle(rig)
-    tags = {**rig.tags(NAME), "RekeyRetire": "whatever somebody writes"}
-    rig.vault.amend(rig.latest(NAME), tags=tags)
+    rig.tag(NAME, RekeyRetire="whatever somebody writes")
     outcome = await handle(rig, action="audit", trigger="sweep")
     assert outcome.result == ("confirmed" if is_recorded else "parked")
     assert ("of which there is no record" in outcome.reason) is not is_recorded

@@ -11,7 +11,6 @@ import pytest
 
 from engine.errors import NeedsHuman
 from engine.model.tags import BY
-from simulator.keyvault.state import SecretVersion
 from tests.engine.rotate.held import held
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
@@ -29,12 +28,6 @@ THEIRS, PEACE = timedelta(days=1), timedelta(days=7)
 WRITTEN = "the source refuses the value that somebody just wrote"
 
 
-def by_hand(rig: Rig, value: str, name: str = NAME, days_left: float = 80) -> SecretVersion:
-    """Let somebody write a version under the tags that are there."""
-    expires = rig.clock.now() + timedelta(days=days_left)
-    return rig.vault.put(name, value, expires=expires, tags=rig.tags(name))
-
-
 @pytest.mark.parametrize(
     ("age", "fields", "is_respected"),
     [
@@ -46,10 +39,9 @@ def by_hand(rig: Rig, value: str, name: str = NAME, days_left: float = 80) -> Se
     ],
 )
 async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_superseded(
-    age: timedelta, fields: dict[str, Any], *, is_respected: bool
+    rig: Rig, age: timedelta, fields: dict[str, Any], *, is_respected: bool
 ) -> None:
-    rig = scene()
-    written = by_hand(rig, MADE_UP, days_left=10)
+    written = rig.write(NAME, MADE_UP, 10)
     rig.clock.advance(age.total_seconds())
     outcome = await rig.handle(NAME, version=written.version, **fields)
     assert outcome.reason.startswith(WRITTEN) is is_respected
@@ -60,7 +52,7 @@ async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_su
 async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_a_new_one() -> None:
     """Whatever keeps it from answering makes the change fail, too, with its reason."""
     rig = scene()
-    written = by_hand(rig, MADE_UP, days_left=10)
+    written = rig.write(NAME, MADE_UP, 10)
     refuse(rig, 500, "Broken", lambda request: request.host.startswith("appdata."))
     outcome = await rig.handle(NAME, version=written.version)
     assert outcome.result == "rotated"
@@ -73,7 +65,7 @@ async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it
     age: timedelta, result: str
 ) -> None:
     rig = scene(days_left=80)
-    by_hand(rig, MADE_UP)
+    rig.write(NAME, MADE_UP)
     rig.clock.advance(age.total_seconds())
     outcome = await rig.handle(NAME, action="audit", trigger="sweep")
     assert outcome.result == result
@@ -84,7 +76,7 @@ async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it
 async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_that_was() -> None:
     """Healing would undo what they have set at the server."""
     rig = sql()
-    by_hand(rig, "Written-by-hand-1", SQL)
+    rig.write(SQL, "Written-by-hand-1")
     rig.clock.advance(9 * 86_400)
     outcome = await rig.handle(SQL, action="audit", trigger="sweep")
     assert (outcome.result, len(rig.vault.versions(SQL))) == ("parked", 2)
@@ -94,7 +86,7 @@ async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_tha
 async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
     rig = sql("two logins")
     names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}
-    by_hand(rig, TEMPLATE.format(**names, password=SECOND_PASSWORD), SQL, days_left=10)
+    rig.write(SQL, TEMPLATE.format(**names, password=SECOND_PASSWORD), 10)
     before = rig.passwords()
     outcome = await rig.handle(SQL)
     assert outcome.reason.startswith(WRITTEN)

@@ -79,12 +79,10 @@ async def test_what_a_person_wrote_since_is_replaced_as_its_value_may_be_older()
     rig = await rotated()
     current = rig.latest(NAME)
     rig.clock.advance(60)
-    expires = rig.clock.now() + timedelta(days=80)
-    rig.vault.put(NAME, current.value, tags={**rig.tags(NAME), "theirs": "x"}, expires=expires)
+    rig.write(NAME, current.value, theirs="x")
     rig.world.accounts["appdata"].regenerate("key1")
     rig.clock.advance(60)
-    tags = {**rig.tags(NAME), "CredentialId": "key1"}
-    written = rig.vault.put(NAME, keys_of(rig)["key1"], tags=tags, expires=expires)
+    written = rig.write(NAME, keys_of(rig)["key1"], CredentialId="key1")
     outcome = await order(rig, 2 * HOUR)
     assert outcome.result == "rotated"
     assert written.value not in keys_of(rig).values()
@@ -95,10 +93,8 @@ async def test_of_what_was_there_when_an_incident_began_the_newest_version_is_re
     rig = await rotated()
     for days in (20, 30, 40):
         rig.vault.put(NAME, "long gone", created=rig.clock.now() - days * DAY)
-    key, tags = rig.world.accounts["appdata"].regenerate("key1"), rig.tags(NAME)
-    tags, expires = {**tags, "CredentialId": "key1"}, rig.clock.now() + DAY
-    newest = rig.latest(NAME)
-    rig.vault.put(NAME, key.value, tags=tags, expires=expires)
+    key, newest = rig.world.accounts["appdata"].regenerate("key1"), rig.latest(NAME)
+    rig.write(NAME, key.value, 1, CredentialId="key1")
     await order(rig, HOUR / 2)
     assert (await record(rig)).compromised.revoked == (newest.version,)
     assert newest.value not in keys_of(rig).values()

@@ -123,8 +123,7 @@ async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_nee
     assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
 
 
-async def test_the_policy_document_is_never_marked() -> None:
-    rig = scene()
+async def test_the_policy_document_is_never_marked(rig: Rig) -> None:
     engine = rig.service().engine
     policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
     before = state(rig)
@@ -169,8 +168,7 @@ async def test_a_version_that_was_written_meanwhile_gets_no_mark_and_the_report_
     assert "RekeyState" not in (written.tags or {})
 
 
-async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report() -> None:
-    rig = scene()
+async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report(rig: Rig) -> None:
     refuse(rig, 403, "Forbidden", to_vault("PATCH"))
     outcome = await rig.service().engine.park(rig.item(NAME), PermanentError("it failed"))
     assert outcome.reason.startswith("it failed; nor could the secret be marked: ")

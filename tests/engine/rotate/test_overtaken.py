@@ -38,8 +38,7 @@ def disable_and_hide(rig: Rig, name: str) -> None:
 
 def misname(rig: Rig, name: str) -> None:
     """Name a source that no kind knows."""
-    tags = {**rig.tags(name), "ProviderAddress": "/nothing/at-all"}
-    rig.vault.amend(rig.latest(name), tags=tags)
+    rig.tag(name, ProviderAddress="/nothing/at-all")
 
 
 def move(rig: Rig, name: str) -> None:

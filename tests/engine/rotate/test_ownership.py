@@ -20,7 +20,7 @@ from tests.engine.rotate.held import Records, other_writer
 from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
-from tests.shared.scene import scene
+from tests.shared.scene import keys_of, scene
 from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST, SECOND
 
@@ -95,21 +95,16 @@ async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() ->
     published = rig.latest(KEY)
     rig.clock.advance(60)
     operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
-    keys = {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()}
+    keys = keys_of(rig)
     without_name = {tag: text for tag, text in rig.tags(KEY).items() if tag != BY}
     rig.vault.put(KEY, keys["key1"], tags={**without_name, OPERATION: operation})
     await rig.work(KEY, action="audit")
     assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
-    assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
+    assert keys_of(rig) == keys
 
 
-def _edit(**tags: str | None) -> Callable[[Rig], None]:
-    def edit(rig: Rig) -> None:
-        kept = {**rig.tags("owner"), **tags}
-        shown = {tag: text for tag, text in kept.items() if text is not None}
-        rig.vault.amend(rig.latest("owner"), tags=shown)
-
-    return edit
+def _edit(**tags: str | None) -> Callable[[Rig], object]:
+    return lambda rig: rig.tag("owner", **tags)
 
 
 def _go_elsewhere(rig: Rig) -> None:
@@ -136,7 +131,7 @@ def _delete(rig: Rig) -> None:
     ],
 )
 async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
-    change: Callable[[Rig], None], *, is_kept: bool
+    change: Callable[[Rig], object], *, is_kept: bool
 ) -> None:
     rig = scene()
     rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
@@ -178,7 +173,7 @@ async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_a
 async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
     rig = scene()
     await rig.work(KEY)
-    rig.vault.amend(rig.latest(KEY), tags={**rig.tags(KEY), BY: "somebody else"})
+    rig.tag(KEY, **{BY: "somebody else"})
     await rig.work(KEY, action="audit")
     assert "RekeyReason" not in rig.tags(KEY)
 

@@ -57,8 +57,7 @@ async def note(scene: SasScene, **facts: Any) -> None:
 
 def moves(scene: SasScene) -> None:
     """Let the key's secret hold the other key."""
-    second, expires = scene.account.keys["key2"].value, scene.rig.clock.now() + timedelta(days=80)
-    scene.rig.vault.put(KEY, second, tags=scene.rig.tags(KEY), expires=expires)
+    scene.rig.write(KEY, scene.account.keys["key2"].value)
 
 
 def ends(scene: SasScene, name: str, left: timedelta | None) -> None:
@@ -70,6 +69,11 @@ def ends(scene: SasScene, name: str, left: timedelta | None) -> None:
     scene.rig.vault.put(name, current.value, tags=current.tags, expires=expires)
 
 
+@pytest.fixture
+def signed() -> SasScene:
+    return scene()
+
+
 @pytest.mark.parametrize(("tag", "expected"), [("key1", "key1"), (" key2 ", "key2"), (None, "key")])
 async def test_a_key_is_what_its_secret_holds_and_calls_it(tag: str | None, expected: str) -> None:
     signed = scene({"CredentialId": tag})
@@ -79,9 +83,8 @@ async def test_a_key_is_what_its_secret_holds_and_calls_it(tag: str | None, expe
 
 @pytest.mark.parametrize(("owner", "expected"), [("mine", "key2"), ("", "key1"), (NOBODY, "key1")])
 async def test_what_the_record_of_the_keys_source_says_outranks_a_tag(
-    owner: str, expected: str
+    signed: SasScene, owner: str, expected: str
 ) -> None:
-    signed = scene()
     version, now = signed.rig.latest(KEY), signed.rig.clock.now()
     created = datetime.fromtimestamp(version.created, now.tzinfo)
     write = Write("op", "key2", "digest", "1" * 32, now, version=version.version, created=created)
@@ -90,14 +93,12 @@ async def test_what_the_record_of_the_keys_source_says_outranks_a_tag(
     assert signed.rig.tags(SAS)["CredentialId"].partition("/")[0] == expected
 
 
-async def test_an_earlier_key_that_is_compromised_is_not_waited_for() -> None:
-    signed = scene()
+async def test_an_earlier_key_that_is_compromised_is_not_waited_for(signed: SasScene) -> None:
     await note(signed, compromised=("1" * 32,))
     assert (await worked(signed, force=True)).result == "rotated"
 
 
-async def test_a_key_whose_source_another_secret_rotates_is_not_followed() -> None:
-    signed = scene()
+async def test_a_key_whose_source_another_secret_rotates_is_not_followed(signed: SasScene) -> None:
     await note(signed, owner="https://prod.vault.azure.net/secrets/other")
     assert "which https://prod.vault.azure.net/secrets/other " in (await refusal(signed)).reason
 
@@ -148,15 +149,13 @@ def chain(scene: SasScene, *names: str) -> None:
     ],
 )
 async def test_a_chain_of_derived_secrets_is_refused_with_its_way(
-    names: tuple[str, ...], what: str
+    signed: SasScene, names: tuple[str, ...], what: str
 ) -> None:
-    signed = scene()
     chain(signed, *names)
     assert f"the secret with its key {what} (" in (await refusal(signed)).reason
 
 
-async def test_a_long_chain_is_not_followed_to_its_end() -> None:
-    signed = scene()
+async def test_a_long_chain_is_not_followed_to_its_end(signed: SasScene) -> None:
     chain(signed, KEY, *(f"link-{number}" for number in range(25)))
     assert "is derived itself, and signs nothing" in (await refusal(signed)).reason
     read = {exchange.request.path.split("/")[2] for exchange in signed.rig.world.exchanges
@@ -171,9 +170,8 @@ async def test_a_long_chain_is_not_followed_to_its_end() -> None:
     ("key_ends", "expected"), [(10 * DAY, 10 * DAY), (90 * DAY, VALIDITY), (None, VALIDITY)]
 )
 async def test_what_a_key_makes_never_outlasts_it(
-    key_ends: timedelta | None, expected: timedelta
+    signed: SasScene, key_ends: timedelta | None, expected: timedelta
 ) -> None:
-    signed = scene()
     ends(signed, KEY, key_ends)
     await worked(signed, force=True)
     assert signed.rig.latest(SAS).expires == (signed.rig.clock.now() + expected).timestamp() // 1
@@ -197,7 +195,7 @@ async def test_only_an_audit_replaces_what_its_key_made_before(
 async def test_a_secret_without_room_for_tags_does_not_follow_and_says_so() -> None:
     crowd = {f"other{number}": "x" for number in range(MAX_TAGS - 3)}
     signed = scene(days_left=50, tags=None)
-    signed.rig.vault.amend(signed.rig.latest(SAS), tags={**signed.rig.tags(SAS), **crowd})
+    signed.rig.tag(SAS, **crowd)
     moves(signed)
     outcome = await worked(signed, action="audit")
     assert (outcome.result, "no room" in outcome.reason) == ("parked", True)
@@ -233,9 +231,8 @@ async def test_a_due_secret_waits_for_a_key_of_which_it_would_last_no_longer(
     ("item", "is_moved"), [({"compromised": True}, False), ({"force": True}, False), ({}, True)]
 )
 async def test_a_secret_that_leaked_or_is_forced_or_is_of_another_key_does_not_wait(
-    item: dict[str, Any], *, is_moved: bool
+    signed: SasScene, item: dict[str, Any], *, is_moved: bool
 ) -> None:
-    signed = scene()
     if is_moved:
         moves(signed)
     ends(signed, KEY, 10 * DAY)

@@ -17,7 +17,7 @@ from tests.shared.builders import Decision, Park, Retire, Rotate
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_arm
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_arm
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -34,7 +34,7 @@ async def preview(rig: Rig, name: str = NAME, **fields: Any) -> Decision:
 
 def listed(rig: Rig, **known: Any) -> Listed:
     """Return what a listing shows of the usual account."""
-    source = rig.world.accounts["appdata"].resource_id.lower()
+    source = source_of(rig)
     return Listed(source, f"{rig.vault.url}/secrets/{NAME}", **known)
 
 
@@ -78,8 +78,7 @@ async def test_a_dry_run_of_a_kind_that_cuts_nobody_off_warns_of_nothing() -> No
     assert not decision.warning
 
 
-async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet() -> None:
-    rig = scene()
+async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet(rig: Rig) -> None:
     refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
     with pytest.raises(AccessDenied):
         await preview(rig)
@@ -92,11 +91,9 @@ async def test_a_dry_run_checks_beforehand_what_the_change_itself_needs() -> Non
         await preview(rig, SQL)
 
 
-async def test_a_dry_run_says_that_a_replica_does_not_consent() -> None:
-    rig = scene()
+async def test_a_dry_run_says_that_a_replica_does_not_consent(rig: Rig) -> None:
     rig.vault.put("copy", "theirs")
-    tags = {**rig.tags(NAME), "Replicas": f"{rig.vault.url}/secrets/copy"}
-    rig.vault.amend(rig.latest(NAME), tags=tags)
+    rig.tag(NAME, Replicas=f"{rig.vault.url}/secrets/copy")
     with pytest.raises(NeedsHuman, match="does not consent"):
         await preview(rig)
 
@@ -115,12 +112,11 @@ async def test_a_dry_run_of_an_audit_rehearses_nothing() -> None:
 
 @pytest.mark.parametrize("works", [True, False])
 async def test_a_dry_run_says_where_a_leak_works_whose_tag_names_another_source_by_now(
-    *, works: bool
+    rig: Rig, *, works: bool
 ) -> None:
-    rig = scene()
     await rig.handle(NAME)
     account, other = rig.world.accounts["appdata"], rig.account("elsewhere").resource_id
-    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "ProviderAddress": other})
+    rig.tag(NAME, ProviderAddress=other)
     if not works:
         account.regenerate("key2")
     item = rig.item(NAME, trigger="manual", compromised=True)

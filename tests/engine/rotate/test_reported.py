@@ -51,8 +51,7 @@ async def test_a_rotation_is_told_with_all_that_follows_from_it() -> None:
     assert outcome.derived == (SecretRef(rig.vault.url, SAS),)
 
 
-async def test_what_a_dead_worker_has_published_is_told_by_the_next_one() -> None:
-    rig = scene()
+async def test_what_a_dead_worker_has_published_is_told_by_the_next_one(rig: Rig) -> None:
     first = rig.latest(NAME).version
     await die_once_published(rig, NAME)
     outcome = await rig.handle(NAME, version=first)
@@ -120,8 +119,7 @@ async def test_what_a_dead_worker_published_is_told_once_however_often_its_succe
     assert after.reason != outcome.reason
 
 
-async def test_what_failed_is_told_with_its_place() -> None:
-    rig = scene()
+async def test_what_failed_is_told_with_its_place(rig: Rig) -> None:
     copy = f"{rig.vault.url}/secrets/copy"
     rig.vault.put("copy", "theirs")
     rig.tag(NAME, Replicas=copy)
@@ -129,9 +127,8 @@ async def test_what_failed_is_told_with_its_place() -> None:
     assert outcome.reason == f"the replica does not consent ({copy})"
 
 
-async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
+async def test_a_worker_that_has_lost_its_lease_parks_nothing(rig: Rig) -> None:
     """What it was refused says nothing of what another worker has published since."""
-    rig = scene()
     url = f"{rig.vault.url}/secrets"
     rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{NAME}"})
     rig.tag(NAME, Replicas=f"{url}/copy")
@@ -150,9 +147,8 @@ async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
     assert "RekeyState" not in rig.tags(NAME)
 
 
-async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
+async def test_a_secret_that_asks_for_nothing_takes_no_source_over(rig: Rig) -> None:
     """Its item names a source that another secret has left; what is due there is that one's."""
-    rig = scene()
     await rig.handle(NAME)
     source = source_of(rig)
     rig.vault.amend(rig.latest(NAME), tags={})
@@ -181,10 +177,9 @@ async def test_what_was_published_is_told_although_a_person_writes_upon_it() -> 
     [("retire", False, ["rotated"]), ("audit", True, ["rotated", "healed"])],
 )
 async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_though_it_has_left(
-    action: str, results: list[str], *, goes_over: bool
+    rig: Rig, action: str, results: list[str], *, goes_over: bool
 ) -> None:
     """What its secret asks for at another source is told by itself."""
-    rig = scene()
     await die_once_published(rig, NAME)
     published = rig.latest(NAME)
     elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}

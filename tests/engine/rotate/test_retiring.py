@@ -17,7 +17,6 @@ from engine.model.outcome import Outcome
 from engine.model.record import RECHECK, Record
 from engine.service import Service
 from simulator.faults import Fault
-from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
@@ -40,6 +39,12 @@ async def overlapping(**options: Any) -> Rig:
     return rig
 
 
+@pytest.fixture
+async def rig() -> Rig:
+    """A rig whose secret was rotated just now."""
+    return await overlapping()
+
+
 async def retire(rig: Rig, service: Service | None = None, **fields: Any) -> Outcome:
     """Let the overlap pass, and retire what is due, as a sweep does."""
     rig.clock.advance(8 * DAY)
@@ -57,15 +62,7 @@ async def note(rig: Rig, **changes: Any) -> None:
     await rig.note(source_of(rig), NAME, **changes)
 
 
-def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
-    """Let somebody write a version under the tags that are there."""
-    tags = {tag: text for tag, text in {**rig.tags(NAME), **changes}.items() if text is not None}
-    expires = rig.clock.now() + timedelta(days=80)
-    return rig.vault.put(NAME, value, expires=expires, tags=tags, content_type="text/plain")
-
-
-async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
-    rig = await overlapping()
+async def test_a_retired_version_is_noted_as_gone_and_disabled(rig: Rig) -> None:
     first, second = rig.vault.versions(NAME)
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
@@ -82,9 +79,8 @@ async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
     assert "RekeyRetire" not in rig.tags(NAME)
 
 
-async def test_what_a_dead_worker_has_revoked_is_not_revoked_again() -> None:
+async def test_what_a_dead_worker_has_revoked_is_not_revoked_again(rig: Rig) -> None:
     """It may have been taken into use since, by somebody who was told that it is free."""
-    rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     rig.world.accounts["appdata"].regenerate("key1")
     await note(rig, gone=(first.version,))
@@ -104,11 +100,10 @@ async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_re
     assert first.version not in (await record(rig)).compromised.revoked
 
 
-async def test_a_dead_value_is_disabled_although_what_is_due_may_not_be_revoked() -> None:
+async def test_a_dead_value_is_disabled_although_what_is_due_may_not_be_revoked(rig: Rig) -> None:
     """A worker died that had healed the secret inside its overlap."""
-    rig = await overlapping()
     dead = rig.latest(NAME)
-    write(rig, dead.value)
+    rig.write(NAME, dead.value)
     await note(rig, unused=(dead.version,))
     refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=9)
     outcome = await retire(rig)
@@ -183,12 +178,11 @@ def changed(service: Service, **changes: Any) -> Service:
 
 @pytest.mark.parametrize("recognises", [True, False])
 async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
-    caplog: pytest.LogCaptureFixture, *, recognises: bool
+    rig: Rig, caplog: pytest.LogCaptureFixture, *, recognises: bool
 ) -> None:
     """A kind that cannot tell which credential a value holds tries it."""
-    rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
-    write(rig, first.value, CredentialId="key1")
+    rig.write(NAME, first.value, CredentialId="key1")
     before, service = keys_of(rig), rig.service()
     service = service if recognises else changed(service, recognise=None)
     with caplog.at_level(logging.WARNING, "rekey"):
@@ -202,10 +196,9 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     assert "RekeyRetire" not in rig.tags(NAME)
 
 
-async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked() -> None:
-    rig = await overlapping()
+async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked(rig: Rig) -> None:
     new = rig.world.accounts["appdata"].regenerate("key1")
-    write(rig, new.value, CredentialId="key1")
+    rig.write(NAME, new.value, CredentialId="key1")
     outcome = await retire(rig)
     assert keys_of(rig)["key1"] == new.value
     assert outcome.retired == ("key1",)
@@ -215,17 +208,16 @@ async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked() -
 async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() -> None:
     """It may hold the very key that is to be revoked."""
     rig = await overlapping(template=CONNECTION_STRING)
-    write(rig, "in a form of their own")
+    rig.write(NAME, "in a form of their own")
     before = keys_of(rig)
     outcome = await retire(rig)
     assert (outcome.result, keys_of(rig)) == ("parked", before)
     assert "may hold it" in outcome.reason
 
 
-async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person() -> None:
-    rig = await overlapping()
+async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person(rig: Rig) -> None:
     first, _ = rig.vault.versions(NAME)
-    write(rig, first.value, ProviderAddress=None)
+    rig.write(NAME, first.value, ProviderAddress=None)
     before = keys_of(rig)
     outcome = await retire(rig, source=source_of(rig))
     assert (outcome.result, keys_of(rig)) == ("parked", before)
@@ -234,12 +226,11 @@ async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person(
 
 @pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
 async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
-    tags: dict[str, str],
+    rig: Rig, tags: dict[str, str]
 ) -> None:
     """Whatever the record still knows of the tags that it had."""
-    rig = await overlapping()
     first, second = rig.vault.versions(NAME)
-    write(rig, "of another source", ProviderAddress=None)
+    rig.write(NAME, "of another source", ProviderAddress=None)
     await note(rig, tags=tags)
     service = rig.service()
     outcomes = heard(service.engine.reporter)
@@ -257,14 +248,13 @@ async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
     [("retire", ["retired"]), ("audit", ["retired", "confirmed"]), ("rotate", ["retired"])],
 )
 async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_there(
-    action: str, results: list[str]
+    rig: Rig, action: str, results: list[str]
 ) -> None:
-    rig = await overlapping()
     first, second = rig.vault.versions(NAME)
     elsewhere = rig.account("elsewhere")
     theirs = dict(elsewhere.keys)
     written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
-    write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
+    rig.write(NAME, f"Key={elsewhere.keys['key2'].value}", **written)
     service = rig.service()
     outcomes = heard(service.engine.reporter)
     await retire(rig, service, source=source_of(rig), action=action)
@@ -279,11 +269,10 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
 
 @pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
 async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_overlap(
-    early: float, *, is_retired: bool
+    rig: Rig, early: float, *, is_retired: bool
 ) -> None:
-    rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
-    write(rig, "of another source", ProviderAddress=None)
+    rig.write(NAME, "of another source", ProviderAddress=None)
     pending = (await record(rig)).retirement
     assert pending
     rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
@@ -291,18 +280,16 @@ async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_
     assert (keys_of(rig)["key1"] != first.value) is is_retired
 
 
-async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked() -> None:
+async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked(rig: Rig) -> None:
     """Nobody can tell what it holds."""
-    rig = await overlapping()
     rig.vault.amend(rig.latest(NAME), enabled=False)
     before = keys_of(rig)
     outcome = await retire(rig, source=source_of(rig))
     assert (outcome.retired, keys_of(rig)) == ((), before)
 
 
-async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix() -> None:
-    rig = await overlapping()
-    write(rig, rig.latest(NAME).value, ProviderAddress=None)
+async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix(rig: Rig) -> None:
+    rig.write(NAME, rig.latest(NAME).value, ProviderAddress=None)
     await note(rig, kind="their-kind")
     before = keys_of(rig)
     outcome = await retire(rig, source=source_of(rig))
@@ -321,14 +308,13 @@ def _nobody(rig: Rig) -> None:
 
 def _a_person(rig: Rig) -> None:
     """Write the account's other key, as somebody has just made it."""
-    write(rig, rig.world.accounts["appdata"].regenerate("key2").value)
+    rig.write(NAME, rig.world.accounts["appdata"].regenerate("key2").value)
 
 
 @pytest.mark.parametrize("wrote", [_nobody, _a_person])
 async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use_again(
-    wrote: Callable[[Rig], None],
+    rig: Rig, wrote: Callable[[Rig], None]
 ) -> None:
-    rig = await overlapping()
     wrote(rig)
     outcome = await retire(rig, changed(rig.service(), retire=_refuse))
     assert outcome.result == "parked"
@@ -340,7 +326,7 @@ async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revok
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     before, reads = keys_of(rig), to_arm(f"/{first.version}")
-    writes = struck(rig, reads, lambda: write(rig, first.value, CredentialId="key1"))
+    writes = struck(rig, reads, lambda: rig.write(NAME, first.value, CredentialId="key1"))
     await retire(rig, rig.service(writes))
     assert len(rig.vault.versions(NAME)) == 3
     assert keys_of(rig) == before
@@ -389,9 +375,8 @@ async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_work
 
 @pytest.mark.parametrize("moved", [False, True])
 async def test_nothing_is_revoked_at_a_source_that_the_vault_is_not_bound_to_any_more(
-    *, moved: bool
+    rig: Rig, *, moved: bool
 ) -> None:
-    rig = await overlapping()
     before, elsewhere = keys_of(rig), rig.account("elsewhere").resource_id
     tags = {**rig.tags(NAME), "ProviderAddress": elsewhere} if moved else {}
     rig.vault.amend(rig.latest(NAME), tags=tags)

@@ -23,6 +23,7 @@ from tests.engine.rotate.held import (
     hold,
 )
 from tests.shared.records import fact
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -50,9 +51,8 @@ def test_a_source_has_a_part_for_each_name_in_its_last_segment() -> None:
 
 @pytest.mark.parametrize("logins", ["a", "a+b", "a+b+c"])
 async def test_a_new_record_has_an_owner_at_once_only_where_its_source_has_one_part(
-    logins: str,
+    rig: Rig, logins: str
 ) -> None:
-    rig = scene()
     parts, owner = await rig.service().ready(), SecretRef(rig.vault.url, "App-Key")
     source = f"/servers/one/logins/{logins}"
     async with hold(parts, source, owner) as lease:

@@ -12,7 +12,6 @@ from engine.errors import TransientError
 from engine.model.record import RECHECK
 from engine.model.write import Write
 from simulator.faults import Fault
-from simulator.keyvault.state import SecretVersion
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
@@ -39,14 +38,6 @@ async def source_of(rig: Rig) -> str:
     """Return the only source of which anything is known."""
     [source] = [listed.source async for listed in rig.service().engine.leases.index()]
     return source
-
-
-def write(rig: Rig, value: str, **changes: str | None) -> SecretVersion:
-    """Let somebody write a version under the tags that are there."""
-    rig.clock.advance(1)
-    tags = {tag: text for tag, text in {**rig.tags(NAME), **changes}.items() if text is not None}
-    expires = rig.clock.now() + timedelta(days=80)
-    return rig.vault.put(NAME, value, expires=expires, tags=tags)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +70,8 @@ async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
 
 async def test_a_secret_that_is_not_to_be_rotated_waits_for_no_look() -> None:
     rig = await uncertain()
-    write(rig, FIRST, Manual="true")
+    rig.clock.advance(1)
+    rig.write(NAME, FIRST, Manual="true")
     outcome = await rig.handle(NAME, trigger="event")
     assert "only a person rotates it" in outcome.reason
 
@@ -107,7 +99,8 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     """A newer version has replaced the one that it names."""
     rig = sql()
     older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
-    write(rig, FIRST)
+    rig.clock.advance(1)
+    rig.write(NAME, FIRST)
     later = rig.clock.now() + HOUR
     begun = rig.clock.now() - HOUR
     await rig.note(source, NAME, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
@@ -158,7 +151,8 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     rig = await uncertain()
     source = await source_of(rig)
     rig.server.add_login("other", "0ther-password-nobody-uses", "shop")
-    write(rig, "0ther-password-nobody-uses", CredentialId="other")
+    rig.clock.advance(1)
+    rig.write(NAME, "0ther-password-nobody-uses", CredentialId="other")
     await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
     fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "follow_up": follow_up}
     outcome = await rig.handle(NAME, source=source, **fields)
@@ -186,7 +180,7 @@ def _with_leftover() -> tuple[GraphRig, str]:
     version = rig.managed().version
     operation = rig.item(SECRET, version=version).operation
     rig.directory.add_password(rig.app, f"rekey {operation}")
-    rig.vault.amend(rig.latest(SECRET), tags={**rig.tags(SECRET), "Manual": "true"})
+    rig.tag(SECRET, Manual="true")
     return rig, version
 
 

@@ -22,8 +22,7 @@ async def forgotten(rig: GraphRig) -> tuple[SecretVersion, Password]:
     stray = rig.directory.add_password(rig.app, f"rekey {operation}")
     await rig.handle(NAME)
     rig.clock.advance(60)
-    kept = {tag: text for tag, text in rig.tags(NAME).items() if tag != RETIRE}
-    rig.vault.amend(rig.latest(NAME), tags=kept)
+    rig.tag(NAME, **{RETIRE: None})
     engine, owner = rig.service().engine, str(SecretRef(rig.vault.url, NAME)).lower()
     async with engine.leases.hold(rig.source, owner) as lease:
         await lease.write(Record(source=rig.source, owner=owner))
@@ -46,8 +45,7 @@ async def test_what_an_earlier_try_added_is_removed_although_no_record_knows_of_
 async def test_nothing_is_removed_for_a_version_without_the_mark_of_an_operation() -> None:
     rig = GraphRig()
     await forgotten(rig)
-    kept = {tag: text for tag, text in rig.tags(NAME).items() if tag != OPERATION}
-    rig.vault.amend(rig.latest(NAME), tags=kept)
+    rig.tag(NAME, **{OPERATION: None})
     before = rig.alive()
     await audit(rig)
     assert rig.alive() == before

@@ -143,9 +143,8 @@ WRITES: dict[str, Callable[[Held, str], Awaitable[object]]] = {
     ],
 )
 async def test_nothing_is_written_over_what_is_not_what_was_read(
-    write: str, since: Callable[[Held], None], error: type[Exception], what: str
+    rig: Rig, write: str, since: Callable[[Held], None], error: type[Exception], what: str
 ) -> None:
-    rig = scene()
     earlier = rig.latest(NAME).version
     rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))
     async with held(rig) as at:
@@ -168,15 +167,13 @@ async def test_who_does_not_consent_any_more_gets_no_new_version() -> None:
     assert len(rig.vault.versions(NAME)) == 1
 
 
-async def test_the_current_version_is_never_disabled() -> None:
-    rig = scene()
+async def test_the_current_version_is_never_disabled(rig: Rig) -> None:
     async with held(rig) as at:
         await at.vault_writer.disable(at.secret, str(at.secret.version))
     assert rig.latest(NAME).enabled
 
 
-async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find() -> None:
-    rig = scene()
+async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find(rig: Rig) -> None:
     for _ in range(2):
         rig.vault.put(NAME, rig.latest(NAME).value, tags=rig.tags(NAME))
     dead, leaked, current = (version.version for version in rig.vault.versions(NAME))

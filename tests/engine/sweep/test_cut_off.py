@@ -268,10 +268,9 @@ async def test_what_opens_most_is_cut_off_first_and_a_copy_last() -> None:
 @pytest.mark.parametrize("rotated", [True, False])
 @pytest.mark.parametrize("elsewhere", [True, False])
 async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_now(
-    *, rotated: bool, elsewhere: bool
+    rig: Rig, *, rotated: bool, elsewhere: bool
 ) -> None:
     """Of a secret that was never rotated, the tag alone says it."""
-    rig = scene()
     if rotated:
         await rig.work(NAME)
     source, other = rig.tags(NAME)["ProviderAddress"], rig.account("elsewhere").resource_id
@@ -326,10 +325,9 @@ async def test_only_a_secret_that_is_not_there_is_reported_as_deleted(
 
 @pytest.mark.parametrize(("denied", "deleted"), [(False, False), (True, False), (False, True)])
 async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_that_is_not_listed(
-    denied: bool, deleted: bool, caplog: pytest.LogCaptureFixture
+    rig: Rig, denied: bool, deleted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A listing that lags says nothing, nor does a secret that may not be read."""
-    rig = scene()
     await rig.handle(NAME)
     rig.clock.advance(60)
     if deleted:
@@ -354,9 +352,8 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
     assert (here.secrets, there.secrets) == (deleted, 0)
 
 
-async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more() -> None:
+async def test_an_incident_names_what_is_in_a_vault_that_is_not_served_any_more(rig: Rig) -> None:
     """It was when the incident began. Nothing else would say that it still works."""
-    rig = scene()
     await rig.handle(NAME)
     rig.clock.advance(60)
     incident = Incident(rig.clock.now(), vaults=(rig.vault.url,))

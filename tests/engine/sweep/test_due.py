@@ -70,8 +70,7 @@ async def test_a_window_that_opens_before_the_next_sweep_is_met_and_a_later_one_
     assert summary(caplog) == {"seen": 1, "posted": len(delays), "broken": 0}
 
 
-async def test_a_retirement_that_record_and_tag_show_is_posted_once(caplog: Log) -> None:
-    rig = scene()
+async def test_a_retirement_that_record_and_tag_show_is_posted_once(rig: Rig, caplog: Log) -> None:
     await rig.work(NAME)
     rig.clock.advance(7 * DAY + 60)
     await sweep(rig)
@@ -80,9 +79,8 @@ async def test_a_retirement_that_record_and_tag_show_is_posted_once(caplog: Log)
 
 
 async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret_from_its_new_one(
-    caplog: Log,
+    rig: Rig, caplog: Log
 ) -> None:
-    rig = scene()
     await rig.work(NAME)
     rig.clock.advance(7 * DAY + 60)
     rig.secret(NAME, rig.account("moved"))
@@ -151,9 +149,8 @@ class Faulty(StorageKey):
 
 
 async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no_other(
-    caplog: Log,
+    rig: Rig, caplog: Log
 ) -> None:
-    rig = scene()
     rig.secret("trapped", rig.world.accounts["appdata"], tags={"Trap": "yes"})
     service, now = rig.service(), rig.clock.now()
     rotators = {**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)}

@@ -37,9 +37,8 @@ async def begun(rig: Rig, ago: timedelta, name: str = NAME) -> None:
 
 @pytest.mark.parametrize(("ago", "due"), [(0.0, False), (0.9, False), (1.0, True), (500.0, True)])
 async def test_a_source_is_asked_for_once_what_was_begun_there_is_due_to_be_looked_at(
-    ago: float, caplog: Log, *, due: bool
+    rig: Rig, ago: float, caplog: Log, *, due: bool
 ) -> None:
-    rig = scene()
     await begun(rig, ago * MINUTE)
     with caplog.at_level(logging.INFO, "rekey"):
         await rig.service().recheck()
@@ -47,16 +46,14 @@ async def test_a_source_is_asked_for_once_what_was_begun_there_is_due_to_be_look
     assert ("1 sources are due to be rechecked" in caplog.text) == due
 
 
-async def test_a_source_at_which_nothing_is_open_is_left_alone() -> None:
-    rig = scene()
+async def test_a_source_at_which_nothing_is_open_is_left_alone(rig: Rig) -> None:
     await rig.handle(NAME)
     rig.clock.advance(3600)
     await rig.service().recheck()
     assert posted(rig) == []
 
 
-async def test_the_audit_that_the_timer_asks_for_ends_what_was_begun() -> None:
-    rig = scene()
+async def test_the_audit_that_the_timer_asks_for_ends_what_was_begun(rig: Rig) -> None:
     await begun(rig, 5 * MINUTE)
     await rig.service().recheck()
     (message,) = rig.messages("rotations")
@@ -65,8 +62,7 @@ async def test_the_audit_that_the_timer_asks_for_ends_what_was_begun() -> None:
     assert rig.tags(NAME)["RekeyOperation"]
 
 
-async def test_no_lease_is_taken_and_two_listings_are_all_that_is_asked_of_azure() -> None:
-    rig = scene()
+async def test_no_lease_is_taken_and_two_listings_are_all_that_is_asked_of_azure(rig: Rig) -> None:
     await begun(rig, 5 * MINUTE)
     rig.queue("rotations")
     rig.calls()
@@ -74,8 +70,7 @@ async def test_no_lease_is_taken_and_two_listings_are_all_that_is_asked_of_azure
     assert rig.calls() == {"host blob": 2, "host queue": 1}
 
 
-async def test_the_source_of_a_vault_that_is_not_served_any_more_is_left_alone() -> None:
-    rig = scene()
+async def test_the_source_of_a_vault_that_is_not_served_any_more_is_left_alone(rig: Rig) -> None:
     source = rig.tags(NAME)["ProviderAddress"].lower()
     await begun(rig, 5 * MINUTE)
     owner = f"https://other.vault.azure.net/secrets/{NAME}"
@@ -96,8 +91,7 @@ async def test_a_listing_that_fails_is_logged_and_tried_the_next_time(caplog: Lo
     assert posted(rig) == [("audit", NAME)]
 
 
-async def test_hundreds_that_are_due_at_once_are_asked_for_at_the_pace_of_a_sweep() -> None:
-    rig = scene()
+async def test_hundreds_that_are_due_at_once_are_asked_for_at_the_pace_of_a_sweep(rig: Rig) -> None:
     for number in range(70):
         rig.secret(f"key-{number}", rig.account(f"account{number}"))
         await begun(rig, (5 + number) * MINUTE, f"key-{number}")
@@ -136,8 +130,7 @@ def pinned(rig: Rig, **fields: Any) -> WorkItem:
     return rig.item(NAME, version=rig.latest(NAME).version, reported=reported, **fields)
 
 
-async def test_what_people_asked_for_is_posted_each_time_until_it_is_done() -> None:
-    rig = scene()
+async def test_what_people_asked_for_is_posted_each_time_until_it_is_done(rig: Rig) -> None:
     engine, item = rig.service().engine, pinned(rig)
     await engine.keep(item, 60)
     await rig.service().recheck()
@@ -152,8 +145,7 @@ async def test_what_people_asked_for_is_posted_each_time_until_it_is_done() -> N
     assert len(rig.vault.versions(NAME)) == 2
 
 
-async def test_requests_about_one_secret_are_posted_one_after_the_other() -> None:
-    rig = scene()
+async def test_requests_about_one_secret_are_posted_one_after_the_other(rig: Rig) -> None:
     engine = rig.service().engine
     for number in range(3):
         await engine.keep(pinned(rig, reason=f"number {number}"), 0)
@@ -163,8 +155,7 @@ async def test_requests_about_one_secret_are_posted_one_after_the_other() -> Non
     assert sorted(waits) == [0, 10, 20]
 
 
-async def test_a_look_comes_after_what_was_asked_for_at_the_same_secret() -> None:
-    rig = scene()
+async def test_a_look_comes_after_what_was_asked_for_at_the_same_secret(rig: Rig) -> None:
     await begun(rig, 5 * MINUTE)
     await rig.service().engine.keep(pinned(rig), 0)
     await rig.service().recheck()
@@ -173,8 +164,7 @@ async def test_a_look_comes_after_what_was_asked_for_at_the_same_secret() -> Non
     assert sorted(waits) == [0, 10]
 
 
-async def test_of_very_many_requests_those_that_are_due_longest_come_first() -> None:
-    rig = scene()
+async def test_of_very_many_requests_those_that_are_due_longest_come_first(rig: Rig) -> None:
     engine = rig.service().engine
     for number in range(MOST + 5):
         await engine.keep(pinned(rig, reason=f"number {number}"), -number)
@@ -189,9 +179,8 @@ async def test_of_very_many_requests_those_that_are_due_longest_come_first() -> 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"vault": "https://x", "secret": "a b"}'])
 async def test_a_request_that_cannot_be_read_is_counted_and_closed_and_keeps_no_other_back(
-    text: str, caplog: Log, sent: Collected
+    rig: Rig, text: str, caplog: Log, sent: Collected
 ) -> None:
-    rig = scene()
     engine, now = rig.service().engine, rig.clock.now()
     await engine.requests.keep("1" * 40, text, now - MINUTE)
     await engine.keep(pinned(rig), 0)
@@ -204,9 +193,8 @@ async def test_a_request_that_cannot_be_read_is_counted_and_closed_and_keeps_no_
 
 @pytest.mark.parametrize("compromised", [False, True])
 async def test_a_request_that_never_came_to_an_end_is_given_up_a_day_after_its_month(
-    caplog: Log, *, compromised: bool
+    rig: Rig, caplog: Log, *, compromised: bool
 ) -> None:
-    rig = scene()
     item = pinned(rig, compromised=compromised)
     await rig.service().engine.keep(item, 0)
     for passed, number in ((timedelta(days=31) - MINUTE, 1), (MINUTE, 1)):

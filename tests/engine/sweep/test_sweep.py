@@ -15,7 +15,7 @@ from simulator.wire import Request
 from tests.shared.collected import Collected
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene
+from tests.shared.scene import NAME, refuse, scene, source_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FAR = 80.0
@@ -99,13 +99,12 @@ async def test_messages_are_posted_before_the_last_page_is_read() -> None:
     assert posts[0] < lists[1] < posts[-1]
 
 
-async def test_a_message_tells_why_and_spares_the_worker_a_look_at_the_source() -> None:
-    rig = scene()
+async def test_a_message_tells_why_and_spares_the_worker_a_look_at_the_source(rig: Rig) -> None:
     (message,) = await sweep(rig)
     assert message["trigger"] == "sweep"
     assert message["action"] == "rotate"
     assert message["reason"].startswith("expires 2026-11-12")
-    assert message["source"] == rig.world.accounts["appdata"].resource_id.lower()
+    assert message["source"] == source_of(rig)
     assert message["version"] is None
 
 
@@ -121,8 +120,7 @@ async def test_only_secrets_of_the_vault_that_are_managed_enabled_and_due_are_se
     assert {message["secret"] for message in await sweep(rig)} == {"no-expiry", "old"}
 
 
-async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parked() -> None:
-    rig = scene()
+async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parked(rig: Rig) -> None:
     account = rig.world.accounts["appdata"]
     broken = {
         "a-validity": {"ValidityPeriodDays": "sixty"},
@@ -184,9 +182,8 @@ async def test_a_vault_that_is_not_listed_is_not_swept(vault: object, caplog: Lo
 
 @pytest.mark.parametrize("past_due", [False, True])
 async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_says_if_it_is_late(
-    caplog: Log, sent: Collected, *, past_due: bool
+    rig: Rig, caplog: Log, sent: Collected, *, past_due: bool
 ) -> None:
-    rig = scene()
     await rig.service().sweep({}, past_due=past_due)
     assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url]
     assert ("this sweep is late" in caplog.text) is past_due
