@@ -57,9 +57,11 @@ class Engine(Parts):
         secret = replace(believed, value=shown.value)
         decision = self.decide(secret, item.about(secret.version))
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
-        if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
+        if not isinstance(decision, Acting):
+            return secret, decision
+        if RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
-        if isinstance(decision, Acting) and (parent_key := ParentKey.of(self, decision.managed)):
+        if parent_key := ParentKey.of(self, decision.managed):
             decision = await parent_key.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(

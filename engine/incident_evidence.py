@@ -120,7 +120,7 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
     return Evidence(
         stands,
         sources,
-        tuple(_cut_off(versions, incident, records)),
+        (*_cut_off(versions, incident, records), *_recorded(versions, incident, records)),
         str(replaced.version) if replaced else "",
         replaced.created if replaced else None,
     )
@@ -139,12 +139,17 @@ def _cut_off(
         if place == 0 or _is_since(at, incident):
             credential = version.tags.get("CredentialId", "")
             yield CutOffVersion(str(version.version), credential, at, proof)
-    # What is deleted, or was another secret's when its source passed on, the records tell alone.
-    for version in versions:
-        proven.pop(str(version.version), None)
-    is_recorded = not (incident.version or versions)
-    for known, (at, proof) in proven.items():
-        if known == incident.version or (is_recorded and _is_since(at, incident)):
+
+
+def _recorded(
+    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> Iterator[CutOffVersion]:
+    """Yield what records alone tell: it is deleted, or was another secret's when its source passed on."""
+    shown = {version.version for version in versions}
+    is_any = not (incident.version or versions)
+    for known, (at, proof) in _proofs(records).items():
+        is_meant = known == incident.version or (is_any and _is_since(at, incident))
+        if is_meant and known not in shown:
             yield CutOffVersion(known, _credential(known, records), at, proof)
 
 

@@ -9,7 +9,7 @@ A match counts once the vault, or the record under its own key, confirms it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -84,12 +84,12 @@ class Index:
             return self._ledger
 
     async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
-        for part in parts:
-            for print_ in engine.prints.each(part):
-                for source in self._sources.get(print_, ()):
-                    record = await engine.leases.peek(source)
-                    if record and (match := await _printed(engine, record, print_, parts)):
-                        return match
+        texts = _by_print(engine, parts)
+        for print_ in texts:
+            for source in self._sources.get(print_, ()):
+                record = await engine.leases.peek(source)
+                if record and (match := await _printed(engine, record, print_, texts)):
+                    return match
         return None
 
     async def _list(self, engine: Engine) -> None:
@@ -134,28 +134,34 @@ def _unprinted(engine: Engine, ledger: Ledger, secrets: Sequence[Current]) -> It
         records = ledger.of(secret.ref)
         current = [listed for listed in records if listed.created == secret.created]
         is_ours = bool(records) or secret.is_tagged
-        if is_ours and not (current and all(_is_whole(engine, known) for known in records)):
+        if is_ours and not (current and _are_whole(engine, records)):
             yield secret.ref
     for owner, records in ledger.records.items():
         # What is deleted, or in a vault that is not served any more, only its records know. A
         # record of a released secret names no owner.
-        if owner and owner not in seen and not all(_is_whole(engine, listed) for listed in records):
+        if owner and owner not in seen and not _are_whole(engine, records):
             yield SecretRef.parse(owner)
 
 
-def _is_whole(engine: Engine, listed: Listed) -> bool:
-    known = all(engine.prints.knows(print_) for print_ in listed.prints)
-    return listed.is_printed and bool(listed.prints) and known
+def _are_whole(engine: Engine, records: Iterable[Listed]) -> bool:
+    """Return whether every version that records know has a print under a key that is there."""
+    return all(
+        listed.is_printed and listed.prints and all(map(engine.prints.knows, listed.prints))
+        for listed in records
+    )
+
+
+def _by_print(engine: Engine, parts: Iterable[str]) -> dict[str, str]:
+    return {print_: part for part in parts for print_ in engine.prints.each(part)}
 
 
 async def _printed(
-    engine: Engine, record: Record, print_: str, parts: Sequence[str]
+    engine: Engine, record: Record, print_: str, texts: Mapping[str, str]
 ) -> Match | None:
     """Return the newest version of a record with the credential that this print is of, or is in.
 
     None if the vault denies it. The owner may hold in another form what a former one held.
     """
-    texts = {text: part for part in parts for text in engine.prints.each(part)}
     held = {version: prints.split(SEPARATOR) for version, prints in record.history.prints.items()}
     alone = next((prints[0] for prints in held.values() if print_ in prints), None)
     if alone is None:
@@ -192,8 +198,9 @@ async def _in_secret(
 
 async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Match | None:
     """Compare what a record knows, and the versions that are superseded and work on."""
-    for print_ in (print_ for part in parts for print_ in engine.prints.each(part)):
-        if match := await _printed(engine, record, print_, parts):
+    texts = _by_print(engine, parts)
+    for print_ in texts:
+        if match := await _printed(engine, record, print_, texts):
             return match
     owner = await Owner.of(engine, record)
     for version, credential_id, digest in _digests(record):

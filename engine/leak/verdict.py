@@ -41,11 +41,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     """Return what a value is; raises TransientError rather than guess."""
     reported = read(text)
     with engine.reporter.step("match"):
-        match = await index.find(engine, reported.parts)
-        if match is None:
-            match = await signing_key(engine, reported.parts, index.turns)
-        elif match.kind in engine.kinds:
-            match = await key_of(engine, match) or match
+        match = await _found(engine, index, reported)
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
     with engine.reporter.step("prove"):
@@ -66,6 +62,14 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     refused, how = read_proof(proof)
     now = engine.clock.now().replace(microsecond=0)
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
+
+
+async def _found(engine: Engine, index: Index, reported: Reported) -> Match | None:
+    """Return what a text is: the credential in it, or the key that made the signature in it."""
+    match = await index.find(engine, reported.parts)
+    if match and match.kind in engine.kinds:
+        return await key_of(engine, match) or match
+    return match or await signing_key(engine, reported.parts, index.turns)
 
 
 async def _tried(engine: Engine, match: Match) -> tuple[bool | None, str]:
