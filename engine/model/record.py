@@ -284,6 +284,17 @@ class Record:
         """Return the record once the change has come that the source was at."""
         return replace(self, change=self.change.arrived())
 
+    def proven(self, shown: SecretVersion, now: datetime) -> Record:
+        """Return the record once the current version has been proven."""
+        change, write = self.change, self.pending_write
+        repaired_at, tags = self.verified.repaired_at, owners_tags(shown)
+        verified = Verified(str(shown.version), now, shown.created, tags, repaired_at)
+        if change.password_unknown:
+            # The only slot holds what the vault does: what could not be proven is over.
+            change = replace(change, requested_at=None)
+        record = self.lose() if write and write.at + LATE <= now else self
+        return replace(record, change=change, verified=verified)
+
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.
 
@@ -350,11 +361,7 @@ class Record:
             return replace(self, change=beside).seen(secret, now)
         write, published = self.pending_write, self.published
         if write and secret.version == write.replaces:
-            if now < write.at + SETTLE:
-                raise _stale(secret, write.at + SETTLE - now)
-            # The write is lost or late. Until that is certain, the source is looked at repeatedly.
-            late = write.at + LATE
-            return replace(self, change=self.change.uncertain_for(late)) if now < late else self
+            return self._awaiting(write, secret, now)
         if write := self._recognised(secret):
             return self.landed(secret, write)
         if published and not self.wrote(secret):
@@ -366,6 +373,14 @@ class Record:
             if self._older(secret, published):
                 raise _stale(secret, SETTLE)
         return self
+
+    def _awaiting(self, write: Write, secret: SecretVersion, now: datetime) -> Record:
+        """Return the record while the vault shows what an announced write is to replace."""
+        if now < write.at + SETTLE:
+            raise _stale(secret, write.at + SETTLE - now)
+        # The write is lost or late. Until that is certain, the source is looked at repeatedly.
+        late = write.at + LATE
+        return replace(self, change=self.change.uncertain_for(late)) if now < late else self
 
     def overtaken(self, seen: Record) -> Write | None:
         """Return what was published last, where an earlier write has come over it once more.

@@ -9,7 +9,7 @@ from engine.contract import LATE, Tidy
 from engine.decide.tagged import Tagged
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.model.outcome import PUBLISHED, Outcome
-from engine.model.record import Record, owners_tags
+from engine.model.record import Record
 from engine.model.tags import CREDENTIAL, Pending
 from engine.model.workitem import WorkItem
 from engine.model.write import Write
@@ -285,27 +285,13 @@ class Observed:
         record = self.record
         if not record.owner:
             return
-        shown = self._shown
         now = self.parts.clock.now()
         record = record if self.has_read else record.rechecked(now)
-        change, write = record.change, record.pending_write
+        change = record.change
         if change.uncertain_until and change.uncertain_until <= now and self._has_looked:
-            change = change.settled()
-        if self.audited and shown:
-            verified = replace(
-                record.verified,
-                version=str(shown.version),
-                at=now,
-                created=shown.created,
-                tags=owners_tags(shown),
-            )
-            record = replace(record, verified=verified)
-            if change.password_unknown:
-                # The only slot holds what the vault does: what could not be proven is over.
-                change = replace(change, requested_at=None)
-            if write and write.at + LATE <= now:
-                record = record.lose()
-        record = replace(record, change=change)
+            record = replace(record, change=change.settled())
+        if self.audited and self._shown:
+            record = record.proven(self._shown, now)
         try:
             await self.lease.write(
                 record.looked(now) if self._has_looked else record.scheduled(now)
