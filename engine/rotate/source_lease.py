@@ -140,15 +140,12 @@ class SourceLease:
         if not self.is_bound(item.ref):
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
-        record = self.record
-        urgent = item.compromised or record.compromised.versions or record.change.in_progress_since
-        is_vain = record.vain_for >= VAIN
-        if kind and look_after is None and is_vain and not urgent:
-            self._not_again_at_once(now)
         if look_after is not None:
             self._not_again_at_once(now, SPACING)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
+        elif kind and not self._is_urgent(item):
+            self._not_again_at_once(now)
         record = self.record
         self._before = self._before or record
         change = record.change.begun(touched, now, asks=bool(kind))
@@ -162,6 +159,12 @@ class SourceLease:
         else:
             record = replace(record, change=replace(change, recheck_at=None))
         await self.write(record)
+
+    def _is_urgent(self, item: WorkItem) -> bool:
+        """Return whether a new credential may be asked for at once, whatever was tried just now."""
+        record = self.record
+        is_leak = item.compromised or record.compromised.versions
+        return bool(is_leak or record.change.in_progress_since) or record.vain_for < VAIN
 
     def is_bound(self, ref: SecretRef) -> bool:
         """Return whether a secret's vault is bound to this source by the scopes as they are now."""
@@ -199,8 +202,12 @@ class SourceLease:
     @property
     def resumes(self) -> bool:
         """Return whether the end of a change in progress is looked for, and later than now."""
-        record = self._found or self.record
-        return bool(record.change.in_progress_since) and self._comes_after(record, AHEAD)
+        change = self._as_found.change
+        return bool(change.in_progress_since) and self._comes_after(self._as_found, AHEAD)
+
+    @property
+    def _as_found(self) -> Record:
+        return self._found or self.record
 
     async def wait(self, item: WorkItem, seconds: float, marker: str, *, on: bool) -> None:
         """Note that the source is at a change; `on`: its end is looked for, with a hint.
@@ -209,7 +216,7 @@ class SourceLease:
         """
         change, now = self.record.change, self.parts.clock.now()
         since = change.in_progress_since or change.requested_at or change.started_at or now
-        recheck_at = self._found.change.recheck_at if self._found and self.resumes else None
+        recheck_at = self._as_found.change.recheck_at if self.resumes else None
         if on and not self.resumes:
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
@@ -233,7 +240,7 @@ class SourceLease:
 
         That of a change in progress is noted once it is known not to have come.
         """
-        self._found = self._found or self.record
+        self._found = self._as_found
         now, record = self.parts.clock.now(), self.record.rechecked(self.parts.clock.now())
         change = record.change
         if record.is_uncertain and not (change.in_progress_since or self.is_later(record, item)):
