@@ -47,6 +47,12 @@ async def issue(scene: Scene, rotator: Rotator | None = None) -> Issued:
     return await rotator.issue(scene.job())
 
 
+@pytest.fixture
+def scene(subject: Subject) -> Scene:
+    """A source of the kind."""
+    return subject.scene()
+
+
 def made(subject: Subject, issued: Issued) -> Sensitive:
     """Return the credential itself."""
     return issued.fields[subject.kind.value_field]
@@ -60,9 +66,8 @@ def held_by(job: Job) -> Sensitive:
 
 @every_overlapping_kind
 async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(
-    subject: Subject,
+    scene: Scene, subject: Subject
 ) -> None:
-    scene = subject.scene()
     job = scene.job()
     issued = await scene.rotator().issue(job)
     await scene.rotator().verify(job.source, issued.credential_id, made(subject, issued))
@@ -100,9 +105,8 @@ async def test_a_new_credential_fills_every_field_that_a_template_may_use(subjec
 
 @every_overlapping_kind
 async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_credential(
-    subject: Subject,
+    scene: Scene, subject: Subject
 ) -> None:
-    scene = subject.scene()
     held = held_by(scene.job())
     for _ in range(4):
         issued = await issue(scene)
@@ -112,8 +116,7 @@ async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_cre
 
 
 @every_kind
-async def test_a_wrong_credential_is_refused(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_a_wrong_credential_is_refused(scene: Scene, subject: Subject) -> None:
     issued = await scene.rotator().issue(scene.job())
     with pytest.raises(VerificationFailed) as caught:
         await scene.rotator().verify(
@@ -130,9 +133,8 @@ async def test_a_wrong_credential_is_refused(subject: Subject) -> None:
 @every_kind
 @pytest.mark.parametrize("seconds", [0.4, 20, 45])
 async def test_a_proof_waits_until_the_source_has_spread_the_credential(
-    subject: Subject, seconds: float
+    scene: Scene, subject: Subject, seconds: float
 ) -> None:
-    scene = subject.scene()
     scene.spread_slowly(seconds)
     before = scene.rig.clock.now()
     issued = await scene.rotator().issue(scene.job())
@@ -153,9 +155,8 @@ async def test_a_credential_that_never_spreads_fails_in_the_end(subject: Subject
 
 @every_overlapping_kind
 async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_new_one(
-    subject: Subject,
+    scene: Scene, subject: Subject
 ) -> None:
-    scene = subject.scene()
     job = scene.job()
     issued = await scene.rotator().issue(job)
     assert issued.supersedes
@@ -166,8 +167,7 @@ async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_n
 
 
 @every_overlapping_kind
-async def test_the_credential_that_the_vault_holds_is_never_revoked(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_the_credential_that_the_vault_holds_is_never_revoked(scene: Scene) -> None:
     job = scene.job()
     before = scene.live()
     assert job.held_id
@@ -178,8 +178,7 @@ async def test_the_credential_that_the_vault_holds_is_never_revoked(subject: Sub
 
 
 @every_overlapping_kind
-async def test_retiring_at_a_source_that_is_gone_is_fine(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_retiring_at_a_source_that_is_gone_is_fine(scene: Scene) -> None:
     job = scene.job()
     scene.vanish()
     assert job.held_id
@@ -187,8 +186,7 @@ async def test_retiring_at_a_source_that_is_gone_is_fine(subject: Subject) -> No
 
 
 @every_overlapping_kind
-async def test_what_is_no_credentials_id_is_never_retired(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_what_is_no_credentials_id_is_never_retired(scene: Scene) -> None:
     before = scene.live()
     with pytest.raises(NeedsHuman, match="CredentialId"):
         await scene.rotator().retire(scene.job().source, "not an id", Sensitive("something"))
@@ -197,9 +195,8 @@ async def test_what_is_no_credentials_id_is_never_retired(subject: Subject) -> N
 
 @every_derived_kind
 async def test_what_is_derived_supersedes_nothing_is_accepted_and_known_by_its_key(
-    subject: Subject,
+    scene: Scene, subject: Subject
 ) -> None:
-    scene = subject.scene()
     job, rotator = scene.job(), scene.rotator()
     assert job.parent
     assert isinstance(rotator, Derived)
@@ -216,8 +213,7 @@ async def test_what_is_derived_supersedes_nothing_is_accepted_and_known_by_its_k
 
 
 @every_derived_kind
-async def test_only_the_end_of_its_key_revokes_what_is_derived(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_only_the_end_of_its_key_revokes_what_is_derived(scene: Scene) -> None:
     job = scene.job()
     with pytest.raises(NeedsHuman) as caught:
         await scene.rotator().retire(job.source, "any", job.held)
@@ -225,10 +221,7 @@ async def test_only_the_end_of_its_key_revokes_what_is_derived(subject: Subject)
 
 
 @every_derived_kind
-async def test_nothing_is_derived_without_a_key_or_from_one_that_has_expired(
-    subject: Subject,
-) -> None:
-    scene = subject.scene()
+async def test_nothing_is_derived_without_a_key_or_from_one_that_has_expired(scene: Scene) -> None:
     for job in (
         replace(scene.job(), parent=None),
         replace(scene.job(), expires=scene.rig.clock.now()),
@@ -238,10 +231,7 @@ async def test_nothing_is_derived_without_a_key_or_from_one_that_has_expired(
 
 
 @every_own_kind
-async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(
-    subject: Subject,
-) -> None:
-    scene = subject.scene()
+async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(scene: Scene) -> None:
     job = scene.job()
     scene.vanish()
     with pytest.raises(PermanentError) as caught:
@@ -251,8 +241,7 @@ async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(
 
 
 @every_kind
-async def test_a_preflight_changes_nothing(subject: Subject) -> None:
-    scene = subject.scene()
+async def test_a_preflight_changes_nothing(scene: Scene) -> None:
     rotator, before = scene.rotator(), scene.live()
     assert isinstance(rotator, Preflight)
     await rotator.preflight(scene.job())

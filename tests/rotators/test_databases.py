@@ -39,6 +39,12 @@ def scene_of(name: str) -> DatabaseScene:
     return DatabaseScene(*SCENES[name])
 
 
+@pytest.fixture
+def scene(name: str) -> DatabaseScene:
+    """A server of which the vault holds a password."""
+    return DatabaseScene(*SCENES[name])
+
+
 async def problem_of(call: Awaitable[object]) -> RekeyError:
     """Return what a call raises."""
     with pytest.raises(RekeyError) as caught:
@@ -96,15 +102,13 @@ async def test_a_server_that_is_out_of_reach_though_it_runs_is_asked_again(name:
 
 
 @every_kind
-async def test_a_server_under_maintenance_is_rotated(name: str) -> None:
-    scene = scene_of(name)
+async def test_a_server_under_maintenance_is_rotated(scene: DatabaseScene) -> None:
     scene.server.state = "Updating"
     await scene.rotator().preflight(scene.job(proven=False))
 
 
 @every_kind
-async def test_a_server_that_may_not_be_read_names_the_role(name: str) -> None:
-    scene = scene_of(name)
+async def test_a_server_that_may_not_be_read_names_the_role(scene: DatabaseScene) -> None:
     scene.rig.world.roles.assignments.clear()
     error = await preflight_problem(scene)
     assert isinstance(error, AccessDenied)
@@ -112,8 +116,7 @@ async def test_a_server_that_may_not_be_read_names_the_role(name: str) -> None:
 
 
 @every_login
-async def test_a_login_that_does_not_exist_is_missing(name: str) -> None:
-    scene = scene_of(name)
+async def test_a_login_that_does_not_exist_is_missing(scene: DatabaseScene) -> None:
     scene.server.accounts.clear()
     for error in (
         await preflight_problem(scene),
@@ -124,8 +127,7 @@ async def test_a_login_that_does_not_exist_is_missing(name: str) -> None:
 
 
 @every_login
-async def test_a_missing_right_names_the_identity_and_the_statements(name: str) -> None:
-    scene = scene_of(name)
+async def test_a_missing_right_names_the_identity_and_the_statements(scene: DatabaseScene) -> None:
     scene.server.alterable = set()
     for error in (
         await preflight_problem(scene),
@@ -153,8 +155,7 @@ async def test_a_mysql_server_without_the_parameter_takes_passwords() -> None:
 
 
 @every_login
-async def test_an_identity_without_a_user_in_the_database_is_denied(name: str) -> None:
-    scene = scene_of(name)
+async def test_an_identity_without_a_user_in_the_database_is_denied(scene: DatabaseScene) -> None:
     scene.server.operators.clear()
     error = await preflight_problem(scene)
     assert isinstance(error, AccessDenied)
@@ -162,16 +163,14 @@ async def test_an_identity_without_a_user_in_the_database_is_denied(name: str) -
 
 
 @every_login
-async def test_without_the_identitys_name_nothing_is_tried(name: str) -> None:
-    scene = scene_of(name)
+async def test_without_the_identitys_name_nothing_is_tried(scene: DatabaseScene) -> None:
     error = await problem_of(scene.rotator(identity_name=None).issue(scene.job()))
     assert isinstance(error, NeedsHuman)
     assert "REKEY_IDENTITY_NAME" in error.fix
 
 
 @every_login
-async def test_a_locked_login_needs_a_person(name: str) -> None:
-    scene = scene_of(name)
+async def test_a_locked_login_needs_a_person(scene: DatabaseScene) -> None:
     for account in scene.accounts:
         account.enabled = False
     error = await preflight_problem(scene)
@@ -220,8 +219,7 @@ async def test_a_database_that_looks_at_no_password_or_takes_a_made_up_one_prove
 
 
 @every_kind
-async def test_the_password_of_another_shape_is_left_alone(name: str) -> None:
-    scene = scene_of(name)
+async def test_the_password_of_another_shape_is_left_alone(scene: DatabaseScene) -> None:
     template = {"ValueTemplate": TEMPLATE} if len(scene.logins) > 1 else {}
     error = await preflight_problem(scene, held=None, tags=template)
     assert "ValueTemplate" in str(error)
@@ -365,8 +363,7 @@ def test_the_tags_say_which_kind_a_servers_address_means(
 
 
 @every_admin
-async def test_the_administrator_is_read_from_the_server(name: str) -> None:
-    scene = scene_of(name)
+async def test_the_administrator_is_read_from_the_server(scene: DatabaseScene) -> None:
     rotator = scene.rotator()
     known = await rotator.recognise(scene.job(proven=False, held_id=None))
     assert known.credential_id == ADMIN

@@ -40,12 +40,16 @@ class Adopting(StorageScene):
         return {name: self.value(name) for name in ("key1", "key2")}
 
 
+@pytest.fixture
+def scene() -> Adopting:
+    return Adopting()
+
+
 @pytest.mark.parametrize("says", ["key1", "key2", None, "nonsense"])
 @pytest.mark.parametrize("holds", ["key1", "key2"])
 async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_says(
-    holds: str, says: str | None
+    scene: Adopting, holds: str, says: str | None
 ) -> None:
-    scene = Adopting()
     before = scene.keys()
     issued = await scene.rotator().issue(scene.adoption(says=says, value=before[holds]))
     assert issued.supersedes == holds
@@ -62,10 +66,9 @@ async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_s
     ],
 )
 async def test_a_value_that_is_more_than_a_key_or_follows_no_template_is_not_guessed_at(
-    shape: str | None, pattern: str, says: str | None
+    scene: Adopting, shape: str | None, pattern: str, says: str | None
 ) -> None:
     """The tag may lie, and nothing can be compared: to trust it could cut the live key off."""
-    scene = Adopting()
     before = scene.keys()
     value = shape and shape.format(before["key2"])
     with pytest.raises(NeedsHuman, match=pattern):
@@ -86,14 +89,12 @@ async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_names_a_key
     assert scene.keys()["key2"] == before["key2"]
 
 
-async def test_what_rekey_wrote_itself_costs_one_call_to_arm() -> None:
-    scene = StorageScene()
+async def test_what_rekey_wrote_itself_costs_one_call_to_arm(scene: Adopting) -> None:
     await scene.rotator().issue(scene.job())
     assert scene.rig.calls() == {"arm": 1}
 
 
-async def test_in_place_the_held_slot_is_read_back_and_nothing_regenerated() -> None:
-    scene = StorageScene()
+async def test_in_place_the_held_slot_is_read_back_and_nothing_regenerated(scene: Adopting) -> None:
     before = scene.live()
     job = replace(scene.job(), held=Sensitive("a dead value"), in_place=True)
     issued = await scene.rotator().issue(job)
@@ -125,8 +126,7 @@ def with_keys(change: Any) -> Intercept:
     return altered
 
 
-async def test_kerberos_keys_are_never_taken_for_one_of_the_two() -> None:
-    scene = Adopting()
+async def test_kerberos_keys_are_never_taken_for_one_of_the_two(scene: Adopting) -> None:
     kerberos = base64.b64encode(b"k" * 64).decode()
 
     def first(keys: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -159,17 +159,15 @@ async def test_an_answer_without_the_key_is_never_published(answer: object) -> N
         )
 
 
-async def test_the_order_of_the_keys_makes_no_difference() -> None:
-    scene = Adopting()
+async def test_the_order_of_the_keys_makes_no_difference(scene: Adopting) -> None:
     issued = await scene.rotator(with_keys(lambda keys: keys[::-1])).issue(
         scene.adoption(says=None, value=scene.value("key1"))
     )
     assert issued.supersedes == "key1"
 
 
-async def test_an_old_key_in_the_answer_fails_its_proof() -> None:
+async def test_an_old_key_in_the_answer_fails_its_proof(scene: Adopting) -> None:
     """Azure's answer alone proves nothing: only a signed request does."""
-    scene = StorageScene()
     old = scene.value("key2")
 
     def stale(keys: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -214,8 +212,7 @@ async def act(
         await kind.verify(scene.job().source, "key1", Sensitive(key))
 
 
-async def test_a_missing_role_names_identity_scope_and_role() -> None:
-    scene = StorageScene()
+async def test_a_missing_role_names_identity_scope_and_role(scene: Adopting) -> None:
     scene.rig.world.roles.assignments.clear()
     with pytest.raises(AccessDenied) as caught:
         await scene.rotator().issue(scene.job())
@@ -275,19 +272,17 @@ async def test_a_connection_string_by_suffix_is_refused_where_it_would_lead_nowh
     assert scene.keys() == before
 
 
-async def test_a_network_that_fails_for_now_is_no_lack_of_permission() -> None:
+async def test_a_network_that_fails_for_now_is_no_lack_of_permission(scene: Adopting) -> None:
     """The app need not be allowed to read the account.
 
     So that refusal must not park a secret for a lost packet.
     """
-    scene = Adopting()
     with pytest.raises(TransientError, match="no answer") as caught:
         await act(scene, "verify", storage_key(scene.rig, zone(scene.rig)))
     assert "Reader" in caught.value.fix
 
 
-async def test_an_account_without_blobs_is_refused() -> None:
-    scene = Adopting()
+async def test_an_account_without_blobs_is_refused(scene: Adopting) -> None:
     scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
 
     async def files_only(request: Request, call: Call) -> Response:
@@ -320,9 +315,8 @@ def storage_key(
     ("arm", "suffix"), [*SUFFIXES.items(), ("https://arm.example.org", "core.windows.net")]
 )
 async def test_each_cloud_has_its_own_suffix_and_in_an_unknown_one_the_account_is_asked(
-    arm: str, suffix: str
+    scene: Adopting, arm: str, suffix: str
 ) -> None:
-    scene = Adopting()
     scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
     hosts: list[str] = []
 
@@ -348,17 +342,14 @@ async def test_what_cannot_be_a_key_is_refused_without_a_request(value: str) -> 
     assert not scene.rig.calls()
 
 
-async def test_a_proof_takes_a_minute_of_patience_and_no_more() -> None:
-    scene = StorageScene()
+async def test_a_proof_takes_a_minute_of_patience_and_no_more(scene: Adopting) -> None:
     started = scene.rig.clock.now()
     with pytest.raises(VerificationFailed, match="refuses the key"):
         await scene.rotator().verify(scene.job().source, "key1", Sensitive("A" * 86 + "=="))
     assert timedelta(seconds=60) <= scene.rig.clock.now() - started < timedelta(seconds=70)
 
 
-async def test_a_busy_account_is_no_refusal() -> None:
-    scene = StorageScene()
-
+async def test_a_busy_account_is_no_refusal(scene: Adopting) -> None:
     async def busy(request: Request, call: Call) -> Response:
         return (
             json_response(503, {}, {"x-ms-error-code": "ServerBusy"})

@@ -80,6 +80,11 @@ class Watched(StorageScene):
         return [exchange.request for exchange in exchanges if exchange.request.host == host]
 
 
+@pytest.fixture
+def scene() -> Watched:
+    return Watched()
+
+
 def answering(answer: Response | Exception) -> Intercept:
     """Return a network in which the workspace answers this."""
 
@@ -108,8 +113,7 @@ async def test_how_often_when_last_and_from_how_many_addresses_the_other_key_was
     assert len(scene.questions()) == 1
 
 
-async def test_only_the_other_key_of_this_account_in_these_days_counts() -> None:
-    scene = Watched()
+async def test_only_the_other_key_of_this_account_in_these_days_counts(scene: Watched) -> None:
     scene.log("StorageBlobLogs", KEY1)
     scene.log("StorageBlobLogs", "key20(5R)")
     scene.log("StorageBlobLogs", KEY2, account="appdata2")
@@ -122,8 +126,7 @@ async def test_only_the_other_key_of_this_account_in_these_days_counts() -> None
 
 
 @pytest.mark.parametrize("table", ["", *TABLES])
-async def test_no_log_of_the_account_is_never_told_as_no_use(table: str) -> None:
-    scene = Watched()
+async def test_no_log_of_the_account_is_never_told_as_no_use(scene: Watched, table: str) -> None:
     if table:
         scene.log(table, KEY2, account="another")
     text = await scene.warning()
@@ -132,22 +135,19 @@ async def test_no_log_of_the_account_is_never_told_as_no_use(table: str) -> None
     assert "no use" not in text
 
 
-async def test_a_later_rotation_asks_nothing() -> None:
-    scene = Watched()
+async def test_a_later_rotation_asks_nothing(scene: Watched) -> None:
     assert await scene.watching().forewarn(scene.job()) == ""
     assert not scene.questions()
 
 
-async def test_without_the_setting_nothing_is_asked_and_nothing_said() -> None:
-    scene = Watched()
+async def test_without_the_setting_nothing_is_asked_and_nothing_said(scene: Watched) -> None:
     text = await scene.rotator().forewarn(scene.first())
     assert WARNING in text
     assert "log" not in text
     assert not scene.questions()
 
 
-async def test_a_missing_right_is_named_and_prevents_nothing() -> None:
-    scene = Watched()
+async def test_a_missing_right_is_named_and_prevents_nothing(scene: Watched) -> None:
     scene.rig.world.roles.assignments.pop()
     text = await scene.warning()
     assert WARNING in text
@@ -289,8 +289,7 @@ async def test_an_incomplete_answer_is_told_as_such() -> None:
     assert "The workspace calls its answer incomplete" in text
 
 
-async def test_a_cloud_without_a_known_address_is_said_so() -> None:
-    scene = Watched()
+async def test_a_cloud_without_a_known_address_is_said_so(scene: Watched) -> None:
     place = scene.watching().facts.place(scene.source_name)
     rotator = scene.watching(arm="https://management.example")
     assert "address is not known" in await rotator.use(place, place.pair.second)
@@ -333,8 +332,7 @@ async def test_nothing_but_a_name_gets_into_the_query(name: str) -> None:
     assert not scene.questions()
 
 
-async def test_the_question_is_bounded_for_the_service_too() -> None:
-    scene = Watched()
+async def test_the_question_is_bounded_for_the_service_too(scene: Watched) -> None:
     await scene.warning()
     (request,) = scene.questions()
     assert request.header("prefer") == "wait=8"

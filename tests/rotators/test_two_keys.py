@@ -48,6 +48,12 @@ LONG = [
 ]
 
 
+@pytest.fixture
+def scene(member: Member) -> KeyScene:
+    """A resource of which the vault holds a key."""
+    return KeyScene(member)
+
+
 def rotator_of(scene: KeyScene) -> TwoKeys:
     rotator = scene.rotator()
     assert isinstance(rotator, TwoKeys)
@@ -57,9 +63,8 @@ def rotator_of(scene: KeyScene) -> TwoKeys:
 @SWITCHED
 @pytest.mark.parametrize("action", ["preflight", "verify", "issue", "accepts"])
 async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
-    member: Member, action: str
+    scene: KeyScene, member: Member, action: str
 ) -> None:
-    scene = KeyScene(member)
     held, began = Sensitive(scene.value(member.slot)), scene.rig.clock.now()
     scene.account.takes_keys = False
     rotator, job = rotator_of(scene), replace(scene.job(), proven=False, held=held)
@@ -361,9 +366,8 @@ async def test_an_account_of_mongodb_that_refuses_a_made_up_key_is_rotated() -> 
 
 @pytest.mark.parametrize("member", LONG, ids=str)
 async def test_a_change_that_outlasts_its_call_is_put_off_and_never_asked_for_twice(
-    member: Member,
+    scene: KeyScene, member: Member
 ) -> None:
-    scene = KeyScene(member)
     scene.account.duration = timedelta(seconds=45)
     rotator, job = scene.rotator(), scene.job()
     with pytest.raises(TransientError, match="is under way") as caught:
@@ -438,10 +442,9 @@ async def test_a_key_made_after_the_version_was_written_is_somebody_elses(
 @pytest.mark.parametrize("member", [MAPS, COSMOS], ids=str)
 @pytest.mark.parametrize(("late", "is_refused"), [(-1, False), (1, True)])
 async def test_a_key_made_after_rekeys_own_last_change_is_somebody_elses(
-    member: Member, late: int, *, is_refused: bool
+    scene: KeyScene, member: Member, late: int, *, is_refused: bool
 ) -> None:
     """A change may come long after it was begun, where a source goes on with it for hours."""
-    scene = KeyScene(member)
     bound = timedelta(hours=24) if member.kind.lists_first else timedelta(minutes=32)
     made = max(key.created for key in scene.ring.keys.values())
     changed = made - bound - timedelta(seconds=late)
@@ -472,8 +475,7 @@ async def test_what_fails_before_a_key_is_replaced_or_is_refused_has_changed_not
 
 
 @pytest.mark.parametrize("member", LONG, ids=str)
-async def test_a_revocation_that_goes_on_is_never_asked_for_twice(member: Member) -> None:
-    scene = KeyScene(member)
+async def test_a_revocation_that_goes_on_is_never_asked_for_twice(scene: KeyScene) -> None:
     job = scene.job()
     issued = await scene.rotator().issue(job)
     scene.account.duration = timedelta(seconds=45)

@@ -134,6 +134,11 @@ async def issued(stage: Stage, **changes: Any) -> Issued:
     return made
 
 
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
 async def test_the_slot_that_is_not_held_is_filled_and_the_request_says_all_that_it_takes() -> None:
     stage = Stage()
     made = await issued(stage)
@@ -175,20 +180,17 @@ async def test_no_other_call_may_be_answered_with_what_was_answered_before() -> 
 
 
 @pytest.mark.parametrize("length", [1, 25_000])
-async def test_a_value_at_its_bounds_is_taken(length: int) -> None:
-    stage = Stage()
+async def test_a_value_at_its_bounds_is_taken(stage: Stage, length: int) -> None:
     stage.answer(200, {"credential_id": "second", "fields": {"token": "x" * length}})
     assert len((await issued(stage)).fields["token"].reveal()) == length
 
 
-async def test_a_refused_credential_is_replaced_in_its_own_slot() -> None:
-    stage = Stage()
+async def test_a_refused_credential_is_replaced_in_its_own_slot(stage: Stage) -> None:
     made = await issued(stage, in_place=True)
     assert (made.credential_id, made.supersedes) == ("first", None)
 
 
-async def test_which_slot_is_held_is_tried_out_where_nobody_has_proven_it() -> None:
-    stage = Stage()
+async def test_which_slot_is_held_is_tried_out_where_nobody_has_proven_it(stage: Stage) -> None:
     made = await issued(stage, proven=False, held_id="second")
     assert (made.credential_id, made.supersedes) == ("second", "first")
     with pytest.raises(NeedsHuman, match="under no id"):
@@ -232,24 +234,21 @@ async def test_of_many_the_endpoint_chooses_the_id_and_removes_what_an_operation
     ],
 )
 async def test_what_the_vault_may_hold_is_never_retired(
-    credential_id: str, held: str | None, held_id: str | None, reason: str
+    stage: Stage, credential_id: str, held: str | None, held_id: str | None, reason: str
 ) -> None:
-    stage = Stage()
     value = Sensitive(held) if held else None
     with pytest.raises(NeedsHuman, match=reason):
         await stage.rotator.retire(SOURCE, credential_id, value, held_id)
     assert "retire" not in stage.calls()
 
 
-async def test_an_endpoint_may_say_itself_that_a_credential_is_in_use() -> None:
-    stage = Stage()
+async def test_an_endpoint_may_say_itself_that_a_credential_is_in_use(stage: Stage) -> None:
     stage.answer(200, {"outcome": "held"})
     with pytest.raises(NeedsHuman, match="hold it"):
         await stage.rotator.retire(SOURCE, "second", Sensitive(VALUE), "first")
 
 
-async def test_a_source_that_is_gone_has_nothing_to_retire() -> None:
-    stage = Stage()
+async def test_a_source_that_is_gone_has_nothing_to_retire(stage: Stage) -> None:
     stage.answer(404, {"error": "no-such-source"})
     await stage.rotator.retire(SOURCE, "second", Sensitive(VALUE), "first")
     with pytest.raises(NotFound, match="no such source") as caught:
@@ -257,8 +256,7 @@ async def test_a_source_that_is_gone_has_nothing_to_retire() -> None:
     assert SOURCE in str(caught.value)
 
 
-async def test_a_proof_waits_a_minute_and_then_fails() -> None:
-    stage = Stage()
+async def test_a_proof_waits_a_minute_and_then_fails(stage: Stage) -> None:
     began = stage.rig.clock.now()
     with pytest.raises(VerificationFailed):
         await stage.rotator.verify(SOURCE, "first", Sensitive("nobody's"))
@@ -348,17 +346,15 @@ async def test_a_refusal_has_its_meaning(status: int, body: Any, kind: type[Reke
     ],
 )
 async def test_a_refusal_says_whether_the_settings_or_the_endpoint_is_to_be_corrected(
-    status: int, fix: str
+    stage: Stage, status: int, fix: str
 ) -> None:
-    stage = Stage()
     stage.answer(status, {})
     with pytest.raises(PermanentError, match=f"answered {status}") as caught:
         await issued(stage)
     assert caught.value.fix.startswith(fix)
 
 
-async def test_a_credential_that_ends_this_very_moment_is_not_taken() -> None:
-    stage = Stage()
+async def test_a_credential_that_ends_this_very_moment_is_not_taken(stage: Stage) -> None:
     for seconds in (1, 0):
         ends = stage.rig.clock.now() + timedelta(seconds=seconds)
         stage.answer(200, {**GOOD, "expires": ends.isoformat()})
@@ -369,8 +365,7 @@ async def test_a_credential_that_ends_this_very_moment_is_not_taken() -> None:
                 await issued(stage)
 
 
-async def test_an_endpoint_that_hangs_is_left_and_may_have_changed_something() -> None:
-    stage = Stage()
+async def test_an_endpoint_that_hangs_is_left_and_may_have_changed_something(stage: Stage) -> None:
     stage.served.next = lambda _: UNANSWERED
     with pytest.raises(TransientError, match="no answer") as caught:
         await issued(stage)
@@ -390,8 +385,7 @@ async def test_an_answer_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         await issued(Stage())
 
 
-async def test_a_preflight_changes_nothing_and_tells_of_a_refused_signature() -> None:
-    stage = Stage()
+async def test_a_preflight_changes_nothing_and_tells_of_a_refused_signature(stage: Stage) -> None:
     await stage.rotator.preflight(stage.job())
     await stage.rotator.preflight(stage.job(proven=False))
     assert stage.calls() == ["verify", "verify"], "what is held is tried once each time"
