@@ -19,7 +19,7 @@ What is played, a theme a file:
 - stale_reads: replicas of the vault that lag, copies after a failover;
 - undo: passwords revoked on purpose, overlaps longer than a life, follow-ups that multiply;
 - people: versions, tags and switches changed by hand at the worst moment, secrets that fell out of
-  management; handovers and moved_secrets: a source that passes to another secret, or is left;
+  management; handovers: a source that passes to another secret, or is left;
 - throttling: Retry-After of many minutes at every kind of call, and an API under load;
 - sql: error 916, frozen workers; unanswered_changes: a service that applies and answers 500;
 - two_secrets, two_deployments: claims on one source; scopes: what is taken out of them;

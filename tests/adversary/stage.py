@@ -36,7 +36,7 @@ from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.strikes import Hook, Strikes, Where
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
-from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blob_store import Blob, Container
 from simulator.storage.blobs import BlobService
@@ -321,6 +321,10 @@ class Stage:
         accepts = of_logins(self.clock.now, *held.accounts)
         return self._manage(name, held.value, held.tags, accepts, **options)
 
+    def account_of(self, kind: str) -> Account:
+        """Return whose password a secret of such a kind holds."""
+        return rotated(self.server, kind).accounts[0]
+
     def _manage(
         self,
         name: str,
@@ -462,6 +466,12 @@ class Stage:
         """Ask for a rotation of the current version as an operator, and wait half an hour."""
         self.post(secret, **{"version": secret.current.version, "reason": "asked for", **fields})
         await self.run_for(minutes=30)
+
+    async def rotated(self, kind: str, **options: Any) -> Secret:
+        """Put a secret under management, and have it rotated."""
+        secret = self.put(kind, **options)
+        await self.rotate(secret)
+        return secret
 
     async def run_for(self, **span: float) -> None:
         """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits.

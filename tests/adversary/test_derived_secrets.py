@@ -149,8 +149,7 @@ async def test_a_signature_looks_at_its_key_a_minute_after_that_went_in_an_incid
 async def test_a_key_that_somebody_writes_again_keeps_the_overlap_of_what_it_made() -> None:
     scene = await moved_late()
     rig, old = scene.rig, scene.account.keys["key1"].value
-    current, expires = rig.latest(KEY), rig.clock.now() + timedelta(days=60)
-    rig.vault.put(KEY, current.value, tags=dict(current.tags or {}), expires=expires)
+    rig.write(KEY, rig.latest(KEY).value, 60)
     assert await retire(scene) == "waiting"
     assert scene.account.keys["key1"].value == old
 

@@ -90,8 +90,7 @@ async def test_a_forged_tag_revokes_nothing_and_keeps_nothing_alive(
 async def test_all_tags_forged_at_once_change_nothing_at_the_source(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     old = secret.versions[0]
     kept_alive = secret.accepts(old.value)
     forged = {
@@ -131,8 +130,7 @@ async def test_a_mark_from_a_time_to_come_parks_nothing_and_stops_nobody_elses_s
 async def test_a_template_that_was_edited_publishes_nothing_that_consumers_cannot_use(
     stage: Stage, template: str
 ) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     stage.tag(secret, ValueTemplate=template)
     await stage.run_for(days=9)
     assert stage.longest_refusal(secret) == timedelta()
@@ -144,8 +142,7 @@ async def test_tags_that_leave_no_room_for_a_mark_hide_no_secret_that_needs_a_pe
     stage: Stage, kind: str
 ) -> None:
     """The operation yields to the mark, and comes back once that is gone."""
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     room = 15 - len(set(secret.tags) - {"RekeyBy", "RekeyCause"})
     stage.tag(secret, RekeyBy=None, RekeyCause=None, **{f"t{n}": "x" for n in range(room)})
     operation = secret.tags["RekeyOperation"]

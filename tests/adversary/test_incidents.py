@@ -74,8 +74,7 @@ async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retir
     stage: Stage,
 ) -> None:
     """It cannot be tried, and a replica that lags does not know it. A later one does."""
-    secret = stage.entra()
-    await stage.rotate(secret)
+    secret = await stage.rotated("entra")
     old = secret.versions[0]
     stage.disable(secret, old)
     stage.world.directory.removal_lag = timedelta(days=9)
@@ -92,8 +91,7 @@ async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retir
 async def test_a_restore_between_the_order_and_its_item_saves_nothing_that_leaked(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     first, second = (version.value for version in secret.versions)
     await stage.report_incident(vault="prod")
     stage.post(secret, action="restore", version=secret.current.version)
@@ -283,8 +281,7 @@ async def test_a_leaked_version_that_was_purged_in_mid_incident_is_dealt_with_or
     stage: Stage, kind: str
 ) -> None:
     """A person has purged the secret, and written it anew with another credential."""
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     await stage.run_past_overlap()
     leaked = compromised(stage, secret)
     stage.kill(READ, after=False, what="instance")
@@ -418,8 +415,7 @@ async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day
     stage: Stage,
 ) -> None:
     """Its record has noted that it leaked, so only the sweeps come back to it."""
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     leaked, source = secret.current, stage.account().resource_id.lower()
     stage.before(REGENERATE, lambda: stage.prod.delete(secret.name))
     stage.post(secret, version=leaked.version, compromised=True, reason="leaked")

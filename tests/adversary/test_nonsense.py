@@ -34,8 +34,7 @@ async def test_a_leaked_secret_is_not_called_gone_because_an_application_shows_n
     stage: Stage, answer: str
 ) -> None:
     """Its version is disabled, so that the list is all that there is to go by."""
-    secret = stage.entra()
-    await stage.rotate(secret)
+    secret = await stage.rotated("entra")
     leaked = secret.versions[0]
     stage.disable(secret, leaked)
     stage.outage(GRAPH, timedelta(hours=3), NOTHING[answer])

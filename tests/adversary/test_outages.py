@@ -219,8 +219,7 @@ async def test_a_version_is_published_once_whatever_becomes_of_the_answer(stage:
 async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_land_any_more(
     stage: Stage,
 ) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     await stage.run_for(hours=1)
     assert not stage.app.host.waiting("rotations")
     stage.outage(PUBLISH, timedelta(minutes=2), FORBIDDEN)

@@ -59,8 +59,7 @@ async def test_a_password_set_before_an_outage_of_seconds_is_published_by_its_ow
 async def test_nothing_is_set_back_over_what_a_person_has_set_while_the_vault_is_away(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.put(kind)
-    accounts = {**stage.server.logins, "admin": stage.server.administrator}
+    secret, account = stage.put(kind), stage.account_of(kind)
     where = AWAY["the vault"]
     person = "By-hand-0nly-they-know-1"
 
@@ -69,13 +68,6 @@ async def test_nothing_is_set_back_over_what_a_person_has_set_while_the_vault_is
         at = stage.clock.now() + timedelta(seconds=3)
         stage.clock.at(at, lambda: stage.server.set_password(account, person))
 
-    account = (
-        accounts["admin"]
-        if kind == "admin"
-        else next(iter(stage.server.databases["shop"].contained.values()))
-        if kind == "user"
-        else accounts["app"]
-    )
     stage.after(SINGLE[kind], away)
     stage.post(secret, version=secret.current.version, trigger="event")
     await stage.run_for(minutes=10)

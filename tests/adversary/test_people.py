@@ -98,8 +98,7 @@ async def test_a_version_disabled_the_moment_it_was_published_keeps_its_credenti
     stage: Stage,
 ) -> None:
     """A heal then meets the disabled version: what it has published is not what it takes back."""
-    secret = stage.entra()
-    await stage.rotate(secret)
+    secret = await stage.rotated("entra")
     application = stage.apps["orders"]
     stage.world.directory.remove_password(application, application.history[-1])
     stage.after(PUBLISH, lambda: stage.disable(secret))
@@ -111,8 +110,7 @@ async def test_a_version_disabled_the_moment_it_was_published_keeps_its_credenti
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_a_tag_set_during_a_retirement_is_kept(stage: Stage, kind: str) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     revoking = REGENERATE if kind == "storage" else REMOVE_PASSWORD
     stage.after(revoking, lambda: stage.tag(secret, team="blue"))
     await stage.run_past_overlap()
@@ -125,8 +123,7 @@ async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(
     stage: Stage, kind: str
 ) -> None:
     """Key Vault copies no tags to a version that is written by hand."""
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     stage.person_writes(secret, secret.current.value)
     await stage.run_a_day()
     shown = await stage.attention(secret)
@@ -139,8 +136,7 @@ async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(
 async def test_a_key_superseded_before_the_secret_left_management_does_not_live_on_in_silence(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     old = secret.versions[0].value
     stage.person_writes(secret, secret.current.value)
     await stage.run_for(days=9)
@@ -152,8 +148,7 @@ async def test_a_key_superseded_before_the_secret_left_management_does_not_live_
 async def test_the_key_that_a_person_went_back_to_is_not_revoked(
     stage: Stage, copies: bool
 ) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     old, tags = secret.versions[0].value, secret.tags
     stage.person_writes(secret, old, tags if copies else None)
     await stage.run_for(days=9)
@@ -167,8 +162,7 @@ async def test_a_credential_that_a_person_revoked_at_the_source_is_not_made_agai
     stage: Stage,
 ) -> None:
     """An administrator removes the old secret during its overlap: that is fine, and stays so."""
-    secret = stage.entra()
-    await stage.rotate(secret)
+    secret = await stage.rotated("entra")
     application = stage.apps["orders"]
     stage.world.directory.remove_password(application, application.history[0])
     count = len(application.history)
@@ -185,8 +179,7 @@ def _restored(secret: Secret, value: str) -> Callable[[], object]:
 async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_current_one(
     stage: Stage,
 ) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     stage.after(PROOFS["storage"], _restored(secret, VALUE))
     stage.post(secret, action="restore", version=secret.current.version)
     await stage.run_for(minutes=10)
@@ -195,8 +188,7 @@ async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_
 
 
 async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: Stage) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     stage.disable(secret, secret.versions[0])
     stage.post(secret, action="restore", version=secret.current.version)
     await stage.run_for(hours=1)
@@ -206,8 +198,7 @@ async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: 
 
 
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     await stage.run_past_overlap()
     old = secret.versions[0]
     assert not old.enabled
@@ -251,8 +242,7 @@ async def test_what_a_person_put_in_place_of_a_superseded_credential_is_not_cut_
 async def test_what_a_person_put_in_place_of_a_key_whose_version_they_disabled_is_not_cut_off(
     stage: Stage,
 ) -> None:
-    secret = stage.storage()
-    await stage.rotate(secret)
+    secret = await stage.rotated("storage")
     await stage.run_past_overlap()
     await stage.rotate(secret, force=True)
     stage.disable(secret, secret.versions[1])

@@ -49,8 +49,7 @@ def betrays(secret: Secret) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "login", "admin", "user", "two logins"])
 async def test_no_tag_lets_a_guess_at_a_value_be_checked(stage: Stage, kind: str) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     assert len(secret.versions) == 2
     assert betrays(secret) == []
     assert "RekeyProof" not in secret.tags

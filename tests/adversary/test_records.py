@@ -33,8 +33,7 @@ BY_DAY = [
 
 async def rotated(stage: Stage, kind: str) -> Secret:
     """Return a secret in its overlap."""
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     assert len(secret.versions) == 2
     return secret
 
@@ -169,8 +168,7 @@ async def test_a_record_that_was_rolled_back_leaves_no_credential_alive_in_silen
 async def test_a_record_of_a_single_slot_that_was_rolled_back_resets_no_live_password(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     roll_back = stage.app.copied()
     await stage.rotate(secret, force=True)
     roll_back()

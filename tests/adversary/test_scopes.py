@@ -21,8 +21,7 @@ def bind(stage: Stage, *scopes: str) -> None:
 
 async def overlapping(stage: Stage, kind: str) -> tuple[Secret, str]:
     """Return a secret in its overlap, and what it has superseded."""
-    secret = stage.put(kind, extra={"OverlapHours": "2"})
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind, extra={"OverlapHours": "2"})
     return secret, secret.versions[0].value
 
 

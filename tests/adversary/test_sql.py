@@ -74,8 +74,7 @@ async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_made_u
     stage: Stage, kind: str
 ) -> None:
     """It froze after the last look at its clock; meanwhile another worker may have rotated."""
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     thawed: list[datetime] = []
 
     def freeze() -> None:
@@ -95,8 +94,7 @@ async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_made_u
 async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     stage.post(secret, action="restore", version=secret.current.version)
     await stage.run_for(minutes=30)
     assert len(secret.versions) == 3

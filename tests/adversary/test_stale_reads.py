@@ -84,8 +84,7 @@ async def test_a_copy_from_before_two_rotations_makes_nothing_be_revoked(
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
 async def test_a_copy_from_before_a_retirement_does_not_repeat_it(stage: Stage, kind: str) -> None:
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     await stage.run_for(days=6, hours=23)
     then = stage.clock.now()
     await stage.run_for(hours=3)

@@ -105,20 +105,9 @@ async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(
     stage: Stage, kind: str
 ) -> None:
     north = third(stage)
-    mine, theirs = stage.sql(kind), None
-    accounts = {
-        "login": lambda: stage.server.logins["app"],
-        "user": lambda: stage.server.databases["shop"].contained["app"],
-        "admin": lambda: stage.server.administrator,
-    }
-    account = accounts[kind]()
-    north.put(
-        "their-password",
-        mine.current.value,
-        expires=None,
-        tags=mine.tags,
-        content_type="text/plain",
-    )
+    mine, account = stage.sql(kind), stage.account_of(kind)
+    value = mine.current.value
+    north.put("their-password", value, expires=None, tags=mine.tags, content_type="text/plain")
     theirs = Secret(north, "their-password", mine.accepts)
     stage.second_deployment(north)
     await stage.run_for(days=5)

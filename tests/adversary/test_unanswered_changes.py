@@ -41,8 +41,7 @@ async def test_a_password_that_can_be_set_and_never_proven_is_set_ever_less_ofte
     stage: Stage, kind: str
 ) -> None:
     """Changes apply and are answered 500, and every sign-in is refused."""
-    secret = stage.put(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     set_before = stage.calls(SINGLE[kind])
     stage.outage(SINGLE[kind], timedelta(hours=4), ERROR, after=True)
     refused = json_response(400, {"refused": {"number": 18456, "text": "Login failed for user."}})

@@ -8,7 +8,6 @@ import pytest
 
 from simulator.entra.app_policy import AppPolicy
 from simulator.reach.strikes import ADMIN, FORBIDDEN, PUBLISH, SINGLE, Where, alter, to
-from simulator.sql.servers import Account
 from simulator.wire import Request
 from tests.adversary.stage import Stage
 
@@ -16,28 +15,14 @@ BY_HAND = "By-hand-0nly-they-know"
 TROUBLE = timedelta(minutes=8)
 
 
-def account(stage: Stage, kind: str) -> Account:
-    """Return whose password is rotated."""
-    server = stage.server
-    accounts = {
-        "login": server.logins.get("app"),
-        "user": server.databases["shop"].contained.get("app"),
-        "admin": server.administrator,
-    }
-    chosen = accounts[kind]
-    assert chosen
-    return chosen
-
-
 @pytest.mark.parametrize("kind", SINGLE)
 async def test_undo_does_not_revive_a_password_that_was_revoked_before(
     stage: Stage, kind: str
 ) -> None:
     """Somebody has set another password on purpose; the rotation that follows cannot publish."""
-    secret = stage.sql(kind)
-    await stage.rotate(secret)
+    secret = await stage.rotated(kind)
     revoked = secret.current.value
-    stage.server.set_password(account(stage, kind), BY_HAND)
+    stage.server.set_password(stage.account_of(kind), BY_HAND)
     stage.outage(PUBLISH, timedelta(hours=1), FORBIDDEN)
     await stage.rotate(secret, force=True)
     assert not secret.accepts(revoked)
@@ -70,10 +55,10 @@ async def test_one_rotation_sets_a_bounded_number_of_passwords(
     for where in refused:
         stage.outage(where, lasts)
     secret = stage.sql(kind)
-    before = len(account(stage, kind).passwords)
+    before = len(stage.account_of(kind).passwords)
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=8)
-    assert len(account(stage, kind).passwords) - before <= 12
+    assert len(stage.account_of(kind).passwords) - before <= 12
     await stage.run_for(minutes=7)
     assert secret.works
 
@@ -83,12 +68,12 @@ async def test_many_duplicates_of_one_rotation_share_one_budget_of_passwords(
     stage: Stage, kind: str
 ) -> None:
     secret = stage.sql(kind)
-    before = len(account(stage, kind).passwords)
+    before = len(stage.account_of(kind).passwords)
     stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
     for trigger in ("event", "event", "sweep", "manual"):
         stage.post(secret, version=secret.current.version, trigger=trigger)
     await stage.run_for(minutes=8)
-    assert len(account(stage, kind).passwords) - before <= 12
+    assert len(stage.account_of(kind).passwords) - before <= 12
     # The four requests, and no more looks than that.
     assert len(stage.app.host.waiting("rotations")) <= 8
 
@@ -146,9 +131,9 @@ async def test_a_password_that_nobody_knows_is_called_so_where_tags_leave_no_roo
     await stage.run_for(minutes=15)
     assert not secret.works
     assert any("nobody knows" in outcome["reason"] for outcome in stage.of(secret, "parked"))
-    before = len(account(stage, "admin").passwords)
+    before = len(stage.account_of("admin").passwords)
     await stage.run_for(minutes=45)
-    assert len(account(stage, "admin").passwords) == before
+    assert len(stage.account_of("admin").passwords) == before
     assert "no room" in stage.reason(secret)
     stage.tag(secret, **dict.fromkeys(theirs))
     await stage.run_for(hours=2)
@@ -179,7 +164,7 @@ async def test_a_refused_password_is_mended_as_long_as_its_tags_leave_room_for_w
     await stage.rotate(secret, force=True)
     own = [tag for tag in secret.tags if not tag.startswith("Rekey")]
     stage.tag(secret, RekeyCause=None, **{f"their-{n}": "x" for n in range(14 - len(own))})
-    stage.server.set_password(account(stage, "admin"), BY_HAND)
+    stage.server.set_password(stage.account_of("admin"), BY_HAND)
     await stage.run_a_day()
     assert secret.works
     assert len(secret.tags) == 15

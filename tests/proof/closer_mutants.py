@@ -35,7 +35,7 @@ from tests.proof.ports import ModelQueue
 
 RECORDS = "tests/cloud/storage/test_leases.py"
 RETIRING = "tests/engine/rotate/test_retiring.py"
-REPORTED = "tests/adversary/test_reported_in_mid_rotation.py"
+REPORTED = "tests/adversary/test_reports.py"
 REPLICAS = "tests/adversary/test_replicas.py"
 
 

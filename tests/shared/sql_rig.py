@@ -66,7 +66,10 @@ def rotated(server: SqlServer, kind: str) -> Rotated:
         return Rotated([login], address | {"CredentialId": "app", "Rotator": SqlLoginPassword.kind})
     if kind == "user":
         contained = {"ProviderAddress": f"{server.resource_id}/databases/shop"}
-        return Rotated([server.add_user("shop", "app", FIRST)], contained | {"CredentialId": "app"})
+        user = server.databases["shop"].contained.get("app") or server.add_user(
+            "shop", "app", FIRST
+        )
+        return Rotated([user], contained | {"CredentialId": "app"})
     logins = {"app_a": FIRST, "app_b": SECOND}
     tags = {"CredentialId": "app_a", "Logins": "app_a,app_b", "Database": "shop"}
     return Rotated(
