@@ -290,8 +290,8 @@ def _stage(records: Sequence[Record]) -> dict[str, Any]:
 async def _records(engine: Engine, ledger: Ledger, ref: SecretRef) -> list[Record]:
     """Return the records of a secret, as far as they can be read."""
     try:
-        found = [await engine.leases.peek(listed.source) for listed in ledger.of(ref)]
+        records = [await engine.leases.peek(listed.source) for listed in ledger.of(ref)]
     except RekeyError as error:
         log.warning("who wrote which version is told by tags: %s", error)
         return []
-    return [record for record in found if record]
+    return [record for record in records if record]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -113,7 +114,7 @@ CHECKS = (
     contract.test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_credential,
     contract.test_a_preflight_changes_nothing,
 )
-"""Tests of the contract suite that take a subject and nothing else."""
+"""Tests of the contract suite that take a subject, or its scene, and nothing else."""
 
 
 async def test_a_kind_that_issues_a_constant_and_verifies_nothing_fails_at_least_four_tests_of_the_contract() -> (
@@ -130,9 +131,10 @@ async def test_a_kind_that_issues_a_constant_and_verifies_nothing_fails_at_least
     assert not [check.__name__ for check in CHECKS if await _fails(check, honest)]
 
 
-async def _fails(check: Callable[[Subject], Any], subject: Subject) -> bool:
+async def _fails(check: Callable[..., Any], subject: Subject) -> bool:
+    fixtures = {"subject": subject, "scene": subject.scene()}
     try:
-        await check(subject)
+        await check(**{name: fixtures[name] for name in signature(check).parameters})
     except (AssertionError, NeedsHuman, pytest.fail.Exception, StopIteration, KeyError):
         return True
     return False

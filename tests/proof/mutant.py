@@ -46,7 +46,9 @@ def in_place_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], Break]:
     def broken(instead: Callable[..., Any]) -> Break:
         def apply(patch: pytest.MonkeyPatch) -> None:
             right = getattr(owner, name)
-            patch.setattr(owner, name, lambda *given, **named: instead(right, *given, **named))
+            patch.setattr(
+                owner, name, lambda *arguments, **named: instead(right, *arguments, **named)
+            )
 
         return apply
 
@@ -62,8 +64,8 @@ def overlap(change: Callable[[timedelta], timedelta]) -> Break:
     """Return a break of how long the overlap of a new version is."""
 
     @in_place_of(publishing, "new_version")
-    def other(version: Any, *given: Any) -> Any:
-        secret, managed, issued, now, wanted, *rest = given
+    def other(version: Any, *arguments: Any) -> Any:
+        secret, managed, issued, now, wanted, *rest = arguments
         return version(secret, managed, issued, now, change(wanted), *rest)
 
     return other

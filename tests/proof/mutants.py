@@ -150,8 +150,8 @@ async def _follow_ups_without_end(confirm: Any, self: Confirming, secret: Any, r
 
 
 @in_place_of(Rollback, "_back")
-async def _nothing_undone(*given: Any, **_: Any) -> Any:
-    _back, _self, _secret, _issued, problem = given
+async def _nothing_undone(*arguments: Any, **_: Any) -> Any:
+    _back, _self, _secret, _issued, problem = arguments
     return problem
 
 
@@ -243,8 +243,8 @@ def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
     publish, write = VaultWriter.publish, Replicas.write
     later: list[Callable[[], Any]] = []
 
-    async def postponed(self: Replicas, *given: Any, **options: Any) -> list[Any]:
-        later.append(lambda: write(self, *given, **options))
+    async def postponed(self: Replicas, *arguments: Any, **options: Any) -> list[Any]:
+        later.append(lambda: write(self, *arguments, **options))
         return []
 
     async def last(self: VaultWriter, secret: Any, new: Any, *rest: Any, **options: Any) -> Any:

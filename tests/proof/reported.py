@@ -145,7 +145,7 @@ def _slot_of(source: Source, credential: str) -> str:
 
 
 def _free_slot(world: World, kind: str) -> str:
-    """Return where a credential that the source refuses can be put without harm to what is in use."""
+    """Return where a credential that its source refuses can be put without harm to what is used."""
     source = world.sources[source_of(kind)]
     if isinstance(source, Many):
         source.added += 1
@@ -254,7 +254,7 @@ def _reported(kind: str) -> Scenario:
 
 
 def _reported_in_overlap(kind: str) -> Scenario:
-    """What is superseded, and has no print, is reported while it is retired: what is current stays."""
+    """What is superseded, and has no print, is reported as it is retired: what is current stays."""
     moves = {"reports": reports(kind, -1), "reports the first": reports(kind, 0)}
     return _scenario(f"reported-in-overlap/{kind}", _in_overlap(kind, seen=False), moves)
 
@@ -310,7 +310,7 @@ def _reported_handed_over(kind: str, how: str = "", shape: str = handing_over.BA
 
 
 def _reported_beside_its_own(kind: str) -> Scenario:
-    """The next owner of the source has a credential of its own, and what leaked lives on beside it."""
+    """The next owner of a source has a credential of its own, and what leaked lives beside it."""
     moves = {
         "reports": reports(kind, -1),
         "reports the first": reports(kind, 0),
@@ -327,7 +327,7 @@ def _reported_in_another_form(kind: str) -> Scenario:
 
 
 def _reported_and_put_back(kind: str) -> Scenario:
-    """Somebody puts back what leaked, while its incident is dealt with or after that, and says so."""
+    """Somebody puts back what leaked, in its incident or after that, and says so."""
     build = _due(kind) if kind == "one-slot" else _in_overlap(kind)
     moves = {"reports": reports(kind, -1), "puts it back": puts_back(kind)}
     return _scenario(f"reported-and-put-back/{kind}", build, moves)

@@ -81,9 +81,9 @@ SLOTTED = ("two-slots", "two-logins", "many")
 EVERY = (*SLOTTED, "one-slot")
 
 
-def scenario(name: str, *given: Any, **more: Any) -> Callable[[Move], Scenario]:
+def scenario(name: str, *arguments: Any, **more: Any) -> Callable[[Move], Scenario]:
     """Make what sets a situation a scenario of it; the rest is said as a Scenario says it."""
-    return lambda build: Scenario(name, build, *given, **more)
+    return lambda build: Scenario(name, build, *arguments, **more)
 
 
 def per_kind(

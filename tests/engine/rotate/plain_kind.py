@@ -181,8 +181,8 @@ async def working(
 
 
 @asynccontextmanager
-async def rotating(kind: Plain, *given: Any, **more: Any) -> AsyncIterator[Work]:
+async def rotating(kind: Plain, *arguments: Any, **more: Any) -> AsyncIterator[Work]:
     """The same, where the record says that Rekey published the current version."""
-    async with working(kind, *given, **more) as work:
+    async with working(kind, *arguments, **more) as work:
         work.published()
         yield work
