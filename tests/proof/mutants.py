@@ -346,9 +346,9 @@ def _pending_forgotten(landed: Any, self: Record, secret: Any) -> Any:
 @in_place_of(Retiring, "retire")
 async def _pending_never_forgotten(original: Any, self: Retiring, secret: Any) -> Any:
     pending = self.at.record.retirement
-    result = await original(self, secret)
+    retired = await original(self, secret)
     self.at.lease.learn(replace(self.at.record, retirement=pending))
-    return result
+    return retired
 
 
 def _tags_believed(patch: pytest.MonkeyPatch) -> None:
@@ -497,7 +497,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "every version is taken for Rekey's own": Mutant(
         _every_version_is_rekeys_own,
         "P",
-        test="tests/adversary/test_people.py::test_the_key_that_a_person_went_back_to_is_not_revoked",
+        test="tests/adversary/test_people.py::"
+        "test_the_key_that_a_person_went_back_to_is_not_revoked",
     ),
     "the latest version is disabled": Mutant(_latest_disabled, "P1", (f"retirement/{SLOTS}",)),
     "no overlap": Mutant(overlap(lambda _: timedelta()), "P4", (f"one/{SLOTS}",)),
@@ -617,7 +618,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "a read that lags is believed": Mutant(
         function(Record, "_older", lambda *_: False),
         "P",
-        test="tests/adversary/test_stale_reads.py::test_what_reads_the_older_version_cuts_nothing_off"
+        test="tests/adversary/test_stale_reads.py::"
+        "test_what_reads_the_older_version_cuts_nothing_off"
         "_and_publishes_nothing_unasked[login-rotate it]",
     ),
     "a manual secret is rotated": Mutant(
@@ -681,7 +683,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "a look that its record has forgotten has nothing to look at": Mutant(
         function(Observed, "is_forgotten", property(lambda _: False)),
         "P1",
-        test="tests/engine/rotate/test_observed.py::test_a_look_that_the_record_has_forgotten_looks",
+        test="tests/engine/rotate/test_observed.py::"
+        "test_a_look_that_the_record_has_forgotten_looks",
     ),
     "a look does not say for which version it was": Mutant(
         _looks_without_a_version,

@@ -79,8 +79,8 @@ class Scene:
                 secret = replace(secret, tags={**secret.tags, STATE: state})
             asked = self.rig.item(KEY, **{"trigger": "sweep", "action": "retire", **item})
             ask = dependents.delay if dry else dependents.hold_back
-            answer = await ask(secret, asked, decision)
-            return answer, at.posted()
+            delay = await ask(secret, asked, decision)
+            return delay, at.posted()
 
     async def waits(self, **options: Any) -> timedelta | None:
         """Return until when a retirement waits, counted from when the key was replaced."""

@@ -50,8 +50,8 @@ async def test_a_new_version_bears_its_owners_tags_as_they_are_now_and_rekeys_ow
     rig = scene(tags=BEFORE)
     async with held(rig) as at:
         rig.tag(NAME, **{tag: since})
-        answer = await at.vault_writer.publish(at.secret, draft(at.secret))
-    assert answer.version == rig.latest(NAME).version
+        written = await at.vault_writer.publish(at.secret, draft(at.secret))
+    assert written.version == rig.latest(NAME).version
     assert rig.tags(NAME).get(tag) == published
     untouched = {*BEFORE, "ProviderAddress"} - {tag, OPERATION}
     assert {kept: rig.tags(NAME).get(kept) for kept in untouched} == {
@@ -86,17 +86,17 @@ async def test_a_mark_has_room_beside_its_owners_tags_or_is_not_sent(*, room: bo
                 await at.vault_writer.retag(at.secret, mark, "mark")
             assert STATE not in rig.tags(NAME)
         else:
-            answer = await at.vault_writer.retag(at.secret, mark, "mark")
+            written = await at.vault_writer.retag(at.secret, mark, "mark")
             owners = {tag: text for tag, text in at.secret.tags.items() if tag != CAUSE}
-            assert rig.tags(NAME) == answer.tags == {**owners, **others, **mark}
+            assert rig.tags(NAME) == written.tags == {**owners, **others, **mark}
 
 
 async def test_a_mark_that_is_there_already_is_not_sent_again() -> None:
     rig = scene(tags={STATE: "parked"})
     async with held(rig) as at:
         rig.tag(NAME, note="new")
-        answer = await at.vault_writer.retag(at.secret, {STATE: "parked"}, "mark")
-    assert answer.tags == rig.tags(NAME)
+        written = await at.vault_writer.retag(at.secret, {STATE: "parked"}, "mark")
+    assert written.tags == rig.tags(NAME)
     assert patches(rig) == 0
 
 
