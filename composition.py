@@ -12,8 +12,8 @@ from cloud.clock import SystemClock
 from cloud.databases.drivers import drivers
 from cloud.databases.redis import RedisServers
 from cloud.databases.servers import DatabaseServers, SignsIn
-from cloud.errands.apps import AzureApps
-from cloud.errands.webhooks import ChatWebhooks
+from cloud.follow_up.apps import AzureApps
+from cloud.follow_up.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredDatabases, MeteredSignIns, MeteredSqlServers
 from cloud.print_keys import PrintKeys
 from cloud.rest.github import GitHubAlerts

@@ -35,7 +35,7 @@ CORNERS = {
     ),
     "follow-up": (
         r"errand|follow_?up|refresh|notice",
-        ("errand", "consumers", "notices", "notice", "digest", "events", "grace"),
+        ("tasks", "consumers", "notices", "notice", "digest", "events", "grace", "follow_up"),
     ),
 }
 """A concern, the words that name it, and the modules that are about it."""

@@ -14,8 +14,8 @@ from engine.contract import Forewarn, Job, Preflight
 from engine.decide import forecast, inventory
 from engine.decide.steps import steps
 from engine.decide.tagged import Tagged
-from engine.errands import consumers, errand
 from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.follow_up import consumers, tasks
 from engine.model.coming import Coming
 from engine.model.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.model.entry import Entry
@@ -156,7 +156,7 @@ class Engine(Parts):
         try:
             return await self._handle(item, tries)
         except PermanentError as error:
-            if item.follow_up:
+            if item.recheck:
                 return await self.leave(item, error)
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
@@ -181,11 +181,11 @@ class Engine(Parts):
 
     async def follow_up(self, task: FollowUp) -> TaskOutcome:
         """Do what follows an outcome and report it; raises TransientError for what may pass."""
-        return await errand.report(self, await errand.run(self, task))
+        return await tasks.report(self, await tasks.run(self, task))
 
     async def drop(self, task: FollowUp, error: RekeyError) -> TaskOutcome:
         """Give up on what follows an outcome. The secret is not marked: it was rotated."""
-        return await errand.report(self, errand.given_up(task, error))
+        return await tasks.report(self, tasks.given_up(task, error))
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error: the source is looked at again as its record says."""
@@ -194,7 +194,7 @@ class Engine(Parts):
     async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
         """Report an outcome, and post what follows it."""
         await self.reporter.concluded(outcome)
-        await errand.follow(self, outcome, again=tries > 1)
+        await tasks.follow(self, outcome, again=tries > 1)
         return outcome
 
     async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:

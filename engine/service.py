@@ -260,7 +260,7 @@ class Service:
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret. An incident comes back, and a look is asked for by its record."""
         # What a key has made is healed with the key, whose own secret is looked after.
-        if item.follow_up and error.code not in (KEY_REFUSED, KEY_COMPROMISED):
+        if item.recheck and error.code not in (KEY_REFUSED, KEY_COMPROMISED):
             await self.engine.leave(item, error)
             return
         if item.compromised:

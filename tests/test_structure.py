@@ -77,7 +77,7 @@ FORBIDDEN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 }
 
 
-INNER = ("engine.decide", "engine.rotate", "engine.sweep", "engine.errands")
+INNER = ("engine.decide", "engine.rotate", "engine.sweep", "engine.follow_up")
 BEHIND_THE_DOORS = {
     "shared/builders.py": "the one door to what is decided: the answers, and what is asked",
     "engine/rotate/held.py": "the one door to the steps of a rotation, under a lease",
@@ -86,8 +86,8 @@ BEHIND_THE_DOORS = {
     "engine/model/test_ledger.py": "which retirement is believed, the tag's or the record's",
     "engine/sweep/test_cut_off.py": "when an incident is over, from records alone",
     "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
-    "engine/errands/test_notices.py": "the moments at which people are told, hour by hour",
-    "engine/errands/test_consumers.py": "shortens the twenty seconds that an app may be silent",
+    "engine/follow_up/test_notices.py": "the moments at which people are told, hour by hour",
+    "engine/follow_up/test_consumers.py": "shortens the twenty seconds that an app may be silent",
 }
 """The only tests beside the proof that name modules behind the engine's doors, each with why."""
 

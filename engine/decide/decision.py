@@ -142,7 +142,7 @@ def _at_rest(case: Case) -> Skip | None:
     rest = rests_until(secret, case.policy.parked_rest, case.now)
     if rest is None or case.now >= rest or item.trigger == "manual":
         return None
-    if item.follow_up or item.follows or item.compromised or to_cut_off(secret):
+    if item.recheck or item.follows or item.compromised or to_cut_off(secret):
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
     return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")
@@ -280,7 +280,7 @@ def _in_its_window(case: Case, reason: str) -> Rotate | Wait:
     audit begins nothing: it heals what is refused, whatever the window.
     """
     secret, managed, item, now = case.secret, case.managed, case.item, case.now
-    finishes = item.follow_up and item.action != "audit"
+    finishes = item.recheck and item.action != "audit"
     bound = managed.window if not (item.force or finishes) else None
     opens = bound.next_open(now) if bound else now
     if opens <= now:

@@ -52,7 +52,7 @@ class FollowUp:
 
     def to_json(self) -> str:
         """Return the text of the queue message, which earlier versions of Rekey read as well."""
-        return message.text_of(self, _TYPES)
+        return message.text_of(self, _TYPES, {})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FollowUp:

@@ -12,9 +12,13 @@ from engine.secret import NAME, VERSION, SecretRef
 FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
-def text_of(message: Any, types: Mapping[str, type]) -> str:
-    """Return the text of a message with a secret, these fields, an operation and a trace."""
-    data = {name: getattr(message, name) for name in (*types, "operation", "trace")}
+def text_of(message: Any, types: Mapping[str, type], renamed: Mapping[str, Any]) -> str:
+    """Return the text of a message with a secret, these fields, an operation and a trace.
+
+    `renamed`: the fields that have had another name since the first version.
+    """
+    names = (name for name in (*types, "operation", "trace") if name not in renamed)
+    data = {**{name: getattr(message, name) for name in names}, **renamed}
     return json.dumps({**data, "vault": message.ref.vault, "secret": message.ref.name})
 
 

@@ -47,7 +47,7 @@ class WorkItem:
     reason: str = ""
     force: bool = False
     compromised: bool = False
-    follow_up: bool = False
+    recheck: bool = False
     """It looks at a source that is due by its record. A timer asks, too, so it may be lost."""
     deferred: int = 0
     """How often the item was deferred because Azure asked to wait."""
@@ -106,7 +106,7 @@ class WorkItem:
 
         It follows from what is asked for, so that only the same work can close it.
         """
-        if self.follow_up or not self.lasts:
+        if self.recheck or not self.lasts:
             return ""
         terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
         return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
@@ -150,14 +150,14 @@ class WorkItem:
 
     def to_json(self) -> str:
         """Return the text of the queue message."""
-        return message.text_of(self, _TYPES)
+        return message.text_of(self, _TYPES, {"follow_up": self.recheck})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkItem:
         """Read a message; raises NeedsHuman that lists every problem in it."""
         fields = message.fields_of(text, _TYPES, {"action": Action, "trigger": Trigger})
         # A number in messages of earlier versions: how many looks there were in a row.
-        fields["follow_up"] = bool(fields.get("follow_up"))
+        fields["recheck"] = bool(fields.pop("follow_up", 0))
         return cls(**fields)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from engine.errands import errand, grace
 from engine.errors import TransientError
+from engine.follow_up import grace, tasks
 from engine.model.decision import (
     Acting,
     Confirm,
@@ -36,7 +36,7 @@ from engine.rotate.rotation import Rotation
 from engine.rotate.subject import Subject
 from engine.secret import SecretVersion
 
-NUDGES = (1, 3)
+REAUDITS = (1, 3)
 """After so many waits for a compromised key, of a minute each, its own secret is audited."""
 
 
@@ -107,7 +107,7 @@ async def left_to_a_look(at: Rotation, turn: Turn) -> Ended | None:
     if (
         at.record.change.in_progress_since
         or item.compromised
-        or item.follow_up
+        or item.recheck
         or item.trigger == "manual"
         or not at.observed.is_promised
     ):
@@ -145,7 +145,7 @@ async def kept_by_another(at: Rotation, turn: Turn) -> Ended | None:
     leaked = at.progress.item.compromised
     obstacle = await other_owner(at.parts, at.lease, turn.secret, leaked=leaked)
     # Whoever wrote it cannot know of the change that a look is about.
-    is_ours = at.observed.item.follow_up and at.observed.may_have_cut_off
+    is_ours = at.observed.item.recheck and at.observed.may_have_cut_off
     if obstacle is None and not is_ours:
         obstacle = await other_writer(at.parts, at.record, at.observed.shown)
     return await _concluded(at, turn, at.warned(obstacle)) if obstacle else None
@@ -188,7 +188,7 @@ async def key_first(at: Rotation, turn: Turn) -> None:
     try:
         turn.decision = await parent_key.judged(secret, item, turn.acting)
     except TransientError as error:
-        if error.code == KEY_COMPROMISED and item.deferred in NUDGES:
+        if error.code == KEY_COMPROMISED and item.deferred in REAUDITS:
             # Whoever replaces it may have died, and its message comes back minutes later. So
             # may whoever was asked to look.
             reason = "it is compromised, and what it made waits for another"
@@ -207,7 +207,7 @@ async def nothing_to_do(at: Rotation, turn: Turn) -> Ended | None:
     clean_up = PendingCleanUp(at)
     if unbound := clean_up.unbound(secret):
         return Ended(unbound)
-    if turn.item.follow_up and at.record.change.uncertain_until:
+    if turn.item.recheck and at.record.change.uncertain_until:
         await clean_up.tidy()
     return await _concluded(
         at, turn, at.warned(decision) if isinstance(decision, Park) else decision
@@ -263,7 +263,7 @@ async def others_first(at: Rotation, turn: Turn) -> Ended | None:
         refs = (secret.ref, *decision.managed.replicas)
         await grace.give(at.parts, item, refs, at.lease.last)
         if at.progress.published_now:
-            await errand.hurry(at.parts, Reporting(at).outcome(secret))
+            await tasks.refresh_first(at.parts, Reporting(at).outcome(secret))
     lagging = await PendingCleanUp(at).hold_back(secret, item, decision)
     if lagging is None:
         return None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.contract import Tidy
-from engine.errands import consumers, errand
 from engine.errors import NeedsHuman
+from engine.follow_up import consumers, tasks
 from engine.model.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
 from engine.model.incident import LEAKED
 from engine.model.outcome import Outcome
@@ -86,12 +86,12 @@ class PendingCleanUp:
             # The rest of the item is about another source.
             outcome = Reporting(at).outcome(secret)
             await at.parts.reporter.concluded(outcome)
-            await errand.follow(at.parts, outcome)
+            await tasks.follow(at.parts, outcome)
             at.observed.told(outcome)
         if unbound := self.unbound(secret):
             return unbound
         is_unknown = at.record.is_unknown
-        is_over = at.item.follow_up and await at.observed.note_left()
+        is_over = at.item.recheck and await at.observed.note_left()
         if not (at.leaves_unknown or (is_over and is_unknown)):
             return None
         reason = f"the secret has left {at.lease.source}, and {LOST}"

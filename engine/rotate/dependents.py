@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeIs
 
 from engine.contract import Derived
-from engine.errands.consumers import patience
-from engine.errands.errand import follow_key
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.follow_up.consumers import patience
+from engine.follow_up.tasks import follow_key
 from engine.model.decision import Decision, Retire, Wait
 from engine.model.due import due_reason
 from engine.model.tags import Malformed, Managed, parse, unfinished_incident

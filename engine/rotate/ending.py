@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
-from engine.errands import errand
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError, UnderWay
+from engine.follow_up import tasks
 from engine.model.decision import Park
 from engine.model.outcome import Outcome
 from engine.model.record import Record
@@ -77,7 +77,7 @@ class Ending:
             current = await at.parts.vaults.read(item.ref)
         except PermanentError as error:
             # The reason names both what failed and its consequence, which no mark will show.
-            if item.follow_up and isinstance(error, NotFound):
+            if item.recheck and isinstance(error, NotFound):
                 # The sweeps tell once a day of a deleted secret.
                 return Outcome(item, "skipped", parked.reason, parked.fix)
             unmarked = f"; nor could the secret be marked: {error.what}"
@@ -128,7 +128,7 @@ class Ending:
             # An incident is not over before what leaked is refused. Apps must not wait for that:
             # what they hold stops working then. This run has told them of what it published.
             if not at.progress.published_now:
-                await errand.follow(at.parts, self._published())
+                await tasks.follow(at.parts, self._published())
         return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
     async def _tell_published(self) -> None:
@@ -139,7 +139,7 @@ class Ending:
                 # An incident is not over before what leaked is refused.
                 await at.parts.reporter.concluded(self._published())
                 at.observed.told(self._published())
-            await errand.follow(at.parts, self._published())
+            await tasks.follow(at.parts, self._published())
 
     def _published(self) -> Outcome:
         at = self.at

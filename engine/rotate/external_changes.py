@@ -52,7 +52,7 @@ class Others:
         """
         record, item = self.at.observed.record, self.at.observed.item
         # A look says itself for which version a change was sent, where the record was lost since.
-        looked_at = item.version if item.follow_up or item.follows else None
+        looked_at = item.version if item.recheck or item.follows else None
         if self.at.observed.wrote(secret) or secret.version in (
             record.verified.version,
             record.change.version,

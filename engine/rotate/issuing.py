@@ -140,7 +140,7 @@ class Issuing:
         item = self.at.progress.item
         tried = (
             self.at.progress.tries > 1
-            or bool(item.deferred or item.follow_up)
+            or bool(item.deferred or item.recheck)
             or tags.STATE in secret.tags
         )
         return tried or self.at.observed.record.is_open

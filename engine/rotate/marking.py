@@ -85,7 +85,7 @@ class Marking:
         may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
         sweep asks again.
         """
-        if item.compromised or item.follow_up or item.trigger == "manual":
+        if item.compromised or item.recheck or item.trigger == "manual":
             return item.compromised or item.version in (None, secret.version)
         if item.version not in (None, secret.version):
             return False

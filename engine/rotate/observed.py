@@ -75,7 +75,7 @@ class Observed:
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
         self.is_promised = self.looks_follow()
-        self.surplus = self.item.follow_up and self.is_promised
+        self.surplus = self.item.recheck and self.is_promised
         if self.record.owner and not self.surplus:
             await self._compare(shown)
             await self.lease.recheck(self.item)
@@ -151,7 +151,7 @@ class Observed:
     @property
     def _has_looked(self) -> bool:
         """Return whether this run was a look that ran to its end."""
-        return not self.surplus and (self.audited or self.item.follow_up)
+        return not self.surplus and (self.audited or self.item.recheck)
 
     @property
     def is_forgotten(self) -> bool:
@@ -161,14 +161,14 @@ class Observed:
         a derived secret no change is sent, so nothing was begun. Whoever begins one notes its kind.
         """
         begun = self.record.kind or self.record.change.started_at or self.record.published
-        return self.item.follow_up and not begun
+        return self.item.recheck and not begun
 
     @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.surplus:
             return ANOTHER
-        is_look = self.item.action == "audit" and self.item.follow_up and not self.is_forgotten
+        is_look = self.item.action == "audit" and self.item.recheck and not self.is_forgotten
         if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
             return "an earlier look has settled it"
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.errands import errand
+from engine.follow_up import tasks
 from engine.model.due import due_at
 from engine.model.outcome import Outcome
 from engine.model.record import Record
@@ -37,7 +37,7 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
         credential_id=published.credential_id,
     )
     await parts.reporter.concluded(outcome)
-    await errand.follow(parts, outcome)
+    await tasks.follow(parts, outcome)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Reporting:
         outcome = self.outcome(record.believed(self.at.observed.shown))
         outcome = replace(outcome, item=replace(outcome.item, compromised=False))
         await self.at.parts.reporter.concluded(outcome)
-        await errand.follow(self.at.parts, outcome)
+        await tasks.follow(self.at.parts, outcome)
         self.at.observed.told(outcome)
         self.at.progress.begin_anew()
 

@@ -52,9 +52,9 @@ class Rotation:
         elif item.version == secret.version and self.observed.made_since(secret, item.began):
             # Whoever posted it went by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
-        if item.follow_up and not (self._may_be_late or self.observed.is_forgotten):
+        if item.recheck and not (self._may_be_late or self.observed.is_forgotten):
             # It finds nothing that may take effect late: it is an audit like any other.
-            self.progress.item = replace(self.progress.item, follow_up=False)
+            self.progress.item = replace(self.progress.item, recheck=False)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
@@ -68,19 +68,19 @@ class Rotation:
     def carries_on(self) -> bool:
         """Return whether a look finds its source at what a rotation of this version asked for."""
         item, change = self.progress.item, self.record.change
-        is_look = item.follow_up and item.action == "audit" and self.observed.has_read
+        is_look = item.recheck and item.action == "audit" and self.observed.has_read
         goes_on = change.in_progress_since and change.requested_at
         return bool(is_look and goes_on and change.version == self.observed.shown.version)
 
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
-        doomed, item = self.record.compromised.versions, self.progress.item
-        if not doomed and item.compromised and item.began and item.version is None:
+        compromised, item = self.record.compromised.versions, self.progress.item
+        if not compromised and item.compromised and item.began and item.version is None:
             return replace(item, action="audit", compromised=False)
-        if not doomed:
+        if not compromised:
             return replace(item, action="rotate", force=True) if self.carries_on else item
         earlier = self.record.retirement
-        is_restorable = earlier and earlier.version not in doomed
+        is_restorable = earlier and earlier.version not in compromised
         item = replace(item, compromised=True, version=self.first_compromised)
         return (
             item if item.action == "restore" and is_restorable else replace(item, action="rotate")
@@ -89,8 +89,10 @@ class Rotation:
     @property
     def first_compromised(self) -> str:
         """The compromised version that comes next; one that a person must settle holds up no other."""
-        doomed = self.record.compromised.versions
-        return next((it for it in doomed if it not in self.progress.left_to_a_person), doomed[0])
+        compromised = self.record.compromised.versions
+        return next(
+            (it for it in compromised if it not in self.progress.left_to_a_person), compromised[0]
+        )
 
     def leave_to_a_person(self, error: NeedsHuman) -> None:
         """Go on with the next compromised version; raises why the first needs a person if none is left."""

@@ -50,7 +50,7 @@ class Run(Rotation):
         try:
             outcome = await self._go()
         except TransientError as error:
-            if not (self.item.follow_up and self.observed.looks_follow()):
+            if not (self.item.recheck and self.observed.looks_follow()):
                 raise
             # Nothing more is sent: Azure may have named a time.
             self._is_over = True
@@ -99,7 +99,7 @@ class Run(Rotation):
         """Return what is asked for, and the decision."""
         item = self.asked()
         decision = self.parts.decide(secret, item)
-        if isinstance(decision, Acting) or not item.follow_up:
+        if isinstance(decision, Acting) or not item.recheck:
             return item, decision
         return self._looked_at(secret, item, decision)
 
@@ -160,8 +160,8 @@ class Run(Rotation):
         if not self.record.owner:
             await self._claim(secret)
         if self.record.owner:
-            doomed = CompromisedVersions(self)
-            await self.observed.note_compromised(*await doomed.versions(secret))
+            compromised = CompromisedVersions(self)
+            await self.observed.note_compromised(*await compromised.versions(secret))
 
     async def _claim(self, secret: SecretVersion) -> None:
         """Claim the source for an incident that no record can note yet, and nothing would be done for.

@@ -223,8 +223,8 @@ class SourceLease:
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
             seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
             recheck_at = now + timedelta(seconds=seconds)
-            if not (item.follow_up and item.action == "audit"):
-                await self._hint(replace(item, deferred=0, follow_up=False, follows=True), seconds)
+            if not (item.recheck and item.action == "audit"):
+                await self._hint(replace(item, deferred=0, recheck=False, follows=True), seconds)
         change = replace(
             change,
             in_progress_since=since,
@@ -256,7 +256,7 @@ class SourceLease:
 
     def is_later(self, record: Record, item: WorkItem) -> bool:
         """Return whether the next look comes later, and is not this very item."""
-        return self._comes_after(record, EARLY if item.follow_up else timedelta())
+        return self._comes_after(record, EARLY if item.recheck else timedelta())
 
     def _comes_after(self, record: Record, ahead: timedelta) -> bool:
         recheck_at = record.change.recheck_at
@@ -270,7 +270,7 @@ class SourceLease:
         known = record.change.recheck_at
         if known and known <= recheck_at and self.is_later(record, item):
             return record
-        await self._hint(replace(look, follow_up=True), pause.total_seconds())
+        await self._hint(replace(look, recheck=True), pause.total_seconds())
         return replace(record, change=replace(record.change, recheck_at=recheck_at))
 
     async def _hint(self, item: WorkItem, seconds: float) -> None:

@@ -80,7 +80,7 @@ class Subject:
     def is_unparked(self) -> bool:
         """Whether a person asks for a look after one that has parked the secret."""
         item = self.progress.item
-        is_look = item.follow_up or item.follows
+        is_look = item.recheck or item.follows
         return item.action == "audit" and item.trigger == "manual" and not is_look
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:

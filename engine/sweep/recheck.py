@@ -103,5 +103,5 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         requested_by="rekey",
         reason="its record says that it is due",
         source=listed.source,
-        follow_up=True,
+        recheck=True,
     )

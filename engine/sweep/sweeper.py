@@ -11,9 +11,9 @@ from engine.deadline import SWEEP_SECONDS
 from engine.decide.inventory import days_to_expiry, standing, sweep_of
 from engine.decide.tagged import Tagged
 from engine.engine import Engine
-from engine.errands import consumers, notices
-from engine.errands.digest import Digests
 from engine.errors import RekeyError, TransientError
+from engine.follow_up import consumers, notices
+from engine.follow_up.digest import Digests
 from engine.model.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.model.entry import STATES, Entry
 from engine.model.follow_up import FollowUp

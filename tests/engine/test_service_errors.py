@@ -72,7 +72,7 @@ def now_or_in(seconds: float) -> TransientError:
         (now_or_in(90), 1, {"deferred": 2}, 90),
         (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 270),
         (Throttled("429"), 1, {}, THROTTLED_SECONDS),
-        (now_or_in(90), 1, {"follow_up": True}, 90),
+        (now_or_in(90), 1, {"recheck": True}, 90),
         (now_or_in(90), LAST, {"action": "refresh", "deferred": MAX_DEFERRALS - 1}, 270),
         (Throttled("429"), 1, {"action": "tell"}, THROTTLED_SECONDS),
         (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
@@ -97,7 +97,7 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
         (now_or_in(0), 1, {}),
         (now_or_in(0), LAST - 1, {}),
         (LeaseUnavailable("lost"), LAST - 1, {}),
-        (now_or_in(0), LAST - 1, {"follow_up": True}),
+        (now_or_in(0), LAST - 1, {"recheck": True}),
         (now_or_in(0), LAST - 1, {"action": "tell"}),
         (now_or_in(90), LAST - 1, {"action": "refresh", "deferred": MAX_DEFERRALS}),
     ],
@@ -152,7 +152,7 @@ async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
 ) -> None:
     """An incident's own item comes back after a quarter of an hour: too late for what is broken."""
     what: dict[str, Any] = {"compromised": True} if leaked else {"action": "audit"}
-    look = rig.item(NAME, **what, follow_up=True, deferred=3, waited=2)
+    look = rig.item(NAME, **what, recheck=True, deferred=3, waited=2)
     with caplog.at_level(logging.INFO, "rekey"):
         await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
     assert rig.queue("rotations") == []
@@ -167,7 +167,7 @@ async def test_a_look_at_what_a_refused_key_has_made_parks_and_is_not_repeated(
 ) -> None:
     """The key's own secret heals it, or tells a person: looks beside that would have no end."""
     refused = TransientError("refused: the key is looked at first", code=code)
-    look = rig.item(NAME, action="audit", follow_up=True)
+    look = rig.item(NAME, action="audit", recheck=True)
     await failing(rig, refused).rotate(look.to_json(), LAST)
     assert rig.queue("rotations") == []
     assert "the key is looked at first" in rig.tags(NAME)["RekeyReason"]

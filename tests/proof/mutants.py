@@ -20,8 +20,8 @@ from cloud import azure
 from engine import parts
 from engine.decide import decision as decide
 from engine.decide import draft, inventory
-from engine.errands import consumers
 from engine.errors import TransientError
+from engine.follow_up import consumers
 from engine.model import manual, tags
 from engine.model import record as records
 from engine.model.policy import Policy
@@ -171,7 +171,7 @@ def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
 
 @in_place_of(decide, "_in_its_window")
 def _window_binds_follow_ups(judge: Any, case: Any, reason: str) -> Any:
-    return judge(replace(case, item=replace(case.item, follow_up=False)), reason)
+    return judge(replace(case, item=replace(case.item, recheck=False)), reason)
 
 
 @in_place_of(Parts, "job")

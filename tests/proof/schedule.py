@@ -22,8 +22,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from engine.engine import Engine
-from engine.errands.consumers import LOOK_SECONDS
 from engine.errors import RekeyError
+from engine.follow_up.consumers import LOOK_SECONDS
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OURS
 from engine.secret import SecretRef

@@ -149,7 +149,7 @@ def _each_kind() -> Mapping[str, Move]:
 
 
 def _look(world: World) -> None:
-    item = WorkItem(SecretRef(VAULT, "app"), "audit", trigger="sweep", follow_up=True)
+    item = WorkItem(SecretRef(VAULT, "app"), "audit", trigger="sweep", recheck=True)
     world.post("rotate", item.to_json())
 
 

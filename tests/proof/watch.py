@@ -704,7 +704,7 @@ class Watch:
             not outcome.item.compromised
             or outcome.result in ("parked", "waiting")
             or "another look" in outcome.reason
-            or (outcome.item.follow_up and self._is_reported(outcome.item.ref))
+            or (outcome.item.recheck and self._is_reported(outcome.item.ref))
         ):
             return
         leaked = [

@@ -119,7 +119,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("parked a day ago", rested(DAY), {"trigger": "sweep"}, Rotate),
     ("the same, by an event later", rested(DAY + SECOND), {}, Rotate),
     ("parked, and asked for by a person", rested(SECOND), MANUAL, Rotate),
-    ("parked, but its source may have changed", rested(SECOND), {"follow_up": 1}, Rotate),
+    ("parked, but its source may have changed", rested(SECOND), {"recheck": 1}, Rotate),
     ("parked, and its owner changed a tag", rested(SECOND, Owner="me@example.com"), {}, Rotate),
     ("a mark of an incident, which anybody can write", marked(DAY), {"trigger": "sweep"}, Skip),
     ("the same, while it rests", marked(DAY - SECOND), {"trigger": "sweep"}, Skip),
@@ -134,7 +134,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("a window that has closed", shown(RotationWindow="Mon 08:00-09:00 UTC"), MANUAL, Wait),
     ("one that opens later", shown(**LATER), MANUAL, Wait),
     ("the same, forced", shown(**LATER), {"force": True, **MANUAL}, Rotate),
-    ("an audit that follows up, which begins nothing", shown(**LATER), {**AUDIT, "follow_up": 1},
+    ("an audit that follows up, which begins nothing", shown(**LATER), {**AUDIT, "recheck": 1},
      Confirm),
     ("an expiry before its window", shown(HOUR, **TUESDAY), {}, Rotate),
     ("an expiry as it opens", shown(16 * HOUR, **TUESDAY), {}, Rotate),
@@ -320,7 +320,7 @@ def test_a_follow_up_is_not_bound_by_the_window() -> None:
     """Its source may have changed already, inside the window that has closed since."""
     closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
     assert isinstance(judge(closed, item(version=V1, trigger="event")), Wait)
-    assert isinstance(judge(closed, item(version=V1, trigger="event", follow_up=1)), Rotate)
+    assert isinstance(judge(closed, item(version=V1, trigger="event", recheck=1)), Rotate)
 
 
 @pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])

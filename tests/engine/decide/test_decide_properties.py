@@ -82,7 +82,7 @@ items = st.builds(
     trigger=st.sampled_from(["event", "sweep", "manual"]),
     force=st.booleans(),
     compromised=st.booleans(),
-    follow_up=st.integers(0, 2),
+    recheck=st.integers(0, 2),
 )
 
 

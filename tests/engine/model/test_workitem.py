@@ -31,7 +31,7 @@ def message(**changes: Any) -> str:
 def test_an_item_survives_the_queue_unchanged() -> None:
     sent = item(
         version=V1, trigger="manual", requested_by="me", reason="why", force=True,
-        compromised=True, source="/s", follow_up=True, deferred=1, waited=3, tried=2,
+        compromised=True, source="/s", recheck=True, deferred=1, waited=3, tried=2,
     )  # fmt: skip
     assert WorkItem.from_json(sent.to_json()) == sent
     assert WorkItem.from_json(sent.to_json().encode()) == sent
@@ -43,13 +43,13 @@ def test_a_look_that_an_earlier_version_has_posted_and_counted_is_read(
 ) -> None:
     sent = message(follow_up=counted, deferred=2, returned=3, follows=True)
     read = WorkItem.from_json(sent)
-    assert read.follow_up is looks
+    assert read.recheck is looks
     assert (read.deferred, read.follows) == (2, True)
 
 
 def test_an_earlier_version_reads_a_look_as_the_first_of_a_row() -> None:
     """It takes a truth value for a number, and adds to it."""
-    written = json.loads(item(follow_up=True).to_json())["follow_up"]
+    written = json.loads(item(recheck=True).to_json())["follow_up"]
     assert isinstance(written, int)
     assert written + 1 == 2
 
@@ -64,7 +64,7 @@ def test_a_message_has_the_documented_fields_and_its_operation() -> None:
 
 def test_every_field_of_an_item_is_in_its_message() -> None:
     """A new field that is written but not read, or neither, would be lost on the queue."""
-    names = {field.name for field in fields(WorkItem)} - {"ref"}
+    names = {field.name for field in fields(WorkItem)} - {"ref", "recheck"} | {"follow_up"}
     assert set(json.loads(item().to_json())) == names | {"vault", "secret", "operation"}
     assert {name for name in names if name not in _TYPES} == {"trace"}
 
@@ -123,7 +123,7 @@ def test_a_request_is_known_by_what_is_asked_for_and_not_by_how_often_it_was_tri
     [
         {"trigger": "event"},
         {"trigger": "sweep"},
-        {"follow_up": 1},
+        {"recheck": True},
     ],
 )
 def test_what_nobody_asked_for_is_no_request(other: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ async def test_nothing_is_made_again_for_a_vault_that_takes_no_write(*, announce
         ({}, {}, False),
         ({"tries": 2}, {}, True),
         ({"deferred": 1}, {}, True),
-        ({"follow_up": 1}, {}, True),
+        ({"recheck": 1}, {}, True),
         ({"tags": {STATE: "parked 2026-01-01T00:00:00Z 0123456789ab"}}, {}, True),
         ({}, {"changing": True}, True),
     ],

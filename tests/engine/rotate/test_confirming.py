@@ -72,7 +72,7 @@ async def test_a_version_that_its_source_accepts_is_confirmed_and_nothing_is_wri
     [
         ({"action": "audit", "trigger": "manual"}, True),
         ({"action": "audit", "trigger": "sweep"}, False),
-        ({"action": "audit", "trigger": "manual", "follow_up": 1}, False),
+        ({"action": "audit", "trigger": "manual", "recheck": 1}, False),
         ({"action": "audit", "trigger": "manual", "follows": True}, False),
         ({"action": "rotate", "trigger": "manual"}, False),
     ],
@@ -229,7 +229,7 @@ async def test_an_audit_removes_what_came_late_of_the_operation_before_the_last(
 ) -> None:
     """Nobody else would: each later version has an operation of its own."""
     kind = Able()
-    async with working(kind, action="audit", follow_up=1) as work:
+    async with working(kind, action="audit", recheck=1) as work:
         known = {"earlier": (V2, V1), "past": (Past(V2, "two", "digest"),)}
         work.at.know(open_until=work.at.now + HOUR)
         work.at.know(**(known | facts))

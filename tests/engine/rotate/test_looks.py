@@ -53,7 +53,7 @@ async def test_looks_never_multiply(
 ) -> None:
     """One that comes soon enough is enough, unless it is this very one: clocks differ."""
     at.know(look_at=at.now + look_at)
-    await at.lease.begin(at.rig.item(NAME, follow_up=follow_up), at.secret, LOOK_AFTER)
+    await at.lease.begin(at.rig.item(NAME, recheck=follow_up), at.secret, LOOK_AFTER)
     assert len(at.posted()) == posts
     promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
     assert at.record.change.recheck_at == at.now + promised
@@ -114,7 +114,7 @@ async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
     at: Held, ago: timedelta, seconds: float, *, blind: bool
 ) -> None:
     at.know(waiting=at.now - ago, blind=blind)
-    item = at.rig.item(NAME, deferred=3, waited=2, follow_up=True, tried=2)
+    item = at.rig.item(NAME, deferred=3, waited=2, recheck=True, tried=2)
     await at.lease.wait(item, 60, "", on=True)
     ((posted_in, later),) = at.posted()
     assert posted_in == int(seconds)
@@ -144,7 +144,7 @@ async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
 
 async def test_where_the_timer_asks_for_a_change_under_way_no_message_does(at: Held) -> None:
     at.know(waiting=at.now - MINUTE)
-    await at.lease.wait(at.rig.item(NAME, action="audit", follow_up=True), 60, "", on=True)
+    await at.lease.wait(at.rig.item(NAME, action="audit", recheck=True), 60, "", on=True)
     assert at.posted() == []
     assert at.noted.next_check == at.now + MINUTE
 
@@ -176,7 +176,7 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
     if "ahead" in facts:
         facts = {**facts, "ahead": at.announced(facts["ahead"])}
     at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
-    await at.lease.recheck(at.rig.item(NAME, action="retire", follow_up=True, trigger="event"))
+    await at.lease.recheck(at.rig.item(NAME, action="retire", recheck=True, trigger="event"))
     record = at.noted
     assert record.change.open_since is None
     assert record.change.uncertain_until == (None if open_until is None else at.now + open_until)
@@ -191,6 +191,6 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
 ) -> None:
     """A key makes a derived secret without a call: only its version could come late."""
     at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
-    await at.lease.recheck(at.rig.item(NAME, action="audit", follow_up=True, trigger="sweep"))
+    await at.lease.recheck(at.rig.item(NAME, action="audit", recheck=True, trigger="sweep"))
     assert bool(at.noted.next_check) is bool(looks)
     assert (at.noted.change.uncertain_until is None) is (looks == 0)

@@ -38,12 +38,12 @@ CLOSED = {"RotationWindow": "Sat 01:00-05:00 Europe/Berlin"}
         pytest.param(80, {}, {"action": "audit"}, True, id="an audit by hand"),
         pytest.param(80, {}, {"version": OLDER}, False, id="by hand, of another"),
         pytest.param(
-            80, {}, {"trigger": "sweep", "action": "audit", "follow_up": 1}, True, id="a look"
+            80, {}, {"trigger": "sweep", "action": "audit", "recheck": 1}, True, id="a look"
         ),
         pytest.param(
             80,
             {},
-            {"trigger": "sweep", "action": "audit", "follow_up": 1, "version": OLDER},
+            {"trigger": "sweep", "action": "audit", "recheck": 1, "version": OLDER},
             False,
             id="a look, of another",
         ),
@@ -74,7 +74,7 @@ async def test_a_look_that_was_given_up_leaves_the_mark_as_it_is_while_the_secre
     await engine.park(rig.item(NAME), PermanentError("the first reason"))
     first = rig.tags(NAME)
     rig.clock.advance(60)
-    look = rig.item(NAME, action="audit", trigger="sweep", follow_up=1)
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=1)
     outcome = await engine.park(look, PermanentError("the second reason"))
     assert rig.tags(NAME) == first
     assert outcome.reason == "the second reason"

@@ -63,12 +63,12 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
 @pytest.mark.parametrize(
     ("item", "audited", "surplus", "until", "ends"),
     [
-        ({"follow_up": True}, False, False, -SECOND, True),
-        ({"follow_up": True}, False, False, 0 * SECOND, True),
-        ({"follow_up": True}, False, False, SECOND, False),
+        ({"recheck": True}, False, False, -SECOND, True),
+        ({"recheck": True}, False, False, 0 * SECOND, True),
+        ({"recheck": True}, False, False, SECOND, False),
         ({}, True, False, -SECOND, True),
         ({}, False, False, -SECOND, False),
-        ({"follow_up": True}, False, True, -SECOND, False),
+        ({"recheck": True}, False, True, -SECOND, False),
     ],
 )
 async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(

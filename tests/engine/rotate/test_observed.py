@@ -34,7 +34,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
     at: Held,
 ) -> None:
     before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
-    observed = at.observed(action="audit", follow_up=True)
+    observed = at.observed(action="audit", recheck=True)
     assert await observed.look() == observed.shown == at.secret
     assert observed.record == Record()
     assert observed.needless == ""
@@ -58,22 +58,22 @@ async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -
 @pytest.mark.parametrize(
     ("item", "facts", "needless"),
     [
-        ({"follow_up": True}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
-        ({"follow_up": True}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
-        ({"follow_up": True}, {"look_at": HOUR, "ahead": True}, "another look"),
-        ({"follow_up": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
-        ({"follow_up": True}, {"changing": -MINUTE}, ""),
-        ({"follow_up": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
+        ({"recheck": True}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
+        ({"recheck": True}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
+        ({"recheck": True}, {"look_at": HOUR, "ahead": True}, "another look"),
+        ({"recheck": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
+        ({"recheck": True}, {"changing": -MINUTE}, ""),
+        ({"recheck": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
         ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
-        ({"follow_up": True, "action": "audit"}, {}, "an earlier look has settled it"),
+        ({"recheck": True, "action": "audit"}, {}, "an earlier look has settled it"),
         (
-            {"follow_up": True, "action": "audit"},
+            {"recheck": True, "action": "audit"},
             {"look_at": HOUR},
             "an earlier look has settled it",
         ),
-        ({"follow_up": True, "action": "audit"}, {"unused": (V1,)}, ""),
-        ({"follow_up": True, "action": "audit"}, {"waiting": -HOUR}, ""),
-        ({"follow_up": True, "action": "rotate"}, {}, ""),
+        ({"recheck": True, "action": "audit"}, {"unused": (V1,)}, ""),
+        ({"recheck": True, "action": "audit"}, {"waiting": -HOUR}, ""),
+        ({"recheck": True, "action": "rotate"}, {}, ""),
         ({"action": "audit"}, {}, ""),
     ],
 )
@@ -95,7 +95,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
 
 async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     """A look tells of a change that the record does not know: it is older, or was lost."""
-    observed = at.observed(action="audit", follow_up=True)
+    observed = at.observed(action="audit", recheck=True)
     await observed.look()
     assert observed.is_forgotten
     assert observed.needless == ""

@@ -47,14 +47,14 @@ async def source_of(rig: Rig) -> str:
         pytest.param({"trigger": "sweep", "action": "audit"}, True, id="an audit"),
         pytest.param({"trigger": "manual"}, False, id="an operator"),
         pytest.param({"trigger": "event", "compromised": True}, False, id="an incident"),
-        pytest.param({"trigger": "sweep", "follow_up": True}, False, id="the look"),
+        pytest.param({"trigger": "sweep", "recheck": True}, False, id="the look"),
     ],
 )
 async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     fields: dict[str, Any], *, is_left: bool
 ) -> None:
     rig = await uncertain()
-    look_at = rig.clock.now() + (-MINUTE if fields.get("follow_up") else 2 * MINUTE)
+    look_at = rig.clock.now() + (-MINUTE if fields.get("recheck") else 2 * MINUTE)
     await rig.note(await source_of(rig), NAME, look_at=look_at)
     version, passwords = rig.latest(NAME).version, rig.passwords()
     outcome = await rig.handle(NAME, **fields)
@@ -86,11 +86,11 @@ async def test_a_change_under_way_is_left_to_no_look() -> None:
 @pytest.mark.parametrize(
     ("is_unknown", "fields", "result"),
     [
-        (True, {"follow_up": True}, "confirmed"),
-        (True, {"follow_up": True, "force": True}, "confirmed"),
-        (True, {"follow_up": True, "compromised": True}, "confirmed"),
+        (True, {"recheck": True}, "confirmed"),
+        (True, {"recheck": True, "force": True}, "confirmed"),
+        (True, {"recheck": True, "compromised": True}, "confirmed"),
         (True, {}, "skipped"),
-        (False, {"follow_up": True}, "skipped"),
+        (False, {"recheck": True}, "skipped"),
     ],
 )
 async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its_item_asked_for(
@@ -116,7 +116,7 @@ async def test_a_look_proves_what_has_no_room_for_the_tags_of_a_new_version() ->
     rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), **crowd})
     source, now = f"{rig.server.resource_id}/logins/app".lower(), rig.clock.now()
     await rig.note(source, NAME, blind=True, open_until=now + HOUR, begun=now - HOUR)
-    look = {"source": source, "action": "audit", "follow_up": True, "trigger": "sweep"}
+    look = {"source": source, "action": "audit", "recheck": True, "trigger": "sweep"}
     outcome = await rig.handle(NAME, **look)
     assert (outcome.result, outcome.reason) == (
         "confirmed",
@@ -138,7 +138,7 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     source = await source_of(rig)
     rig.vault.amend(rig.latest(NAME), **changes)
     await rig.note(source, NAME, look_at=None)
-    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=True, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", recheck=True, trigger="sweep")
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
     assert outcome.fix.endswith(", then rotate it by hand")
@@ -154,7 +154,7 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     rig.clock.advance(1)
     rig.write(NAME, "0ther-password-nobody-uses", CredentialId="other")
     await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
-    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "follow_up": follow_up}
+    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": follow_up}
     outcome = await rig.handle(NAME, source=source, **fields)
     assert (outcome.result == "parked") is is_told
     assert (LOST in outcome.reason) is is_told
@@ -167,7 +167,7 @@ async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_f
     await rig.note(source, NAME, look_at=None)
     rig.queue("rotations").clear()
     refuse(rig, 403, "Forbidden", to_vault(), times=1)
-    outcome = await rig.handle(NAME, source=source, action="audit", follow_up=True, trigger="sweep")
+    outcome = await rig.handle(NAME, source=source, action="audit", recheck=True, trigger="sweep")
     assert outcome.result == "parked"
     known = await rig.known(await source_of(rig))
     assert known.is_unknown
@@ -204,7 +204,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
     await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
     before = rig.alive()
-    look: dict[str, Any] = {"action": "audit", "follow_up": True, "trigger": "sweep"}
+    look: dict[str, Any] = {"action": "audit", "recheck": True, "trigger": "sweep"}
     await rig.handle(SECRET, source=rig.app.app_id, **look)
     assert rig.alive() == (before[:1] if is_removed else before)
 
@@ -215,6 +215,6 @@ async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_boun
     await rig.note(rig.app.app_id, SECRET, kind="service-principal-secret", **known)
     before, engine = rig.alive(), rig.service().engine
     policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
-    look = rig.item(SECRET, action="audit", follow_up=True, source=rig.app.app_id)
+    look = rig.item(SECRET, action="audit", recheck=True, source=rig.app.app_id)
     await replace(engine, policy=policy).handle(look)
     assert rig.alive() == before

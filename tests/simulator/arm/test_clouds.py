@@ -11,7 +11,7 @@ import pytest
 import cli.deployed
 import cli.setup.landscape
 import cli.sources
-import cloud.errands.apps
+import cloud.follow_up.apps
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.storage_key import StorageKey
 from scripts.deploying import site
@@ -46,8 +46,8 @@ def sent() -> Iterator[tuple[str, str]]:
             yield top.partition("/")[0], facts.versions.get(top.lower(), facts.version)
     for engine in (POSTGRESQL, MYSQL):
         yield engine.provider.partition("/")[0], engine.version
-    yield "Microsoft.Web", cloud.errands.apps.WEB
-    yield "Microsoft.App", cloud.errands.apps.APP
+    yield "Microsoft.Web", cloud.follow_up.apps.WEB
+    yield "Microsoft.App", cloud.follow_up.apps.APP
     yield "Microsoft.Web", cli.deployed.WEB
     yield "Microsoft.Web", site.API_VERSION
     yield "Microsoft.Storage", cli.sources.STORAGE

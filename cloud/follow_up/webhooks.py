@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud.azure import BUSY, CHANGING, Azure
-from cloud.errands import signatures
+from cloud.follow_up import signatures
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
 from cloud.waiting import retry_after

@@ -14,7 +14,7 @@ from azure.core.exceptions import DecodeError, ServiceRequestError
 from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
-from cloud.errands.webhooks import ChatWebhooks, slack, teams
+from cloud.follow_up.webhooks import ChatWebhooks, slack, teams
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.follow_up import FollowUp
 from engine.model.notice import Notice

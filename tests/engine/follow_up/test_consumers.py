@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from engine.errands import consumers
 from engine.errors import TransientError
+from engine.follow_up import consumers
 from engine.model.tags import RETIRE, STATE
 from engine.service import MAX_TRIES, Service
 from simulator.reach.sabotage import Mode, Saboteur, share

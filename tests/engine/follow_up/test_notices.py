@@ -9,9 +9,9 @@ from typing import get_args
 import pytest
 
 from engine.decide.tagged import Tagged
-from engine.errands import notices
-from engine.errands.digest import MOST_TEXT, Digests, latest
-from engine.errands.errand import ERRANDS, GIVEN_UP, TO_REFRESH
+from engine.follow_up import notices
+from engine.follow_up.digest import MOST_TEXT, Digests, latest
+from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.model.entry import Entry, State
 from engine.model.follow_up import FollowUp, Task
 from engine.model.outcome import Outcome
@@ -133,7 +133,7 @@ def test_who_asked_is_not_told() -> None:
 
 def test_an_errand_starts_none_of_its_own_but_the_news_of_a_failed_refresh() -> None:
     ends = {*GIVEN_UP.values(), "refreshed", "told"}
-    assert set(ERRANDS) == set(GIVEN_UP) == set(get_args(Task))
+    assert set(TASKS) == set(GIVEN_UP) == set(get_args(Task))
     assert not ends & TO_REFRESH
     assert ends & set(notices.TITLES) == {"unrefreshed"}
 

@@ -1,6 +1,6 @@
-"""Errands: what follows a rotation. Apps are refreshed and owners notified, each by a message of its own.
+"""Tasks: what follows a rotation. Apps are refreshed and owners notified, each by a message of its own.
 
-Errands are posted once the outcome is known. If posting them fails, the outcome stands.
+Tasks are posted once the outcome is known. If posting them fails, the outcome stands.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from engine.errands import consumers, notices
 from engine.errors import PermanentError, RekeyError
+from engine.follow_up import consumers, notices
 from engine.model.follow_up import FollowUp, Task, TaskOutcome, TaskResult
 from engine.model.outcome import Outcome, Result
 from engine.model.policy import Policy
@@ -19,9 +19,9 @@ from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
 
-log = logging.getLogger("rekey.errands")
+log = logging.getLogger("rekey.follow_up")
 
-ERRANDS: Mapping[Task, Callable[[Parts, FollowUp, SecretVersion], Awaitable[TaskOutcome]]] = {
+TASKS: Mapping[Task, Callable[[Parts, FollowUp, SecretVersion], Awaitable[TaskOutcome]]] = {
     "refresh": consumers.refresh,
     "remind": notices.remind,
     "tell": notices.tell,
@@ -34,7 +34,7 @@ GIVEN_UP: Mapping[Task, TaskResult] = {
 TO_REFRESH: frozenset[Result] = frozenset({"rotated", "healed", "restored", "confirmed"})
 """`confirmed` is a retry that found its rotation done, or the daily audit.
 
-So an errand that a dead worker did not post is posted after all.
+So a task that a dead worker did not post is posted after all.
 """
 TO_FOLLOW: frozenset[Result] = frozenset({"rotated", "healed", "restored", "retired"})
 """After these a derived secret looks at its key. Its own daily audit does so, too."""
@@ -43,12 +43,12 @@ FOUND_DONE: frozenset[Result] = frozenset({"skipped", "waiting"})
 
 
 async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
-    """Do one errand about the secret as it is now; raises TransientError for what may pass."""
+    """Do one task about the secret as it is now; raises TransientError for what may pass."""
     try:
         secret = await _read(parts, item)
         item = item.about(secret.version)
         parts.reporter.about(item.operation, "")
-        return await ERRANDS[item.action](parts, item, secret)
+        return await TASKS[item.action](parts, item, secret)
     except PermanentError as error:
         return given_up(item, error)
 
@@ -73,7 +73,7 @@ async def _read(parts: Parts, item: FollowUp) -> SecretVersion:
 
 
 def given_up(item: FollowUp, error: RekeyError) -> TaskOutcome:
-    """Return the outcome of an errand that failed. The secret is not marked: it was rotated."""
+    """Return the outcome of a task that failed. The secret is not marked: it was rotated."""
     return TaskOutcome(item, GIVEN_UP[item.action], error.what, error.fix)
 
 
@@ -91,7 +91,7 @@ async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None
         await _post(parts, item)
 
 
-async def hurry(parts: Parts, outcome: Outcome) -> None:
+async def refresh_first(parts: Parts, outcome: Outcome) -> None:
     """Have apps refreshed before what leaked is cut off. Never raises: `follow` does so again."""
     for item in _refreshes(parts.policy, outcome):
         await _post(parts, item)

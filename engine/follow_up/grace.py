@@ -10,13 +10,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from engine.errands import consumers
 from engine.errors import RekeyError
+from engine.follow_up import consumers
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
 
-log = logging.getLogger("rekey.errands")
+log = logging.getLogger("rekey.follow_up")
 
 PAUSE = 5.0
 """Seconds between two looks whether an app uses the new value."""
@@ -71,7 +71,7 @@ async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Secr
 async def _ask(
     parts: Parts, pairs: Sequence[tuple[str, SecretVersion]], *, first: bool
 ) -> list[tuple[str, SecretVersion]]:
-    """Ask every app, and return those that are to be waited for: an error is left to the errand."""
+    """Ask every app, and return those that are to be waited for: an error is left to the task."""
     looks = (consumers.ask(parts, app, secret, first=first) for app, secret in pairs)
     try:
         async with asyncio.timeout(CALL_SECONDS):

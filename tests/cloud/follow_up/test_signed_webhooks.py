@@ -13,7 +13,7 @@ import pytest
 import standardwebhooks
 from standardwebhooks import webhooks
 
-from cloud.errands.signatures import body, headers
+from cloud.follow_up.signatures import body, headers
 from engine.errors import NeedsHuman
 from engine.model.notice import Event
 from engine.model.sweep_order import SweepOrder

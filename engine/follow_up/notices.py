@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.decide.tagged import Tagged
-from engine.errands import digest, events
 from engine.errors import NeedsHuman
+from engine.follow_up import digest, events
 from engine.model import manual
 from engine.model.follow_up import FollowUp, TaskOutcome, TaskResult
 from engine.model.notice import LEAKED, Event, Notice
@@ -159,7 +159,7 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     """Return the text of a reminder that falls into this sweep; None if none does.
 
     Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
-    so each falls into exactly one sweep, however often sweeps run: see engine.errands.digest.
+    so each falls into exactly one sweep, however often sweeps run: see engine.follow_up.digest.
     """
     secret = tagged.held
     if not (secret.enabled and manual.is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
