@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from engine.model.follow_up import FollowUp, Task
 from engine.model.sweep_order import SweepOrder
 from simulator.arm.container_apps import ContainerApp
 from simulator.arm.web import Site
@@ -85,6 +86,12 @@ class Consuming(PolicyRig):
     async def rotate(self, **fields: Any) -> None:
         """Rotate the secret, and do all that comes of it."""
         await self.service().queue.post_rotation(self.item(NAME, **({"trigger": "event"} | fields)))
+        await self.deliver()
+
+    async def task(self, action: Task, **fields: Any) -> None:
+        """Post a task that follows a rotation, and do all that comes of it."""
+        ref = self.item(NAME).ref
+        await self.service().queue.post_rotation(FollowUp(ref, action, **fields))
         await self.deliver()
 
     async def deliver(self) -> None:

@@ -137,7 +137,7 @@ async def errands() -> None:
     busy.vault.put("chat-all", TEAMS_URL)
     await busy.rotate()
     await Consuming(SHOP, further=HOOKS).rotate()
-    await Consuming().rotate(action="tell")
+    await Consuming().task("tell")
     await remind()
 
 

@@ -107,7 +107,7 @@ async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_
     site = rig.site()
     site.tells = tells
     await rig.rotate()
-    await rig.rotate(action="refresh")
+    await rig.task("refresh")
     assert site.refreshed == (1 if tells else 2)
 
 
@@ -277,7 +277,7 @@ async def test_a_container_app_gets_one_revision_a_version(caplog: Log) -> None:
     suffix = f"worker--rekey-{rig.latest(NAME).version[:12]}"
     assert list(app.revisions) == [suffix]
     assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
-    await rig.rotate(action="refresh")
+    await rig.task("refresh")
     assert list(app.revisions) == [suffix]
 
 
@@ -345,7 +345,7 @@ async def test_a_retirement_waits_for_an_app_that_is_known_to_use_the_old_versio
     assert ended(caplog.records, "retire") == ["waiting"]
     assert SHOP.lower() in caplog.text
     rig.world.web.sites[SHOP.lower()].stuck = False
-    await rig.rotate(action="refresh")
+    await rig.task("refresh")
     await rig.try_to_retire()
     assert RETIRE not in rig.tags(NAME)
 

@@ -78,10 +78,10 @@ async def is_followed_by_errands(stage: Stage) -> None:
     refuse(rig, 503, "Busy", to_chat)
     await rig.rotate()
     rig.world.web.sites[SHOP.lower()].stuck = False
-    await rig.rotate(action="refresh")
-    await rig.rotate(action="tell", to="nobody")
+    await rig.task("refresh")
+    await rig.task("tell", to="nobody")
     del rig.vault.secrets["chat-all"]
-    await rig.rotate(action="tell")
+    await rig.task("tell")
     stage.values |= {version.value for version in rig.vault.versions(SECRET)}
     await remind(stage.clock)
 
