@@ -173,3 +173,20 @@ async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report(rig: Rig) 
     outcome = await rig.service().engine.park(rig.item(NAME), PermanentError("it failed"))
     assert outcome.reason.startswith("it failed; nor could the secret be marked: ")
     assert "403" in outcome.reason
+
+
+def writes_a_record(request: Request) -> bool:
+    is_lease = "comp=lease" in request.url
+    return request.host.startswith("rekeyhost.blob") and request.method == "PUT" and not is_lease
+
+
+async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_were_told() -> None:
+    """Only where its secret cannot be marked do people hear of it now and then."""
+    rig = scene(days_left=80)
+    await rig.handle(NAME, action="audit")
+    refuse(rig, 403, "AuthorizationPermissionMismatch", writes_a_record, times=99)
+    now = rig.clock.now().isoformat()
+    leaked: dict[str, Any] = {"compromised": True, "reported": now}
+    outcome = await rig.handle(NAME, **leaked, told=now)
+    assert (outcome.result, outcome.comes_back) == ("parked", True)
+    assert rig.tags(NAME)["RekeyReason"]
