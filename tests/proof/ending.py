@@ -38,7 +38,7 @@ A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0
 """Seconds of an outage for which one more may be posted, or made, or made in vain."""
 
 
-def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
+def settled(watch: Watch, engine: Any, versions: dict[str, int | range]) -> None:
     """Raise Broken where a promise does not hold in the end."""
     for ref, all_ in watch.world.vault.items():
         _secret(watch, engine, ref, all_)
@@ -142,7 +142,7 @@ def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
         watch.excuses.used[Excuse.THEIRS] += 1
 
 
-def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, int]) -> None:
+def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, int | range]) -> None:
     """Check how often a secret was rotated.
 
     Each change that landed late may have cost a version, and its mending one.
@@ -158,7 +158,8 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
         if OPERATION in version.tags and not _copied(watch, version)
     )
     twice = max(made.values(), default=0) > 1
-    most = expected.get(name, len(versions))
+    bounds = expected.get(name, range(len(versions) + 1))
+    least, most = (bounds, bounds) if isinstance(bounds, int) else (bounds[0], bounds[-1])
     if twice and not more:
         _broken(f"P2: {name} was rotated twice by one operation")
     if len(versions) > most + more:
@@ -168,7 +169,7 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
     reported = any(
         outcome.result == "parked" and outcome.item.ref == current.ref for outcome in watch.outcomes
     )
-    if len(versions) < expected.get(name, 0) and not reported:
+    if len(versions) < least and not reported:
         _broken(f"P8: {name} has {len(versions)} versions, and nobody was told why")
 
 

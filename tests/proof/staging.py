@@ -57,8 +57,8 @@ class Scenario:
     name: str
     build: Callable[[World], None]
     moves: Mapping[str, Move] = field(default_factory=dict)
-    versions: Mapping[str, int] = field(default_factory=dict)
-    """How many versions each secret has in the end, where that is the same for every schedule."""
+    versions: Mapping[str, int | range] = field(default_factory=dict)
+    """How many versions each secret has in the end, or may have, where every schedule tells."""
     exempt: frozenset[str] = frozenset()
     """Secrets that a person must mend."""
     workers: int = 2

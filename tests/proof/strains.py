@@ -86,9 +86,12 @@ def _stays_away(world: World, kind: str) -> None:
     ask(world, trigger="event")
 
 
-@per_kind("outage-after-write", versions={"app": 3}, faults=("throttle",))
+@per_kind("outage-after-write", versions={"app": range(2, 4)}, faults=("throttle",))
 def _cut_off(world: World, kind: str) -> None:
-    """The vault writes the new version, says that it failed, and is away from then on."""
+    """The vault writes the new version, says that it failed, and is away from then on.
+
+    A password that cannot be set back stays, and its version is the right one after all.
+    """
     due(world, kind)
     ask(world, trigger="event")
     world.cuts_off = 1800.0

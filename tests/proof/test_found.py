@@ -410,6 +410,9 @@ FOUND = {
     "the next owner of a source cannot say which secret has the version that is to be enabled": (
         "reported-beside-its-own/many#781000136"
     ),
+    "a password that was not set back is that of its version, and no other one is missed": (
+        "outage-after-write/one-slot#291463020"
+    ),
     "a value is put back between the proof that it is refused and the answer": (
         "reported-and-put-back/one-slot#782000305"
     ),

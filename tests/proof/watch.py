@@ -973,7 +973,7 @@ class Watch:
         """Return whether anybody was told that a person is needed."""
         return any(outcome.result == "parked" for outcome in self.outcomes)
 
-    def settled(self, engine: Any, versions: dict[str, int]) -> None:
+    def settled(self, engine: Any, versions: dict[str, int | range]) -> None:
         """Check what must hold once nothing is left to do and every overlap has passed."""
         from tests.proof import ending
 
