@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from engine.contract import Issued
-from engine.decide.decision import decide
+from engine.decide.decision import crowded, decide
 from engine.decide.draft import new_version
 from engine.decide.inventory import entry
 from engine.decide.tagged import Kinds
@@ -34,6 +34,7 @@ from rotators.storage_key import StorageKey
 
 __all__ = [
     "Acting", "Confirm", "Decision", "Kinds", "Park", "Restore", "Retire", "Rotate", "Skip", "Wait",
+    "crowded",
 ]  # fmt: skip
 """What may be decided."""
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from engine.model.policy import Policy
-from engine.model.tags import OPERATION, parked
+from engine.model.tags import OPERATION, RETIRE, parked
 from engine.model.workitem import Action, Trigger, operation_id
 from engine.secret import SecretVersion
 from tests.shared.builders import (
@@ -34,6 +34,7 @@ from tests.shared.builders import (
     Rotate,
     Skip,
     Wait,
+    crowded,
     item,
     judge,
     pending,
@@ -339,3 +340,23 @@ def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
     decision = judge(decided)
     assert isinstance(decision, Skip | Wait)
     assert decision.fix
+
+
+@pytest.mark.parametrize(
+    ("own", "retires", "in_place", "has_room"),
+    [
+        (12, False, False, True),
+        (13, False, False, False),
+        (13, False, True, True),
+        (14, False, True, False),
+        (12, True, True, True),
+        (13, True, True, False),
+    ],
+)
+def test_a_version_needs_room_for_its_id_its_operation_and_what_it_passes_on(
+    own: int, *, retires: bool, in_place: bool, has_room: bool
+) -> None:
+    tags = {f"team-{number}": "x" for number in range(own)}
+    passed_on = {RETIRE: "anything"} if retires else {}
+    full = replace(version(), tags={**tags, **passed_on})
+    assert (crowded(full, in_place=in_place) is None) == has_room

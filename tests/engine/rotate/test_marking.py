@@ -180,13 +180,18 @@ def writes_a_record(request: Request) -> bool:
     return request.host.startswith("rekeyhost.blob") and request.method == "PUT" and not is_lease
 
 
-async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_were_told() -> None:
+@pytest.mark.parametrize(("has_read", "result"), [(True, "parked"), (False, "waiting")])
+async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_were_told(
+    result: str, *, has_read: bool
+) -> None:
     """Only where its secret cannot be marked do people hear of it now and then."""
     rig = scene(days_left=80)
     await rig.handle(NAME, action="audit")
     refuse(rig, 403, "AuthorizationPermissionMismatch", writes_a_record, times=99)
     now = rig.clock.now().isoformat()
     leaked: dict[str, Any] = {"compromised": True, "reported": now}
-    outcome = await rig.handle(NAME, **leaked, told=now)
-    assert (outcome.result, outcome.comes_back) == ("parked", True)
-    assert rig.tags(NAME)["RekeyReason"]
+    # What an item names is noted before anything is read.
+    named = {} if has_read else {"version": rig.latest(NAME).version}
+    outcome = await rig.handle(NAME, **leaked, **named, told=now)
+    assert (outcome.result, outcome.comes_back) == (result, True)
+    assert ("RekeyReason" in rig.tags(NAME)) == has_read

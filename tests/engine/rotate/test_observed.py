@@ -204,6 +204,23 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     assert at.record.pending_write is None
 
 
+@pytest.mark.parametrize("place", ["key1", "key2"])
+async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_over_it(
+    at: Held, place: str
+) -> None:
+    """Where both are in one place, the earlier one has overwritten it: what was owed before is."""
+    owed = Pending(at.now + HOUR, "3" * 32, "key3")
+    late = at.announce("late", 10 * MINUTE)
+    replaced = "9" * 32
+    at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
+    at.know(earlier=(replaced,))
+    at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
+    await at.observed().look()
+    ends = at.now + at.managed.overlap + SECOND
+    superseded = Pending(ends, str(at.secret.version), place)
+    assert at.record.retirement == (owed if place == "key2" else superseded)
+
+
 class Tidied:
     """A kind whose source holds many credentials."""
 

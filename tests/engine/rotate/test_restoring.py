@@ -13,6 +13,8 @@ from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from tests.engine.rotate.plain_kind import OLD, OLD_ID, Able, Plain, Work, rotating, working
 from tests.shared.builders import Restore
+from tests.shared.heard import heard
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, to_vault
 
 DAY = OVERLAP = timedelta(days=1)
@@ -162,3 +164,15 @@ async def test_a_kind_that_leaves_nothing_behind_is_asked_to_remove_nothing() ->
         work.at.know(touched=V1)
         await work.publishing.withdraw()
         assert kind.calls == []
+
+
+async def test_what_an_earlier_try_published_is_reported_before_it_is_superseded(rig: Rig) -> None:
+    """Its worker died before that was noted, and nothing looks at that version again."""
+    await rig.handle(NAME)
+    published = rig.latest(NAME).version
+    await rig.note(rig.tags(NAME)["ProviderAddress"].lower(), NAME, untold=True)
+    engine = rig.service().engine
+    told = heard(engine.reporter)
+    await engine.handle(rig.item(NAME, action="restore"))
+    versions = [(outcome.result, outcome.new_version) for outcome in told]
+    assert versions == [("rotated", published), ("restored", rig.latest(NAME).version)]
