@@ -127,8 +127,7 @@ class Record:
         recheck_at = self.change.recheck_at
         if not self.owes(now):
             recheck_at = None
-        elif recheck_at is None or not now < recheck_at <= now + 2 * self._seldom:
-            # No look is to come, or it was left to the sweeps before anything else was owed.
+        elif recheck_at is None or recheck_at <= now or self._is_left(recheck_at - now):
             recheck_at = now + self._pause(now)
         return replace(self, change=replace(self.change, recheck_at=recheck_at))
 
@@ -172,9 +171,16 @@ class Record:
             return self.scheduled(now)
         return replace(self, change=replace(self.change, recheck_at=now + self._seldom))
 
+    def _is_left(self, pause: timedelta) -> bool:
+        """Return whether a look was left to the sweeps before anything else was owed.
+
+        The end of a change in progress is looked for when its source has named the time.
+        """
+        return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
+
     @property
     def _seldom(self) -> timedelta:
-        """The pause after a look in vain; the end of a change is looked for twice as rarely at most."""
+        """The pause after a look in vain."""
         return SELDOM if self.is_open or self.change.in_progress_since else RARELY
 
     def is_pressing(self, now: datetime) -> bool:

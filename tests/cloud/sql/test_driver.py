@@ -80,7 +80,7 @@ async def test_a_name_and_a_password_of_every_printable_character_reach_the_serv
     assert isinstance(await refused(wired, PRINTABLE, PRINTABLE[:-1]), VerificationFailed)
 
 
-async def test_a_pooled_connection_would_take_the_old_password_none_is_pooled(wired: Wired) -> None:
+async def test_no_connection_is_pooled_which_would_take_the_old_password(wired: Wired) -> None:
     server = wired.rig.server
     text = f"Server={{{server.fqdn}}};Database={{master}};Encrypt={{strict}};UID={{{ADMIN}}};PWD={{{FIRST}}};"
     mssql_python.pooling(enabled=True)

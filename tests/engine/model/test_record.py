@@ -491,3 +491,10 @@ def test_a_look_that_is_still_to_come_soon_stays_as_it_is_planned(
 ) -> None:
     record = Record(stale=(OLD,), change=Change(recheck_at=NOW + planned))
     assert record.scheduled(NOW).next_check == NOW + noted
+
+
+def test_a_source_that_asks_for_hours_until_its_change_has_come_is_not_asked_before() -> None:
+    """A kind of one's own may name any time."""
+    change = Change(in_progress_since=NOW, uncertain_until=NOW + HOUR, recheck_at=NOW + 3 * HOUR)
+    assert Record(change=change).scheduled(NOW).next_check == NOW + 3 * HOUR
+    assert Record(stale=(OLD,), change=change).looked(NOW).next_check == NOW + 3 * HOUR
