@@ -33,9 +33,9 @@ from cloud.vaults import KeyVaults
 from engine.contract import Rotator
 from engine.engine import Engine
 from engine.kinds import KindsOf
-from engine.model.policy import Policies, Policy
 from engine.ports import Clock
 from engine.service import Service
+from engine.state.policy import Policies, Policy
 from rotators.own.catalogue import Catalogue, installed
 from rotators.own.served import served
 from rotators.registry import build as build_rotators

@@ -15,8 +15,8 @@ from cloud.settings import HOURLY
 from cloud.telemetry import startup
 from cloud.telemetry.invocations import Invocations
 from composition import build_api
-from engine.model.events import to_json
 from engine.service import Service
+from engine.state.events import to_json
 
 settings = startup.begin(os.environ)  # A wrong setting stops the app here, every problem logged.
 running = Invocations().run

@@ -20,11 +20,11 @@ from api.requests import Request, stamp
 from api.views import Verb
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound, PermanentError
-from engine.model.decision import Confirm, Decision, Park, Restore, Skip, Wait
-from engine.model.incident import deleted_at
-from engine.model.tags import OPERATION, STATE
-from engine.model.workitem import Action, WorkItem
 from engine.secret import VERSION, SecretVersion
+from engine.state.decision import Confirm, Decision, Park, Restore, Skip, Wait
+from engine.state.incident import deleted_at
+from engine.state.request import Action, WorkItem
+from engine.state.tags import OPERATION, STATE
 
 __all__ = ["BODIES", "POLL_SECONDS", "VERBS", "Verb", "consider", "guard"]
 

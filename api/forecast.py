@@ -9,10 +9,19 @@ from msgspec import UNSET
 from api.views import Forecast, Step, view
 from engine.engine import Engine
 from engine.errors import PermanentError
-from engine.model.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
-from engine.model.due import due_at
-from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
+from engine.state.decision import (
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+)
+from engine.state.due import due_at
+from engine.state.request import WorkItem
 
 
 async def forecast(

@@ -14,8 +14,8 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.leak.feeds import github
-from engine.model.policy_document import Leaks
 from engine.secret import SecretRef, Sensitive
+from engine.state.policy_document import Leaks
 
 MOST_BODY = 256 * 1024
 """Bytes of a delivery that are looked at."""

@@ -19,14 +19,13 @@ from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.incident_evidence import Evidence, Step, ended, evidence, steps
-from engine.incident_progress import counted, unreached
-from engine.model.incident import LEAD, Incident, Progress
-from engine.model.policy import SCOPE
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
+from engine.incidents import Evidence, Step, counted, ended, evidence, steps, unreached
 from engine.secret import NAME as SECRET_NAME
 from engine.secret import VERSION, SecretRef
+from engine.state.incident import LEAD, Incident, Progress
+from engine.state.policy import SCOPE
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder
 
 log = logging.getLogger("rekey.incident")
 

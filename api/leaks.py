@@ -26,16 +26,14 @@ from engine.engine import Engine
 from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.leak.index import Index
-from engine.leak.match import Match
+from engine.leak.owner import Match
 from engine.leak.signer import is_bare
 from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
-from engine.model.danger import danger
-from engine.model.follow_up import FollowUp
-from engine.model.incident import LEAD, Incident
-from engine.model.notice import LEAKED
-from engine.model.policy_document import Leaks
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
+from engine.state.follow_up import LEAKED, FollowUp
+from engine.state.incident import LEAD, Incident, danger
+from engine.state.policy_document import Leaks
 
 log = logging.getLogger("rekey.leak")
 

@@ -22,12 +22,12 @@ from api.requests import Request
 from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.model.entry import NEEDS_A_PERSON, Entry, State
-from engine.model.history import events, newest_first
-from engine.model.ledger import Ledger
-from engine.model.phase import STEPS, step_of
-from engine.model.record import Record
 from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import NEEDS_A_PERSON, Entry, State
+from engine.state.history import events, newest_first
+from engine.state.index import Ledger
+from engine.state.phase import STEPS, step_of
+from engine.state.record import Record
 
 log = logging.getLogger("rekey.api")
 

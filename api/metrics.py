@@ -15,11 +15,9 @@ from api.answers import PROMETHEUS, Answer
 from api.listing import every
 from api.requests import Request
 from api.route import Desk
-from engine.model import manual
-from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
-from engine.model.last_sweep import LastSweep
-from engine.model.tally import UNKNOWN
 from engine.secret import SecretRef
+from engine.state import manual
+from engine.state.entry import NEEDS_A_PERSON, STATES, UNKNOWN, Entry, LastSweep
 from engine.version import VERSION
 
 type Sample = tuple[Mapping[str, str], float]

@@ -22,11 +22,10 @@ from api.answers import Answer, BadRequest, Flaw
 from api.refusals import KeyMissing, KeyReused
 from api.requests import Request
 from engine.engine import Engine
-from engine.model.danger import USUAL, Danger
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.ports import Memory
+from engine.state.incident import USUAL, Danger, Incident
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder
 
 HEADER = "idempotency-key"
 FRESH = timedelta(days=1)

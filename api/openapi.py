@@ -18,11 +18,11 @@ from api.page.columns import SORTS
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
-from engine.model.entry import State
-from engine.model.incident import ID as INCIDENT_ID
-from engine.model.policy import SCOPE
 from engine.secret import NAME as SECRET_NAME
 from engine.secret import VERSION as VERSION_ID
+from engine.state.entry import State
+from engine.state.incident import ID as INCIDENT_ID
+from engine.state.policy import SCOPE
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]

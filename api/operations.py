@@ -15,11 +15,11 @@ from api.requests import Request
 from api.views import Status, Verb
 from engine.engine import Engine
 from engine.errors import NotFound
-from engine.model.decision import Park, Skip, Wait
-from engine.model.history import newest_first
-from engine.model.tags import OPERATION, REASON, RETIRE, STATE, marked_since
-from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretRef, SecretVersion
+from engine.state.decision import Park, Skip, Wait
+from engine.state.history import newest_first
+from engine.state.request import WorkItem, operation_id
+from engine.state.tags import OPERATION, REASON, RETIRE, STATE, marked_since
 
 MOST_WAIT = 120
 """Seconds that a request may wait for an operation's end: Azure's load balancer gives up after

@@ -14,10 +14,10 @@ from api.answers import Answer, BadRequest, Flaw, Outpaced, Unconditional
 from api.bodies import PolicyBody
 from api.requests import Request
 from engine.errors import NotFound
-from engine.model.history import PUSHED_BY, PUSHED_WHY
-from engine.model.policy import Policies
 from engine.policy.change import Effect, Outdated, Unfollowable
 from engine.secret import SecretRef, SecretVersion
+from engine.state.history import PUSHED_BY, PUSHED_WHY
+from engine.state.policy import Policies
 
 IF_MATCH = "if-match"
 MOST_BYTES = 64 * 1024

@@ -10,8 +10,8 @@ from api.near import no_such
 from api.views import Reader, Readers
 from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.model.history import newest_first
 from engine.secret import SecretRef
+from engine.state.history import newest_first
 
 DAYS, MOST_DAYS = 30, 730
 """How far back is looked where nobody says; a workspace keeps interactive logs for two years."""

@@ -16,8 +16,8 @@ import msgspec
 from api.bodies import MAX_REASON, Body
 from api.refusals import BadRequest, Flaw, TooLong
 from engine.errors import NotFound
-from engine.model.policy import Policy
 from engine.secret import NAME, SecretRef
+from engine.state.policy import Policy
 
 __all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "stamp"]
 

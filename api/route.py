@@ -12,8 +12,8 @@ from api.leaks import Reports
 from api.once import Queued
 from api.requests import Request
 from engine.engine import Engine
-from engine.model.policy import Policies
 from engine.ports import Watch
+from engine.state.policy import Policies
 
 
 @dataclass(frozen=True, slots=True)

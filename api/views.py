@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from engine.model.entry import State
-from engine.model.phase import Phase
-from engine.model.readers import Kind
+from engine.state.entry import State
+from engine.state.phase import Phase
+from engine.state.readers import Kind
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]

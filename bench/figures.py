@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 
-from engine.model.record import Record
-from engine.model.workitem import WorkItem
 from engine.secret import Sensitive
+from engine.state.record import Record
+from engine.state.request import WorkItem
 from tests.proof.places import PLACES
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def contexts() -> int:
     shared = {"parts", "lease", "observed", "progress", "vault_writer"}
     return sum(
         len(shared & set(_fields(shape))) > 1
-        for path in sources("engine/rotate")
+        for path in sources("engine/rotation")
         for shape in ast.walk(ast.parse(path.read_text()))
         if isinstance(shape, ast.ClassDef)
     )
@@ -211,7 +211,7 @@ async def rotation() -> tuple[Walk, dict[str, bool]]:
 
 async def report() -> None:
     """Print the figures."""
-    engine, room = sources("engine"), sources("engine/rotate")
+    engine, room = sources("engine"), sources("engine/rotation")
     hard = sorted(complexities())
     walk, holders = await rotation()
     late = sum(holders.values())

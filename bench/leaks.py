@@ -16,10 +16,9 @@ from typing import Literal
 from engine.contract import Derived
 from engine.leak.index import sources_of
 from engine.leak.reading import read
-from engine.model.ledger import Ledger
-from engine.model.listed import Listed
-from engine.model.prints import Prints
 from engine.service import Service
+from engine.state.index import Ledger, Listed
+from engine.state.record_parts import Prints
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
 from tests.api.test_leaks import leak

@@ -19,8 +19,8 @@ from itertools import batched
 from api.github import MOST as MOST_ALERTS
 from api.leaks import MOST, SECONDS, Finding, Reports, taken
 from cli.leak import judge, post
-from engine.model.workitem import Action
 from engine.service import Service
+from engine.state.request import Action
 from simulator.clock import VirtualClock
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from engine.model.listed import Listed
-from engine.model.sweep_order import SweepOrder
 from engine.secret import SecretRef, SecretVersion
+from engine.state.index import Listed
+from engine.state.sweep_order import SweepOrder
 from tests.shared.rig import Rig
 
 SECRETS, PAGE, RUNS = 5000, 25, 5

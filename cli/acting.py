@@ -25,9 +25,9 @@ from cli.terminal import moment
 from cli.truth import truth
 from engine.engine import Engine
 from engine.errors import AccessDenied
-from engine.model.tags import Managed
-from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
+from engine.state.request import WorkItem
+from engine.state.tags import Managed
 
 DOES = frozenset({"rotate", "retire", "restore", "confirm"})
 """Decisions that do something; the others leave everything as it is."""

@@ -14,7 +14,7 @@ from cli.consent import consent
 from cli.proposal import TAGS, Adoption, Proposal, Wish
 from cli.session import Session
 from cli.terminal import iso, moment
-from engine.model.due import due_at, due_reason
+from engine.state.due import due_at, due_reason
 
 DEFAULT_DAYS = "90"
 

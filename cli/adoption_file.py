@@ -22,7 +22,7 @@ from cli.query import csv_text
 from cli.session import Session
 from cli.terminal import printable
 from engine.errors import NotFound, RekeyError
-from engine.model.record import parts_of
+from engine.state.record import parts_of
 
 COLUMNS = ("secret", "provider", "create", "owner", "validity_days", "rotator")
 """What a person edits; every option of `rekey adopt` may be a column."""

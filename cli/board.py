@@ -7,8 +7,8 @@ from datetime import datetime
 
 from cli.tables import aligned
 from cli.terminal import Terminal, distance, moment
-from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.ports import Clock
+from engine.state.entry import NEEDS_A_PERSON, Entry, State
 
 ORDER: tuple[State, ...] = (
     "parked",

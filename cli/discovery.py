@@ -25,8 +25,8 @@ from cli.terminal import iso, moment
 from engine.contract import Discover, Seen
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.model.policy import Policy
 from engine.secret import SecretRef
+from engine.state.policy import Policy
 
 HEADS = ("age", "kind", "credential", "ends", "or switch off", "source")
 NAMED_HERE = LISTED | {

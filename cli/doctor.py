@@ -21,10 +21,10 @@ from cloud.storage.backlog import QUEUES, backlog
 from engine.engine import Engine
 from engine.errors import ConfigError, RekeyError
 from engine.kinds import OwnKinds
-from engine.model.decision import Park
-from engine.model.entry import NEEDS_A_PERSON, Entry
-from engine.model.tags import Malformed, parse
-from engine.model.workitem import WorkItem
+from engine.state.decision import Park
+from engine.state.entry import NEEDS_A_PERSON, Entry
+from engine.state.request import WorkItem
+from engine.state.tags import Malformed, parse
 
 UNUSED = frozenset({"disabled", "unmanaged"})
 """States of secrets that no rotation concerns."""

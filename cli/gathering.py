@@ -18,7 +18,7 @@ from cli.session import AT_ONCE, Session
 from cli.signed_in import explained
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.model.entry import Entry
+from engine.state.entry import Entry
 
 PAGE = 25
 """Key Vault lists so many secrets in a call: how often progress is told."""

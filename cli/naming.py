@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from api.requests import Request
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.model.policy import Policy
 from engine.ports import Vaults
 from engine.secret import URL, SecretRef
+from engine.state.policy import Policy
 
 NAMED = 5
 """How many vaults a problem names."""

@@ -9,7 +9,7 @@ from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
 from cli.terminal import distance, iso, moment
-from engine.model.coming import Coming
+from engine.state.entry import Coming
 
 
 async def plan(session: Session, args: Namespace) -> int:

@@ -14,8 +14,8 @@ from cli.session import Session
 from cloud.vaults import KeyVaults
 from engine.engine import Engine
 from engine.errors import NeedsHuman, NotFound
-from engine.model.tags import CREDENTIAL, MAX_TAG_LENGTH, OURS, Malformed, Managed, parse
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion
+from engine.state.tags import CREDENTIAL, MAX_TAG_LENGTH, OURS, Malformed, Managed, parse
 
 TAGS: Mapping[str, str] = {
     "provider": "ProviderAddress",

@@ -14,11 +14,11 @@ from cli.session import Session
 from engine.contract import Forewarn, Recognise, Recognised
 from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.model.decision import Confirm, Park, Restore, Retire, Rotate
-from engine.model.record import parts_of
-from engine.model.tags import Managed
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
+from engine.state.decision import Confirm, Park, Restore, Retire, Rotate
+from engine.state.record import parts_of
+from engine.state.request import WorkItem
+from engine.state.tags import Managed
 
 
 def considered(

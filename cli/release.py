@@ -16,10 +16,18 @@ from cli.tagging import KNOWN
 from cli.terminal import moment
 from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.model.manual import is_manual
-from engine.model.owned import Owned
-from engine.model.tags import DERIVED_FROM, OURS, REPLICA_OF, RETIRE, Malformed, Managed, parse
 from engine.secret import SecretRef, SecretVersion
+from engine.state.index import Owned
+from engine.state.manual import is_manual
+from engine.state.tags import (
+    DERIVED_FROM,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Malformed,
+    Managed,
+    parse,
+)
 
 KEPT = "Owner"
 """A tag that says something of the secret, whoever rotates it."""

@@ -17,10 +17,10 @@ from cli.query import csv_text
 from cli.report_page import as_html
 from cli.session import Session
 from cli.terminal import iso, moment, printable
-from engine.model.entry import Entry
-from engine.model.manual import is_manual
-from engine.model.policy import Policy
-from engine.model.tags import REPLICA_OF
+from engine.state.entry import Entry
+from engine.state.manual import is_manual
+from engine.state.policy import Policy
+from engine.state.tags import REPLICA_OF
 
 type Row = dict[str, Any]
 """One secret with its verdicts: booleans, numbers, ISO times, text."""

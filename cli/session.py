@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from cloud.settings import Settings
     from cloud.sql.servers import SqlServers
     from engine.engine import Engine
-    from engine.model.policy import Policy
     from engine.ports import Clock
     from engine.service import Service
+    from engine.state.policy import Policy
 
 SLOW = 60
 """Seconds that `az` or azd may take for a token: azure-identity waits ten, which can be too few."""

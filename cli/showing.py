@@ -12,10 +12,9 @@ from cli.codes import Exit
 from cli.naming import expected
 from cli.session import Session
 from cli.terminal import Terminal, distance, iso, moment
-from engine.model.coming import Coming
-from engine.model.entry import NEEDS_A_PERSON
-from engine.model.history import events, newest_first
 from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import NEEDS_A_PERSON, Coming
+from engine.state.history import events, newest_first
 
 AHEAD = timedelta(days=366)
 """How far `show` looks ahead for what comes next."""

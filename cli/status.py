@@ -11,7 +11,7 @@ from cli.board import ORDER, Board
 from cli.codes import Exit
 from cli.gathering import Gathered, gather, remember
 from cli.session import Session
-from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
+from engine.state.entry import NEEDS_A_PERSON, STATES, Entry
 
 
 async def status(session: Session, args: Namespace) -> int:

@@ -16,9 +16,11 @@ from cli.proving import claims, recognised, refuse_claimed
 from cli.session import Session
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
-from engine.model.decision import Park
-from engine.model.entry import Entry
-from engine.model.tags import (
+from engine.secret import SecretVersion
+from engine.state.decision import Park
+from engine.state.entry import Entry
+from engine.state.request import WorkItem
+from engine.state.tags import (
     BY,
     CREDENTIAL,
     MANUAL,
@@ -31,8 +33,6 @@ from engine.model.tags import (
     Malformed,
     parse,
 )
-from engine.model.workitem import WorkItem
-from engine.secret import SecretVersion
 
 KNOWN = frozenset({*TAGS.values(), MANUAL, REPLICA_OF, "Replicas"})
 """The tags that Rekey reads."""

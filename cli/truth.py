@@ -7,9 +7,9 @@ from typing import Any
 
 from cli.session import Session
 from cli.terminal import moment
-from engine.model.history import newest_first
-from engine.model.tags import OPERATION, Malformed, Managed, parse
 from engine.secret import SecretRef, SecretVersion
+from engine.state.history import newest_first
+from engine.state.tags import OPERATION, Malformed, Managed, parse
 
 ENDED = "succeeded"
 

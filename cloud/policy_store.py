@@ -19,13 +19,13 @@ from typing import Protocol
 from opentelemetry import metrics
 
 from engine.errors import NeedsHuman, RekeyError, TransientError
-from engine.model.history import PUSHED_BY, PUSHED_WHY
-from engine.model.policy import Policy
-from engine.model.policy_document import Document
 from engine.policy.change import Effect, Outdated, Unfollowable, effect
 from engine.policy.check import Kinds, check
 from engine.ports import Clock
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.state.history import PUSHED_BY, PUSHED_WHY
+from engine.state.policy import Policy
+from engine.state.policy_document import Document
 
 log = logging.getLogger("rekey.policy")
 audit = logging.getLogger("rekey.audit")
@@ -92,7 +92,7 @@ class _Held:
 
 
 class PolicyStore:
-    """Reads, keeps and writes the policy document; see engine.model.policy.Policies.
+    """Reads, keeps and writes the policy document; see engine.state.policy.Policies.
 
     `deployed` is what the settings grant, with `own` set to the secret that holds the document.
     """

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from cloud.vaults import KeyVaults
 from engine.errors import RekeyError
-from engine.model.history import newest_first
-from engine.model.policy import Policy
-from engine.model.prints import Prints
 from engine.ports import Clock
 from engine.secret import SecretRef
+from engine.state.history import newest_first
+from engine.state.policy import Policy
+from engine.state.record_parts import Prints
 
 log = logging.getLogger("rekey.leak")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from cloud import endpoints
 from cloud.storage.host_storage import CONNECTION, EVENTS_CONNECTION, HostStorage
 from engine.errors import ConfigError
-from engine.model.policy import SCOPE
 from engine.secret import URL, SecretRef
+from engine.state.policy import SCOPE
 
 HOURLY = "0 0 * * * *"
 ARM_ENDPOINT = "https://management.azure.com"

@@ -13,14 +13,12 @@ from typing import NoReturn
 
 from conformance.faults import Mode, Striker
 from engine.errors import AccessDenied, TransientError
-from engine.model.follow_up import FollowUp, TaskOutcome
-from engine.model.last_sweep import LastSweep
-from engine.model.outcome import Outcome
-from engine.model.record import Record
-from engine.model.sweep_order import SweepOrder
-from engine.model.tally import Tally
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import LastSweep, Tally
+from engine.state.follow_up import FollowUp, TaskOutcome
+from engine.state.record import Record
+from engine.state.request import Outcome, WorkItem
+from engine.state.sweep_order import SweepOrder
 
 PAUSE = 7.0
 """Seconds that a throttled caller is told to wait."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from conformance.memory import Claim, World
 from engine.errors import LeaseUnavailable, RekeyError
-from engine.model.listed import Listed
-from engine.model.record import Record
+from engine.state.index import Listed
+from engine.state.record import Record
 
 LEASE_SECONDS = 60.0
 

@@ -19,11 +19,11 @@ from conformance.memory_vaults import MemoryVaults
 from conformance.scene import DAYS, Begin, Scene
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.model.policy import Policy
-from engine.model.tags import OPERATION, RETIRE, STATE, Pending
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
+from engine.state.policy import Policy
+from engine.state.request import WorkItem
+from engine.state.tags import OPERATION, RETIRE, STATE, Pending
 
 VAULT = "https://kit.vault.azure.net"
 SECRET = SecretRef(VAULT, "credential")

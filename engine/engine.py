@@ -1,6 +1,6 @@
 """The engine: one work item in, one outcome out; and what people and programs may ask of it.
 
-engine/rotate/run.py works under the lease.
+engine/rotation/run.py works under the lease.
 """
 
 from __future__ import annotations
@@ -11,36 +11,33 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.contract import Forewarn, Job, Preflight
-from engine.decide import forecast, inventory
-from engine.decide.steps import steps
-from engine.decide.tagged import Tagged
 from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
-from engine.follow_up import consumers, tasks
-from engine.model.coming import Coming
-from engine.model.decision import Acting, Decision, Park, Rotate, Skip, Wait
-from engine.model.entry import Entry
-from engine.model.follow_up import FollowUp, TaskOutcome
-from engine.model.incident import LEAKED
-from engine.model.listed import Listed
-from engine.model.outcome import Outcome, Result
-from engine.model.owned import Owned
-from engine.model.record import Record
-from engine.model.tags import OPERATION, RETIRE, Managed, unfinished_incident
-from engine.model.workitem import AGAIN, NO_MORE, WorkItem
+from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
-from engine.rotate import creating, deleted, previous_source, releasing
-from engine.rotate.dependents import Dependents
-from engine.rotate.marking import Marking
-from engine.rotate.observed import ANOTHER
-from engine.rotate.ownership import claimed, unrecorded
-from engine.rotate.parent_key import ParentKey
-from engine.rotate.replicas import Replicas
-from engine.rotate.rotation import Rotation
-from engine.rotate.run import Run
-from engine.rotate.source_lease import SourceLease, hold
-from engine.rotate.subject import Subject
-from engine.rotate.vault_writer import VaultWriter
+from engine.planning import forecast, inventory
+from engine.planning.decision import Tagged
+from engine.planning.forecast import steps
+from engine.rotation import creating, deleted, previous_source, releasing
+from engine.rotation.dependents import Dependents
+from engine.rotation.marking import Marking
+from engine.rotation.observed import ANOTHER
+from engine.rotation.ownership import claimed, unrecorded
+from engine.rotation.parent_key import ParentKey
+from engine.rotation.replicas import Replicas
+from engine.rotation.rotation import Rotation
+from engine.rotation.run import Run
+from engine.rotation.source_lease import SourceLease, hold
+from engine.rotation.subject import Subject
+from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
+from engine.state.entry import Coming, Entry
+from engine.state.follow_up import FollowUp, TaskOutcome
+from engine.state.incident import LEAKED
+from engine.state.index import Listed, Owned
+from engine.state.record import Record
+from engine.state.request import AGAIN, NO_MORE, Outcome, Result, WorkItem
+from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
@@ -70,7 +67,7 @@ class Engine(Parts):
         if isinstance(decision, Acting):
             delay = await Dependents(self, decision.managed).delay(secret, item, decision)
             decision = delay.wait if delay else decision
-        return secret, await consumers.hold_back(self, secret, item, decision) or decision
+        return secret, await refresh.hold_back(self, secret, item, decision) or decision
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
@@ -102,7 +99,7 @@ class Engine(Parts):
         return creating.nothing_yet(ref, self.clock.now())
 
     async def first_value(self, secret: SecretVersion, managed: Managed) -> Sensitive | None:
-        """Return a value for a secret that does not exist: see engine/rotate/creating.py."""
+        """Return a value for a secret that does not exist: see engine/rotation/creating.py."""
         return await creating.first_value(self, secret, managed)
 
     async def add_first(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
@@ -120,7 +117,7 @@ class Engine(Parts):
         kept: Mapping[str, str],
         check: Callable[[Owned], None],
     ) -> None:
-        """Take a secret out of management for good: see engine/rotate/releasing.py."""
+        """Take a secret out of management for good: see engine/rotation/releasing.py."""
         await releasing.release(self, ref, managed, kept, check)
 
     async def rehearse(

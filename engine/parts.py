@@ -8,19 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.contract import Job, Rotator
-from engine.decide.decision import decided
-from engine.decide.tagged import Kinds, Tagged
 from engine.errors import PermanentError, RekeyError
 from engine.kinds import KindsOf
-from engine.model import tags, template
-from engine.model.decision import Acting, Decision
-from engine.model.follow_up import FollowUp
-from engine.model.ledger import Ledger
-from engine.model.policy import Policy
-from engine.model.prints import Prints
-from engine.model.sweep_order import SweepOrder
-from engine.model.tags import Managed
-from engine.model.workitem import WorkItem, operation_id
+from engine.planning.decision import Kinds, Tagged, decided
 from engine.ports import (
     Alerts,
     Apps,
@@ -36,6 +26,15 @@ from engine.ports import (
     WorkQueue,
 )
 from engine.secret import SecretVersion, Sensitive
+from engine.state import tags, template
+from engine.state.decision import Acting, Decision
+from engine.state.follow_up import FollowUp
+from engine.state.index import Ledger
+from engine.state.policy import Policy
+from engine.state.record_parts import Prints
+from engine.state.request import WorkItem, operation_id
+from engine.state.sweep_order import SweepOrder
+from engine.state.tags import Managed
 
 log = logging.getLogger("rekey")
 

@@ -7,21 +7,18 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from engine.model.follow_up import FollowUp, TaskOutcome
-from engine.model.incident import Incident
-from engine.model.last_sweep import LastSweep
-from engine.model.listed import Listed
-from engine.model.notice import Event, Notice
-from engine.model.outcome import Outcome
-from engine.model.policy import Policy
-from engine.model.policy_document import Webhook
-from engine.model.prints import Prints
-from engine.model.readers import Readers
-from engine.model.record import Record
-from engine.model.sweep_order import SweepOrder
-from engine.model.tally import Tally
-from engine.model.workitem import WorkItem
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.state.entry import LastSweep, Tally
+from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
+from engine.state.incident import Incident
+from engine.state.index import Listed
+from engine.state.policy import Policy
+from engine.state.policy_document import Webhook
+from engine.state.readers import Readers
+from engine.state.record import Record
+from engine.state.record_parts import Prints
+from engine.state.request import Outcome, WorkItem
+from engine.state.sweep_order import SweepOrder
 
 
 class Clock(Protocol):

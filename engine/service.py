@@ -20,15 +20,14 @@ from engine.errors import (
     Throttled,
     TransientError,
 )
-from engine.model.events import OtherEvent, VaultEvent, parse_event
-from engine.model.follow_up import FollowUp, read
-from engine.model.outcome import Outcome
-from engine.model.policy import Policies, Policy
-from engine.model.sweep_order import MOST_DELAY, SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch, WorkQueue
-from engine.rotate.parent_key import KEY_COMPROMISED, KEY_REFUSED
+from engine.rotation.parent_key import KEY_COMPROMISED, KEY_REFUSED
+from engine.state.events import OtherEvent, VaultEvent, parse_event
+from engine.state.follow_up import FollowUp, read
+from engine.state.policy import Policies, Policy
+from engine.state.request import INCIDENT_SECONDS, NO_MORE, Outcome, WorkItem
+from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import recheck
 from engine.sweep.pace import CUT_OFF, Pace
 from engine.sweep.sweeper import Sweeper

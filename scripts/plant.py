@@ -2,7 +2,7 @@
 
     make plant                                            the deliberate bugs, by name
     make plant ARGS='"an overlap is an hour short"'       one of them
-    make plant ARGS="--sed 's/<= now/< now/' engine/decide/decision.py"
+    make plant ARGS="--sed 's/<= now/< now/' engine/planning/decision.py"
     make plant ARGS='--patch my.diff'                     what `git diff` has written
 
 The copy is thrown away. In it the schedules of tests/proof/killers.py are played first, then fresh

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloud.settings import KNOWN
-from engine.model import tags
+from engine.state import tags
 from rotators import registry
 from rotators.shared.two_keys import TwoKeys
 from tests.shared.makefile import make_targets

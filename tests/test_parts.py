@@ -49,7 +49,7 @@ def test_no_part_names_a_path_twice() -> None:
 @pytest.mark.parametrize(
     ("path", "part"),
     [
-        ("tests/engine/decide/test_decide.py", "product"),
+        ("tests/engine/planning/test_decide.py", "product"),
         ("tests/proof/test_share.py", "faults"),
         ("tests/proof/test_found.py", "product"),
         ("tests/infra", "system"),

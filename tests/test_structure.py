@@ -71,19 +71,19 @@ FORBIDDEN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
             "cloud.vaults",
             "cloud.storage.queues",
             "cloud.storage.leases",
-            "engine.rotate.run",
+            "engine.rotation.run",
         ),
     ),
 }
 
 
-INNER = ("engine.decide", "engine.rotate", "engine.sweep", "engine.follow_up")
+INNER = ("engine.planning", "engine.rotation", "engine.sweep", "engine.follow_up")
 BEHIND_THE_DOORS = {
     "shared/builders.py": "the one door to what is decided: the answers, and what is asked",
-    "engine/rotate/held.py": "the one door to the steps of a rotation, under a lease",
-    "engine/rotate/test_proof.py": "a proof is paused in mid-air, which no port can do",
-    "engine/decide/test_forecast.py": "what is foreseen, a pure function of listings",
-    "engine/model/test_ledger.py": "which retirement is believed, the tag's or the record's",
+    "engine/rotation/held.py": "the one door to the steps of a rotation, under a lease",
+    "engine/rotation/test_proof.py": "a proof is paused in mid-air, which no port can do",
+    "engine/planning/test_forecast.py": "what is foreseen, a pure function of listings",
+    "engine/state/test_ledger.py": "which retirement is believed, the tag's or the record's",
     "engine/sweep/test_cut_off.py": "when an incident is over, from records alone",
     "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
     "engine/follow_up/test_notices.py": "the moments at which people are told, hour by hour",

@@ -13,7 +13,7 @@ from api.page.columns import SORTS
 from api.page.deeds import KEYS
 from api.requests import Request
 from engine.engine import Engine
-from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
+from engine.state.entry import NEEDS_A_PERSON, STATES, Entry
 
 FIRST_ROWS, MOST_ROWS = 100, 1000
 GROUPS = ("none", "owner", "rotator", "vault")

@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from api.page.rows import to_secret
 from api.page.timeline import Moment, distance
 from engine.engine import Engine
-from engine.model.coming import Coming
-from engine.model.entry import Entry
-from engine.model.tags import REPLICA_OF
 from engine.secret import SecretVersion
+from engine.state.entry import Coming, Entry
+from engine.state.tags import REPLICA_OF
 
 DAYS = 7
 WORDS = {

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.page import deeds
-from engine.model.entry import Entry
 from engine.secret import SecretVersion
+from engine.state.entry import Entry
 
 OPTIONS = {
     "ProviderAddress": "--provider",

@@ -16,7 +16,7 @@ from api.answers import Answer
 from api.requests import Request
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.model.entry import Entry
+from engine.state.entry import Entry
 
 REASON = '--reason "why"'
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from api.page.columns import arranged
 from api.page.rows import Row, kind_of, row
-from engine.model.entry import NEEDS_A_PERSON, Entry
+from engine.state.entry import NEEDS_A_PERSON, Entry
 
 NAMELESS = "\uffff"
 """Sorts behind every name."""

@@ -18,11 +18,10 @@ from api.requests import Request
 from api.route import Desk
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.incident_evidence import ended, evidence, steps
-from engine.incident_progress import counted, of_secret
-from engine.model.entry import Entry
-from engine.model.incident import Incident, Progress
+from engine.incidents import counted, ended, evidence, of_secret, steps
 from engine.secret import SecretRef
+from engine.state.entry import Entry
+from engine.state.incident import Incident, Progress
 
 log = logging.getLogger("rekey.incident")
 

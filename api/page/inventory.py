@@ -19,8 +19,8 @@ from api.page.groups import groups
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
-from engine.model.entry import STATES
 from engine.secret import SecretRef
+from engine.state.entry import STATES
 
 NARROWING = ("state", "vault", "rotator", "owner", EXPIRES_WITHIN, "search")
 """What leaves secrets out."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.answers import HTML, Answer
 from api.page import states
-from engine.model.entry import STATES
+from engine.state.entry import STATES
 
 if TYPE_CHECKING:
     from jinja2 import Environment

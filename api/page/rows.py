@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from api.page.deeds import possible
 from api.page.timeline import Line, Moment, line, moments
 from api.page.urgency import has_expired, is_incident, urgency
-from engine.model.entry import NEEDS_A_PERSON, Entry
+from engine.state.entry import NEEDS_A_PERSON, Entry
 
 KEPT_TO_A_SECRET = ("code",)
 """What a link to one secret repeats: the function key of who came with one."""

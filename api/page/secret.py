@@ -20,10 +20,10 @@ from api.views import Readers
 from engine.contract import Derived
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.model.entry import Entry
-from engine.model.history import newest_first
-from engine.model.tags import REPLICA_OF
 from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import Entry
+from engine.state.history import newest_first
+from engine.state.tags import REPLICA_OF
 
 KEPT = ("vault", "secret", "code")
 ASKED = "days"

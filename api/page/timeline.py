@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import copysign, sqrt
 
-from engine.model.entry import Entry
+from engine.state.entry import Entry
 
 DAY = timedelta(days=1)
 PAST, FUTURE = -90, 400

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.model.entry import NEEDS_A_PERSON, Entry
-from engine.model.tags import unfinished_incident
+from engine.state.entry import NEEDS_A_PERSON, Entry
+from engine.state.tags import unfinished_incident
 
 INCIDENT, EXPIRED, LATER = 0, 1, 2
 ORDER = ("drifted", "parked", "overdue", "dropped", "due", "ok", "unmanaged", "disabled")

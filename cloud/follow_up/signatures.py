@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 
 from engine.errors import NeedsHuman
-from engine.model.notice import Event
+from engine.state.follow_up import Event
 
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64

@@ -25,9 +25,9 @@ from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
 from cloud.waiting import retry_after
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
-from engine.model.notice import Event, Notice
-from engine.model.policy_document import Webhook
 from engine.secret import Sensitive
+from engine.state.follow_up import Event, Notice
+from engine.state.policy_document import Webhook
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient

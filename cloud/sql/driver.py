@@ -31,7 +31,7 @@ LOGIN_SECONDS = 5
 """The longest that a server may take to answer a sign-in."""
 STATEMENT_SECONDS = 8
 """The longest that a statement may take; with the sign-in it is below
-engine.rotate.source_lease.CALL_SECONDS."""
+engine.rotation.source_lease.CALL_SECONDS."""
 SENT_WITHIN = 10.0
 """How many seconds after the start of a call its statement may still be sent.
 

@@ -13,7 +13,7 @@ from cloud.storage import blobs
 from cloud.storage.blobs import CONTAINER, HERE, ROLE
 from cloud.storage.host_storage import HostStorage
 from engine.errors import NeedsHuman, NotFound
-from engine.model.incident import ID, Incident
+from engine.state.incident import ID, Incident
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobServiceClient

@@ -23,12 +23,12 @@ from cloud.azure import CHANGING, Azure, call, stream
 from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
-from engine.model.listed import Listed
-from engine.model.prints import SEPARATOR
-from engine.model.record import Record, parts_of
-from engine.model.record_text import FIX
-from engine.model.tags import Pending
 from engine.ports import Clock
+from engine.state.codec import FIX
+from engine.state.index import Listed
+from engine.state.record import Record, parts_of
+from engine.state.record_parts import SEPARATOR
+from engine.state.tags import Pending
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient

@@ -23,9 +23,9 @@ from cloud.storage.host_storage import HostStorage
 from cloud.telemetry import gauges
 from engine.deadline import bounded
 from engine.errors import RekeyError
-from engine.model.last_sweep import LastSweep
-from engine.model.sweep_order import SweepOrder
 from engine.ports import Clock
+from engine.state.entry import LastSweep
+from engine.state.sweep_order import SweepOrder
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobServiceClient

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 
 if TYPE_CHECKING:
-    from engine.model.tally import Tally
+    from engine.state.entry import Tally
 
 
 class OnceGauge:

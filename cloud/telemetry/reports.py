@@ -19,11 +19,10 @@ from cloud.meter import metering
 from cloud.telemetry import gauges, tracing
 from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
-from engine.model.follow_up import FollowUp, TaskOutcome
-from engine.model.outcome import Outcome
-from engine.model.tally import UNKNOWN, Tally
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
+from engine.state.entry import UNKNOWN, Tally
+from engine.state.follow_up import FollowUp, TaskOutcome
+from engine.state.request import Outcome, WorkItem
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient

@@ -18,10 +18,10 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from engine.model.follow_up import FollowUp
+from engine.state.follow_up import FollowUp
 
 if TYPE_CHECKING:
-    from engine.model.workitem import WorkItem
+    from engine.state.request import WorkItem
 
 OPERATION = "rekey.operation"
 _W3C = TraceContextTextMapPropagator()

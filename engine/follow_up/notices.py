@@ -6,24 +6,26 @@ does not answer. It contains names, reasons and times, but never a value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from engine.decide.tagged import Tagged
 from engine.errors import NeedsHuman
-from engine.follow_up import digest, events
-from engine.model import manual
-from engine.model.follow_up import FollowUp, TaskOutcome, TaskResult
-from engine.model.notice import LEAKED, Event, Notice
-from engine.model.outcome import Outcome, Result
-from engine.model.policy import Policy
-from engine.model.policy_document import STANDARD, Webhook
-from engine.model.sweep_order import SweepOrder
 from engine.parts import Parts
+from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state import manual
+from engine.state.entry import NEEDS_A_PERSON, Entry
+from engine.state.follow_up import LEAKED, Event, FollowUp, Notice, TaskOutcome, TaskResult
+from engine.state.policy import Policy
+from engine.state.policy_document import STANDARD, Webhook
+from engine.state.request import Outcome, Result
+from engine.state.sweep_order import SweepOrder
 
 MOST_TEXT = 1500
-"""How many characters of a reason are sent.
+"""How many characters of a reason, and of a digest, are sent.
 
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
@@ -46,7 +48,7 @@ def is_news(result: Result | TaskResult, policy: Policy) -> bool:
     """Return whether somebody is to be told of a result: people, or a program."""
     if not (policy.document and policy.document.webhooks):
         return False
-    programs = result in events.ALSO and events.anybody_listens(policy)
+    programs = result in ALSO and anybody_listens(policy)
     return programs or result in TITLES
 
 
@@ -99,7 +101,7 @@ async def tell(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOutco
     message: Notice | Event = notice(item, secret)
     if hook.kind == STANDARD:
         key = await _kept(parts, SecretRef(vault, hook.signing))
-        message = events.event(item, secret, key, parts.clock.now())
+        message = event(item, secret, key, parts.clock.now())
     await parts.webhooks.send(hook, url, message)
     return TaskOutcome(
         item, "told", f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}"
@@ -120,22 +122,22 @@ def _concerns(hook: Webhook, item: FollowUp, secret: SecretVersion, parts: Parts
     Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
     may have been: whoever hears of urgent ones alone is told of the others, too.
     """
-    if item.news in events.ALSO and hook.kind != STANDARD:
+    if item.news in ALSO and hook.kind != STANDARD:
         return False
-    if item.news != digest.EXPIRING:
+    if item.news != EXPIRING:
         return hook.within is None
     now = parts.clock.now()
-    if digest.moment(secret, manual.due_at(secret, parts.policy), now) is None:
-        return digest.tells_of_several(item)
+    if moment(secret, manual.due_at(secret, parts.policy), now) is None:
+        return tells_of_several(item)
     return hook.within is None or (
-        secret.expires is not None and secret.expires <= now + hook.within * digest.DAY
+        secret.expires is not None and secret.expires <= now + hook.within * DAY
     )
 
 
 def notice(item: FollowUp, secret: SecretVersion) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
     title, _, lines = item.reason.partition("\n")
-    if item.news == digest.EXPIRING:
+    if item.news == EXPIRING:
         return _notice(title, {"Secrets": lines, **_where(item, secret)})
     title = next((text for result, text in TITLES.items() if result == item.news), "{}")
     facts = {
@@ -159,7 +161,7 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     """Return the text of a reminder that falls into this sweep; None if none does.
 
     Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
-    so each falls into exactly one sweep, however often sweeps run: see engine.follow_up.digest.
+    so each falls into exactly one sweep, however often sweeps run: see engine.follow_up.notices.
     """
     secret = tagged.held
     if not (secret.enabled and manual.is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
@@ -167,7 +169,7 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     due, expires = manual.due_at(secret, policy), secret.expires
     if due is None:
         return None
-    moment = digest.latest(due, expires, order.until, by_hand=True)
+    moment = latest(due, expires, order.until, by_hand=True)
     if moment is None or moment <= order.since:
         return None
     if expires and expires <= order.until:
@@ -175,3 +177,157 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     return f"due since {due:%Y-%m-%d %H:%M}Z" + (
         f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
     )
+
+
+ALSO: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"})
+"""The outcomes that only programs hear of. They hear of all that people do, too."""
+
+
+def anybody_listens(policy: Policy) -> bool:
+    """Return whether the policy document names such a webhook."""
+    webhooks = policy.document.webhooks if policy.document else ()
+    return any(webhook.kind == STANDARD for webhook in webhooks)
+
+
+def event(item: FollowUp, secret: SecretVersion, key: Sensitive, now: datetime) -> Event:
+    """Return an item's news as an event, to be signed with a key.
+
+    Its id follows from the item, so it stays the same however often the event is sent.
+    """
+    named = f"{item.ref}/{item.news}/{item.version}/{item.since}".lower()
+    data = {
+        "id": str(item.ref),
+        "vault": item.ref.vault_name,
+        "secret": item.ref.name,
+        "result": item.news,
+        "reason": item.reason,
+        "owner": secret.tags.get("Owner"),
+        "version": secret.version,
+        "expires": secret.expires.isoformat() if secret.expires else None,
+        "operation": item.operation,
+    }
+    return Event(
+        f"msg_{uuid.uuid5(uuid.NAMESPACE_URL, named)}",
+        f"rekey.secret.{item.news}",
+        item.since or now.isoformat(),
+        data,
+        key,
+        now,
+    )
+
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAYS = (30, 7, 1)
+"""How many days before the expiry an owner is told."""
+EXPIRING = "expiring"
+"""The news of a digest; the first line of its text is its title."""
+MOST_REASON = 100
+"""How many characters the reason of one secret has in a digest."""
+
+
+def latest(
+    begins: datetime, expires: datetime | None, now: datetime, *, by_hand: bool
+) -> datetime | None:
+    """Return the last moment up to now at which an owner is told of a secret; None if none was.
+
+    Nobody is told before `begins`. Of a secret that a person rotates (`by_hand`), the owner is told
+    at that moment too, and again every day once it has expired, or every week if it never does.
+    """
+    ahead = [expires - days * DAY for days in (*DAYS, 0)] if expires else []
+    past = [moment for moment in [begins] * by_hand + ahead if begins <= moment <= now]
+    if not past:
+        return None
+    last = max(past)
+    if not by_hand or (expires and now < expires):
+        return last
+    every = DAY if expires else WEEK
+    return last + (now - last) // every * every
+
+
+def moment(secret: SecretVersion, due: datetime | None, now: datetime) -> datetime | None:
+    """Return the last moment up to now for a secret with the tags that count; None if none was."""
+    by_hand = manual.is_manual(secret.tags)
+    begins = due if by_hand else secret.created
+    return latest(begins, secret.expires, now, by_hand=by_hand) if begins else None
+
+
+@dataclass
+class Digests:
+    """Collects, during one part of a sweep, what owners are told of."""
+
+    order: SweepOrder
+    _open: dict[str, list[Entry]] = field(default_factory=dict)
+    """What needs a person and has been told of, or is now, by owner."""
+    _moments: dict[str, list[str]] = field(default_factory=dict)
+    """The moments that fall into this sweep, by owner."""
+
+    def add(self, entry: Entry) -> None:
+        """Look at one secret, as the inventory shows it."""
+        by_hand = entry.state != "disabled" and manual.is_manual(entry.secret.tags)
+        told_at = moment(entry.secret, entry.due, self.order.until)
+        if told_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
+            return
+        owner = entry.secret.tags.get("Owner", "")
+        self._open.setdefault(owner, []).append(entry)
+        if self.order.since < told_at:
+            key = f"{entry.secret.ref} {entry.secret.expires} {told_at}"
+            self._moments.setdefault(owner, []).append(key)
+
+    def items(self) -> Iterator[tuple[str, FollowUp]]:
+        """Yield a digest for each owner who is told of something new, with its key.
+
+        Sweeps of the same moments have the same key.
+        """
+        for owner, moments in self._moments.items():
+            text = "\n".join((owner, *sorted(moments)))
+            entries = sorted(self._open[owner], key=_urgency)
+            yield (
+                f"digest-{hashlib.sha256(text.encode()).hexdigest()}",
+                FollowUp(
+                    entries[0].secret.ref,
+                    "tell",
+                    reason=_text(entries, self.order.until),
+                    since=self.order.until.isoformat(),
+                    news=EXPIRING,
+                ),
+            )
+
+
+def tells_of_several(item: FollowUp) -> bool:
+    """Return whether a digest has a line for more than one secret."""
+    return item.reason.count("\n") > 1
+
+
+def _urgency(entry: Entry) -> tuple[bool, datetime, str]:
+    expires = entry.secret.expires
+    return expires is None, expires or entry.secret.created, entry.secret.ref.name.lower()
+
+
+def _text(entries: Sequence[Entry], now: datetime) -> str:
+    """Return the title and a line for each secret, as many as there is room for."""
+    count = f"{len(entries)} secrets need a person" if entries[1:] else "A secret needs a person"
+    text = f"{count}: {entries[0].secret.ref.name} {_when(entries[0], now)}"
+    for place, entry in enumerate(entries):
+        more = f"\nand {len(entries) - place} more"
+        line = f"\n{_line(entry, now)}"
+        if len(text + line + more) > MOST_TEXT:
+            return text + more
+        text += line
+    return text
+
+
+def _line(entry: Entry, now: datetime) -> str:
+    by_hand = manual.is_manual(entry.secret.tags)
+    reason = "only a person rotates it" if by_hand else entry.reason[:MOST_REASON]
+    expires = entry.secret.expires
+    date = f" ({expires:%Y-%m-%d %H:%M}Z)" if expires else ""
+    return f"{entry.secret.ref.name} {_when(entry, now)}{date}: {reason}"
+
+
+def _when(entry: Entry, now: datetime) -> str:
+    expires = entry.secret.expires
+    if expires is None:
+        return f"is due since {entry.due:%Y-%m-%d}"
+    days = -((now - expires) // DAY) if expires > now else (now - expires) // DAY
+    span = f"{days} day" if days == 1 else f"{days} days"
+    return f"expires within {span}" if expires > now else f"has expired, {span} ago"

@@ -11,18 +11,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.errors import PermanentError, RekeyError
-from engine.follow_up import consumers, notices
-from engine.model.follow_up import FollowUp, Task, TaskOutcome, TaskResult
-from engine.model.outcome import Outcome, Result
-from engine.model.policy import Policy
-from engine.model.workitem import WorkItem
+from engine.follow_up import notices, refresh
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
+from engine.state.follow_up import FollowUp, Task, TaskOutcome, TaskResult
+from engine.state.policy import Policy
+from engine.state.request import Outcome, Result, WorkItem
 
 log = logging.getLogger("rekey.follow_up")
 
 TASKS: Mapping[Task, Callable[[Parts, FollowUp, SecretVersion], Awaitable[TaskOutcome]]] = {
-    "refresh": consumers.refresh,
+    "refresh": refresh.refresh,
     "remind": notices.remind,
     "tell": notices.tell,
 }
@@ -116,10 +115,10 @@ def _following(
 
 
 def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
-    if consumers.named(policy, outcome.item.ref):
+    if refresh.named(policy, outcome.item.ref):
         yield _refresh(outcome.item)
     for ref in outcome.replicas:
-        if consumers.named(policy, ref):
+        if refresh.named(policy, ref):
             yield replace(_refresh(outcome.item), ref=ref, version=None)
 
 

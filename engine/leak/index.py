@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.engine import Engine
-from engine.leak.match import Match
-from engine.leak.owner import Owner, read
-from engine.model.ledger import Ledger
-from engine.model.listed import Listed
-from engine.model.prints import SEPARATOR
-from engine.model.record import Record
-from engine.rotate import earlier
+from engine.leak.owner import Match, Owner, read
+from engine.rotation import earlier
 from engine.secret import SecretRef, Sensitive
+from engine.state.index import Ledger, Listed
+from engine.state.record import Record
+from engine.state.record_parts import SEPARATOR
 
 AT_ONCE = 20
 """How many secrets a process reads together, so that no flood of reports takes up a vault's limit."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Derived, Traces
 from engine.engine import Engine
-from engine.leak.match import Match
-from engine.leak.owner import Owner, read
-from engine.model.ledger import Ledger
-from engine.model.record import Record
-from engine.rotate import earlier
+from engine.leak.owner import Match, Owner, read
+from engine.rotation import earlier
 from engine.secret import Sensitive
+from engine.state.index import Ledger
+from engine.state.record import Record
 
 
 @dataclass(frozen=True, slots=True)

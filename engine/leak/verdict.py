@@ -9,11 +9,11 @@ from typing import Literal
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
 from engine.leak.index import Index
-from engine.leak.match import Match
+from engine.leak.owner import Match
 from engine.leak.reading import Reported, read
 from engine.leak.signer import key_of, signing_key
-from engine.model.policy_document import LeakRule, Leaks
-from engine.rotate.proof import REFUSALS, TRIED, read_proof
+from engine.rotation.proof import REFUSALS, TRIED, read_proof
+from engine.state.policy_document import LeakRule, Leaks
 
 DRIFTED = "its source refuses it now, but it is in use"
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.decide.inventory import entry
-from engine.decide.tagged import Kinds
 from engine.errors import NeedsHuman
-from engine.model.entry import Entry
-from engine.model.manual import is_manual
-from engine.model.policy import Policy
-from engine.model.tags import RETIRE, unretired
+from engine.planning.decision import Kinds
+from engine.planning.inventory import entry
 from engine.policy.schedule import AHEAD, Often, Schedule
 from engine.secret import SecretVersion
+from engine.state.entry import Entry
+from engine.state.manual import is_manual
+from engine.state.policy import Policy
+from engine.state.tags import RETIRE, unretired
 
 MOST_NAMED = 50
 """How many secrets are named at most, beginning with those that would no longer be rotated."""

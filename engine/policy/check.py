@@ -11,22 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.contract import Rotator
-from engine.model import template
-from engine.model.policy import Policy
-from engine.model.policy_document import (
-    STANDARD,
-    Document,
-    Match,
-    Rule,
-    Webhook,
-    tag,
-    vault_url,
-)
-from engine.model.tags import DERIVED_FROM, Malformed, parse
-from engine.model.window import Window
 from engine.policy import schema as policy_schema
 from engine.policy import text as policy_text
 from engine.secret import SecretRef
+from engine.state import template
+from engine.state.policy import Policy
+from engine.state.policy_document import STANDARD, Document, Match, Rule, Webhook, tag, vault_url
+from engine.state.tags import DERIVED_FROM, Malformed, parse
+from engine.state.window import Window
 
 Kinds = Mapping[str, type[Rotator]]
 ONE_SECRET = tuple(policy_schema.ONE_SECRET)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from engine.model.entry import Entry, State
-from engine.model.policy import Policy
-from engine.model.policy_document import Match, Rule
-from engine.model.tags import Managed
 from engine.secret import SecretRef
+from engine.state.entry import Entry, State
+from engine.state.policy import Policy
+from engine.state.policy_document import Match, Rule
+from engine.state.tags import Managed
 
 AHEAD = (7, 30)
 """Within how many days what falls due is counted."""

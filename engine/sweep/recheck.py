@@ -7,15 +7,14 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from engine.errors import NeedsHuman, PermanentError
-from engine.model.listed import Listed
-from engine.model.record import EVERY, LOOKING
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import WorkQueue
 from engine.secret import SecretRef
-from engine.sweep.pace import Pace
-from engine.sweep.posting import post
+from engine.state.index import Listed
+from engine.state.record import EVERY, LOOKING
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder
+from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 

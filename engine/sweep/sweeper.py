@@ -1,4 +1,4 @@
-"""Find what is due in one vault from the listing alone: no call for a secret that is not due."""
+"""One part of a sweep: the pages that fit into one function call. The next part continues it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.deadline import SWEEP_SECONDS
-from engine.decide.inventory import days_to_expiry, standing, sweep_of
-from engine.decide.tagged import Tagged
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
-from engine.follow_up import consumers, notices
-from engine.follow_up.digest import Digests
-from engine.model.decision import Confirm, Decision, Park, Retire, Rotate, Wait
-from engine.model.entry import STATES, Entry
-from engine.model.follow_up import FollowUp
-from engine.model.ledger import Ledger, audit_is_due
-from engine.model.listed import Listed
-from engine.model.outcome import Outcome
-from engine.model.sweep_order import SweepOrder
-from engine.model.tags import Managed
-from engine.model.tally import Tally
-from engine.model.workitem import WorkItem
+from engine.follow_up import notices, refresh
+from engine.follow_up.notices import Digests
+from engine.planning.decision import Tagged
+from engine.planning.inventory import days_to_expiry, standing, sweep_of
 from engine.ports import WorkQueue
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep.cut_off import CutOff
-from engine.sweep.pace import Pace
-from engine.sweep.part import Part
-from engine.sweep.posting import post
-from engine.sweep.unlisted import is_deleted, unlisted
+from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
+from engine.state.entry import STATES, Entry, Tally
+from engine.state.follow_up import FollowUp
+from engine.state.index import Ledger, Listed
+from engine.state.request import Outcome, WorkItem
+from engine.state.sweep_order import SweepOrder, audit_is_due
+from engine.state.tags import Managed
+from engine.sweep.incidents import CutOff, is_deleted, unlisted
+from engine.sweep.pace import Pace, Part, post
 
 log = logging.getLogger("rekey.sweep")
 
@@ -169,7 +163,7 @@ class Sweeper:
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
-                if consumers.named(self.engine.policy, item.ref) and self._audit_is_due(
+                if refresh.named(self.engine.policy, item.ref) and self._audit_is_due(
                     item.ref, managed, order, ledger
                 ):
                     # An app may delay the retirement for days. The audit must not wait for it.

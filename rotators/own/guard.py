@@ -29,8 +29,8 @@ from engine.contract import (
     Undo,
 )
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
-from engine.model.policy import SCOPE
 from engine.secret import Sensitive
+from engine.state.policy import SCOPE
 from rotators.own.cleaning import clean, hidden
 
 CORRECT = "correct the plug-in: rekey conformance shows what it gets wrong"

@@ -41,7 +41,7 @@ PAUSES = (0.5, 1.0, 1.0, 2.0)
 """Seconds before each of the first polls, at least; the last one holds for all others."""
 WITHIN_CALL = 12.0
 """Seconds for which a change is followed by the call that began it: less than
-engine.rotate.under_lease.CALL_SECONDS leaves for polls."""
+engine.rotation.under_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202

@@ -1,6 +1,6 @@
 """Play the tests against each change.
 
-`make mutate`, or `python -m scripts.mutation.run engine/model/record.py`. The tests of `make test`
+`make mutate`, or `python -m scripts.mutation.run engine/state/record.py`. The tests of `make test`
 run once, to learn which of them run which lines. Then the same process forks for each change of a
 sample, puts the changed code into the function, and runs the tests that run its line until one
 fails. What is printed: how many changes a test noticed, and each that none did, with its reason if

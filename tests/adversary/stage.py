@@ -26,7 +26,7 @@ from api.answers import Answer
 from api.app import Api
 from cloud.settings import Settings
 from composition import build_api
-from engine.model.record import EVERY
+from engine.state.record import EVERY
 from simulator.azure import GROUP, Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.entra.directory import Application, Password

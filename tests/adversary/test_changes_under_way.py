@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.outcome import Outcome
-from engine.model.record import EVERY
-from engine.model.tags import fingerprint, parked
 from engine.service import Service
+from engine.state.record import EVERY
+from engine.state.request import Outcome
+from engine.state.tags import fingerprint, parked
 from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.delivery import Delivery
 from tests.shared.heard import heard

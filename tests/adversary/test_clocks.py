@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
+from engine.state.incident import Incident
+from engine.state.sweep_order import SweepOrder
 from tests.adversary.stage import Stage
 
 MINUTE = timedelta(minutes=1)

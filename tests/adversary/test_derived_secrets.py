@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import RekeyError
-from engine.model.workitem import WorkItem
+from engine.state.request import WorkItem
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
 from tests.rotators.sas_scenes import KEY, RULES, SAS, RuleScene, SasScene

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from cloud.settings import Settings
-from engine.model.tags import REASON, STATE, Pending, fingerprint
 from engine.secret import SecretRef
 from engine.secret import SecretVersion as Seen
+from engine.state.tags import REASON, STATE, Pending, fingerprint
 from simulator.keyvault.state import Vault
 from tests.shared.rig import VAULT_ACTIONS, Rig
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from api.answers import Answer
-from engine.model.record import EVERY
+from engine.state.record import EVERY
 from simulator.wire import Request
 from tests.api.test_github import deliver, hooked
 from tests.api.test_incidents import begin, deliver_orders

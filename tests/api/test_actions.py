@@ -12,7 +12,7 @@ from api.answers import KINDS
 from api.route import Route
 from api.routes import ROUTES
 from api.views import Verb
-from engine.model.workitem import operation_id
+from engine.state.request import operation_id
 from simulator.wire import Request
 from tests.shared.delivery import Delivery
 from tests.shared.rig import CONNECTION_STRING, Rig

@@ -18,8 +18,8 @@ import pytest
 
 from api.answers import Answer
 from api.page.states import MEANINGS
-from engine.model.entry import NEEDS_A_PERSON, STATES
-from engine.model.sweep_order import SweepOrder
+from engine.state.entry import NEEDS_A_PERSON, STATES
+from engine.state.sweep_order import SweepOrder
 from tests.api.inventory import DRIFTED, IN_NEED, Inventory, many, varied
 from tests.api.page import HOSTILE, Element, read, shown
 from tests.api.test_access import SIGNED_IN, principal

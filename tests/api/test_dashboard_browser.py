@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from engine.model.entry import NEEDS_A_PERSON, STATES
+from engine.state.entry import NEEDS_A_PERSON, STATES
 from simulator_tests.host.waiting import wait_for
 from tests.api.inventory import Inventory, many, varied
 from tests.api.visits import Start, axe

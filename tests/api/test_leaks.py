@@ -21,7 +21,7 @@ from engine.errors import TransientError
 from engine.leak.index import Index
 from engine.leak.reading import read
 from engine.leak.verdict import Verdict, acts, judge
-from engine.model.policy_document import LeakRule, Leaks
+from engine.state.policy_document import LeakRule, Leaks
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.answers import Answer
 from api.metrics import Family
-from engine.model.entry import STATES
-from engine.model.sweep_order import SweepOrder
+from engine.state.entry import STATES
+from engine.state.sweep_order import SweepOrder
 from tests.api.inventory import IN_NEED, Inventory, many, varied
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, scene, send, to_vault

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.workitem import operation_id
+from engine.state.request import operation_id
 from tests.cli.desk import ADA, Desk, managing
 from tests.shared.scene import NAME, refuse, state, to_arm
 from tests.shared.sql_rig import SQL_ACTIONS

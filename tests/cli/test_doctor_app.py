@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cli.deployed import BUNDLED, DEFINED, TRIGGERS
-from engine.model.sweep_order import SweepOrder
+from engine.state.sweep_order import SweepOrder
 from simulator.arm.event_grid import EventSubscription
 from simulator.arm.web import Site
 from simulator.host.describe import describe_app

@@ -17,8 +17,8 @@ from cli.examples import EXAMPLES, WHOLE
 from cli.readers import INCIDENT, OPERATION, VERSION
 from engine import secret
 from engine.leak.feeds import READERS
-from engine.model import entry, incident
-from engine.model.workitem import operation_id
+from engine.state import entry, incident
+from engine.state.request import operation_id
 from tests.cli.desk import Desk, commands
 from tests.programs import run
 

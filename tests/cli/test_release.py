@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from engine.model.tags import REPLICA_OF
+from engine.state.tags import REPLICA_OF
 from simulator.reach.sabotage import Mode
 from tests.cli.desk import Answers, Desk, managing, struck
 from tests.shared.delivery import Delivery

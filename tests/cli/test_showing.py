@@ -1,7 +1,7 @@
 """How one secret stands, what has happened, what comes next, and when it has come.
 
 `rekey show` and `rekey history` tell it, `rekey plan` foresees it (what it foresees is proven in
-tests/engine/decide/test_forecast.py), and `rekey wait` ends with it, and says so by its exit code.
+tests/engine/planning/test_forecast.py), and `rekey wait` ends with it, and says so by its exit code.
 """
 
 from __future__ import annotations

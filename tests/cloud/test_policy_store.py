@@ -13,9 +13,9 @@ from cloud.azure import Azure
 from cloud.policy_store import BY, FAILED_SECONDS, FRESH_SECONDS, LOOK_BACK, WHY, PolicyStore
 from cloud.vaults import KeyVaults
 from engine.errors import TransientError
-from engine.model.policy import Policy
 from engine.policy.change import Outdated
 from engine.secret import SecretRef
+from engine.state.policy import Policy
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport

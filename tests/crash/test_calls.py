@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.model.tags import RETIRE
+from engine.state.tags import RETIRE
 from simulator.wire import Request
 from tests.proof.places import PLACES
 from tests.rotators.key_scenes import FAMILY, Member

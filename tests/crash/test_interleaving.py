@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from engine.model.workitem import WorkItem
+from engine.state.request import WorkItem
 from simulator.reach.interleave import Turnstile, every_path
 from tests.parts import sampled
 from tests.shared.delivery import Delivery

@@ -16,9 +16,9 @@ import pytest
 from engine import deadline
 from engine.deadline import bounded
 from engine.errors import TransientError
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
 from engine.service import MAX_TRIES, Service
+from engine.state.incident import Incident
+from engine.state.sweep_order import SweepOrder
 from simulator.host.settings import parse_timespan
 from simulator.reach.transport import Call
 from simulator.storage.blobs import BlobService

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.incident_evidence import CutOffVersion, Evidence, ended
-from engine.model.incident import PASSED_ON, Progress, Stands
+from engine.incidents import CutOffVersion, Evidence, ended
+from engine.state.incident import PASSED_ON, Progress, Stands
 from tests.shared.builders import NOW, REF, V1
 
 LATER = NOW + timedelta(minutes=1)

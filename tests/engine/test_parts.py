@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.kinds import KindsOf
-from engine.model.tags import BY, PROOF, Managed, parse
+from engine.state.tags import BY, PROOF, Managed, parse
 from rotators.storage_key import StorageKey
 from tests.shared.builders import Rotate
 from tests.shared.collected import Collected, dims

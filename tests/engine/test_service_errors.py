@@ -20,10 +20,6 @@ from engine.errors import (
     Throttled,
     TransientError,
 )
-from engine.model.incident import Incident
-from engine.model.outcome import Outcome
-from engine.model.sweep_order import SoFar, SweepOrder
-from engine.model.workitem import INCIDENT_SECONDS, WorkItem
 from engine.parts import GRACE_SECONDS
 from engine.service import (
     BUSY_SECONDS,
@@ -33,6 +29,9 @@ from engine.service import (
     THROTTLED_SECONDS,
     Service,
 )
+from engine.state.incident import Incident
+from engine.state.request import INCIDENT_SECONDS, Outcome, WorkItem
+from engine.state.sweep_order import SoFar, SweepOrder
 from tests.shared.collected import Collected, dims
 from tests.shared.heard import Log, handled_by
 from tests.shared.rig import Rig

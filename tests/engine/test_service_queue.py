@@ -17,8 +17,8 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
-from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, TRIED_ON, WorkItem
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
+from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, WorkItem
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig

@@ -8,11 +8,10 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import TransientError
-from engine.model.incident import Incident
-from engine.model.outcome import Outcome
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.service import LONGEST_WAIT, MAX_TRIES
+from engine.state.incident import Incident
+from engine.state.request import Outcome, WorkItem
+from engine.state.sweep_order import SweepOrder
 from tests.shared.heard import handled_by
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault

@@ -12,7 +12,7 @@ import pytest
 from api.app import MOST_LISTINGS, MOST_REQUESTS, MOST_WAITS
 from cloud.settings import KNOWN, Settings
 from cloud.storage import blobs, queues
-from engine.model.events import VaultEvent, parse_event
+from engine.state.events import VaultEvent, parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
 from tests.infra.landscape import CUSTOMER

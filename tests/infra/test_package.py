@@ -56,7 +56,7 @@ def git(*arguments: str) -> set[str]:
 def test_the_package_holds_exactly_what_the_tools_of_azure_may_deploy() -> None:
     content = package.files(ROOT)
     assert set(content) == allowed()
-    known = "function_app.py host.json requirements.txt engine/decide/decision.py"
+    known = "function_app.py host.json requirements.txt engine/planning/decision.py"
     known += " api/page/templates/inventory.html api/page/page.css api/page/script/inventory.js"
     assert set(known.split()) <= set(content)
 

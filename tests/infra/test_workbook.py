@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from engine.model.entry import State
+from engine.state.entry import State
 from tests.infra import deployed, queries
 from tests.infra.bicep import ROOT, snapshot
 from tests.infra.queries import tiles, workbook

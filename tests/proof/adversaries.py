@@ -5,8 +5,8 @@ On the secret, on a replica, on a secret of another vault.
 
 from __future__ import annotations
 
-from engine.model.tags import MAX_TAGS, REPLICA_OF, RETIRE
 from engine.secret import SecretRef
+from engine.state.tags import MAX_TAGS, REPLICA_OF, RETIRE
 from tests.proof.excuses import Excuse
 from tests.proof.staging import FIRST, Move, add_source, current, owned, source_of
 from tests.proof.world import OTHER_VAULT, VAULT, World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.model.tags import REPLICA_OF
+from engine.state.tags import REPLICA_OF
 from tests.proof.excuses import Excuse
 
 if TYPE_CHECKING:

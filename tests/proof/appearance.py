@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine.model.tags import MAX_TAG_LENGTH, MAX_TAGS, OURS
 from engine.secret import SecretVersion
+from engine.state.tags import MAX_TAG_LENGTH, MAX_TAGS, OURS
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK
 

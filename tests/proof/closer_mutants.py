@@ -15,26 +15,26 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
-from engine.model import ledger
-from engine.model.follow_up import FollowUp
-from engine.model.record import Record
-from engine.model.record_parts import Compromised
-from engine.model.workitem import WorkItem
-from engine.rotate import replicas
-from engine.rotate.clean_up import PendingCleanUp
-from engine.rotate.observed import Observed
-from engine.rotate.proof import Proof
-from engine.rotate.publishing import Publishing
-from engine.rotate.replicas import Replicas
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.vault_writer import VaultWriter, _nothing
+from engine.rotation import replicas
+from engine.rotation.clean_up import PendingCleanUp
+from engine.rotation.observed import Observed
+from engine.rotation.proof import Proof
+from engine.rotation.publishing import Publishing
+from engine.rotation.replicas import Replicas
+from engine.rotation.source_lease import SourceLease
+from engine.rotation.vault_writer import VaultWriter, _nothing
 from engine.secret import Draft, SecretVersion
 from engine.service import Service
+from engine.state import index
+from engine.state.follow_up import FollowUp
+from engine.state.record import Record
+from engine.state.record_parts import Compromised
+from engine.state.request import WorkItem
 from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue
 
 RECORDS = "tests/cloud/storage/test_leases.py"
-RETIRING = "tests/engine/rotate/test_retiring.py"
+RETIRING = "tests/engine/rotation/test_retiring.py"
 REPORTED = "tests/adversary/test_reports.py"
 REPLICAS = "tests/adversary/test_replicas.py"
 
@@ -81,7 +81,7 @@ def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SourceLease, "begin", unbound)
 
 
-@in_place_of(ledger, "_work")
+@in_place_of(index, "_work")
 def _without_the_open_ones(work: Any, ref: Any, listed: Any, now: Any) -> Any:
     return work(ref, replace(listed, is_open=False), now)
 

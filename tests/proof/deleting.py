@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from engine.model.tags import OURS
-from engine.model.workitem import operation_id
-from engine.rotate.revoke import PURGED_FIX
+from engine.rotation.revoke import PURGED_FIX
 from engine.secret import SecretRef, SecretVersion
+from engine.state.request import operation_id
+from engine.state.tags import OURS
 from tests.proof import people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse

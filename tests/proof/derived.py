@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.model.tags import DERIVED_FROM, MAY_DERIVE, OURS
+from engine.state.tags import DERIVED_FROM, MAY_DERIVE, OURS
 from tests.proof import circumstances, people
 from tests.proof.excuses import Excuse
 from tests.proof.further import STALE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.model.tags import DERIVED_FROM, MAY_DERIVE
 from engine.secret import SecretRef, SecretVersion
+from engine.state.tags import DERIVED_FROM, MAY_DERIVE
 from tests.proof.appearance import Wrong
 from tests.proof.kernel import EPOCH
 from tests.proof.kinds import DERIVED

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.model.record import parts_of
 from engine.secret import SecretRef, SecretVersion
+from engine.state.record import parts_of
 from tests.proof.leaks import leak
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
 from tests.proof.terms import owner_tags, seconds, terms_of

@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.decide.inventory import entry
-from engine.model.decision import Confirm
-from engine.model.listed import Listed
-from engine.model.record import EVERY, Record
-from engine.model.record_text import NAMES
-from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
-from engine.model.workitem import WorkItem
+from engine.planning.inventory import entry
 from engine.secret import SecretRef, SecretVersion
 from engine.service import MOST_WAITS
+from engine.state.codec import NAMES
+from engine.state.decision import Confirm
+from engine.state.index import Listed
+from engine.state.record import EVERY, Record
+from engine.state.request import WorkItem
+from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK, Many, Signatures, credential_in, signed

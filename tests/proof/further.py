@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
+from engine.state.request import WorkItem
 from tests.proof import adversaries, circumstances, people
 from tests.proof.kernel import EVERY_FAULT, Mode
 from tests.proof.sources import Many, Slots

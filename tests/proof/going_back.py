@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from engine.model.record import Record, parts_of
-from engine.model.tags import OPERATION, REASON, RETIRE, STATE
+from engine.state.record import Record, parts_of
+from engine.state.tags import OPERATION, REASON, RETIRE, STATE
 from tests.proof import circumstances, people
 from tests.proof.derived import key_and_sas, mend_signature
 from tests.proof.excuses import Excuse

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from engine.model.record_parts import Compromised
-from engine.model.tags import OURS, REASON, STATE
-from engine.model.workitem import INCIDENT_SECONDS, TRIED_ON, WorkItem
 from engine.secret import SecretRef
+from engine.state.record_parts import Compromised
+from engine.state.request import INCIDENT_SECONDS, TRIED_ON, WorkItem
+from engine.state.tags import OURS, REASON, STATE
 from tests.proof.excuses import Excuse
 from tests.proof.going_back import revoke_named, said_of
 from tests.proof.model_leases import Claim

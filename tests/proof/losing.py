@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from engine.model.record_parts import Compromised
-from engine.model.workitem import WorkItem
+from engine.state.record_parts import Compromised
+from engine.state.request import WorkItem
 from tests.proof.staging import Scenario, blob_of, owned
 from tests.proof.world import Message, World
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from cloud.storage.leases import checked
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
-from engine.model.listed import Listed
-from engine.model.record import Record, parts_of
+from engine.state.index import Listed
+from engine.state.record import Record, parts_of
 from tests.proof.hand import Hand
 
 LEASE_SECONDS = 60.0

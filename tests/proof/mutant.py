@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.rotate import publishing
+from engine.rotation import publishing
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 

@@ -18,19 +18,12 @@ import pytest
 
 from cloud import azure
 from engine import parts
-from engine.decide import decision as decide
-from engine.decide import draft, inventory
 from engine.errors import TransientError
-from engine.follow_up import consumers
-from engine.model import manual, tags
-from engine.model import record as records
-from engine.model.policy import Policy
-from engine.model.record import Record
-from engine.model.tags import CAUSE, Managed, Pending
-from engine.model.window import Window
-from engine.model.workitem import WorkItem
+from engine.follow_up import refresh
 from engine.parts import Parts
-from engine.rotate import (
+from engine.planning import decision as decide
+from engine.planning import draft, inventory
+from engine.rotation import (
     checks,
     confirming,
     ending,
@@ -40,27 +33,34 @@ from engine.rotate import (
     revoke,
     run,
 )
-from engine.rotate.confirming import Confirming
-from engine.rotate.dependents import Dependents
-from engine.rotate.issuing import Issuing
-from engine.rotate.marking import Marking
-from engine.rotate.observed import Observed
-from engine.rotate.parent_key import ParentKey
-from engine.rotate.proof import Proof
-from engine.rotate.publishing import Publishing
-from engine.rotate.replicas import Replicas
-from engine.rotate.retiring import Retiring
-from engine.rotate.revoke import Revocation
-from engine.rotate.rollback import Rollback
-from engine.rotate.rotation import Rotation
-from engine.rotate.source_lease import SourceLease
-from engine.rotate.subject import Subject
-from engine.rotate.unrecorded import Unrecorded
-from engine.rotate.vault_writer import VaultWriter
+from engine.rotation.confirming import Confirming
+from engine.rotation.dependents import Dependents
+from engine.rotation.issuing import Issuing
+from engine.rotation.marking import Marking
+from engine.rotation.observed import Observed
+from engine.rotation.parent_key import ParentKey
+from engine.rotation.proof import Proof
+from engine.rotation.publishing import Publishing
+from engine.rotation.replicas import Replicas
+from engine.rotation.retiring import Retiring
+from engine.rotation.revoke import Revocation
+from engine.rotation.rollback import Rollback
+from engine.rotation.rotation import Rotation
+from engine.rotation.source_lease import SourceLease
+from engine.rotation.subject import Subject
+from engine.rotation.unrecorded import Unrecorded
+from engine.rotation.vault_writer import VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
+from engine.state import manual, tags
+from engine.state import record as records
+from engine.state.policy import Policy
+from engine.state.record import Record
+from engine.state.request import WorkItem
+from engine.state.tags import CAUSE, Managed, Pending
+from engine.state.window import Window
 from engine.sweep import recheck
-from engine.sweep.cut_off import CutOff
+from engine.sweep.incidents import CutOff
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
 from tests.proof.closer_mutants import CLOSER
@@ -73,8 +73,8 @@ from tests.proof.ports import ModelQueue
 
 __all__ = ["MUTANTS", "Mutant", "violations"]
 
-MEMORY = "tests/engine/model/test_record_memory.py"
-DERIVED = "tests/engine/rotate/test_derived.py"
+MEMORY = "tests/engine/state/test_record_memory.py"
+DERIVED = "tests/engine/rotation/test_derived.py"
 RECORDS = "tests/adversary/test_records.py"
 
 
@@ -218,7 +218,7 @@ def _owner_dropped(new: Draft, _: SecretVersion) -> Draft:
 
 
 def _owner_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("engine.rotate.vault_writer.OURS", tags.OURS | {"Owner"})
+    patch.setattr("engine.rotation.vault_writer.OURS", tags.OURS | {"Owner"})
     _drafted(_owner_dropped)(patch)
 
 
@@ -486,7 +486,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the window binds follow-ups": Mutant(
         _window_binds_follow_ups,
         "P1",
-        test="tests/engine/decide/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",
+        test="tests/engine/planning/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",
     ),
     "windows are ignored": Mutant(
         function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
@@ -636,7 +636,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _tags_of_the_first_read, "tags", (f"people-in-overlap/{SLOTS}#200", f"owners/{SLOTS}#200")
     ),
     "apps are not waited for": Mutant(
-        method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
+        method(refresh, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "a key signs for whoever names it": Mutant(
         function(ParentKey, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
@@ -674,7 +674,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "an incident that no record can note is skipped": Mutant(
         method(run.Run, "_claim"),
         "P5",
-        test="tests/engine/rotate/test_ownership.py::test_a_leak_is_dealt_with_"
+        test="tests/engine/rotation/test_ownership.py::test_a_leak_is_dealt_with_"
         "although_what_a_person_wrote_on_top_is_refused",
     ),
     "what an operation without a record made is left": Mutant(
@@ -683,7 +683,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "a look that its record has forgotten has nothing to look at": Mutant(
         function(Observed, "is_forgotten", property(lambda _: False)),
         "P1",
-        test="tests/engine/rotate/test_observed.py::"
+        test="tests/engine/rotation/test_observed.py::"
         "test_a_look_that_the_record_has_forgotten_looks",
     ),
     "a look does not say for which version it was": Mutant(
@@ -700,7 +700,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "what a healed key has overwritten is retired": Mutant(
         function(draft, "_is_overwritten", lambda *_: False),
         "P8",
-        test="tests/engine/decide/test_draft.py::"
+        test="tests/engine/planning/test_draft.py::"
         "test_what_a_healed_credential_has_overwritten_is_not_retired_any_more",
     ),
     "who cannot enable a purged version is told to": Mutant(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.model.tags import MAX_TAGS, OURS, REASON, REPLICA_OF, RETIRE
-from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.state.request import operation_id
+from engine.state.tags import MAX_TAGS, OURS, REASON, REPLICA_OF, RETIRE
 from tests.proof.excuses import Excuse
 from tests.proof.kinds import SINCE
 from tests.proof.sources import Many, Slots

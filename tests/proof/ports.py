@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from engine.model.follow_up import FollowUp, TaskOutcome
-from engine.model.last_sweep import LastSweep
-from engine.model.notice import Event, Notice
-from engine.model.outcome import Outcome, Result
-from engine.model.policy_document import Webhook
-from engine.model.sweep_order import SweepOrder
-from engine.model.tally import Tally
-from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion, Sensitive
+from engine.state.entry import LastSweep, Tally
+from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
+from engine.state.policy_document import Webhook
+from engine.state.request import Outcome, Result, WorkItem
+from engine.state.sweep_order import SweepOrder
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker
 

@@ -27,10 +27,10 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
-from engine.model.outcome import Outcome
-from engine.model.record import Record
-from engine.model.write import Write
 from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.record import Record
+from engine.state.record_parts import Write
+from engine.state.request import Outcome
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in

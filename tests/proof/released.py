@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.errors import NeedsHuman, RekeyError
-from engine.model.owned import Owned
-from engine.model.tags import OURS
 from engine.secret import SecretRef
+from engine.state.index import Owned
+from engine.state.tags import OURS
 from tests.proof import people
 from tests.proof.staging import ask, due, per_kind, rotated
 from tests.proof.world import VAULT

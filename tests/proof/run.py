@@ -15,7 +15,7 @@ from itertools import batched, chain, islice
 from pathlib import Path
 from types import SimpleNamespace
 
-from engine.model import record
+from engine.state import record
 from tests.proof import campaign, case, findings, real
 from tests.proof.excuses import Excuse
 from tests.proof.kept import Kept

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.model.tags import OPERATION, RETIRE
 from engine.secret import SecretRef
+from engine.state.tags import OPERATION, RETIRE
 from tests.proof.adversaries import LONG_AGO, NOBODYS, forge
 from tests.proof.deleting import DELETED
 from tests.proof.derived import DERIVED

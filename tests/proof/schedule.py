@@ -23,11 +23,11 @@ from typing import Protocol
 
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.follow_up.consumers import LOOK_SECONDS
-from engine.model.sweep_order import SweepOrder
-from engine.model.tags import OURS
+from engine.follow_up.refresh import LOOK_SECONDS
 from engine.secret import SecretRef
 from engine.service import Service
+from engine.state.sweep_order import SweepOrder
+from engine.state.tags import OURS
 from simulator.reach.interleave import Choices
 from tests.proof import asked, ending
 from tests.proof.excuses import Excuse

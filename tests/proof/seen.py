@@ -17,10 +17,9 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from engine.model.ledger import DAY as SECONDS_A_DAY
-from engine.model.record import Record
-from engine.model.record_text import NAMES
 from engine.secret import SecretRef
+from engine.state.codec import NAMES
+from engine.state.record import Record
 from tests.proof import announcing, ending
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EPOCH
@@ -30,14 +29,14 @@ from tests.shared.records import fact
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.model.outcome import Outcome
     from engine.secret import SecretVersion
+    from engine.state.request import Outcome
     from tests.proof.model_leases import Claim
     from tests.proof.watch import Watch
     from tests.proof.world import World
 
 _FIELDS = tuple(name for name in NAMES if name not in ("look_at", "audited"))
-DAY = float(SECONDS_A_DAY)
+DAY = 86_400.0
 type Seen = dict[int, frozenset[Excuse]]
 """By the fingerprint of each state the excuses that its continuation used."""
 
@@ -156,8 +155,8 @@ def _claim(claim: Claim, now: datetime) -> Hashable:
 
 @cache
 def second_of_the_day(ref: SecretRef) -> int:
-    """Return at which second of the day a secret is audited: see engine.model.ledger."""
-    return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % SECONDS_A_DAY
+    """Return at which second of the day a secret is audited: see engine.state.sweep_order."""
+    return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % int(DAY)
 
 
 def _audit(record: Record) -> Hashable:

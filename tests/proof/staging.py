@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from engine.model.incident import Incident
-from engine.model.record import Record, parts_of
-from engine.model.record_parts import History, Verified
-from engine.model.sweep_order import SweepOrder
-from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
-from engine.model.write import Past, Write
 from engine.secret import SecretRef, SecretVersion
+from engine.state.incident import Incident
+from engine.state.record import Record, parts_of
+from engine.state.record_parts import History, Past, Verified, Write
+from engine.state.sweep_order import SweepOrder
+from engine.state.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim
 from tests.proof.sources import Lasting, Listing, Many, Slots, credential_in

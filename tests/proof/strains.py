@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from engine.model.incident import LEAD
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
+from engine.state.incident import LEAD
+from engine.state.request import WorkItem
 from tests.proof import circumstances, people
 from tests.proof.kernel import Mode
 from tests.proof.staging import (

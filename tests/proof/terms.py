@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import NeedsHuman
-from engine.model.manual import is_manual
-from engine.model.tags import CREDENTIAL, DERIVED_FROM, MAY_DERIVE, OURS, REPLICA_OF
 from engine.secret import SecretRef, SecretVersion
+from engine.state.manual import is_manual
+from engine.state.tags import CREDENTIAL, DERIVED_FROM, MAY_DERIVE, OURS, REPLICA_OF
 from tests.proof.kernel import EPOCH
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from itertools import product
 
 import pytest
 
-from engine.model.tags import OPERATION, RETIRE, STATE
 from engine.secret import SecretRef
+from engine.state.tags import OPERATION, RETIRE, STATE
 from simulator.reach.sabotage import MODES, Mode
 from tests.proof.real import RealCase, Stage
 from tests.proof.scenarios import SCENARIOS

@@ -44,7 +44,7 @@ def broken(cases: Iterable[Case], seen: Seen | None = None) -> list[str]:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     """Return the states that were played to a good end: a case that comes to one ends there."""
-    monkeypatch.setattr("engine.model.record.secrets", ONE_KEY)
+    monkeypatch.setattr("engine.state.record.secrets", ONE_KEY)
     waypoints.forget()
     yield {}
     waypoints.forget()

@@ -41,7 +41,7 @@ EVERY = 599
 
 @pytest.fixture(autouse=True)
 def _one_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("engine.model.record.secrets", ONE_KEY)
+    monkeypatch.setattr("engine.state.record.secrets", ONE_KEY)
     waypoints.forget()
     yield
     waypoints.forget()

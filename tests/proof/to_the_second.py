@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.model.record_parts import Compromised
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
+from engine.state.record_parts import Compromised
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder
 from tests.proof import circumstances
 from tests.proof.model_leases import Claim
 from tests.proof.staging import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.model.tags import STATE
 from engine.secret import SecretRef
+from engine.state.tags import STATE
 from tests.proof.excuses import Excuse
 
 if TYPE_CHECKING:
-    from engine.model.record import Record
+    from engine.state.record import Record
     from tests.proof.watch import Watch
 
 TOLD_SECONDS = 26 * 3600.0

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, TransientError
-from engine.model.manual import is_manual
-from engine.model.outcome import Outcome
-from engine.model.record import parts_of
-from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.secret import SecretRef, SecretVersion
+from engine.state.manual import is_manual
+from engine.state.record import parts_of
+from engine.state.request import Outcome
+from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker

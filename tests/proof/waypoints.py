@@ -16,11 +16,11 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from engine.model.outcome import Outcome
-from engine.model.policy import Policy
-from engine.model.policy_document import Document
-from engine.model.record import Record
 from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.policy import Policy
+from engine.state.policy_document import Document
+from engine.state.record import Record
+from engine.state.request import Outcome
 from tests.proof.kernel import Mode
 from tests.proof.lean import is_same as is_fault_same
 from tests.proof.scenarios import SCENARIOS

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.decide.inventory import entry
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
-from engine.model.listed import Listed
-from engine.model.outcome import PUBLISHED, Outcome
+from engine.planning.inventory import entry
 from engine.secret import SecretRef, SecretVersion
+from engine.state.index import Listed
+from engine.state.request import PUBLISHED, Outcome
 from tests.proof.differences import SECOND, Differences, bare, named, short, shows, without_values
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import Died, Worker

@@ -14,14 +14,14 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
-from engine.model.policy import Policy
-from engine.model.policy_document import Document
-from engine.model.prints import Prints
-from engine.model.record import EVERY, LOOKING, RECHECK, Record
-from engine.model.workitem import WorkItem
 from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
+from engine.state.policy import Policy
+from engine.state.policy_document import Document
+from engine.state.record import EVERY, LOOKING, RECHECK, Record
+from engine.state.record_parts import Prints
+from engine.state.request import WorkItem
 from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import EPOCH, Call, Died, Kernel, Mode, Worker

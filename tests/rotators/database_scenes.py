@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from engine.contract import Job
-from engine.model import template
 from engine.secret import Sensitive
+from engine.state import template
 from rotators.mysql_admin_password import MysqlAdminPassword
 from rotators.mysql_user_password import MysqlUserPassword
 from rotators.postgresql_admin_password import PostgresqlAdminPassword

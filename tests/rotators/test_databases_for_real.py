@@ -19,8 +19,8 @@ from api.app import Api
 from cloud.databases.drivers import drivers
 from composition import build_api
 from engine.errors import VerificationFailed
-from engine.model import template
 from engine.secret import Sensitive
+from engine.state import template
 from rotators.shared.database_engine import SUFFIXES
 from simulator.databases.servers import EngineName
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport

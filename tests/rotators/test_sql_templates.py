@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from engine.model import template
-from engine.model.tags import MAX_TAG_LENGTH
 from engine.secret import Sensitive
+from engine.state import template
+from engine.state.tags import MAX_TAG_LENGTH
 from rotators.shared.sql_passwords import fresh_password
 from rotators.sql_admin_password import SqlAdminPassword
 

@@ -10,7 +10,7 @@ import pytest
 from scripts import plant
 
 ROOT = Path(__file__).parents[2]
-BUG = "engine/decide/draft.py"
+BUG = "engine/planning/draft.py"
 ONE = ["--schedules", "one/two-slots"]
 PATCH = """--- a/engine/version.py
 +++ b/engine/version.py

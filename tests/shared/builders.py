@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from engine.contract import Issued
-from engine.decide.decision import crowded, decide
-from engine.decide.draft import new_version
-from engine.decide.inventory import entry
-from engine.decide.tagged import Kinds
-from engine.model.decision import (
+from engine.planning.decision import Kinds, crowded, decide
+from engine.planning.draft import new_version
+from engine.planning.inventory import entry
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.state.decision import (
     Acting,
     Confirm,
     Decision,
@@ -24,12 +24,11 @@ from engine.model.decision import (
     Skip,
     Wait,
 )
-from engine.model.entry import Entry
-from engine.model.listed import Listed
-from engine.model.policy import Policy
-from engine.model.tags import Managed, Pending, parse
-from engine.model.workitem import WorkItem
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.state.entry import Entry
+from engine.state.index import Listed
+from engine.state.policy import Policy
+from engine.state.request import WorkItem
+from engine.state.tags import Managed, Pending, parse
 from rotators.storage_key import StorageKey
 
 __all__ = [

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from engine.model.follow_up import FollowUp, Task
-from engine.model.sweep_order import SweepOrder
+from engine.state.follow_up import FollowUp, Task
+from engine.state.sweep_order import SweepOrder
 from simulator.arm.container_apps import ContainerApp
 from simulator.arm.web import Site
 from simulator.clock import VirtualClock

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from engine.model.record import EVERY
 from engine.service import MAX_TRIES, Service
+from engine.state.record import EVERY
 from simulator.reach.sabotage import Died
 from simulator.storage.queue_store import Message
 from tests.shared.due import next_check

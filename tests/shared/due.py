@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cloud.storage.leases import listed
-from engine.model.record import LOOKING
+from engine.state.record import LOOKING
 from simulator.azure import Azure
 from simulator.storage.blob_store import Blob
 from simulator.storage.blobs import BlobService

@@ -12,8 +12,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.model.record import parts_of
-from engine.model.tags import RETIRE, Pending
+from engine.state.record import parts_of
+from engine.state.tags import RETIRE, Pending
 from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
 from simulator.wire import Request, Response

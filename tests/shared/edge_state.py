@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.model.record import parts_of
-from engine.model.tags import CREDENTIAL, OURS, REPLICA_OF, RETIRE, STATE, Pending
+from engine.state.record import parts_of
+from engine.state.tags import CREDENTIAL, OURS, REPLICA_OF, RETIRE, STATE, Pending
 from simulator.azure import Azure
 from simulator.keyvault.state import SecretVersion
 from simulator.storage.blobs import BlobService

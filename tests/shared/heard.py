@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.model.outcome import Outcome
-from engine.model.workitem import WorkItem
 from engine.ports import Reporter
 from engine.service import Service
+from engine.state.request import Outcome, WorkItem
 
 type Log = pytest.LogCaptureFixture
 type Handle = Callable[[WorkItem, int], Awaitable[Outcome]]

@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cloud.settings import Settings
-from engine.model.policy import Policy
-from engine.model.policy_document import Document
 from engine.policy.check import Kinds, check
 from engine.secret import SecretRef
+from engine.state.policy import Policy
+from engine.state.policy_document import Document
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword

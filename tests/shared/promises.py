@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from engine.model.tags import OPERATION, RETIRE, STATE, Pending
+from engine.state.tags import OPERATION, RETIRE, STATE, Pending
 from simulator.keyvault.state import SecretVersion
 from simulator.storage.accounts import StorageAccount
 from tests.shared.rig import Rig

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from engine.model.record import Record
-from engine.model.record_text import NAMES
+from engine.state.codec import NAMES
+from engine.state.record import Record
 
 
 def fact(record: Record, name: str) -> Any:

@@ -15,11 +15,10 @@ from cloud.azure import Azure as Client
 from cloud.settings import Settings
 from composition import build_api
 from engine.contract import Job
-from engine.model.outcome import Outcome
-from engine.model.record import Record, parts_of
-from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, Sensitive
 from engine.service import Service
+from engine.state.record import Record, parts_of
+from engine.state.request import Outcome, WorkItem
 from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock

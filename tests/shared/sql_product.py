@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from engine.model import template
 from engine.secret import Sensitive
+from engine.state import template
 from simulator.keyvault.state import SecretVersion
 from simulator.sql.servers import Account, SqlServer
 from tests.shared.rig import Rig

@@ -15,9 +15,9 @@ from standardwebhooks import webhooks
 
 from cloud.follow_up.signatures import body, headers
 from engine.errors import NeedsHuman
-from engine.model.notice import Event
-from engine.model.sweep_order import SweepOrder
 from engine.secret import Sensitive
+from engine.state.follow_up import Event
+from engine.state.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
 from simulator.faults import Fault
 from simulator.wire import Request, Response

@@ -16,13 +16,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from cloud.azure import Azure
 from cloud.follow_up.webhooks import ChatWebhooks, slack, teams
 from engine.errors import PermanentError, RekeyError, TransientError
-from engine.model.follow_up import FollowUp
-from engine.model.notice import Notice
-from engine.model.policy_document import Webhook
-from engine.model.sweep_order import SweepOrder
-from engine.model.tags import STATE
 from engine.secret import SecretRef, Sensitive
 from engine.service import MAX_TRIES
+from engine.state.follow_up import FollowUp, Notice
+from engine.state.policy_document import Webhook
+from engine.state.sweep_order import SweepOrder
+from engine.state.tags import STATE
 from simulator.azure import build_world
 from simulator.faults import Fault
 from simulator.reach.names import resolve_localhost

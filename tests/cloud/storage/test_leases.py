@@ -12,11 +12,11 @@ import pytest
 
 from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
-from engine.model.listed import Listed
-from engine.model.record import Record
-from engine.model.record_parts import Change, Compromised
-from engine.model.tags import Pending
 from engine.ports import Leases
+from engine.state.index import Listed
+from engine.state.record import Record
+from engine.state.record_parts import Change, Compromised
+from engine.state.tags import Pending
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, json_response

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied, TransientError
-from engine.model.incident import Incident
-from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
+from engine.state.incident import Incident
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.shared.builders import NOW, item

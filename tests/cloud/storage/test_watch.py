@@ -11,7 +11,7 @@ import pytest
 from cloud.schedule import next_time
 from cloud.storage.backlog import EVENTS
 from cloud.storage.watch import SLACK
-from engine.model.sweep_order import SweepOrder
+from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
 from tests.shared.collected import Collected, dims

@@ -15,12 +15,10 @@ import pytest
 from cloud.storage.backlog import EVERY, QUEUES
 from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
 from engine.errors import RekeyError, TransientError
-from engine.model.entry import STATES
-from engine.model.follow_up import Task, TaskResult
-from engine.model.outcome import Outcome, Result
-from engine.model.tally import UNKNOWN
-from engine.model.workitem import Action, Trigger
 from engine.service import MAX_TRIES
+from engine.state.entry import STATES, UNKNOWN
+from engine.state.follow_up import Task, TaskResult
+from engine.state.request import Action, Outcome, Result, Trigger
 from tests.cloud.storage.watching import dead_letter, queues
 from tests.proof.places import PLACES
 from tests.shared.builders import item

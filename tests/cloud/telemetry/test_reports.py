@@ -16,9 +16,9 @@ from azure.core.exceptions import (
 
 from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record, record_of_task
-from engine.model.follow_up import FollowUp, TaskOutcome, TaskResult
-from engine.model.outcome import Outcome, Result
-from engine.model.tally import Tally
+from engine.state.entry import Tally
+from engine.state.follow_up import FollowUp, TaskOutcome, TaskResult
+from engine.state.request import Outcome, Result
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import NOW, REF, V1, V2, item

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.follow_up import consumers
-from engine.model.tags import RETIRE, STATE
+from engine.follow_up import refresh
 from engine.service import MAX_TRIES, Service
+from engine.state.tags import RETIRE, STATE
 from simulator.reach.sabotage import Mode, Saboteur, share
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -469,7 +469,7 @@ async def test_an_app_that_does_not_answer_holds_a_retirement_up_for_seconds_onl
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = await lagging()
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(refresh, "LOOK_SECONDS", 0.01)
     silence: asyncio.Future[Response] = asyncio.Future()
 
     async def silent(request: Request, call: Call) -> Response:

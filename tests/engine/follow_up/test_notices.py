@@ -8,15 +8,15 @@ from typing import get_args
 
 import pytest
 
-from engine.decide.tagged import Tagged
 from engine.follow_up import notices
-from engine.follow_up.digest import MOST_TEXT, Digests, latest
+from engine.follow_up.notices import MOST_TEXT, Digests, latest
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
-from engine.model.entry import Entry, State
-from engine.model.follow_up import FollowUp, Task
-from engine.model.outcome import Outcome
-from engine.model.sweep_order import SweepOrder
+from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import Entry, State
+from engine.state.follow_up import FollowUp, Task
+from engine.state.request import Outcome
+from engine.state.sweep_order import SweepOrder
 from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
 from tests.shared.rig import Rig
 

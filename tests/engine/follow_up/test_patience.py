@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.tags import RETIRE, Pending
+from engine.state.tags import RETIRE, Pending
 from tests.shared.consuming import SHOP, Consuming
 from tests.shared.scene import NAME
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.policy import Policy
 from engine.policy.change import MOST_NAMED, Effect, Unfollowable, effect
 from engine.secret import SecretRef, SecretVersion
+from engine.state.policy import Policy
 from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, VAULT, pending, version
 from tests.shared.policies import policy
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model import manual
-from engine.model.entry import NEEDS_A_PERSON
-from engine.model.policy import Policy
-from engine.model.policy_document import Consumers, Document, LeakRule, Leaks, Match, Rule, Webhook
-from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from engine.secret import SecretRef, SecretVersion
+from engine.state import manual
+from engine.state.entry import NEEDS_A_PERSON
+from engine.state.policy import Policy
+from engine.state.policy_document import Consumers, Document, LeakRule, Leaks, Match, Rule, Webhook
+from engine.state.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from tests.shared.builders import (
     ACCOUNT,
     GROUP,

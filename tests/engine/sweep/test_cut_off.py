@@ -13,14 +13,21 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.incident_progress import counted, unreached
-from engine.model.entry import Entry
-from engine.model.incident import LEAD, LEAKED, LIVES, UNSERVED, Incident, Progress, deleted_at
-from engine.model.ledger import Ledger
-from engine.model.listed import Listed
-from engine.model.sweep_order import MOST_DELAY, SweepOrder
-from engine.model.tags import Pending
-from engine.sweep.cut_off import CutOff
+from engine.incidents import counted, unreached
+from engine.state.entry import Entry
+from engine.state.incident import (
+    LEAD,
+    LEAKED,
+    LIVES,
+    UNSERVED,
+    Incident,
+    Progress,
+    deleted_at,
+)
+from engine.state.index import Ledger, Listed
+from engine.state.sweep_order import MOST_DELAY, SweepOrder
+from engine.state.tags import Pending
+from engine.sweep.incidents import CutOff
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import (

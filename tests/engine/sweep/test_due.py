@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.model.sweep_order import SweepOrder
+from engine.state.sweep_order import SweepOrder
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
 from tests.shared.delivery import Delivery

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.model.record import EVERY
-from engine.model.workitem import WorkItem
+from engine.state.record import EVERY
+from engine.state.request import WorkItem
 from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
 from tests.shared.due import next_check

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.model.sweep_order import SweepOrder
+from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.shared.collected import Collected
 from tests.shared.heard import Log

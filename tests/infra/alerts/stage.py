@@ -10,7 +10,7 @@ from typing import Any
 
 from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
-from engine.model.sweep_order import SweepOrder
+from engine.state.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
 from simulator.reach.transport import Call
 from simulator.storage.accounts import StorageAccount

@@ -1,0 +1,241 @@
+"""The apps that use a secret: Rekey refreshes them, and waits for them before it retires.
+
+They never undo or delay a rotation. A refresh is a message of its own, posted when the rotation
+has ended. The daily audit posts it again while a version is young, so nothing is lost if a worker
+died in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.parts import Parts
+from engine.secret import SecretRef, SecretVersion
+from engine.state.decision import Decision, Retire, Wait
+from engine.state.due import due_reason
+from engine.state.follow_up import FollowUp, TaskOutcome
+from engine.state.policy import Policy
+from engine.state.request import WorkItem
+from engine.state.tags import unfinished_incident
+
+LOOKED_AFTER = timedelta(days=14)
+"""How long after a version was written its consumers are refreshed."""
+MOST_PATIENCE = timedelta(days=7)
+"""How long at most a retirement waits, after the overlap, for apps that still use the old value."""
+LOOK_SECONDS = 20.0
+"""How long a retirement takes at most to find such apps."""
+MOST_LOOKS = 10
+FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
+"""Seconds until the next look whether an app uses a version: doubled each time, up to an hour."""
+
+
+def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
+    """Return the ids (lower case) of the apps that use a secret."""
+    return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
+
+
+async def refresh(parts: Parts, task: FollowUp, secret: SecretVersion) -> TaskOutcome:
+    """Make every app that uses a secret use its current version.
+
+    Raises TransientError for what may pass by itself.
+    """
+    apps = named(parts.policy, task.ref)
+    if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
+        return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
+    answers = await asyncio.gather(
+        *(ask(parts, app, secret, first=not task.deferred) for app in apps)
+    )
+    problems = {
+        app: answer
+        for app, answer in zip(apps, answers, strict=True)
+        if isinstance(answer, RekeyError)
+    }
+    if problems:
+        return _failed(task, secret, problems, len(apps))
+    if False in answers:
+        return await _look_again(
+            parts, task, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
+        )
+    return TaskOutcome(task, "refreshed", f"apps refreshed: {len(apps)}", version=secret.version)
+
+
+async def ask(parts: Parts, app: str, secret: SecretVersion, *, first: bool) -> bool | RekeyError:
+    """Refresh one app; return whether it is done, or its error, so the others still run."""
+    if not parts.policy.allows(secret.ref.vault, app):
+        return NeedsHuman(
+            f"the app is not among the consumers of vault {secret.ref.vault}",
+            fix=(
+                "add the app to the vault's consumers in the template, or remove it from the policy"
+            ),
+        )
+    try:
+        return parts.apps is None or await parts.apps.refresh(app, secret, ask=first)
+    except RekeyError as error:
+        return error
+
+
+def _failed(
+    task: FollowUp, secret: SecretVersion, problems: dict[str, RekeyError], count: int
+) -> TaskOutcome:
+    what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
+        f"{app}: {problem.what}" for app, problem in problems.items()
+    )
+    fix = next((problem.fix for problem in problems.values() if problem.fix), "")
+    passing = [problem for problem in problems.values() if isinstance(problem, TransientError)]
+    if passing:
+        waits = [problem.retry_after for problem in passing if problem.retry_after]
+        raise TransientError(what, fix=fix, retry_after=max(waits, default=None))
+    return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
+
+
+async def _look_again(
+    parts: Parts, task: FollowUp, secret: SecretVersion, open_: Sequence[str]
+) -> TaskOutcome:
+    """Come back later to the apps that were refreshed but are not yet seen to use the version."""
+    what = f"not seen to use the new version yet: {', '.join(open_)}"
+    if task.deferred >= MOST_LOOKS:
+        fix = "see whether the app starts, and restart it"
+        return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
+    delay = min(FIRST_LOOK * 2**task.deferred, LAST_LOOK)
+    await parts.queue.post_rotation(replace(task, deferred=task.deferred + 1), delay)
+    return TaskOutcome(task, "waiting", what, version=secret.version)
+
+
+async def hold_back(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Wait | None:
+    """Return until when a retirement waits for apps known to use an older version; None if not.
+
+    It waits at most as long again as the overlap was, and at most a week. Then the credential is
+    retired, as its owner asked. It never waits for a compromised credential, nor for an app of
+    which nothing is known.
+    """
+    if (
+        not isinstance(decision, Retire)
+        or item.compromised
+        or item.force
+        or unfinished_incident(secret)
+    ):
+        return None
+    if due_reason(secret, decision.managed, parts.clock.now()):
+        # The next rotation has to wait for this retirement, and no app may delay a rotation.
+        return None
+    pending = decision.pending
+    until = patience(decision, secret.created)
+    if parts.clock.now() >= until:
+        return None
+    lagging = await _lagging(parts, secret, decision.managed.replicas)
+    if not lagging:
+        return None
+    apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
+    return Wait(
+        until,
+        f"{pending.credential_id} is kept until {ends}: an older version is used by {apps}",
+        "refresh the app, or send force to retire it now",
+    )
+
+
+def patience(decision: Retire, since: datetime) -> datetime:
+    """Return until when a retirement waits at most: as long again as the overlap, which began then.
+
+    Who wrote the same value again after it did not make it shorter.
+    """
+    ends = decision.pending.at
+    return ends + min(ends - since if since < ends else decision.managed.overlap, MOST_PATIENCE)
+
+
+async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:
+    refs = [ref for ref in (secret.ref, *replicas) if named(parts.policy, ref)]
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            lagging = await asyncio.gather(*(_lagging_of(parts, ref, secret) for ref in refs))
+    except TimeoutError:
+        return []
+    return [app for apps in lagging for app in apps]
+
+
+async def _lagging_of(parts: Parts, ref: SecretRef, secret: SecretVersion) -> list[str]:
+    apps = [app for app in named(parts.policy, ref) if parts.policy.allows(ref.vault, app)]
+    try:
+        current = secret if ref == secret.ref else await parts.vaults.read(ref)
+    except PermanentError:
+        return []
+    answers = await asyncio.gather(*(_lags(parts, app, current) for app in apps))
+    return [app for app, lags in zip(apps, answers, strict=True) if lags]
+
+
+async def _lags(parts: Parts, app: str, secret: SecretVersion) -> bool:
+    try:
+        return parts.apps is not None and await parts.apps.lags(app, secret)
+    except RekeyError:
+        return False
+
+
+log = logging.getLogger("rekey.follow_up")
+
+PAUSE = 5.0
+"""Seconds between two looks whether an app uses the new value."""
+CALL_SECONDS = 15.0
+"""How long one look may take: the lease on the source must outlast it."""
+
+
+async def give(
+    parts: Parts,
+    item: WorkItem,
+    refs: Sequence[SecretRef],
+    keep: Callable[[], Awaitable[None]],
+) -> None:
+    """Refresh the apps of these secrets until they use the current versions, or the grace is over.
+
+    `keep` renews the lease.
+    """
+    ends = _ends(parts, item, refs)
+    if parts.clock.monotonic() >= ends:
+        return
+    with parts.reporter.step("refresh"):
+        waiting, first = await _read(parts, refs), True
+        while waiting:
+            await keep()
+            waiting, first = await _ask(parts, waiting, first=first), False
+            if not waiting or parts.clock.monotonic() + PAUSE >= ends:
+                break
+            await parts.clock.sleep(PAUSE)
+
+
+def _ends(parts: Parts, item: WorkItem, refs: Sequence[SecretRef]) -> float:
+    """Return when the grace is over, on the monotonic clock."""
+    since, now = item.seconds_since_report(parts.clock.now()), parts.clock.monotonic()
+    grace = max((parts.policy.grace(ref).total_seconds() for ref in refs), default=0.0)
+    return now if since is None else now + grace - since
+
+
+async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, SecretVersion]]:
+    """Return each app with the secret that it uses; what cannot be read is refreshed later."""
+    pairs = list[tuple[str, SecretVersion]]()
+    for ref in refs:
+        if apps := named(parts.policy, ref):
+            try:
+                secret = await parts.vaults.read(ref)
+            except RekeyError as error:
+                log.warning("the apps of %s are not refreshed first: %s", ref, error)
+                continue
+            pairs += [(app, secret) for app in apps]
+    return pairs
+
+
+async def _ask(
+    parts: Parts, pairs: Sequence[tuple[str, SecretVersion]], *, first: bool
+) -> list[tuple[str, SecretVersion]]:
+    """Ask every app, and return those that are to be waited for: an error is left to the task."""
+    looks = (ask(parts, app, secret, first=first) for app, secret in pairs)
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            answers = await asyncio.gather(*looks)
+    except TimeoutError:
+        return []
+    return [pair for pair, used in zip(pairs, answers, strict=True) if used is False]

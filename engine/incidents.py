@@ -1,0 +1,264 @@
+"""How far incidents have come, and what each did with every secret, for people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched, takewhile
+from typing import Literal
+
+from engine.engine import Engine
+from engine.errors import PermanentError
+from engine.rotation.proof import read_proof
+from engine.secret import SecretRef, SecretVersion
+from engine.state.entry import Entry
+from engine.state.history import newest_first
+from engine.state.incident import Incident, Progress, Stands
+from engine.state.index import Ledger
+from engine.state.record import Record
+from engine.sweep.incidents import CutOff, unlisted
+
+
+async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
+    """Count how far each incident has come; each vault is listed once."""
+    works = [(CutOff(engine, incident), Progress()) for incident in incidents]
+    ledger = await engine.ledger()
+    for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
+        if engine.policy.manages(vault):
+            await _count_vault(engine, vault, works, ledger)
+            continue
+        for ref in unlisted(vault, set(), ledger):
+            for work, progress in works:
+                await work.count_unserved(ref, ledger, progress)
+    for work, progress in works:
+        if not progress.secrets:
+            await work.count_passed_on(progress)
+    return [progress for _, progress in works]
+
+
+async def of_secret(engine: Engine, incident: Incident, current: Entry, ledger: Ledger) -> Progress:
+    """Count how far an incident has come with one secret; nothing where it does not cover it."""
+    progress = Progress()
+    await CutOff(engine, incident).count(current, ledger, progress)
+    return progress
+
+
+async def _count_vault(
+    engine: Engine, vault: str, works: Sequence[tuple[CutOff, Progress]], ledger: Ledger
+) -> None:
+    listed = set[SecretRef]()
+    async for secret in engine.vaults.list(vault):
+        listed.add(secret.ref)
+        for work, progress in works:
+            await work.count(engine.entry(secret), ledger, progress)
+    for ref in unlisted(vault, listed, ledger):
+        for work, progress in works:
+            await work.count_deleted(ref, ledger, progress)
+
+
+async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str, str]]:
+    """Name each deleted secret, with where its credential may still work.
+
+    A vault is listed only if there are records of secrets in the scope.
+    """
+    ledger, progress, work = await engine.ledger(), Progress(), CutOff(engine, incident)
+    for vault in filter(engine.policy.manages, incident.vaults):
+        if not _covered(incident, vault, ledger):
+            continue
+        listed = {secret.ref async for secret in engine.vaults.list(vault)}
+        for ref in unlisted(vault, listed, ledger):
+            await work.count_deleted(ref, ledger, progress)
+    return progress.named
+
+
+def _covered(incident: Incident, vault: str, ledger: Ledger) -> bool:
+    refs = unlisted(vault, set(), ledger)
+    return any(incident.covers_deleted(ref, ledger.of(ref)) for ref in refs)
+
+
+AT_ONCE = 20
+"""How many secrets are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutOffVersion:
+    """A version whose credential had to go."""
+
+    version: str
+    credential: str
+    refused: datetime | None = None
+    """When its source was proven to refuse it; None while it is not, or if no record tells."""
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an incident did with one secret."""
+
+    stands: Stands
+    sources: tuple[str, ...] = ()
+    cut_off: tuple[CutOffVersion, ...] = ()
+    """What leaked first, then older versions that were cut off for this incident, too."""
+    replaced_by: str = ""
+    replaced: datetime | None = None
+
+    @property
+    def refused(self) -> datetime | None:
+        """When the last of its credentials was proven to be refused; None while one is not."""
+        times = [version.refused for version in self.cut_off]
+        known = [moment for moment in times if moment]
+        return max(known) if known and len(known) == len(times) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened, and when."""
+
+    at: datetime
+    what: Literal["reported", "replaced", "refused", "ended"]
+    place: SecretRef | None = None
+    version: str = ""
+    detail: str = ""
+
+
+def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None) -> list[Step]:
+    """Return all that is known to have happened, in order of time."""
+    by = f"by {incident.requested_by}: {incident.reason}"
+    happened = [Step(incident.reported, "reported", version=incident.version, detail=by)]
+    for evident in secrets:
+        ref = evident.stands.ref
+        if evident.replaced:
+            happened.append(Step(evident.replaced, "replaced", ref, evident.replaced_by))
+        happened += [
+            Step(old.refused, "refused", ref, old.version, old.proof)
+            for old in evident.cut_off
+            if old.refused
+        ]
+    if over:
+        happened.append(Step(over, "ended", detail="the last credential was proven to be refused"))
+    return sorted(happened, key=lambda step: step.at)
+
+
+async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
+    """Return how far an incident has come, and what it did with each secret, by vault and name."""
+    (progress,) = await counted(engine, [incident])
+    ledger, secrets = await engine.ledger(), list[Evidence]()
+    by_name = sorted(progress.each, key=lambda stands: str(stands.ref).lower())
+    for part in batched(by_name, AT_ONCE, strict=False):
+        looks = (_of(engine, incident, stands, ledger) for stands in part)
+        secrets += await asyncio.gather(*looks)
+    return progress, secrets
+
+
+def ended(progress: Progress, secrets: Sequence[Evidence]) -> datetime | None:
+    """Return when the last credential was proven to be refused; None while one may not be."""
+    times = [secret.refused for secret in secrets]
+    known = [moment for moment in times if moment]
+    is_over = not (progress.waiting or progress.needs_a_person)
+    return max(known) if known and is_over and len(known) == len(times) else None
+
+
+async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger) -> Evidence:
+    # A replica has no record: what proves its credential refused stands in that of its primary.
+    owner = SecretRef.parse(stands.primary) if stands.primary else stands.ref
+    sources = tuple(listed.source for listed in ledger.of(owner))
+    if incident.version and incident.source not in ("", *sources):
+        # Its record may have passed on since.
+        sources = (incident.source, *sources)
+    records = [record for source in sources if (record := await _peek(engine, source))]
+    versions = await _versions(engine, owner)
+    own = versions if owner == stands.ref else await _versions(engine, stands.ref)
+    new = _newer(own, incident, records)
+    replaced = new[-1] if new and len(new) < len(own) else None
+    return Evidence(
+        stands,
+        sources,
+        (*_cut_off(versions, incident, records), *_recorded(versions, incident, records)),
+        str(replaced.version) if replaced else "",
+        replaced.created if replaced else None,
+    )
+
+
+def _cut_off(
+    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> Iterator[CutOffVersion]:
+    proven = _proofs(records)
+    older = [version for version in versions if _is_meant(version, incident, records)]
+    for place, version in enumerate(older):
+        at, proof = proven.get(str(version.version), (None, ""))
+        if incident.version and at and not _is_since(at, incident):
+            # It was put back since: that proof is of an earlier incident.
+            at, proof = None, ""
+        if place == 0 or _is_since(at, incident):
+            credential = version.tags.get("CredentialId", "")
+            yield CutOffVersion(str(version.version), credential, at, proof)
+
+
+def _recorded(
+    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> Iterator[CutOffVersion]:
+    """Yield what records alone tell: it is deleted, or was another secret's when its source passed on."""
+    shown = {version.version for version in versions}
+    is_any = not (incident.version or versions)
+    for known, (at, proof) in _proofs(records).items():
+        is_meant = known == incident.version or (is_any and _is_since(at, incident))
+        if is_meant and known not in shown:
+            yield CutOffVersion(known, _credential(known, records), at, proof)
+
+
+def _proofs(records: Sequence[Record]) -> dict[str, tuple[datetime | None, str]]:
+    """Return when and how each version's credential was proven to be refused."""
+    texts = [proof for record in records for proof in record.compromised.proofs.items()]
+    return {version: read_proof(text) for version, text in texts}
+
+
+def _is_since(at: datetime | None, incident: Incident) -> bool:
+    """Return whether a proof came once an incident had been reported."""
+    return at is not None and at >= incident.reported
+
+
+def _credential(version: str, records: Sequence[Record]) -> str:
+    """Return the id of what a version held, as far as a record tells."""
+    held = (record.history.credential_of(version) for record in records)
+    past = next(filter(None, held), None)
+    return past.credential_id if past else ""
+
+
+def _newer(
+    own: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+) -> list[SecretVersion]:
+    """Return the versions that came after what leaked, the newest first."""
+    if incident.version:
+        return list(takewhile(lambda version: version.version != incident.version, own))
+    return [version for version in own if not _is_older(version, incident, records)]
+
+
+def _is_meant(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+    """Return whether an incident is about a version."""
+    if incident.version:
+        return version.version == incident.version
+    return _is_older(version, incident, records)
+
+
+def _is_older(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+    """Return whether a version is from before an incident. Of its own, a record tells."""
+    for record in records:
+        if record.published and record.published.version == version.version:
+            return not record.published.made_since(incident.since)
+    return version.created < incident.since
+
+
+async def _peek(engine: Engine, source: str) -> Record | None:
+    try:
+        return await engine.leases.peek(source)
+    except PermanentError:
+        # A damaged record proves nothing; the secret itself says so elsewhere.
+        return None
+
+
+async def _versions(engine: Engine, ref: SecretRef) -> list[SecretVersion]:
+    if not engine.policy.manages(ref.vault):
+        return []
+    return newest_first([version async for version in engine.vaults.versions(ref)])

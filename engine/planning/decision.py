@@ -1,0 +1,366 @@
+"""A secret with what its tags ask for: read once, however often it is decided from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.contract import Rotator
+from engine.secret import SecretVersion
+from engine.state import manual
+from engine.state.decision import (
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+)
+from engine.state.due import due_at, due_reason
+from engine.state.index import Listed
+from engine.state.policy import Policy
+from engine.state.request import WorkItem, operation_id
+from engine.state.tags import (
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Malformed,
+    Managed,
+    Pending,
+    parse,
+    rests_until,
+    to_cut_off,
+    unretired,
+)
+
+Kinds = Mapping[str, type[Rotator]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """One version of a secret, without its value, and what its tags ask for under the policy.
+
+    What is decided from it cannot depend on a value, nor carry one on.
+    """
+
+    held: SecretVersion
+    """The version with its own tags."""
+    applied: SecretVersion
+    """The version with the tags that count under the policy."""
+    asks: Managed | Malformed | None
+    """None where no tag names a source."""
+
+    @classmethod
+    def of(cls, secret: SecretVersion, policy: Policy, kinds: Kinds) -> Tagged:
+        """Read the tags of a secret."""
+        if secret.value is not None:
+            secret = replace(secret, value=None)
+        applied = policy.applied(secret)
+        named = "ProviderAddress" in applied.tags
+        return cls(secret, applied, parse(applied.tags, policy, kinds) if named else None)
+
+    @property
+    def managed(self) -> Managed | None:
+        """What the tags ask for, where they can be followed."""
+        return self.asks if isinstance(self.asks, Managed) else None
+
+    @classmethod
+    def believed(
+        cls, secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds
+    ) -> Tagged:
+        """Read the tags, but believe the records where a tag claims a retirement.
+
+        A secret without a record keeps that tag, which the worker judges under the lease.
+        """
+        if not records:
+            return cls.of(secret, policy, kinds)
+        read = cls.of(replace(secret, tags=unretired(secret.tags)), policy, kinds)
+        known = [listed.pending for listed in records if listed.source == read.source]
+        pending = next(filter(None, known), None)
+        if read.managed is None or pending is None:
+            return read
+        claim = {RETIRE: str(pending)}
+        applied = replace(read.applied, tags={**read.applied.tags, **claim})
+        return cls(
+            replace(read.held, tags={**read.held.tags, **claim}),
+            applied,
+            replace(read.managed, pending=pending, settings=applied.tags),
+        )
+
+    @property
+    def source(self) -> str | None:
+        """The source that the tags name; None where there is none."""
+        return self.managed.source if self.managed else None
+
+
+DEFAULTS: Mapping[str, str] = {
+    "ValidityPeriodDays": "90",
+    **dict.fromkeys(("RotateBeforeDays", "OverlapHours", RETIRE), ""),
+}
+"""What a malformed tag is best set to; nothing removes it, so that the policy's default counts."""
+
+
+def decide(
+    secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
+) -> Decision:
+    """Decide what `item` means for `secret`, the vault's current version at `now`."""
+    return decided(Tagged.of(secret, policy, kinds), item, policy, now)
+
+
+def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
+    """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
+    case = Case(tagged.held, tagged.applied, tagged.asks, item, policy, now)
+    decision = next(found for rule in RULES if (found := rule(case)))
+    return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
+
+
+def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str:
+    """Return the command that mends malformed tags, with a default or VALUE for each.
+
+    `applied` has the tags that count under the policy. What the document says, no tag mends.
+    """
+    if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
+        return f"correct {', '.join(wrong.tags)} in the policy document"
+    settings = " ".join(f"{tag}={DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
+    return f"rekey tags set {held.ref.place} {settings}" if settings else "correct the tags"
+
+
+def _unmanaged(secret: SecretVersion) -> Skip:
+    if primary := secret.tags.get(REPLICA_OF):
+        return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
+    return Skip(
+        "not managed: no tag ProviderAddress",
+        "set the tag ProviderAddress to what issues the credential: see docs/tags.md",
+    )
+
+
+def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
+    """Return why a secret has no room for the tags of a new version; None if it has.
+
+    `in_place`: the new credential supersedes none, so that at most an earlier retirement is passed
+    on.
+    """
+    kept = {key for key in secret.tags if key not in OURS}
+    retires = {RETIRE} if RETIRE in secret.tags or not in_place else set[str]()
+    if len(kept | {"CredentialId", OPERATION} | retires) > MAX_TAGS:
+        return Park(
+            f"{len(kept)} tags leave no room for Rekey's own",
+            f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is decided from."""
+
+    held: SecretVersion
+    secret: SecretVersion
+    """The version with the tags that count under the policy."""
+    asks: Managed | Malformed | None
+    item: WorkItem
+    policy: Policy
+    now: datetime
+
+    @property
+    def managed(self) -> Managed:
+        """What the tags ask for, once a rule before has ended all other cases."""
+        assert isinstance(self.asks, Managed)  # noqa: S101 - for the type
+        return self.asks
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another version than the one that is asked about is current."""
+        item, secret = self.item, self.secret
+        return bool(item.version and secret.version and item.version != secret.version)
+
+
+def _left_alone(case: Case) -> Skip | None:
+    secret = case.secret
+    if not secret.enabled:
+        return Skip("disabled", "enable the current version")
+    if case.policy.is_own(secret.ref):
+        return Skip("it holds the policy document, which nothing rotates")
+    if manual.is_manual(secret.tags):
+        return Skip("only a person rotates it", manual.FIX)
+    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
+
+
+def _at_rest(case: Case) -> Skip | None:
+    """Leave a parked secret alone for a while.
+
+    A follow-up is never put to rest: its source may have changed already, and then nobody would
+    know the password for a day. Nor is a credential without an overlap: it is compromised.
+    """
+    secret, item = case.secret, case.item
+    rest = rests_until(secret, case.policy.parked_rest, case.now)
+    if rest is None or case.now >= rest or item.trigger == "manual":
+        return None
+    if item.recheck or item.follows or item.compromised or to_cut_off(secret):
+        return None
+    reason = secret.tags.get("RekeyReason", "see the log")
+    return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")
+
+
+def _malformed(case: Case) -> Park | None:
+    if isinstance(case.asks, Malformed):
+        return Park(str(case.asks), mended(case.held, case.secret, case.asks))
+    return None
+
+
+def _unbound(case: Case) -> Park | None:
+    held, managed, policy = case.held, case.managed, case.policy
+    vault, source = held.ref.vault, managed.source
+    bounds = (
+        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    )
+    if not policy.allows(vault, source):
+        pending = managed.pending
+        lives = f", so {pending.credential_id} is not revoked there" if pending else ""
+        return Park(
+            f"vault {vault} is not bound to {source}{lives}",
+            f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
+        )
+    # A replica that the secret's own tag names may be in any vault, because both owners consent.
+    from_document = held.tags.get("Replicas") != managed.settings.get("Replicas")
+    if stranger := next(
+        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)),
+        None,
+    ):
+        return Park(
+            f"the policy document's replica {stranger} is in a vault not bound to {source}",
+            f"add the source's scope to that vault in {bounds}, or set this secret's tag Replicas",
+        )
+    return None
+
+
+def _used_again(case: Case) -> Rotate | None:
+    """Replace what leaked and was to be retired, but is in use again."""
+    pending = case.managed.pending
+    if pending is None or not _leaked_again(case.managed, pending, case.item):
+        return None
+    return Rotate(case.managed, "compromised, and taken into use again", at_once=True)
+
+
+def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
+    """Return whether what leaked and was to be retired is in use again, as far as ids can tell."""
+    is_named = item.version in (None, pending.version)
+    return item.compromised and is_named and pending.credential_id == managed.credential_id
+
+
+def _restored(case: Case) -> Restore | Skip | None:
+    """Restore before anything is retired: else the credential to restore would be."""
+    if case.item.action != "restore" or case.is_replaced:
+        return None
+    if to_cut_off(case.secret):
+        return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
+    if case.managed.pending is None:
+        return Skip("no earlier credential still works", "rotate instead")
+    return Restore(case.managed, case.managed.pending)
+
+
+def _overlap_passed(case: Case) -> Retire | None:
+    pending = case.managed.pending
+    if pending is None or pending.at > case.now:
+        return None
+    return Retire(case.managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
+
+
+def _replaced(case: Case) -> Retire | Confirm | Skip | None:
+    """End what is asked about a version that is replaced; what leaked is cut off without overlap."""
+    secret, managed, item, pending = case.secret, case.managed, case.item, case.managed.pending
+    if not (item.version and case.is_replaced):
+        return None
+    ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
+    if item.compromised and pending and (ours or pending.version == item.version):
+        reason = "compromised: no overlap is left to the credential just replaced"
+        return Retire(managed, pending, reason)
+    # What was leaked is cut off only where the version in its place works.
+    if ours or item.compromised:
+        return Confirm(managed)
+    return Skip("a newer version has replaced the requested one")
+
+
+def _nothing_to_retire(case: Case) -> Skip | None:
+    if case.item.action != "retire":
+        return None
+    return Skip(
+        "nothing is to be retired yet",
+        "only if the current one has leaked, send compromised with rotate",
+    )
+
+
+def _compromised(case: Case) -> Retire | Rotate | None:
+    managed, pending = case.managed, case.managed.pending
+    if not case.item.compromised:
+        return None
+    if pending:
+        reason = "compromised: no overlap is left to any older credential"
+        return Retire(managed, pending, reason)
+    return Rotate(managed, "compromised", at_once=True)
+
+
+def _due(case: Case) -> Decision:
+    """Rotate what is due. An audit of what is not proves the current version."""
+    decision = _rotate_when_due(case)
+    if case.item.action == "audit" and isinstance(decision, Skip | Wait):
+        return Confirm(case.managed, "audited: the source accepts the current version")
+    return decision
+
+
+def _rotate_when_due(case: Case) -> Decision:
+    secret, managed, item, now = case.secret, case.managed, case.item, case.now
+    due = due_reason(secret, managed, now)
+    if due is None and not item.force:
+        return Skip(
+            f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
+            "send force to rotate it anyway",
+        )
+    reason = due or "forced"
+    if pending := managed.pending:
+        until = f"{pending.at:%Y-%m-%d %H:%M}Z"
+        return Wait(
+            pending.at,
+            f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
+            "wait; only if it has leaked, send compromised with rotate",
+        )
+    return _in_its_window(case, reason)
+
+
+def _in_its_window(case: Case, reason: str) -> Rotate | Wait:
+    """Rotate when the window is open, or if the secret expires before that.
+
+    A follow-up finishes what began inside the window: the source may already have changed. An
+    audit begins nothing: it heals what is refused, whatever the window.
+    """
+    secret, managed, item, now = case.secret, case.managed, case.item, case.now
+    finishes = item.recheck and item.action != "audit"
+    bound = managed.window if not (item.force or finishes) else None
+    opens = bound.next_open(now) if bound else now
+    if opens <= now:
+        return Rotate(managed, reason)
+    if secret.expires and secret.expires <= opens:
+        return Rotate(managed, f"{reason}, which is before its window opens")
+    why = f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z"
+    return Wait(opens, why, "wait, or send force")
+
+
+RULES: tuple[Callable[[Case], Decision | None], ...] = (
+    _left_alone,
+    _at_rest,
+    _malformed,
+    _unbound,
+    _used_again,
+    _restored,
+    _overlap_passed,
+    _replaced,
+    _nothing_to_retire,
+    _compromised,
+    _due,
+)
+"""In this order: the first that has something to say decides."""

@@ -1,0 +1,186 @@
+"""The state of every secret, from a listing alone: no call per secret, no value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from engine.planning.decision import Kinds, Tagged, decided, mended
+from engine.secret import SecretRef, SecretVersion
+from engine.state import manual
+from engine.state.decision import Decision, Park, Retire, Rotate, Wait
+from engine.state.due import due_at, why_due
+from engine.state.entry import Entry, State
+from engine.state.index import Listed
+from engine.state.policy import Policy
+from engine.state.request import WorkItem
+from engine.state.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since
+
+LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
+UNFINISHED: frozenset[State] = frozenset({"ok", "due", "overdue", "parked", "drifted"})
+"""States in which a change that a source goes on with is still looked for: a rotation by hand may
+come before it is due."""
+GRACE = timedelta(days=1)
+"""How long a secret may be due, although nothing holds it up, before it counts as overdue."""
+
+
+def entry(
+    secret: SecretVersion,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+    records: Sequence[Listed] = (),
+) -> Entry:
+    """Return the state of one secret.
+
+    `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
+    records say of it.
+    """
+    tagged = Tagged.believed(secret, records, policy, kinds)
+    return standing(
+        tagged, decided(tagged, sweep_of(secret.ref), policy, now), policy, now, records
+    )
+
+
+def sweep_of(ref: SecretRef) -> WorkItem:
+    """Return what a sweep asks of each secret."""
+    return WorkItem(ref, trigger="sweep", requested_by="sweep")
+
+
+def standing(
+    tagged: Tagged,
+    decision: Decision,
+    policy: Policy,
+    now: datetime,
+    records: Sequence[Listed],
+) -> Entry:
+    """Return the state of a secret of which it has been decided what a sweep does."""
+    stands = _judged(tagged, decision, policy, now, records)
+    source = stands.managed.source if stands.managed else ""
+    since = next((listed.waiting for listed in records if listed.source == source), None)
+    if since is None or stands.state not in UNFINISHED:
+        return stands
+    under_way = f"under way since {since:%Y-%m-%d %H:%M}Z"
+    reason = "; ".join(filter(None, (stands.reason, under_way)))
+    return replace(stands, reason=reason, under_way_since=since)
+
+
+def _judged(
+    tagged: Tagged,
+    decision: Decision,
+    policy: Policy,
+    now: datetime,
+    records: Sequence[Listed],
+) -> Entry:
+    held, secret = tagged.held, tagged.applied
+    if not secret.enabled:
+        return Entry(
+            secret, "disabled", "the current version is disabled", "enable it, or delete the secret"
+        )
+    if policy.is_own(secret.ref):
+        return Entry(secret, "unmanaged", "it holds the policy document")
+    if manual.is_manual(secret.tags):
+        return _by_hand(secret, manual.due_at(held, policy), now)
+    if tagged.asks is None:
+        return _without_source(secret, now, records)
+    known = tagged.managed
+    due = due_at(secret, known) if known else None
+    if since := marked_since(secret, now):
+        drifted = secret.tags["RekeyState"].startswith("drifted ")
+        state: State = "drifted" if drifted else "parked"
+        return Entry(secret, state, *_told(held, secret, tagged.asks), known, due, since)
+    return _as_decided(secret, decision, known, due, now)
+
+
+def _as_decided(
+    secret: SecretVersion,
+    decision: Decision,
+    managed: Managed | None,
+    due: datetime | None,
+    now: datetime,
+) -> Entry:
+    expired = _has_expired(secret, now)
+    match decision:
+        case Park(reason, fix):
+            return Entry(secret, "parked", reason, fix, managed, due)
+        case Wait(_, reason, fix):
+            return Entry(secret, "overdue" if expired else "due", reason, fix, managed, due)
+        case Rotate(asked, reason):
+            since, reason = due, reason if expired else why_due(secret, asked)
+        case Retire(_, pending, reason):
+            since = pending.at
+        case _:
+            return Entry(secret, "ok", "", "", managed, due)
+    late = expired or (since is not None and since + GRACE <= now)
+    state: State = "overdue" if late else "due"
+    return Entry(secret, state, reason, LATE if late else "", managed, due)
+
+
+def _has_expired(secret: SecretVersion, now: datetime) -> bool:
+    return secret.expires is not None and secret.expires <= now
+
+
+def _told(
+    held: SecretVersion, secret: SecretVersion, managed: Managed | Malformed
+) -> tuple[str, str]:
+    """Return why a secret is marked, and its way out.
+
+    A mark holds its own fix behind its reason.
+    """
+    reason, _, fix = secret.tags.get(REASON, "see the log").partition(". Fix: ")
+    if isinstance(managed, Malformed):
+        return reason, mended(held, secret, managed)
+    return (
+        reason,
+        f"{fix or 'fix what the reason names'}, then rekey unpark {secret.ref.place} --wait",
+    )
+
+
+def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entry:
+    """Return how a secret stands that only a person rotates.
+
+    It is overdue as soon as it is due: no sweep will do what the person has not done.
+    """
+    reason = "only a person rotates it"
+    if due is None or due > now:
+        return Entry(secret, "ok", reason, due=due)
+    reason += f", due since {due:%Y-%m-%d %H:%M}Z"
+    if secret.expires:
+        tense = "expired" if _has_expired(secret, now) else "expires"
+        reason += f", it {tense} {secret.expires:%Y-%m-%d %H:%M}Z"
+    return Entry(secret, "overdue", reason, manual.FIX, due=due)
+
+
+def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:
+    if primary := secret.tags.get(REPLICA_OF):
+        late = _has_expired(secret, now)
+        reason = f"a replica, written when {primary} is rotated"
+        return Entry(
+            secret, "overdue" if late else "ok", reason, "rotate the primary" if late else ""
+        )
+    if any(listed.created and secret.created > listed.created for listed in known):
+        # Key Vault copies no tags onto a new version. An owner who meant to unmanage the secret
+        # would have removed the tag from the version itself.
+        reason = (
+            "a new version without tags took it out of management: its credentials are not rotated"
+        )
+        return Entry(
+            secret,
+            "dropped",
+            reason,
+            f"give its tags back: rekey adopt {secret.ref.place}",
+        )
+    if secret.ref.holds_key_pairs:
+        return Entry(secret, "unmanaged", "it holds key pairs that Rekey has the vault make")
+    return Entry(
+        secret,
+        "unmanaged",
+        "no tag ProviderAddress",
+        "tag the secret with what issues its credential",
+    )
+
+
+def days_to_expiry(secret: SecretVersion, now: datetime) -> float | None:
+    """Return the days until the secret expires, negative once it has; None where it never does."""
+    return None if secret.expires is None else (secret.expires - now) / timedelta(days=1)

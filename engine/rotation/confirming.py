@@ -1,0 +1,182 @@
+"""Prove that the source accepts the current version; heal it if the source refuses it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from engine.contract import LATE, Forewarn, Preflight, Tidy
+from engine.errors import NeedsHuman, VerificationFailed
+from engine.planning.decision import crowded
+from engine.rotation.expired_versions import ExpiredVersions
+from engine.rotation.external_changes import Others
+from engine.rotation.issuing import Issuing
+from engine.rotation.publishing import Publishing
+from engine.rotation.source_lease import LOST
+from engine.rotation.subject import Subject
+from engine.rotation.unrecorded import Unrecorded
+from engine.secret import SecretVersion
+from engine.state import tags, template
+from engine.state.request import operation_id
+
+log = logging.getLogger("rekey")
+
+
+@dataclass(frozen=True)
+class Confirming:
+    """Proves the current version of one secret."""
+
+    at: Subject
+
+    async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
+        """Prove that the source accepts the current version; heal it if the source refuses it."""
+        at = self.at
+        fields = template.extract(at.managed.template, secret.value)
+        if fields is None:
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the value or the tag ValueTemplate",
+            )
+        credential = fields[at.rotator.value_field]
+        try:
+            await at.proof.accepted(
+                at.managed, at.managed.credential_id or "", credential, "confirm"
+            )
+        except VerificationFailed:
+            await self._refuse_misread(secret)
+            return await self._heal(secret)
+        at.observed.audited, at.progress.proven = True, secret.version
+        await at.vault_writer.out_of_use(secret)
+        await self._look_around(secret)
+        if at.is_unparked:
+            # What the source shows now is nobody else's: a person says so.
+            change = replace(at.observed.record.change, started_at=at.parts.clock.now())
+            at.lease.learn(replace(at.observed.record, change=change))
+        if at.parent_key and at.progress.item.action == "audit":
+            await ExpiredVersions(at).disable(secret)
+        await at.replicas.catch_up(secret, fields)
+        await at.replicas.out_of_use(secret.ref)
+        secret = await self._with_our_tags(secret)
+        known = at.progress
+        known.done(known.result or "confirmed", known.reason or reason, at.managed)
+        return secret
+
+    async def _with_our_tags(self, secret: SecretVersion) -> SecretVersion:
+        """Give a version the tags of ours that it ought to have, and none that says it is parked."""
+        observed = self.at.observed
+        if tags.STATE not in secret.tags and dict(secret.tags) == dict(observed.shown.tags):
+            return secret
+        own = tags.OURS - {tags.PROOF}
+        ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in own}
+        return observed.retagged(await self.at.vault_writer.retag(secret, ours, "unpark"))
+
+    async def _refuse_misread(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+
+        Else a value that nobody can use would be published in place of one that works.
+        """
+        at = self.at
+        field = at.rotator.value_field
+        written = at.observed.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
+        if written == at.managed.template or not at.observed.wrote(secret):
+            return
+        held = (template.extract(written, secret.value) or {}).get(field)
+        source, held_id = at.managed.source, at.managed.credential_id or ""
+        if held and await at.rotator.accepts(source, held_id, held):
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the tag ValueTemplate, or rotate to have it written anew",
+            )
+
+    async def _look_around(self, secret: SecretVersion) -> None:
+        """Remove what an interrupted try left behind; an audit also checks the next rotation."""
+        at = self.at
+        audit = at.progress.item.action == "audit"
+        if tags.OPERATION in secret.tags:
+            await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
+        if audit and isinstance(at.rotator, Tidy) and await self._is_certainly_lost(secret):
+            # The next rotation may already have been tried, and failed for good half-way.
+            await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
+            await self._tidy_abandoned(secret)
+            await self._tidy_late(secret)
+            await Unrecorded(at).tidy(secret)
+        if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
+            job = at.job(secret)
+            await at.rotator.preflight(job)
+            if isinstance(at.rotator, Forewarn) and (known := await at.rotator.forewarn(job)):
+                log.warning("before the first rotation of %s: %s", secret.ref, known)
+
+    async def _is_certainly_lost(self, secret: SecretVersion) -> bool:
+        """Return whether an announced write that the vault does not show will not be seen any more.
+
+        It may be late. And a vault that has failed over serves a copy from before it, for as long
+        as it takes no writes.
+        """
+        ahead = self.at.observed.record.pending_write
+        if ahead and self.at.parts.clock.now() < ahead.at + LATE:
+            return False
+        if ahead:
+            await self.at.vault_writer.probe(secret)
+        return True
+
+    async def _tidy_abandoned(self, secret: SecretVersion) -> None:
+        """Remove what a rotation made for a version that a person replaced before it was published."""
+        version = self.at.observed.record.abandoned
+        if version and version != secret.version:
+            held_id = self.at.managed.credential_id
+            await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
+
+    async def _tidy_late(self, secret: SecretVersion) -> None:
+        """Remove what came late of the operation that made the version before this one.
+
+        What that version held is kept as long as it is inside its overlap.
+        """
+        record = self.at.observed.record
+        going, earlier = record.retirement, record.history.replaced
+        known = (
+            len(earlier) > 1
+            and record.history.credential_of(earlier[0])
+            and not record.history.copies
+        )
+        if (
+            record.change.uncertain_until
+            and known
+            and (going is None or going.version == earlier[0])
+        ):
+            keep = going.credential_id if going else None
+            await self.at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
+
+    def _make_room(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
+        if full := crowded(secret, in_place=True):
+            error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+            if self.at.observed.record.is_unknown:
+                error.add(LOST)
+            raise error
+
+    async def _heal(self, secret: SecretVersion) -> SecretVersion:
+        """Replace a version that the source refuses by a new credential, and disable it."""
+        at = self.at
+        at.progress.drifted = True
+        others = Others(at)
+        if others.wrote(secret):
+            raise others.refused(secret)
+        job = at.job(secret)
+        if not at.parent_key:
+            others.refuse_to_fight(secret)
+        self._make_room(secret)
+        if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
+            # Somebody else wrote this version, so check first whether it may be replaced at all.
+            await at.rotator.preflight(job)
+        issued = await Issuing(at).issue(secret, in_place=True)
+        reason = "the source refused the current version"
+        healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
+        at.progress.drifted = False
+        await at.out_of_use(healed)
+        if tags.OPERATION in secret.tags:
+            # The refused version may be its operation's late write over a newer one of the same
+            # operation, whose credential is still alive.
+            await at.tidy(secret.tags[tags.OPERATION], keep=None)
+        return healed

@@ -1,0 +1,236 @@
+"""What was made from a key moves on before the key's predecessor is revoked.
+
+A retirement waits for a derived secret that still lives on the superseded key, and for its overlap
+where it moved late. It waits as long as it would for an app, so nobody keeps a key alive by leaving
+a derived secret behind. An incident waits for two minutes at most. What is left behind then looks
+at its key a minute later, and is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeIs
+
+from engine.contract import Derived
+from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.follow_up.refresh import patience
+from engine.follow_up.tasks import follow_key
+from engine.parts import Parts
+from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.decision import Decision, Retire, Wait
+from engine.state.due import due_reason
+from engine.state.request import WorkItem
+from engine.state.tags import Malformed, Managed, parse, unfinished_incident
+
+HURRY = timedelta(minutes=2)
+"""How long after the new key was published a compromised one is kept, at most."""
+HURRY_SECONDS = 20.0
+LATE = timedelta(hours=1)
+"""A derived secret that moved later than this after its key has an overlap of its own."""
+SECOND = timedelta(seconds=1)
+LEFT_BEHIND_SECONDS = 60.0
+"""When a derived secret looks at its key that goes before it has moved.
+
+The new key is usually there by then, or whoever makes it has died.
+"""
+
+
+type Lag = Literal["behind", "late"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A retirement that waits for derived secrets."""
+
+    wait: Wait
+    hurried: bool
+    """It waits for minutes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lagging:
+    """The derived secrets that still need the superseded key."""
+
+    behind: tuple[SecretRef, ...]
+    """Those whose current version lives on it."""
+    late: tuple[SecretRef, ...]
+    """Those that moved late, so that what they superseded is inside its overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Until when a retirement waits for derived secrets."""
+
+    behind: datetime
+    late: datetime
+    hurries: bool
+    """It waits for minutes at most for those that are behind."""
+
+
+@dataclass(frozen=True)
+class Dependents:
+    """The derived secrets of one key."""
+
+    parts: Parts
+    managed: Managed
+    """What the tags of the secret with the key ask for."""
+    since: datetime | None = None
+    """When Rekey published a key last, which the secret holds since; None if nobody knows."""
+
+    async def delay(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> Delay | None:
+        """Return until when a retirement waits, if it does; changes nothing."""
+        if not self._concerns(decision):
+            return None
+        limits = self._limits(secret, item, decision)
+        if self._goes(limits, secret, item):
+            return None
+        return self._delay(decision, limits, await self._lagging(secret))
+
+    async def hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> Wait | None:
+        """Have what lags look at its key; return until when a retirement waits for it, if it does.
+
+        Raises TransientError to come back within seconds where the key is to go at once. An audit
+        does not wait. Where a derived secret has asked for one, as its key is refused, it is not
+        told to look: it would ask again.
+        """
+        if not self._concerns(decision):
+            return None
+        limits = self._limits(secret, item, decision)
+        if self._goes(limits, secret, item):
+            # What cannot be asked for keeps no key alive, so nothing is read here.
+            refs = [ref for ref, _ in self._served(secret)]
+            await self._follow(refs, LEFT_BEHIND_SECONDS)
+            return None
+        lagging = await self._lagging(secret)
+        delay = self._delay(decision, limits, lagging)
+        if delay is None:
+            await self._follow(lagging.behind, LEFT_BEHIND_SECONDS)
+            return None
+        is_audit = item.action == "audit"
+        if not (item.trigger == "event" and item.requested_by == "rekey"):
+            await self._follow(lagging.behind, parked=delay.hurried)
+        if delay.hurried and not is_audit:
+            raise TransientError(delay.wait.reason, code="Followed", retry_after=HURRY_SECONDS)
+        return delay.wait
+
+    def _concerns(self, decision: Decision) -> TypeIs[Retire]:
+        return isinstance(decision, Retire) and bool(self.managed.may_derive)
+
+    def _goes(self, limits: Limits, secret: SecretVersion, item: WorkItem) -> bool:
+        """Return whether a key goes now, whatever lags.
+
+        Where the current key is compromised itself, nothing can move to it.
+        """
+        leads_nowhere = item.compromised and item.version == secret.version
+        return leads_nowhere or self.parts.clock.now() >= max(limits.behind, limits.late)
+
+    async def _follow(
+        self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
+    ) -> None:
+        """Have derived secrets look at their key; before it goes, as this worker may die then."""
+        for ref in refs:
+            await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
+
+    def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
+        patient, hurry = patience(decision, self._began(secret)), secret.created + HURRY
+        # A tag that somebody copied onto a later version does not tell that there is no overlap.
+        is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
+        if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
+            return Limits(behind=hurry, late=secret.created, hurries=True)
+        if not due_reason(secret, self.managed, self.parts.clock.now()):
+            return Limits(behind=patient, late=patient, hurries=False)
+        # The key's next rotation waits for this retirement: for an overlap that goes on, and not
+        # for a secret that does not follow.
+        late = min(patient, secret.expires - LATE) if secret.expires else patient
+        return Limits(behind=hurry, late=late, hurries=True)
+
+    def _delay(self, decision: Retire, limits: Limits, lagging: Lagging) -> Delay | None:
+        ends = dict.fromkeys(lagging.behind, limits.behind) | dict.fromkeys(
+            lagging.late, limits.late
+        )
+        now = self.parts.clock.now()
+        waits = {ref: until for ref, until in ends.items() if now < until}
+        if not waits:
+            return None
+        until = max(waits.values())
+        credential, names = decision.pending.credential_id, ", ".join(map(str, waits))
+        reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
+        fix = "see why that secret has not followed, or send force"
+        hurried = limits.hurries and until == limits.behind
+        return Delay(Wait(until, reason, fix), hurried)
+
+    def _began(self, secret: SecretVersion) -> datetime:
+        """Return since when the secret holds its key: somebody may have written it once more."""
+        return min(self.since or secret.created, secret.created)
+
+    def _served(self, secret: SecretVersion) -> list[tuple[SecretRef, str]]:
+        """Return the secrets that may hold what the key makes, each with its source."""
+        refs = [
+            (consent.ref(secret.ref.vault), f"{self.managed.source}/{consent.extent}")
+            for consent in self.managed.may_derive
+        ]
+        return [(ref, source) for ref, source in refs if self.parts.policy.manages(ref.vault)]
+
+    async def _lagging(self, secret: SecretVersion) -> Lagging:
+        key = self.parts.held(secret, self.managed)
+        if key is None:
+            return Lagging((), ())
+        lags = {
+            ref: await self._lag(ref, source, secret, key) for ref, source in self._served(secret)
+        }
+        behind = tuple(ref for ref, lag in lags.items() if lag == "behind")
+        return Lagging(behind, tuple(ref for ref, lag in lags.items() if lag == "late"))
+
+    async def _lag(
+        self, ref: SecretRef, source: str, secret: SecretVersion, key: Sensitive
+    ) -> Lag | None:
+        try:
+            copy = await self.parts.vaults.read(ref)
+        except NotFound:
+            return None
+        except PermanentError:
+            # What cannot be read may still live on the key.
+            return "behind"
+        managed = self._derived(copy)
+        held = self.parts.held(copy, managed) if managed else None
+        if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
+            return None
+        try:
+            has_moved = self._is_made_from(managed, held, key)
+        except RekeyError:
+            # No such signature exists, whatever its owner writes: it keeps no key alive.
+            return None
+        if has_moved:
+            moved_late = copy.created > self._began(secret) + LATE
+            goes_on = self.parts.clock.now() < copy.created + managed.overlap
+            return "late" if moved_late and goes_on else None
+        return "behind" if await self._lives(managed, held) else None
+
+    def _is_made_from(self, managed: Managed, held: Sensitive, key: Sensitive) -> bool:
+        rotator = self.parts.rotator(managed)
+        assert isinstance(rotator, Derived)  # noqa: S101 - it is parsed as such
+        return rotator.is_made_from(managed.source, held, key)
+
+    async def _lives(self, managed: Managed, held: Sensitive) -> bool:
+        """Return whether a value works; one that does not, whoever wrote it, keeps no key alive."""
+        try:
+            return await self.parts.rotator(managed).accepts(managed.source, "", held)
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            return True
+        except RekeyError:
+            return True
+
+    def _derived(self, copy: SecretVersion) -> Managed | None:
+        shown = self.parts.policy.applied(copy)
+        if not copy.enabled or "ProviderAddress" not in shown.tags:
+            return None
+        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
+        return None if isinstance(managed, Malformed) or not managed.derived_from else managed

@@ -1,0 +1,300 @@
+"""What Rekey believes of a secret: its current version, compared with its source's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from engine.contract import LATE, Tidy
+from engine.errors import AccessDenied, NotFound, RekeyError
+from engine.parts import Parts
+from engine.planning.decision import Tagged
+from engine.rotation.proof import proof_text
+from engine.rotation.source_lease import SourceLease
+from engine.secret import SecretRef, SecretVersion
+from engine.state.record import Record
+from engine.state.record_parts import Write
+from engine.state.request import PUBLISHED, Outcome, WorkItem
+from engine.state.tags import CREDENTIAL, Pending
+
+ANOTHER = "another look at the source follows"
+_SKEW = timedelta(minutes=2)
+"""How much the clocks of the app and of the vault may differ."""
+
+
+@dataclass
+class Observed:
+    """The secret of one work item, seen together with the record of its source."""
+
+    lease: SourceLease
+    item: WorkItem
+    is_promised: bool = False
+    """Another look at a change that may take effect late comes later."""
+    surplus: bool = False
+    """The item is a look that has not looked: a later one does."""
+    audited: bool = False
+    """This run has proven the current version."""
+    _shown: SecretVersion | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
+
+    @property
+    def record(self) -> Record:
+        """The record of the source if this secret owns it, otherwise an empty record."""
+        record = self.lease.record
+        return record if record.owner == str(self.item.ref).lower() else Record()
+
+    @property
+    def shown(self) -> SecretVersion:
+        """The current version as the vault showed it, with its tags as they are there."""
+        assert self._shown  # noqa: S101 - asked only after a look
+        return self._shown
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the vault has shown the secret."""
+        return self._shown is not None
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the vault showed the secret, and it is not disabled."""
+        return self._shown is not None and self._shown.enabled
+
+    async def look(self) -> SecretVersion:
+        """Read the current version and return what Rekey believes of it.
+
+        Raises Stale if the vault lags behind the record.
+        """
+        with self.parts.reporter.step("read"):
+            shown = await self.parts.vaults.read(self.item.ref)
+        # What was proven is not what somebody has written since.
+        self.audited &= self._shown is not None and shown.version == self._shown.version
+        self._show(shown, self.parts.printed(shown))
+        self.is_promised = self.looks_follow()
+        self.surplus = self.item.recheck and self.is_promised
+        if self.record.owner and not self.surplus:
+            await self._compare(shown)
+            await self.lease.recheck(self.item)
+        return self.record.believed(shown)
+
+    def _show(self, version: SecretVersion, prints: str) -> None:
+        self._shown = version
+        if self.record.owner and prints:
+            self.lease.prints[str(version.version)] = prints
+
+    @property
+    def may_have_cut_off(self) -> bool:
+        """Whether a late change of ours may have cut off what another deployment has published."""
+        is_late = self.record.change.uncertain_until is not None and not self.record.wrote(
+            self.shown
+        )
+        return is_late and self.parts.is_anothers(self.shown)
+
+    @property
+    def may_be_late(self) -> bool:
+        """Whether a late change may have hit what is in use."""
+        return self.record.change.uncertain_until is not None
+
+    def looks_follow(self) -> bool:
+        """Return whether another look at a change that may take effect late comes later."""
+        return self.record.is_uncertain and self.lease.is_later(self.record, self.item)
+
+    async def _compare(self, shown: SecretVersion) -> None:
+        seen = self.record.seen(shown, self.parts.clock.now())
+        if last := self.record.overtaken(seen):
+            seen = replace(seen, retirement=self._superseded(shown, last, seen))
+        ahead = seen.pending_write
+        if ahead and shown.enabled and shown.version != ahead.replaces:
+            # Somebody wrote a newer version. Was the announced one written before it?
+            seen = await self._beneath(seen, ahead, shown)
+        self.lease.learn(seen)
+
+    def _superseded(self, shown: SecretVersion, last: Write, seen: Record) -> Pending | None:
+        """Return what is to be retired once an earlier write has come over the last one.
+
+        What was published last is superseded now, unless both are in one place.
+        """
+        managed = Tagged.of(shown, self.parts.policy, self.parts.kinds).managed
+        if managed is None or seen.published is None:
+            return seen.retirement
+        if last.credential_id == seen.published.credential_id:
+            return self.record.retirement
+        at = self.parts.clock.now() + managed.overlap + timedelta(seconds=1)
+        return Pending(at, last.version, last.credential_id)
+
+    async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
+        async for version in self.parts.vaults.versions(shown.ref):
+            if (
+                version.version in (None, shown.version, ahead.replaces)
+                or version.created < ahead.at - _SKEW
+            ):
+                continue
+            try:
+                whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
+            except (NotFound, AccessDenied):
+                continue
+            if record.fits(ahead, ahead.credential_id, whole.value):
+                return record.landed(whole)
+        rotator = self.parts.rotators.get(record.kind)
+        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):
+            async with self.lease.changing("tidy"):
+                await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
+        if record.change.password_unknown:
+            change = replace(record.change, uncertain_until=ahead.at + LATE)
+            record = replace(record, change=change)
+        return record.lose()
+
+    @property
+    def _has_looked(self) -> bool:
+        """Return whether this run was a look that ran to its end."""
+        return not self.surplus and (self.audited or self.item.recheck)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Return whether the record does not know of the change that a look is about.
+
+        It was lost, or is older than the look: a failover of its storage loses the last writes. For
+        a derived secret no change is sent, so nothing was begun. Whoever begins one notes its kind.
+        """
+        begun = self.record.kind or self.record.change.started_at or self.record.published
+        return self.item.recheck and not begun
+
+    @property
+    def needless(self) -> str:
+        """Return why a look has nothing left to look at; empty if it has, or is no look."""
+        if self.surplus:
+            return ANOTHER
+        is_look = self.item.action == "audit" and self.item.recheck and not self.is_forgotten
+        if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
+            return "an earlier look has settled it"
+        return ""
+
+    async def read_version(self, version: str) -> SecretVersion:
+        """Read an earlier version of the secret, or of a former owner of its source."""
+        place = self.record.history.place_of(version)
+        ref = SecretRef.parse(place) if place else self.item.ref
+        is_served = self.parts.policy.manages(ref.vault)
+        return await self.parts.vaults.read_version(ref if is_served else self.item.ref, version)
+
+    def wrote(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published exactly this version for this secret."""
+        return self.record.wrote(secret)
+
+    def landed(self, version: SecretVersion, prints: str) -> SecretVersion:
+        """Note that the announced version is published; return what Rekey believes of it.
+
+        It comes without its value: who needs that once more reads it. `prints`: of what it holds.
+
+        The record is written after the outcome was reported. If the worker dies before, the next
+        one finds the announced value in the vault.
+        """
+        self.lease.learn(self.lease.record.landed(version))
+        self._show(version, prints)
+        return self.record.believed(version)
+
+    def retagged(self, version: SecretVersion) -> SecretVersion:
+        """Note new tags; return what Rekey believes of the version."""
+        self._shown = version
+        return self.record.believed(version)
+
+    def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
+        """Return whether Rekey published this version, with a credential made before an incident.
+
+        What was published under that very incident was not, whatever the clocks say.
+        """
+        published = self.record.published
+        return bool(published and self.wrote(secret) and not published.made_since(moment))
+
+    def made_since(self, secret: SecretVersion, moment: datetime) -> bool:
+        """Return whether Rekey published this version since an incident began, or under it."""
+        return self.wrote(secret) and not self.made_before(secret, moment)
+
+    def may_be_under(self, item: WorkItem) -> bool:
+        """Return whether the version that an incident's item names may be its own replacement."""
+        began, record = item.began, self.record
+        writes = (write for write in (record.pending_write, record.published) if write)
+        return began is not None and any(write.made_since(began) for write in writes)
+
+    async def note_compromised(self, *versions: str) -> None:
+        """Note that the credentials of these versions must go.
+
+        One that was proven to be refused is proven anew, where it was reported after that.
+        """
+        record, reported = self.record, self.item.reported_at
+        known = record.compromised
+        new = tuple(version for version in versions if not known.knows(version, reported))
+        if new:
+            began = self.item.began if self.item.compromised else None
+            noted = replace(
+                known, versions=(*known.versions, *new), incident=began or known.incident
+            )
+            await self.lease.write(replace(record, compromised=noted))
+
+    async def settle(self, version: str, how: str) -> None:
+        """Note that the credential of a compromised version is proven to be refused, and how."""
+        self.tell_refused(version)
+        await self.lease.write(self.record.without(version, self.proof(how)))
+
+    def proof(self, how: str) -> str:
+        """Return what a record keeps of a proof; it is no older than the report that it answers.
+
+        The clock of whoever took the report may be ahead.
+        """
+        now = self.parts.clock.now()
+        return proof_text(max(now, self.item.reported_at or now), how)
+
+    def tell_refused(self, version: str) -> None:
+        """Report how long after its report what leaked is refused, if the item says when that was."""
+        seconds = self.item.seconds_since_report(self.parts.clock.now())
+        is_leak = self.item.compromised and version in self.record.compromised.versions
+        if is_leak and seconds is not None:
+            self.parts.reporter.refused(self.item, self.record.kind, seconds)
+
+    async def note_left(self) -> bool:
+        """Note what can take effect no more at a source that the secret has left.
+
+        Return whether that holds for an earlier change.
+        """
+        record, now = self.record, self.parts.clock.now()
+        until, write = record.change.uncertain_until, record.pending_write
+        is_over = until is not None and until <= now
+        if is_over:
+            record = replace(record, change=record.change.settled())
+        if write and write.at + LATE <= now:
+            record = record.lose()
+        await self.lease.write(record)
+        return is_over
+
+    def told(self, outcome: Outcome) -> None:
+        """Note that an outcome was reported: only then is the version that it names told of."""
+        if self.is_news(outcome):
+            self.lease.learn(replace(self.record, unreported=False))
+
+    def is_news(self, outcome: Outcome) -> bool:
+        """Return whether an outcome announces the version published last."""
+        published, version = self.record.published, outcome.new_version
+        is_ours = published is not None and published.version == version
+        return is_ours and outcome.result in PUBLISHED
+
+    async def note_reported(self) -> None:
+        """Write what was reported, and when the version was proven; ignores failure."""
+        record = self.record
+        if not record.owner:
+            return
+        now = self.parts.clock.now()
+        record = record if self.has_read else record.rechecked(now)
+        change = record.change
+        if change.uncertain_until and change.uncertain_until <= now and self._has_looked:
+            record = replace(record, change=change.settled())
+        if self.audited and self._shown:
+            record = record.proven(self._shown, now)
+        try:
+            await self.lease.write(
+                record.looked(now) if self._has_looked else record.scheduled(now)
+            )
+        except RekeyError:
+            # The next look finds it not noted, and reports it once more.
+            return

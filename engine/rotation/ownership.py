@@ -1,0 +1,265 @@
+"""Which secret owns a source, and which deployment wrote the secret's current version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.contract import LATE, Tidy
+from engine.errors import NeedsHuman, NotFound
+from engine.parts import Parts, log
+from engine.planning.decision import Kinds
+from engine.ports import Lease
+from engine.rotation.parent_key import ParentKey
+from engine.rotation.reporting import report_before_it_passes
+from engine.rotation.source_lease import NOBODY, SourceLease
+from engine.secret import SecretRef, SecretVersion
+from engine.state.decision import Park
+from engine.state.record import Record, parts_of
+from engine.state.request import operation_id
+from engine.state.tags import (
+    BY,
+    MAY_DERIVE,
+    OPERATION,
+    RETIRE,
+    Malformed,
+    Pending,
+    parse,
+)
+
+ADDRESS = "ProviderAddress"
+
+
+async def other_owner(
+    parts: Parts, held: SourceLease, secret: SecretVersion, *, leaked: bool = False
+) -> Park | None:
+    """Claim the source for a secret; return why not if another secret keeps a part of it.
+
+    The first owner keeps the source as long as it still claims it, or owes something there. If it
+    cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
+    """
+    mine = str(secret.ref).lower()
+    passing_on = list[tuple[Lease, Record]]()
+    for lease in held.leases:
+        if lease.record.owner == mine:
+            continue
+        passing = await _passing(parts, held, lease, leaked=leaked)
+        if isinstance(passing, Park):
+            return passing
+        passing_on.append((lease, passing))
+    # Claimed only now: a secret that is refused one part must not take other parts.
+    for lease, record in passing_on:
+        await _tidy(parts, held, record, secret)
+        await report_before_it_passes(parts, record)
+        if not record.is_blank:
+            log.warning("%s passes from %s to %s", held.source, record.owner, mine)
+        await lease.write(record.passed(mine, secret, parts.printed(secret)))
+    return None
+
+
+async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: bool) -> Record | Park:
+    """Return the record of a part that passes on; why it does not if its owner keeps that part."""
+    record = lease.record
+    if record.owner in ("", NOBODY):
+        return record
+    left = await _left(parts, held, record)
+    if left is None:
+        return _theirs(record, lease.where, held)
+    known, can_pay = left
+    # Two records cannot be one, so only the first passes on.
+    is_first = lease is held.leases[0]
+    owed = _owed(known, held, leaked=leaked and is_first) if can_pay or not is_first else None
+    if owed and leaked:
+        # No record knows of the leak, so its message comes back until the source has passed on.
+        raise NeedsHuman(owed.reason, fix=owed.fix)
+    if owed:
+        return owed
+    return known if is_first else Record(source=record.source, key=record.key)
+
+
+async def _left(parts: Parts, held: SourceLease, record: Record) -> tuple[Record, bool] | None:
+    """Return what is known of a source that its owner has left, and whether that can pay.
+
+    None if it still claims the source.
+    """
+    former = SecretRef.parse(record.owner)
+    try:
+        shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
+    except NotFound:
+        return record, False
+    if shown is None or await _still_claims(parts, held.source, shown):
+        return None
+    known = record.seen(shown, parts.clock.now())
+    # What it holds now has leaked: without its tags nobody replaces that for it.
+    return known, shown.version not in known.compromised.versions
+
+
+def _theirs(record: Record, where: str, held: SourceLease) -> Park:
+    """Return that another secret still claims a source."""
+    going = record.retirement
+    revokes = (
+        f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z" if going else ""
+    )
+    return Park(
+        f"{_short(held)} belongs to the secret {record.owner}{revokes}",
+        "keep one secret a source: remove the tag ProviderAddress here, or there (or "
+        "delete that secret, or, if its vault is not served any more, "
+        f"the record {where})",
+    )
+
+
+def _owed(record: Record, held: SourceLease, *, leaked: bool) -> Park | None:
+    """Return what a secret that has left a source owes there; None if it owes nothing.
+
+    Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
+    """
+    now, later = held.parts.clock.now(), "wait: it passes on within a day after that"
+    begun = [
+        moment + LATE
+        for moment in (record.change.open_since, record.pending_write and record.pending_write.at)
+        if moment
+    ]
+    if record.compromised.versions:
+        what = "whose incident there is not over"
+        later = "see why that secret is parked; what leaked may also be revoked by hand"
+    elif record.retirement and not leaked:
+        going = record.retirement
+        what = f"which revokes {going.credential_id} there at {going.at:%Y-%m-%d %H:%M}Z"
+    elif max((*begun, record.change.uncertain_until or now)) > now:
+        what = "whose last change may still take effect there"
+    else:
+        return None
+    return Park(f"{_short(held)} was taken over from the secret {record.owner}, {what}", later)
+
+
+def _short(held: SourceLease) -> str:
+    """Return the source's end: ProviderAddress names all of it, and a tag must hold the fix too."""
+    return "/".join(held.source.split("/")[-2:])
+
+
+async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretVersion) -> None:
+    """Remove what the former owner had made in vain: nobody else knows of it.
+
+    That is what it has not published, and what a late write to the vault lies over.
+    """
+    rotator, published = parts.rotators.get(record.kind), record.published
+    if record.pending_write or not isinstance(rotator, Tidy) or not held.is_bound(secret.ref):
+        return
+    vain = dict[str, str | None]()
+    if record.abandoned:
+        vain[operation_id(SecretRef.parse(record.owner), record.abandoned)] = None
+    if (
+        published
+        and published.operation
+        and record.fits(published, published.credential_id, secret.value)
+    ):
+        vain[published.operation] = published.credential_id
+    for operation, keep in vain.items():
+        async with held.changing("tidy"):
+            await rotator.tidy(held.source, operation, keep)
+
+
+async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:
+    """Return whether another secret is still tagged for a part of this source."""
+    secret = parts.policy.applied(other)
+    claims = not secret.enabled or bool(claimed(secret.tags, parts.kinds) & set(parts_of(source)))
+    return claims and await _is_entitled(parts, secret)
+
+
+async def _is_entitled(parts: Parts, secret: SecretVersion) -> bool:
+    """Return whether a derived secret's key consents to it; True for any other secret.
+
+    Who has no consent gets nothing, and so keeps nobody else from what is theirs.
+    """
+    managed = parse(secret.tags, parts.policy, parts.kinds) if ADDRESS in secret.tags else None
+    if managed is None or isinstance(managed, Malformed):
+        return True
+    parent_key = ParentKey.of(parts, managed)
+    try:
+        return parent_key is None or bool(await parent_key.parent(secret.ref))
+    except NeedsHuman:
+        return False
+
+
+def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
+    """Return the parts of every source that the tags may mean, even if other tags are malformed."""
+    address = tags.get(ADDRESS, "")
+    sources = (kind.canonical(address, tags) for kind in kinds.values())
+    return {part for source in sources if source for part in parts_of(source)}
+
+
+async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> Park | None:
+    """Return why a version by another deployment, or one without a record, is refused; else None.
+
+    `secret` is the version as the vault shows it.
+    """
+    if not secret.version or record.wrote(secret):
+        return None
+    writer, own = secret.tags.get(BY, ""), parts.policy.deployment
+    if parts.is_anothers(secret):
+        return Park(
+            f"the deployment {writer} rotates this secret too: it wrote the current version",
+            f"let one deployment serve the vault; if {writer} is gone, remove the tag {BY}",
+        )
+    replaced = operation_id(secret.ref, record.published.version) if record.published else ""
+    if replaced and secret.tags.get(OPERATION) == replaced and not (writer and own):
+        return _unknown(secret, record)
+    if _is_news(secret, record) and not await _known_elsewhere(parts, secret.ref, record):
+        return unrecorded(secret)
+    return None
+
+
+def _unknown(secret: SecretVersion, record: Record) -> Park:
+    """Return why a version is refused that bears Rekey's next operation, and is not recorded.
+
+    The store of records may have failed over to an older copy. What the version's tag wants to have
+    revoked, no record wants any more.
+    """
+    fix = f"remove the tag {OPERATION}"
+    if _is_news(secret, record):
+        fix = f"revoke {_named(secret)} unless {_used(secret)} and remove {OPERATION} and {RETIRE}"
+    return Park(
+        "another deployment of Rekey wrote the current version, or the record is older than that",
+        f"let one deployment serve the vault; if only one does, {fix}",
+    )
+
+
+def _is_news(secret: SecretVersion, record: Record) -> bool:
+    """Return whether the tag RekeyRetire names a version of whose end the record knows nothing."""
+    if RETIRE not in secret.tags:
+        return False
+    try:
+        version = Pending.parse(secret.tags[RETIRE]).version
+    except ValueError:
+        return record.published is None
+    known = [*record.history.replaced, *record.compromised.revoked]
+    known += [record.retirement.version] if record.retirement else []
+    known += [record.published.replaces] if record.published else []
+    return version not in known
+
+
+def unrecorded(secret: SecretVersion) -> Park:
+    """Return why a tag RekeyRetire that no record confirms is not followed."""
+    return Park(
+        f"tag {RETIRE} names a credential to revoke, of which there is no record",
+        f"revoke {_named(secret)} at its source unless {_used(secret)}, then remove the tag {RETIRE}",
+    )
+
+
+def _used(secret: SecretVersion) -> str:
+    """Say when a credential is not to be revoked by hand: what a key has made ends with it."""
+    return "it, or what it made, is in use" if MAY_DERIVE in secret.tags else "it is in use"
+
+
+def _named(secret: SecretVersion) -> str:
+    """Return the id of the credential that the tag RekeyRetire names."""
+    return secret.tags[RETIRE].rpartition(" ")[2][:60]
+
+
+async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool:
+    """Return whether a record of another source lists a retirement for this secret.
+
+    That is the case after a change of its ProviderAddress.
+    """
+    mine = str(ref).lower()
+    known = [listed async for listed in parts.leases.index() if listed.owner == mine]
+    return any(listed.due is not None and listed.source != record.source for listed in known)

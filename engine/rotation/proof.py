@@ -1,0 +1,114 @@
+"""Prove at the source that a credential is accepted, or that it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from engine.contract import Issued, Job, Lists, Readable
+from engine.parts import Parts
+from engine.rotation.source_lease import CALL_SECONDS, SourceLease
+from engine.secret import Sensitive
+from engine.state.record_parts import PROVEN_AT
+from engine.state.tags import Managed
+
+RENEW_SECONDS = 20.0
+"""How often the lease is renewed while a proof waits for its source."""
+REVOKED = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the tries of a revoked credential, until its whole source refuses it.
+
+They add up to one minute.
+"""
+REFUSALS = 2
+"""How many tries in a row must be refused.
+
+A single refusal only proves that one server of the source knows of the revocation.
+"""
+TRIED = "tried at its source, which refused it twice in a row"
+UNLISTED = "its source shows or lists it no more"
+IN_PLACE = "its source takes one credential at a time, and accepted the one in its place"
+SAME_VALUE = "a later version holds the same value, and is cut off in its place"
+
+
+def proof_text(now: datetime, how: str) -> str:
+    """Return what a record keeps of a proof."""
+    return f"{now:{PROVEN_AT}} {how}"
+
+
+def read_proof(text: str) -> tuple[datetime | None, str]:
+    """Return when and how a credential was proven to be refused, of what a record keeps."""
+    time, _, how = text.partition(" ")
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC), how
+    except ValueError:
+        return None, ""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Proofs at one source, under its lease."""
+
+    lease: SourceLease
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
+
+    async def accepted(
+        self, managed: Managed, credential_id: str, credential: Sensitive, step: str
+    ) -> None:
+        """Prove that the source accepts a credential; raises VerificationFailed.
+
+        This can last until the credential has spread within the source, so it renews the lease.
+        """
+        with self.parts.reporter.step(step):
+            verified = self.parts.rotator(managed).verify(managed.source, credential_id, credential)
+            proof = asyncio.ensure_future(verified)
+            try:
+                while not (await asyncio.wait({proof}, timeout=RENEW_SECONDS))[0]:
+                    await self.lease.ensure(CALL_SECONDS + RENEW_SECONDS)
+                await proof
+            finally:
+                proof.cancel()
+
+    async def issued(self, managed: Managed, issued: Issued) -> Issued:
+        """Return what was issued, once the source accepts it."""
+        credential = issued.fields[managed.rotator.value_field]
+        await self.accepted(managed, issued.credential_id, credential, "verify")
+        return issued
+
+    async def unlisted(self, rotator: Lists, credential_id: str) -> bool:
+        """Return whether the source lists a credential no more, after waiting for it to spread."""
+        return await self._is_gone(lambda: rotator.lists(self.lease.source, credential_id))
+
+    async def slot(self, kind: str, job: Job, credential_id: str) -> str | None:
+        """Return a keyed digest of what the source shows where a credential is, or was.
+
+        None if it does not show its credentials.
+        """
+        rotator = self.parts.rotators[kind]
+        shown = await rotator.read(job, credential_id) if isinstance(rotator, Readable) else None
+        if not shown:
+            return None
+        return self.lease.record.digest(credential_id, shown[rotator.value_field])
+
+    async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
+        """Return whether the source refuses a credential, after waiting for it to spread."""
+        accepts = self.parts.rotators[kind].accepts
+        return await self._is_gone(lambda: accepts(self.lease.source, credential_id, credential))
+
+    async def _is_gone(self, is_there: Callable[[], Awaitable[bool]]) -> bool:
+        refusals = 0
+        with self.parts.reporter.step("disprove"):
+            for pause in (*REVOKED, None):
+                if await is_there():
+                    refusals = 0
+                elif (refusals := refusals + 1) >= REFUSALS:
+                    return True
+                if pause is not None and refusals == 0:
+                    await self.parts.clock.sleep(pause)
+                    await self.lease.ensure(CALL_SECONDS)
+        return False

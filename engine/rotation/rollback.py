@@ -1,0 +1,154 @@
+"""Roll a single-slot source back to the vault's password if the new one cannot be published.
+
+That covers a new password that cannot be verified, too. Otherwise nobody would know the password.
+Rekey does not roll back if the old password is compromised, if the source refused it before the
+change (somebody may have revoked it on purpose), or if another worker may have continued since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from engine.contract import Issued, Job, Undo
+from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
+from engine.rotation.source_lease import LOST
+from engine.rotation.subject import Subject
+from engine.secret import SecretVersion, Sensitive
+
+NO_ANSWER = "NoAnswer"
+
+
+@asynccontextmanager
+async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
+    """For single-slot sources, warn in the error that the new password may be unknown.
+
+    Rekey does not roll back here, because the change could still take effect after that. Without
+    the lease nothing was sent, so there is nothing to warn of.
+    """
+    try:
+        yield
+    except LeaseUnavailable:
+        raise
+    except TransientError as error:
+        if single_slot and not error.unsent:
+            error.add(LOST)
+        raise
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Rolls one source back, under its lease."""
+
+    at: Subject
+    job: Job
+
+    @asynccontextmanager
+    async def on(
+        self,
+        secret: SecretVersion,
+        issued: Issued,
+        errors: tuple[type[RekeyError], ...],
+        *,
+        proven: bool = False,
+        unsent: bool = False,
+    ) -> AsyncIterator[None]:
+        """Roll back a single-slot source after these errors, and add the result to the error.
+
+        `proven`: the source has accepted what was issued. If it no longer does, a person has
+        changed it. `unsent`: nothing of it has been sent to the vault, so nothing arrives there later.
+        """
+        try:
+            yield
+        except LeaseUnavailable:
+            # Another worker may have set, and published, another password since.
+            raise
+        except errors as error:
+            unsent |= error.unsent or isinstance(error, Throttled)
+            if proven and error.code == NO_ANSWER and not unsent:
+                # What was sent to the vault may still arrive there, and would be dead.
+                raise
+            problem: RekeyError = error
+        else:
+            return
+        if self.at.single:
+            problem = await self._back(secret, issued, problem, proven=proven)
+        raise problem
+
+    async def _back(
+        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
+    ) -> RekeyError:
+        rotator = self.at.rotator
+        self.at.lease.is_lost = True
+        if self._is_unwanted or not issued.restorable or not isinstance(rotator, Undo):
+            problem.add(LOST)
+            return problem
+        try:
+            try:
+                # Azure may have named a time, and an earlier read would only put it off.
+                rests = proven and bool(getattr(problem, "retry_after", None))
+                password = await self._held_now(secret, rests=rests)
+            except TransientError as unread:
+                if not proven:
+                    raise
+                # The vault showed it under this very lease, just before the change; what a person
+                # does at the source after that is seen there.
+                password = self.job.held
+                problem = _put_off(problem, unread) if unread.retry_after else problem
+            problem.add(await self._set_back(issued, password, proven=proven))
+        except LeaseUnavailable:
+            # Another worker may have set, and published, another password since.
+            return problem
+        except RekeyError as second:
+            problem.add(f"what the vault holds could not be set back either: {second.what}")
+            # It may or may not have been set back, so the message must come back.
+            return _put_off(problem, second) if isinstance(second, TransientError) else problem
+        return problem
+
+    async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
+        """Set the source back to what the vault holds; say what came of it."""
+        rotator = self.at.rotator
+        assert isinstance(rotator, Undo)  # noqa: S101 - for the type
+        if password is None:
+            return f"somebody has written a version in the meantime, and {LOST}"
+        new = issued.fields[self.at.managed.rotator.value_field]
+        if password == new:
+            self.at.lease.is_lost = False
+            return "the vault holds the new password"
+        accepts = self.at.rotator.accepts
+        if proven and not await accepts(self.job.source, issued.credential_id, new):
+            self.at.lease.is_lost = False
+            return "somebody has changed the password at its source since; it was left alone"
+        async with self.at.lease.changing("undo"):
+            await rotator.undo(self.job, password)
+        self.at.lease.is_lost = False
+        # Whoever dies before this is written proves it with the next look.
+        record = self.at.lease.record
+        change = replace(record.change, password_unknown=False)
+        self.at.lease.learn(replace(record, change=change))
+        return "what the vault holds was set back"
+
+    async def _held_now(self, secret: SecretVersion, *, rests: bool) -> Sensitive | None:
+        """Return what the vault holds; None if nobody can tell.
+
+        Perhaps a person has written it meanwhile. A disabled version has no value.
+        """
+        if rests:
+            raise TransientError("the vault cannot be read yet", where=str(secret.ref))
+        return self.at.parts.held(await self.at.parts.vaults.read(secret.ref), self.at.managed)
+
+    @property
+    def _is_unwanted(self) -> bool:
+        """Whether the old password is compromised."""
+        at = self.at
+        return bool(at.progress.item.compromised or at.observed.record.compromised.versions)
+
+
+def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
+    """Return the problem as one that comes back, and no sooner than Azure has asked for."""
+    if not isinstance(problem, TransientError):
+        problem = TransientError(problem.what, where=problem.where, fix=problem.fix)
+    waits = filter(None, (problem.retry_after, cause.retry_after))
+    problem.retry_after = max(waits, default=None)
+    return problem

@@ -1,0 +1,313 @@
+"""A source under its lease: its record, and bounds on every call that changes something.
+
+A source can consist of several logins. Each login is then leased and owned by itself, so that a
+secret that names only one of them meets the same lease. The record of such a source is stored
+under the first of its leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    RekeyError,
+    SourceBusy,
+    TransientError,
+)
+from engine.parts import Parts
+from engine.ports import Lease
+from engine.secret import SecretRef, SecretVersion
+from engine.state.record import NO_TIME, SOONEST, SPACING, Record, parts_of
+from engine.state.request import WorkItem
+
+CALL_SECONDS = 20.0
+"""The longest that one changing call may take.
+
+It is shorter than a lease, so Rekey never waits for an answer without one.
+"""
+FRESH_SECONDS = 45.0
+"""How long a lease must last when a single slot is about to be changed."""
+VAIN = timedelta(minutes=10)
+"""How long a source that has another credential in use may be changed in vain before it is left
+alone between two tries. A person hears of it before that."""
+LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
+"""The longest wait in seconds between two looks for the end of a change in progress; and where a
+single slot refuses what the vault holds, once it has come."""
+AHEAD = timedelta(seconds=10)
+"""How much earlier than noted whoever looks for the end of a change may come."""
+EARLY = timedelta(seconds=20)
+"""How much earlier than noted a look may come: clocks differ."""
+UNBOUND_FIX = (
+    "add the source's scope to this vault again, or revoke it there by hand and move the record "
+    "aside: see docs/runbook.md, section 'The record of a source'"
+)
+"""What to do about a credential at a source that scopes no longer contain."""
+LOST = "the source may hold a password that nobody knows"
+NOBODY = "-"
+"""The owner in a part's new record until all parts of its source have been checked."""
+
+
+@dataclass
+class SourceLease:
+    """One source under its leases."""
+
+    parts: Parts
+    source: str
+    leases: tuple[Lease, ...]
+    _learned: Record | None = None
+    _found: Record | None = None
+    """The record as this run has found it."""
+    _before: Record | None = None
+    """The record from before the first change of this run."""
+    _rests: float = 0.0
+    """Until when no lease is renewed, by the monotonic clock."""
+    is_lost: bool = False
+    """This run has left the source with a password that nobody knows, however it ends."""
+    prints: dict[str, str] = field(default_factory=dict)
+    """The prints of the versions that were seen: the next write of the record notes them."""
+
+    @property
+    def record(self) -> Record:
+        """The record of the source; raises NeedsHuman if it cannot be read."""
+        return self._learned or self.leases[0].record
+
+    def learn(self, record: Record) -> None:
+        """Keep what is known until the next write of the record.
+
+        If this worker dies before, the next one finds it out again.
+        """
+        self._learned = record
+
+    async def write(self, record: Record) -> None:
+        """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
+        record = replace(record, history=record.history.printed(self.prints))
+        if record != self.leases[0].record:
+            await self.ensure(CALL_SECONDS)
+            async with _in_time("writing the record"):
+                await self.leases[0].write(record.scheduled(self.parts.clock.now()))
+        self._learned = None
+
+    def lasts(self, seconds: float) -> bool:
+        """Return whether every lease lasts this long, without a call."""
+        return all(lease.remaining > seconds for lease in self.leases)
+
+    async def last(self) -> None:
+        """Make sure that every lease lasts for a while; raises LeaseUnavailable if one is lost."""
+        await self.ensure(FRESH_SECONDS)
+
+    async def ensure(self, seconds: float) -> None:
+        """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
+        if self.lasts(seconds):
+            return
+        if self._rests and (left := self._rests - self.parts.clock.monotonic()) > 0:
+            # Azure has named a time, and an earlier try would only put it off.
+            raise TransientError("the lease cannot be renewed yet", code="Rests", retry_after=left)
+        try:
+            # Every lease twice, because renewing one takes time that the others lose.
+            for lease in (*self.leases, *self.leases):
+                await lease.ensure(seconds)
+        except TransientError as error:
+            self._rests = self.parts.clock.monotonic() + (error.retry_after or 0.0)
+            raise
+
+    @asynccontextmanager
+    async def changing(self, step: str) -> AsyncIterator[None]:
+        """Bound a call that changes something, so that it ends while the lease lasts."""
+        await self.ensure(CALL_SECONDS)
+        with self.parts.reporter.step(step):
+            async with _in_time(step):
+                yield
+
+    async def begin(
+        self,
+        item: WorkItem,
+        secret: SecretVersion,
+        look_after: float | None = None,
+        *,
+        kind: str = "",
+    ) -> None:
+        """Note that a change is about to be sent; `look_after`: seconds until it is looked at.
+
+        `kind` where a new credential of that kind is asked for.
+        """
+        now, touched = self.parts.clock.now(), secret.version or ""
+        if not self.is_bound(item.ref):
+            # Whatever led here: nothing is changed outside the scopes as they are now.
+            raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
+        if look_after is not None:
+            self._not_again_at_once(now, SPACING)
+            # What fails after the change is tried again, or set back, while this lease lasts.
+            await self.ensure(FRESH_SECONDS)
+        elif kind and not self._is_urgent(item):
+            self._not_again_at_once(now)
+        record = self.record
+        self._before = self._before or record
+        change = record.change.begun(touched, now, asks=bool(kind))
+        record = replace(record.keyed(), change=change, kind=kind or record.kind)
+        if look_after is not None:
+            change = replace(change, password_unknown=True)
+            look = item if item.compromised else replace(item, version=item.version or touched)
+            record = await self._promised(
+                replace(record, change=change), item, look, timedelta(seconds=look_after)
+            )
+        else:
+            record = replace(record, change=replace(change, recheck_at=None))
+        await self.write(record)
+
+    def _is_urgent(self, item: WorkItem) -> bool:
+        """Return whether a new credential may be asked for at once, whatever was tried just now."""
+        record = self.record
+        is_leak = item.compromised or record.compromised.versions
+        return bool(is_leak or record.change.in_progress_since) or record.vain_for < VAIN
+
+    def is_bound(self, ref: SecretRef) -> bool:
+        """Return whether a secret's vault is bound to this source by the scopes as they are now."""
+        return self.parts.policy.allows(ref.vault, self.source)
+
+    def unbound(self, ref: SecretRef) -> str:
+        """Say that a secret's vault is not bound to this source."""
+        return f"vault {ref.vault} is not bound to {self.source} any more"
+
+    def _not_again_at_once(self, now: datetime, least: timedelta = timedelta()) -> None:
+        """Raise TransientError if a change of unknown effect was sent just now.
+
+        Tries by several workers are spaced out like those of one.
+        """
+        wait = self.record.rest(now, least).total_seconds()
+        if wait > 0:
+            raise TransientError(
+                "the source was changed just now",
+                where=self.source,
+                code="JustTried",
+                retry_after=wait,
+            )
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether this run has sent a change."""
+        return self._before is not None
+
+    def untouched(self) -> None:
+        """Note that the rotator refused the change just begun, before it sent anything."""
+        before = self._before or self.record
+        change = self.record.change.taken_back(before.change)
+        self.learn(replace(self.record, change=change))
+
+    @property
+    def resumes(self) -> bool:
+        """Return whether the end of a change in progress is looked for, and later than now."""
+        change = self._as_found.change
+        return bool(change.in_progress_since) and self._comes_after(self._as_found, AHEAD)
+
+    @property
+    def _as_found(self) -> Record:
+        return self._found or self.record
+
+    async def wait(self, item: WorkItem, seconds: float, marker: str, *, on: bool) -> None:
+        """Note that the source is at a change; `on`: its end is looked for, with a hint.
+
+        `marker` is what the rotator wants to know of it then.
+        """
+        change, now = self.record.change, self.parts.clock.now()
+        since = change.in_progress_since or change.requested_at or change.started_at or now
+        recheck_at = self._as_found.change.recheck_at if self.resumes else None
+        if on and not self.resumes:
+            # The longer it takes, the less often it is looked for. But once it has come, a single
+            # slot refuses what the vault holds.
+            seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
+            seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
+            recheck_at = now + timedelta(seconds=seconds)
+            if not (item.recheck and item.action == "audit"):
+                await self._hint(replace(item, deferred=0, recheck=False, follows=True), seconds)
+        change = replace(
+            change,
+            in_progress_since=since,
+            # What this change does is known once it has come. An unknown password stays so.
+            open_since=change.open_since if change.password_unknown else None,
+            marker=marker,
+            recheck_at=recheck_at or change.recheck_at,
+        )
+        await self.write(replace(self.record, change=change))
+
+    async def recheck(self, item: WorkItem) -> None:
+        """Note when the source is looked at again, while an earlier change may take effect.
+
+        That of a change in progress is noted once it is known not to have come.
+        """
+        self._found = self._as_found
+        now, record = self.parts.clock.now(), self.record.rechecked(self.parts.clock.now())
+        change = record.change
+        if record.is_uncertain and not (change.in_progress_since or self.is_later(record, item)):
+            later = replace(record, change=replace(change, recheck_at=None)).scheduled(now)
+            reason = "an earlier change may still take effect"
+            look = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", reason=reason)
+            # Before a slot that nobody knows may be changed again, the timer comes too late.
+            rest = record.rest(now) if record.is_unknown else NO_TIME
+            if rest > NO_TIME:
+                later = await self._promised(record, item, look, max(rest, SOONEST))
+            record = later
+        await self.write(record)
+
+    def is_later(self, record: Record, item: WorkItem) -> bool:
+        """Return whether the next look comes later, and is not this very item."""
+        return self._comes_after(record, EARLY if item.recheck else timedelta())
+
+    def _comes_after(self, record: Record, ahead: timedelta) -> bool:
+        recheck_at = record.change.recheck_at
+        return bool(recheck_at and recheck_at > self.parts.clock.now() + ahead)
+
+    async def _promised(
+        self, record: Record, item: WorkItem, look: WorkItem, pause: timedelta
+    ) -> Record:
+        """Return the record with the next look, no later than the one known; post a hint."""
+        recheck_at = self.parts.clock.now() + pause
+        known = record.change.recheck_at
+        if known and known <= recheck_at and self.is_later(record, item):
+            return record
+        await self._hint(replace(look, recheck=True), pause.total_seconds())
+        return replace(record, change=replace(record.change, recheck_at=recheck_at))
+
+    async def _hint(self, item: WorkItem, seconds: float) -> None:
+        """Post a message that hints at the next look: it comes sooner than the timer, if at all."""
+        with suppress(RekeyError):
+            hint = replace(item, waited=0, source=self.source)
+            await self.parts.queue.post_rotation(hint, seconds)
+
+
+@asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    """End a call while the lease lasts; raises TransientError."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            yield
+    except TimeoutError:
+        raise TransientError(
+            f"{what} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect",
+            code="NoAnswer",
+        ) from None
+
+
+@asynccontextmanager
+async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[SourceLease]:
+    """Hold every part of a source; raises SourceBusy if another worker holds one."""
+    names = parts_of(source)
+    # Whoever makes a record owns it. With several parts, another may belong to another secret.
+    first = str(owner).lower() if len(names) == 1 else NOBODY
+    async with AsyncExitStack() as stack:
+        try:
+            # The record names the whole source: a sweep asks for work at what it reads there.
+            wholes = (source, *names[1:])
+            holds = [
+                parts.leases.hold(part, first, whole)
+                for part, whole in zip(names, wholes, strict=True)
+            ]
+            leases = [await stack.enter_async_context(hold) for hold in holds]
+        except LeaseUnavailable as error:
+            raise SourceBusy(error.what, where=error.where, code=error.code) from None
+        yield SourceLease(parts, source, tuple(leases))

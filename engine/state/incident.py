@@ -1,0 +1,337 @@
+"""An incident: everything in its scope is compromised. What it covers, and its progress. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from engine.contract import Opens, Ranked, Rotator
+from engine.kinds import lingering
+from engine.secret import SecretRef
+from engine.state.entry import Entry
+from engine.state.index import Listed
+from engine.state.manual import is_manual
+from engine.state.request import WorkItem
+from engine.state.tags import REPLICA_OF
+
+NAMED = 100
+"""How many of the secrets that need a person a report names. It counts all of them."""
+WAITERS = 1000
+"""How many of the waiting secrets a report names."""
+LIVES = timedelta(days=37)
+"""How long an incident's messages live: at most six days until it is their turn, and a month."""
+LEAD = timedelta(seconds=10)
+"""How far ahead of its report an incident is dated.
+
+Even if clocks differ by that much, everything written before the report is older than the date.
+"""
+LEAKED = "what leaked may still be accepted"
+ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
+REPEAT = "report it once more"
+UNSERVED = "its vault is not served any more"
+SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
+PASSED_ON = "its source has passed to another secret, or it is gone"
+RECOVER = (
+    "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
+    "by hand, and move its record aside: see the runbook"
+)
+ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
+"""The form of an incident's id: its time, and letters that distinguish incidents of one second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is compromised, since when, who says so, and why."""
+
+    since: datetime
+    """In whole seconds and UTC, LEAD ahead of its report. What was written before is replaced."""
+    name: str = ""
+    """A pattern of secrets' names, in which `*` stands for any characters; empty for all names."""
+    source: str = ""
+    """The id (lower case) of a resource, or of a scope that contains it; empty for all sources."""
+    requested_by: str = ""
+    reason: str = ""
+    id: str = ""
+    """The id to ask for it by; empty if it is not recorded."""
+    vaults: tuple[str, ...] = ()
+    """The URLs of the vaults in its scope."""
+    version: str = ""
+    """The only version that leaked, of the one secret in its scope; empty for all that is older."""
+
+    @property
+    def reported(self) -> datetime:
+        """When it was reported."""
+        return self.since - LEAD
+
+    @property
+    def tried_until(self) -> datetime:
+        """When the last message of the incident is gone."""
+        return self.since + LIVES
+
+    def covers(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
+        """Return whether the incident covers a secret, even one that Rekey cannot rotate.
+
+        `known` is what the records say of it. No edited tag takes a secret out of an incident.
+        """
+        if not self._is_named(entry.secret.ref):
+            return False
+        tags = entry.secret.tags
+        if self.source:
+            return any(map(self._contains, _sources(entry, known)))
+        return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
+
+    def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
+        """Return the records in its scope of a secret that is deleted: only they know of it."""
+        return [record for record in known if self._is_named(ref) and self._contains(record.source)]
+
+    def is_over_at(self, record: Listed) -> bool:
+        """Return whether a deleted secret's source accepts nothing that is older than the incident.
+
+        Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
+        """
+        return record.made_since(self.since) and record.pending is None and not record.is_open
+
+    def _is_named(self, ref: SecretRef) -> bool:
+        return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
+
+    def _contains(self, source: str) -> bool:
+        return not self.source or source == self.source or source.startswith(self.source + "/")
+
+    def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
+        """Return the work item that replaces this version and cuts off its credential."""
+        return WorkItem(
+            ref,
+            version=version,
+            trigger="manual",
+            requested_by=self.requested_by,
+            reason=self.reason,
+            compromised=True,
+            since=self.since.isoformat(),
+            reported=self.reported.isoformat(),
+            source=source,
+        )
+
+    def exact(self) -> WorkItem:
+        """Return the work for the only version that leaked: no other one is touched for its age."""
+        ref = SecretRef(self.vaults[0], self.name)
+        return replace(self.work(ref, self.version, self.source or None), since="")
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the incident as a part of a message. The message names its only vault itself."""
+        texts = {name: text for name, text in asdict(self).items() if name != "vaults"}
+        return {**texts, "since": self.since.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Incident:
+        """Read an incident from a message; raises ValueError, TypeError or LookupError."""
+        since = datetime.fromisoformat(data["since"])
+        texts = {
+            key: str(data.get(key, ""))
+            for key in ("name", "source", "requested_by", "reason", "id", "version")
+        }
+        vaults = tuple(str(vault) for vault in data.get("vaults", ()))
+        return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
+
+
+def deleted_at(*sources: str, why: str = "deleted") -> str:
+    """Say that a secret is deleted, and where what it held may still be accepted."""
+    return f"{why}; its credential may still work at {', '.join(sources)}"
+
+
+def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
+    """Return whether a secret is only written when another one is rotated.
+
+    One with a record was rotated itself, whatever its tags say now.
+    """
+    tags = entry.secret.tags
+    return REPLICA_OF in tags and "ProviderAddress" not in tags and not known
+
+
+def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
+    """Return where a secret's credentials may be accepted: by its tags and by its records.
+
+    Where its tags can be followed, of the records only the one counts that published the current
+    version: the secret may have left the others long ago.
+    """
+    if entry.managed:
+        tagged, known = (
+            entry.managed.source,
+            [listed for listed in known if listed.holds(entry.secret)],
+        )
+    else:
+        tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+    return [tagged, *(listed.source for listed in known)]
+
+
+Standing = Literal["refused", "waiting", "needs a person"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """How an incident stands with one secret."""
+
+    ref: SecretRef
+    standing: Standing
+    owner: str = ""
+    reason: str = ""
+    fix: str = ""
+    primary: str = ""
+    """The URL of the secret that this is a replica of; empty for any other."""
+    lingers: str = ""
+    """What may still work two minutes after the report; empty if nothing is known."""
+
+
+@dataclass
+class Progress:
+    """How far an incident has come, counted from the vaults."""
+
+    secrets: int = 0
+    rotated: int = 0
+    """Replaced since the incident began, with the old credential cut off."""
+    waiting: int = 0
+    """Queued, or in progress."""
+    needs_a_person: int = 0
+    named: list[dict[str, str]] = field(default_factory=list)
+    """The first NAMED of those, each with its reason."""
+    waiting_for: list[dict[str, str | None]] = field(default_factory=list)
+    """The first WAITERS of the waiting secrets."""
+    lingers: list[dict[str, str]] = field(default_factory=list)
+    """What may still work two minutes after the report, once for each kind."""
+    each: list[Stands] = field(default_factory=list)
+    """Every secret that was counted."""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what the progress of an incident is told by."""
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name != "each"}
+
+    def add(
+        self,
+        incident: Incident,
+        entry: Entry,
+        *,
+        is_open: bool,
+        is_tried: bool = True,
+        by_hand: bool,
+        known: Sequence[Listed] = (),
+    ) -> None:
+        """Count one secret that the incident covers.
+
+        `is_open`: the compromise may not be over for it. `is_tried`: something still works on that.
+        `by_hand`: somebody else has written its current version since the incident began. `known`:
+        what the records say of it.
+        """
+        self.secrets += 1
+        self._linger(entry)
+        if entry.state == "disabled":
+            self._name(entry, f"{entry.reason}: {LEAKED}", ENABLE)
+        elif entry.managed is None and not is_replica(entry, known):
+            self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
+        elif self._stuck(incident, entry):
+            self._name(entry, entry.reason, entry.fix)
+        elif by_hand and not is_open:
+            fix = "see whether that value is a new one; else rotate it with compromised"
+            self._name(
+                entry, "somebody has written a version by hand since the incident began", fix
+            )
+        elif is_open and not is_tried:
+            self._name(entry, f"its incident is not tried any more: {LEAKED}", REPEAT)
+        elif is_open:
+            self._wait(entry, known)
+        else:
+            self.rotated += 1
+            self.each.append(_stands(entry, "refused"))
+
+    def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
+        """Count one secret that only records know; `sources`: where its credentials may work."""
+        self.secrets += 1
+        if not sources:
+            self.rotated += 1
+            self.each.append(Stands(ref, "refused", reason=why))
+            return
+        self.needs_a_person += 1
+        reason = deleted_at(*sources, why=why)
+        self.each.append(Stands(ref, "needs a person", reason=reason, fix=fix))
+        if len(self.named) < NAMED:
+            place = {"vault": ref.vault_name, "secret": ref.name}
+            self.named.append({**place, "reason": reason, "fix": fix})
+
+    def add_passed_on(self, ref: SecretRef, *, is_refused: bool) -> None:
+        """Count one secret that has left the source of what leaked."""
+        self.secrets += 1
+        self.rotated += is_refused
+        self.waiting += not is_refused
+        self.each.append(Stands(ref, "refused" if is_refused else "waiting", reason=PASSED_ON))
+        if not is_refused:
+            place = {"vault": ref.vault_name, "secret": ref.name}
+            self.waiting_for.append({**place, "source": None, "owner": None})
+
+    def _linger(self, entry: Entry) -> None:
+        kind = entry.managed.rotator if entry.managed else None
+        known = {"kind": kind.kind if kind else "", "what": lingering(kind)}
+        if known["what"] and known not in self.lingers:
+            self.lingers.append(known)
+
+    @staticmethod
+    def _stuck(incident: Incident, entry: Entry) -> bool:
+        """Return whether the secret is parked, counting no mark older than the incident.
+
+        A secret that is to be parked but bears no mark has no room for one. The work on a single
+        version waits for no lead.
+        """
+        began = incident.reported if incident.version else incident.since
+        return entry.parked_since >= began if entry.parked_since else entry.state == "parked"
+
+    def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
+        self.waiting += 1
+        self.each.append(_stands(entry, "waiting"))
+        if len(self.waiting_for) < WAITERS:
+            # An edited tag may name another source than the one of what leaked.
+            holding = [listed.source for listed in known if listed.holds(entry.secret)]
+            tagged = entry.managed.source if entry.managed else None
+            source = next(iter(holding), tagged)
+            owner = entry.secret.tags.get("Owner")
+            self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
+
+    def _name(self, entry: Entry, reason: str, fix: str) -> None:
+        self.needs_a_person += 1
+        self.each.append(_stands(entry, "needs a person", reason, fix))
+        if len(self.named) < NAMED:
+            self.named.append({**_place(entry), "reason": reason, "fix": fix})
+
+
+def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -> Stands:
+    tags = entry.secret.tags
+    primary = tags.get(REPLICA_OF, "") if is_replica(entry) else ""
+    what = lingering(entry.managed.rotator if entry.managed else None)
+    return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary, what)
+
+
+def _place(entry: Entry) -> dict[str, str]:
+    return {"vault": entry.secret.ref.vault_name, "secret": entry.secret.ref.name}
+
+
+type Danger = tuple[bool, bool, Opens, bool]
+"""What leaks are sorted by: the smallest is the most dangerous."""
+
+
+def danger(
+    kind: type[Rotator] | None,
+    *,
+    is_copy: bool = False,
+    is_alive: bool = True,
+    is_current: bool = True,
+) -> Danger:
+    """Return how dangerous a leak is.
+
+    A copy comes last: it is cut off with what it copies. Before it come what may not work, then
+    what opens less, then what is superseded and ends by itself.
+    """
+    opens = kind.opens if isinstance(kind, Ranked) else Opens.RESOURCE
+    return is_copy, not is_alive, opens, not is_current
+
+
+USUAL: Danger = danger(None)
+"""That of one resource's credential, which works and is in use."""

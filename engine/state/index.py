@@ -1,0 +1,166 @@
+"""The state index: what the listing of all records shows of each source, and of the secrets of a vault.
+
+Tags say the same to people. A sweep believes the records, so removing a tag keeps no credential
+alive. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.secret import SecretRef, SecretVersion
+from engine.state.record import Record
+from engine.state.record_parts import SEPARATOR
+from engine.state.request import WorkItem
+from engine.state.tags import Pending, unfinished_incident
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing of all records shows of one."""
+
+    source: str
+    owner: str
+    pending: Pending | None = None
+    """The superseded credential that must be retired once its overlap has passed."""
+    is_open: bool = False
+    audited: datetime | None = None
+    created: datetime | None = None
+    """When the version that was seen last was created."""
+    published: datetime | None = None
+    """When the version that Rekey published last was created."""
+    made: datetime | None = None
+    """When the credential that it holds was made."""
+    under: datetime | None = None
+    """The date of the incident under which it was made, if that was ahead of the app's clock."""
+    waiting: datetime | None = None
+    """Since when the source has been at a change that it accepted and goes on with."""
+    next_check: datetime | None = None
+    """When the source is to be looked at again."""
+    prints: tuple[str, ...] = ()
+    """The prints of what its versions hold or held, for reported leaks."""
+    is_printed: bool = False
+    """Every version whose credential the record knows has a print."""
+
+    @property
+    def due(self) -> datetime | None:
+        """When the superseded credential is due to be retired."""
+        return self.pending.at if self.pending else None
+
+    def holds(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published this very version, with a credential of this source.
+
+        Whatever its tag says by now. Read or listed, a version has the time of its creation.
+        """
+        return self.published == secret.created
+
+    def made_since(self, incident: datetime) -> bool:
+        """Return whether its credential was made since an incident began, or under that one."""
+        return bool(self.made and self.made >= incident) or self.under == incident
+
+    @classmethod
+    def of(cls, record: Record) -> Listed:
+        """Return what a listing shows of this record."""
+        last = record.published
+        return cls(
+            record.source,
+            record.owner,
+            record.retirement,
+            record.is_open,
+            record.verified.at,
+            record.verified.created,
+            last.created if last else None,
+            last.made if last else None,
+            last.under if last else None,
+            record.change.in_progress_since,
+            record.next_check,
+            tuple(SEPARATOR.join(record.history.prints.values()).split(SEPARATOR))
+            if record.history.prints
+            else (),
+            record.is_printed,
+        )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Records by the secret (lower case) that owns them.
+
+    A secret whose source has changed may own two.
+    """
+
+    records: Mapping[str, tuple[Listed, ...]]
+    unread: bool = False
+    """The records could not be listed, so only tags are known."""
+
+    @classmethod
+    async def read(cls, index: AsyncIterator[Listed]) -> Ledger:
+        """Read all records."""
+        records: dict[str, tuple[Listed, ...]] = {}
+        async for listed in index:
+            records[listed.owner] = (*records.get(listed.owner, ()), listed)
+        return cls(records)
+
+    def of(self, ref: SecretRef) -> tuple[Listed, ...]:
+        """Return the records that a secret owns."""
+        return self.records.get(str(ref).lower(), ())
+
+    def work(self, ref: SecretRef, now: datetime) -> list[WorkItem]:
+        """Return the work that is due for a secret whatever its tags say."""
+        items = (_work(ref, listed, now) for listed in self.of(ref))
+        return [item for item in items if item]
+
+
+def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
+    if listed.due and listed.due <= now:
+        reason = f"its overlap passed at {listed.due:%Y-%m-%d %H:%M}Z"
+        return WorkItem(
+            ref,
+            "retire",
+            trigger="sweep",
+            requested_by="sweep",
+            reason=reason,
+            source=listed.source,
+        )
+    if listed.is_open:
+        reason = "a change was never seen to finish"
+        return WorkItem(
+            ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A secret, and what the records of its sources say."""
+
+    secret: SecretVersion
+    records: Sequence[Record]
+
+    @property
+    def pending(self) -> Pending | None:
+        """The superseded credential that nobody will revoke any more."""
+        return next((record.retirement for record in self.records if record.retirement), None)
+
+    def in_progress(self, now: datetime) -> str:
+        """Return what a release would leave unfinished; empty if nothing is in progress."""
+        records = self.records
+        if unfinished_incident(self.secret) or any(
+            record.compromised.versions for record in records
+        ):
+            return "what leaked may still be accepted: its incident has not ended"
+        if any(
+            record.pending_write or record.change.open_since or record.change.in_progress_since
+            for record in records
+        ):
+            return "a change of its source is in progress"
+        if any(
+            record.change.uncertain_until and record.change.uncertain_until > now
+            for record in records
+        ):
+            return "the last change of its source may still take effect"
+        if self.pending:
+            until = f"{self.pending.at:%Y-%m-%d %H:%M}Z"
+            return f"{self.pending.credential_id} is inside its overlap until {until}"
+        return ""

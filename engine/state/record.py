@@ -1,0 +1,440 @@
+"""The record of one source: what Rekey believes about it. It is stored under the source's lease.
+
+Whoever may write a secret may write its tags, so Rekey revokes and publishes nothing because of a
+tag alone. The record is read and written only under the lease, in storage that is strongly
+consistent. It names the owner, the version that Rekey published last, the one that it is about to
+publish, what is to be retired, and a change in progress. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from engine.contract import LATE, LONGEST_CHANGE
+from engine.errors import TransientError
+from engine.secret import SecretVersion, Sensitive
+from engine.state.codec import fields_of, text_of
+from engine.state.record_parts import Change, Compromised, History, Verified, Write
+from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
+
+SETTLE = timedelta(seconds=60)
+"""How long after a write was announced the vault may still show what was there before.
+
+Key Vault promises no read-after-write consistency.
+"""
+EVERY = timedelta(minutes=3)
+"""How often the timer `recheck` of function_app.py asks for what is due."""
+RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
+"""How long after a change, or a look that leaves something open, a source is due to be looked at
+again; and how long at least, so that no look is taken for the next one."""
+SELDOM = timedelta(minutes=15)
+"""The pause between two looks at what could not be done, where nothing can take effect late."""
+RARELY = timedelta(days=1)
+"""The same where nothing is owed but a retirement, which every sweep asks for."""
+NO_TIME = timedelta()
+LOOKING = timedelta(days=7)
+"""How long looks go on at a source that cannot be reached. After that only the audit remains."""
+SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=4)
+"""How long a single slot is left alone after a change that may or may not have taken effect: the
+longer none can be proven, the longer. Any other source is left alone only for that reason."""
+MOST_LOST = 5
+"""How many lost writes are remembered, because a vault may still show one of them later."""
+
+
+def parts_of(source: str) -> tuple[str, ...]:
+    """Return the parts of a source that need a lease each: `+` joins names in its last segment."""
+    head, slash, names = source.rpartition("/")
+    return tuple(f"{head}{slash}{name}" for name in names.split("+"))
+
+
+class Stale(TransientError):  # noqa: N818 - the name says what is the case
+    """The vault shows an older state than the record, so it is read again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one source."""
+
+    source: str = ""
+    owner: str = ""
+    """The URL (lower case) of the secret that may rotate the source; empty if none may yet."""
+    kind: str = ""
+    """The kind of credential that a rotation for the owner asked for last."""
+    key: str = ""
+    """The random key (hexadecimal) of the digests in this record."""
+    published: Write | None = None
+    pending_write: Write | None = None
+    """The announced write, which is about to be published. The next worker looks for it."""
+    lost_writes: tuple[Write, ...] = ()
+    """Announced writes that were not seen in time, the newest first."""
+    change: Change = field(default_factory=Change)
+    """What was sent to the source, and whether it may still take effect."""
+    retirement: Pending | None = None
+    """The superseded credential that must be retired once its overlap has passed."""
+    compromised: Compromised = field(default_factory=Compromised)
+    """What has leaked, until and after it was proven to be refused."""
+    stale: tuple[str, ...] = ()
+    """Versions that hold dead values and must still be disabled; a replica's by its URL."""
+    verified: Verified = field(default_factory=Verified)
+    """What was seen last of the current version."""
+    history: History = field(default_factory=History)
+    """What the secret held before."""
+    unreported: bool = False
+    """The outcome of the version published last has not been noted as reported."""
+
+    def to_json(self) -> str:
+        """Return the text of the record."""
+        return text_of(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> Record:
+        """Parse a record; raises NeedsHuman if it is damaged or a newer Rekey wrote it."""
+        return cls(**fields_of(text, where))
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Return whether something was sent that may not have taken effect yet."""
+        return self.change.is_uncertain or self.pending_write is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something was begun whose end was not noted."""
+        owed = self.compromised.versions or self.stale or self.unreported
+        return self.is_uncertain or bool(owed)
+
+    @property
+    def next_check(self) -> datetime | None:
+        """When the source is to be looked at again; None if nothing is owed there."""
+        return self.change.recheck_at or (self.retirement.at if self.retirement else None)
+
+    def owes(self, now: datetime) -> bool:
+        """Return whether something is due at the source, or may still take effect there."""
+        is_due = self.retirement is not None and self.retirement.at <= now
+        return self.is_open or is_due or self.goes_on(now)
+
+    def goes_on(self, now: datetime) -> bool:
+        """Return whether the source is at a change: one without an end is left to a person."""
+        since = self.change.in_progress_since
+        return since is not None and now < since + LONGEST_CHANGE
+
+    def scheduled(self, now: datetime) -> Record:
+        """Return the record as it is written: it says when its source is looked at again."""
+        recheck_at = self.change.recheck_at
+        if not self.owes(now):
+            recheck_at = None
+        elif recheck_at is None or recheck_at <= now or self._is_left(recheck_at - now):
+            recheck_at = now + self._pause(now)
+        return replace(self, change=replace(self.change, recheck_at=recheck_at))
+
+    def rechecked(self, now: datetime) -> Record:
+        """Return the record as a look finds it: what was begun may take effect until then."""
+        change, write = self.change, self.pending_write
+        if change.open_since:
+            until = max(change.uncertain_until or now, change.open_since + LATE)
+            change = replace(change, uncertain_until=until, open_since=None)
+        if write and now < write.at + LATE:
+            change = change.uncertain_for(write.at + LATE)
+        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
+        looking = LOOKING if change.started_at else timedelta()
+        if change.uncertain_until and change.uncertain_until + looking <= now:
+            change = change.settled()
+        return replace(self, change=change)
+
+    def rest(self, now: datetime, least: timedelta = SPACING) -> timedelta:
+        """Return for how long a source is left alone after a change of unknown effect.
+
+        That is at least `least`, for a single slot, and longer the longer none can be proven.
+        """
+        started = self.change.started_at
+        if not (started and self.is_uncertain):
+            return NO_TIME
+        # Where only the timer tells of a slot, it is looked at in time for the first half an hour.
+        longer = self.vain_for / (18 if least else 2)
+        return started + min(max(least, longer), LONGEST_SPACING) - now
+
+    def _pause(self, now: datetime) -> timedelta:
+        """Return how long to wait for the next look.
+
+        A single slot that must be left alone is looked at as soon as it may be changed.
+        """
+        rest = self.rest(now) if self.is_unknown and not self.change.in_progress_since else NO_TIME
+        return max(rest, SOONEST) if rest > NO_TIME else RECHECK
+
+    def looked(self, now: datetime) -> Record:
+        """Return the record once a look has ended: what a person must end is looked at seldom."""
+        if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
+            return self.scheduled(now)
+        return replace(self, change=replace(self.change, recheck_at=now + self._seldom))
+
+    def _is_left(self, pause: timedelta) -> bool:
+        """Return whether a look was left to the sweeps before anything else was owed.
+
+        The end of a change in progress is looked for when its source has named the time.
+        """
+        return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
+
+    @property
+    def _seldom(self) -> timedelta:
+        """The pause after a look in vain."""
+        return SELDOM if self.is_open or self.change.in_progress_since else RARELY
+
+    def is_pressing(self, now: datetime) -> bool:
+        """Return whether what was sent may still take effect."""
+        change, write = self.change, self.pending_write
+        until = (change.uncertain_until, write.at + LATE if write else None)
+        return bool(change.open_since) or any(moment and moment > now for moment in until)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the source may hold a password that nobody knows."""
+        return self.change.password_unknown and self.is_uncertain
+
+    @property
+    def vain_for(self) -> timedelta:
+        """For how long changes have been sent of which none could be proven."""
+        started, requested = self.change.started_at, self.change.requested_at
+        return started - requested if self.is_uncertain and started and requested else timedelta()
+
+    def unknown_for(self, now: datetime) -> timedelta:
+        """Return for how long nobody may have known the password of a single slot."""
+        requested = self.change.requested_at
+        return now - requested if self.is_unknown and requested else timedelta()
+
+    @property
+    def abandoned(self) -> str:
+        """The version for which a credential was asked for, and which Rekey never replaced.
+
+        Empty if there is none. What was made for it, nobody uses.
+        """
+        return "" if self.change.version in self.history.replaced else self.change.version
+
+    @property
+    def revoked_ids(self) -> frozenset[str]:
+        """The ids of the credentials that were proven to be refused, of those it remembers."""
+        past, revoked = self.history.credentials, self.compromised.revoked
+        return frozenset(known.credential_id for known in past if known.version in revoked)
+
+    def wrote(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published exactly this version."""
+        return bool(self.published and secret.version and self.published.version == secret.version)
+
+    def digest(self, credential_id: str, value: Sensitive) -> str:
+        """Return the keyed digest of a value with its credential's id."""
+        text = f"{credential_id}\n{value.reveal()}".encode()
+        return hmac.new(bytes.fromhex(self.key), text, hashlib.sha256).hexdigest()
+
+    def fits(self, write: Write | None, credential_id: str, value: Sensitive | None) -> bool:
+        """Return whether a value and its credential's id are those of an announced write."""
+        return bool(
+            write
+            and value is not None
+            and credential_id == write.credential_id
+            and hmac.compare_digest(write.digest, self.digest(credential_id, value))
+        )
+
+    @property
+    def is_blank(self) -> bool:
+        """Return whether nothing but the owner is known."""
+        prints = History(prints=self.history.prints)
+        return self == Record(self.source, self.owner, key=self.key, history=prints)
+
+    @property
+    def unpublished(self) -> tuple[Write, ...]:
+        """Announced writes of which no version is known; a replica may hold the latest already."""
+        return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
+
+    @property
+    def is_printed(self) -> bool:
+        """Return whether every version whose credential is known, or may work, has a print."""
+        known = {past.version for past in self.history.credentials}
+        known |= {last.version for last in (self.published, self.retirement) if last}
+        known |= {*self.compromised.versions}
+        printed = {version.rpartition("/")[2] for version in self.history.prints}
+        return known <= printed and not self.unpublished
+
+    def passed(self, owner: str, secret: SecretVersion, prints: str = "") -> Record:
+        """Return the record as it passes to the next owner of the source, `secret` as it is now.
+
+        `prints`: of that version, so that a report of what it holds is never about an earlier one
+        that the next owner does not have. What is owed at the source is owed by whoever owns it.
+        None of the former owner's versions is disabled any more, and no operation of its own made
+        what the next one holds.
+        """
+        published, versions = self.published, self.compromised.versions
+        if published and self.fits(published, published.credential_id, secret.value):
+            same = {published.version: str(secret.version)}
+            versions = tuple(same.get(version, version) for version in versions)
+        return replace(
+            self,
+            owner=owner,
+            published=published and replace(published, created=None, operation=""),
+            change=replace(self.change, recheck_at=None),
+            compromised=replace(self.compromised, versions=versions),
+            stale=(),
+            verified=replace(self.verified, at=None, created=None),
+            history=self.history.passed(self.owner).printed({str(secret.version): prints}),
+            unreported=False,
+        )
+
+    def announced(self, write: Write, kind: str) -> Record:
+        """Return the record with an announced write."""
+        change = replace(self.change.arrived(), open_since=None)
+        return replace(self.lose(), pending_write=write, kind=kind, change=change)
+
+    def arrived(self) -> Record:
+        """Return the record once the change has come that the source was at."""
+        return replace(self, change=self.change.arrived())
+
+    def proven(self, shown: SecretVersion, now: datetime) -> Record:
+        """Return the record once the current version has been proven."""
+        change, write = self.change, self.pending_write
+        repaired_at, tags = self.verified.repaired_at, owners_tags(shown)
+        verified = Verified(str(shown.version), now, shown.created, tags, repaired_at)
+        if change.password_unknown:
+            # The only slot holds what the vault does: what could not be proven is over.
+            change = replace(change, requested_at=None)
+        record = self.lose() if write and write.at + LATE <= now else self
+        return replace(record, change=change, verified=verified)
+
+    def lose(self) -> Record:
+        """Return the record with the announced write, if any, among the lost ones.
+
+        Rekey no longer expects it, but recognises it if it arrives after all.
+        """
+        if self.pending_write is None:
+            return self
+        lost = (self.pending_write, *self.lost_writes)[:MOST_LOST]
+        return replace(self, pending_write=None, lost_writes=lost)
+
+    def keyed(self) -> Record:
+        """Return the record with a key for its digests."""
+        return self if self.key else replace(self, key=secrets.token_hex(32))
+
+    def landed(self, secret: SecretVersion, late: Write | None = None) -> Record:
+        """Return the record once the vault holds an announced write.
+
+        That is the latest one, or `late`, an earlier one that arrived after all.
+        """
+        announced = late or self.pending_write
+        assert announced and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
+        written = replace(announced, version=secret.version, created=secret.created)
+        # Whoever takes its address away takes with it what says how to pay what is owed here.
+        has_left = "ProviderAddress" in {*self.verified.tags} - {*secret.tags}
+        return replace(
+            self,
+            published=written,
+            pending_write=None,
+            lost_writes=tuple(write for write in self.lose().lost_writes if write != announced),
+            retirement=written.due,
+            stale=(written.replaces, *self.stale) if written.dead else self.stale,
+            verified=replace(
+                self.verified,
+                version=secret.version,
+                created=secret.created,
+                tags=self.verified.tags if has_left else owners_tags(secret),
+            ),
+            history=self.history.after(written),
+            unreported=True,
+        )
+
+    def without(self, version: str, proof: str = "") -> Record:
+        """Return the record once the credential of a version has been proven to be refused."""
+        compromised = self.compromised.without(version, proof)
+        return replace(self.arrived(), compromised=compromised).discarded(version)
+
+    def discarded(self, *versions: str) -> Record:
+        """Return the record with further versions that hold dead values."""
+        new = tuple(version for version in versions if version and version not in self.stale)
+        return replace(self, stale=(*new, *self.stale))
+
+    def seen(self, secret: SecretVersion, now: datetime) -> Record:
+        """Return the record updated by the vault's current version.
+
+        Raises Stale if the vault shows an older state than the record.
+        """
+        if not (secret.enabled and secret.version):
+            return self
+        since = self.change.in_progress_since
+        if since and secret.version != self.change.version:
+            # Somebody wrote a version while its source was at a change, which may yet hit what
+            # they took into use.
+            beside = self.change.arrived().uncertain_for(since + LONGEST_CHANGE)
+            return replace(self, change=beside).seen(secret, now)
+        write, published = self.pending_write, self.published
+        if write and secret.version == write.replaces:
+            return self._awaiting(write, secret, now)
+        if write := self._recognised(secret):
+            return self.landed(secret, write)
+        if published and not self.wrote(secret):
+            if self.fits(published, published.credential_id, secret.value):
+                # The same value again: a late announced write, or a copy that a person made.
+                again = replace(published, version=str(secret.version), created=secret.created)
+                # `created` stays: a copy without tags took the secret out of management.
+                return replace(self, published=again)
+            if self._older(secret, published):
+                raise _stale(secret, SETTLE)
+        return self
+
+    def _awaiting(self, write: Write, secret: SecretVersion, now: datetime) -> Record:
+        """Return the record while the vault shows what an announced write is to replace."""
+        if now < write.at + SETTLE:
+            raise _stale(secret, write.at + SETTLE - now)
+        # The write is lost or late. Until that is certain, the source is looked at repeatedly.
+        late = write.at + LATE
+        return replace(self, change=self.change.uncertain_for(late)) if now < late else self
+
+    def overtaken(self, seen: Record) -> Write | None:
+        """Return what was published last, where an earlier write has come over it once more.
+
+        What that earlier one was to replace is gone already: it replaces what was published last.
+        """
+        last, late = self.published, seen.published
+        if not (last and late) or last.version == late.version:
+            return None
+        is_again = late.replaces in self.history.replaced and late.replaces != last.replaces
+        return last if is_again else None
+
+    def _recognised(self, secret: SecretVersion) -> Write | None:
+        """Return the announced write that a version holds, unless it has been seen before."""
+        if self.wrote(secret):
+            return None
+        held = secret.value
+        fitting = (w for w in self.unpublished if self.fits(w, w.credential_id, held))
+        return next(fitting, None)
+
+    def _older(self, secret: SecretVersion, published: Write) -> bool:
+        behind = published.created is not None and secret.created < published.created
+        return secret.version in self.history.replaced or behind
+
+    def believed(self, secret: SecretVersion) -> SecretVersion:
+        """Return a version with what the record knows of it instead of what its tags claim."""
+        tags = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
+        if self.published and self.wrote(secret):
+            tags[CREDENTIAL] = self.published.credential_id
+            if self.published.operation:
+                tags[OPERATION] = self.published.operation
+        if self.retirement:
+            tags[RETIRE] = str(self.retirement)
+        word, _, rest = tags.get(STATE, "").partition(" ")
+        if word == "compromised" and not self.compromised.versions:
+            tags[STATE] = f"parked {rest}"
+        return replace(secret, tags=tags)
+
+
+def owners_tags(secret: SecretVersion) -> dict[str, str]:
+    """Return the tags of a version that are its owner's own."""
+    return {tag: text for tag, text in secret.tags.items() if tag not in OURS}
+
+
+def _stale(secret: SecretVersion, wait: timedelta) -> Stale:
+    return Stale(
+        f"the vault shows version {secret.version}, which is replaced or being replaced",
+        where=str(secret.ref),
+        fix="if the secret was restored from a backup, write its value again; otherwise wait",
+        code="Stale",
+        retry_after=max(1.0, wait.total_seconds()),
+    )

@@ -1,0 +1,314 @@
+"""The parts of a source's record: writes, its change, what leaked, what was verified and what came before.
+
+Plain data.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from engine.contract import LATE
+from engine.state.tags import Pending
+
+ID, BYTES = 4, 12
+"""Letters of the key's version that begin a print, and bytes of the digest that follow.
+
+With 96 bits, a million prints meet by chance once in 10^16 deployments.
+"""
+SEPARATOR = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """Makes prints."""
+
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    """The keys by the id of their version, the newest first; empty where the policy names none."""
+
+    def __repr__(self) -> str:
+        return f"Prints({len(self.keys)} keys)"
+
+    def of(self, *texts: str) -> str:
+        """Return the prints of these texts under the newest key; empty if there is no key."""
+        newest = next(iter(self.keys), "")
+        return SEPARATOR.join(self._print(newest, text) for text in texts) if newest else ""
+
+    def each(self, text: str) -> Iterator[str]:
+        """Yield the print of a text under each key."""
+        return (self._print(version, text) for version in self.keys)
+
+    def knows(self, prints: str) -> bool:
+        """Return whether a key is there under which these prints were made."""
+        return any(prints[:ID] == version[:ID] for version in self.keys)
+
+    def _print(self, version: str, text: str) -> str:
+        digest = hmac.digest(self.keys[version], text.encode(), hashlib.sha256)
+        return version[:ID] + base64.urlsafe_b64encode(digest[:BYTES]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The credential of a version that was replaced, to recognise it at its source."""
+
+    version: str
+    credential_id: str
+    digest: str
+    """A keyed digest of the credential's id and the credential alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One version that Rekey wrote, or is about to write, to its owner's secret."""
+
+    operation: str
+    credential_id: str
+    digest: str
+    """A keyed digest of the credential's id and the whole value."""
+    replaces: str
+    at: datetime
+    """When the write was announced, by the app's clock."""
+    retire: Pending | None = None
+    """What must be retired once this version is published."""
+    version: str = ""
+    """The version's id; empty until the vault has shown it."""
+    created: datetime | None = None
+    """When the vault says the version was created."""
+    born: datetime | None = None
+    """When its credential was made, if not at the time of the write.
+
+    A restored credential is as old as the version that held it before. One that was made under an
+    incident dated ahead of the app's clock has the incident's date.
+    """
+    original: str = ""
+    """For a restored version: the version that held its value before."""
+    dead: bool = False
+    """The source refuses what the replaced version holds, so that version is disabled next."""
+    held: Past | None = None
+    """What the replaced version holds; None if that is not certain."""
+
+    @property
+    def made(self) -> datetime:
+        """When its credential was made, by the app's clock."""
+        return min(self.born or self.at, self.at)
+
+    @property
+    def under(self) -> datetime | None:
+        """The date of the incident under which its credential was made, if that was ahead."""
+        return self.born if self.born and self.born > self.at else None
+
+    @property
+    def due(self) -> Pending | None:
+        """What must be retired, its overlap counted from when the vault had this version.
+
+        A write may be carried out minutes after it was sent. Nobody could read it before.
+        """
+        late = min((self.created or self.at) - self.at, LATE)
+        return self.retire and replace(self.retire, at=self.retire.at + max(late, timedelta()))
+
+    def made_since(self, incident: datetime) -> bool:
+        """Return whether its credential was made since an incident began, or under that one."""
+        return self.made >= incident or self.under == incident
+
+
+MOST_PRINTS = 20
+"""How many versions a reported value is compared with, the newest first."""
+PROVEN_AT = "%Y-%m-%dT%H:%M:%SZ"
+"""How the time of a proof is written, in UTC."""
+MOST_REPLACED = 10
+"""How many replaced versions are remembered, to recognise a vault that lags by more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was sent to a source last, and whether it may still take effect."""
+
+    open_since: datetime | None = None
+    """When a change was begun whose end was not noted; None if there is none."""
+    started_at: datetime | None = None
+    """When a change was last sent."""
+    requested_at: datetime | None = None
+    """When the source was first asked for what is to replace `version`: some take hours for it."""
+    uncertain_until: datetime | None = None
+    """Until when an earlier change may still take effect."""
+    in_progress_since: datetime | None = None
+    """Since when the source has been at a change that it accepted; None if it is at none."""
+    marker: str = ""
+    """What the rotator noted of that change for itself."""
+    version: str = ""
+    """The version that was current when a change was last sent.
+
+    If the source refuses that version later, the change may be the reason.
+    """
+    password_unknown: bool = False
+    """The change that was sent last may have left the source with a password that nobody knows."""
+    recheck_at: datetime | None = None
+    """When the source is looked at again; None if nothing is owed there."""
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Return whether a change may not have taken effect yet."""
+        return bool(self.open_since or self.uncertain_until)
+
+    def uncertain_for(self, moment: datetime) -> Change:
+        """Return the change as one that may take effect at least until a moment."""
+        return replace(self, uncertain_until=max(self.uncertain_until or moment, moment))
+
+    def settled(self) -> Change:
+        """Return the change once nothing of it can take effect any more."""
+        return replace(self, uncertain_until=None, recheck_at=None)
+
+    def arrived(self) -> Change:
+        """Return the change once the source is no longer at it."""
+        recheck_at = None if self.in_progress_since else self.recheck_at
+        return replace(self, in_progress_since=None, marker="", recheck_at=recheck_at)
+
+    def begun(self, version: str, now: datetime, *, asks: bool) -> Change:
+        """Return the change once the next one is begun, which leaves no password unknown.
+
+        `version`: the current one. `asks`: it asks for a new credential.
+        """
+        is_same = self.version == version
+        requested = (self.requested_at if is_same else None) or now
+        return replace(
+            self if is_same else self.arrived(),
+            open_since=self.open_since or now,
+            started_at=now,
+            version=version,
+            requested_at=requested if asks else None,
+            password_unknown=False,
+        )
+
+    def taken_back(self, before: Change) -> Change:
+        """Return the change where the one begun last was never sent; `before`: as it was before."""
+        return replace(
+            self,
+            open_since=before.open_since,
+            started_at=before.started_at,
+            version=before.version,
+            requested_at=before.requested_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compromised:
+    """The versions that have leaked."""
+
+    versions: tuple[str, ...] = ()
+    """Those whose credentials must be proven to be refused before anything else happens."""
+    incident: datetime | None = None
+    """The date of the incident that was noted last. What is published after that is no older."""
+    revoked: tuple[str, ...] = ()
+    """Versions whose credentials were proven to be refused, the newest first."""
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    """When and how each of those was proven, by version: a time and words. For reports alone."""
+
+    def knows(self, version: str | None, reported: datetime | None = None) -> bool:
+        """Return whether a version is noted, or was proven to be refused since it was reported."""
+        return version in self.versions or self.is_refused(version, reported)
+
+    def is_refused(self, version: str | None, reported: datetime | None = None) -> bool:
+        """Return whether a version was proven to be refused, and nobody has reported it since.
+
+        What a person puts back works again: a later report is proven anew.
+        """
+        if version in self.versions or version not in self.revoked:
+            return False
+        # The times are texts of one form. A record of an earlier Rekey may hold none.
+        at = self.proofs.get(str(version), "").partition(" ")[0]
+        return reported is None or not at or at >= f"{reported:{PROVEN_AT}}"
+
+    def without(self, version: str, proof: str) -> Compromised:
+        """Return this once the credential of a version has been proven to be refused."""
+        revoked = (version, *(known for known in self.revoked if known != version))[:MOST_REPLACED]
+        known = {**self.proofs, version: proof or self.proofs.get(version, "")}
+        return replace(
+            self,
+            versions=tuple(known for known in self.versions if known != version),
+            revoked=revoked,
+            proofs={past: known[past] for past in revoked if known.get(past)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was seen last of the current version."""
+
+    version: str = ""
+    """The version that the source accepted last."""
+    at: datetime | None = None
+    """When the current version was last proven."""
+    created: datetime | None = None
+    """When the version that was seen last was created, according to the vault."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The owner's own tags on the version published last, so that they can be given back."""
+    repaired_at: datetime | None = None
+    """When the source was last seen to refuse what Rekey had published."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a secret held before, the newest first."""
+
+    replaced: tuple[str, ...] = ()
+    """Versions that were replaced."""
+    published: tuple[str, ...] = ()
+    """Versions that Rekey published: their tags may be gone. For reports alone."""
+    credentials: tuple[Past, ...] = ()
+    """The credentials of versions that were replaced."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Restored version → the version that held its value before. Both are disabled together."""
+    prints: Mapping[str, str] = field(default_factory=dict)
+    """Version → the prints of what it holds. For reported leaks alone.
+
+    One of a former owner of the source stands under its URL.
+    """
+
+    def credential_of(self, version: str) -> Past | None:
+        """Return what is known of the credential of a replaced version."""
+        return next((past for past in self.credentials if past.version == version), None)
+
+    def after(self, written: Write) -> History:
+        """Return the history once Rekey has published a version."""
+        replaced = (past for past in self.replaced if past != written.replaces)
+        known = tuple(past for past in self.credentials if past.version != written.replaces)
+        copy = {written.version: written.original} if written.original else {}
+        return replace(
+            self,
+            replaced=(written.replaces, *replaced)[:MOST_REPLACED],
+            published=(written.version, *self.published)[:MOST_REPLACED],
+            credentials=((written.held, *known) if written.held else known)[:MOST_REPLACED],
+            copies={**self.copies, **copy},
+        )
+
+    def passed(self, owner: str) -> History:
+        """Return the history once the source has passed on from an owner, which published it."""
+        theirs = f"{owner}/" if owner.startswith("https:") else ""
+        prints = {it if "/" in it else theirs + it: text for it, text in self.prints.items()}
+        return replace(self, published=(), prints=prints)
+
+    def place_of(self, version: str) -> str:
+        """Return the URL of the former owner that has a version; empty if none is known to."""
+        places = (it.rpartition("/") for it in self.prints)
+        return next((place for place, _, known in places if known == version), "")
+
+    def hold_the_same(self, version: str, other: str) -> bool:
+        """Return whether two versions have a print of one credential; the first may be a former owner's."""
+        held = {it.rpartition("/")[2]: text.split(SEPARATOR)[0] for it, text in self.prints.items()}
+        return version != other and version in held and held[version] == held.get(other)
+
+    def knowing(self, past: Past) -> History:
+        """Return the history with the credential of one more replaced version."""
+        return replace(self, credentials=(past, *self.credentials)[:MOST_REPLACED])
+
+    def printed(self, prints: Mapping[str, str]) -> History:
+        """Return the history with the prints of versions that were seen."""
+        new = {version: text for version, text in prints.items() if text}
+        if new.items() <= self.prints.items():
+            return self
+        older = {version: text for version, text in self.prints.items() if version not in new}
+        return replace(self, prints=dict([*reversed(new.items()), *older.items()][:MOST_PRINTS]))

@@ -1,0 +1,303 @@
+"""A request to look at a secret, as it travels on the queue `rotations`, and what came of it.
+
+Nothing secret is in either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from engine.errors import NeedsHuman
+from engine.secret import NAME, VERSION, SecretRef
+from engine.state.codec import YEARS
+
+FIX = "request work with rekey or the HTTP API, which write such messages"
+
+
+def text_of(message: Any, types: Mapping[str, type], renamed: Mapping[str, Any]) -> str:
+    """Return the text of a message with a secret, these fields, an operation and a trace.
+
+    `renamed`: the fields that have had another name since the first version.
+    """
+    names = (name for name in (*types, "operation", "trace") if name not in renamed)
+    data = {**{name: getattr(message, name) for name in names}, **renamed}
+    return json.dumps({**data, "vault": message.ref.vault, "secret": message.ref.name})
+
+
+def fields_of(
+    text: str | bytes, types: Mapping[str, type], choices: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `ref`, `trace` and those of these fields that a message has; what else it has is left.
+
+    `choices`: the Literal of a field that is one of few words. Raises NeedsHuman that lists every
+    problem.
+    """
+    data = _object(text)
+    if problems := _problems(data, types, choices):
+        raise _malformed(problems)
+    fields = {key: data[key] for key in types if data.get(key) is not None}
+    trace = data["trace"] if isinstance(data.get("trace"), str) else None
+    ref = SecretRef(data["vault"].rstrip("/").lower(), data["secret"])
+    return {"ref": ref, "trace": trace, **fields}
+
+
+def action_of(text: str | bytes) -> str:
+    """Return what a message asks for; raises NeedsHuman if it is no JSON object."""
+    return str(_object(text).get("action"))
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _malformed(["not JSON"]) from None
+    if not isinstance(data, dict):
+        raise _malformed(["not a JSON object"])
+    return data
+
+
+def _problems(
+    data: Mapping[str, Any], types: Mapping[str, type], choices: Mapping[str, Any]
+) -> list[str]:
+    problems = [
+        f"{key} is not a {kind.__name__}"
+        for key, kind in types.items()
+        if data.get(key) is not None and not isinstance(data[key], kind)
+    ]
+    for key, words in choices.items():
+        allowed = get_args(words)
+        if data.get(key) is not None and data[key] not in allowed:
+            problems.append(f"{key} is none of {', '.join(allowed)}")
+    if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
+        problems.append("vault is not the URL of a vault")
+    if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
+        problems.append("secret is not a secret's name")
+    if isinstance(data.get("version"), str) and not VERSION.fullmatch(data["version"]):
+        problems.append("version is not a version's id")
+    return problems
+
+
+def _malformed(problems: list[str]) -> NeedsHuman:
+    return NeedsHuman(
+        f"the work item is malformed: {'; '.join(problems)}", where="queue rotations", fix=FIX
+    )
+
+
+Action = Literal["rotate", "retire", "restore", "audit"]
+Trigger = Literal["event", "sweep", "manual"]
+INCIDENT_SECONDS = 780.0
+"""How long until an incident that could not be dealt with is due again: the timer that comes every
+three minutes takes it up, so that it is tried every quarter of an hour."""
+TRIED_ON = timedelta(days=30)
+"""For how long that goes on. Then a person must report the incident again."""
+DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
+"""How often people hear of it: every two hours for a day, and then every day."""
+AGAIN = "it is tried again every quarter of an hour, for a month"
+NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
+
+
+def operation_id(ref: SecretRef, replaced_version: str) -> str:
+    """Return the id of the operation that replaces this version.
+
+    Every trigger derives the same id, so a retry recognises what an earlier try left behind.
+    """
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ref}/{replaced_version}".lower()))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One request to look at a secret and do what is due."""
+
+    ref: SecretRef
+    action: Action = "rotate"
+    version: str | None = None
+    """The version that the sender saw; None if it could not know (a listing does not say)."""
+    trigger: Trigger = "manual"
+    requested_by: str = ""
+    reason: str = ""
+    force: bool = False
+    compromised: bool = False
+    recheck: bool = False
+    """It looks at a source that is due by its record. A timer asks, too, so it may be lost."""
+    deferred: int = 0
+    """How often the item was deferred because Azure asked to wait."""
+    waited: int = 0
+    """How often the item was posted again because another worker held its source."""
+    tried: int = 0
+    """How many tries preceded this message: what they left behind is tidied up."""
+    since: str = ""
+    """When the incident began (ISO 8601), for an incident's item.
+
+    Every credential older than that counts as compromised, too.
+    """
+    reported: str = ""
+    """When a person asked for it (ISO 8601): it tells one request from the next.
+
+    Of what leaked it tells how long it took to be refused.
+    """
+    told: str = ""
+    """When people last heard that this incident cannot be dealt with (ISO 8601)."""
+    source: str | None = None
+    """The source as the sender saw it, to save the worker one read.
+
+    It is only a hint: the worker checks it under the lease.
+    """
+    follows: bool = False
+    """It is tried even if the secret is parked.
+
+    The key that a derived secret is made from has changed, or a change under way may have come.
+    """
+    trace: str | None = None
+    """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
+
+    @property
+    def operation(self) -> str | None:
+        """The id of the operation that replaces `version`."""
+        return operation_id(self.ref, self.version) if self.version else None
+
+    @property
+    def began(self) -> datetime | None:
+        """When the incident began; None where no time is given, or none that can be read."""
+        return _moment(self.since)
+
+    @property
+    def reported_at(self) -> datetime | None:
+        """When what leaked was reported; None where the message does not say."""
+        return _moment(self.reported)
+
+    def seconds_since_report(self, now: datetime) -> float | None:
+        """Return how long ago a person asked for it; None where the message does not say."""
+        moment = self.reported_at
+        return max(0.0, (now - moment).total_seconds()) if moment else None
+
+    @property
+    def request(self) -> str:
+        """The id of what a person asked for, by which it is stored; empty for all other work.
+
+        It follows from what is asked for, so that only the same work can close it.
+        """
+        if self.recheck or not self.lasts:
+            return ""
+        terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
+        return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
+
+    @property
+    def cause(self) -> str:
+        """Who or what asked, and why, as one line of printable text."""
+        who = f"{self.trigger} by {self.requested_by}" if self.trigger == "manual" else self.trigger
+        text = f"{who}: {self.reason}" if self.reason else who
+        return "".join(letter for letter in text if letter.isprintable())
+
+    @property
+    def is_own(self) -> bool:
+        """Whether nobody asked for it: a record says that its source is due."""
+        return self.trigger == "sweep" and self.requested_by == "rekey"
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its message does not expire while the app is stopped."""
+        return self.compromised or self.trigger == "manual"
+
+    def about(self, version: str | None) -> WorkItem:
+        """Return the item with this version, if its sender could not name one."""
+        return self if self.version else replace(self, version=version)
+
+    def age(self, now: datetime) -> timedelta:
+        """Return how long ago a person asked for it; nothing where the message does not say."""
+        return timedelta(seconds=self.seconds_since_report(now) or 0.0)
+
+    def is_tried_on(self, now: datetime) -> bool:
+        """Return whether an incident that cannot be dealt with is tried again later."""
+        return self.age(now) < TRIED_ON
+
+    def is_told(self, now: datetime) -> bool:
+        """Return whether people hear that an incident still cannot be dealt with.
+
+        They do at first, now and then, and in the end. It is looked at more often.
+        """
+        last, often = _moment(self.told), OFTEN if self.age(now) <= DAY else DAY
+        return last is None or now - last >= often or not self.is_tried_on(now)
+
+    def to_json(self) -> str:
+        """Return the text of the queue message."""
+        return text_of(self, _TYPES, {"follow_up": self.recheck})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> WorkItem:
+        """Read a message; raises NeedsHuman that lists every problem in it."""
+        fields = fields_of(text, _TYPES, {"action": Action, "trigger": Trigger})
+        # A number in messages of earlier versions: how many looks there were in a row.
+        fields["recheck"] = bool(fields.pop("follow_up", 0))
+        return cls(**fields)
+
+
+_TYPES: dict[str, type] = {
+    "action": str,
+    "version": str,
+    "trigger": str,
+    "requested_by": str,
+    "reason": str,
+    "force": bool,
+    "compromised": bool,
+    "follow_up": int,
+    "deferred": int,
+    "waited": int,
+    "tried": int,
+    "since": str,
+    "reported": str,
+    "told": str,
+    "source": str,
+    "follows": bool,
+}
+
+
+_ASKED = (
+    *("action", "version", "trigger", "requested_by", "reason"),
+    *("force", "compromised", "since", "reported"),
+)
+"""What a person has asked for, whoever works on it and however often."""
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment.year in YEARS else None
+
+
+Result = Literal[
+    "rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"
+]
+PUBLISHED: frozenset[Result] = frozenset({"rotated", "healed", "restored"})
+"""How work ends that has published a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Who asked for what, and what came of it. Contains no secret value."""
+
+    item: WorkItem
+    result: Result
+    reason: str
+    fix: str = ""
+    rotator: str = ""
+    source: str = ""
+    old_version: str | None = None
+    new_version: str | None = None
+    credential_id: str | None = None
+    next_due: datetime | None = None
+    retired: tuple[str, ...] = ()
+    """The ids of the credentials revoked for this item."""
+    replicas: tuple[SecretRef, ...] = ()
+    """The other secrets that hold the same credential."""
+    derived: tuple[SecretRef, ...] = ()
+    """The secrets that may hold what is made from it."""
+    comes_back: bool = False
+    """What was asked for could not be dealt with, nor noted in a record: it is tried again."""

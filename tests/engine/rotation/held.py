@@ -1,0 +1,241 @@
+"""A source under its lease, as every step of a rotation finds it, on a simulated Azure.
+
+The one door to those steps: what stands behind it may be built anew, and then this file changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.errors import AccessDenied
+from engine.parts import Parts
+from engine.rotation.confirming import Confirming
+from engine.rotation.dependents import Dependents
+from engine.rotation.external_changes import Others
+from engine.rotation.observed import Observed
+from engine.rotation.ownership import other_writer
+from engine.rotation.progress import Progress
+from engine.rotation.publishing import Publishing
+from engine.rotation.replicas import Replicas
+from engine.rotation.restoring import Restoring
+from engine.rotation.rollback import Rollback
+from engine.rotation.rotation import Rotation
+from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
+from engine.rotation.subject import Subject
+from engine.rotation.vault_writer import VaultWriter
+from engine.secret import SecretVersion, Sensitive
+from engine.state.index import Listed
+from engine.state.record import LOOKING, RECHECK, SPACING, Record
+from engine.state.record_parts import Write
+from engine.state.tags import Managed, parse
+from simulator.reach.transport import Intercept
+from simulator.wire import Request, Response
+from tests.shared.records import knowing
+from tests.shared.rig import Rig
+from tests.shared.scene import to_vault
+
+__all__ = [
+    "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "NOBODY", "RECHECK", "SPACING",
+    "Dependents", "Rollback", "hold", "other_writer",
+]  # fmt: skip
+
+
+@dataclass
+class Held:
+    """One secret and its source, leased."""
+
+    rig: Rig
+    lease: SourceLease
+    secret: SecretVersion
+    """The current version, as it was read at first."""
+    managed: Managed
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
+
+    @parts.setter
+    def parts(self, parts: Parts) -> None:
+        self.lease.parts = parts
+
+    @property
+    def vault_writer(self) -> VaultWriter:
+        """The way to the vault."""
+        return VaultWriter(self.lease)
+
+    @property
+    def replicas(self) -> Replicas:
+        """Its copies."""
+        return Replicas(self.vault_writer, self.managed)
+
+    @property
+    def others(self) -> Others:
+        """Whoever else changes the source."""
+        return Others(self.steps().subject)
+
+    def observed(self, **item: Any) -> Observed:
+        """Return what one work item sees of the secret."""
+        return self.steps(**item).observed
+
+    def steps(self, tries: int = 1, **item: Any) -> Steps:
+        """Return what one work item may come to."""
+        return Steps(self, tries, **item)
+
+    @property
+    def record(self) -> Record:
+        """What is known of the source."""
+        return self.lease.record
+
+    @property
+    def noted(self) -> Record:
+        """The record as it is stored."""
+        return self.lease.leases[0].record
+
+    @property
+    def now(self) -> datetime:
+        """The present."""
+        return self.rig.clock.now()
+
+    def times(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return facts with spans counted from now; a negative one lies in the past."""
+        return {
+            name: self.now + fact if isinstance(fact, timedelta) else fact
+            for name, fact in facts.items()
+        }
+
+    def announced(self, ago: timedelta = timedelta(), **facts: Any) -> Write:
+        """Return a write in place of the current version, announced so long ago."""
+        write = Write("op", "key2", "digest", str(self.secret.version), self.now - ago)
+        return replace(write, **facts)
+
+    def announce(
+        self, value: str, ago: timedelta = timedelta(), credential_id: str = "key2", **facts: Any
+    ) -> Write:
+        """Let the record announce a value in place of the current version, so long ago."""
+        self.know(key="ab" * 32)
+        digest = self.record.digest(credential_id, Sensitive(value))
+        write = self.announced(ago, digest=digest, credential_id=credential_id, **facts)
+        self.know(ahead=write)
+        return write
+
+    def published(self, credential_id: str = "key2", **facts: Any) -> None:
+        """Let the record say that Rekey published the current version, and further facts."""
+        write = self.announced(
+            timedelta(hours=1),
+            replaces="1" * 32,
+            version=str(self.secret.version),
+            created=self.secret.created,
+            credential_id=credential_id,
+        )
+        self.know(published=write, **facts)
+
+    def posted(self) -> list[tuple[float, dict[str, Any]]]:
+        """Return what was posted: in how many seconds it comes, and what it says."""
+        queue, messages = self.rig.queue("rotations"), self.rig.messages("rotations")
+        return [
+            ((message.visible - self.now).total_seconds(), text)
+            for message, text in zip(queue, messages, strict=True)
+        ]
+
+    def know(self, **facts: Any) -> Record:
+        """Let the record say something else; returns it."""
+        self.lease.learn(knowing(self.lease.record, **facts))
+        return self.lease.record
+
+
+class Steps:
+    """What one work item about the secret may come to, step by step."""
+
+    def __init__(self, at: Held, tries: int = 1, **item: Any) -> None:
+        self.at = at
+        asked = at.rig.item(at.secret.ref.name, **item)
+        self._rotation = Rotation(at.lease, asked, tries)
+
+    @property
+    def observed(self) -> Observed:
+        """What is seen of the secret."""
+        return self._rotation.observed
+
+    @property
+    def progress(self) -> Progress:
+        """What was done so far."""
+        return self._rotation.progress
+
+    @property
+    def subject(self) -> Subject:
+        """The secret, for whoever makes, proves and publishes its credentials."""
+        return Subject(self._rotation, self.at.managed)
+
+    @property
+    def publishing(self) -> Publishing:
+        """What makes and publishes a new version."""
+        return Publishing(self.subject)
+
+    @property
+    def confirming(self) -> Confirming:
+        """What proves the current version."""
+        return Confirming(self.subject)
+
+    @property
+    def restoring(self) -> Restoring:
+        """What publishes an earlier credential again."""
+        return Restoring(self.subject)
+
+
+@asynccontextmanager
+async def held(
+    rig: Rig,
+    name: str = "app-key",
+    intercept: Intercept | None = None,
+    kinds: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Held]:
+    """Read a secret, and hold its source; `kinds` are further ones, which every vault may rotate."""
+    parts: Parts = await rig.service(intercept).ready()
+    if kinds:
+        bounds = tuple(f"/kinds/{kind}" for kind in kinds)
+        scopes = {vault: (*bound, *bounds) for vault, bound in parts.policy.scopes.items()}
+        policy = replace(parts.policy, scopes=scopes)
+        parts = replace(parts, rotators={**parts.rotators, **kinds}, policy=policy)
+    secret = await parts.vaults.read(rig.item(name).ref)
+    managed = parse(secret.tags, parts.policy, parts.kinds)
+    assert isinstance(managed, Managed)
+    async with hold(parts, managed.source, secret.ref) as lease:
+        yield Held(rig, lease, secret, managed)
+
+
+@dataclass
+class Records:
+    """The records of all sources, as a listing shows them; None where they cannot be listed."""
+
+    listed: tuple[Listed, ...] | None
+
+    async def index(self) -> AsyncIterator[Listed]:
+        if self.listed is None:
+            raise AccessDenied("the records cannot be listed")
+        for listed in self.listed:
+            yield listed
+
+    async def peek(self, source: str) -> None:
+        """Show no record without its lease."""
+
+
+class AtFirstWrite:
+    """Lets something happen with the first write to the vault, which goes on."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act: Callable[[], None] | None = act
+
+    def take(self, request: Request) -> bool:
+        return bool(self.act and to_vault("PUT")(request))
+
+    def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
+        answer, act = serve(request), self.act
+        self.act = None
+        assert act
+        act()
+        return answer

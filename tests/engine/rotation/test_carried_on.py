@@ -1,0 +1,202 @@
+"""What an earlier try left behind: an announced credential is carried on, anything else removed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import AccessDenied, TransientError
+from engine.secret import SecretRef, Sensitive
+from engine.state.request import operation_id
+from engine.state.tags import CREDENTIAL, REPLICA_OF, RETIRE, STATE, Pending
+from tests.engine.rotation.held import Held, Steps, held
+from tests.engine.rotation.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, rotating
+from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
+from tests.shared.scene import NAME, refuse, to_vault
+
+MADE, MADE_ID = "made-before", "made"
+URL = "https://prod.vault.azure.net/secrets"
+COPY = "copy"
+PATCH = to_vault("PATCH")
+
+
+def announce(at: Held, value: str, **facts: Any) -> None:
+    """Let the record announce what an earlier try has made."""
+    at.announce(value, timedelta(minutes=5), MADE_ID, **facts)
+
+
+async def rotate(work: Work) -> None:
+    await work.publishing.rotate(work.secret, "due", at_once=False)
+
+
+def probes(work: Work) -> int:
+    return sum(exchange.request.method == "PATCH" for exchange in work.rig.world.exchanges)
+
+
+# An announced credential.
+
+
+@pytest.mark.parametrize("retires", [None, "the current version", "an earlier one"])
+async def test_an_announced_credential_that_its_source_shows_is_published_and_none_is_made(
+    retires: str | None,
+) -> None:
+    """A repair inside an overlap passes on an earlier version's retirement, and adds none."""
+    kind = Able(accepted={OLD, MADE}, shown={MADE_ID: {"key": Sensitive(MADE)}})
+    async with rotating(kind) as work:
+        version = str(work.secret.version) if retires == "the current version" else "1" * 32
+        pending = Pending(work.at.now, version, OLD_ID) if retires else None
+        announce(work.at, MADE, retire=pending)
+        await rotate(work)
+        assert kind.calls == [f"read {MADE_ID}", f"verify {MADE_ID} {MADE}"]
+        assert work.latest.value == MADE
+        assert work.rig.tags(NAME)[CREDENTIAL] == MADE_ID
+        assert (RETIRE in work.rig.tags(NAME)) is (retires == "the current version")
+        assert probes(work) == 0
+
+
+async def test_an_announced_credential_that_a_replica_holds_is_published_and_none_is_made() -> None:
+    kind = Plain(accepted={OLD, MADE})
+    tags: dict[str, str | None] = {"Replicas": f"{URL}/{COPY}"}
+    async with rotating(kind, tags) as work:
+        consent = {REPLICA_OF: f"{URL}/{NAME}", "ValueTemplate": "Key={key}"}
+        work.rig.vault.put(COPY, f"Key={MADE}", tags=consent)
+        announce(work.at, MADE)
+        await rotate(work)
+        assert kind.calls == [f"verify {MADE_ID} {MADE}"]
+        assert work.latest.value == MADE
+
+
+@pytest.mark.parametrize(
+    ("shown", "value", "shape", "facts"),
+    [
+        ({}, MADE, "{key}", {}),
+        ({"key": Sensitive("another")}, MADE, "{key}", {}),
+        ({"host": Sensitive("x")}, MADE, "{key}", {}),
+        ({"key": Sensitive(MADE)}, f"x:{MADE}", "{host}:{key}", {}),
+        ({"host": Sensitive("x")}, f"x:{MADE}", "{host}:{key}", {}),
+        ({"key": Sensitive(MADE)}, MADE, "{key}", {"replaces": "1" * 32}),
+        ({"key": Sensitive(MADE)}, MADE, "{key}", {"refused": True}),
+    ],
+)
+async def test_an_announced_credential_that_cannot_be_had_any_more_is_replaced_by_another(
+    shown: dict[str, Sensitive], value: str, shape: str, facts: dict[str, Any]
+) -> None:
+    """It is not shown, or is another one, or lacks a field, or is refused by now."""
+    facts = dict(facts)
+    accepted = {OLD} if facts.pop("refused", False) else {OLD, MADE}
+    kind = Able(accepted=accepted, shown={MADE_ID: shown})
+    fields = {"key": Sensitive(NEW), "host": Sensitive("x")}
+    kind.issues = replace(kind.issues, fields=fields)
+    tags: dict[str, str | None] = {"ValueTemplate": shape}
+    held_value = OLD if shape == "{key}" else f"x:{OLD}"
+    async with rotating(kind, tags, value=held_value) as work:
+        announce(work.at, value, **facts)
+        await rotate(work)
+        assert "issue" in kind.calls
+        assert work.latest.value.endswith(NEW)
+        assert work.rig.tags(NAME)[CREDENTIAL] == NEW_ID
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_nothing_is_made_again_for_a_vault_that_takes_no_write(*, announced: bool) -> None:
+    kind = Plain()
+    async with rotating(kind) as work:
+        refuse(work.rig, 403, "Forbidden", PATCH)
+        if announced:
+            announce(work.at, MADE)
+            with pytest.raises(AccessDenied):
+                await rotate(work)
+            assert kind.calls == []
+        else:
+            await rotate(work)
+            assert kind.calls[0] == "issue"
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "is_tidied"),
+    [
+        ({}, {}, False),
+        ({"tries": 2}, {}, True),
+        ({"deferred": 1}, {}, True),
+        ({"recheck": 1}, {}, True),
+        ({"tags": {STATE: "parked 2026-01-01T00:00:00Z 0123456789ab"}}, {}, True),
+        ({}, {"changing": True}, True),
+    ],
+)
+async def test_what_an_earlier_try_made_is_removed_before_another_one_is_made(
+    options: dict[str, Any], facts: dict[str, Any], *, is_tidied: bool
+) -> None:
+    kind = Able()
+    async with rotating(kind, **options) as work:
+        if facts:
+            work.at.know(changing=work.at.now)
+        await rotate(work)
+        version = str(work.at.secret.version)
+        operation = operation_id(SecretRef(work.rig.vault.url, NAME), version)
+        first = [f"tidy {operation} but None"] if is_tidied else []
+        assert kind.calls[: len(first) + 1] == [*first, "issue"]
+
+
+# A derived credential.
+
+
+@asynccontextmanager
+async def derived() -> AsyncIterator[tuple[SasScene, Held, Steps]]:
+    """A signature that is due, under the lease of its source."""
+    scene = managed(days_left=10)
+    async with held(scene.rig, SAS) as at:
+        steps = at.steps(version=at.secret.version)
+        await steps.observed.look()
+        at.know(proven=str(at.secret.version))
+        yield scene, at, steps
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_a_vault_that_takes_no_write_is_asked_only_before_a_signature_is_made_again(
+    *, announced: bool
+) -> None:
+    async with derived() as (scene, at, steps):
+        if announced:
+            announce(at, "another")
+        refuse(scene.rig, 403, "Forbidden", PATCH)
+        with pytest.raises(AccessDenied) if announced else nullcontext():
+            await steps.publishing.rotate(at.secret, "due", at_once=False)
+        assert len(scene.rig.vault.versions(SAS)) == (1 if announced else 2)
+
+
+@pytest.mark.parametrize("key", ["key1", "key2"])
+async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_key_made_it(
+    key: str,
+) -> None:
+    scene = managed(days_left=10, tags={"Replicas": f"{URL}/{COPY}"})
+    signature = scene.signed(key, scene.rig.clock.now() + timedelta(days=30))
+    scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
+    async with held(scene.rig, SAS) as at:
+        steps = at.steps(version=at.secret.version)
+        await steps.observed.look()
+        at.know(proven=str(at.secret.version))
+        announce(at, signature)
+        if key == "key1":
+            refuse(scene.rig, 403, "Forbidden", PATCH)
+        await steps.publishing.rotate(at.secret, "due", at_once=False)
+        published = scene.rig.latest(SAS).value
+        assert (published == signature) is (key == "key1")
+        assert scene.made_by(published, "key1")
+
+
+async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_looked_at() -> None:
+    async with derived() as (scene, at, steps):
+        scene.rig.write(KEY, "A" * 86 + "==")
+        with pytest.raises(TransientError) as caught:
+            await steps.publishing.rotate(at.secret, "due", at_once=False)
+        assert (caught.value.code, caught.value.retry_after) == ("KeyRefused", 300)
+        assert len(scene.rig.vault.versions(SAS)) == 1
+        ((seconds, look),) = at.posted()
+    asked = (seconds, look["action"], look["secret"], look["trigger"])
+    assert asked == (0, "audit", KEY, "event")
+    assert look["reason"] == f"the source refuses what {at.secret.ref} made from it"

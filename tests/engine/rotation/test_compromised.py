@@ -1,0 +1,334 @@
+"""An incident about a version that no retirement deals with: revoked, proven refused, and disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import TransientError
+from engine.secret import SecretRef
+from engine.state.record import RECHECK, parts_of
+from engine.state.request import Outcome
+from simulator.faults import Fault
+from simulator.keyvault.state import SecretVersion
+from simulator.wire import json_response
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, keys_of, scene, source_of, to_arm
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import SqlProduct, sql
+
+DAY = 86_400
+to_regenerate = to_arm("regenerateKey")
+
+
+async def report(rig: Rig, leaked: SecretVersion, **fields: Any) -> Outcome:
+    """Work once on the incident of a version."""
+    asked = {"version": leaked.version, "compromised": True, "reason": "leaked", **fields}
+    return await rig.handle(leaked.name, **asked)
+
+
+def enabled(rig: Rig, version: SecretVersion) -> bool:
+    versions = rig.vault.versions(version.name)
+    return next(known for known in versions if known.version == version.version).enabled
+
+
+async def unreadable(rig: Rig, name: str, source: str) -> SecretVersion:
+    """Rotate twice, and disable the version between; no retirement is noted for it."""
+    engine = rig.service().engine
+    await engine.handle(rig.item(name))
+    rig.clock.advance(8 * DAY)
+    await engine.handle(rig.item(name, action="retire"))
+    leaked = rig.latest(name)
+    await engine.handle(rig.item(name, force=True))
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(source, name, pending=None)
+    return leaked
+
+
+def replaced_by_hand() -> tuple[Rig, SecretVersion]:
+    """Return a rig in which a person has put key2 in place of key1, which has leaked since."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.world.accounts["appdata"], holds="key2", days_left=80)
+    return rig, leaked
+
+
+async def test_a_version_that_a_person_replaced_is_revoked_and_disabled_at_once() -> None:
+    rig, leaked = replaced_by_hand()
+    current = rig.latest(NAME)
+    await report(rig, leaked)
+    keys = keys_of(rig)
+    assert (keys["key1"] != leaked.value, keys["key2"]) == (True, current.value)
+    known = await rig.known(source_of(rig))
+    assert (known.compromised.versions, known.compromised.revoked, known.stale) == (
+        (),
+        (leaked.version,),
+        (),
+    )
+    assert not enabled(rig, leaked)
+    assert rig.latest(NAME).version == current.version
+
+
+async def test_a_version_that_is_refused_already_is_disabled_and_nothing_is_revoked() -> None:
+    rig, leaked = replaced_by_hand()
+    rig.world.accounts["appdata"].regenerate("key1")
+    before = dict(rig.world.accounts["appdata"].keys)
+    await report(rig, leaked)
+    assert rig.world.accounts["appdata"].keys == before
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+    assert not enabled(rig, leaked)
+
+
+async def _readable() -> tuple[Rig, SecretVersion]:
+    return replaced_by_hand()
+
+
+async def _disabled() -> tuple[Rig, SecretVersion]:
+    """Return a rig whose leaked version only the record knows: a person has disabled it."""
+    rig = scene()
+    return rig, await unreadable(rig, NAME, source_of(rig))
+
+
+@pytest.mark.parametrize("scene_of", [_readable, _disabled])
+async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_more(
+    scene_of: Callable[[], Any],
+) -> None:
+    rig, leaked = await scene_of()
+    rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
+    with pytest.raises(TransientError):
+        await report(rig, leaked)
+    known = await rig.known(source_of(rig))
+    assert known.change.open_since
+    assert known.compromised.versions == (leaked.version,)
+    rig.clock.advance(60)
+    before = dict(rig.world.accounts["appdata"].keys)
+    await report(rig, leaked)
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+    assert rig.world.accounts["appdata"].keys == before, "it is refused, and not revoked again"
+    assert (await rig.known(source_of(rig))).next_check == rig.clock.now() + RECHECK
+
+
+async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
+    rig = GraphRig()
+    leaked = rig.managed()
+    second = rig.directory.add_password(rig.app, "by hand, later")
+    rig.clock.advance(3600)
+    rig.managed(tags={"CredentialId": second.key_id}, value=second.secret)
+    rig.directory.removal_lag = timedelta(days=30)
+    with pytest.raises(TransientError, match="was revoked, but is still accepted") as caught:
+        await report(rig, leaked)
+    assert caught.value.code == "NotRevoked"
+    assert enabled(rig, leaked)
+    rig.directory.removal_lag = timedelta()
+    await report(rig, leaked)
+    assert rig.alive() == [second]
+    assert not enabled(rig, leaked)
+
+
+@pytest.mark.parametrize("is_enabled", [False, True])
+async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is_disabled(
+    *, is_enabled: bool
+) -> None:
+    """The password is dead. Somebody may have enabled its version again."""
+    rig = sql()
+    leaked = rig.latest(SQL)
+    await rig.handle(SQL)
+    rig.vault.amend(rig.vault.versions(SQL)[0], enabled=is_enabled)
+    passwords = rig.passwords()
+    outcome = await report(rig, leaked)
+    assert outcome.result == "confirmed"
+    assert not enabled(rig, leaked)
+    assert rig.passwords() == passwords
+
+
+async def test_a_leaked_value_that_somebody_wrote_again_has_the_current_version_replaced() -> None:
+    rig, leaked = replaced_by_hand()
+    rig.clock.advance(60)
+    rig.secret(NAME, rig.world.accounts["appdata"], holds="key1", days_left=80)
+    outcome = await report(rig, leaked)
+    assert outcome.result == "rotated"
+    assert leaked.value not in keys_of(rig).values()
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+
+
+async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> None:
+    """Graph shows no secret, and lists which there are."""
+    rig = GraphRig()
+    rig.managed()
+    leaked = await unreadable(rig, SECRET, rig.app.app_id)
+    before = rig.alive()
+    await report(rig, leaked)
+    assert [key for key in before if key not in rig.alive()] == [
+        next(key for key in before if key.secret == leaked.value)
+    ]
+    assert (await rig.known(rig.app.app_id)).compromised.versions == ()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_what_rekey_published_last_is_removed_by_its_id_though_nobody_can_read_it(
+    *, is_gone: bool
+) -> None:
+    """A person has written on top of it, and disabled it; or removed what it held, too."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    leaked, mine = rig.latest(SECRET), rig.directory.add_password(rig.app, "by hand")
+    rig.clock.advance(60)
+    rig.vault.put(SECRET, mine.secret, tags={**rig.tags(SECRET), "CredentialId": mine.key_id})
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(rig.app.app_id, SECRET, pending=None)
+    if is_gone:
+        theirs = next(key for key in rig.alive() if key.secret == leaked.value)
+        rig.directory.remove_password(rig.app, theirs)
+    rig.world.exchanges.clear()
+    await report(rig, leaked)
+    removals = [it for it in rig.world.exchanges if it.request.path.endswith("/removePassword")]
+    assert len(removals) == (0 if is_gone else 1)
+    assert leaked.value not in {password.secret for password in rig.alive()}
+    assert mine in rig.alive()
+
+
+@pytest.mark.parametrize(
+    ("is_purged", "fix"),
+    [
+        (False, "enable that version"),
+        (True, "the vault has no such version: revoke it at its source by hand, then move"),
+    ],
+)
+async def test_an_unreadable_password_of_a_login_is_left_to_a_person_with_a_way_out(
+    fix: str, *, is_purged: bool
+) -> None:
+    """A server neither shows nor lists its passwords, so nothing would prove that it is gone."""
+    rig = sql("two logins")
+    leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
+    if is_purged:
+        kept = [known for known in rig.vault.versions(SQL) if known.version != leaked.version]
+        rig.vault.secrets[SQL] = kept
+    before = rig.passwords()
+    outcome = await report(rig, leaked)
+    assert outcome.result == "parked"
+    assert "cannot be read and may still be accepted" in outcome.reason
+    assert outcome.fix.startswith(fix)
+    assert rig.passwords() == before
+
+
+async def test_an_unreadable_version_is_named_with_the_secret_that_has_it() -> None:
+    """Its source has passed on since: whoever is to enable it looks for it there."""
+    rig = sql("two logins")
+    await rig.handle(SQL)
+    theirs = rig.vault.put("former", "what-the-source-accepted-then")
+    rig.vault.amend(theirs, enabled=False)
+    place = f"{rig.vault.url}/secrets/former"
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    await rig.note(source, SQL, prints={f"{place}/{theirs.version}": "a print"})
+    outcome = await rig.handle(SQL, version=theirs.version, compromised=True)
+    unread = f"the credential in version {theirs.version} cannot be read and may still be accepted"
+    assert f"{unread} ({place})" in outcome.reason
+
+
+async def test_what_leaked_before_and_only_a_person_can_settle_holds_up_no_other_leak() -> None:
+    rig = sql("two logins")
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    first = await unreadable(rig, SQL, source)
+    assert (await report(rig, first)).result == "parked"
+    second = rig.latest(SQL)
+    outcome = await report(rig, second)
+    assert (outcome.result, outcome.new_version) == ("parked", rig.latest(SQL).version)
+    assert f"the credential in version {first.version} cannot be read" in outcome.reason
+    assert (rig.accepted(second), rig.accepted(rig.latest(SQL))) == (False, True)
+    known = (await rig.known(parts_of(source)[0])).compromised
+    assert (known.versions, known.revoked[0]) == ((first.version,), second.version)
+
+
+async def test_a_superseded_secret_that_nobody_can_read_is_proven_to_be_listed_no_more() -> None:
+    """Its value was never seen by Rekey, so no digest of it is known either."""
+    rig = GraphRig()
+    leaked = rig.managed()
+    await rig.handle(SECRET)
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(rig.app.app_id, SECRET, past=())
+    outcome = await report(rig, leaked)
+    assert outcome.result == "retired"
+    known = (await rig.known(rig.app.app_id)).compromised
+    assert (known.versions, known.revoked) == ((), (leaked.version,))
+    assert known.proofs[str(leaked.version)].endswith("its source shows or lists it no more")
+    assert leaked.value not in {password.secret for password in rig.alive()}
+
+
+async def test_an_incident_at_one_source_changes_nothing_where_its_secret_is_now() -> None:
+    """That one is not under lease, and may be another secret's."""
+    rig = sql()
+    leaked = rig.latest(SQL)
+    await rig.handle(SQL)
+    theirs = rig.server.add_user("shop", "app", "0ther-password-nobody-uses")
+    rig.tag(SQL, ProviderAddress=f"{rig.server.resource_id}/databases/shop")
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    before = list(theirs.passwords)
+    await report(rig, leaked, source=source)
+    assert theirs.passwords == before
+
+
+async def test_an_incident_is_dealt_with_at_its_source_although_its_secret_has_left() -> None:
+    """The record remembers of which kind it is."""
+    rig = SqlProduct()
+    rig.secret(NAME, rig.account("appdata"))
+    await rig.handle(NAME)
+    leaked, current = rig.vault.versions(NAME)
+    await rig.note(source_of(rig), NAME, pending=None)
+    rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
+    elsewhere = {"ProviderAddress": rig.server.resource_id, "Rotator": "sql-login-password"}
+    rig.vault.amend(current, tags={**rig.tags(NAME), **elsewhere, "CredentialId": "app"})
+    before = rig.passwords()
+    await report(rig, leaked, source=source_of(rig))
+    keys = keys_of(rig)
+    assert (keys["key1"] != leaked.value, keys["key2"]) == (True, current.value)
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+    assert rig.passwords() == before
+
+
+async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_with_there() -> None:
+    """No record remembers its tags. Those of now say at least what the values look like."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    rig.secret(NAME, elsewhere, days_left=80)
+    async with rig.service().engine.leases.hold(
+        source_of(rig), str(SecretRef(rig.vault.url, NAME))
+    ):
+        pass
+    await report(rig, leaked, source=source_of(rig))
+    assert rig.world.accounts["appdata"].keys["key1"].value != leaked.value
+    assert elsewhere.keys == theirs
+
+
+async def test_a_password_replaced_by_a_late_change_is_healed_before_its_incident_ends() -> None:
+    """Only a source that accepts what Rekey published is known to refuse all else."""
+    rig = sql()
+    leaked = rig.latest(SQL)
+    await rig.handle(SQL)
+    rig.clock.advance(3600)
+    rig.server.logins["app"].set("L4te-password-nobody-uses", rig.clock.now())
+    outcome = await report(rig, leaked)
+    assert outcome.result == "healed"
+    assert rig.accepted(rig.latest(SQL))
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    assert (await rig.known(source)).compromised.versions == ()
+
+
+async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:
+    rig = scene(tags={"ProviderAddress": None})
+    async with rig.service().engine.leases.hold(
+        source_of(rig), str(SecretRef(rig.vault.url, NAME))
+    ):
+        pass
+    outcome = await report(rig, rig.latest(NAME), source=source_of(rig))
+    assert outcome.result == "parked"
+    assert outcome.reason.startswith("no tags say where in its values a credential is (")

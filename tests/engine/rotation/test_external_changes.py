@@ -1,0 +1,160 @@
+"""What other people and deployments do to a credential is left alone, and not fought over."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import NeedsHuman
+from engine.state.tags import BY
+from tests.engine.rotation.held import held
+from tests.shared.builders import SECOND, V2
+from tests.shared.heard import LOST
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+from tests.shared.sql_rig import SECOND as SECOND_PASSWORD
+from tests.shared.sql_rig import TEMPLATE
+
+MADE_UP = "A" * 86 + "=="
+"""A value of the right form that no account accepts."""
+THEIRS, PEACE = timedelta(days=1), timedelta(days=7)
+"""For how long a version is left to whoever wrote it, and a credential not fought over."""
+WRITTEN = "the source refuses the value that somebody just wrote"
+
+
+@pytest.mark.parametrize(
+    ("age", "fields", "is_respected"),
+    [
+        pytest.param(timedelta(hours=1), {}, True, id="within a day"),
+        pytest.param(THEIRS - SECOND, {}, True, id="just within a day"),
+        pytest.param(THEIRS, {}, False, id="a day ago"),
+        pytest.param(timedelta(hours=1), {"force": True}, False, id="forced"),
+        pytest.param(timedelta(hours=1), {"compromised": True}, False, id="in an incident"),
+    ],
+)
+async def test_a_value_that_somebody_just_wrote_and_the_source_refuses_is_not_superseded(
+    rig: Rig, age: timedelta, fields: dict[str, Any], *, is_respected: bool
+) -> None:
+    written = rig.write(NAME, MADE_UP, 10)
+    rig.clock.advance(age.total_seconds())
+    outcome = await rig.handle(NAME, version=written.version, **fields)
+    assert outcome.reason.startswith(WRITTEN) is is_respected
+    assert (rig.latest(NAME).version == written.version) is is_respected
+    assert LOST not in outcome.reason
+
+
+async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_a_new_one() -> None:
+    """Whatever keeps it from answering makes the change fail, too, with its reason."""
+    rig = scene()
+    written = rig.write(NAME, MADE_UP, 10)
+    refuse(rig, 500, "Broken", lambda request: request.host.startswith("appdata."))
+    outcome = await rig.handle(NAME, version=written.version)
+    assert outcome.result == "rotated"
+
+
+@pytest.mark.parametrize(
+    ("age", "result"), [(timedelta(hours=1), "parked"), (THEIRS, "healed"), (PEACE, "healed")]
+)
+async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it_for_a_day(
+    age: timedelta, result: str
+) -> None:
+    rig = scene(days_left=80)
+    rig.write(NAME, MADE_UP)
+    rig.clock.advance(age.total_seconds())
+    outcome = await rig.handle(NAME, action="audit", trigger="sweep")
+    assert outcome.result == result
+    assert outcome.reason.startswith(WRITTEN) is (result == "parked")
+    assert LOST not in outcome.reason
+
+
+async def test_a_password_that_somebody_wrote_is_left_alone_however_long_ago_that_was() -> None:
+    """Healing would undo what they have set at the server."""
+    rig = sql()
+    rig.write(SQL, "Written-by-hand-1")
+    rig.clock.advance(9 * 86_400)
+    outcome = await rig.handle(SQL, action="audit", trigger="sweep")
+    assert (outcome.result, len(rig.vault.versions(SQL))) == ("parked", 2)
+    assert outcome.reason.startswith(WRITTEN)
+
+
+async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
+    rig = sql("two logins")
+    names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}
+    rig.write(SQL, TEMPLATE.format(**names, password=SECOND_PASSWORD), 10)
+    before = rig.passwords()
+    outcome = await rig.handle(SQL)
+    assert outcome.reason.startswith(WRITTEN)
+    assert rig.passwords() == before
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_theirs"),
+    [
+        pytest.param({}, True, id="of which nothing is known"),
+        pytest.param({"published": "this"}, False, id="that Rekey published"),
+        pytest.param({"proven": "this"}, False, id="that a source has accepted"),
+        pytest.param({"touched": "this"}, False, id="that a change by Rekey may have made useless"),
+        pytest.param({"proven": V2, "touched": V2}, True, id="in place of another"),
+    ],
+)
+async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_it(
+    facts: dict[str, str], *, is_theirs: bool
+) -> None:
+    async with held(scene()) as at:
+        if "published" in facts:
+            at.published()
+        this = str(at.secret.version)
+        known = {name: this if text == "this" else text for name, text in facts.items()}
+        at.know(**{name: text for name, text in known.items() if name != "published"})
+        assert at.others.wrote(at.secret) is is_theirs
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_ours_may_have_hit_it(
+    *, is_late: bool
+) -> None:
+    async with held(scene(tags={BY: "east"})) as at:
+        at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
+        at.know(open_until=at.now + SECOND if is_late else None)
+        others = at.others
+        await others.at.observed.look()
+        assert others.wrote(at.secret) is not is_late
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
+    *, is_open: bool
+) -> None:
+    async with held(scene()) as at:
+        at.know(blind=True, open_until=at.now if is_open else None)
+        error = at.others.refused(at.secret)
+    assert error.what.startswith(WRITTEN)
+    assert (LOST in error.what) is is_open
+
+
+@pytest.mark.parametrize(
+    ("facts", "ours", "is_refused"),
+    [
+        pytest.param({"healed": SECOND - PEACE}, True, True, id="again within a week"),
+        pytest.param({"healed": -PEACE}, True, False, id="again after a week"),
+        pytest.param({}, True, False, id="for the first time"),
+        pytest.param({"healed": -SECOND}, False, False, id="of their version"),
+        pytest.param({"healed": -SECOND, "open_until": SECOND}, True, False, id="by a late change"),
+    ],
+)
+async def test_what_is_changed_at_its_source_again_and_again_is_not_fought_over(
+    facts: dict[str, timedelta], *, ours: bool, is_refused: bool
+) -> None:
+    async with held(scene()) as at:
+        if ours:
+            at.published()
+        at.know(**at.times(facts))
+        fights = pytest.raises(NeedsHuman, match="changes this credential at its source, too")
+        with fights if is_refused else nullcontext():
+            at.others.refuse_to_fight(at.secret)

@@ -1,0 +1,196 @@
+"""Which looks at a source are posted, and until when, for a change that may yet take effect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from tests.engine.rotation.held import AHEAD, EARLY, LOOKING, RECHECK, Held, held
+from tests.shared.scene import NAME, refuse, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LOOK_AFTER = 90.0
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key."""
+    async with held(scene()) as held_:
+        yield held_
+
+
+async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
+    item = at.rig.item(NAME, waited=3, deferred=4)
+    await at.lease.begin(item, at.secret, LOOK_AFTER)
+    record = at.noted
+    assert record.change.password_unknown
+    assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_AFTER)
+    ((seconds, look),) = at.posted()
+    assert seconds == LOOK_AFTER
+    assert look["version"] == at.secret.version
+    counts = (look["follow_up"], look["waited"], look["deferred"])
+    assert (counts, look["source"]) == ((True, 0, 4), at.lease.source)
+
+
+@pytest.mark.parametrize(
+    ("look_at", "follow_up", "posts"),
+    [
+        (SECOND, False, False),
+        (0 * SECOND, False, True),
+        (-HOUR, False, True),
+        (timedelta(seconds=LOOK_AFTER), False, False),
+        (timedelta(seconds=LOOK_AFTER) + SECOND, False, True),
+        (EARLY, True, True),
+        (EARLY + SECOND, True, False),
+    ],
+)
+async def test_looks_never_multiply(
+    at: Held, look_at: timedelta, follow_up: bool, *, posts: bool
+) -> None:
+    """One that comes soon enough is enough, unless it is this very one: clocks differ."""
+    at.know(look_at=at.now + look_at)
+    await at.lease.begin(at.rig.item(NAME, recheck=follow_up), at.secret, LOOK_AFTER)
+    assert len(at.posted()) == posts
+    promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
+    assert at.record.change.recheck_at == at.now + promised
+
+
+async def test_a_change_is_begun_where_no_message_can_tell_of_the_look_at_it(at: Held) -> None:
+    """The record says when, before the change: the timer reads that."""
+    refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".queue." in sent.host)
+    await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+    assert at.posted() == []
+    assert at.noted.change.started_at == at.now
+    assert at.noted.next_check == at.now + timedelta(seconds=LOOK_AFTER)
+
+
+# A source goes on with a change.
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        ({}, 0 * SECOND),
+        ({"begun": -MINUTE}, -MINUTE),
+        ({"begun": -MINUTE, "asked": -HOUR}, -HOUR),
+        ({"begun": -MINUTE, "asked": -HOUR, "waiting": -2 * HOUR}, -2 * HOUR),
+    ],
+)
+async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
+    at: Held, facts: dict[str, Any], since: timedelta
+) -> None:
+    at.know(**at.times(facts))
+    await at.lease.wait(at.rig.item(NAME), 60, "a mark", on=False)
+    record = at.noted
+    assert (record.change.in_progress_since, record.change.marker) == (at.now + since, "a mark")
+    assert at.posted() == []
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_only_a_password_that_nobody_knows_stays_uncertain_while_a_change_is_under_way(
+    at: Held, *, blind: bool
+) -> None:
+    at.know(changing=at.now - MINUTE, blind=blind)
+    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    assert at.record.change.open_since == (at.now - MINUTE if blind else None)
+
+
+@pytest.mark.parametrize(
+    ("ago", "blind", "seconds"),
+    [
+        (0 * SECOND, False, 60),
+        (10 * MINUTE, False, 60),
+        (HOUR, False, 360),
+        (10 * HOUR, False, 1800),
+        (10 * MINUTE, True, 60),
+        (HOUR, True, 60),
+    ],
+)
+async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
+    at: Held, ago: timedelta, seconds: float, *, blind: bool
+) -> None:
+    at.know(waiting=at.now - ago, blind=blind)
+    item = at.rig.item(NAME, deferred=3, waited=2, recheck=True, tried=2)
+    await at.lease.wait(item, 60, "", on=True)
+    ((posted_in, later),) = at.posted()
+    assert posted_in == int(seconds)
+    assert {name: later[name] for name in ("deferred", "waited", "follow_up", "tried")} == {
+        "deferred": 0,
+        "waited": 0,
+        "follow_up": False,
+        "tried": 2,
+    }
+    assert later["source"] == at.lease.source
+    assert at.record.change.recheck_at == at.now + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("look_at", "resumes"),
+    [(None, False), (-HOUR, False), (AHEAD, False), (AHEAD + SECOND, True)],
+)
+async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
+    at: Held, look_at: timedelta | None, *, resumes: bool
+) -> None:
+    at.know(waiting=at.now - MINUTE, look_at=at.now + look_at if look_at else None)
+    await at.lease.recheck(at.rig.item(NAME))
+    assert at.lease.resumes is resumes
+    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    assert len(at.posted()) == (not resumes)
+
+
+async def test_where_the_timer_asks_for_a_change_under_way_no_message_does(at: Held) -> None:
+    at.know(waiting=at.now - MINUTE)
+    await at.lease.wait(at.rig.item(NAME, action="audit", recheck=True), 60, "", on=True)
+    assert at.posted() == []
+    assert at.noted.next_check == at.now + MINUTE
+
+
+# Looks go on until it is certain what a change did.
+
+
+@pytest.mark.parametrize(
+    ("facts", "open_until"),
+    [
+        ({}, None),
+        ({"changing": -10 * MINUTE}, LATE - 10 * MINUTE),
+        ({"changing": -HOUR}, 0 * SECOND),
+        ({"changing": -10 * MINUTE, "open_until": HOUR}, HOUR),
+        ({"changing": -10 * MINUTE, "open_until": MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": 10 * MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": 10 * MINUTE, "open_until": HOUR}, HOUR),
+        ({"ahead": 10 * MINUTE, "open_until": MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": LATE}, None),
+        ({"ahead": LATE - SECOND}, SECOND),
+        ({"open_until": -HOUR}, -HOUR),
+        ({"open_until": SECOND - LOOKING}, SECOND - LOOKING),
+        ({"open_until": -LOOKING}, None),
+    ],
+)
+async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most(
+    at: Held, facts: dict[str, Any], open_until: timedelta | None
+) -> None:
+    if "ahead" in facts:
+        facts = {**facts, "ahead": at.announced(facts["ahead"])}
+    at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
+    await at.lease.recheck(at.rig.item(NAME, action="retire", recheck=True, trigger="event"))
+    record = at.noted
+    assert record.change.open_since is None
+    assert record.change.uncertain_until == (None if open_until is None else at.now + open_until)
+    assert at.posted() == [], "the record says it"
+    goes_on = open_until is not None or "ahead" in facts
+    assert record.next_check == (at.now + RECHECK if goes_on else None)
+
+
+@pytest.mark.parametrize(("left", "looks"), [(SECOND, 1), (-SECOND, 0)])
+async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
+    at: Held, left: timedelta, looks: int
+) -> None:
+    """A key makes a derived secret without a call: only its version could come late."""
+    at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
+    await at.lease.recheck(at.rig.item(NAME, action="audit", recheck=True, trigger="sweep"))
+    assert bool(at.noted.next_check) is bool(looks)
+    assert (at.noted.change.uncertain_until is None) is (looks == 0)

@@ -1,0 +1,197 @@
+"""Which secrets are marked once something was given up, and what the mark and the report say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from engine.deadline import OUT_OF_TIME
+from engine.errors import PermanentError, TransientError
+from engine.secret import SecretRef
+from engine.state.request import Outcome
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.shared.heard import LOST
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+
+OLDER = "a" * 32
+CLOSED = {"RotationWindow": "Sat 01:00-05:00 Europe/Berlin"}
+"""The clock begins on a Monday."""
+
+
+@pytest.mark.parametrize(
+    ("days_left", "tags", "fields", "is_marked"),
+    [
+        pytest.param(10, {}, {"trigger": "event"}, True, id="a due rotation"),
+        pytest.param(10, {}, {"trigger": "event", "version": OLDER}, False, id="of another"),
+        pytest.param(80, {}, {"trigger": "event"}, False, id="nothing was due"),
+        pytest.param(10, CLOSED, {"trigger": "event"}, False, id="it waits for its window"),
+        pytest.param(80, {}, {"trigger": "sweep", "action": "audit"}, False, id="a daily audit"),
+        pytest.param(80, {}, {"action": "audit"}, True, id="an audit by hand"),
+        pytest.param(80, {}, {"version": OLDER}, False, id="by hand, of another"),
+        pytest.param(
+            80, {}, {"trigger": "sweep", "action": "audit", "recheck": 1}, True, id="a look"
+        ),
+        pytest.param(
+            80,
+            {},
+            {"trigger": "sweep", "action": "audit", "recheck": 1, "version": OLDER},
+            False,
+            id="a look, of another",
+        ),
+        pytest.param(
+            80,
+            {},
+            {"trigger": "event", "version": OLDER, "compromised": True},
+            True,
+            id="an incident, whatever has replaced its version",
+        ),
+    ],
+)
+async def test_what_was_given_up_is_marked_where_it_must_still_be_done(
+    days_left: float, tags: dict[str, str | None], fields: dict[str, Any], *, is_marked: bool
+) -> None:
+    rig = scene(days_left=days_left, tags=tags)
+    version = rig.latest(NAME).version
+    item = rig.item(NAME, **{"version": version, **fields})
+    outcome = await rig.service().engine.park(item, PermanentError("it failed"))
+    assert ("RekeyState" in rig.tags(NAME)) is is_marked
+    assert outcome.result == ("parked" if is_marked else "skipped")
+    assert outcome.reason.startswith("it failed")
+
+
+async def test_a_look_that_was_given_up_leaves_the_mark_as_it_is_while_the_secret_rests() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    await engine.park(rig.item(NAME), PermanentError("the first reason"))
+    first = rig.tags(NAME)
+    rig.clock.advance(60)
+    look = rig.item(NAME, action="audit", trigger="sweep", recheck=1)
+    outcome = await engine.park(look, PermanentError("the second reason"))
+    assert rig.tags(NAME) == first
+    assert outcome.reason == "the second reason"
+
+
+def _sql(name: str, days_left: float) -> Rig:
+    rig = sql(name)
+    expires = rig.clock.now() + timedelta(days=days_left)
+    rig.vault.amend(rig.latest(SQL), expires=int(expires.timestamp()))
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_left", "code", "is_uncertain"),
+    [
+        pytest.param("a login", 10, OUT_OF_TIME, True, id="cut off in mid-change"),
+        pytest.param("a login", 10, "ServerBusy", False, id="refused"),
+        pytest.param("a login", 80, OUT_OF_TIME, False, id="nothing was to be changed"),
+        pytest.param("two logins", 10, OUT_OF_TIME, False, id="the current login is untouched"),
+    ],
+)
+async def test_only_a_single_slot_that_was_cut_off_may_hold_a_password_that_nobody_knows(
+    kind: str, days_left: float, code: str, *, is_uncertain: bool
+) -> None:
+    rig = _sql(kind, days_left)
+    error = TransientError("it did not end", code=code)
+    outcome = await rig.service().engine.park(rig.item(SQL), error)
+    assert (LOST in outcome.reason) is is_uncertain
+    assert (LOST in rig.tags(SQL)["RekeyReason"]) is is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("days_left", "tags", "result"),
+    [
+        pytest.param(80, {}, "skipped", id="nothing is due"),
+        pytest.param(10, CLOSED, "waiting", id="its window is closed"),
+        pytest.param(10, {"ValidityPeriodDays": "soon"}, "parked", id="a tag is malformed"),
+    ],
+)
+async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_needs_a_person(
+    days_left: float, tags: dict[str, str | None], result: str
+) -> None:
+    rig = scene(days_left=days_left, tags=tags)
+    outcome = await rig.handle(NAME, trigger="event")
+    assert (outcome.result, outcome.old_version) == (result, rig.latest(NAME).version)
+    assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
+
+
+async def test_the_policy_document_is_never_marked(rig: Rig) -> None:
+    engine = rig.service().engine
+    policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
+    before = state(rig)
+    await replace(engine, policy=policy).park(rig.item(NAME), PermanentError("it failed"))
+    assert state(rig) == before
+
+
+async def parked(rig: Rig, act: Callable[[], object]) -> Outcome:
+    """Give the secret up; somebody acts just before it is read for the second time."""
+
+    async def between(request: Request, call: Call) -> Response:
+        if to_vault()(request):
+            reads.append(request)
+            if len(reads) == 2:
+                act()
+        return await call()
+
+    reads: list[Request] = []
+    engine = rig.service(between).engine
+    outcome = await engine.park(rig.item(NAME), PermanentError("it failed"))
+    assert len(reads) == 2
+    return outcome
+
+
+async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_mark() -> None:
+    rig = scene()
+
+    outcome = await parked(rig, lambda: rig.vault.amend(rig.latest(NAME), enabled=False))
+    assert (outcome.result, outcome.reason) == ("parked", "it failed")
+    assert "RekeyState" not in rig.tags(NAME)
+
+
+async def test_a_version_that_was_written_meanwhile_gets_no_mark_and_the_report_says_so() -> None:
+    rig = scene()
+
+    by_hand = partial(rig.vault.put, NAME, "written by hand", tags=rig.tags(NAME))
+    outcome = await parked(rig, by_hand)
+    written = rig.latest(NAME)
+    assert outcome.reason == (
+        f"it failed; nor could the secret be marked: the vault shows version {written.version}"
+    )
+    assert "RekeyState" not in (written.tags or {})
+
+
+async def test_a_mark_that_the_vault_refuses_is_told_of_in_the_report(rig: Rig) -> None:
+    refuse(rig, 403, "Forbidden", to_vault("PATCH"))
+    outcome = await rig.service().engine.park(rig.item(NAME), PermanentError("it failed"))
+    assert outcome.reason.startswith("it failed; nor could the secret be marked: ")
+    assert "403" in outcome.reason
+
+
+def writes_a_record(request: Request) -> bool:
+    is_lease = "comp=lease" in request.url
+    return request.host.startswith("rekeyhost.blob") and request.method == "PUT" and not is_lease
+
+
+@pytest.mark.parametrize(("has_read", "result"), [(True, "parked"), (False, "waiting")])
+async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_were_told(
+    result: str, *, has_read: bool
+) -> None:
+    """Only where its secret cannot be marked do people hear of it now and then."""
+    rig = scene(days_left=80)
+    await rig.handle(NAME, action="audit")
+    refuse(rig, 403, "AuthorizationPermissionMismatch", writes_a_record, times=99)
+    now = rig.clock.now().isoformat()
+    leaked: dict[str, Any] = {"compromised": True, "reported": now}
+    # What an item names is noted before anything is read.
+    named = {} if has_read else {"version": rig.latest(NAME).version}
+    outcome = await rig.handle(NAME, **leaked, **named, told=now)
+    assert (outcome.result, outcome.comes_back) == (result, True)
+    assert ("RekeyReason" in rig.tags(NAME)) == has_read

@@ -1,0 +1,162 @@
+"""What is noted in a record: incidents, the end of looks, proofs, and that an outcome was told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from engine.state.tags import STATE
+from tests.engine.rotation.held import Held, held
+from tests.shared.scene import NAME, refuse, scene
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+V1, V2 = "1" * 32, "2" * 32
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key, some time after it was written."""
+    rig = scene(tags={"team": "a"})
+    rig.clock.advance(HOUR.total_seconds())
+    async with held(rig) as held_:
+        yield held_
+
+
+async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Held) -> None:
+    at.know(gone=("gone",))
+    observed = at.observed()
+    await observed.note_compromised("gone")
+    assert at.record.compromised.versions == ()
+    await observed.note_compromised(V1, "gone")
+    await observed.note_compromised(V2, V1)
+    assert at.noted.compromised.versions == (V1, V2)
+    at.rig.calls()
+    await observed.note_compromised(V1)
+    assert at.rig.calls() == {}
+    await observed.settle(V1, "tried")
+    settled = at.noted
+    assert (settled.compromised.versions, settled.compromised.revoked) == ((V2,), (V1, "gone"))
+    assert settled.compromised.proofs == {V1: f"{at.now:%Y-%m-%dT%H:%M:%SZ} tried"}
+
+
+@pytest.mark.parametrize(
+    ("open_until", "is_over"), [(None, False), (-SECOND, True), (0 * SECOND, True), (SECOND, False)]
+)
+async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_take_effect(
+    at: Held, open_until: timedelta | None, *, is_over: bool
+) -> None:
+    look_at, lost = at.now + HOUR / 4, at.announced(LATE)
+    until = None if open_until is None else at.now + open_until
+    at.know(open_until=until, look_at=look_at, ahead=lost)
+    await at.lease.write(at.record)
+    assert await at.observed().note_left() is is_over
+    kept = (until, look_at) if until and not is_over else (None, None)
+    record = at.noted
+    assert (record.change.uncertain_until, record.change.recheck_at) == kept
+    assert (record.pending_write, record.lost_writes) == (None, (lost,))
+
+
+@pytest.mark.parametrize(
+    ("item", "audited", "surplus", "until", "ends"),
+    [
+        ({"recheck": True}, False, False, -SECOND, True),
+        ({"recheck": True}, False, False, 0 * SECOND, True),
+        ({"recheck": True}, False, False, SECOND, False),
+        ({}, True, False, -SECOND, True),
+        ({}, False, False, -SECOND, False),
+        ({"recheck": True}, False, True, -SECOND, False),
+    ],
+)
+async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
+    at: Held,
+    item: dict[str, Any],
+    until: timedelta,
+    *,
+    audited: bool,
+    surplus: bool,
+    ends: bool,
+) -> None:
+    observed = at.observed(**item)
+    observed.audited, observed.surplus = audited, surplus
+    at.know(begun=at.now - HOUR, open_until=at.now + until, look_at=at.now)
+    await observed.note_reported()
+    assert at.record.change.uncertain_until == (None if ends else at.now + until)
+
+
+@pytest.mark.parametrize("audited", [False, True])
+async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
+    at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
+    observed = at.observed()
+    await observed.look()
+    observed.audited = audited
+    await observed.note_reported()
+    record = at.noted
+    noted = (
+        record.verified.at,
+        record.verified.version,
+        record.verified.tags,
+        record.verified.created,
+    )
+    if audited:
+        own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
+        assert noted == (at.now, at.secret.version, own, at.secret.created)
+    else:
+        assert noted == (None, "", {}, None)
+
+
+async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_proven(at: Held) -> None:
+    """It may have taken the secret out of management, which the next listing must show."""
+    observed = at.observed()
+    await observed.look()
+    observed.audited = True
+    at.rig.clock.advance(1)
+    at.rig.vault.put(NAME, "theirs")
+    await observed.look()
+    await observed.note_reported()
+    record = at.noted
+    assert (record.verified.at, record.verified.version, record.verified.created) == (
+        None,
+        "",
+        None,
+    )
+
+
+@pytest.mark.parametrize("single", [False, True])
+async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
+    at: Held, *, single: bool
+) -> None:
+    at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
+    assert at.record.unknown_for(at.now) == (HOUR if single else timedelta())
+    observed = at.observed()
+    await observed.look()
+    observed.audited = True
+    await observed.note_reported()
+    assert at.record.unknown_for(at.now) == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_lost"), [(LATE - SECOND, False), (LATE, True), (LATE + SECOND, True)]
+)
+async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_more(
+    at: Held, ago: timedelta, *, is_lost: bool
+) -> None:
+    at.announce("new", ago)
+    observed = at.observed(action="audit")
+    await observed.look()
+    observed.audited = True
+    await observed.note_reported()
+    assert (at.record.pending_write is None) is is_lost
+    assert bool(at.record.lost_writes) is is_lost
+
+
+async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
+    at.published(untold=True)
+    observed = at.observed()
+    await observed.look()
+    refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
+    await observed.note_reported()
+    assert at.noted.unreported

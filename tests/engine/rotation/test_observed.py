@@ -1,0 +1,310 @@
+"""What Rekey believes of a secret: the vault's current version beside the record of its source."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from engine.state.record import SETTLE, Record
+from engine.state.request import Outcome, Result
+from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
+from tests.engine.rotation.held import EARLY, Held, held
+from tests.shared.scene import NAME, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+V1, V2 = "1" * 32, "2" * 32
+SOMEBODY = "https://prod.vault.azure.net/secrets/another"
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key, some time after it was written."""
+    rig = scene(tags={"team": "a"})
+    rig.clock.advance(HOUR.total_seconds())
+    async with held(rig) as held_:
+        yield held_
+
+
+async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_this_one(
+    at: Held,
+) -> None:
+    before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
+    observed = at.observed(action="audit", recheck=True)
+    assert await observed.look() == observed.shown == at.secret
+    assert observed.record == Record()
+    assert observed.needless == ""
+    await observed.note_reported()
+    assert (at.record, at.posted()) == (before, [])
+
+
+async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
+    at.published(pending=Pending(at.now, V1, "key2"))
+    observed = at.observed()
+    believed = await observed.look()
+    expected = {OPERATION: "op", RETIRE: str(at.record.retirement), CREDENTIAL: "key2"}
+    assert believed.tags == {**at.secret.tags, **expected}
+    assert observed.shown == at.secret
+    assert observed.wrote(believed)
+    marked = replace(at.secret, tags={STATE: "parked"})
+    assert observed.retagged(marked).tags == {STATE: "parked", **expected}
+    assert observed.shown == marked
+
+
+@pytest.mark.parametrize(
+    ("item", "facts", "needless"),
+    [
+        ({"recheck": True}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
+        ({"recheck": True}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
+        ({"recheck": True}, {"look_at": HOUR, "ahead": True}, "another look"),
+        ({"recheck": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
+        ({"recheck": True}, {"changing": -MINUTE}, ""),
+        ({"recheck": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
+        ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
+        ({"recheck": True, "action": "audit"}, {}, "an earlier look has settled it"),
+        (
+            {"recheck": True, "action": "audit"},
+            {"look_at": HOUR},
+            "an earlier look has settled it",
+        ),
+        ({"recheck": True, "action": "audit"}, {"unused": (V1,)}, ""),
+        ({"recheck": True, "action": "audit"}, {"waiting": -HOUR}, ""),
+        ({"recheck": True, "action": "rotate"}, {}, ""),
+        ({"action": "audit"}, {}, ""),
+    ],
+)
+async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
+    at: Held, item: dict[str, Any], facts: dict[str, Any], needless: str
+) -> None:
+    if facts.get("ahead"):
+        facts = {**facts, "ahead": at.announced(2 * MINUTE)}
+    before = at.know(begun=at.now - HOUR, **at.times(facts))
+    observed = at.observed(**item)
+    await observed.look()
+    assert observed.needless.startswith(needless)
+    assert bool(observed.needless) is bool(needless)
+    follows = facts.get("look_at") == HOUR and len(facts) > 1
+    assert observed.is_promised is follows
+    if needless.startswith("another"):
+        assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
+
+
+async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
+    """A look tells of a change that the record does not know: it is older, or was lost."""
+    observed = at.observed(action="audit", recheck=True)
+    await observed.look()
+    assert observed.is_forgotten
+    assert observed.needless == ""
+    assert not at.observed(action="audit").is_forgotten
+    at.know(begun=at.now)
+    assert not observed.is_forgotten
+    at.know(begun=None)
+    at.published()
+    assert not observed.is_forgotten
+
+
+async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
+    at: Held,
+) -> None:
+    at.announce("new", 10 * MINUTE)
+    at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
+    observed = at.observed()
+    assert (await observed.look()).tags[CREDENTIAL] == "key2"
+    assert at.record.unreported
+    assert at.record.pending_write is None
+    assert at.record.published
+    assert at.record.published.version == at.rig.latest(NAME).version
+
+
+@pytest.mark.parametrize(
+    ("result", "of_it", "is_told"),
+    [
+        *((result, True, True) for result in ("rotated", "healed", "restored")),
+        *((result, True, False) for result in ("parked", "confirmed", "skipped", "waiting")),
+        ("rotated", False, False),
+    ],
+)
+async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_reported(
+    at: Held, result: Result, *, of_it: bool, is_told: bool
+) -> None:
+    at.published(untold=True)
+    observed = at.observed()
+    await observed.look()
+    version = str(at.secret.version) if of_it else V1
+    observed.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
+    await observed.note_reported()
+    assert at.record.unreported is not is_told
+
+
+async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
+    at: Held,
+) -> None:
+    announced = at.announce("new", SETTLE + SECOND)
+    observed = at.observed()
+    await observed.look()
+    assert at.record.pending_write == announced
+    assert at.record.change.uncertain_until == announced.at + LATE
+    assert not at.record.unreported
+
+
+async def test_while_the_current_version_is_disabled_an_announced_one_is_not_given_up(
+    at: Held,
+) -> None:
+    announced = at.announce("new", 10 * MINUTE)
+    at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
+    await at.observed().look()
+    assert at.record.pending_write == announced
+
+
+@pytest.mark.parametrize("seconds", [0, -120, -121])
+async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognised(
+    at: Held, seconds: int
+) -> None:
+    """The vault's clock may be two minutes behind; what is older than that was there before."""
+    at.announce("new", timedelta())
+    beneath = at.rig.vault.put(NAME, "new", tags={"team": "b"})
+    versions = at.rig.vault.secrets[NAME]
+    created = int(at.now.timestamp()) + seconds
+    versions[-1] = replace(versions[-1], created=created)
+    at.rig.clock.advance(60)
+    by_hand = at.rig.vault.put(NAME, "by hand", tags={})
+    observed = at.observed()
+    assert (await observed.look()).version == by_hand.version
+    assert at.record.pending_write is None
+    published = at.record.published
+    assert at.record.unreported is (published is not None)
+    assert (published and published.version) == (beneath.version if seconds >= -120 else None)
+    assert bool(at.record.lost_writes) is (seconds < -120)
+
+
+async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: Held) -> None:
+    """An earlier version holds the very same value."""
+    at.rig.vault.put(NAME, "later", tags={})
+    at.secret = await at.parts.vaults.read(at.secret.ref)
+    at.rig.clock.advance(HOUR.total_seconds())
+    assert at.rig.vault.versions(NAME)[0].value
+    at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
+    at.rig.vault.put(NAME, "by hand", tags={})
+    await at.observed().look()
+    assert at.record.published is None
+    assert at.record.lost_writes
+
+
+async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
+    at.announce("new", 10 * MINUTE)
+    beneath = at.rig.vault.put(NAME, "new", tags={})
+    at.rig.vault.put(NAME, "by hand", tags={})
+    at.rig.vault.amend(beneath, enabled=False)
+    await at.observed().look()
+    assert at.record.published is None
+    assert at.record.pending_write is None
+
+
+@pytest.mark.parametrize("place", ["key1", "key2"])
+async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_over_it(
+    at: Held, place: str
+) -> None:
+    """Where both are in one place, the earlier one has overwritten it: what was owed before is."""
+    owed = Pending(at.now + HOUR, "3" * 32, "key3")
+    late = at.announce("late", 10 * MINUTE)
+    replaced = "9" * 32
+    at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
+    at.know(earlier=(replaced,))
+    at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
+    await at.observed().look()
+    ends = at.now + at.managed.overlap + SECOND
+    superseded = Pending(ends, str(at.secret.version), place)
+    assert at.record.retirement == (owed if place == "key2" else superseded)
+
+
+class Tidied:
+    """A kind whose source holds many credentials."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str | None]] = []
+
+    async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+        self.calls.append((source, operation, keep))
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
+    at: Held, *, blind: bool
+) -> None:
+    kind: Any = Tidied()
+    at.parts = replace(at.parts, rotators={**at.parts.rotators, "many": kind})
+    announced = at.announce("new", 10 * MINUTE)
+    at.know(kind="many", blind=blind)
+    at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
+    await at.observed().look()
+    assert kind.calls == [(at.lease.source, "op", "theirs")]
+    assert at.record.lost_writes == (announced,)
+    assert at.record.change.uncertain_until == (announced.at + LATE if blind else None)
+
+
+async def test_what_was_just_published_is_believed_before_it_is_written_down(at: Held) -> None:
+    at.announce("new", 10 * MINUTE)
+    at.rig.vault.put(NAME, "new", tags={"team": "b"})
+    version = replace(await at.parts.vaults.read(at.secret.ref), value=None)
+    observed = at.observed()
+    assert observed.landed(version, "").tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
+    assert observed.shown == version
+    assert at.record.unreported
+    assert at.record.published
+    assert at.noted.published is None
+    await observed.note_reported()
+    assert at.noted.published == at.record.published
+
+
+@pytest.mark.parametrize(
+    ("made", "wrote", "expected"),
+    [(-SECOND, True, True), (0 * SECOND, True, False), (-SECOND, False, False)],
+)
+async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
+    at: Held, made: timedelta, *, wrote: bool, expected: bool
+) -> None:
+    at.published()
+    assert at.record.published
+    at.know(published=replace(at.record.published, born=at.now + made))
+    secret = at.secret if wrote else replace(at.secret, version=V2)
+    assert at.observed().made_before(secret, at.now) is expected
+
+
+@pytest.mark.parametrize("name", ["published", "ahead"])
+async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_announced(
+    at: Held, name: str
+) -> None:
+    """Whoever dies once it is in the vault has noted no more than that."""
+    since = at.now + MINUTE
+    assert not at.observed(since=since.isoformat()).may_be_under(at.rig.item(NAME))
+    at.know(**{name: at.announced(born=since)})
+    for moment, expected in ((since, True), (since + SECOND, False)):
+        item = at.rig.item(NAME, since=moment.isoformat())
+        assert at.observed().may_be_under(item) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "compromised", "noted"),
+    [
+        (None, 0, True, 0),
+        (0, None, True, 0),
+        (0, 1, True, 1),
+        (0, 1, False, 0),
+    ],
+)
+async def test_the_date_of_the_incident_that_was_noted_last_is_kept(
+    at: Held, before: int | None, began: int | None, *, compromised: bool, noted: int
+) -> None:
+    dates = [at.now + MINUTE, at.now + 2 * MINUTE]
+    at.know(incident=None if before is None else dates[before])
+    since = "" if began is None else dates[began].isoformat()
+    await at.observed(compromised=compromised, since=since).note_compromised(V2)
+    assert (at.record.compromised.versions, at.record.compromised.incident) == ((V2,), dates[noted])
+
+
+async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
+    assert not at.observed().made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))

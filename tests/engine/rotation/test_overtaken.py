@@ -1,0 +1,109 @@
+"""What a person does while a new credential is proven stands; a password that is lost is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.state.request import Outcome
+from simulator.wire import Request
+from tests.shared.graph_rig import NAME as GRAPH
+from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import LOST
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, struck, to_vault
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+
+type Act = Callable[[Rig, str], None]
+
+
+def disable(rig: Rig, name: str) -> None:
+    rig.vault.amend(rig.latest(name), enabled=False)
+
+
+def disable_and_hide(rig: Rig, name: str) -> None:
+    """Disable the version, and take the app's right to read away once it has seen that."""
+    disable(rig, name)
+    seen: list[Request] = []
+
+    def after_a_look(request: Request) -> bool:
+        if to_vault()(request):
+            seen.append(request)
+        return len(seen) > 1 and to_vault()(request)
+
+    refuse(rig, 403, "Forbidden", after_a_look, times=99)
+
+
+def misname(rig: Rig, name: str) -> None:
+    """Name a source that no kind knows."""
+    rig.tag(name, ProviderAddress="/nothing/at-all")
+
+
+def move(rig: Rig, name: str) -> None:
+    """Name another server."""
+    tags = rig.tags(name)
+    address = tags["ProviderAddress"].rpartition("/")[0]
+    rig.vault.amend(rig.latest(name), tags={**tags, "ProviderAddress": f"{address}/other"})
+
+
+def write(rig: Rig, name: str) -> None:
+    rig.vault.put(name, "Written-by-hand-1", tags={**rig.tags(name), "Manual": "true"})
+
+
+async def rotate(rig: Rig, name: str, act: Act, *, compromised: bool) -> Outcome:
+    """Rotate; a person acts once the source has a new credential."""
+    acts = struck(rig, _changes, lambda: act(rig, name))
+    outcome = await rig.service(acts).engine.handle(rig.item(name, compromised=compromised))
+    assert not acts.hooks[0].times
+    return outcome
+
+
+def _changes(request: Request) -> bool:
+    return b"ALTER " in request.body or request.path.endswith(("/regenerateKey", "/addPassword"))
+
+
+@pytest.mark.parametrize(
+    ("act", "fix"),
+    [
+        pytest.param(disable, "enable the secret, then rotate it by hand", id="disabled"),
+        pytest.param(disable_and_hide, "", id="disabled, and not to be read"),
+    ],
+)
+async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
+    act: Act, fix: str
+) -> None:
+    """It is not set back, and nobody knows the new one."""
+    outcome = await rotate(sql(), SQL, act, compromised=True)
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+    assert outcome.fix.startswith(fix)
+
+
+@pytest.mark.parametrize("act", [misname, move])
+async def test_who_was_overtaken_after_a_change_in_vain_says_so_whatever_the_secret_asks_for_now(
+    act: Act,
+) -> None:
+    outcome = await rotate(sql(), SQL, act, compromised=True)
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+
+
+async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:
+    rig = sql()
+    outcome = await rotate(rig, SQL, write, compromised=False)
+    assert (outcome.result, LOST in outcome.reason) == ("skipped", False)
+    assert rig.latest(SQL).value == "Written-by-hand-1"
+
+
+async def test_what_was_made_for_a_version_that_a_person_replaced_meanwhile_is_removed() -> None:
+    rig = GraphRig()
+    rig.managed()
+    outcome = await rotate(rig, GRAPH, write, compromised=False)
+    assert (outcome.result, rig.latest(GRAPH).value) == ("skipped", "Written-by-hand-1")
+    assert rig.alive() == [rig.first]
+
+
+@pytest.mark.parametrize(("act", "result"), [(disable, "skipped"), (disable_and_hide, "parked")])
+async def test_of_a_key_that_is_replaced_in_vain_nothing_is_lost(act: Act, result: str) -> None:
+    outcome = await rotate(scene(), NAME, act, compromised=False)
+    assert (outcome.result, LOST in outcome.reason) == (result, False)

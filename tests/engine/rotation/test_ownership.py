@@ -1,0 +1,287 @@
+"""Whose a source is that several secrets name parts of: who is refused one part takes no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.secret import SecretRef
+from engine.state.index import Listed
+from engine.state.record import Record
+from engine.state.record_parts import Compromised, History, Write
+from engine.state.request import WorkItem, operation_id
+from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
+from tests.engine.rotation.held import Records, other_writer
+from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
+from tests.shared.rig import VAULT_ACTIONS, Rig
+from tests.shared.scene import NAME as KEY
+from tests.shared.scene import keys_of, scene
+from tests.shared.sql_product import NAME, SqlProduct, sql
+from tests.shared.sql_rig import FIRST, SECOND
+
+PASSWORDS = {"app_a": FIRST, "app_b": SECOND}
+
+
+@pytest.fixture
+def rig() -> SqlProduct:
+    """A server with the logins `app_a` and `app_b`, and a secret for both."""
+    return sql("two logins")
+
+
+def put(rig: SqlProduct, login: str, *, managed: bool = True) -> None:
+    """Put a secret of the login's name for it alone."""
+    tags = {"ValidityPeriodDays": "90", "CredentialId": login, "Rotator": "sql-login-password"}
+    address = {"ProviderAddress": rig.server.resource_id} if managed else {}
+    due = rig.clock.now() + timedelta(days=10)
+    rig.vault.put(login.replace("_", "-"), PASSWORDS[login], expires=due, tags=tags | address)
+
+
+async def rotate(rig: SqlProduct, name: str) -> str:
+    """Rotate and return why it was parked, if it was."""
+    await rig.work(name, force=True)
+    return rig.tags(name).get("RekeyReason", "")
+
+
+async def test_who_is_refused_the_second_login_does_not_keep_a_first_that_nobody_had() -> None:
+    rig = sql("two logins")
+    put(rig, "app_b")
+    assert await rotate(rig, "app-b") == ""
+    assert "belongs to the secret" in await rotate(rig, NAME)
+    put(rig, "app_a")
+    assert await rotate(rig, "app-a") == ""
+
+
+async def test_a_secret_that_is_refused_the_second_login_does_not_take_the_first_from_who_had_left_it(
+    rig: SqlProduct,
+) -> None:
+    for login in PASSWORDS:
+        put(rig, login)
+        assert await rotate(rig, login.replace("_", "-")) == ""
+    put(rig, "app_a", managed=False)
+    assert "belongs to the secret" in await rotate(rig, NAME)
+    put(rig, "app_a")
+    assert await rotate(rig, "app-a") == ""
+
+
+async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) -> None:
+    assert await rotate(rig, NAME) == ""
+    for login in PASSWORDS:
+        put(rig, login)
+        assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))
+
+
+async def test_a_leak_is_dealt_with_although_what_a_person_wrote_on_top_is_refused(
+    rig: SqlProduct,
+) -> None:
+    """Nobody owns both logins yet, so no record has noted the leak."""
+    leaked = rig.latest(NAME)
+    assert rig.accepted(leaked)
+    rig.clock.advance(1)
+    theirs = leaked.value.replace(FIRST, "Refused-1").replace("app_a", "app_b")
+    rig.put({**rig.tags(NAME), "CredentialId": "app_b"}, theirs)
+    await rig.handle(NAME, version=leaked.version, compromised=True)
+    assert not rig.accepted(leaked)
+
+
+async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
+    """It bears the operation that would have replaced the version that Rekey published."""
+    rig = scene()
+    await rig.work(KEY)
+    published = rig.latest(KEY)
+    rig.clock.advance(60)
+    operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
+    keys = keys_of(rig)
+    without_name = {tag: text for tag, text in rig.tags(KEY).items() if tag != BY}
+    rig.vault.put(KEY, keys["key1"], tags={**without_name, OPERATION: operation})
+    await rig.work(KEY, action="audit")
+    assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
+    assert keys_of(rig) == keys
+
+
+def _edit(**tags: str | None) -> Callable[[Rig], object]:
+    return lambda rig: rig.tag("owner", **tags)
+
+
+def _go_elsewhere(rig: Rig) -> None:
+    _edit(ProviderAddress=rig.account("elsewhere").resource_id)(rig)
+
+
+def _disable(rig: Rig) -> None:
+    rig.vault.amend(rig.latest("owner"), enabled=False)
+
+
+def _delete(rig: Rig) -> None:
+    del rig.vault.secrets["owner"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [
+        pytest.param(_edit(), True, id="still names it"),
+        pytest.param(_edit(ValidityPeriodDays="soon"), True, id="has a malformed tag"),
+        pytest.param(_disable, True, id="is disabled"),
+        pytest.param(_edit(ProviderAddress=None), False, id="names none"),
+        pytest.param(_go_elsewhere, False, id="names another"),
+        pytest.param(_delete, False, id="was deleted"),
+    ],
+)
+async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
+    change: Callable[[Rig], object], *, is_kept: bool
+) -> None:
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    change(rig)
+    outcome = await rig.handle(KEY)
+    assert outcome.result == ("parked" if is_kept else "rotated")
+    assert len(rig.vault.versions(KEY)) == (1 if is_kept else 2)
+    if is_kept:
+        owner = f"{rig.vault.url}/secrets/owner"
+        assert outcome.reason == f"storageaccounts/appdata belongs to the secret {owner}"
+
+
+async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:
+    """Nobody can see there whether it is still rotated, by hand or by another deployment."""
+    rig = scene()
+    north = rig.world.add_vault("north")
+    rig.world.grant(rig.identity, VAULT_ACTIONS, north.resource_id)
+    account = rig.world.accounts["appdata"]
+    group = account.resource_id.split("/providers/")[0]
+    served = {"REKEY_VAULTS": f"{rig.vault.url},{north.url}"}
+    scopes = {"REKEY_SCOPES": json.dumps({rig.vault.url: [group], north.url: [group]})}
+    tags = {"ProviderAddress": account.resource_id, "ValidityPeriodDays": "90"}
+    north.put(
+        "owner",
+        account.keys["key2"].value,
+        expires=rig.clock.now() + timedelta(days=80),
+        tags={**tags, "CredentialId": "key2"},
+    )
+    rig.environment = {**served, **scopes}
+    audit = WorkItem(SecretRef(north.url, "owner"), "audit")
+    assert (await rig.service().engine.handle(audit)).result == "confirmed"
+    rig.environment = {}
+    outcome = await rig.handle(KEY)
+    assert (outcome.result, len(rig.vault.versions(KEY))) == ("parked", 1)
+    assert f"belongs to the secret {north.url}/secrets/owner" in outcome.reason
+
+
+async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
+    rig = scene()
+    await rig.work(KEY)
+    rig.tag(KEY, **{BY: "somebody else"})
+    await rig.work(KEY, action="audit")
+    assert "RekeyReason" not in rig.tags(KEY)
+
+
+OURS, THEIRS = "rekey-prod", "rekey-test"
+OPERATION_OF_V2 = operation_id(REF, V2)
+WROTE_V1 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V1))
+WROTE_V2 = Record(published=Write("operation", "key1", "digest", V3, NOW, version=V2))
+WROTE_V3 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V3))
+RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
+DUE = Pending(NOW, V2, "key2")
+
+
+REPLACED_V2 = History(replaced=(V2,))
+ELSEWHERE = Listed("elsewhere", str(REF).lower(), DUE)
+SUPERSEDES: dict[str, str | None] = {RETIRE: RETIRED}
+NO_ID: dict[str, str | None] = {RETIRE: "nonsense"}
+OF_V3: dict[str, str | None] = {RETIRE: RETIRED.replace(V2, V3)}
+NAMES = f"tag {RETIRE} names"
+VOUCHED: list[tuple[str, Record, dict[str, str | None], tuple[Listed, ...], str | None]] = [
+    ("theirs", Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}"),
+    ("ours, and the record is lost", Record(), {BY: OURS}, (), None),
+    ("a person's", Record(), {}, (), None),
+    ("with an empty operation", Record(), {OPERATION: ""}, (), None),
+    ("ours, with an edited name", WROTE_V1, {BY: THEIRS}, (), None),
+    ("a person's, after ours", WROTE_V2, {}, (), None),
+    ("of an operation", WROTE_V2, {OPERATION: OPERATION_OF_V2}, (), "another deployment"),
+    ("of an older operation", WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None),
+    ("unrecorded", Record(), SUPERSEDES, (), NAMES),
+    ("superseded since the record", WROTE_V2, SUPERSEDES, (), NAMES),
+    ("ours, as recorded", replace(WROTE_V1, history=REPLACED_V2), SUPERSEDES, (), None),
+    ("retired long ago", replace(WROTE_V3, history=REPLACED_V2), SUPERSEDES, (), None),
+    ("still to be retired", replace(WROTE_V3, retirement=DUE), SUPERSEDES, (), None),
+    ("known to be refused", replace(WROTE_V3, compromised=Compromised(revoked=(V2,))), SUPERSEDES,
+     (), None),
+    ("nonsense, and a record", WROTE_V2, NO_ID, (), None),
+    ("nonsense alone", Record(), NO_ID, (), NAMES),
+    ("the record of this very source lists another", replace(WROTE_V2, source="here"), SUPERSEDES,
+     (Listed("here", str(REF).lower(), DUE),), NAMES),
+    ("what ours had to retire", WROTE_V2, OF_V3, (), None),
+    ("what ours has retired", replace(WROTE_V1, compromised=Compromised(revoked=(V3,))), OF_V3,
+     (), None),
+    ("of what the record takes for the current one", WROTE_V2, SUPERSEDES,
+     (Listed("", str(REF).lower(), DUE),), NAMES),
+    ("to be retired at the source that it has left", Record(), SUPERSEDES, (ELSEWHERE,), None),
+    ("others have something to retire", Record(), SUPERSEDES,
+     (replace(ELSEWHERE, pending=None), Listed("more", "https://other", DUE)), NAMES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "listed", "expected"),
+    [row[1:] for row in VOUCHED],
+    ids=[row[0] for row in VOUCHED],
+)
+async def test_a_version_that_nobody_can_vouch_for_is_left_to_whoever_wrote_it(
+    record: Record,
+    changes: dict[str, str | None],
+    listed: tuple[Listed, ...],
+    expected: str | None,
+) -> None:
+    policy = replace(POLICY, deployment=OURS)
+    parts = replace(scene().service().engine, policy=policy, leases=Records(listed))  # type: ignore[arg-type]
+    park = await other_writer(parts, record, version(changes=changes))
+    assert (park.reason if park else "").startswith(expected or "")
+    assert (park is None) is (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fix"),
+    [
+        ({}, f"remove the tag {OPERATION}"),
+        ({RETIRE: RETIRED}, f"revoke {'k' * 60} unless it is in use and remove {OPERATION}"),
+    ],
+)
+async def test_who_is_told_of_an_older_record_is_told_what_nobody_will_retire(
+    changes: dict[str, str | None], fix: str
+) -> None:
+    parts = scene().service().engine
+    shown = version(changes={OPERATION: OPERATION_OF_V2, **changes})
+    park = await other_writer(parts, WROTE_V2, shown)
+    assert park
+    assert "the record is older" in park.reason
+    assert fix in park.fix
+
+
+async def test_a_deployment_without_a_name_takes_no_version_for_anothers() -> None:
+    parts = replace(scene().service().engine, policy=POLICY)
+    assert await other_writer(parts, Record(), version(changes={BY: THEIRS})) is None
+
+
+async def test_a_disabled_version_is_nobodys() -> None:
+    """The vault shows neither its id nor its tags."""
+    parts = scene().service().engine
+    disabled = version(version=None, changes={BY: THEIRS}, enabled=False)
+    assert await other_writer(parts, Record(), disabled) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "fix"),
+    [
+        ({}, f"revoke {'k' * 60} at its source"),
+        ({MAY_DERIVE: "sas=blob"}, "unless it, or what it made, is in use"),
+    ],
+)
+async def test_a_retirement_without_a_record_is_shown_as_far_as_a_tag_has_room_for_it(
+    tags: dict[str, str | None], fix: str
+) -> None:
+    rig = scene(tags={RETIRE: RETIRED, **tags})
+    _, park = await rig.service().engine.preview(rig.item(KEY))
+    assert isinstance(park, Park)
+    assert fix in park.fix

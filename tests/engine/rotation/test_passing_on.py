@@ -1,0 +1,104 @@
+"""What a source's owner has published is reported before somebody else owns the source, or nobody."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from engine.engine import Engine
+from simulator.reach.sabotage import Died
+from tests.engine.rotation.test_reported import with_app
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene, source_of, struck, to_arm
+
+
+async def unreported() -> Rig:
+    """Rotate, as a worker that dies before its outcome is noted as reported; no message is left."""
+    rig = scene(tags={"OverlapHours": "0"})
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    await rig.service().rotate(rig.item(NAME, action="retire").to_json(), 1)
+    await rig.note(source_of(rig), NAME, untold=True, changing=None, open_until=None)
+    return rig
+
+
+def engine(rig: Rig) -> Engine:
+    """Return the engine under a document that names an app which uses the secret."""
+    return with_app(rig.service(), NAME).engine
+
+
+async def renamed(rig: Rig) -> None:
+    rig.clock.advance(3600)
+    tags, value = rig.tags(NAME), rig.latest(NAME).value
+    rig.vault.delete(NAME)
+    rig.vault.put("renamed", str(value), tags=tags)
+    await engine(rig).handle(rig.item("renamed", action="audit"))
+
+
+async def released(rig: Rig) -> None:
+    ref = rig.item(NAME).ref
+    await engine(rig).release(ref, None, {}, lambda _: None)
+
+
+@pytest.mark.parametrize("passes", [renamed, released])
+async def test_what_was_published_is_reported_before_its_source_passes_on(
+    passes: Callable[[Rig], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await unreported()
+    version = rig.latest(NAME).version
+    with caplog.at_level(logging.INFO, "rekey"):
+        await passes(rig)
+    outcomes = [
+        json.loads(text) for text in caplog.messages if "published by an earlier try" in text
+    ]
+    assert [(it["secret"], it["result"], it["new_version"]) for it in outcomes] == [
+        (NAME, "rotated", version)
+    ]
+    assert not (await rig.known(source_of(rig))).unreported
+    posted = rig.messages("rotations")
+    assert [it["secret"] for it in posted if it["action"] == "refresh"] == [NAME]
+
+
+async def test_what_was_made_in_vain_is_removed_before_its_source_passes_on() -> None:
+    """A worker died once its source had made a credential, and the secret was renamed."""
+    rig = GraphRig()
+    rig.managed()
+    with pytest.raises(Died):
+        await rig.service(struck(rig, to_arm("/addPassword"))).engine.handle(
+            rig.item(SECRET, force=True)
+        )
+    assert len(rig.alive()) == 2
+    tags, value = rig.tags(SECRET), rig.latest(SECRET).value
+    rig.vault.delete(SECRET)
+    rig.clock.advance(30 * 86_400)
+    expires = rig.clock.now() + timedelta(days=80)
+    rig.vault.put("renamed", value, tags=tags, expires=expires)
+    await rig.handle("renamed", action="audit")
+    assert rig.alive() == [rig.first]
+
+
+async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() -> None:
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    await rig.handle(NAME, action="audit")
+    tags = rig.tags(NAME)
+    rig.vault.amend(leaked, tags={})
+    rig.clock.advance(3600)
+    held = rig.vault.put("renamed", leaked.value, tags=tags)
+    await rig.handle("renamed", action="audit")
+    await rig.handle("renamed", force=True)
+    outcome = await rig.handle(
+        NAME, version=leaked.version, compromised=True, source=source_of(rig)
+    )
+    assert (outcome.result, outcome.reason.endswith("sent on to that")) == ("waiting", True)
+    (sent,) = rig.messages("rotations")
+    assert (sent["secret"], sent["version"], sent["compromised"]) == (
+        "renamed",
+        held.version,
+        True,
+    )

@@ -1,0 +1,132 @@
+"""What a dry run says beforehand: the decision, what would make it fail, and what it warns of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import AccessDenied, NeedsHuman
+from engine.state.index import Listed
+from engine.state.tags import RETIRE, Pending
+from tests.engine.rotation.held import Records
+from tests.rotators.sas_scenes import SAS, managed
+from tests.shared.builders import Decision, Park, Retire, Rotate
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_arm
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+
+OLDER = "b" * 32
+
+
+async def preview(rig: Rig, name: str = NAME, **fields: Any) -> Decision:
+    """Return what would be done; nothing is changed."""
+    before = state(rig)
+    _, decision = await rig.service().engine.preview(rig.item(name, **fields))
+    assert state(rig) == before
+    return decision
+
+
+def listed(rig: Rig, **known: Any) -> Listed:
+    """Return what a listing shows of the usual account."""
+    source = source_of(rig)
+    return Listed(source, f"{rig.vault.url}/secrets/{NAME}", **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        pytest.param("nothing", Park, id="which no record confirms"),
+        pytest.param("unread", Retire, id="while the records cannot be listed"),
+        pytest.param("pending", Retire, id="which the record confirms"),
+        pytest.param("published", Rotate, id="which the record denies"),
+    ],
+)
+async def test_a_dry_run_follows_the_record_in_place_of_a_tag_to_retire(
+    known: str, expected: type[Decision]
+) -> None:
+    past = "2026-01-01T00:00:00Z"
+    rig = scene(tags={RETIRE: f"{past} {OLDER} key2"})
+    now = rig.clock.now()
+    records = {
+        "nothing": (),
+        "unread": None,
+        "pending": (listed(rig, pending=Pending(now - timedelta(days=1), OLDER, "key2")),),
+        "published": (listed(rig, published=now),),
+    }[known]
+    engine = replace(rig.service().engine, leases=Records(records))  # type: ignore[arg-type]
+    _, decision = await engine.preview(rig.item(NAME))
+    assert isinstance(decision, expected)
+
+
+async def test_a_dry_run_of_a_first_rotation_warns_of_who_may_use_the_other_key() -> None:
+    decision = await preview(scene())
+    assert isinstance(decision, Rotate)
+    assert "key2" in decision.warning
+
+
+async def test_a_dry_run_of_a_kind_that_cuts_nobody_off_warns_of_nothing() -> None:
+    rig = GraphRig()
+    rig.managed()
+    decision = await preview(rig, SECRET)
+    assert isinstance(decision, Rotate)
+    assert not decision.warning
+
+
+async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet(rig: Rig) -> None:
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    with pytest.raises(AccessDenied):
+        await preview(rig)
+
+
+async def test_a_dry_run_checks_beforehand_what_the_change_itself_needs() -> None:
+    rig = sql()
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+    with pytest.raises(AccessDenied, match="may not alter 'app'"):
+        await preview(rig, SQL)
+
+
+async def test_a_dry_run_says_that_a_replica_does_not_consent(rig: Rig) -> None:
+    rig.vault.put("copy", "theirs")
+    rig.tag(NAME, Replicas=f"{rig.vault.url}/secrets/copy")
+    with pytest.raises(NeedsHuman, match="does not consent"):
+        await preview(rig)
+
+
+async def test_a_dry_run_of_a_signature_says_that_its_key_does_not_consent() -> None:
+    signed = managed(consent=None)
+    with pytest.raises(NeedsHuman, match="does not consent"):
+        await preview(signed.rig, SAS, force=True)
+
+
+async def test_a_dry_run_of_an_audit_rehearses_nothing() -> None:
+    rig = scene(days_left=80)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    assert not isinstance(await preview(rig, action="audit"), Rotate)
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_a_dry_run_says_where_a_leak_works_whose_tag_names_another_source_by_now(
+    rig: Rig, *, works: bool
+) -> None:
+    await rig.handle(NAME)
+    account, other = rig.world.accounts["appdata"], rig.account("elsewhere").resource_id
+    rig.tag(NAME, ProviderAddress=other)
+    if not works:
+        account.regenerate("key2")
+    item = rig.item(NAME, trigger="manual", compromised=True)
+    engine = rig.service().engine
+    secret, decision = await engine.preview(item)
+    assert isinstance(decision, Rotate)
+    expected = await engine.foreseen(secret, item, decision)
+    if works:
+        assert isinstance(expected, Park)
+        assert "still accepted" in expected.reason
+        assert account.resource_id.lower() in expected.reason
+    else:
+        assert expected == decision

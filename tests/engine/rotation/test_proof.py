@@ -1,0 +1,140 @@
+"""A proof lasts no longer than the lease under which it was begun."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.errors import LeaseUnavailable
+from engine.rotation import proof
+from engine.rotation.proof import Proof
+from engine.rotation.source_lease import CALL_SECONDS
+from engine.secret import Sensitive
+
+
+class Endless:
+    """A source that has not made up its mind; it does in the end, so that no test hangs."""
+
+    def __init__(self) -> None:
+        self.asking = False
+
+    async def verify(self, *_: object) -> None:
+        self.asking = True
+        try:
+            for _turn in range(1000):
+                await asyncio.sleep(0)
+        finally:
+            self.asking = False
+
+
+class Lost:
+    """A lease that another worker has taken."""
+
+    def __init__(self, source: Endless) -> None:
+        self._source = source
+
+    async def ensure(self, seconds: float) -> None:
+        assert seconds > CALL_SECONDS, "it ends before it is renewed again"
+        assert self._source.asking
+        raise LeaseUnavailable("taken")
+
+
+async def test_who_loses_the_lease_asks_the_source_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proof, "RENEW_SECONDS", 1e-6)
+    source = Endless()
+    managed: Any = SimpleNamespace(source="a source")
+    parts: Any = SimpleNamespace(
+        reporter=SimpleNamespace(step=lambda _: nullcontext()), rotator=lambda _: source
+    )
+    lease: Any = Lost(source)
+    lease.parts = parts
+    with pytest.raises(LeaseUnavailable):
+        await Proof(lease).accepted(managed, "key1", Sensitive("value"), "verify")
+    await asyncio.sleep(0)
+    assert not source.asking
+
+
+class Spreading:
+    """A source of several servers: a revocation reaches one after another."""
+
+    def __init__(self, answers: str) -> None:
+        self._answers = answers
+        self.tries = 0
+
+    async def accepts(self, *_: object) -> bool:
+        self.tries += 1
+        return self._answers[min(self.tries, len(self._answers)) - 1] == "a"
+
+
+class Kept:
+    """A lease that is renewed, and a clock that goes on."""
+
+    source = "a source"
+
+    def __init__(self) -> None:
+        self.renewed, self.slept = 0, 0.0
+
+    async def ensure(self, seconds: float) -> None:
+        assert seconds >= CALL_SECONDS
+        self.renewed += 1
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_refused", "tries", "pauses"),
+    [
+        pytest.param("rr", True, 2, 0, id="refused by all"),
+        pytest.param("arr", True, 3, 1, id="accepted once more"),
+        pytest.param("rarr", True, 4, 1, id="refused by one server only, at first"),
+        pytest.param("arar", True, 5, 2, id="refused by one server in turn"),
+        pytest.param("aaaaarr", True, 7, 5, id="refused within the minute"),
+        pytest.param("aaaaaaar", False, 7, 6, id="accepted for longer"),
+        pytest.param("aaaaaar", False, 7, 6, id="refused by one server in the end"),
+    ],
+)
+async def test_while_a_revocation_spreads_the_lease_is_renewed(
+    answers: str, *, is_refused: bool, tries: int, pauses: int
+) -> None:
+    kept, source = Kept(), Spreading(answers)
+    parts: Any = SimpleNamespace(
+        reporter=SimpleNamespace(step=lambda _: nullcontext()),
+        rotators={"a kind": source},
+        clock=kept,
+    )
+    lease: Any = kept
+    lease.parts = parts
+    refused = await Proof(lease).refused("a kind", "key1", Sensitive("value"))
+    assert refused is is_refused
+    assert (source.tries, kept.renewed) == (tries, pauses)
+    if answers.startswith("a" * pauses):
+        assert kept.slept == sum(proof.REVOKED[:pauses])
+
+
+class Listed(Spreading):
+    """A source that lists its credentials, on several servers."""
+
+    async def lists(self, *_: object) -> bool:
+        return await self.accepts()
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_gone", "pauses"), [("r", True, 0), ("ar", True, 1), ("a", False, 6)]
+)
+async def test_while_a_removal_spreads_the_lease_is_renewed(
+    answers: str, *, is_gone: bool, pauses: int
+) -> None:
+    kept, source = Kept(), Listed(answers)
+    parts: Any = SimpleNamespace(reporter=SimpleNamespace(step=lambda _: nullcontext()), clock=kept)
+    lease: Any = kept
+    lease.parts = parts
+    rotator: Any = source
+    assert await Proof(lease).unlisted(rotator, "id") is is_gone
+    assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))

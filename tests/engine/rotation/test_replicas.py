@@ -1,0 +1,337 @@
+"""Replicas: what each gets, what is asked of it first, and what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import NeedsHuman, NotFound, TransientError
+from engine.secret import Draft, SecretRef, Sensitive
+from engine.state.tags import (
+    CREDENTIAL,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    STATE,
+    Pending,
+)
+from simulator.keyvault.state import SecretVersion
+from tests.engine.rotation.held import Held, held
+from tests.shared.scene import NAME, refuse, scene, to_vault
+
+COPY, OTHER = "copy", "other-copy"
+SHAPE = "AccountKey={key}"
+FIELDS = {"key": Sensitive("new")}
+LATER = "2026-12-01T00:00:00Z"
+V1, V9 = "1" * 32, "9" * 32
+NONE: Mapping[str, str | None] = {}
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """A key with two replicas, which consent and hold the key in forms of their own."""
+    url = "https://prod.vault.azure.net/secrets"
+    rig = scene(tags={"Replicas": f"{url}/{COPY},{url}/{OTHER}"})
+    value, consent = rig.latest(NAME).value, {REPLICA_OF: f"{url}/{NAME}"}
+    rig.vault.put(COPY, f"AccountKey={value}", tags={"ValueTemplate": SHAPE, **consent})
+    rig.vault.put(OTHER, value, tags=consent)
+    async with held(rig) as held_:
+        yield held_
+
+
+def versions(at: Held, name: str = COPY) -> list[SecretVersion]:
+    return at.rig.vault.versions(name)
+
+
+def draft(at: Held, tags: Mapping[str, str]) -> Draft:
+    """Return what the primary gets."""
+    expires = at.rig.clock.now() + timedelta(days=90)
+    return Draft(FIELDS["key"], expires, "text/primary", {**at.secret.tags, **tags})
+
+
+async def write(at: Held, **tags: str) -> list[str]:
+    """Write the replicas of a new version; return what was missed."""
+    new = draft(at, {CREDENTIAL: "key2", OPERATION: "this one", **tags})
+    return [error.what for error in await at.replicas.write(at.secret.ref, FIELDS, new)]
+
+
+PROBLEMS: dict[str, tuple[dict[str, str | None], str, str]] = {
+    "no consent": ({REPLICA_OF: None}, "does not consent", "its owner sets its tag ReplicaOf"),
+    "another's": (
+        {REPLICA_OF: "https://prod.vault.azure.net/secrets/app-key2"},
+        "does not consent",
+        "to https://prod.vault.azure.net/secrets/app-key",
+    ),
+    "rotated itself": ({"ProviderAddress": "x"}, "is rotated in its own right", "ProviderAddress"),
+    "no form": (
+        {"ValueTemplate": "{nonsense}"},
+        "cannot be written: ValueTemplate uses",
+        "correct",
+    ),
+    "crowded": (
+        {f"other{number}": "x" for number in range(11)},
+        "has too many tags",
+        "remove one of its tags",
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+async def test_what_keeps_a_replica_from_being_written_is_said_before_anything_changes(
+    at: Held, problem: str
+) -> None:
+    tags, what, fix = PROBLEMS[problem]
+    at.rig.tag(COPY, **tags)
+    with pytest.raises(NeedsHuman, match=f"the replica {what}") as caught:
+        await at.replicas.check(at.secret.ref)
+    assert fix in caught.value.fix
+    assert caught.value.where.endswith(f"/{COPY}")
+
+
+async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_they_consent_to(
+    at: Held,
+) -> None:
+    own = replace(at.parts.policy, own=SecretRef(at.rig.vault.url, OTHER))
+    at.parts = replace(at.parts, policy=own)
+    with pytest.raises(NeedsHuman, match="is the policy document") as caught:
+        await at.replicas.check(at.secret.ref)
+    assert caught.value.fix == "take it from the tag Replicas"
+    at.rig.vault.amend(at.rig.latest(COPY), enabled=False)
+    with pytest.raises(NeedsHuman, match="is disabled") as caught:
+        await at.replicas.check(at.secret.ref)
+    assert caught.value.fix == "enable it, or remove it from the tag Replicas"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {REPLICA_OF: " https://PROD.vault.azure.net/secrets/App-Key/ "},
+        {f"other{number}": "x" for number in range(10)},
+        {**{f"other{number}": "x" for number in range(10)}, STATE: "x", OPERATION: "x"},
+    ],
+)
+async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None]) -> None:
+    at.rig.tag(COPY, **tags)
+    copies = await at.replicas.check(at.secret.ref)
+    shapes = [(copy.ref.name, shape) for copy, shape in at.replicas.shapes(copies)]
+    assert shapes == [(COPY, SHAPE), (OTHER, "{key}")]
+
+
+async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
+    at: Held,
+) -> None:
+    at.rig.tag(COPY, team="b", RekeyState="x", RekeyCause="forged")
+    at.rig.vault.amend(at.rig.latest(COPY), content_type="text/copy")
+    before = at.rig.tags(COPY)
+    assert await write(at, RekeyBy="west") == []
+    copy, other = at.rig.latest(COPY), at.rig.latest(OTHER)
+    assert (copy.value, other.value) == ("AccountKey=new", "new")
+    own = {tag: text for tag, text in before.items() if tag not in OURS}
+    assert copy.tags == {**own, CREDENTIAL: "key2", OPERATION: "this one"}
+    assert (copy.content_type, other.content_type) == ("text/copy", "text/primary")
+    assert copy.expires == int((at.rig.clock.now() + timedelta(days=90)).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("operation", "retires", "expected"),
+    [
+        ("another", None, None),
+        ("another", f"{LATER} {V9} key1", f"{LATER} <its own> key1"),
+        ("this one", f"{LATER} {V9} key1", f"{LATER} {V1} key1"),
+    ],
+)
+async def test_a_replicas_own_version_is_what_is_disabled_with_the_superseded_credential(
+    at: Held, operation: str, retires: str | None, expected: str | None
+) -> None:
+    """A later try of the same operation keeps what the first one noted."""
+    at.rig.tag(COPY, RekeyOperation=operation, RekeyRetire=f"{LATER} {V1} key1")
+    before = at.rig.latest(COPY).version
+    await write(at, **({RETIRE: retires} if retires else {}))
+    retire = at.rig.tags(COPY).get(RETIRE)
+    assert retire == (expected and expected.replace("<its own>", before))
+
+
+async def test_a_replica_that_holds_the_value_already_gets_no_second_version(at: Held) -> None:
+    at.rig.vault.put(COPY, "AccountKey=new", tags=at.rig.tags(COPY))
+    assert await write(at) == []
+    assert len(versions(at)) == 2
+    assert len(versions(at, OTHER)) == 2
+
+
+@pytest.mark.parametrize("holds", ["AccountKey=old", "AccountKey=new"])
+async def test_what_a_replica_without_consent_misses_is_returned_and_the_others_are_written(
+    at: Held, holds: str
+) -> None:
+    at.rig.vault.put(COPY, holds, tags={})
+    assert await write(at) == ["the replica does not consent"]
+    assert at.rig.latest(COPY).value == holds
+    assert at.rig.latest(OTHER).value == "new"
+
+
+async def test_a_replica_that_is_disabled_by_now_is_missed_and_the_others_are_written(
+    at: Held,
+) -> None:
+    at.rig.vault.amend(at.rig.latest(COPY), enabled=False)
+    assert await write(at) == ["the replica is disabled"]
+    assert at.rig.latest(OTHER).value == "new"
+
+
+async def test_a_replica_that_wants_more_than_is_known_is_missed(at: Held) -> None:
+    at.rig.tag(COPY, ValueTemplate="{account}:{key}:{suffix}")
+    (missed,) = await write(at)
+    assert "needs account, suffix, which only a rotation can fill in" in missed
+    assert len(versions(at)) == 1
+
+
+async def test_an_error_that_may_pass_keeps_the_further_replicas_from_being_written(
+    at: Held,
+) -> None:
+    refuse(at.rig, 503, "Unavailable", to_vault("PUT"))
+    with pytest.raises(TransientError):
+        await write(at)
+    assert len(versions(at, OTHER)) == 1
+
+
+async def catch_up(at: Held) -> None:
+    fields = {"key": at.secret.value}
+    assert fields["key"]
+    await at.replicas.catch_up(at.secret, {"key": fields["key"]})
+
+
+async def test_a_replica_that_missed_a_rotation_gets_the_credential_and_the_others_nothing(
+    at: Held,
+) -> None:
+    at.rig.vault.put(COPY, "AccountKey=older", tags=at.rig.tags(COPY))
+    await catch_up(at)
+    assert at.secret.value
+    copy = at.rig.latest(COPY)
+    assert copy.value == f"AccountKey={at.secret.value.reveal()}"
+    assert at.secret.expires
+    assert copy.expires == int(at.secret.expires.timestamp())
+    assert at.rig.tags(COPY)[CREDENTIAL] == "key1"
+    assert len(versions(at, OTHER)) == 1
+
+
+@pytest.mark.parametrize("missed", [False, True])
+async def test_a_primary_without_expiry_gives_a_replica_nothing_and_finds_fault_where_it_differs(
+    at: Held, *, missed: bool
+) -> None:
+    at.secret = replace(at.secret, expires=None)
+    if missed:
+        at.rig.vault.put(OTHER, "older", tags=at.rig.tags(OTHER))
+        with pytest.raises(NeedsHuman, match="the replica missed a rotation") as caught:
+            await catch_up(at)
+        assert caught.value.where.endswith(f"/{OTHER}")
+    else:
+        await catch_up(at)
+    assert len(versions(at, OTHER)) == 1 + missed
+
+
+async def test_an_audit_says_that_a_replica_consents_no_longer_or_wants_more_than_is_known(
+    at: Held,
+) -> None:
+    at.rig.tag(COPY, ValueTemplate="{account}:{key}")
+    with pytest.raises(NeedsHuman, match="needs account"):
+        await catch_up(at)
+    at.rig.tag(COPY, ValueTemplate=SHAPE, ReplicaOf=None)
+    with pytest.raises(NeedsHuman, match="does not consent"):
+        await catch_up(at)
+
+
+@pytest.mark.parametrize("missed", [False, True])
+async def test_an_audit_takes_a_form_of_which_it_knows_only_the_credential_as_it_is(
+    at: Held, *, missed: bool
+) -> None:
+    held = "older" if missed else at.rig.latest(NAME).value
+    tags = {**at.rig.tags(COPY), "ValueTemplate": "{account}:{key}"}
+    at.rig.vault.put(COPY, f"appdata:{held}", tags=tags)
+    with pytest.raises(NeedsHuman, match="needs account") if missed else nullcontext():
+        await catch_up(at)
+    assert len(versions(at)) == 2
+
+
+def superseded(at: Held, name: str = COPY) -> str:
+    """Let a replica hold a new value, with the version before it to be disabled."""
+    before = at.rig.latest(name).version
+    tags = {**at.rig.tags(name), OPERATION: "this one", RETIRE: f"{LATER} {before} key1"}
+    at.rig.vault.put(name, f"AccountKey={name}", tags=tags)
+    return before
+
+
+async def test_once_the_credential_is_retired_the_replicas_versions_with_it_are_disabled(
+    at: Held,
+) -> None:
+    superseded(at)
+    expected = {tag: text for tag, text in at.rig.tags(COPY).items() if tag != RETIRE}
+    await at.replicas.disable_superseded(at.secret.ref)
+    assert [version.enabled for version in versions(at)] == [False, True]
+    assert at.rig.tags(COPY) == expected
+    assert [version.enabled for version in versions(at, OTHER)] == [True]
+
+
+@pytest.mark.parametrize(
+    "tags", [{REPLICA_OF: None}, {RETIRE: "nonsense"}, {RETIRE: None}], ids=repr
+)
+async def test_a_replica_that_does_not_consent_or_names_no_version_is_left_alone(
+    at: Held, tags: dict[str, str | None]
+) -> None:
+    superseded(at)
+    superseded(at, OTHER)
+    at.rig.tag(COPY, **tags)
+    before = versions(at)
+    await at.replicas.disable_superseded(at.secret.ref)
+    assert versions(at) == before
+    assert [version.enabled for version in versions(at, OTHER)] == [False, True]
+
+
+async def test_a_replica_that_is_gone_keeps_nothing_from_being_disabled(at: Held) -> None:
+    superseded(at, OTHER)
+    del at.rig.vault.secrets[COPY]
+    with pytest.raises(NotFound):
+        await at.replicas.check(at.secret.ref)
+    await at.replicas.disable_superseded(at.secret.ref)
+    assert [version.enabled for version in versions(at, OTHER)] == [False, True]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_what_a_late_write_brings_to_a_replica_once_its_overlap_is_over_is_ended_by_an_audit(
+    at: Held, *, is_over: bool
+) -> None:
+    superseded(at)
+    current = at.rig.latest(COPY)
+    assert at.secret.value
+    at.rig.vault.put(COPY, f"AccountKey={at.secret.value.reveal()}", tags=current.tags)
+    at.published()
+    at.know(pending=None if is_over else Pending(at.now, V1, "key1"))
+    await catch_up(at)
+    assert [version.enabled for version in versions(at)] == [not is_over, True, True]
+    assert (RETIRE in at.rig.tags(COPY)) is not is_over
+
+
+async def test_what_the_record_knows_to_be_dead_is_disabled_unless_it_is_current(at: Held) -> None:
+    superseded(at)
+    old, current = (f"{at.rig.vault.url}/secrets/{COPY}/{each.version}" for each in versions(at))
+    at.know(unused=(old, current))
+    await at.replicas.out_of_use(at.secret.ref)
+    assert [version.enabled for version in versions(at)] == [False, True]
+    assert at.lease.record.stale == (current,)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_a_replica_that_consents_no_more_holds_is_nobodys_to_disable(
+    at: Held, *, gone: bool
+) -> None:
+    superseded(at)
+    old = versions(at)[0]
+    at.know(unused=(f"{at.rig.vault.url}/secrets/{COPY}/{old.version}",))
+    at.rig.tag(COPY, **{REPLICA_OF: None})
+    if gone:
+        del at.rig.vault.secrets[COPY]
+    await at.replicas.out_of_use(at.secret.ref)
+    assert old.enabled
+    assert at.lease.record.stale == ()

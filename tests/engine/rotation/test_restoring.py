@@ -1,0 +1,178 @@
+"""A superseded credential is published again; and what is withdrawn after somebody else wrote."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
+from engine.secret import SecretRef
+from engine.state.request import operation_id
+from engine.state.tags import CREDENTIAL, RETIRE, Pending
+from tests.engine.rotation.plain_kind import OLD, OLD_ID, Able, Plain, Work, rotating, working
+from tests.shared.builders import Restore
+from tests.shared.heard import heard
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, to_vault
+
+DAY = OVERLAP = timedelta(days=1)
+EARLIER, EARLIER_ID = "earlier-value", "earlier"
+V1 = "1" * 32
+
+
+async def restored(work: Work, ends: timedelta | None = 10 * DAY, *, enabled: bool = True) -> None:
+    """Restore an earlier version that expires then, if at all."""
+    expires = None if ends is None else work.at.now + ends
+    tags = work.rig.tags(NAME)
+    earlier = work.rig.vault.put(NAME, EARLIER, tags=tags, expires=expires, enabled=enabled)
+    work.rig.vault.secrets[NAME].reverse()
+    pending = Pending(work.at.now + DAY, earlier.version, EARLIER_ID)
+    work.at.know(pending=pending)
+    await work.restoring.restore(work.secret, Restore(work.at.managed, pending))
+
+
+@pytest.mark.parametrize(
+    ("ends", "source_ends", "expected"),
+    [
+        (10 * DAY, None, 10 * DAY),
+        (OVERLAP / 2, None, OVERLAP),
+        (None, None, OVERLAP),
+        (10 * DAY, 20 * DAY, 10 * DAY),
+        (10 * DAY, 5 * DAY, 5 * DAY),
+        (OVERLAP / 2, OVERLAP / 4, OVERLAP / 4),
+    ],
+)
+async def test_a_restored_version_expires_as_before_but_neither_at_once_nor_after_its_credential(
+    ends: timedelta | None, source_ends: timedelta | None, expected: timedelta
+) -> None:
+    kind = Able(accepted={OLD, EARLIER})
+    async with rotating(kind) as work:
+        now = work.at.now
+        kind.ends = None if source_ends is None else now + source_ends
+        await restored(work, ends)
+        assert kind.calls == [
+            f"recognise {EARLIER_ID} {EARLIER}",
+            f"verify {EARLIER_ID} {EARLIER}",
+        ]
+        assert work.latest.value == EARLIER
+        assert work.latest.expires
+        assert work.latest.expires == int((now + expected).timestamp())
+        assert work.progress.result == "restored"
+
+
+async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_an_overlap() -> None:
+    kind = Plain(accepted={OLD, EARLIER})
+    async with rotating(kind) as work:
+        await restored(work)
+        earlier, current, _ = work.rig.vault.versions(NAME)
+        published = work.at.record.published
+        assert published
+        born = datetime.fromtimestamp(earlier.created, work.at.now.tzinfo)
+        assert (published.born, published.original) == (born, earlier.version)
+        tags = work.rig.tags(NAME)
+        assert tags[CREDENTIAL] == EARLIER_ID
+        retire = Pending.parse(tags[RETIRE])
+        assert (retire.version, retire.credential_id) == (current.version, OLD_ID)
+        assert retire.at >= work.at.now + OVERLAP
+        assert kind.calls == [f"verify {EARLIER_ID} {EARLIER}"], "the kind recognises nothing"
+
+
+async def test_what_its_source_does_not_accept_any_more_is_not_restored() -> None:
+    async with rotating(Plain()) as work:
+        with pytest.raises(VerificationFailed):
+            await restored(work)
+        assert work.latest.value == OLD
+        assert work.at.record.pending_write is None
+
+
+@pytest.mark.parametrize(
+    ("enabled", "error"), [(False, NeedsHuman), (True, AccessDenied)], ids=["disabled", "forbidden"]
+)
+async def test_a_version_that_cannot_be_read_is_not_restored(
+    error: type[RekeyError], *, enabled: bool
+) -> None:
+    async with rotating(Plain(accepted={OLD, EARLIER})) as work:
+        if enabled:
+            refuse(work.rig, 403, "Forbidden", to_vault())
+        with pytest.raises(error):
+            await restored(work, enabled=enabled)
+        assert work.latest.value == OLD
+
+
+async def test_an_earlier_value_in_another_form_is_not_restored() -> None:
+    kind = Plain(accepted={OLD, EARLIER})
+    async with working(kind, {"ValueTemplate": "Key={key}"}, value=f"Key={OLD}") as work:
+        with pytest.raises(NeedsHuman, match="the earlier value does not follow ValueTemplate"):
+            await restored(work)
+        assert kind.calls == []
+
+
+@pytest.mark.parametrize(
+    ("accepted", "value", "credential_id", "is_refused"),
+    [
+        ({OLD}, OLD, OLD_ID, False),
+        (set[str](), OLD, OLD_ID, True),
+        (set[str](), OLD, None, True),
+        (set[str](), "in no form", OLD_ID, False),
+    ],
+)
+async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
+    accepted: set[str], value: str, credential_id: str | None, *, is_refused: bool
+) -> None:
+    kind = Plain(accepted=accepted)
+    shape = "{key}" if value == OLD else "Key={key}"
+    tags = {CREDENTIAL: credential_id, "ValueTemplate": shape}
+    async with working(kind, tags, value=value) as work:
+        assert await work.subject.is_refused(work.at.secret) is is_refused
+        asked = [f"accepts {credential_id or ''} {OLD}"]
+        assert kind.calls == (asked if value == OLD else [])
+
+
+@pytest.mark.parametrize(
+    ("published", "replicas", "facts", "is_tidied"),
+    [
+        (False, False, {}, True),
+        (True, False, {}, False),
+        (False, True, {"ahead": True}, False),
+        (False, True, {}, True),
+        (False, False, {"ahead": True}, True),
+        (False, False, {"touched": ""}, False),
+        (False, False, {"earlier": (V1,)}, False),
+    ],
+)
+async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
+    facts: dict[str, Any], *, published: bool, replicas: bool, is_tidied: bool
+) -> None:
+    """Unless a replica may hold it, or it is what is current."""
+    kind = Able()
+    copies = {"Replicas": "https://prod.vault.azure.net/secrets/copy"} if replicas else {}
+    async with working(kind, copies) as work:
+        if facts.get("ahead"):
+            facts = {"ahead": work.at.announced()}
+        work.at.know(**{"touched": V1, **facts})
+        work.progress.new_version = work.latest.version if published else None
+        await work.publishing.withdraw()
+        operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
+        assert kind.calls == ([f"tidy {operation} but None"] if is_tidied else [])
+
+
+async def test_a_kind_that_leaves_nothing_behind_is_asked_to_remove_nothing() -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.at.know(touched=V1)
+        await work.publishing.withdraw()
+        assert kind.calls == []
+
+
+async def test_what_an_earlier_try_published_is_reported_before_it_is_superseded(rig: Rig) -> None:
+    """Its worker died before that was noted, and nothing looks at that version again."""
+    await rig.handle(NAME)
+    published = rig.latest(NAME).version
+    await rig.note(rig.tags(NAME)["ProviderAddress"].lower(), NAME, untold=True)
+    engine = rig.service().engine
+    told = heard(engine.reporter)
+    await engine.handle(rig.item(NAME, action="restore"))
+    versions = [(outcome.result, outcome.new_version) for outcome in told]
+    assert versions == [("rotated", published), ("restored", rig.latest(NAME).version)]

@@ -1,0 +1,398 @@
+"""What was superseded is revoked, proven to be refused and disabled, whatever somebody did meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import Rotator
+from engine.errors import NeedsHuman, TransientError
+from engine.service import Service
+from engine.state.record import RECHECK, Record
+from engine.state.request import Outcome
+from simulator.faults import Fault
+from simulator.reach.sabotage import Died
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import heard
+from tests.shared.rig import CONNECTION_STRING, Rig
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm
+
+DAY = 86_400
+STORAGE = "storage-key"
+to_regenerate = to_arm("regenerateKey")
+
+
+async def overlapping(**options: Any) -> Rig:
+    """Return a rig whose secret was rotated just now: key1 is to be retired in a week."""
+    rig = scene(**options)
+    assert (await rig.handle(NAME)).result == "rotated"
+    rig.clock.advance(60)
+    return rig
+
+
+@pytest.fixture
+async def rig() -> Rig:
+    """A rig whose secret was rotated just now."""
+    return await overlapping()
+
+
+async def retire(rig: Rig, service: Service | None = None, **fields: Any) -> Outcome:
+    """Let the overlap pass, and retire what is due, as a sweep does."""
+    rig.clock.advance(8 * DAY)
+    item = rig.item(NAME, **{"action": "retire", "trigger": "sweep", **fields})
+    return await (service or rig.service()).engine.handle(item)
+
+
+async def record(rig: Rig) -> Record:
+    """Return what is known of the account."""
+    return await rig.known(source_of(rig))
+
+
+async def note(rig: Rig, **changes: Any) -> None:
+    """Change what is known of the account, as a worker that died has left it."""
+    await rig.note(source_of(rig), NAME, **changes)
+
+
+async def test_a_retired_version_is_noted_as_gone_and_disabled(rig: Rig) -> None:
+    first, second = rig.vault.versions(NAME)
+    outcome = await retire(rig)
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert outcome.reason.startswith("its overlap passed at ")
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
+    assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
+    known = await record(rig)
+    assert (known.retirement, known.compromised.revoked, known.stale) == (
+        None,
+        (first.version,),
+        (),
+    )
+    assert "RekeyRetire" not in rig.tags(NAME)
+
+
+async def test_what_a_dead_worker_has_revoked_is_not_revoked_again(rig: Rig) -> None:
+    """It may have been taken into use since, by somebody who was told that it is free."""
+    first, _ = rig.vault.versions(NAME)
+    rig.world.accounts["appdata"].regenerate("key1")
+    await note(rig, gone=(first.version,))
+    before = keys_of(rig)
+    outcome = await retire(rig)
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert keys_of(rig) == before
+
+
+async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_refused() -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.vault.amend(first, enabled=False)
+    outcome = await retire(rig)
+    assert outcome.retired == ("key1",)
+    assert keys_of(rig)["key1"] != first.value
+    assert first.version not in (await record(rig)).compromised.revoked
+
+
+async def test_a_dead_value_is_disabled_although_what_is_due_may_not_be_revoked(rig: Rig) -> None:
+    """A worker died that had healed the secret inside its overlap."""
+    dead = rig.latest(NAME)
+    rig.write(NAME, dead.value)
+    await note(rig, unused=(dead.version,))
+    refuse(rig, 403, "AuthorizationFailed", to_regenerate, times=9)
+    outcome = await retire(rig)
+    assert outcome.result == "parked"
+    assert not next(v for v in rig.vault.versions(NAME) if v.version == dead.version).enabled
+
+
+async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_more() -> None:
+    rig = await overlapping()
+    rig.world.faults.append(Fault(to_regenerate, json_response(500, {}), after=True))
+    with pytest.raises(TransientError):
+        await retire(rig)
+    assert (await record(rig)).change.open_since
+    assert (await retire(rig)).retired == ("key1",)
+    assert (await record(rig)).next_check == rig.clock.now() + RECHECK
+
+
+@pytest.mark.parametrize(("is_enabled", "seen"), [(True, "accepted"), (False, "listed")])
+async def test_a_revocation_that_does_not_spread_is_not_called_one(
+    seen: str, *, is_enabled: bool
+) -> None:
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    rig.clock.advance(8 * DAY)
+    rig.directory.removal_lag = timedelta(days=30)
+    rig.vault.amend(rig.vault.versions(SECRET)[0], enabled=is_enabled)
+    item = rig.item(SECRET, action="retire", trigger="sweep")
+    with pytest.raises(TransientError, match=f"was revoked, but is still {seen}") as caught:
+        await rig.service().engine.handle(item)
+    assert caught.value.code == "NotRevoked"
+    assert rig.vault.versions(SECRET)[0].enabled is is_enabled
+
+
+async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_begin_alike() -> None:
+    """Graph shows how a secret begins, and no more."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    new = rig.alive()[-1]
+    new.secret = rig.first.secret[:3] + new.secret[3:]
+    versions = rig.vault.secrets[SECRET]
+    versions[-1] = replace(versions[-1], value=new.secret)
+    rig.clock.advance(8 * DAY)
+    assert (await rig.handle(SECRET, action="retire", trigger="sweep")).result == "retired"
+    assert rig.alive() == [new]
+
+
+async def test_a_secret_that_was_written_again_is_not_removed_by_the_id_of_its_successor() -> None:
+    """Its own version is disabled, so only how it begins tells that the vault holds it."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    first, tags = rig.vault.versions(SECRET)[0], dict(rig.latest(SECRET).tags or {})
+    rig.vault.amend(first, enabled=False)
+    rig.vault.put(SECRET, first.value, expires=rig.clock.now() + timedelta(days=80), tags=tags)
+    rig.clock.advance(8 * DAY)
+    outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
+    assert not outcome.retired
+    assert rig.first in rig.alive()
+
+
+def changed(service: Service, **changes: Any) -> Service:
+    """Return the app with a kind that does something else than its own."""
+    engine, rotator = service.engine, service.engine.rotators[STORAGE]
+    kind: Any = type("Changed", (type(rotator),), changes)
+    other: Rotator = kind.__new__(kind)
+    vars(other).update(vars(rotator))
+    rotators = {**engine.rotators, STORAGE: other}
+    return replace(service, engine=replace(engine, rotators=rotators))
+
+
+@pytest.mark.parametrize("recognises", [True, False])
+async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
+    rig: Rig, caplog: pytest.LogCaptureFixture, *, recognises: bool
+) -> None:
+    """A kind that cannot tell which credential a value holds tries it."""
+    first, _ = rig.vault.versions(NAME)
+    rig.write(NAME, first.value, CredentialId="key1")
+    before, service = keys_of(rig), rig.service()
+    service = service if recognises else changed(service, recognise=None)
+    with caplog.at_level(logging.WARNING, "rekey"):
+        outcome = await retire(rig, service)
+    assert keys_of(rig) == before
+    assert outcome.retired == ()
+    assert outcome.result != "parked"
+    assert "key1 of" in caplog.text
+    assert "is in use again: not retired" in caplog.text
+    assert (await record(rig)).retirement is None
+    assert "RekeyRetire" not in rig.tags(NAME)
+
+
+async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked(rig: Rig) -> None:
+    new = rig.world.accounts["appdata"].regenerate("key1")
+    rig.write(NAME, new.value, CredentialId="key1")
+    outcome = await retire(rig)
+    assert keys_of(rig)["key1"] == new.value
+    assert outcome.retired == ("key1",)
+    assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True, True]
+
+
+async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() -> None:
+    """It may hold the very key that is to be revoked."""
+    rig = await overlapping(template=CONNECTION_STRING)
+    rig.write(NAME, "in a form of their own")
+    before = keys_of(rig)
+    outcome = await retire(rig)
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
+    assert "may hold it" in outcome.reason
+
+
+async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person(rig: Rig) -> None:
+    first, _ = rig.vault.versions(NAME)
+    rig.write(NAME, first.value, ProviderAddress=None)
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
+    assert "the current version holds the credential that is to be revoked" in outcome.reason
+
+
+@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
+async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
+    rig: Rig, tags: dict[str, str]
+) -> None:
+    """Whatever the record still knows of the tags that it had."""
+    first, second = rig.vault.versions(NAME)
+    rig.write(NAME, "of another source", ProviderAddress=None)
+    await note(rig, tags=tags)
+    service = rig.service()
+    outcomes = heard(service.engine.reporter)
+    await retire(rig, service, source=source_of(rig))
+    assert [(outcome.result, outcome.retired) for outcome in outcomes] == [("retired", ("key1",))]
+    assert outcomes[0].reason == "its overlap has passed"
+    assert (outcomes[0].rotator, outcomes[0].source) == (STORAGE, source_of(rig))
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
+    assert (await record(rig)).retirement is None
+
+
+@pytest.mark.parametrize(
+    ("action", "results"),
+    [("retire", ["retired"]), ("audit", ["retired", "confirmed"]), ("rotate", ["retired"])],
+)
+async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_there(
+    rig: Rig, action: str, results: list[str]
+) -> None:
+    first, second = rig.vault.versions(NAME)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
+    rig.write(NAME, f"Key={elsewhere.keys['key2'].value}", **written)
+    service = rig.service()
+    outcomes = heard(service.engine.reporter)
+    await retire(rig, service, source=source_of(rig), action=action)
+    assert [outcome.result for outcome in outcomes] == results
+    assert (outcomes[0].source, outcomes[0].retired) == (source_of(rig), ("key1",))
+    assert keys_of(rig)["key1"] != first.value
+    assert keys_of(rig)["key2"] == second.value
+    assert elsewhere.keys == theirs
+    known = await record(rig)
+    assert (known.retirement, known.compromised.revoked) == (None, (first.version,))
+
+
+@pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
+async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_overlap(
+    rig: Rig, early: float, *, is_retired: bool
+) -> None:
+    first, _ = rig.vault.versions(NAME)
+    rig.write(NAME, "of another source", ProviderAddress=None)
+    pending = (await record(rig)).retirement
+    assert pending
+    rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
+    await rig.handle(NAME, action="retire", trigger="sweep", source=source_of(rig))
+    assert (keys_of(rig)["key1"] != first.value) is is_retired
+
+
+async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked(rig: Rig) -> None:
+    """Nobody can tell what it holds."""
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.retired, keys_of(rig)) == ((), before)
+
+
+async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix(rig: Rig) -> None:
+    rig.write(NAME, rig.latest(NAME).value, ProviderAddress=None)
+    await note(rig, kind="their-kind")
+    before = keys_of(rig)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
+    assert "the kind 'their-kind', which this app does not know" in outcome.reason
+
+
+async def _refuse(*_: object) -> None:
+    raise NeedsHuman("somebody else may use it", fix="revoke it by hand")
+
+
+def _nobody(rig: Rig) -> None:
+    """Leave everything as it is."""
+    del rig
+
+
+def _a_person(rig: Rig) -> None:
+    """Write the account's other key, as somebody has just made it."""
+    rig.write(NAME, rig.world.accounts["appdata"].regenerate("key2").value)
+
+
+@pytest.mark.parametrize("wrote", [_nobody, _a_person])
+async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use_again(
+    rig: Rig, wrote: Callable[[Rig], None]
+) -> None:
+    wrote(rig)
+    outcome = await retire(rig, changed(rig.service(), retire=_refuse))
+    assert outcome.result == "parked"
+    assert "somebody else may use it" in outcome.reason
+    assert (await record(rig)).retirement
+
+
+async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revoked() -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    before, reads = keys_of(rig), to_arm(f"/{first.version}")
+    writes = struck(rig, reads, lambda: rig.write(NAME, first.value, CredentialId="key1"))
+    await retire(rig, rig.service(writes))
+    assert len(rig.vault.versions(NAME)) == 3
+    assert keys_of(rig) == before
+
+
+async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_revoked() -> None:
+    """That key may be the last one that works."""
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.world.accounts["appdata"].regenerate("key2")
+    works: list[bool] = []
+    note = lambda: works.append(rig.latest(NAME).value in keys_of(rig).values())  # noqa: E731
+    noting = struck(rig, to_regenerate, note, after=False, times=9)
+    outcome = await retire(rig, rig.service(noting))
+    assert (outcome.result, outcome.retired) == ("healed", ())
+    assert keys_of(rig)["key1"] == first.value
+    # Whoever has regenerated the other key may need this one for as long.
+    outcome = await retire(rig, rig.service(noting))
+    assert works == [True]
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert keys_of(rig)["key1"] != first.value
+
+
+async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
+    rig = await overlapping()
+    revoked: list[Request] = []
+
+    async def between(request: Request, call: Call) -> Response:
+        if request.method == "PATCH" and b"RekeyState" in request.body:
+            raise Died
+        if to_regenerate(request):
+            revoked.append(request)
+        if revoked and to_arm("listKeys")(request):
+            return json_response(403, {"error": {"code": "AuthorizationFailed"}})
+        return await call()
+
+    rig.clock.advance(8 * DAY)
+    audit = rig.item(NAME, action="audit", trigger="sweep")
+    with pytest.raises(Died):
+        await rig.service(between).engine.handle(audit)
+    assert revoked
+    rig.clock.advance(600)
+    outcome = await retire(rig, source=source_of(rig))
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_nothing_is_revoked_at_a_source_that_the_vault_is_not_bound_to_any_more(
+    rig: Rig, *, moved: bool
+) -> None:
+    before, elsewhere = keys_of(rig), rig.account("elsewhere").resource_id
+    tags = {**rig.tags(NAME), "ProviderAddress": elsewhere} if moved else {}
+    rig.vault.amend(rig.latest(NAME), tags=tags)
+    rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: [elsewhere]})}
+    outcome = await retire(rig, source=source_of(rig))
+    assert outcome.result == "parked"
+    assert f"key1 is to be revoked, but vault {rig.vault.url} is not bound" in outcome.reason
+    assert keys_of(rig) == before
+
+
+async def test_what_cannot_be_tried_any_more_is_revoked_once_its_source_lists_it_no_more() -> None:
+    rig = GraphRig()
+    first = rig.managed()
+    await rig.handle(SECRET)
+    rig.vault.amend(first, enabled=False)
+    rig.clock.advance(8 * DAY)
+    outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
+    assert (outcome.result, outcome.retired) == ("retired", (rig.first.key_id,))
+    assert rig.first not in rig.alive()

@@ -1,0 +1,317 @@
+"""A new version that cannot be published, or whose replicas cannot: what is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.contract import Issued
+from engine.errors import (
+    AccessDenied,
+    LeaseUnavailable,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    Throttled,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from engine.state.tags import CREDENTIAL
+from simulator.faults import Fault
+from simulator.sql.servers import Account
+from simulator.wire import Request, Response, json_response
+from tests.engine.rotation.held import AtFirstWrite, Rollback, held
+from tests.engine.rotation.plain_kind import (
+    NEW,
+    NEW_ID,
+    OLD,
+    Able,
+    Plain,
+    replicas,
+    rotating,
+)
+from tests.shared.heard import LOST
+from tests.shared.scene import NAME, refuse, to_vault
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+from tests.shared.sql_rig import FIRST, SECOND
+
+COPY, OTHER = "copy", "other-copy"
+SET_BACK = "what the vault holds was set back"
+SINGLE: dict[str, str | None] = {"Single": "true"}
+
+
+async def test_a_replica_that_cannot_be_written_keeps_the_primary_from_being_published() -> None:
+    async with rotating(Able(), replicas(COPY)) as work:
+        work.put_replica()
+        refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
+        await work.fails(PermanentError)
+        assert work.latest.value == OLD
+        assert work.at.record.pending_write
+
+
+async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_of() -> None:
+    async with rotating(Able(), {**SINGLE, **replicas(COPY, OTHER)}) as work:
+        work.put_replica()
+        work.put_replica(OTHER)
+        refuse(work.rig, 403, "Forbidden", to_vault("PUT"))
+        error = await work.fails(AccessDenied)
+        assert COPY in error.where
+        assert work.latest.value == work.rig.latest(OTHER).value == NEW
+        assert (work.progress.result, work.at.record.unreported) == ("rotated", True)
+
+
+@pytest.mark.parametrize(
+    ("copies", "refused", "is_undone"),
+    [((), 1, True), ((COPY,), 2, True), ((COPY,), 1, None), ((COPY, OTHER), 1, None)],
+)
+async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_published(
+    copies: tuple[str, ...], refused: int, *, is_undone: bool | None
+) -> None:
+    """What a replica holds is not lost: the next try reads it from there."""
+    kind = Able()
+    async with rotating(kind, {**SINGLE, **replicas(*copies)}) as work:
+        for name in copies:
+            work.put_replica(name)
+        own = to_vault("PUT")
+
+        def writes(request: Any) -> bool:
+            held_back = is_undone is None and f"/secrets/{NAME}" not in request.url
+            return own(request) and not held_back
+
+        refuse(work.rig, 403, "Forbidden", writes, times=refused)
+        error = await work.fails(AccessDenied)
+        assert (f"undo {OLD}" in kind.calls) is bool(is_undone)
+        assert (SET_BACK in error.what) is bool(is_undone)
+        assert work.at.record.change.password_unknown is not is_undone
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_to_them(
+    *, announced: bool
+) -> None:
+    kind = Able()
+    async with rotating(kind, {**SINGLE, **(replicas(COPY) if announced else {})}) as work:
+        work.put_replica()
+
+        def change() -> None:
+            work.rig.vault.amend(work.latest, tags={**work.rig.tags(NAME), "Manual": "true"})
+            kind.accepted = {"by-hand"}
+
+        async def verify(*_: object) -> None:
+            if not announced:
+                change()
+
+        kind.verify = verify  # type: ignore[assignment, method-assign]
+        if announced:
+            work.rig.world.faults.append(AtFirstWrite(change))
+        error = await work.fails(TransientError)
+        assert "it was left alone" in error.what
+        assert kind.accepted == {"by-hand"}
+
+
+@pytest.mark.parametrize("item", [{"compromised": True}, {}])
+@pytest.mark.parametrize("noted", [False, True])
+async def test_a_compromised_password_is_not_set_back(item: dict[str, Any], *, noted: bool) -> None:
+    kind = Able(works=False)
+    async with rotating(kind, SINGLE, **item) as work:
+        if noted:
+            work.at.know(compromised=("1" * 32,))
+        error = await work.fails(VerificationFailed)
+        is_unwanted = bool(item) or noted
+        assert (LOST in error.what) is is_unwanted
+        assert (f"undo {OLD}" in kind.calls) is not is_unwanted
+
+
+@pytest.mark.parametrize(
+    ("accepted", "restorable", "is_undone"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+)
+async def test_only_a_password_that_its_source_accepted_until_now_is_set_back(
+    *, accepted: bool, restorable: bool, is_undone: bool
+) -> None:
+    kind = Able(works=False, accepted={OLD} if accepted else set())
+    kind.issues = replace(kind.issues, restorable=restorable)
+    async with rotating(kind, {**SINGLE, CREDENTIAL: None}) as work:
+        error = await work.fails(VerificationFailed)
+        assert kind.calls[0] == f"accepts  {OLD}", "no tag says which it is"
+        assert (f"undo {OLD}" in kind.calls) is is_undone
+        assert (SET_BACK in error.what) is is_undone
+
+
+async def test_a_value_in_no_form_is_not_said_to_have_been_written_by_somebody_meanwhile() -> None:
+    kind = Able(works=False)
+    async with rotating(kind, {**SINGLE, "ValueTemplate": "Key={key}"}) as work:
+        error = await work.fails(VerificationFailed)
+        assert error.what == f"the source refuses it; {LOST}"
+        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
+
+
+async def test_a_kind_that_cannot_set_back_is_not_asked_what_it_accepts() -> None:
+    kind = Plain(works=False)
+    async with rotating(kind, SINGLE) as work:
+        error = await work.fails(VerificationFailed)
+        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
+        assert LOST in error.what
+
+
+# What is set back at a SQL server after an error, and what the error says of it then.
+
+BY_HAND = "Set-by-hand-nobody-knows-1"
+EITHER = "what the vault holds could not be set back either: "
+
+
+class Scene:
+    """One login whose new password has been set and was, or was not, proven."""
+
+    def __init__(self) -> None:
+        self.rig = sql()
+        self.is_lost: bool | None = None
+        """Nobody knows which password the login has."""
+
+    @property
+    def login(self) -> Account:
+        return next(iter(self.rig.server.logins.values()))
+
+    def sets(self, password: str) -> None:
+        self.login.set(password, self.rig.clock.now())
+
+    def fails(self, response: Response, where: Callable[[Request], bool]) -> None:
+        self.rig.world.faults.append(Fault(where, response))
+
+    async def after(
+        self,
+        problem: RekeyError,
+        since: Callable[[], object] = lambda: None,
+        *,
+        proven: bool = False,
+        unwanted: bool = False,
+        restorable: bool = True,
+    ) -> RekeyError:
+        """Roll back after an error; return the error that comes of it."""
+        async with held(self.rig, SQL) as at:
+            self.sets(SECOND)
+            password = {"password": Sensitive(SECOND)}
+            issued = Issued(self.login.name, password, None, restorable=restorable)
+            job = at.parts.job(at.secret, at.managed)
+            rollback = Rollback(at.steps(compromised=unwanted).subject, job)
+            with pytest.raises(RekeyError) as caught:  # noqa: PT012 - what is tried is the block
+                async with rollback.on(at.secret, issued, (RekeyError,), proven=proven):
+                    since()
+                    raise problem
+            self.is_lost = at.lease.is_lost
+        return caught.value
+
+
+def alters(request: Request) -> bool:
+    return b"ALTER " in request.body
+
+
+def leases(request: Request) -> bool:
+    return request.host.startswith("rekeyhost.blob") and request.method == "PUT"
+
+
+async def test_the_password_of_a_secret_that_is_disabled_by_now_is_not_set_back() -> None:
+    scene, problem = Scene(), NeedsHuman("refused")
+    rig = scene.rig
+    assert (
+        await scene.after(problem, lambda: rig.vault.amend(rig.latest(SQL), enabled=False))
+        is problem
+    )
+    assert (scene.login.newest, scene.is_lost) == (SECOND, True)
+    assert problem.what == f"refused; somebody has written a version in the meantime, and {LOST}"
+
+
+async def test_what_somebody_has_written_since_is_set_in_place_of_what_was_there() -> None:
+    scene = Scene()
+    rig = scene.rig
+    await scene.after(
+        NeedsHuman("refused"), lambda: rig.vault.put(SQL, BY_HAND, tags=rig.tags(SQL))
+    )
+    assert (scene.login.newest, scene.is_lost) == (BY_HAND, False)
+
+
+async def test_a_password_that_the_vault_holds_after_all_is_kept() -> None:
+    scene, problem = Scene(), NeedsHuman("refused")
+    rig = scene.rig
+    await scene.after(problem, lambda: rig.vault.put(SQL, SECOND, tags=rig.tags(SQL)))
+    assert (scene.login.newest, scene.is_lost) == (SECOND, False)
+    assert problem.what == "refused; the vault holds the new password"
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_password_that_was_proven_and_is_refused_now_was_changed_by_somebody_else(
+    *, proven: bool
+) -> None:
+    scene, problem = Scene(), NeedsHuman("refused")
+    assert await scene.after(problem, lambda: scene.sets(BY_HAND), proven=proven) is problem
+    assert scene.is_lost is False
+    if proven:
+        assert scene.login.newest == BY_HAND
+        assert problem.what == (
+            "refused; somebody has changed the password at its source since; it was left alone"
+        )
+    else:
+        assert scene.login.newest == FIRST
+
+
+@pytest.mark.parametrize(
+    ("problem", "unsent", "is_kept"),
+    [
+        (TransientError("no answer", code="NoAnswer"), False, True),
+        (TransientError("no answer", code="NoAnswer"), True, False),
+        (Throttled("no answer", code="NoAnswer"), False, False),
+        (TransientError("busy", code="ServerBusy"), False, False),
+    ],
+)
+async def test_a_password_stays_that_may_yet_arrive_in_the_vault(
+    problem: TransientError, *, unsent: bool, is_kept: bool
+) -> None:
+    """Set back, it would be dead where it arrives."""
+    scene = Scene()
+    problem.unsent = unsent
+    await scene.after(problem, proven=True)
+    assert scene.login.newest == (SECOND if is_kept else FIRST)
+
+
+async def test_who_has_lost_the_lease_sets_nothing_back_and_adds_nothing() -> None:
+    scene, problem = Scene(), NeedsHuman("refused")
+    lost = json_response(409, {}, {"x-ms-error-code": "LeaseIdMismatchWithLeaseOperation"})
+
+    def lose() -> None:
+        scene.rig.clock.advance(45)
+        scene.fails(lost, leases)
+
+    assert await scene.after(problem, lose) is problem
+    assert not isinstance(problem, LeaseUnavailable)
+    assert (scene.login.newest, problem.what) == (SECOND, "refused")
+
+
+async def test_a_message_comes_back_where_it_is_not_certain_what_was_set_back() -> None:
+    scene, problem = Scene(), NeedsHuman("refused", where="here", fix="grant it")
+    scene.fails(json_response(503, {}), alters)
+    again = await scene.after(problem)
+    assert isinstance(again, TransientError)
+    assert (again.what, again.where, again.fix) == (problem.what, "here", "grant it")
+    assert problem.what.startswith(f"refused; {EITHER}")
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"),
+    [
+        (TransientError("throttled", retry_after=30), 503),
+        (TransientError("throttled", retry_after=30), 403),
+        (NeedsHuman("refused"), 403),
+    ],
+)
+async def test_the_first_error_stays_where_a_second_one_does_not_ask_for_another_try(
+    problem: RekeyError, status: int
+) -> None:
+    scene, what = Scene(), problem.what
+    scene.fails(json_response(status, {"error": {"code": "Forbidden"}}), alters)
+    assert await scene.after(problem) is problem
+    assert problem.what.startswith(f"{what}; {EITHER}")

@@ -1,0 +1,220 @@
+"""While nobody may know a single slot's password: who looks, who waits, and what is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import TransientError
+from engine.state.record import RECHECK
+from engine.state.record_parts import Write
+from simulator.faults import Fault
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import LOST
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, to_vault
+from tests.shared.sql_product import NAME, SqlProduct, sql
+from tests.shared.sql_rig import FIRST
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+PROMISED = "a look at the source follows"
+
+
+async def uncertain(kind: str = "a login") -> SqlProduct:
+    """Return a server that set a password whose answer was lost, a minute ago."""
+    rig = sql(kind)
+    rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body, after=True))
+    with pytest.raises(TransientError):
+        await rig.handle(NAME, trigger="event")
+    rig.clock.advance(MINUTE.total_seconds())
+    return rig
+
+
+async def source_of(rig: Rig) -> str:
+    """Return the only source of which anything is known."""
+    [source] = [listed.source async for listed in rig.service().engine.leases.index()]
+    return source
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_left"),
+    [
+        pytest.param({"trigger": "event"}, True, id="a duplicate"),
+        pytest.param({"trigger": "sweep", "action": "audit"}, True, id="an audit"),
+        pytest.param({"trigger": "manual"}, False, id="an operator"),
+        pytest.param({"trigger": "event", "compromised": True}, False, id="an incident"),
+        pytest.param({"trigger": "sweep", "recheck": True}, False, id="the look"),
+    ],
+)
+async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
+    fields: dict[str, Any], *, is_left: bool
+) -> None:
+    rig = await uncertain()
+    look_at = rig.clock.now() + (-MINUTE if fields.get("recheck") else 2 * MINUTE)
+    await rig.note(await source_of(rig), NAME, look_at=look_at)
+    version, passwords = rig.latest(NAME).version, rig.passwords()
+    outcome = await rig.handle(NAME, **fields)
+    assert (outcome.reason == PROMISED) is is_left
+    assert (rig.latest(NAME).version == version) is is_left
+    assert (rig.passwords() == passwords) is is_left
+
+
+async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
+    rig = await uncertain("two logins")
+    assert (await rig.handle(NAME, trigger="event")).result == "rotated"
+
+
+async def test_a_secret_that_is_not_to_be_rotated_waits_for_no_look() -> None:
+    rig = await uncertain()
+    rig.clock.advance(1)
+    rig.write(NAME, FIRST, Manual="true")
+    outcome = await rig.handle(NAME, trigger="event")
+    assert "only a person rotates it" in outcome.reason
+
+
+async def test_a_change_under_way_is_left_to_no_look() -> None:
+    """The message that looks for its end comes by itself."""
+    rig = await uncertain()
+    await rig.note(await source_of(rig), NAME, waiting=rig.clock.now() - HOUR)
+    assert (await rig.handle(NAME, trigger="event")).reason != PROMISED
+
+
+@pytest.mark.parametrize(
+    ("is_unknown", "fields", "result"),
+    [
+        (True, {"recheck": True}, "confirmed"),
+        (True, {"recheck": True, "force": True}, "confirmed"),
+        (True, {"recheck": True, "compromised": True}, "confirmed"),
+        (True, {}, "skipped"),
+        (False, {"recheck": True}, "skipped"),
+    ],
+)
+async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its_item_asked_for(
+    fields: dict[str, Any], result: str, *, is_unknown: bool
+) -> None:
+    """A newer version has replaced the one that it names."""
+    rig = sql()
+    older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
+    rig.clock.advance(1)
+    rig.write(NAME, FIRST)
+    later = rig.clock.now() + HOUR
+    begun = rig.clock.now() - HOUR
+    await rig.note(source, NAME, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
+    passwords = rig.passwords()
+    outcome = await rig.handle(NAME, version=older, trigger="event", source=source, **fields)
+    assert outcome.result == result
+    assert rig.passwords() == passwords
+
+
+async def test_a_look_proves_what_has_no_room_for_the_tags_of_a_new_version() -> None:
+    rig = sql()
+    crowd = {f"team-{number}": "x" for number in range(12)}
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), **crowd})
+    source, now = f"{rig.server.resource_id}/logins/app".lower(), rig.clock.now()
+    await rig.note(source, NAME, blind=True, open_until=now + HOUR, begun=now - HOUR)
+    look = {"source": source, "action": "audit", "recheck": True, "trigger": "sweep"}
+    outcome = await rig.handle(NAME, **look)
+    assert (outcome.result, outcome.reason) == (
+        "confirmed",
+        "the source accepts the current version",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fix"),
+    [
+        ({"enabled": False}, "enable the current version, then rotate it by hand"),
+        ({"tags": {}}, "set the tag ProviderAddress to what issues the credential"),
+    ],
+)
+async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_password(
+    changes: dict[str, Any], fix: str
+) -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    rig.vault.amend(rig.latest(NAME), **changes)
+    await rig.note(source, NAME, look_at=None)
+    outcome = await rig.handle(NAME, source=source, action="audit", recheck=True, trigger="sweep")
+    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
+    assert outcome.fix.startswith(fix)
+    assert outcome.fix.endswith(", then rotate it by hand")
+
+
+@pytest.mark.parametrize(("follow_up", "is_told"), [(True, True), (False, False)])
+async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of_by_its_look(
+    *, follow_up: bool, is_told: bool
+) -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    rig.server.add_login("other", "0ther-password-nobody-uses", "shop")
+    rig.clock.advance(1)
+    rig.write(NAME, "0ther-password-nobody-uses", CredentialId="other")
+    await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
+    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": follow_up}
+    outcome = await rig.handle(NAME, source=source, **fields)
+    assert (outcome.result == "parked") is is_told
+    assert (LOST in outcome.reason) is is_told
+    assert (outcome.source == source.replace("/app", "/other")) is not is_told
+
+
+async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_fails() -> None:
+    rig = await uncertain()
+    source = await source_of(rig)
+    await rig.note(source, NAME, look_at=None)
+    rig.queue("rotations").clear()
+    refuse(rig, 403, "Forbidden", to_vault(), times=1)
+    outcome = await rig.handle(NAME, source=source, action="audit", recheck=True, trigger="sweep")
+    assert outcome.result == "parked"
+    known = await rig.known(await source_of(rig))
+    assert known.is_unknown
+    assert known.next_check == rig.clock.now() + RECHECK
+
+
+def _with_leftover() -> tuple[GraphRig, str]:
+    """Return an application with a secret that was made for a version, and never published."""
+    rig = GraphRig()
+    version = rig.managed().version
+    operation = rig.item(SECRET, version=version).operation
+    rig.directory.add_password(rig.app, f"rekey {operation}")
+    rig.tag(SECRET, Manual="true")
+    return rig, version
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_removed"),
+    [
+        pytest.param({}, True, id="called off"),
+        pytest.param({"open_until": None, "unused": ("x" * 32,)}, False, id="settled"),
+        pytest.param({"touched": ""}, False, id="never asked for"),
+        pytest.param({"ahead": True}, False, id="announced, so that it may yet be published"),
+    ],
+)
+async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
+    changes: dict[str, Any], *, is_removed: bool
+) -> None:
+    rig, version = _with_leftover()
+    now = rig.clock.now()
+    write = Write("operation", "id", "00" * 32, version, now - HOUR)
+    changes = {**changes, **({"ahead": write} if "ahead" in changes else {})}
+    open_until = now + HOUR
+    known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
+    await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
+    before = rig.alive()
+    look: dict[str, Any] = {"action": "audit", "recheck": True, "trigger": "sweep"}
+    await rig.handle(SECRET, source=rig.app.app_id, **look)
+    assert rig.alive() == (before[:1] if is_removed else before)
+
+
+async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_bound_to() -> None:
+    rig, version = _with_leftover()
+    known = {"touched": version, "open_until": rig.clock.now() + HOUR}
+    await rig.note(rig.app.app_id, SECRET, kind="service-principal-secret", **known)
+    before, engine = rig.alive(), rig.service().engine
+    policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
+    look = rig.item(SECRET, action="audit", recheck=True, source=rig.app.app_id)
+    await replace(engine, policy=policy).handle(look)
+    assert rig.alive() == before

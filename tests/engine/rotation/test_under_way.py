@@ -1,0 +1,203 @@
+"""While a source goes on with a change: who waits, who goes on, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LONGEST_CHANGE
+from engine.service import Service
+from engine.state.policy_document import Consumers, Document, Match
+from engine.state.record import Record
+from engine.state.request import Outcome
+from rotators.cosmos_db_key import CosmosDbKey
+from rotators.signalr_key import SignalRKey
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.shared.delivery import Delivery
+from tests.shared.scene import struck, to_vault
+
+NAME = "app-key"
+DAY = 86_400
+TAKES = timedelta(minutes=5)
+SIGNALR = next(member for member in FAMILY if member.kind is SignalRKey)
+COSMOS = next(member for member in FAMILY if member.kind is CosmosDbKey)
+APP = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
+
+
+class Slow:
+    """A secret under management, at a source whose changes may take minutes."""
+
+    def __init__(self, member: Member = SIGNALR, **tags: str) -> None:
+        self.scene = KeyScene(member)
+        self.rig = self.scene.rig
+        self.scene.manage(NAME)
+        self.rig.vault.amend(self.rig.latest(NAME), tags={**self.rig.tags(NAME), **tags})
+
+    def takes(self, duration: timedelta) -> datetime:
+        """Let further changes take so long; returns the time."""
+        self.scene.account.duration = duration
+        return self.rig.clock.now()
+
+    async def handle(self, service: Service | None = None, **fields: Any) -> Outcome:
+        """Work once on an item, in a fresh process."""
+        engine = (service or self.rig.service()).engine
+        return await engine.handle(self.rig.item(NAME, **{"trigger": "event", **fields}))
+
+    def slow_once_published(self) -> Service:
+        """Start the app; once it has published a version, changes take minutes."""
+        takes = struck(self.rig, to_vault("PUT"), lambda: self.takes(TAKES), after=False)
+        return self.rig.service(takes)
+
+    async def record(self) -> Record:
+        return await self.rig.known(self.scene.source)
+
+    def asked(self) -> int:
+        """Count the changes that the source has accepted."""
+        exchanges = self.rig.world.exchanges
+        return sum(exchange.response.status == 202 for exchange in exchanges)
+
+
+async def rotated() -> Slow:
+    """Return a source at which a superseded key is due to be revoked, which takes minutes."""
+    slow = Slow()
+    slow.takes(timedelta())
+    assert (await slow.handle()).result == "rotated"
+    slow.rig.clock.advance(8 * DAY)
+    slow.rig.world.exchanges.clear()
+    slow.takes(TAKES)
+    return slow
+
+
+@pytest.mark.parametrize("member", [SIGNALR, COSMOS], ids=str)
+async def test_what_waits_says_since_when_and_is_looked_for_when_the_source_wishes(
+    member: Member,
+) -> None:
+    slow = Slow(member)
+    began = slow.takes(TAKES)
+    outcome = await slow.handle()
+    assert outcome.result == "waiting"
+    assert outcome.reason.startswith(f"under way since {began:%Y-%m-%d %H:%M}Z: regenerating ")
+    [message] = slow.rig.queue("rotations")
+    wish = timedelta(seconds=member.kind.afterwards)
+    assert message.visible - slow.rig.clock.now() == wish
+
+
+@pytest.mark.parametrize(
+    ("fields", "result", "reason"),
+    [
+        pytest.param({}, "waiting", "; its end is looked for later", id="another event"),
+        pytest.param(
+            {"trigger": "manual", "force": True},
+            "waiting",
+            "; its end is looked for later",
+            id="an operator",
+        ),
+        pytest.param({"action": "audit"}, "waiting", "; its end is looked for", id="a due audit"),
+        pytest.param(
+            {"action": "restore"}, "skipped", "no earlier credential still works", id="a restore"
+        ),
+    ],
+)
+async def test_a_rotation_under_way_is_left_to_who_looks_for_its_end(
+    fields: dict[str, Any], result: str, reason: str
+) -> None:
+    slow = Slow()
+    slow.takes(TAKES)
+    await slow.handle()
+    slow.rig.clock.advance(1)
+    outcome = await slow.handle(**fields)
+    assert (outcome.result, outcome.old_version) == (result, slow.rig.latest(NAME).version)
+    assert reason in outcome.reason
+    assert (slow.asked(), len(slow.rig.queue("rotations"))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "result", "reason"),
+    [
+        pytest.param({"action": "retire"}, "waiting", "; its end is looked for", id="a sweep"),
+        pytest.param({"action": "restore"}, "waiting", "is being revoked, under", id="a restore"),
+    ],
+)
+async def test_a_key_that_is_being_revoked_is_neither_revoked_twice_nor_restored(
+    fields: dict[str, Any], result: str, reason: str
+) -> None:
+    slow = await rotated()
+    await slow.handle(action="retire")
+    slow.rig.clock.advance(1)
+    outcome = await slow.handle(**fields)
+    assert (outcome.result, outcome.old_version) == (result, slow.rig.latest(NAME).version)
+    assert reason in outcome.reason
+    assert len(slow.rig.vault.versions(NAME)) == 2
+    assert slow.asked() == 1
+
+
+async def test_a_key_inside_its_overlap_is_restored_where_nothing_is_under_way() -> None:
+    slow = Slow()
+    slow.takes(timedelta())
+    await slow.handle()
+    outcome = await slow.handle(action="restore", trigger="manual")
+    assert outcome.result == "restored"
+
+
+async def test_a_version_without_an_overlap_is_told_of_before_its_predecessor_is_gone() -> None:
+    """The message that looks for the end of the revocation knows only of that."""
+    slow = Slow(OverlapHours="0")
+    slow.takes(timedelta())
+    version = slow.rig.latest(NAME).version
+    outcome = await slow.handle(slow.slow_once_published())
+    assert (outcome.result, outcome.old_version) == ("rotated", version)
+    assert outcome.new_version == slow.rig.latest(NAME).version
+    assert "; under way since " in outcome.reason
+
+
+async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_before() -> None:
+    slow = Slow()
+    slow.takes(timedelta())
+    leaked = slow.rig.latest(NAME)
+    service = slow.slow_once_published()
+    document = Document(consumers=(Consumers(Match(None, NAME), (APP,)),))
+    policy = service.engine.policy.under(document)
+    service = replace(service, engine=replace(service.engine, policy=policy))
+    first = await slow.handle(service, version=leaked.version, compromised=True, force=True)
+    current = slow.rig.latest(NAME)
+    assert current.version != leaked.version
+    assert (first.result, first.new_version, first.retired) == ("waiting", None, ())
+    assert (await slow.record()).unreported
+    posted = [message["action"] for message in slow.rig.messages("rotations")]
+    assert sorted(posted) == ["refresh", "rotate"]
+    slow.rig.clock.advance(TAKES.total_seconds())
+    last = await slow.handle(version=leaked.version, compromised=True, force=True)
+    assert (last.result, last.new_version) == ("rotated", current.version)
+    assert last.retired
+    assert slow.asked() == 2, "for the new key, and to revoke the old one"
+
+
+async def test_a_revocation_is_seen_to_have_come_although_its_version_was_disabled() -> None:
+    """Its value cannot be tried any more, and each message meets another process."""
+    slow = await rotated()
+    slow.rig.vault.amend(slow.rig.vault.versions(NAME)[0], enabled=False)
+    began = slow.rig.clock.now()
+    assert (await slow.handle(action="retire")).result == "waiting"
+    delivery = Delivery(slow.rig, slow.rig.service)
+    while (await slow.record()).retirement:
+        await delivery.run_one()
+    assert slow.rig.clock.now() - began >= TAKES
+    assert slow.asked() == 1
+
+
+@pytest.mark.parametrize(("seconds", "result"), [(-1, "waiting"), (0, "parked")])
+async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, result: str) -> None:
+    slow = Slow()
+    slow.takes(timedelta(days=30))
+    await slow.handle()
+    waiting = (await slow.record()).change.in_progress_since
+    assert waiting
+    until = waiting + LONGEST_CHANGE + timedelta(seconds=seconds)
+    await slow.rig.note(slow.scene.source, NAME, look_at=None)
+    slow.rig.clock.advance((until - slow.rig.clock.now()).total_seconds())
+    outcome = await slow.handle()
+    assert outcome.result == result
+    assert ("and has not ended" in outcome.reason) is (result == "parked")

@@ -1,0 +1,75 @@
+"""What an operation made in vain, and whose record was lost, is removed without believing a tag."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.secret import SecretRef
+from engine.state.record import Record
+from engine.state.request import operation_id
+from engine.state.tags import OPERATION, RETIRE
+from simulator.entra.directory import Password
+from simulator.keyvault.state import SecretVersion
+from tests.shared.graph_rig import NAME, GraphRig, days
+
+
+async def forgotten(rig: GraphRig) -> tuple[SecretVersion, Password]:
+    """Rotate, and lose the record; returns the first version, and what an earlier try had added."""
+    first = rig.managed()
+    operation = operation_id(SecretRef(rig.vault.url, NAME), first.version)
+    stray = rig.directory.add_password(rig.app, f"rekey {operation}")
+    await rig.handle(NAME)
+    rig.clock.advance(60)
+    rig.tag(NAME, **{RETIRE: None})
+    engine, owner = rig.service().engine, str(SecretRef(rig.vault.url, NAME)).lower()
+    async with engine.leases.hold(rig.source, owner) as lease:
+        await lease.write(Record(source=rig.source, owner=owner))
+    return first, stray
+
+
+async def audit(rig: GraphRig) -> None:
+    await rig.handle(NAME, action="audit")
+
+
+async def test_what_an_earlier_try_added_is_removed_although_no_record_knows_of_it() -> None:
+    rig = GraphRig()
+    _, stray = await forgotten(rig)
+    before = {known.key_id for known in rig.alive()}
+    await audit(rig)
+    assert before - {known.key_id for known in rig.alive()} == {stray.key_id}
+    assert rig.latest(NAME).value in {known.secret for known in rig.alive()}
+
+
+async def test_nothing_is_removed_for_a_version_without_the_mark_of_an_operation() -> None:
+    rig = GraphRig()
+    await forgotten(rig)
+    rig.tag(NAME, **{OPERATION: None})
+    before = rig.alive()
+    await audit(rig)
+    assert rig.alive() == before
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param((0, 1, 2), id="another version came between"),
+        pytest.param((1, 1, 2), id="two versions of one second"),
+        pytest.param((2, 1, 2), id="it is no younger than the one before"),
+    ],
+)
+async def test_nothing_is_removed_that_another_version_may_hold(seconds: tuple[int, ...]) -> None:
+    """Somebody wrote a version on top: what was made for the first may be in its overlap."""
+    rig = GraphRig()
+    await forgotten(rig)
+    tags = {**rig.tags(NAME), "CredentialId": rig.first.key_id}
+    rig.vault.put(NAME, rig.held, tags=tags, expires=rig.clock.now() + days(80))
+    versions, since = rig.vault.secrets[NAME], rig.vault.seconds()
+    rig.vault.secrets[NAME] = [
+        replace(version, created=since + after)
+        for version, after in zip(versions, seconds, strict=True)
+    ]
+    before = rig.alive()
+    await audit(rig)
+    assert rig.alive() == before

@@ -1,0 +1,221 @@
+"""What an incident covers, and how far it has come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.secret import SecretRef
+from engine.state.entry import Entry
+from engine.state.incident import NAMED, WAITERS, Incident, Progress
+from engine.state.index import Listed
+from engine.state.request import WorkItem
+from engine.state.tags import MANUAL, REPLICA_OF, parked
+from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, V1, VAULT, stands, version
+
+SINCE = NOW - timedelta(hours=1)
+BARE: dict[str, str | None] = {"ProviderAddress": None}
+COPY = {**BARE, REPLICA_OF: f"{VAULT}/secrets/primary"}
+BROKEN = {"ValidityPeriodDays": "soon"}
+CREATED = version().created
+KNOWN = (Listed(ACCOUNT, str(REF)),)
+
+
+def shown(changes: Mapping[str, str | None] | None = None) -> Entry:
+    """Return how the usual secret stands, with some tags changed."""
+    return stands(version(changes=changes))
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "expected"),
+    [
+        ({}, {}, True),
+        ({}, COPY, True),
+        ({}, {**BARE, MANUAL: "true"}, True),
+        ({}, BARE, False),
+        ({"name": "app-*"}, {}, True),
+        ({"name": "APP-KEY"}, {}, True),
+        ({"name": "app"}, {}, False),
+        ({"name": "app-*"}, BARE, False),
+        ({"source": ACCOUNT}, {}, True),
+        ({"source": GROUP}, {}, True),
+        ({"source": ACCOUNT[:-1]}, {}, False),
+        ({"source": f"{ACCOUNT}/x"}, {}, False),
+        ({"source": ACCOUNT}, COPY, False),
+        # What its tags say counts even where they cannot be followed.
+        ({"source": ACCOUNT}, {**BROKEN, "ProviderAddress": f" {ACCOUNT.upper()}/ "}, True),
+        ({"source": GROUP}, {**BROKEN, "ProviderAddress": f"{GROUP}2"}, False),
+        ({"name": "app-*", "source": ACCOUNT}, {}, True),
+        ({"name": "other-*", "source": ACCOUNT}, {}, False),
+        ({"name": "app-*", "source": f"{GROUP}2"}, {}, False),
+    ],
+)
+def test_an_incident_covers_what_its_name_and_source_cover(
+    scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
+) -> None:
+    assert Incident(SINCE, **scope).covers(shown(changes)) is expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "expected"),
+    [
+        ({}, BARE, True),
+        ({"name": "other"}, BARE, False),
+        ({"source": ACCOUNT}, BARE, True),
+        ({"source": GROUP}, BARE, True),
+        ({"source": f"{GROUP}2"}, BARE, False),
+        ({"source": ACCOUNT}, {"ProviderAddress": f"{GROUP}2", **BROKEN}, True),
+        ({"source": f"{ACCOUNT}2"}, {"ProviderAddress": f"{ACCOUNT}3"}, False),
+    ],
+)
+def test_an_incident_covers_a_secret_with_a_record_whatever_its_tags_say(
+    scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
+) -> None:
+    assert Incident(SINCE, **scope).covers(shown(changes), KNOWN) is expected
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"), [(CREATED, True), (SINCE, False), (None, False)]
+)
+def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds(
+    published: datetime | None, *, expected: bool
+) -> None:
+    """Its tag may have been edited to name another source; it may also have left long ago."""
+    left = f"{GROUP}/providers/microsoft.storage/storageaccounts/left"
+    known = (Listed(left, str(REF), published=published),)
+    assert Incident(SINCE, source=left).covers(shown(), known) is expected
+    assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
+
+
+@pytest.mark.parametrize(("known", "waits"), [((), True), (KNOWN, False)])
+def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
+    known: tuple[Listed, ...], *, waits: bool
+) -> None:
+    progress = Progress()
+    progress.add(Incident(SINCE), shown(COPY), is_open=True, by_hand=False, known=known)
+    assert (progress.waiting, progress.needs_a_person) == (int(waits), int(not waits))
+
+
+def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why() -> None:
+    work = Incident(SINCE, requested_by="me", reason="a leak").work(REF, V1, ACCOUNT)
+    assert work == WorkItem(
+        REF,
+        version=V1,
+        trigger="manual",
+        requested_by="me",
+        reason="a leak",
+        compromised=True,
+        since="2026-11-02T08:00:00+00:00",
+        reported="2026-11-02T07:59:50+00:00",
+        source=ACCOUNT,
+    )
+
+
+def test_a_message_about_an_incident_leaves_the_vaults_to_the_message() -> None:
+    whole = Incident(SINCE, "app-*", "/s", "me", "a leak", "an id", ("https://a", "https://b"))
+    written = json.loads(json.dumps(whole.to_dict()))
+    assert Incident.from_dict(written) == replace(whole, vaults=())
+    assert Incident.from_dict({**written, "vaults": ["https://a", "https://b"]}) == whole
+
+
+def test_an_incident_of_which_only_the_time_is_known_covers_everything() -> None:
+    assert Incident.from_dict({"since": "2026-11-02T08:00:00"}) == Incident(SINCE)
+
+
+def counted(
+    *entries: Entry, is_open: bool = True, by_hand: bool = False, since: Any = SINCE
+) -> Progress:
+    """Return the progress of an incident that covers these secrets."""
+    progress = Progress()
+    for shown_entry in entries:
+        progress.add(Incident(since), shown_entry, is_open=is_open, by_hand=by_hand)
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("is_open", "by_hand", "expected"),
+    [
+        (True, False, {"waiting"}),
+        (True, True, {"waiting"}),
+        (False, True, {"needs_a_person"}),
+        (False, False, {"rotated"}),
+    ],
+)
+def test_a_version_by_hand_needs_a_person_only_once_the_compromise_is_over(
+    *, is_open: bool, by_hand: bool, expected: set[str]
+) -> None:
+    progress = counted(shown(), is_open=is_open, by_hand=by_hand)
+    counts = ("waiting", "needs_a_person", "rotated")
+    assert {name: getattr(progress, name) for name in counts} == {
+        name: int(name in expected) for name in counts
+    }
+    assert progress.secrets == 1
+    assert all("by hand" in row["reason"] and row["fix"] for row in progress.named)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (BROKEN, "tag ValidityPeriodDays is 'soon'"),
+        (BARE, "no tag ProviderAddress"),
+        ({**BARE, MANUAL: "true"}, "only a person rotates it"),
+    ],
+)
+def test_what_rekey_cannot_rotate_is_named_with_its_reason_and_fix(
+    changes: dict[str, str | None], reason: str
+) -> None:
+    shown_entry = shown(changes)
+    (row,) = counted(shown_entry).named
+    assert (row["vault"], row["secret"], row["fix"]) == ("prod", "app-key", shown_entry.fix)
+    assert row["reason"].startswith(reason)
+
+
+def test_what_cannot_be_rotated_for_no_reason_that_is_known_says_so() -> None:
+    (row,) = counted(replace(shown(BARE), reason="")).named
+    assert row["reason"] == "it cannot be rotated"
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "owner"), [({"Owner": "shop"}, ACCOUNT, "shop"), (COPY, None, None)]
+)
+def test_what_waits_is_named_with_its_source_and_owner_by_its_vaults_short_name(
+    changes: dict[str, str | None], source: str | None, owner: str | None
+) -> None:
+    """A replica waits for its primary."""
+    entry = shown(changes)
+    west = replace(entry.secret, ref=SecretRef("https://west.vault.azure.net", "db"))
+    (row,) = counted(replace(entry, secret=west)).waiting_for
+    assert row == {"vault": "west", "secret": "db", "source": source, "owner": owner}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stuck"), [(-1, False), (0, True), (1, True)], ids=["before", "at", "after"]
+)
+def test_a_secret_is_stuck_if_it_was_parked_since_the_incident_began(
+    seconds: int, *, stuck: bool
+) -> None:
+    marked = parked(version(), "no role", SINCE + timedelta(seconds=seconds))
+    progress = counted(shown(dict(marked)))
+    assert (progress.needs_a_person, progress.waiting) == (int(stuck), int(not stuck))
+    assert [row["reason"] for row in progress.named] == ["no role"] * stuck
+
+
+def test_a_secret_without_room_for_a_mark_is_stuck_all_the_same() -> None:
+    full = {f"other{number}": "x" for number in range(12)}
+    progress = counted(shown(full))
+    assert (progress.needs_a_person, progress.waiting) == (1, 0)
+    assert "leave no room" in progress.named[0]["reason"]
+
+
+def test_so_many_secrets_are_named_and_all_are_counted() -> None:
+    stuck = counted(*[shown(BARE)] * (NAMED + 1))
+    assert (stuck.needs_a_person, len(stuck.named)) == (NAMED + 1, NAMED)
+    waiting = counted(*[shown()] * (WAITERS + 1))
+    assert (waiting.waiting, len(waiting.waiting_for)) == (WAITERS + 1, WAITERS)
+    rotated = counted(shown(), shown(), is_open=False)
+    assert (rotated.rotated, rotated.secrets) == (2, 2)

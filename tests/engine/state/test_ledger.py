@@ -1,0 +1,194 @@
+"""What the records say is due."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.planning.decision import Tagged
+from engine.secret import SecretRef
+from engine.state.index import Ledger, Listed
+from engine.state.request import WorkItem
+from engine.state.sweep_order import SweepOrder, audit_is_due
+from engine.state.tags import RETIRE, Pending
+from tests.shared.builders import (
+    ACCOUNT,
+    KINDS,
+    NOW,
+    POLICY,
+    REF,
+    SECOND,
+    V2,
+    V3,
+    VAULT,
+    version,
+)
+
+DAY = timedelta(days=1)
+OWNER = str(REF).lower()
+CLAIMED = str(Pending(NOW, V2, "key2"))
+RECORDED = Pending(NOW + DAY, V3, "key2")
+
+
+@pytest.mark.parametrize(
+    ("until", "is_open", "expected"),
+    [
+        (timedelta(), False, ["retire"]),
+        (-SECOND, True, ["retire"]),
+        (SECOND, True, ["audit"]),
+        (SECOND, False, []),
+        (None, False, []),
+    ],
+)
+def test_a_retirement_is_due_at_its_second_and_comes_before_a_look(
+    until: timedelta | None, *, is_open: bool, expected: list[str]
+) -> None:
+    pending = None if until is None else Pending(NOW + until, V2, "key2")
+    ledger = Ledger({str(REF).lower(): (Listed(ACCOUNT, str(REF), pending, is_open),)})
+    assert [item.action for item in ledger.work(REF, NOW)] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "records", "expected"),
+    [
+        # A secret without a record keeps what its tag says.
+        ({}, [], CLAIMED),
+        ({}, [Listed(ACCOUNT, OWNER, RECORDED)], str(RECORDED)),
+        ({}, [Listed(ACCOUNT, OWNER)], None),
+        ({}, [Listed(f"{ACCOUNT}2", OWNER, RECORDED)], None),
+        ({}, [Listed(f"{ACCOUNT}2", OWNER), Listed(ACCOUNT, OWNER, RECORDED)], str(RECORDED)),
+        # Where the source is not known, no record is its source's.
+        ({"ProviderAddress": None}, [Listed(ACCOUNT, OWNER, RECORDED)], None),
+        ({"ValidityPeriodDays": "x"}, [Listed(ACCOUNT, OWNER, RECORDED)], None),
+    ],
+)
+def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
+    changes: dict[str, str | None], records: list[Listed], expected: str | None
+) -> None:
+    secret = version(changes={RETIRE: CLAIMED, **changes})
+    shown = Tagged.believed(secret, records, POLICY, KINDS).held
+    assert shown.tags.get(RETIRE) == expected
+    assert {**shown.tags, RETIRE: CLAIMED} == secret.tags
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"pending": Pending(NOW, V2, "key2")},
+            WorkItem(
+                REF,
+                "retire",
+                trigger="sweep",
+                requested_by="sweep",
+                reason="its overlap passed at 2026-11-02 09:00Z",
+                source=ACCOUNT,
+            ),
+        ),
+        (
+            {"is_open": True},
+            WorkItem(
+                REF,
+                "audit",
+                trigger="sweep",
+                requested_by="sweep",
+                reason="a change was never seen to finish",
+                source=ACCOUNT,
+            ),
+        ),
+    ],
+)
+def test_what_a_record_asks_for_says_why_and_at_which_source(
+    fields: dict[str, Any], expected: WorkItem
+) -> None:
+    ledger = Ledger({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
+    assert ledger.work(REF, NOW) == [expected]
+
+
+async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:
+    other = SecretRef(VAULT, "other")
+    records = [
+        Listed("/one", OWNER, is_open=True),
+        Listed("/stranger", str(other), is_open=True),
+        Listed("/two", OWNER, is_open=True),
+    ]
+
+    async def index() -> AsyncIterator[Listed]:
+        for listed in records:
+            yield listed
+
+    ledger = await Ledger.read(index())
+    upper = SecretRef(VAULT, REF.name.upper())
+    assert [item.source for item in ledger.work(upper, NOW)] == ["/one", "/two"]
+    assert ledger.work(SecretRef(VAULT, "unknown"), NOW) == []
+    assert not ledger.unread
+
+
+MARK = NOW.replace(hour=1, minute=23, second=48)
+"""The second of the usual secret."""
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        (MARK - SECOND, MARK, True),
+        (MARK, MARK + SECOND, False),
+        # A sweep that covers no time audits nothing.
+        (MARK, MARK, False),
+        (MARK - 2 * SECOND, MARK - SECOND, False),
+        (MARK - DAY - SECOND, MARK - DAY, True),
+        # A sweep of the morning also covers what has passed since the evening before.
+        (MARK - DAY / 2, MARK - SECOND, False),
+        (MARK - DAY - SECOND, MARK - SECOND, True),
+        (MARK - SECOND, MARK + DAY / 2, True),
+    ],
+)
+def test_a_secret_that_was_never_proven_is_audited_in_its_own_second_of_the_day(
+    since: datetime, until: datetime, *, expected: bool
+) -> None:
+    assert audit_is_due(REF, SweepOrder(VAULT, since, until, DAY), None) is expected
+
+
+@pytest.mark.parametrize(
+    ("audited", "until", "expected"),
+    [
+        (MARK - SECOND, MARK, True),
+        (MARK, MARK, False),
+        (MARK - SECOND, MARK - SECOND, False),
+        (MARK - DAY - SECOND, MARK - SECOND, True),
+        (MARK - DAY, MARK - SECOND, False),
+    ],
+)
+def test_a_secret_that_was_proven_is_audited_once_its_second_has_come_again(
+    audited: datetime, until: datetime, *, expected: bool
+) -> None:
+    """However late the sweep is."""
+    assert audit_is_due(REF, SweepOrder(VAULT, until, until, DAY), audited) is expected
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24])
+def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(
+    hours: int,
+) -> None:
+    step = timedelta(hours=hours)
+    orders = [
+        SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
+    ]
+    for number in range(200):
+        ref = SecretRef(VAULT, f"secret-{number}")
+        assert sum(audit_is_due(ref, order, None) for order in orders) == 1
+
+
+def test_what_is_decided_from_holds_no_value() -> None:
+    read = version()
+    assert read.value
+    bare = replace(read, value=None)
+    for tagged in (
+        Tagged.of(read, POLICY, KINDS),
+        Tagged.believed(read, (Listed(ACCOUNT, str(REF)),), POLICY, KINDS),
+    ):
+        assert (tagged.held, tagged.applied) == (bare, POLICY.applied(bare))

@@ -1,0 +1,59 @@
+"""In which step a source is, and what the page for developers says of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from engine.state.phase import STEPS, Phase, step_of
+from engine.state.record import Record
+from engine.state.record_parts import Change, Compromised, Write
+from engine.state.tags import Pending
+from tests.shared.builders import NOW, V1, V2
+
+WRITE = Write("operation", "key2", "digest", V1, NOW)
+SENT: dict[str, Any] = {"open_since": NOW, "started_at": NOW, "version": V1}
+OWED: dict[Phase, dict[str, Any]] = {
+    "revoking": {"compromised": Compromised(versions=(V1,))},
+    "publishing": {"pending_write": WRITE},
+    "in progress": {"change": Change(in_progress_since=NOW)},
+    "issuing": {"change": Change(**SENT, requested_at=NOW)},
+    "retiring": {"change": Change(**SENT)},
+    "disabling": {"stale": (V1,)},
+    "reporting": {"unreported": True},
+    "overlap": {"retirement": Pending(NOW + timedelta(days=7), V2, "key1")},
+    "idle": {},
+}
+
+
+@pytest.mark.parametrize(("phase", "owed"), OWED.items())
+def test_a_source_is_in_the_step_whose_end_its_record_does_not_know(
+    phase: Phase, owed: dict[str, Any]
+) -> None:
+    assert step_of(Record("/s", **owed)).phase == phase
+
+
+def test_what_is_more_dangerous_to_leave_is_named_first() -> None:
+    record = Record("/s")
+    for phase, owed in reversed(OWED.items()):
+        if phase not in ("issuing", "retiring"):
+            record = replace(record, **owed)
+            assert step_of(record).phase == phase
+
+
+def test_something_is_open_in_every_step_but_where_the_source_or_time_is_waited_for() -> None:
+    at_rest = {phase for phase, owed in OWED.items() if not Record("/s", **owed).is_open}
+    assert at_rest == {"in progress", "overlap", "idle"}
+
+
+def test_the_page_for_developers_says_what_happens_next_in_every_step() -> None:
+    page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| \*\*([a-z ]+)\*\* \| .+ \| (.+) \|$", page, re.MULTILINE)
+    told = [(phase, then) for phase, then in rows if phase in get_args(Phase)]
+    assert told == [(step.phase, step.then) for step in STEPS]
+    assert {step.phase for step in STEPS} == set(get_args(Phase))

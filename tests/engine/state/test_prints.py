@@ -1,0 +1,35 @@
+"""A print finds a value, and tells nothing without its key."""
+
+from __future__ import annotations
+
+from engine.state.record import Record
+from engine.state.record_parts import MOST_PRINTS, History, Prints
+
+OLD, NEW = Prints({"aaaa1": b"a" * 32}), Prints({"bbbb1": b"b" * 32, "aaaa1": b"a" * 32})
+
+
+def test_a_print_tells_nothing_without_its_key() -> None:
+    made = OLD.of("hunter2-hunter2")
+    assert made != NEW.of("hunter2-hunter2")
+    assert Prints().of("hunter2-hunter2") == ""
+    assert not Prints({"cccc1": b"c" * 32}).knows(made)
+    assert "hunter2" not in made + repr(OLD)
+
+
+def test_what_an_earlier_key_made_is_found_as_long_as_that_is_there() -> None:
+    made = OLD.of("hunter2-hunter2")
+    assert NEW.knows(made)
+    assert made in NEW.each("hunter2-hunter2")
+
+
+def test_a_record_keeps_the_prints_of_its_newest_versions() -> None:
+    history = History()
+    for number in range(MOST_PRINTS + 5):
+        history = history.printed({f"v{number}": OLD.of(f"value-{number}")})
+    assert next(iter(history.prints)) == f"v{MOST_PRINTS + 4}"
+    assert len(history.prints) == MOST_PRINTS
+    assert history.printed({"v24": history.prints["v24"]}) is history
+    assert history.printed({"v24": ""}) is history
+    record = Record(owner="x", history=history)
+    assert record.is_blank
+    assert Record.from_json(record.to_json(), "here").history.prints == history.prints

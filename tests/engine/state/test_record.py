@@ -1,0 +1,507 @@
+"""What is believed of a source, and when the vault is taken to show less than is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.contract import LATE
+from engine.errors import NeedsHuman
+from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.codec import FORMAT
+from engine.state.index import Listed
+from engine.state.record import MOST_LOST, RARELY, RECHECK, SELDOM, SETTLE, Record, Stale
+from engine.state.record_parts import (
+    MOST_REPLACED,
+    Change,
+    Compromised,
+    History,
+    Past,
+    Verified,
+    Write,
+)
+from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
+VALUE, OTHER_VALUE = Sensitive("fresh"), Sensitive("newer")
+
+moments = st.datetimes(
+    datetime(2020, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    datetime(2999, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))]),
+)
+words = st.text(max_size=20)
+keys = st.binary(max_size=20).map(bytes.hex)
+pendings = st.builds(Pending, moments, words, words)
+pasts = st.builds(Past, words, words, words)
+writes = st.builds(
+    Write, words, words, words, words, moments, retire=st.none() | pendings, version=words,
+    created=st.none() | moments, born=st.none() | moments, original=words,
+    dead=st.booleans(), held=st.none() | pasts,
+)  # fmt: skip
+texts = st.lists(words, max_size=3).map(tuple)
+maybe = st.none() | moments
+many = st.dictionaries(words, words, max_size=3)
+records = st.builds(
+    Record,
+    words,
+    words,
+    words,
+    keys,
+    st.none() | writes,
+    st.none() | writes,
+    st.lists(writes, max_size=2).map(tuple),
+    st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
+    st.none() | pendings,
+    st.builds(Compromised, texts, maybe, texts, many),
+    texts,
+    st.builds(Verified, words, maybe, maybe, many, maybe),
+    st.builds(History, texts, texts, st.lists(pasts, max_size=2).map(tuple), many, many),
+    st.booleans(),
+)
+
+
+def secret(
+    version: str, value: Sensitive = VALUE, created: datetime = NOW, **tags: str
+) -> SecretVersion:
+    """Return what the vault shows."""
+    ref = SecretRef("https://prod.vault.azure.net", "app")
+    return SecretVersion(
+        ref,
+        version,
+        value,
+        enabled=True,
+        created=created,
+        expires=None,
+        content_type=None,
+        tags=tags,
+    )
+
+
+def announced() -> Record:
+    """Return a record that announces key2 in place of the old version."""
+    record = Record("/source", "owner").keyed()
+    retire = Pending(NOW + timedelta(days=7), OLD, "key1")
+    write = Write("operation", "key2", record.digest("key2", VALUE), OLD, NOW, retire)
+    return record.announced(write, "storage-key")
+
+
+@given(records)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.from_json(record.to_json(), "here") == record
+
+
+@given(records)
+def test_a_record_with_a_part_cut_off_is_damaged(record: Record) -> None:
+    text = record.to_json()
+    with pytest.raises(NeedsHuman, match="damaged"):
+        Record.from_json(text[: len(text) // 2], "here")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "7", "[" * 100_000, '{"format": "1"}', '{"format": 1, "gone": 3}']
+)
+def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
+    with pytest.raises(NeedsHuman, match="damaged") as caught:
+        Record.from_json(text, "the blob")
+    assert caught.value.where == "the blob"
+    assert "The record of a source" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("owner", None),
+        ("key", "no digits"),
+        ("compromised", "a version"),
+        ("earlier", [OLD, None]),
+        ("untold", "no"),
+        ("tags", {"Owner": 7}),
+        ("begun", "2026-11-02T09:00:00"),
+        ("begun", 7),
+        ("begun", "9999-12-31T23:59:59Z"),
+        ("pending", {"at": "2026-11-02T09:00:00", "version": OLD, "credential_id": "key1"}),
+        ("pending", {"at": "2026-11-02T09:00:00Z", "version": None, "credential_id": "key1"}),
+    ],
+)
+def test_a_record_with_a_field_of_another_kind_is_damaged(name: str, value: object) -> None:
+    """Else whoever works with it fails without a sentence, again and again."""
+    data = {**json.loads(announced().to_json()), name: value}
+    with pytest.raises(NeedsHuman, match="damaged"):
+        Record.from_json(json.dumps(data), "here")
+
+
+def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
+    with pytest.raises(NeedsHuman, match=f"newer Rekey \\(format {FORMAT + 1}\\)"):
+        Record.from_json(json.dumps({"format": FORMAT + 1, "owner": {"new": "shape"}}), "here")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "resume_at", "expected"),
+    [(True, True, 60), (True, False, 240), (False, True, 240), (False, False, 240)],
+)
+def test_a_record_of_an_earlier_version_says_when_its_source_is_looked_at(
+    expected: int, *, waiting: bool, resume_at: bool
+) -> None:
+    """It noted by itself when the end of a change in progress was to be looked for."""
+    facts = {
+        "format": 1,
+        "source": "/source",
+        "changing": NOW.isoformat(),
+        "look_at": (NOW + 240 * SECOND).isoformat(),
+        "waiting": NOW.isoformat() if waiting else None,
+        "resume_at": (NOW + 60 * SECOND).isoformat() if resume_at else None,
+    }
+    record = Record.from_json(json.dumps(facts), "the record")
+    assert record.next_check == NOW + expected * SECOND
+
+
+def test_an_earlier_version_finds_no_message_promised_that_nobody_has_posted() -> None:
+    """It posts one of its own then, which is one too many, and never one too few."""
+    change = Change(in_progress_since=NOW, recheck_at=NOW + 60 * SECOND)
+    written = json.loads(Record(change=change).to_json())
+    assert "resume_at" not in written
+    assert written["look_at"] == (NOW + 60 * SECOND).isoformat()
+
+
+def test_a_value_fits_only_with_its_credential_and_its_key() -> None:
+    record = announced()
+    assert record.fits(record.pending_write, "key2", VALUE)
+    assert not record.fits(record.pending_write, "key1", VALUE)
+    assert not record.fits(record.pending_write, "key2", Sensitive("other"))
+    assert not record.fits(record.pending_write, "key2", None)
+    assert not record.fits(None, "key2", VALUE)
+    assert not replace(record, key="00" * 32).fits(record.pending_write, "key2", VALUE)
+
+
+def test_no_record_holds_a_value() -> None:
+    assert VALUE.reveal() not in announced().to_json()
+
+
+def test_a_key_is_made_once() -> None:
+    record = Record().keyed()
+    assert record.keyed().key == record.key
+    assert len(record.key) == 64
+    assert Record().keyed().key != record.key
+
+
+def test_what_was_announced_and_is_seen_has_landed() -> None:
+    record = announced().seen(
+        secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND
+    )
+    assert record.pending_write is None
+    assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
+    assert record.retirement == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
+    assert (record.history.replaced, dict(record.verified.tags), record.unreported) == (
+        (OLD,),
+        {"Owner": "me"},
+        True,
+    )
+    assert record.wrote(secret(NEW))
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "kept"),
+    [
+        ({"ProviderAddress": "/source", "Owner": "me"}, {"Owner": "her"}, "me"),
+        ({"ProviderAddress": "/source"}, {"ProviderAddress": "/other", "Owner": "her"}, "her"),
+        # A policy names its source.
+        ({"Owner": "me"}, {"Owner": "her"}, "her"),
+    ],
+)
+def test_who_takes_an_address_away_leaves_what_says_how_to_pay_what_is_owed_there(
+    before: dict[str, str], shown: dict[str, Any], kept: str
+) -> None:
+    """The version was seen late: a worker died once it had been published."""
+    record = replace(announced(), verified=Verified(tags=before))
+    assert record.seen(secret(NEW, **shown), NOW + SECOND).verified.tags["Owner"] == kept
+
+
+def announced_write(record: Record) -> Write:
+    """Return the announcement with the digest of this record's key."""
+    write = announced().pending_write
+    assert write
+    return replace(write, digest=record.digest("key2", VALUE))
+
+
+def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
+    record = replace(
+        announced(), history=History(replaced=(*(f"{n:032}" for n in range(MOST_REPLACED)), OLD))
+    )
+    landed = record.landed(secret(NEW))
+    assert landed.history.replaced[0] == OLD
+    assert len(landed.history.replaced) == len(set(landed.history.replaced)) == MOST_REPLACED
+
+
+def test_what_a_replaced_version_held_is_remembered_once_and_beside_what_others_held() -> None:
+    write = announced().pending_write
+    assert write
+    held, before = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
+    record = replace(
+        announced(),
+        pending_write=replace(write, held=held),
+        history=History(credentials=(replace(held, digest="x"), before)),
+    )
+    landed = record.landed(secret(NEW))
+    assert landed.history.credentials == (held, before)
+    assert landed.history.credential_of(OTHER) == before
+
+
+def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
+    with pytest.raises(Stale) as caught:
+        announced().seen(secret(OLD), NOW + SETTLE - SECOND)
+    assert caught.value.retry_after == 1.0
+
+
+def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None:
+    record = announced().seen(secret(OLD), NOW + SETTLE)
+    assert record.pending_write == announced_write(record)
+    assert record.change.uncertain_until == NOW + LATE
+    assert record.is_open
+
+
+def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None:
+    before = announced()
+    newer = replace(
+        announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1"
+    )
+    record = before.announced(newer, "storage-key").landed(secret(OTHER, OTHER_VALUE, NOW + SECOND))
+    assert record.lost_writes == (before.pending_write,)
+    late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
+    assert (late.published, late.lost_writes) == (
+        replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND),
+        (),
+    )
+
+
+def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
+    lost = announced().lose()
+    ahead = replace(announced_write(lost), digest=lost.digest("key2", OTHER_VALUE))
+    record = replace(lost, pending_write=ahead).seen(secret(NEW), NOW + SECOND)
+    assert record.wrote(secret(NEW))
+    assert record.lost_writes == (ahead,)
+
+
+def test_only_so_many_lost_writes_are_remembered() -> None:
+    record = announced()
+    for day in range(MOST_LOST + 2):
+        record = record.announced(
+            replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key"
+        )
+    assert len(record.lost_writes) == MOST_LOST
+
+
+THEIRS = Sensitive("theirs")
+
+
+@pytest.mark.parametrize(
+    ("record", "shown", "at"),
+    [
+        pytest.param(announced(), secret(OLD), LATE, id="an announcement is long over"),
+        pytest.param(announced(), secret(OTHER, THEIRS), SECOND, id="a person wrote instead"),
+        pytest.param(
+            announced().landed(secret(NEW)),
+            secret(OTHER, THEIRS, NOW + SECOND),
+            SETTLE,
+            id="a younger version has another value: it is not stale",
+        ),
+        # The vault's times are whole seconds, so it need not be older.
+        pytest.param(
+            announced().landed(secret(NEW)),
+            secret(OTHER, THEIRS),
+            timedelta(hours=1),
+            id="one of the very second of the last one is a person's",
+        ),
+        pytest.param(
+            announced(), replace(secret(OLD), enabled=False), 0 * SECOND, id="it is disabled"
+        ),
+        pytest.param(
+            Record(change=Change(in_progress_since=NOW, marker="x", version=OLD)),
+            secret(OLD, THEIRS),
+            SECOND,
+            id="a change goes on that replaces it",
+        ),
+    ],
+)
+def test_what_is_seen_says_nothing_new(record: Record, shown: SecretVersion, at: timedelta) -> None:
+    assert record.seen(shown, NOW + at) == record
+
+
+@pytest.mark.parametrize("version", [OLD, OTHER])
+def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str) -> None:
+    record = announced().landed(secret(NEW))
+    with pytest.raises(Stale):
+        record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + SETTLE * 2)
+
+
+def test_the_published_value_in_another_version_is_that_one_from_now_on() -> None:
+    record = announced().landed(secret(NEW)).seen(secret(OTHER, created=NOW + SECOND), NOW + SETTLE)
+    assert record.wrote(secret(OTHER))
+    assert record.history.replaced == (OLD,)
+    assert record.verified.created == NOW, "a copy without tags would not be seen to have none"
+
+
+def test_what_is_owed_passes_on_with_the_source() -> None:
+    due = Pending(NOW, OLD, "key1")
+    landed = announced().landed(secret(NEW))
+    record = replace(landed, retirement=due, compromised=Compromised((NEW, OLD)), stale=(OLD,))
+    passed = record.passed("next", secret(OTHER, OTHER_VALUE))
+    assert (passed.owner, passed.retirement, passed.compromised.versions) == (
+        "next",
+        due,
+        (NEW, OLD),
+    )
+    assert (passed.stale, passed.unreported) == ((), False)
+    # Its own version may be older than what the former owner published: it is not stale.
+    older = secret(OTHER, OTHER_VALUE, NOW - timedelta(days=9))
+    assert passed.seen(older, NOW + SETTLE) == passed
+
+
+def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
+    record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW,)))
+    passed = record.passed("next", secret(OTHER))
+    assert passed.compromised.versions == (OTHER,)
+    seen = passed.seen(secret(OTHER), NOW + SETTLE)
+    assert seen.wrote(secret(OTHER))
+    assert OPERATION not in seen.believed(secret(OTHER)).tags
+
+
+@pytest.mark.parametrize(
+    ("version", "same"), [(OLD, True), (NEW, False), (OTHER, False), ("unknown", False)]
+)
+def test_two_versions_hold_the_same_if_the_prints_of_their_credentials_are(
+    version: str, *, same: bool
+) -> None:
+    """Whatever is around these: a former owner's template may be another one."""
+    theirs = f"https://prod.vault.azure.net/secrets/before/{OLD}"
+    history = History(prints={theirs: "one.inside", NEW: "two", OTHER: "one.elsewhere"})
+    assert history.hold_the_same(version, OTHER) is same
+
+
+def test_tags_that_claim_what_the_record_does_not_know_are_not_believed() -> None:
+    forged = replace(
+        secret(OTHER),
+        tags={OPERATION: "forged", RETIRE: "forged", CREDENTIAL: "key1", STATE: "compromised 2026"},
+    )
+    assert dict(Record().believed(forged).tags) == {CREDENTIAL: "key1", STATE: "parked 2026"}
+
+
+def test_what_the_record_knows_stands_in_place_of_tags() -> None:
+    record = announced().landed(secret(NEW))
+    tags = record.believed(replace(secret(NEW), tags={CREDENTIAL: "key1"})).tags
+    assert dict(tags) == {
+        CREDENTIAL: "key2",
+        OPERATION: "operation",
+        RETIRE: str(record.retirement),
+    }
+
+
+def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
+    record = Record(compromised=Compromised((OLD, NEW))).without(OLD).without(OLD)
+    assert (record.compromised.versions, record.compromised.revoked) == ((NEW,), (OLD,))
+
+
+def test_a_proof_is_kept_as_long_as_its_version_is_known_and_outlives_a_second_one() -> None:
+    record = Record().without(OLD, "noon tried").without(OLD)
+    assert record.compromised.proofs == {OLD: "noon tried"}
+    for number in range(MOST_REPLACED):
+        record = record.without(f"{number}", "later tried")
+    assert OLD not in record.compromised.proofs
+    assert len(record.compromised.proofs) == MOST_REPLACED
+
+
+@pytest.mark.parametrize(
+    ("born", "older", "same", "later"),
+    [
+        pytest.param(None, True, False, False, id="made when it was written"),
+        pytest.param(NOW - SECOND, True, False, False, id="restored"),
+        pytest.param(NOW + 60 * SECOND, True, True, False, id="under an incident dated ahead"),
+    ],
+)
+def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_say(
+    born: datetime | None, *, older: bool, same: bool, later: bool
+) -> None:
+    write = Write("operation", "key2", "digest", OLD, NOW, version=NEW, created=NOW, born=born)
+    listed = Listed.of(Record(published=write))
+    for made_since in (write.made_since, listed.made_since):
+        assert made_since(NOW - 60 * SECOND) is older
+        assert made_since(NOW + 60 * SECOND) is same
+        assert made_since(NOW + 30 * SECOND) is later
+
+
+def test_a_listing_shows_when_something_is_due() -> None:
+    record = announced().landed(secret(NEW))
+    assert record.retirement
+    shown = Listed(
+        "/source", "owner", record.retirement, is_open=True, created=NOW, published=NOW, made=NOW
+    )
+    assert Listed.of(record) == replace(shown, next_check=record.retirement.at)
+
+
+DUE = Pending(NOW - HOUR, OLD, "key1")
+
+
+@pytest.mark.parametrize(
+    ("record", "pause"),
+    [
+        (Record(), None),
+        (Record(change=Change(uncertain_until=NOW + HOUR)), RECHECK),
+        (Record(change=Change(uncertain_until=NOW - HOUR)), SELDOM),
+        (Record(change=Change(in_progress_since=NOW - HOUR, recheck_at=NOW + HOUR / 2)), HOUR / 2),
+        (Record(retirement=DUE), RARELY),
+        (Record(retirement=replace(DUE, at=NOW + HOUR)), HOUR),
+        (Record(retirement=DUE, unreported=True), SELDOM),
+        (Record(retirement=DUE, compromised=Compromised((OLD,))), SELDOM),
+        (Record(retirement=DUE, change=Change(uncertain_until=NOW + HOUR)), RECHECK),
+        (Record(retirement=DUE, change=Change(in_progress_since=NOW - 25 * HOUR)), SELDOM),
+    ],
+)
+def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect(
+    record: Record, pause: timedelta | None
+) -> None:
+    """Every sweep asks for a retirement that is due, so the timer does so once a day."""
+    assert record.looked(NOW).next_check == (NOW + pause if pause else None)
+
+
+def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked_at_soon() -> None:
+    left = Record(retirement=DUE).scheduled(NOW).looked(NOW)
+    assert left.scheduled(NOW + HOUR).next_check == NOW + RARELY
+    for begun in (replace(left, unreported=True), left.discarded(OTHER)):
+        assert begun.scheduled(NOW + HOUR).next_check == NOW + HOUR + RECHECK
+
+
+def test_a_retirement_that_becomes_due_is_tried_at_once() -> None:
+    assert Record(retirement=DUE).next_check == DUE.at
+    assert Record(retirement=DUE).scheduled(NOW).next_check == NOW + RECHECK
+
+
+@pytest.mark.parametrize(
+    ("planned", "noted"),
+    [
+        (timedelta(0), RECHECK),
+        (SECOND, SECOND),
+        (2 * SELDOM, 2 * SELDOM),
+        (2 * SELDOM + SECOND, RECHECK),
+        (-HOUR, RECHECK),
+    ],
+)
+def test_a_look_that_is_still_to_come_soon_stays_as_it_is_planned(
+    planned: timedelta, noted: timedelta
+) -> None:
+    record = Record(stale=(OLD,), change=Change(recheck_at=NOW + planned))
+    assert record.scheduled(NOW).next_check == NOW + noted
+
+
+def test_a_source_that_asks_for_hours_until_its_change_has_come_is_not_asked_before() -> None:
+    """A kind of one's own may name any time."""
+    change = Change(in_progress_since=NOW, uncertain_until=NOW + HOUR, recheck_at=NOW + 3 * HOUR)
+    assert Record(change=change).scheduled(NOW).next_check == NOW + 3 * HOUR
+    assert Record(stale=(OLD,), change=change).looked(NOW).next_check == NOW + 3 * HOUR

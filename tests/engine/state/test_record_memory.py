@@ -1,0 +1,156 @@
+"""What a record remembers of changes that are unfinished, and of versions that are over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE, LONGEST_CHANGE
+from engine.secret import Sensitive
+from engine.state.index import Listed
+from engine.state.record import SETTLE, Record, Stale
+from engine.state.record_parts import MOST_REPLACED, Change, Compromised, History, Past
+from engine.state.tags import CREDENTIAL, OPERATION, Pending
+from tests.engine.state.test_record import (
+    NEW,
+    NOW,
+    OLD,
+    OTHER,
+    SECOND,
+    announced,
+    announced_write,
+    secret,
+)
+from tests.shared.records import knowing
+
+THEIRS = Sensitive("theirs")
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (Record(change=Change(open_since=NOW)), True),
+        (Record(change=Change(uncertain_until=NOW)), True),
+        (Record(pending_write=announced().pending_write), True),
+        (Record(), False),
+    ],
+)
+def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
+    record: Record, *, expected: bool
+) -> None:
+    blind = replace(record.change, password_unknown=True)
+    assert replace(record, change=blind).is_unknown is expected
+    assert not record.is_unknown
+
+
+@pytest.mark.parametrize(
+    ("touched", "earlier", "expected"), [(OLD, (), OLD), (OLD, (OLD,), ""), ("", (OLD,), "")]
+)
+def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
+    touched: str, earlier: tuple[str, ...], expected: str
+) -> None:
+    assert Record(change=Change(version=touched), history=History(earlier)).abandoned == expected
+
+
+def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
+    past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
+    assert Record(
+        history=History(credentials=past), compromised=Compromised(revoked=(OLD,))
+    ).revoked_ids == {"key1"}
+    assert Record(history=History(credentials=past)).revoked_ids == frozenset()
+
+
+def test_so_many_credentials_of_replaced_versions_are_known() -> None:
+    past = tuple(Past(f"{number:032}", "key1", "a digest") for number in range(MOST_REPLACED))
+    newest = Past(OLD, "key2", "another")
+    assert History(credentials=past).knowing(newest).credentials == (newest, *past[:-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "unused", "twins"),
+    [
+        ({}, ("x",), {}),
+        ({"dead": True}, (OLD, "x"), {}),
+        ({"original": OTHER}, ("x",), {NEW: OTHER}),
+    ],
+)
+def test_what_landed_says_which_versions_go_with_it(
+    changes: dict[str, Any], unused: tuple[str, ...], twins: dict[str, str]
+) -> None:
+    """A version with a dead value is disabled; a restored one goes with that which it repeats."""
+    record = replace(announced(), stale=("x",))
+    landed = replace(record, pending_write=replace(announced_write(record), **changes)).landed(
+        secret(NEW)
+    )
+    assert (landed.stale, dict(landed.history.copies)) == (unused, twins)
+
+
+def test_versions_with_dead_values_are_remembered_once_and_an_empty_id_is_none() -> None:
+    record = Record().discarded(OLD).discarded(NEW, OLD, "")
+    assert record.stale == (NEW, OLD)
+
+
+def test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced() -> None:
+    with pytest.raises(Stale) as caught:
+        announced().seen(secret(OLD), NOW + 10 * SECOND)
+    assert caught.value.retry_after == (SETTLE - 10 * SECOND).total_seconds()
+
+
+def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
+    record = replace(announced(), change=Change(uncertain_until=NOW + LATE + HOUR))
+    assert record.seen(secret(OLD), NOW + SETTLE).change.uncertain_until == NOW + LATE + HOUR
+
+
+@pytest.mark.parametrize("open_until", [None, NOW, NOW + 2 * LONGEST_CHANGE])
+def test_a_version_written_while_its_source_is_at_a_change_is_looked_at_until_that_must_have_come(
+    open_until: Any,
+) -> None:
+    record = Record(
+        change=Change(
+            in_progress_since=NOW,
+            marker="x",
+            recheck_at=NOW,
+            version=OLD,
+            uncertain_until=open_until,
+        )
+    )
+    seen = record.seen(secret(NEW, THEIRS), NOW + SECOND)
+    assert (seen.change.in_progress_since, seen.change.marker, seen.change.recheck_at) == (
+        None,
+        "",
+        None,
+    )
+    assert seen.change.uncertain_until == max(open_until or NOW, NOW + LONGEST_CHANGE)
+
+
+def test_a_version_without_an_id_was_written_by_nobody_that_is_known() -> None:
+    record = announced().landed(secret(NEW))
+    assert not record.wrote(replace(secret(NEW), version=None))
+    assert not Record().wrote(secret(NEW))
+
+
+def test_what_was_published_last_says_nothing_of_another_version() -> None:
+    record = announced().landed(secret(NEW))
+    tags = record.believed(replace(secret(OTHER), tags={CREDENTIAL: "key7"})).tags
+    assert tags[CREDENTIAL] == "key7"
+    assert OPERATION not in tags
+
+
+def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
+    assert Listed("/source", "owner", Pending(NOW, OLD, "key1")).due == NOW
+    assert Listed("/source", "owner").due is None
+
+
+@pytest.mark.parametrize("name", ["published", "ahead"])
+def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(name: str) -> None:
+    write = announced_write(announced())
+    fields = json.loads(knowing(Record(), **{name: write}).to_json())
+    for later in ("dead", "held"):
+        del fields[name][later]
+    del fields["past"], fields["untold"]
+    assert Record.from_json(json.dumps(fields), "here") == knowing(Record(), **{name: write})

@@ -1,0 +1,38 @@
+"""What a sweep counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.state.entry import Expiry, Tally
+from tests.shared.builders import stands, version
+
+
+@pytest.mark.parametrize(
+    ("changes", "enabled", "days", "state", "expiries"),
+    [
+        ({}, True, 10.00049, "overdue", [Expiry("app-key", "storage-key", 10.0)]),
+        ({}, True, -0.25, "overdue", [Expiry("app-key", "storage-key", -0.25)]),
+        ({}, True, 0.0, "overdue", [Expiry("app-key", "storage-key", 0.0)]),
+        ({}, True, None, "overdue", []),
+        ({"ValidityPeriodDays": "x"}, True, 10.0, "parked", [Expiry("app-key", "unknown", 10.0)]),
+        ({}, False, 10.0, "disabled", []),
+        ({"ProviderAddress": None}, True, 10.0, "unmanaged", []),
+    ],
+)
+def test_each_state_is_counted_and_the_expiry_of_what_is_managed(
+    changes: dict[str, str | None],
+    *,
+    enabled: bool,
+    days: float | None,
+    state: str,
+    expiries: list[Expiry],
+) -> None:
+    tally = Tally("https://prod.vault.azure.net")
+    shown = stands(version(enabled=enabled, changes=changes))
+    tally.add(shown, days)
+    assert {name: count for name, count in tally.states.items() if count} == {state: 1}
+    assert tally.expiries == expiries
+    tally.add(shown, None)
+    assert tally.states[shown.state] == 2
+    assert tally.expiries == expiries
