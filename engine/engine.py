@@ -1,6 +1,6 @@
 """The engine: one work item in, one outcome out; and what people and programs may ask of it.
 
-engine/rotation/run.py works under the lease.
+engine/rotation/controller.py works under the lease.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from engine.planning import forecast, inventory
 from engine.planning.decision import Tagged
 from engine.planning.forecast import steps
 from engine.rotation import creating, deleted, previous_source, releasing
+from engine.rotation.context import Rotation
+from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
 from engine.rotation.marking import Marking
 from engine.rotation.observed import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.replicas import Replicas
-from engine.rotation.rotation import Rotation
-from engine.rotation.run import Run
 from engine.rotation.source_lease import SourceLease, hold
-from engine.rotation.subject import Subject
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
@@ -146,7 +145,7 @@ class Engine(Parts):
             log.error("the record of %s cannot be read: %s", managed.source, error)
             record = None
         lease = SourceLease(self, managed.source, (), record or Record())
-        return Subject(Rotation(lease, item), managed).job(secret)
+        return Rotation(lease, item, here=managed).job(secret)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""
@@ -212,13 +211,13 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            run = Run(held, item, tries)
-            outcome = await run.go()
+            controller = Controller(Rotation(held, item, tries))
+            outcome = await controller.run()
             if outcome:
                 # It is reported under the lease and noted afterwards. A worker that dies in between
                 # causes a second report, but never a missing one.
                 outcome = await self._report(outcome, tries)
-                await run.finish(outcome)
+                await controller.finish(outcome)
         if outcome is None:
             return await self._handle(replace(item, source=None), tries, left=source)
         return outcome

@@ -71,7 +71,7 @@ FORBIDDEN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
             "cloud.vaults",
             "cloud.storage.queues",
             "cloud.storage.leases",
-            "engine.rotation.run",
+            "engine.rotation.controller",
         ),
     ),
 }

@@ -8,18 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.contract import Tidy
-from engine.errors import NeedsHuman
 from engine.follow_up import refresh, tasks
+from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
 from engine.rotation.reporting import Reporting
-from engine.rotation.retiring import Retiring
-from engine.rotation.revoke import Revocation
-from engine.rotation.rotation import Rotation
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
-from engine.rotation.subject import Subject
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Confirm, Decision, Park, Retire, Skip, Wait
-from engine.state.incident import LEAKED
+from engine.state.decision import Acting, Retire, Wait
 from engine.state.request import Outcome, WorkItem, operation_id
 from engine.state.tags import Managed, Pending
 
@@ -29,37 +24,6 @@ class PendingCleanUp:
     """What one work item finds left over at its source."""
 
     at: Rotation
-
-    async def finish(
-        self, secret: SecretVersion, decision: Decision, *, here: bool
-    ) -> SecretVersion | None:
-        """Finish what only the record knows of; None if there is nothing.
-
-        That is an incident's credential, or a due retirement at a source that the secret has left.
-        """
-        at = self.at
-        record = at.record
-        if record.compromised.versions and (not here or isinstance(decision, Confirm | Skip)):
-            if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
-                return None
-            return await self._settle(secret, decision)
-        # While a person has disabled the secret nothing is revoked: nobody could tell what it
-        # holds.
-        is_left = not here and self._due and secret.enabled
-        if is_left and not await self._is_kept(secret):
-            return await Retiring(at, at.managed_here(secret)).retire(secret)
-        return None
-
-    async def _settle(self, secret: SecretVersion, decision: Decision) -> SecretVersion:
-        at = self.at
-        if not self._is_allowed and not isinstance(decision, Park):
-            what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
-            raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-        try:
-            await Revocation(at).settle(secret, at.first_compromised, decision)
-        except NeedsHuman as error:
-            at.leave_to_a_person(error)
-        return await at.look()
 
     @property
     def _due(self) -> Pending | None:
@@ -104,7 +68,7 @@ class PendingCleanUp:
         at = self.at
         pending, item = self._due, at.progress.item
         is_asked = pending and item.action == "retire"
-        if not (pending and is_asked) or self._is_allowed or at.managed_here(secret):
+        if not (pending and is_asked) or self.at.is_bound or at.managed_here(secret):
             return None
         reason = f"{pending.credential_id} is to be revoked, but {at.lease.unbound(item.ref)}"
         return Outcome(item, "parked", reason, UNBOUND_FIX, old_version=secret.version)
@@ -115,21 +79,16 @@ class PendingCleanUp:
         record, ref = at.record, at.item.ref
         rotator, source = at.parts.rotators.get(record.kind), at.lease.source
         is_called_off = record.abandoned and not record.pending_write
-        if is_called_off and self._is_allowed and isinstance(rotator, Tidy):
+        if is_called_off and self.at.is_bound and isinstance(rotator, Tidy):
             async with at.lease.changing("tidy"):
                 await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
-
-    @property
-    def _is_allowed(self) -> bool:
-        """Return whether the secret's vault is still bound to the leased source."""
-        return self.at.lease.is_bound(self.at.item.ref)
 
     def _dependents(self, managed: Managed) -> Dependents:
         # Somebody may have written the same key again since: it is as old as what was published.
         published = self.at.record.published
         return Dependents(self.at.parts, managed, published.at if published else None)
 
-    async def _is_kept(self, secret: SecretVersion) -> bool:
+    async def is_kept(self, secret: SecretVersion) -> bool:
         """Return whether what is due to be retired stays.
 
         A secret that rests, or is left to a person, may need it as much as any other. Of one that
@@ -137,7 +96,7 @@ class PendingCleanUp:
         """
         at = self.at
         pending, managed = at.record.retirement, at.managed_here(secret)
-        if not self._is_allowed:
+        if not self.at.is_bound:
             return True
         published = managed or at.managed_here(replace(secret, tags=at.record.verified.tags))
         if pending is None or published is None:
@@ -148,16 +107,4 @@ class PendingCleanUp:
                 await self._dependents(published).hold_back(secret, at.asked(), retire) is not None
             )
         waits = await self.hold_back(secret, at.asked(), retire)
-        return waits is not None or await Subject(at, managed).is_refused(secret)
-
-    def _must_be_proven(self, secret: SecretVersion, decision: Confirm) -> bool:
-        """Return whether an incident cannot be settled before the current version is proven, as decided.
-
-        A single slot that accepts what Rekey published refuses everything else. A late change may
-        have made a source refuse that version, too: it is healed first, as nothing is revoked in
-        a list that lacks what is in use.
-        """
-        at = self.at
-        is_proven = secret.version == at.progress.proven
-        first = at.observed.may_be_late or at.is_single(decision.managed)
-        return first and at.observed.wrote(secret) and not is_proven
+        return waits is not None or await at.is_refused(secret)

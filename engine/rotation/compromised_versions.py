@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.errors import NeedsHuman
-from engine.rotation.rotation import Rotation
+from engine.rotation.context import Rotation
 from engine.secret import SecretVersion
 from engine.state.history import newest_first
 

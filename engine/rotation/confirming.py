@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from engine.contract import LATE, Forewarn, Preflight, Tidy
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.planning.decision import crowded
+from engine.rotation.context import Rotation
 from engine.rotation.expired_versions import ExpiredVersions
 from engine.rotation.external_changes import Others
 from engine.rotation.issuing import Issuing
 from engine.rotation.publishing import Publishing
 from engine.rotation.source_lease import LOST
-from engine.rotation.subject import Subject
 from engine.rotation.unrecorded import Unrecorded
 from engine.secret import SecretVersion
 from engine.state import tags, template
@@ -26,7 +26,7 @@ log = logging.getLogger("rekey")
 class Confirming:
     """Proves the current version of one secret."""
 
-    at: Subject
+    at: Rotation
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         """Prove that the source accepts the current version; heal it if the source refuses it."""

@@ -9,14 +9,14 @@ from datetime import timedelta
 from engine.contract import LONGEST_CHANGE
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError, UnderWay
 from engine.follow_up import tasks
+from engine.planning.plan import under_way_since
 from engine.rotation import deleted
 from engine.rotation.clean_up import PendingCleanUp
+from engine.rotation.context import Rotation
 from engine.rotation.marking import Marking
 from engine.rotation.reporting import Reporting
-from engine.rotation.rotation import Rotation
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.state.decision import Park
-from engine.state.record import Record
 from engine.state.request import NO_MORE, Outcome
 from engine.state.tags import STATE
 
@@ -156,9 +156,3 @@ class Ending:
             # The error was definite, so what was sent cannot take effect later.
             at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
         return item.compromised and not record.compromised.knows(item.version)
-
-
-def under_way_since(record: Record) -> str:
-    """Say since when a source has been at a change."""
-    since = record.change.in_progress_since
-    return f"under way since {since:%Y-%m-%d %H:%M}Z" if since else ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import AccessDenied, NotFound
+from engine.rotation.context import Rotation
 from engine.rotation.proof import REFUSALS, TRIED, proof_text
-from engine.rotation.subject import Subject
 from engine.secret import SecretVersion
 from engine.state import template
 
@@ -19,7 +19,7 @@ from engine.state import template
 class ExpiredVersions:
     """The earlier versions of one derived secret."""
 
-    at: Subject
+    at: Rotation
 
     async def disable(self, secret: SecretVersion) -> None:
         """Disable each earlier version whose credential the source refuses."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.errors import NeedsHuman, TransientError
+from engine.rotation.context import Rotation
 from engine.rotation.source_lease import LOST
-from engine.rotation.subject import Subject
 from engine.secret import SecretVersion
 from engine.state.request import WorkItem
 
@@ -21,7 +21,7 @@ PEACE = timedelta(days=7)
 class Others:
     """The others who may write one secret, or change its credential at the source."""
 
-    at: Subject
+    at: Rotation
 
     async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
         """Raise NeedsHuman if somebody just wrote a value that the source refuses.

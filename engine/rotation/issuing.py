@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Readable, Undo
 from engine.errors import NeedsHuman, RekeyError, TransientError, VerificationFailed
+from engine.rotation.context import Rotation
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.reporting import Reporting
 from engine.rotation.rollback import Rollback, warning
-from engine.rotation.subject import Subject
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags, template
@@ -27,7 +27,7 @@ A dead worker's own message comes back only after 10 minutes.
 class Issuing:
     """Makes credentials for one secret."""
 
-    at: Subject
+    at: Rotation
 
     async def issue(self, secret: SecretVersion, *, in_place: bool = False) -> Issued:
         """Have a credential made, and prove that the source accepts it.
@@ -35,7 +35,7 @@ class Issuing:
         Nothing is published without this proof.
         """
         at = self.at
-        await Reporting(at.rotation).earlier()
+        await Reporting(at).earlier()
         managed, rotator = at.managed, at.rotator
         job = at.job(secret, in_place=in_place)
         copies = await at.replicas.check(secret.ref)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from engine.errors import NeedsHuman
 from engine.parts import Parts
+from engine.rotation.context import Rotation
 from engine.rotation.revoke import Revocation
-from engine.rotation.rotation import Rotation
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Decision, Park

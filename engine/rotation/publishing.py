@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from engine.contract import Issued
 from engine.errors import LeaseUnavailable, PermanentError, RekeyError, TransientError
 from engine.planning.draft import new_version
+from engine.rotation.context import Rotation
 from engine.rotation.external_changes import Others
 from engine.rotation.issuing import Issuing
 from engine.rotation.rollback import NO_ANSWER, Rollback
 from engine.rotation.source_lease import CALL_SECONDS
-from engine.rotation.subject import Subject
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import Draft, SecretVersion
 from engine.state import tags
@@ -34,7 +34,7 @@ DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FR
 class Publishing:
     """Gives one secret a new version."""
 
-    at: Subject
+    at: Rotation
     restores: SecretVersion | None = None
     """The earlier version whose credential is published again."""
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from engine.follow_up import tasks
 from engine.parts import Parts
-from engine.rotation.progress import EARLIER
-from engine.rotation.rotation import Rotation
+from engine.rotation.context import EARLIER, Rotation
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import due_at
 from engine.state.record import Record

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from engine.contract import Issued, Recognise
 from engine.errors import AccessDenied, NeedsHuman
+from engine.rotation.context import Rotation
 from engine.rotation.publishing import Publishing
 from engine.rotation.reporting import Reporting
 from engine.rotation.retiring import DISABLED
-from engine.rotation.subject import Subject
 from engine.secret import SecretVersion
 from engine.state import template
 from engine.state.decision import Restore
@@ -21,12 +21,12 @@ from engine.state.tags import Pending
 class Restoring:
     """Gives one secret its earlier credential back."""
 
-    at: Subject
+    at: Rotation
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
         """Publish the superseded credential again. Its successor gets an overlap in turn."""
         at = self.at
-        await Reporting(at.rotation).earlier()
+        await Reporting(at).earlier()
         managed, pending = at.managed, plan.pending
         old = await self._superseded(secret, pending.version)
         fields = template.extract(managed.template, old.value)

@@ -9,9 +9,9 @@ from functools import cached_property
 from engine.contract import Lists, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.rotation import earlier
+from engine.rotation.context import Rotation
 from engine.rotation.proof import TRIED, UNLISTED, Proof
 from engine.rotation.replicas import Replicas
-from engine.rotation.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags
 from engine.state.record_parts import Past

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.rotation import earlier
+from engine.rotation.context import Rotation
 from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
-from engine.rotation.rotation import Rotation
 from engine.secret import SecretVersion, Sensitive
 from engine.state.decision import Decision, Park
 from engine.state.record_parts import Past

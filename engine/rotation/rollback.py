@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
+from engine.rotation.context import Rotation
 from engine.rotation.source_lease import LOST
-from engine.rotation.subject import Subject
 from engine.secret import SecretVersion, Sensitive
 
 NO_ANSWER = "NoAnswer"
@@ -41,7 +41,7 @@ async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - i
 class Rollback:
     """Rolls one source back, under its lease."""
 
-    at: Subject
+    at: Rotation
     job: Job
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Recognise, Tidy
 from engine.errors import NeedsHuman
-from engine.rotation.subject import Subject
+from engine.rotation.context import Rotation
 from engine.secret import SecretVersion
 from engine.state.request import operation_id
 from engine.state.tags import OPERATION
@@ -16,7 +16,7 @@ from engine.state.tags import OPERATION
 class Unrecorded:
     """The operation that wrote the current version, where no record knows of it any more."""
 
-    at: Subject
+    at: Rotation
 
     async def tidy(self, secret: SecretVersion) -> None:
         """Remove what that operation made in vain, and keep what the current version holds.

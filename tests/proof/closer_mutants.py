@@ -16,7 +16,7 @@ from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
 from engine.rotation import replicas
-from engine.rotation.clean_up import PendingCleanUp
+from engine.rotation.context import Rotation
 from engine.rotation.observed import Observed
 from engine.rotation.proof import Proof
 from engine.rotation.publishing import Publishing
@@ -77,7 +77,7 @@ def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
         finally:
             SourceLease.is_bound = bound  # type: ignore[method-assign]
 
-    patch.setattr(PendingCleanUp, "_is_allowed", property(lambda _: True))
+    patch.setattr(Rotation, "is_bound", property(lambda _: True))
     patch.setattr(SourceLease, "begin", unbound)
 
 

@@ -24,16 +24,17 @@ from engine.parts import Parts
 from engine.planning import decision as decide
 from engine.planning import draft, inventory
 from engine.rotation import (
-    checks,
     confirming,
+    controller,
     ending,
     issuing,
     ownership,
     publishing,
     revoke,
-    run,
+    steps,
 )
 from engine.rotation.confirming import Confirming
+from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
 from engine.rotation.issuing import Issuing
 from engine.rotation.marking import Marking
@@ -45,9 +46,7 @@ from engine.rotation.replicas import Replicas
 from engine.rotation.retiring import Retiring
 from engine.rotation.revoke import Revocation
 from engine.rotation.rollback import Rollback
-from engine.rotation.rotation import Rotation
 from engine.rotation.source_lease import SourceLease
-from engine.rotation.subject import Subject
 from engine.rotation.unrecorded import Unrecorded
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion
@@ -226,9 +225,9 @@ def _ten_years(new: Draft, secret: SecretVersion) -> Draft:
     return replace(new, expires=secret.created + timedelta(days=3650))
 
 
-@in_place_of(Subject, "tidy")
+@in_place_of(Rotation, "tidy")
 async def _tidied_without_exception(
-    tidy: Any, self: Subject, operation: str, keep: str | None
+    tidy: Any, self: Rotation, operation: str, keep: str | None
 ) -> None:
     del keep
     await tidy(self, operation, None)
@@ -368,7 +367,7 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Record, "believed", gullible)
     patch.setattr(Retiring, "retire", retire)
-    patch.setattr(checks, "other_writer", _nobody)
+    patch.setattr(steps, "other_writer", _nobody)
 
 
 @in_place_of(Service, "_work")
@@ -416,8 +415,8 @@ def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@in_place_of(Subject, "job")
-def _asked_forgotten(job: Any, self: Subject, secret: Any, **more: Any) -> Any:
+@in_place_of(Rotation, "job")
+def _asked_forgotten(job: Any, self: Rotation, secret: Any, **more: Any) -> Any:
     """Take what an earlier try asked for, and got, for nothing: it is asked for once more."""
     return replace(job(self, secret, **more), asked=None)
 
@@ -515,7 +514,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the content type is dropped": Mutant(
         _drafted(lambda new, _: replace(new, content_type="")), "content type", (f"one/{SLOTS}",)
     ),
-    "nothing is tidied": Mutant(method(Subject, "tidy"), "P5", (f"one/{MANY}",)),
+    "nothing is tidied": Mutant(method(Rotation, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
         method(Publishing, "withdraw"),
@@ -560,7 +559,7 @@ MUTANTS: Mapping[str, Mutant] = {
         function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)
     ),
     "the source's owner is ignored": Mutant(
-        method(checks, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
+        method(steps, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
     ),
     "a request about any version": Mutant(
         _request_about_any_version, "resources", (f"forced/{ONE}",)
@@ -672,7 +671,7 @@ MUTANTS: Mapping[str, Mutant] = {
         function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
     ),
     "an incident that no record can note is skipped": Mutant(
-        method(run.Run, "_claim"),
+        method(controller.Controller, "_claim_for_incident"),
         "P5",
         test="tests/engine/rotation/test_ownership.py::test_a_leak_is_dealt_with_"
         "although_what_a_person_wrote_on_top_is_refused",

@@ -13,24 +13,26 @@ from typing import Any
 
 from engine.errors import AccessDenied
 from engine.parts import Parts
+from engine.planning.plan import TABLE, Name
 from engine.rotation.confirming import Confirming
+from engine.rotation.context import Progress, Rotation
+from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
 from engine.rotation.external_changes import Others
 from engine.rotation.observed import Observed
 from engine.rotation.ownership import other_writer
-from engine.rotation.progress import Progress
 from engine.rotation.publishing import Publishing
 from engine.rotation.replicas import Replicas
 from engine.rotation.restoring import Restoring
 from engine.rotation.rollback import Rollback
-from engine.rotation.rotation import Rotation
 from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
-from engine.rotation.subject import Subject
+from engine.rotation.steps import STEPS
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretVersion, Sensitive
 from engine.state.index import Listed
 from engine.state.record import LOOKING, RECHECK, SPACING, Record
 from engine.state.record_parts import Write
+from engine.state.request import Outcome
 from engine.state.tags import Managed, parse
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
@@ -39,9 +41,24 @@ from tests.shared.rig import Rig
 from tests.shared.scene import to_vault
 
 __all__ = [
-    "AHEAD", "CALL_SECONDS", "EARLY", "LOOKING", "NOBODY", "RECHECK", "SPACING",
-    "Dependents", "Rollback", "hold", "other_writer",
+    "AHEAD",
+    "CALL_SECONDS",
+    "EARLY",
+    "LOOKING",
+    "NAMES",
+    "NOBODY",
+    "PLANNED",
+    "RECHECK",
+    "SPACING",
+    "TAKEN",
+    "Dependents",
+    "Rollback",
+    "hold",
+    "other_writer",
 ]  # fmt: skip
+NAMES = Name
+PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}
+"""The steps that the plan knows, and those that can be taken."""
 
 
 @dataclass
@@ -76,7 +93,7 @@ class Held:
     @property
     def others(self) -> Others:
         """Whoever else changes the source."""
-        return Others(self.steps().subject)
+        return Others(self.steps().rotation)
 
     def observed(self, **item: Any) -> Observed:
         """Return what one work item sees of the secret."""
@@ -154,7 +171,15 @@ class Steps:
     def __init__(self, at: Held, tries: int = 1, **item: Any) -> None:
         self.at = at
         asked = at.rig.item(at.secret.ref.name, **item)
-        self._rotation = Rotation(at.lease, asked, tries)
+        self._rotation = Rotation(at.lease, asked, tries, at.managed)
+
+    async def run(self) -> tuple[str, Outcome]:
+        """Let a worker go on to the end; return the steps that it took, and the outcome."""
+        controller = Controller(self._rotation)
+        outcome = await controller.run()
+        assert outcome
+        await controller.finish(outcome)
+        return ", ".join(controller.steps), outcome
 
     @property
     def observed(self) -> Observed:
@@ -167,24 +192,24 @@ class Steps:
         return self._rotation.progress
 
     @property
-    def subject(self) -> Subject:
+    def rotation(self) -> Rotation:
         """The secret, for whoever makes, proves and publishes its credentials."""
-        return Subject(self._rotation, self.at.managed)
+        return self._rotation
 
     @property
     def publishing(self) -> Publishing:
         """What makes and publishes a new version."""
-        return Publishing(self.subject)
+        return Publishing(self.rotation)
 
     @property
     def confirming(self) -> Confirming:
         """What proves the current version."""
-        return Confirming(self.subject)
+        return Confirming(self.rotation)
 
     @property
     def restoring(self) -> Restoring:
         """What publishes an earlier credential again."""
-        return Restoring(self.subject)
+        return Restoring(self.rotation)
 
 
 @asynccontextmanager

@@ -125,7 +125,7 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
     shape = "{key}" if value == OLD else "Key={key}"
     tags = {CREDENTIAL: credential_id, "ValueTemplate": shape}
     async with working(kind, tags, value=value) as work:
-        assert await work.subject.is_refused(work.at.secret) is is_refused
+        assert await work.rotation.is_refused(work.at.secret) is is_refused
         asked = [f"accepts {credential_id or ''} {OLD}"]
         assert kind.calls == (asked if value == OLD else [])
 

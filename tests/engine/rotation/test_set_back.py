@@ -198,7 +198,7 @@ class Scene:
             password = {"password": Sensitive(SECOND)}
             issued = Issued(self.login.name, password, None, restorable=restorable)
             job = at.parts.job(at.secret, at.managed)
-            rollback = Rollback(at.steps(compromised=unwanted).subject, job)
+            rollback = Rollback(at.steps(compromised=unwanted).rotation, job)
             with pytest.raises(RekeyError) as caught:  # noqa: PT012 - what is tried is the block
                 async with rollback.on(at.secret, issued, (RekeyError,), proven=proven):
                     since()

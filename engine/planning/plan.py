@@ -1,0 +1,307 @@
+"""The plan of a work item under the lease of its source: one table, and its first row that holds. Pure.
+
+Whoever holds the lease looks once, plans, takes the step and plans again, until a step ends the
+work. So what is done follows from the record, the secret and the request alone, whoever was here
+before and wherever they died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from engine.planning.decision import Tagged
+from engine.secret import SecretVersion
+from engine.state.decision import (
+    Acting,
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+)
+from engine.state.record import Record
+from engine.state.request import WorkItem
+from engine.state.tags import Managed, Pending
+
+Name = Literal[
+    "ask heir",
+    "pass on",
+    "leave to recheck",
+    "claim",
+    "read",
+    "revoke",
+    "retire elsewhere",
+    "ask key",
+    "clean up",
+    "park unbound",
+    "conclude",
+    "leave source",
+    "report",
+    "try current",
+    "wait for apps",
+    "verify and report",
+    "verify",
+    "rotate",
+    "retire",
+    "restore",
+]
+"""The steps. `rotate`, `restore` and `retire` are several of the formal model, docs/spec/README.md."""
+type Ending = Skip | Wait | Park
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is known when the next step is planned."""
+
+    work: WorkItem
+    """The work item."""
+    item: WorkItem
+    """What is asked for: an incident that the record knows of comes before the work item."""
+    tagged: Tagged
+    """The secret as Rekey believes it to be, and what its tags ask for."""
+    record: Record
+    """What is known of the source; blank where another secret owns it."""
+    decision: Decision
+    source: str
+    """The source under lease."""
+    now: datetime
+    is_bound: bool
+    """The secret's vault is bound to the source by the scopes as they are now."""
+    is_single: bool
+    """What the tags name accepts one credential at a time."""
+    is_derived: bool
+    """A key makes its credential."""
+    has_value: bool
+    """The value is in hand; it is let go of once it is published."""
+    proven: str | None
+    """The version that the source has accepted in this run."""
+    has_done: bool
+    """Something was done that is still to be reported."""
+    needless: str
+    """Why a recheck has nothing to look at; empty if it has, or is none."""
+    is_promised: bool
+    """A recheck follows, of a change that may take effect late."""
+    resumes: bool
+    """A change is in progress, and its end is looked for later."""
+    carries_on: bool
+    """It looks for the end of a change that a rotation of this version has asked for."""
+    is_first: bool
+    was_owner: bool
+    """The secret owned the source when the turn began."""
+    taken: frozenset[Name] = frozenset()
+    """The steps that have found something out in this turn."""
+    heir: WorkItem | None = None
+    """Found out: the same report for the secret that has what leaked now."""
+    obstacle: Park | None = None
+    """Found out: why the source is not this secret's."""
+    is_refused: bool = False
+    """Found out: the source refuses the current version."""
+    lagging: Wait | None = None
+    """Found out: what a retirement waits for."""
+
+    @property
+    def secret(self) -> SecretVersion:
+        """The current version, without its value."""
+        return self.tagged.held
+
+    @property
+    def here(self) -> Managed | None:
+        """What the tags ask for at this source; None if they name another one, or none."""
+        return self.tagged.managed if self.tagged.source == self.source else None
+
+    @property
+    def acting(self) -> Acting:
+        """The decision, once a row before has ended what does not act."""
+        assert isinstance(self.decision, Acting)  # noqa: S101 - for the type
+        return self.decision
+
+    @property
+    def acts_here(self) -> bool:
+        """Whether something is to be done at this source."""
+        return isinstance(self.decision, Acting) and self.decision.managed.source == self.source
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether what is to be proven has been proven in this run."""
+        return isinstance(self.decision, Confirm) and self.secret.version == self.proven
+
+    @property
+    def due(self) -> Pending | None:
+        """What is to be revoked by now."""
+        pending = self.record.retirement
+        return pending if pending and pending.at <= self.now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done next."""
+
+    name: Name
+    says: Ending | None = None
+    """Why nothing more is done, and what to do about that."""
+
+
+def plan(turn: Turn) -> Step:
+    """Return the next step."""
+    for name, rule in TABLE:
+        if name not in turn.taken and (found := rule(turn)):
+            return Step(name, found if isinstance(found, Skip | Wait | Park) else None)
+    raise AssertionError(turn.decision)
+
+
+def _needless(turn: Turn) -> Skip | None:
+    """End a recheck that has nothing left to look at."""
+    return Skip(turn.needless) if turn.is_first and turn.needless else None
+
+
+def _left_to_a_recheck(turn: Turn) -> Skip | None:
+    """Leave a single slot whose password is uncertain to the recheck that follows.
+
+    Else every duplicate would set the password once more, and post looks of its own.
+    """
+    work, is_waited_for = turn.work, turn.record.change.in_progress_since
+    overruled = work.compromised or work.recheck or work.trigger == "manual" or is_waited_for
+    if not turn.is_first or overruled or not turn.is_promised:
+        return None
+    is_slot = isinstance(turn.decision, Acting) and turn.is_single
+    return Skip("a look at the source follows") if is_slot else None
+
+
+def _in_progress(turn: Turn) -> Wait | None:
+    """Leave a change in progress to the recheck that looks for its end.
+
+    Nor is a credential restored that the change is about to revoke.
+    """
+    since = under_way_since(turn.record)
+    if turn.is_first and since and isinstance(turn.decision, Restore):
+        return Wait(turn.now, f"the earlier credential is being revoked, {since}")
+    if turn.is_first and turn.resumes and isinstance(turn.decision, Rotate | Retire):
+        return Wait(turn.now, f"{since or 'a change is in progress'}; its end is looked for later")
+    return None
+
+
+def under_way_since(record: Record) -> str:
+    """Say since when a source has been at a change; empty if it is at none."""
+    since = record.change.in_progress_since
+    return f"under way since {since:%Y-%m-%d %H:%M}Z" if since else ""
+
+
+def _needs_an_owner(turn: Turn) -> bool:
+    """A retirement that only a tag claims is refused with a reason, not skipped silently."""
+    is_unproven = isinstance(turn.decision, Skip) and turn.item.action == "retire"
+    return turn.acts_here or is_unproven
+
+
+def _knows_too_little(turn: Turn) -> bool:
+    """Read again where more is known than was decided from.
+
+    With a source that has just passed on goes what is owed there. A value that was let go of is
+    needed for whatever is left to do.
+    """
+    has_passed_on = not (turn.was_owner or turn.record.is_blank)
+    goes_on = isinstance(turn.decision, Acting) and not turn.is_proven
+    is_left = bool(turn.record.compromised.versions or turn.due or goes_on)
+    return has_passed_on or (turn.secret.enabled and not turn.has_value and is_left)
+
+
+def _has_leaked(turn: Turn) -> bool:
+    """Settle what leaked where nothing else is to be done with the current version.
+
+    A single slot that accepts what Rekey published refuses everything else. A late change may have
+    made a source refuse that version, too: it is healed first, as nothing is revoked in a list that
+    lacks what is in use.
+    """
+    if not turn.record.compromised.versions or not turn.acts_here:
+        return bool(turn.record.compromised.versions)
+    if not isinstance(turn.decision, Confirm):
+        return False
+    first = turn.is_single or turn.record.change.uncertain_until is not None
+    return not (first and turn.record.wrote(turn.secret) and turn.secret.version != turn.proven)
+
+
+def _is_due_elsewhere(turn: Turn) -> bool:
+    """While a person has disabled the secret nothing is revoked: nobody could tell what it holds."""
+    return turn.due is not None and not turn.acts_here and turn.secret.enabled
+
+
+def _follows_a_key(turn: Turn) -> bool:
+    return turn.is_derived and turn.acts_here and turn.secret.version != turn.proven
+
+
+def _is_done(turn: Turn) -> bool:
+    """What was revoked at a source that the secret has left is reported as well."""
+    is_acting = isinstance(turn.decision, Acting)
+    return (turn.acts_here and turn.is_proven) if is_acting else turn.has_done
+
+
+def _is_unbound(turn: Turn) -> bool:
+    """What is due at a source that the secret has left may not be revoked there."""
+    is_asked = turn.due is not None and turn.work.action == "retire"
+    is_left = not (turn.acts_here or turn.is_bound or turn.here)
+    return is_asked and is_left and not isinstance(turn.decision, Acting)
+
+
+def _may_have_left_something(turn: Turn) -> bool:
+    is_recheck = turn.item.recheck and turn.record.change.uncertain_until
+    return bool(is_recheck) and not isinstance(turn.decision, Acting)
+
+
+def _may_be_hit(turn: Turn) -> bool:
+    """Repair what is in use first, where the source refuses it.
+
+    The credential to retire may be the last one that works. And a late change of Rekey's own may
+    have hit what it published, or brought it over another version: what the source holds in its
+    place is known to a repair alone.
+    """
+    decision, change = turn.decision, turn.record.change
+    if not isinstance(decision, Retire | Rotate):
+        return False
+    is_last = isinstance(decision, Retire) and not turn.item.compromised
+    is_late = change.uncertain_until is not None and turn.record.wrote(turn.secret)
+    # What was asked for may be in place of the current version, which has gone by now.
+    return is_last or is_late or turn.carries_on
+
+
+def _lags(turn: Turn) -> Wait | None:
+    return None if turn.item.action == "audit" else turn.lagging
+
+
+type Rule = Callable[[Turn], Ending | bool | None]
+
+TABLE: tuple[tuple[Name, Rule], ...] = (
+    # Asked once, before anything is done.
+    ("ask heir", lambda turn: turn.is_first and turn.work.compromised and turn.here is None),
+    ("pass on", lambda turn: turn.heir is not None),
+    ("leave to recheck", _needless),
+    ("leave to recheck", _left_to_a_recheck),
+    ("leave to recheck", _in_progress),
+    # Asked in every turn.
+    ("claim", _needs_an_owner),
+    ("conclude", lambda turn: turn.obstacle),
+    ("read", _knows_too_little),
+    ("revoke", _has_leaked),
+    ("retire elsewhere", _is_due_elsewhere),
+    ("ask key", _follows_a_key),
+    ("report", _is_done),
+    ("park unbound", _is_unbound),
+    ("clean up", _may_have_left_something),
+    ("conclude", lambda turn: None if isinstance(turn.decision, Acting) else turn.decision),
+    ("leave source", lambda turn: not turn.acts_here),
+    ("try current", _may_be_hit),
+    ("verify", lambda turn: turn.is_refused),
+    ("wait for apps", lambda turn: isinstance(turn.decision, Retire)),
+    # An audit does not wait: the current version is still proven.
+    ("verify and report", lambda turn: turn.lagging and turn.item.action == "audit"),
+    ("conclude", _lags),
+    ("rotate", lambda turn: isinstance(turn.decision, Rotate)),
+    ("retire", lambda turn: isinstance(turn.decision, Retire)),
+    ("restore", lambda turn: isinstance(turn.decision, Restore)),
+    ("verify", lambda turn: isinstance(turn.decision, Confirm)),
+)
+"""In this order. A step that finds something out is taken once a turn."""

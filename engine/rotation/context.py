@@ -1,0 +1,269 @@
+"""The context of a rotation: one work item under the lease of its source, and what was done for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from engine.contract import Job, Rotator, Tidy
+from engine.errors import NeedsHuman
+from engine.parts import Parts
+from engine.rotation.observed import Observed
+from engine.rotation.parent_key import ParentKey
+from engine.rotation.proof import Proof
+from engine.rotation.replicas import Replicas
+from engine.rotation.source_lease import LOST, SourceLease
+from engine.rotation.vault_writer import VaultWriter
+from engine.secret import SecretVersion
+from engine.state.decision import Park
+from engine.state.record import Record
+from engine.state.request import PUBLISHED, Result, WorkItem
+from engine.state.tags import Malformed, Managed, parse
+
+EARLIER = "published by an earlier try"
+
+
+@dataclass
+class Progress:
+    """One work item, and what has come of it so far."""
+
+    item: WorkItem
+    tries: int = 1
+    """Which delivery of the message this is."""
+    result: Result | None = None
+    reason: str = ""
+    managed: Managed | None = None
+    """What the secret's tags asked for when the result was reached."""
+    old_version: str | None = None
+    """The current version when the work began."""
+    new_version: str | None = None
+    """The version that was published, also by an earlier try whose end was not reported."""
+    proven: str | None = None
+    """The version that its source accepted in this run, so that it need not be proven again."""
+    drifted: bool = False
+    """The source refused the current version, and that is not healed yet."""
+    retired: tuple[str, ...] = ()
+    """The ids of the revoked credentials."""
+    left_to_a_person: dict[str, NeedsHuman] = field(default_factory=dict)
+    """Compromised versions that this run could not settle, and why."""
+
+    @property
+    def has_published(self) -> bool:
+        """Return whether a version was published that is still to be told of."""
+        return self.result in PUBLISHED
+
+    @property
+    def published_now(self) -> bool:
+        """Return whether this run itself has published a version."""
+        return self.has_published and self.new_version == self.proven
+
+    @property
+    def has_done(self) -> bool:
+        """Return whether something was done that is still to be reported."""
+        return bool(self.result and (self.managed or self.retired))
+
+    def publishes_earlier(self, version: str) -> None:
+        """Note that an earlier try has published a version whose outcome nobody has reported."""
+        if not self.has_published:
+            self.result, self.reason = "rotated", EARLIER
+            self.new_version = version
+
+    def begin_anew(self) -> None:
+        """Forget what was done, once it has been reported by itself."""
+        self.result, self.reason, self.new_version = None, "", None
+
+    def done(self, result: Result, reason: str, managed: Managed) -> None:
+        """Note what was done."""
+        self.result, self.reason, self.managed = result, reason, managed
+
+
+@dataclass
+class Rotation:
+    """One work item under the lease of its source, and what was done for it so far."""
+
+    lease: SourceLease
+    item: WorkItem
+    tries: int = 1
+    here: Managed | None = None
+    """What the secret's tags ask for at this source; None if they name another one, or none."""
+    progress: Progress = field(init=False)
+    vault_writer: VaultWriter = field(init=False)
+    observed: Observed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.item, self.tries)
+        self.vault_writer = VaultWriter(self.lease)
+        self.observed = Observed(self.lease, self.item)
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.lease.parts
+
+    @property
+    def record(self) -> Record:
+        """What is known of the source."""
+        return self.observed.record
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the secret's vault is bound to the source by the scopes as they are now."""
+        return self.lease.is_bound(self.item.ref)
+
+    @property
+    def managed(self) -> Managed:
+        """What the secret's tags ask for, at a step that is taken only where they name this source."""
+        assert self.here  # noqa: S101 - planned for such a secret alone
+        return self.here
+
+    @property
+    def rotator(self) -> Rotator:
+        """The plug-in for its kind."""
+        return self.parts.rotator(self.managed)
+
+    @property
+    def single(self) -> bool:
+        """Whether the source accepts one credential at a time."""
+        return self.rotator.single_slot(self.managed.settings)
+
+    @property
+    def proof(self) -> Proof:
+        """What tries credentials at the source."""
+        return Proof(self.lease)
+
+    @property
+    def replicas(self) -> Replicas:
+        """Its copies."""
+        return Replicas(self.vault_writer, self.managed)
+
+    @property
+    def parent_key(self) -> ParentKey | None:
+        """The key that it is derived from; None if it is derived from none."""
+        return ParentKey.of(self.parts, self.managed)
+
+    async def look(self) -> SecretVersion:
+        """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
+        secret = await self.observed.look()
+        item = self.progress.item
+        if not (item.compromised and item.began):
+            self.progress.item = item.about(secret.version)
+        elif item.version == secret.version and self.observed.made_since(secret, item.began):
+            # Whoever posted it went by the clock of the vault. The record knows better.
+            self.progress.item = replace(item, version=None)
+        if item.recheck and not (self._may_be_late or self.observed.is_forgotten):
+            # It finds nothing that may take effect late: it is an audit like any other.
+            self.progress.item = replace(self.progress.item, recheck=False)
+        published = self.record.published
+        if self.record.unreported and published and self.progress.result is None:
+            self.progress.publishes_earlier(published.version)
+        return secret
+
+    @property
+    def _may_be_late(self) -> bool:
+        return self.record.is_uncertain or self.record.change.in_progress_since is not None
+
+    @property
+    def carries_on(self) -> bool:
+        """Return whether a look finds its source at what a rotation of this version asked for."""
+        item, change = self.progress.item, self.record.change
+        is_look = item.recheck and item.action == "audit" and self.observed.has_read
+        goes_on = change.in_progress_since and change.requested_at
+        return bool(is_look and goes_on and change.version == self.observed.shown.version)
+
+    def asked(self) -> WorkItem:
+        """Return what is asked for: an incident that the record knows of comes before everything else."""
+        compromised, item = self.record.compromised.versions, self.progress.item
+        if not compromised and item.compromised and item.began and item.version is None:
+            return replace(item, action="audit", compromised=False)
+        if not compromised:
+            return replace(item, action="rotate", force=True) if self.carries_on else item
+        earlier = self.record.retirement
+        is_restorable = earlier and earlier.version not in compromised
+        item = replace(item, compromised=True, version=self.first_compromised)
+        return (
+            item if item.action == "restore" and is_restorable else replace(item, action="rotate")
+        )
+
+    @property
+    def first_compromised(self) -> str:
+        """The compromised version that comes next; one that a person must settle holds up no other."""
+        compromised = self.record.compromised.versions
+        return next(
+            (it for it in compromised if it not in self.progress.left_to_a_person), compromised[0]
+        )
+
+    def leave_to_a_person(self, error: NeedsHuman) -> None:
+        """Go on with the next compromised version; raises why the first needs a person if none is left."""
+        left = self.progress.left_to_a_person
+        left.setdefault(self.first_compromised, error)
+        if left.keys() >= set(self.record.compromised.versions):
+            raise next(iter(left.values()))
+
+    @property
+    def leaves_unknown(self) -> bool:
+        """Return whether this run has left the source with a password that nobody knows."""
+        return self.lease.is_lost and not self.progress.has_published
+
+    def warned(self, parked: Park) -> Park:
+        """Return why a secret is parked, and whether this run leaves a password that nobody knows.
+
+        Who was overtaken after it had changed the source ends with something else.
+        """
+        if not self.leaves_unknown or LOST in parked.reason:
+            return parked
+        return replace(parked, reason=f"{parked.reason}; {LOST}")
+
+    def managed_here(self, secret: SecretVersion) -> Managed | None:
+        """Return what a secret's tags ask for at this source; None if they name another one."""
+        shown = self.parts.policy.applied(secret)
+        if "ProviderAddress" not in shown.tags:
+            return None
+        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
+        if isinstance(managed, Malformed) or managed.source != self.lease.source:
+            return None
+        return managed
+
+    @property
+    def is_unparked(self) -> bool:
+        """Whether a person asks for a look after one that has parked the secret."""
+        item = self.progress.item
+        is_look = item.recheck or item.follows
+        return item.action == "audit" and item.trigger == "manual" and not is_look
+
+    def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
+        """Return what the plug-in is asked, and what the record knows of earlier tries."""
+        record = self.observed.record
+        proven, touched = self.observed.wrote(secret), record.change.version == secret.version
+        job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
+        # An incident does not wait for whoever else may use the source, nor does who has looked.
+        leaked = self.progress.item.compromised or record.compromised.versions
+        overruled = leaked or self.is_unparked
+        job = replace(job, changed=record.change.started_at if proven and not overruled else None)
+        # What was restored since is in use again.
+        job = replace(job, revoked=record.revoked_ids - {job.held_id or ""})
+        if not touched:
+            return job
+        under_way = record.change.in_progress_since is not None
+        return replace(
+            job,
+            asked=record.change.requested_at,
+            sent=record.change.started_at,
+            under_way=under_way,
+            mark=record.change.marker,
+        )
+
+    async def is_refused(self, secret: SecretVersion) -> bool:
+        """Return whether the source refuses what the current version holds, from one try."""
+        held = self.parts.held(secret, self.managed)
+        source, held_id = self.managed.source, self.managed.credential_id or ""
+        return held is not None and not await self.rotator.accepts(source, held_id, held)
+
+    async def out_of_use(self, secret: SecretVersion) -> None:
+        """Disable the versions that hold dead values, its replicas' too."""
+        await self.vault_writer.out_of_use(secret)
+        await self.replicas.out_of_use(secret.ref)
+
+    async def tidy(self, operation: str, keep: str | None) -> None:
+        """Remove what an operation left at the source, but the credential to keep."""
+        if isinstance(self.rotator, Tidy):
+            async with self.lease.changing("tidy"):
+                await self.rotator.tidy(self.managed.source, operation, keep)

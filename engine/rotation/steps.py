@@ -1,0 +1,242 @@
+"""The steps of the plan: each does one thing, and returns what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from engine.errors import NeedsHuman, TransientError
+from engine.follow_up import refresh, tasks
+from engine.planning.plan import Name, Step, Turn
+from engine.rotation.clean_up import PendingCleanUp
+from engine.rotation.confirming import Confirming
+from engine.rotation.context import Rotation
+from engine.rotation.heir import held_by_heir
+from engine.rotation.marking import Marking
+from engine.rotation.ownership import other_owner, other_writer
+from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
+from engine.rotation.publishing import Publishing
+from engine.rotation.reporting import Reporting
+from engine.rotation.restoring import Restoring
+from engine.rotation.retiring import Retiring
+from engine.rotation.revoke import Revocation
+from engine.rotation.source_lease import LOST, UNBOUND_FIX
+from engine.rotation.vault_writer import Overtaken
+from engine.secret import SecretVersion
+from engine.state.decision import Acting, Park, Restore, Retire, Rotate
+from engine.state.incident import LEAKED
+from engine.state.request import Outcome, WorkItem
+
+REAUDITS = (1, 3)
+"""After so many waits for a compromised key, of a minute each, its own secret is audited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The work is over at this source."""
+
+    outcome: Outcome | None
+    """None if the secret's source is not the one under lease."""
+
+
+type After = Ended | SecretVersion | Turn
+"""What comes of a step: the end, the secret as it is since, or one more thing that is known."""
+
+
+# What ends the work.
+
+
+async def ask_heir(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
+    """Look for the secret to which the source has passed, where that has what leaked."""
+    heir = await held_by_heir(at.parts, at.lease.record, at.progress.item)
+    return replace(turn, heir=heir)
+
+
+async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Ended:
+    """Send a report on to the secret that has what leaked."""
+    assert turn.heir  # noqa: S101 - planned from it
+    return await sent_on(at, turn.heir)
+
+
+async def sent_on(at: Rotation, later: WorkItem) -> Ended:
+    """End the work here, and send a report on."""
+    await at.parts.accept(later)
+    reason = f"its source has passed to {later.ref}, which has what leaked: sent on to that"
+    progress = at.progress
+    return Ended(Outcome(progress.item, "waiting", reason, old_version=progress.old_version))
+
+
+async def leave_to_recheck(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
+    """End the work where a recheck of the source follows."""
+    assert step.says  # noqa: S101 - it is planned with its reason
+    return Ended(await Marking(at.parts).conclude(secret, turn.work, step.says))
+
+
+async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
+    """End the work where nothing is to be done, and say why."""
+    says = step.says
+    assert says  # noqa: S101 - it is planned with its reason
+    says = at.warned(says) if isinstance(says, Park) else says
+    return Ended(await Marking(at.parts).conclude(secret, turn.item, says))
+
+
+async def report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
+    """End the work, and report what was done."""
+    if isinstance(turn.decision, Acting):
+        at.progress.managed = turn.decision.managed
+    return Ended(Reporting(at).outcome(secret))
+
+
+async def park_unbound(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
+    """End the work where what is due may not be revoked, and say so without a mark."""
+    return Ended(PendingCleanUp(at).unbound(secret))
+
+
+async def leave_source(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
+    """End the work at a source that the secret has left."""
+    return Ended(await PendingCleanUp(at).leave(secret))
+
+
+async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
+    """Verify the current version although a retirement waits, and report that."""
+    assert turn.lagging  # noqa: S101 - planned from it
+    secret = await Confirming(at).confirm(secret, turn.lagging.reason)
+    return Ended(Reporting(at).outcome(secret))
+
+
+# What finds something out.
+
+
+async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
+    """Claim the source; find out whether another secret owns it, or another deployment wrote."""
+    leaked = at.progress.item.compromised
+    obstacle = await other_owner(at.parts, at.lease, secret, leaked=leaked)
+    # Whoever wrote it cannot know of the change that a look is about.
+    is_ours = at.item.recheck and at.observed.may_have_cut_off
+    if obstacle is None and not is_ours:
+        obstacle = await other_writer(at.parts, at.record, at.observed.shown)
+    return replace(turn, obstacle=obstacle, record=at.record)
+
+
+async def read(at: Rotation, *_: object) -> SecretVersion:
+    """Read the secret again."""
+    return await at.look()
+
+
+async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
+    """Decide about a derived secret once its key is known."""
+    parent_key = ParentKey(at.parts, turn.acting.managed)
+    try:
+        decision = await parent_key.judged(secret, turn.item, turn.acting)
+    except TransientError as error:
+        if error.code == KEY_COMPROMISED and turn.item.deferred in REAUDITS:
+            # Whoever replaces it may have died, and its message comes back minutes later. So
+            # may whoever was asked to look.
+            reason = "it is compromised, and what it made waits for another"
+            await parent_key.have_audited(reason, follows=True)
+        raise
+    return replace(turn, decision=decision)
+
+
+async def clean_up(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
+    """Remove what a rotation made that is not carried on."""
+    await PendingCleanUp(at).tidy()
+    return replace(turn, record=at.record)
+
+
+async def try_current(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
+    """Find out whether the source refuses the current version."""
+    is_refused = await at.is_refused(secret)
+    return replace(turn, is_refused=is_refused)
+
+
+async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
+    """Find out whether a retirement waits for apps, or for what the key has made.
+
+    Apps read a new value before what leaked is cut off.
+    """
+    decision = turn.acting
+    if turn.item.compromised:
+        refs = (secret.ref, *decision.managed.replicas)
+        await refresh.give(at.parts, turn.item, refs, at.lease.last)
+        if at.progress.published_now:
+            await tasks.refresh_first(at.parts, Reporting(at).outcome(secret))
+    lagging = await PendingCleanUp(at).hold_back(secret, turn.item, decision)
+    return replace(turn, lagging=lagging)
+
+
+# What changes something.
+
+
+async def revoke(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
+    """Prove that what leaked is refused, or revoke it. One that needs a person holds up no other."""
+    if not (turn.is_bound or isinstance(turn.decision, Park)):
+        what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
+        raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
+    try:
+        await Revocation(at).settle(secret, at.first_compromised, turn.decision)
+    except NeedsHuman as error:
+        at.leave_to_a_person(error)
+    return await at.look()
+
+
+async def retire_elsewhere(
+    at: Rotation, secret: SecretVersion, turn: Turn, _: Step
+) -> SecretVersion | Turn:
+    """Retire at a source that the secret has left."""
+    if await PendingCleanUp(at).is_kept(secret):
+        return replace(turn)
+    return await Retiring(at, at.here).retire(secret)
+
+
+async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> SecretVersion:
+    """Verify, rotate, retire or restore. What a person did meanwhile stands, and is looked at."""
+    try:
+        return await _acted(at, secret, turn.acting, step)
+    except Overtaken as error:
+        await Publishing(at).withdraw()
+        current = await at.look()
+        if LOST in error.what and not current.enabled:
+            raise NeedsHuman(
+                error.what,
+                where=str(secret.ref),
+                fix="enable the secret, then rotate it by hand",
+            ) from None
+        return current
+
+
+async def _acted(
+    at: Rotation, secret: SecretVersion, decision: Acting, step: Step
+) -> SecretVersion:
+    if step.name == "verify":
+        return await Confirming(at).confirm(secret, decision.reason)
+    match decision:
+        case Rotate(_, reason, at_once):
+            return await Publishing(at).rotate(secret, reason, at_once=at_once)
+        case Restore():
+            return await Restoring(at).restore(secret, decision)
+        case Retire(managed, _, reason):
+            at.progress.managed, at.progress.reason = managed, at.progress.reason or reason
+            return await Retiring(at, managed).retire(secret)
+    raise AssertionError(decision)
+
+
+STEPS: Mapping[Name, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
+    "ask heir": ask_heir,
+    "pass on": pass_on,
+    "leave to recheck": leave_to_recheck,
+    "claim": claim,
+    "read": read,
+    "revoke": revoke,
+    "retire elsewhere": retire_elsewhere,
+    "ask key": ask_key,
+    "clean up": clean_up,
+    "park unbound": park_unbound,
+    "conclude": conclude,
+    "leave source": leave_source,
+    "report": report,
+    "try current": try_current,
+    "wait for apps": wait_for_apps,
+    "verify and report": verify_and_report,
+    **dict.fromkeys(("verify", "rotate", "retire", "restore"), act),
+}
