@@ -115,7 +115,7 @@ def decide(
 def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
     """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
     case = Case(tagged.held, tagged.applied, tagged.asks, item, policy, now)
-    decision = next(found for rule in RULES if (found := rule(case)))
+    decision = next(answer for rule in RULES if (answer := rule(case)))
     return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
 
 

@@ -150,8 +150,8 @@ class Step:
 def plan(turn: Turn) -> Step:
     """Return the next step."""
     for name, rule in TABLE:
-        if name not in turn.taken and (found := rule(turn)):
-            return Step(name, found if isinstance(found, Skip | Wait | Park) else None)
+        if name not in turn.taken and (answer := rule(turn)):
+            return Step(name, answer if isinstance(answer, Skip | Wait | Park) else None)
     raise AssertionError(turn.decision)
 
 

@@ -187,9 +187,8 @@ class Rotation:
     def first_compromised(self) -> str:
         """The compromised version that comes next; one that a person must settle holds up no other."""
         compromised = self.record.compromised.versions
-        return next(
-            (it for it in compromised if it not in self.progress.left_to_a_person), compromised[0]
-        )
+        left = self.progress.left_to_a_person
+        return next((version for version in compromised if version not in left), compromised[0])
 
     def leave_to_a_person(self, error: NeedsHuman) -> None:
         """Go on with the next compromised version; raises why the first needs a person if none is left."""
