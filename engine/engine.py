@@ -17,15 +17,15 @@ from engine.parts import Parts, log
 from engine.planning import forecast, inventory
 from engine.planning.decision import Tagged
 from engine.planning.forecast import steps
-from engine.rotation import creating, deleted, previous_source, releasing
+from engine.rotation import issue, leaked, ownership, revoke
 from engine.rotation.context import Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
-from engine.rotation.marking import Marking
-from engine.rotation.observed import ANOTHER
+from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.replicas import Replicas
+from engine.rotation.report import Marking
 from engine.rotation.source_lease import SourceLease, hold
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive
@@ -70,7 +70,7 @@ class Engine(Parts):
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
-        return await previous_source.foreseen(self, secret, item, decision) or decision
+        return await revoke.foreseen(self, secret, item, decision) or decision
 
     def steps(self, secret: SecretVersion, item: WorkItem, first: Decision) -> list[Decision]:
         """Return all that one request leads to, beginning with its first decision."""
@@ -95,19 +95,19 @@ class Engine(Parts):
 
     def nothing_yet(self, ref: SecretRef) -> SecretVersion:
         """Return what stands for a secret that does not exist."""
-        return creating.nothing_yet(ref, self.clock.now())
+        return issue.nothing_yet(ref, self.clock.now())
 
     async def first_value(self, secret: SecretVersion, managed: Managed) -> Sensitive | None:
-        """Return a value for a secret that does not exist: see engine/rotation/creating.py."""
-        return await creating.first_value(self, secret, managed)
+        """Return a value for a secret that does not exist: see engine/rotation/issue.py."""
+        return await issue.first_value(self, secret, managed)
 
     async def add_first(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
         """Add a credential at the source, and write it as the secret's first version."""
-        return await creating.added(self, secret, managed)
+        return await issue.added(self, secret, managed)
 
     async def owned(self, ref: SecretRef) -> Owned:
         """Look at a secret and at the records that it owns, without a lease."""
-        return await releasing.owned(self, ref)
+        return await ownership.owned(self, ref)
 
     async def release(
         self,
@@ -116,8 +116,8 @@ class Engine(Parts):
         kept: Mapping[str, str],
         check: Callable[[Owned], None],
     ) -> None:
-        """Take a secret out of management for good: see engine/rotation/releasing.py."""
-        await releasing.release(self, ref, managed, kept, check)
+        """Take a secret out of management for good: see engine/rotation/ownership.py."""
+        await ownership.release(self, ref, managed, kept, check)
 
     async def rehearse(
         self, secret: SecretVersion, managed: Managed, item: WorkItem | None = None
@@ -162,7 +162,10 @@ class Engine(Parts):
 
     def _come_back(self, item: WorkItem, error: PermanentError) -> Outcome:
         """End an incident's item whose secret or record could not be read. It comes back for a month."""
-        error, now = deleted.named(error, item, item.source or "its source"), self.clock.now()
+        error, now = (
+            leaked.named_as_deleted(error, item, item.source or "its source"),
+            self.clock.now(),
+        )
         again = item.is_tried_on(now)
         result: Result = "parked" if item.is_told(now) else "waiting"
         reason = f"{error.what}; {AGAIN if again else NO_MORE}"
@@ -201,7 +204,7 @@ class Engine(Parts):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
-                await previous_source.leaked_at(self, secret, item, left) or decision.managed.source
+                await revoke.leaked_at(self, secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
                 else await self._left_at(secret, item, tries)
             )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from engine.engine import Engine
 from engine.leak.owner import Match, Owner, read
-from engine.rotation import earlier
+from engine.rotation import leaked
 from engine.secret import SecretRef, Sensitive
 from engine.state.index import Ledger, Listed
 from engine.state.record import Record
@@ -231,6 +231,6 @@ async def _superseded(
     )
     for version in filter(None, versions):
         old = await read(engine, owner.ref, version) if owner.field else None
-        held = earlier.credentials(old, owner.field, owner.shape, record) if old else {}
+        held = leaked.credentials_in(old, owner.field, owner.shape, record) if old else {}
         for credential in held.values():
             yield version, credential.reveal()

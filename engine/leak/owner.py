@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
-from engine.rotation.earlier import TEMPLATE
-from engine.rotation.retiring import DISABLED
+from engine.rotation.leaked import TEMPLATE
+from engine.rotation.retire import DISABLED
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state import template
 from engine.state.record import Record

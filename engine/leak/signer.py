@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from engine.contract import Derived, Traces
 from engine.engine import Engine
 from engine.leak.owner import Match, Owner, read
-from engine.rotation import earlier
+from engine.rotation import leaked
 from engine.secret import Sensitive
 from engine.state.index import Ledger
 from engine.state.record import Record
@@ -136,5 +136,5 @@ async def _keys(engine: Engine, owned_by: str, source: str) -> AsyncIterator[Mat
         if version.version == owner.version:
             continue
         if old := await read(engine, owner.ref, str(version.version)):
-            for key in earlier.credentials(old, owner.field, owner.shape, record).values():
+            for key in leaked.credentials_in(old, owner.field, owner.shape, record).values():
                 yield owner.match(record, str(version.version), key.reveal())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from engine.contract import Job, Rotator, Tidy
 from engine.errors import NeedsHuman
 from engine.parts import Parts
-from engine.rotation.observed import Observed
+from engine.rotation.observe import Observed
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.replicas import Replicas

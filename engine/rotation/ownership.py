@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 
 from engine.contract import LATE, Tidy
 from engine.errors import NeedsHuman, NotFound
@@ -10,10 +11,12 @@ from engine.parts import Parts, log
 from engine.planning.decision import Kinds
 from engine.ports import Lease
 from engine.rotation.parent_key import ParentKey
-from engine.rotation.reporting import report_before_it_passes
-from engine.rotation.source_lease import NOBODY, SourceLease
+from engine.rotation.report import report_before_it_passes
+from engine.rotation.source_lease import NOBODY, SourceLease, hold
+from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretRef, SecretVersion
 from engine.state.decision import Park
+from engine.state.index import Ledger, Owned
 from engine.state.record import Record, parts_of
 from engine.state.request import operation_id
 from engine.state.tags import (
@@ -22,6 +25,7 @@ from engine.state.tags import (
     OPERATION,
     RETIRE,
     Malformed,
+    Managed,
     Pending,
     parse,
 )
@@ -263,3 +267,40 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool
     mine = str(ref).lower()
     known = [listed async for listed in parts.leases.index() if listed.owner == mine]
     return any(listed.due is not None and listed.source != record.source for listed in known)
+
+
+async def owned(parts: Parts, ref: SecretRef) -> Owned:
+    """Look at a secret and at the records that name it as their owner, without a lease."""
+    known = (await Ledger.read(parts.leases.index())).of(ref)
+    records = [await parts.leases.peek(listed.source) for listed in known]
+    return Owned(await parts.vaults.read(ref), [record for record in records if record])
+
+
+async def release(
+    parts: Parts,
+    ref: SecretRef,
+    managed: Managed | None,
+    kept: Mapping[str, str],
+    check: Callable[[Owned], None],
+) -> None:
+    """Leave the secret with the tags `kept` alone, and the records without it.
+
+    `check` raises where the secret, as it is under the leases, is not to be released. Raises
+    SourceBusy while another worker holds a lease, and Overtaken if somebody wrote a version.
+    """
+    before = await owned(parts, ref)
+    sources = dict.fromkeys(record.source for record in before.records)
+    sources |= {managed.source: None} if managed else {}
+    mine = (str(ref).lower(), NOBODY)
+    async with AsyncExitStack() as stack:
+        under = [await stack.enter_async_context(hold(parts, source, ref)) for source in sources]
+        leases = [part for lease in under for part in lease.leases if part.record.owner in mine]
+        fresh = await parts.vaults.read(ref)
+        if fresh.version != before.secret.version:
+            raise Overtaken("somebody has written a version in the meantime", where=str(ref))
+        check(Owned(fresh, [lease.record for lease in leases]))
+        if dict(fresh.tags) != dict(kept):
+            await parts.vaults.retag(fresh, kept)
+        for lease in leases:
+            await report_before_it_passes(parts, lease.record)
+            await lease.write(Record(source=lease.record.source, key=lease.record.key))

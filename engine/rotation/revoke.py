@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
-from engine.rotation import earlier
+from engine.parts import Parts
+from engine.rotation import leaked
 from engine.rotation.context import Rotation
 from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
+from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretVersion, Sensitive
-from engine.state.decision import Decision, Park
+from engine.state.decision import Acting, Decision, Park
 from engine.state.record_parts import Past
+from engine.state.request import WorkItem
 from engine.state.tags import Malformed, Managed, parse
 
 ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
@@ -97,7 +100,7 @@ class Revocation:
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
         field = managed.rotator.value_field
-        if held := earlier.credentials(old, field, managed.template, self.at.observed.record):
+        if held := leaked.credentials_in(old, field, managed.template, self.at.observed.record):
             return held
         raise NeedsHuman(
             f"the credential in version {old.version} is unknown and may still be accepted",
@@ -240,3 +243,32 @@ class Revocation:
 def _fix_of(unread: PermanentError) -> str:
     """Return what to do about a version that cannot be read."""
     return PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX
+
+
+async def leaked_at(parts: Parts, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
+    """Return the source whose record says that it holds what leaked, whatever the tags say.
+
+    None for `left`: what leaked there has been dealt with.
+    """
+    if not item.compromised:
+        return None
+    known = (await parts.ledger()).of(secret.ref)
+    sources = [listed.source for listed in known if listed.holds(secret)]
+    return next((source for source in sources if source != left), None)
+
+
+async def foreseen(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Park | None:
+    """Return with which reason the secret would be parked; None if it would be acted on."""
+    if not isinstance(decision, Acting):
+        return None
+    source = await leaked_at(parts, secret, item, decision.managed.source)
+    if not source or not (record := await parts.leases.peek(source)):
+        return None
+    rotation = Rotation(SourceLease(parts, source, (), record), item)
+    try:
+        await Revocation(rotation).foresee(secret, parts.decide(record.believed(secret), item))
+    except NeedsHuman as error:
+        return Park(f"{error.what} ({error.where})", error.fix)
+    return None

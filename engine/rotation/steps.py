@@ -8,20 +8,17 @@ from dataclasses import dataclass, replace
 from engine.errors import NeedsHuman, TransientError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Name, Step, Turn
-from engine.rotation.clean_up import PendingCleanUp
-from engine.rotation.confirming import Confirming
 from engine.rotation.context import Rotation
-from engine.rotation.heir import held_by_heir
-from engine.rotation.marking import Marking
+from engine.rotation.leaked import held_by_heir
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
-from engine.rotation.publishing import Publishing
-from engine.rotation.reporting import Reporting
-from engine.rotation.restoring import Restoring
-from engine.rotation.retiring import Retiring
+from engine.rotation.publish import Publishing, Restoring
+from engine.rotation.report import Marking, Reporting
+from engine.rotation.retire import PendingCleanUp, Retiring
 from engine.rotation.revoke import Revocation
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
+from engine.rotation.verify import Confirming
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import LEAKED

@@ -17,9 +17,9 @@ from azure.storage.blob.aio import BlobClient
 from engine.engine import Engine
 from engine.rotation import replicas
 from engine.rotation.context import Rotation
-from engine.rotation.observed import Observed
+from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.publishing import Publishing
+from engine.rotation.publish import Publishing
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import VaultWriter, _nothing

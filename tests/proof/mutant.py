@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.rotation import publishing
+from engine.rotation import publish
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -63,7 +63,7 @@ def function(owner: Any, name: str, function: Any) -> Break:
 def overlap(change: Callable[[timedelta], timedelta]) -> Break:
     """Return a break of how long the overlap of a new version is."""
 
-    @in_place_of(publishing, "new_version")
+    @in_place_of(publish, "new_version")
     def other(version: Any, *arguments: Any) -> Any:
         secret, managed, issued, now, wanted, *rest = arguments
         return version(secret, managed, issued, now, change(wanted), *rest)

@@ -24,31 +24,29 @@ from engine.parts import Parts
 from engine.planning import decision as decide
 from engine.planning import draft, inventory
 from engine.rotation import (
-    confirming,
     controller,
-    ending,
-    issuing,
+    issue,
     ownership,
-    publishing,
+    publish,
     revoke,
     steps,
+    verify,
 )
-from engine.rotation.confirming import Confirming
 from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
-from engine.rotation.issuing import Issuing
-from engine.rotation.marking import Marking
-from engine.rotation.observed import Observed
+from engine.rotation.issue import Issuing
+from engine.rotation.observe import Observed
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
-from engine.rotation.publishing import Publishing
+from engine.rotation.publish import Publishing
 from engine.rotation.replicas import Replicas
-from engine.rotation.retiring import Retiring
+from engine.rotation.report import Marking
+from engine.rotation.retire import Retiring
 from engine.rotation.revoke import Revocation
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import SourceLease
-from engine.rotation.unrecorded import Unrecorded
 from engine.rotation.vault_writer import VaultWriter
+from engine.rotation.verify import Confirming, Unrecorded
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
 from engine.state import manual, tags
@@ -96,7 +94,7 @@ def _no_reading_again_under_the_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def _operation_id_at_random(patch: pytest.MonkeyPatch) -> None:
-    for module in (decide, draft, publishing, confirming, ownership, parts):
+    for module in (decide, draft, publish, verify, ownership, parts):
         patch.setattr(module, "operation_id", lambda *_: str(uuid.uuid4()))
 
 
@@ -144,7 +142,7 @@ _hints_are_lost = method(SourceLease, "_hint")
 @in_place_of(Confirming, "confirm")
 async def _follow_ups_without_end(confirm: Any, self: Confirming, secret: Any, reason: str) -> Any:
     item = self.at.progress.item
-    await self.at.parts.queue.post_rotation(item, issuing.FOLLOW_UP_SECONDS)
+    await self.at.parts.queue.post_rotation(item, issue.FOLLOW_UP_SECONDS)
     return await confirm(self, secret, reason)
 
 
@@ -197,7 +195,7 @@ async def _latest_disabled(_: Any, self: ModelVaults, ref: SecretRef, version: s
 def _drafted(change: Callable[[Draft, SecretVersion], Draft]) -> Break:
     """Return a break of what a new version looks like."""
 
-    @in_place_of(publishing, "new_version")
+    @in_place_of(publish, "new_version")
     def other(version: Any, secret: Any, *rest: Any) -> Draft:
         return change(version(secret, *rest), secret)
 
@@ -402,7 +400,7 @@ def _endless_looks(patch: pytest.MonkeyPatch) -> None:
         await wait(self, item, seconds, mark, on=True)
 
     patch.setattr(SourceLease, "wait", patient)
-    patch.setattr(ending, "LONGEST_CHANGE", timedelta(days=400))
+    patch.setattr(controller, "LONGEST_CHANGE", timedelta(days=400))
 
 
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:

@@ -14,20 +14,18 @@ from typing import Any
 from engine.errors import AccessDenied
 from engine.parts import Parts
 from engine.planning.plan import TABLE, Name
-from engine.rotation.confirming import Confirming
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
-from engine.rotation.external_changes import Others
-from engine.rotation.observed import Observed
+from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
-from engine.rotation.publishing import Publishing
+from engine.rotation.publish import Others, Publishing, Restoring
 from engine.rotation.replicas import Replicas
-from engine.rotation.restoring import Restoring
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
 from engine.rotation.steps import STEPS
 from engine.rotation.vault_writer import VaultWriter
+from engine.rotation.verify import Confirming
 from engine.secret import SecretVersion, Sensitive
 from engine.state.index import Listed
 from engine.state.record import LOOKING, RECHECK, SPACING, Record

@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from engine.contract import LATE, Forewarn, Preflight, Tidy
-from engine.errors import NeedsHuman, VerificationFailed
+from engine.contract import LATE, Forewarn, Preflight, Recognise, Tidy
+from engine.errors import AccessDenied, NeedsHuman, NotFound, VerificationFailed
 from engine.planning.decision import crowded
 from engine.rotation.context import Rotation
-from engine.rotation.expired_versions import ExpiredVersions
-from engine.rotation.external_changes import Others
-from engine.rotation.issuing import Issuing
-from engine.rotation.publishing import Publishing
+from engine.rotation.issue import Issuing
+from engine.rotation.proof import REFUSALS, TRIED, proof_text
+from engine.rotation.publish import Others, Publishing
 from engine.rotation.source_lease import LOST
-from engine.rotation.unrecorded import Unrecorded
 from engine.secret import SecretVersion
 from engine.state import tags, template
 from engine.state.request import operation_id
+from engine.state.tags import OPERATION
 
 log = logging.getLogger("rekey")
 
@@ -180,3 +179,81 @@ class Confirming:
             # operation, whose credential is still alive.
             await at.tidy(secret.tags[tags.OPERATION], keep=None)
         return healed
+
+
+@dataclass(frozen=True)
+class ExpiredVersions:
+    """The earlier versions of one derived secret."""
+
+    at: Rotation
+
+    async def disable(self, secret: SecretVersion) -> None:
+        """Disable each earlier version whose credential the source refuses."""
+        record = self.at.observed.record
+        for version in record.history.replaced:
+            if version not in record.compromised.revoked and await self._has_ended(secret, version):
+                self.at.lease.learn(
+                    self.at.observed.record.without(
+                        version, proof_text(self.at.parts.clock.now(), TRIED)
+                    )
+                )
+        await self.at.vault_writer.out_of_use(secret)
+
+    async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
+        """Return whether the source refuses what a version holds, as often as a proof wants it.
+
+        Of a version that somebody has disabled nothing is proven, so it is tried again.
+        """
+        try:
+            old = await self.at.parts.vaults.read_version(secret.ref, version)
+        except (NotFound, AccessDenied):
+            return False
+        fields = template.extract(self.at.managed.template, old.value) or {}
+        held = fields.get(self.at.managed.rotator.value_field)
+        if held is None:
+            return False
+        accepts = self.at.rotator.accepts
+        for _ in range(REFUSALS):
+            if await accepts(self.at.managed.source, "", held):
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """The operation that wrote the current version, where no record knows of it any more."""
+
+    at: Rotation
+
+    async def tidy(self, secret: SecretVersion) -> None:
+        """Remove what that operation made in vain, and keep what the current version holds.
+
+        It replaced the version before this one, so no other version can hold what it made.
+        """
+        rotator, published = self.at.rotator, self.at.observed.record.published
+        is_marked = OPERATION in self.at.observed.shown.tags
+        if self.at.observed.wrote(secret) or not (published or is_marked):
+            return
+        if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
+            return
+        before = await self._before(secret)
+        if before is None or (published and published.version != before.version):
+            return
+        job = replace(self.at.parts.job(secret, self.at.managed), held_id=None)
+        try:
+            held_id = (await rotator.recognise(job)).credential_id
+        except NeedsHuman:
+            # Nobody can tell which one is in use, so all of them stay.
+            return
+        async with self.at.lease.changing("tidy"):
+            operation = operation_id(secret.ref, str(before.version))
+            await rotator.tidy(self.at.lease.source, operation, keep=held_id)
+
+    async def _before(self, secret: SecretVersion) -> SecretVersion | None:
+        """Return the version before the current one; None if that is not certain."""
+        versions = [version async for version in self.at.parts.vaults.versions(secret.ref)]
+        others = [version for version in versions if version.version != secret.version]
+        latest = max((version.created for version in others), default=secret.created)
+        before = [version for version in others if version.created == latest]
+        is_certain = len(before) == 1 and latest < secret.created
+        return before[0] if is_certain else None

@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.contract import Issued
-from engine.errors import LeaseUnavailable, PermanentError, RekeyError, TransientError
+from engine.contract import Issued, Recognise
+from engine.errors import (
+    AccessDenied,
+    LeaseUnavailable,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 from engine.planning.draft import new_version
 from engine.rotation.context import Rotation
-from engine.rotation.external_changes import Others
-from engine.rotation.issuing import Issuing
+from engine.rotation.issue import Issuing
+from engine.rotation.report import Reporting
+from engine.rotation.retire import DISABLED
 from engine.rotation.rollback import NO_ANSWER, Rollback
-from engine.rotation.source_lease import CALL_SECONDS
+from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import Draft, SecretVersion
-from engine.state import tags
+from engine.state import tags, template
+from engine.state.decision import Restore
 from engine.state.record import Record
 from engine.state.record_parts import Past, Write
-from engine.state.request import Result, operation_id
+from engine.state.request import Result, WorkItem, operation_id
 from engine.state.tags import Pending
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -199,3 +208,136 @@ class Publishing:
         if at.progress.drifted and at.managed.pending and at.observed.wrote(secret):
             secret = self._kept_longer(secret, at.managed.pending, now + overlap)
         return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
+
+
+THEIRS = timedelta(days=1)
+"""How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
+PEACE = timedelta(days=7)
+"""How soon a second drift after the first means that somebody else changes the credential, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The others who may write one secret, or change its credential at the source."""
+
+    at: Rotation
+
+    async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
+        """Raise NeedsHuman if somebody just wrote a value that the source refuses.
+
+        Rekey does not supersede what a person has just written.
+        """
+        held = self.at.parts.held(secret, self.at.managed)
+        overruled = item.force or item.compromised or self.at.observed.record.compromised.versions
+        if overruled or not held or not self.wrote(secret):
+            return
+        rotator = self.at.rotator
+        try:
+            accepted = await rotator.accepts(
+                self.at.managed.source, self.at.managed.credential_id or "", held
+            )
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            # Whatever keeps the source from answering makes the change fail, too, with its reason.
+            return
+        if not accepted:
+            raise self.refused(secret)
+
+    def wrote(self, secret: SecretVersion) -> bool:
+        """Return whether somebody wrote this version lately and no source has accepted it yet.
+
+        With a single slot it does not matter when: healing would undo the password that they set.
+        """
+        record, item = self.at.observed.record, self.at.observed.item
+        # A look says itself for which version a change was sent, where the record was lost since.
+        looked_at = item.version if item.recheck or item.follows else None
+        if self.at.observed.wrote(secret) or secret.version in (
+            record.verified.version,
+            record.change.version,
+            looked_at,
+        ):
+            return False
+        if self.at.observed.may_have_cut_off:
+            return False
+        is_single = self.at.single
+        return is_single or self.at.parts.clock.now() - secret.created < THEIRS
+
+    def refused(self, secret: SecretVersion) -> NeedsHuman:
+        """Return the error for a value of theirs that the source refuses."""
+        error = NeedsHuman(
+            "the source refuses the value that somebody just wrote; somebody else may have "
+            "changed it there",
+            where=str(secret.ref),
+            fix="write a value that the source accepts, or send force with rotate",
+        )
+        if self.at.observed.record.is_unknown:
+            error.add(LOST)
+        return error
+
+    def refuse_to_fight(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
+        record, now = self.at.observed.record, self.at.parts.clock.now()
+        again = (
+            record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
+        )
+        if again and self.at.observed.wrote(secret) and not record.change.uncertain_until:
+            raise NeedsHuman(
+                "another deployment or a person changes this credential at its source, too",
+                where=self.at.managed.source,
+                fix="let one of them rotate it, then unpark the secret",
+            )
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """Gives one secret its earlier credential back."""
+
+    at: Rotation
+
+    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
+        """Publish the superseded credential again. Its successor gets an overlap in turn."""
+        at = self.at
+        await Reporting(at).earlier()
+        managed, pending = at.managed, plan.pending
+        old = await self._superseded(secret, pending.version)
+        fields = template.extract(managed.template, old.value)
+        if fields is None:
+            raise NeedsHuman(
+                "the earlier value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="rotate instead",
+            )
+        now = at.parts.clock.now()
+        ends = max(old.expires or secret.created, now + managed.overlap)
+        if source_ends := await self._ends(
+            replace(secret, version=old.version, value=old.value), pending
+        ):
+            ends = min(ends, source_ends)
+        issued = Issued(
+            pending.credential_id, fields, supersedes=managed.credential_id, expires=ends
+        )
+        await at.proof.issued(managed, issued)
+        publishing = Publishing(at, restores=old)
+        return await publishing.publish(secret, issued, managed.overlap, "restored", plan.reason)
+
+    async def _superseded(self, secret: SecretVersion, version: str) -> SecretVersion:
+        """Return the version to restore; raises NeedsHuman if a person has disabled it."""
+        try:
+            return await self.at.parts.vaults.read_version(secret.ref, version)
+        except AccessDenied as error:
+            if error.code != DISABLED:
+                raise
+        raise NeedsHuman(
+            f"the version to restore, {version}, is disabled",
+            where=str(secret.ref),
+            fix="enable it and restore again, or unpark the secret and keep its new version",
+        )
+
+    async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
+        """Return when the source itself ends the earlier credential; None if it does not say."""
+        at = self.at
+        if not isinstance(at.rotator, Recognise):
+            return None
+        job = replace(at.parts.job(old, at.managed), held_id=pending.credential_id)
+        return (await at.rotator.recognise(job)).ends

@@ -1,0 +1,169 @@
+"""What leaked: which versions an incident means, what they hold, and whose it is by now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.errors import NeedsHuman, NotFound, PermanentError
+from engine.parts import Parts
+from engine.rotation.context import Rotation
+from engine.rotation.source_lease import NOBODY
+from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state import template
+from engine.state.history import newest_first
+from engine.state.incident import RECOVER, deleted_at
+from engine.state.record import Record
+from engine.state.request import WorkItem
+
+
+@dataclass(frozen=True)
+class CompromisedVersions:
+    """What the item of an incident means, once its secret can be seen."""
+
+    at: Rotation
+
+    async def versions(self, secret: SecretVersion) -> list[str]:
+        """Return the versions that leaked; raises NeedsHuman while nobody can tell.
+
+        `secret` is the current version.
+        """
+        item, since = self.at.progress.item, self.at.progress.item.began
+        old = since is not None and self.at.observed.made_before(secret, since)
+        if item.version:
+            # Restored between the order and its item: what is current now is as old as what was
+            # reported.
+            return [item.version, *([str(secret.version)] if old else [])]
+        if not secret.version:
+            raise NeedsHuman(
+                "the secret is disabled, so nobody can tell which credential leaked",
+                where=str(secret.ref),
+                fix="enable it: the incident is tried again for a month",
+            )
+        if since is None or old:
+            return [secret.version]
+        # When Rekey made what it published, its record tells: the vault's clock may be behind.
+        is_ours = self.at.observed.wrote(secret)
+        if secret.created < since and not is_ours:
+            return [secret.version]
+        older = await self._older(secret, since)
+        # Of a secret that is itself younger nobody knows how old its credentials are.
+        superseded = self._superseded() if is_ours else [secret.version]
+        if older:
+            # It was replaced since, but may still be accepted. What a person wrote in its place
+            # stays, unless it turns out to hold what leaked.
+            return list(dict.fromkeys([*older[:1], *(old for old in superseded if old in older)]))
+        return superseded[:1]
+
+    async def _older(self, secret: SecretVersion, since: datetime) -> list[str]:
+        """Return the versions from before the incident, the newest first."""
+        older = [
+            version
+            async for version in self.at.parts.vaults.versions(secret.ref)
+            if version.version not in (None, secret.version) and version.created < since
+        ]
+        return [str(version.version) for version in newest_first(older)]
+
+    def _superseded(self) -> list[str]:
+        """Return the version that Rekey superseded, and the one whose value it held, if restored."""
+        record = self.at.observed.record
+        if record.retirement is None:
+            return []
+        version = record.retirement.version
+        return [version, *filter(None, [record.history.copies.get(version)])]
+
+
+TEMPLATE = "ValueTemplate"
+
+
+def credentials_in(
+    old: SecretVersion, value_field: str, shape: str, record: Record
+) -> dict[str, Sensitive]:
+    """Return each credential that a version may hold, by the template that reads it.
+
+    `shape` is the present template. A template that its owner has edited since reads the wrong part
+    of a leaked value: the source refuses that part, and the incident would end while the credential
+    works. Where the record knows what the version held, only that counts.
+    """
+    bare = f"{{{value_field}}}"
+    shapes = (shape, record.verified.tags.get(TEMPLATE, bare), old.tags.get(TEMPLATE, bare), bare)
+    read = {written: template.extract(written, old.value) for written in shapes}
+    held = {
+        written: fields[value_field]
+        for written, fields in read.items()
+        if fields and value_field in fields
+    }
+    past = record.history.credential_of(str(old.version))
+    if past is None:
+        return held
+    return {
+        written: credential
+        for written, credential in held.items()
+        if record.digest(past.credential_id, credential) == past.digest
+    }
+
+
+def owed_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+    """Return the same report for the secret that owns the source now, if it owes what leaked.
+
+    That passed on with the record, whether the secret that the report names can be read or not.
+    """
+    going = record.retirement
+    is_owed = (going and going.version == item.version) or record.compromised.knows(item.version)
+    heir = _heir(parts, record, item)
+    return replace(item, ref=heir) if heir and is_owed else None
+
+
+async def held_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+    """Return the same report for that secret, about its own version that holds what leaked, if one does.
+
+    None if what leaked is refused. The report was accepted while another secret owned the source,
+    whose versions lead nowhere now. Raises PermanentError if a version cannot be read: the report
+    then comes back.
+    """
+    heir = _heir(parts, record, item)
+    if heir is None or not item.version:
+        return None
+    leaked = await parts.vaults.read_version(item.ref, item.version)
+    rotator = parts.rotators.get(record.kind)
+    field = rotator.value_field if rotator else "value"
+    credentials = credentials_in(leaked, field, f"{{{field}}}", record).values()
+    async for held in _versions(parts, record, heir):
+        if held.value and any(it.reveal() in held.value.reveal() for it in credentials):
+            return replace(item, ref=heir, version=held.version)
+    for credential in credentials:
+        if rotator is None or await rotator.accepts(record.source, "", credential):
+            return replace(item, ref=heir)
+    return None
+
+
+def _heir(parts: Parts, record: Record, item: WorkItem) -> SecretRef | None:
+    """Return the secret that owns the source of a report about another one; None if none does."""
+    if not item.compromised or record.owner in ("", NOBODY, str(item.ref).lower()):
+        return None
+    heir = SecretRef.parse(record.owner)
+    return heir if item.version and parts.policy.manages(heir.vault) else None
+
+
+async def _versions(parts: Parts, record: Record, heir: SecretRef) -> AsyncIterator[SecretVersion]:
+    """Yield the versions of the owner that may work; the record may know those of an earlier one."""
+    current = await parts.vaults.read(heir)
+    yield current
+    for known in (record.published, record.retirement):
+        if known and known.version != current.version:
+            with suppress(NotFound):
+                yield await parts.vaults.read_version(heir, known.version)
+
+
+def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> PermanentError:
+    """Return the error of an item; where its secret is deleted, one that says what may still work.
+
+    Nothing is revoked for an incident of a secret that its vault no longer has. Its owner's consent
+    went with its tags, nobody knows what a successor holds by now, and without its value no refusal
+    could be proven.
+    """
+    if item.compromised and isinstance(error, NotFound) and error.where == str(item.ref):
+        return NotFound(deleted_at(source), where=error.where, fix=RECOVER, code=error.code)
+    return error
