@@ -20,7 +20,7 @@ from api.requests import Request, stamp
 from api.views import Verb
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound, PermanentError
-from engine.secret import VERSION, SecretVersion
+from engine.secret import VERSION, SecretVersion, Version
 from engine.state.decision import Confirm, Decision, Park, Restore, Skip, Wait
 from engine.state.incident import deleted_at
 from engine.state.request import Action, WorkItem
@@ -111,7 +111,7 @@ async def _is_back(engine: Engine, secret: SecretVersion, decision: Decision, ve
     )
 
 
-async def _undone(engine: Engine, secret: SecretVersion, decision: Decision) -> str:
+async def _undone(engine: Engine, secret: Version, decision: Decision) -> str:
     """Return the version that a restored secret went back to; empty if it is no restored one.
 
     Another restore would go forward again: who wants that names the version.
@@ -133,7 +133,7 @@ async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:
     return earlier.enabled and secret.enabled and earlier.value == secret.value
 
 
-def _done(secret: SecretVersion, verb: Verb, reason: str) -> views.Operation:
+def _done(secret: Version, verb: Verb, reason: str) -> views.Operation:
     return views.Operation(
         operation=secret.tags.get(OPERATION),
         vault=secret.ref.vault_name,
@@ -145,7 +145,7 @@ def _done(secret: SecretVersion, verb: Verb, reason: str) -> views.Operation:
     )
 
 
-def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
+def _overrules(unforced: tuple[Version, Decision]) -> None:
     """Refuse `force` where it would be ignored: it shortens no overlap."""
     decision = unforced[1]
     if not isinstance(decision, Wait):

@@ -22,7 +22,7 @@ from api.requests import Request
 from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Entry, State
 from engine.state.history import events, newest_first
 from engine.state.index import Ledger
@@ -133,7 +133,7 @@ class Filter:
         )
 
     @staticmethod
-    def _ends_by(secret: SecretVersion, moment: datetime) -> bool:
+    def _ends_by(secret: Version, moment: datetime) -> bool:
         return secret.enabled and secret.expires is not None and secret.expires <= moment
 
 
@@ -194,7 +194,7 @@ async def page(
     return Page(entries, place)
 
 
-def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
+def judge(engine: Engine, secret: Version, ledger: Ledger) -> Entry:
     """Say how one secret stands now."""
     return engine.entry(secret, ledger.of(secret.ref))
 
@@ -260,15 +260,13 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     return Answer.of(200, view(SecretWithHistory, data))
 
 
-async def told(
-    engine: Engine, versions: Sequence[SecretVersion], ledger: Ledger
-) -> list[dict[str, Any]]:
+async def told(engine: Engine, versions: Sequence[Version], ledger: Ledger) -> list[dict[str, Any]]:
     """Return what a secret's versions, newest first, say of themselves: who wrote each, and why."""
     return _events(engine, versions, await _records(engine, ledger, versions[0].ref))
 
 
 def _events(
-    engine: Engine, versions: Sequence[SecretVersion], records: Sequence[Record]
+    engine: Engine, versions: Sequence[Version], records: Sequence[Record]
 ) -> list[dict[str, Any]]:
     written = [version for record in records for version in record.history.published]
     return events(versions, policy=engine.policy.is_own(versions[0].ref), written=written)

@@ -15,7 +15,7 @@ from api.requests import Request
 from api.views import Status, Verb
 from engine.engine import Engine
 from engine.errors import NotFound
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.decision import Park, Skip, Wait
 from engine.state.history import newest_first
 from engine.state.request import WorkItem, operation_id
@@ -92,7 +92,7 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
         await engine.clock.sleep(min(next(pauses), left))
 
 
-def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]) -> Found:
+def look(engine: Engine, operation: Operation, versions: Sequence[Version]) -> Found:
     """Judge an operation by a secret's versions, newest first.
 
     NotFound where it is none on this secret.
@@ -123,7 +123,7 @@ def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]
     )
 
 
-def _published(operation: Operation, current: SecretVersion) -> Found:
+def _published(operation: Operation, current: Version) -> Found:
     """A credential that was to be cut off must be gone as well."""
     return Found(
         "running" if operation.compromised and RETIRE in current.tags else "succeeded",
@@ -131,7 +131,7 @@ def _published(operation: Operation, current: SecretVersion) -> Found:
     )
 
 
-def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Found:
+def _before(engine: Engine, operation: Operation, current: Version) -> Found:
     """Judge where the version that the operation is about is still the current one.
 
     What would a worker do now?

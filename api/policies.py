@@ -15,7 +15,7 @@ from api.bodies import PolicyBody
 from api.requests import Request
 from engine.errors import NotFound
 from engine.policy.change import Effect, Outdated, Unfollowable
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.history import PUSHED_BY, PUSHED_WHY
 from engine.state.policy import Policies
 
@@ -28,7 +28,7 @@ MOST_BYTES = 64 * 1024
 class Documents(Protocol):
     """Where policy documents are kept; see cloud.policy_store.PolicyStore."""
 
-    async def history(self) -> list[SecretVersion]:
+    async def history(self) -> list[Version]:
         """List the document's versions, newest first, without their texts."""
         ...
 
@@ -40,7 +40,7 @@ class Documents(Protocol):
         """Tell what a document would do; raises as `push` does."""
         ...
 
-    async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> SecretVersion:
+    async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> Version:
         """Write a new version in place of the one named; raises Unfollowable or Outdated."""
         ...
 
@@ -114,7 +114,7 @@ def _refusals(replacing: str | None) -> Iterator[None]:
 
 
 def _answer(
-    version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None
+    version: str | None, text: str, versions: list[Version], effect: Effect | None = None
 ) -> Answer:
     shown = _effect(effect) if effect else None
     history = [_past(version) for version in versions]
@@ -144,7 +144,7 @@ def _documents(policies: Policies) -> Documents:
     return policies
 
 
-def _past(version: SecretVersion) -> views.PolicyVersion:
+def _past(version: Version) -> views.PolicyVersion:
     return views.PolicyVersion(
         version=version.version,
         created=version.created.isoformat(),

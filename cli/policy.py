@@ -21,7 +21,7 @@ from cloud.policy_store import BY, WHY, PolicyStore
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.policy.change import Effect
 from engine.policy.check import check
-from engine.secret import SecretVersion
+from engine.secret import Version
 
 
 async def show(session: Session, args: Namespace) -> int:
@@ -107,7 +107,7 @@ async def history(session: Session, args: Namespace) -> int:
     return Exit.FINE
 
 
-def _past(version: SecretVersion) -> dict[str, Any]:
+def _past(version: Version) -> dict[str, Any]:
     return {
         "version": version.version,
         "created": iso(version.created),
@@ -117,7 +117,7 @@ def _past(version: SecretVersion) -> dict[str, Any]:
     }
 
 
-def _row(version: SecretVersion) -> tuple[str, ...]:
+def _row(version: Version) -> tuple[str, ...]:
     enabled = "yes" if version.enabled else "no"
     by, why = version.tags.get(BY, ""), version.tags.get(WHY, "")
     return version.version or "", moment(version.created), by, enabled, why

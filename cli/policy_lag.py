@@ -8,10 +8,10 @@ from cli.session import Session
 from cli.terminal import moment
 from cloud.policy_store import FRESH_SECONDS, PolicyStore
 from engine.errors import RekeyError
-from engine.secret import SecretVersion
+from engine.secret import Version
 
 
-def taken_up_by(document: SecretVersion) -> datetime:
+def taken_up_by(document: Version) -> datetime:
     """Return when every process of the app has read this version, if it may read it at all."""
     return document.created + timedelta(seconds=FRESH_SECONDS)
 
@@ -29,7 +29,7 @@ async def tell_lag(session: Session) -> None:
         )
 
 
-async def _before(store: PolicyStore, followed: SecretVersion) -> SecretVersion | None:
+async def _before(store: PolicyStore, followed: Version) -> Version | None:
     """Return the version before; None for the first one, or where the versions cannot be listed."""
     try:
         versions = await store.history()

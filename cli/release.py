@@ -16,7 +16,7 @@ from cli.tagging import KNOWN
 from cli.terminal import moment
 from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.index import Owned
 from engine.state.manual import is_manual
 from engine.state.tags import (
@@ -67,13 +67,13 @@ async def release(session: Session, args: Namespace) -> int:
     return Exit.FINE
 
 
-def _managed(engine: Engine, secret: SecretVersion) -> Managed | None:
+def _managed(engine: Engine, secret: Version) -> Managed | None:
     tags = engine.policy.applied(secret).tags
     managed = parse(tags, engine.policy, engine.kinds) if "ProviderAddress" in tags else None
     return None if isinstance(managed, Malformed) else managed
 
 
-def _kept(engine: Engine, secret: SecretVersion) -> dict[str, str]:
+def _kept(engine: Engine, secret: Version) -> dict[str, str]:
     """Return the tags that stay; NeedsHuman where the policy document manages it without any."""
     ours = (OURS | KNOWN) - {KEPT}
     kept = {tag: text for tag, text in secret.tags.items() if tag not in ours}
@@ -117,7 +117,7 @@ def _left(owned: Owned, managed: Managed | None) -> Iterator[str]:
 
 def _show(
     session: Session,
-    secret: SecretVersion,
+    secret: Version,
     removed: dict[str, str],
     left: Sequence[str],
     status: str,

@@ -12,7 +12,7 @@ from cli.codes import Exit
 from cli.naming import expected
 from cli.session import Session
 from cli.terminal import Terminal, distance, iso, moment
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Coming
 from engine.state.history import events, newest_first
 
@@ -53,7 +53,7 @@ async def history(session: Session, args: Namespace) -> int:
     return Exit.FINE
 
 
-async def _versions(session: Session, ref: SecretRef) -> list[SecretVersion]:
+async def _versions(session: Session, ref: SecretRef) -> list[Version]:
     return newest_first([version async for version in session.service.engine.vaults.versions(ref)])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.session import Session
 from cli.terminal import moment
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.history import newest_first
 from engine.state.tags import OPERATION, Malformed, Managed, parse
 
@@ -31,9 +31,7 @@ async def truth(session: Session, ref: SecretRef, body: Mapping[str, Any], *, le
     return f"{holds}, good until {moment(current.expires)}{before}"
 
 
-def _before(
-    managed: Managed, earlier: list[SecretVersion], *, is_new: bool, is_cut_off: bool
-) -> str:
+def _before(managed: Managed, earlier: list[Version], *, is_new: bool, is_cut_off: bool) -> str:
     """Return what became of the credential before; empty where that is not known."""
     if pending := managed.pending:
         return f"; {pending.credential_id} works until {moment(pending.at)}"

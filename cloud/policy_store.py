@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.policy.change import Effect, Outdated, Unfollowable, effect
 from engine.policy.check import Kinds, check
 from engine.ports import Clock
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.history import PUSHED_BY, PUSHED_WHY
 from engine.state.policy import Policy
 from engine.state.policy_document import Document
@@ -69,11 +69,11 @@ class Versions(Protocol):
         """Return one version."""
         ...
 
-    def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+    def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream a secret's versions, without values."""
         ...
 
-    def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+    def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret, without values."""
         ...
 
@@ -87,7 +87,7 @@ class _Held:
     """A policy and its document."""
 
     policy: Policy
-    document: SecretVersion
+    document: Version
     """The version, without its text."""
 
 
@@ -126,7 +126,7 @@ class PolicyStore:
             raise self._failure.with_traceback(None)
 
     @property
-    def followed(self) -> SecretVersion | None:
+    def followed(self) -> Version | None:
         """The version of the document that this process follows, without its text."""
         return self._held.document if self._held else None
 
@@ -134,7 +134,7 @@ class PolicyStore:
         """Return the document that a text holds, or None and every problem if it is invalid."""
         return check(text, self._deployed, self._kinds)
 
-    async def history(self) -> list[SecretVersion]:
+    async def history(self) -> list[Version]:
         """List the document's versions, newest first, without their texts."""
         versions = [version async for version in self._vaults.versions(self.ref)]
         return sorted(versions, key=lambda version: version.created, reverse=True)
@@ -190,7 +190,7 @@ class PolicyStore:
             )
         return document
 
-    async def _secrets(self) -> AsyncIterator[SecretVersion]:
+    async def _secrets(self) -> AsyncIterator[Version]:
         for vault in self._deployed.scopes:
             async for secret in self._vaults.list(vault):
                 yield secret
@@ -266,7 +266,7 @@ class PolicyStore:
             "reason": secret.tags.get(WHY),
         }
         audit.info("%s", json.dumps(record))
-        return _Held(self._deployed.under(document), replace(secret, value=None))
+        return _Held(self._deployed.under(document), secret.bare)
 
     def _report(self, state: str, problem: RekeyError | None = None) -> None:
         self._states.add(1, {"state": state})

@@ -6,17 +6,16 @@ A vault that the settings do not list is refused before a client exists, so it n
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud.azure import CHANGING, READING, Azure, call, stream
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 
 if TYPE_CHECKING:
-    from azure.keyvault.secrets import SecretProperties
+    from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
     from azure.keyvault.secrets.aio import SecretClient
 
 ROLE = "Key Vault Secrets Officer, or a custom one with get, set, list and update of secrets,"
@@ -38,11 +37,11 @@ class KeyVaults:
             secret = await call("reading the secret", request, where=str(ref), role=ROLE)
         except AccessDenied as error:
             if error.code == "SecretDisabled":
-                return SecretVersion(
-                    ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None
-                )
+                return Version(
+                    ref, None, enabled=False, created=NEVER, expires=None, content_type=None
+                ).holding(None)
             raise
-        return _version(ref, secret.properties, secret.value)
+        return _read(ref, secret)
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
         """Return one version with its value; raises AccessDenied if it is disabled."""
@@ -50,7 +49,7 @@ class KeyVaults:
         secret = await call(
             "reading an earlier version", request, where=f"{ref}/{version}", role=ROLE
         )
-        return _version(ref, secret.properties, secret.value)
+        return _read(ref, secret)
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
         """Write a new version, and return it without its value.
@@ -66,7 +65,7 @@ class KeyVaults:
             **CHANGING,
         )
         secret = await call("writing a new version", request, where=str(ref), role=ROLE)
-        return _version(ref, secret.properties, None)
+        return _version(ref, secret.properties).holding(None)
 
     async def retag(
         self, secret: SecretVersion, tags: Mapping[str, str], expires: datetime | None = None
@@ -77,7 +76,7 @@ class KeyVaults:
             secret.ref.name, secret.version, tags=dict(tags), expires_on=expires, **CHANGING
         )
         properties = await call("updating the tags", request, where=str(secret.ref), role=ROLE)
-        return replace(_version(secret.ref, properties, None), value=secret.value)
+        return _version(secret.ref, properties).holding(secret.value)
 
     async def disable(self, ref: SecretRef, version: str) -> None:
         """Disable a version; a version that no longer exists is no error."""
@@ -88,15 +87,13 @@ class KeyVaults:
         except NotFound:
             return
 
-    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+    async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret without its value and id, 25 to a call."""
         listing = self._client(vault).list_properties_of_secrets(**READING)
         async for properties in stream("listing", listing, where=vault, role=ROLE):
-            yield _version(SecretRef(vault, str(properties.name)), properties, None)
+            yield _version(SecretRef(vault, str(properties.name)), properties)
 
-    async def page(
-        self, vault: str, token: str | None
-    ) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[Version], str | None]:
         """Return one page of what `list` streams, and the token of the next page if there is one.
 
         A page holds 25 secrets at most and may be empty.
@@ -115,14 +112,14 @@ class KeyVaults:
             page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
         except StopAsyncIteration:
             return [], None
-        secrets = [_version(SecretRef(vault, str(item.name)), item, None) async for item in page]
+        secrets = [_version(SecretRef(vault, str(item.name)), item) async for item in page]
         return secrets, pages.continuation_token
 
-    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+    async def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream all versions of a secret, unordered, without values; none if it is unknown."""
         listing = self._client(ref.vault).list_properties_of_secret_versions(ref.name, **READING)
         async for properties in stream("listing", listing, where=str(ref), role=ROLE):
-            yield _version(ref, properties, None)
+            yield _version(ref, properties)
 
     def _client(self, vault: str) -> SecretClient:
         if vault not in self._listed:
@@ -150,16 +147,20 @@ def _leads_to(token: str, vault: str) -> bool:
     return same and page.path == "/secrets" and page.username is None
 
 
-def _version(ref: SecretRef, properties: SecretProperties, value: str | None) -> SecretVersion:
+def _version(ref: SecretRef, properties: SecretProperties) -> Version:
     if properties.created_on is None:
         raise TransientError("the vault's answer has no creation time", where=str(ref))
-    return SecretVersion(
+    return Version(
         ref,
         properties.version or None,
-        None if value is None else Sensitive(value),
         enabled=bool(properties.enabled),
         created=properties.created_on,
         expires=properties.expires_on,
         content_type=properties.content_type,
         tags=properties.tags or {},
     )
+
+
+def _read(ref: SecretRef, secret: KeyVaultSecret) -> SecretVersion:
+    value = None if secret.value is None else Sensitive(secret.value)
+    return _version(ref, secret.properties).holding(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from conformance.memory import Versions, World
 from engine.errors import AccessDenied, NotFound
-from engine.secret import Draft, SecretRef, SecretVersion
+from engine.secret import Draft, SecretRef, SecretVersion, Version
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,13 @@ class MemoryVaults:
         if current.enabled:
             return current
         return SecretVersion(
-            ref, None, None, enabled=False, created=current.created, expires=None, content_type=None
+            ref,
+            None,
+            value=None,
+            enabled=False,
+            created=current.created,
+            expires=None,
+            content_type=None,
         )
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
@@ -48,23 +54,21 @@ class MemoryVaults:
         change = lambda: self._change(ref, version, enabled=False)  # noqa: E731
         await self.world.reach("disable", change, changes=True)
 
-    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+    async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current versions, without values and version ids."""
         for secret in await self.world.reach("list", lambda: self._current(vault)):
-            yield replace(secret, version=None, value=None)
+            yield replace(secret.bare, version=None)
 
-    async def page(
-        self, vault: str, token: str | None
-    ) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[Version], str | None]:
         """Return everything on one page."""
         del token
         return [secret async for secret in self.list(vault)], None
 
-    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+    async def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream every version without its value."""
         versions = await self.world.reach("versions", lambda: [*self.world.versions.get(ref, ())])
         for version in versions:
-            yield replace(version, value=None)
+            yield version.bare
 
     def _all(self, ref: SecretRef) -> Versions:
         if ref not in self.world.versions:
@@ -87,7 +91,7 @@ class MemoryVaults:
         version = SecretVersion(
             ref,
             f"v{len(versions) + 1}",
-            draft.value,
+            value=draft.value,
             enabled=True,
             created=self.world.clock.now(),
             expires=draft.expires,

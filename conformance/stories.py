@@ -57,7 +57,7 @@ class Story:
         created = SecretVersion(
             SECRET,
             self.first,
-            Sensitive(self.scene.held),
+            value=Sensitive(self.scene.held),
             enabled=True,
             created=self.clock.now() - timedelta(days=80),
             expires=self.clock.now() + timedelta(days=10),

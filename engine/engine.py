@@ -28,7 +28,7 @@ from engine.rotation.replicas import Replicas
 from engine.rotation.report import Marking
 from engine.rotation.source_lease import SourceLease, hold
 from engine.rotation.vault_writer import VaultWriter
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.entry import Coming, Entry
 from engine.state.follow_up import FollowUp, TaskOutcome
@@ -50,7 +50,7 @@ class Engine(Parts):
         shown, ledger = await self.vaults.read(item.ref), await self.ledger()
         records = ledger.of(item.ref)
         believed = Tagged.believed(shown, records, self.policy, self.kinds).held
-        secret = replace(believed, value=shown.value)
+        secret = replace(shown, tags=believed.tags)
         decision = self.decide(secret, item.about(secret.version))
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
         if not isinstance(decision, Acting):
@@ -72,15 +72,15 @@ class Engine(Parts):
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
         return await revoke.foreseen(self, secret, item, decision) or decision
 
-    def steps(self, secret: SecretVersion, item: WorkItem, first: Decision) -> list[Decision]:
+    def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
         """Return all that one request leads to, beginning with its first decision."""
         return steps(secret, item, first, self.policy, self.kinds, self.clock.now())
 
-    def entry(self, secret: SecretVersion, known: Sequence[Listed] = ()) -> Entry:
+    def entry(self, secret: Version, known: Sequence[Listed] = ()) -> Entry:
         """Return the state of a secret, as a listing or a read shows it and its records know it."""
         return inventory.entry(secret, self.policy, self.kinds, self.clock.now(), known)
 
-    def plan(self, secrets: Iterable[SecretVersion], until: datetime) -> list[Coming]:
+    def plan(self, secrets: Iterable[Version], until: datetime) -> list[Coming]:
         """Return what will happen to secrets if nothing goes wrong, in order of time."""
         return forecast.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
 
@@ -88,7 +88,7 @@ class Engine(Parts):
         """Return the parts of every source that tags may mean, even if other tags are malformed."""
         return claimed(tags, self.kinds)
 
-    async def consented(self, secret: SecretVersion, managed: Managed) -> None:
+    async def consented(self, secret: Version, managed: Managed) -> None:
         """Raise why the key of a derived secret does not consent to it; return where none is derived."""
         if parent_key := ParentKey.of(self, managed):
             await parent_key.parent(secret.ref)
@@ -246,7 +246,7 @@ class Engine(Parts):
             outcome = Outcome(about, "waiting", reason, fix, old_version=secret.version)
         return replace(outcome, comes_back=again)
 
-    def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
+    def _unleased(self, secret: Version, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.
 
         If Rekey's own tags allow no action, it decides again without them. What they claim is then

@@ -12,7 +12,7 @@ from typing import Literal
 from engine.engine import Engine
 from engine.errors import PermanentError
 from engine.rotation.proof import read_proof
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.history import newest_first
 from engine.state.incident import Incident, Progress, Stands
@@ -182,7 +182,7 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger
 
 
 def _cut_off(
-    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+    versions: Sequence[Version], incident: Incident, records: Sequence[Record]
 ) -> Iterator[CutOffVersion]:
     proven = _proofs(records)
     older = [version for version in versions if _is_meant(version, incident, records)]
@@ -197,7 +197,7 @@ def _cut_off(
 
 
 def _recorded(
-    versions: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
+    versions: Sequence[Version], incident: Incident, records: Sequence[Record]
 ) -> Iterator[CutOffVersion]:
     """Yield what records alone tell: it is deleted, or was another secret's when its source passed on."""
     shown = {version.version for version in versions}
@@ -226,23 +226,21 @@ def _credential(version: str, records: Sequence[Record]) -> str:
     return past.credential_id if past else ""
 
 
-def _newer(
-    own: Sequence[SecretVersion], incident: Incident, records: Sequence[Record]
-) -> list[SecretVersion]:
+def _newer(own: Sequence[Version], incident: Incident, records: Sequence[Record]) -> list[Version]:
     """Return the versions that came after what leaked, the newest first."""
     if incident.version:
         return list(takewhile(lambda version: version.version != incident.version, own))
     return [version for version in own if not _is_older(version, incident, records)]
 
 
-def _is_meant(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+def _is_meant(version: Version, incident: Incident, records: Sequence[Record]) -> bool:
     """Return whether an incident is about a version."""
     if incident.version:
         return version.version == incident.version
     return _is_older(version, incident, records)
 
 
-def _is_older(version: SecretVersion, incident: Incident, records: Sequence[Record]) -> bool:
+def _is_older(version: Version, incident: Incident, records: Sequence[Record]) -> bool:
     """Return whether a version is from before an incident. Of its own, a record tells."""
     for record in records:
         if record.published and record.published.version == version.version:
@@ -258,7 +256,7 @@ async def _peek(engine: Engine, source: str) -> Record | None:
         return None
 
 
-async def _versions(engine: Engine, ref: SecretRef) -> list[SecretVersion]:
+async def _versions(engine: Engine, ref: SecretRef) -> list[Version]:
     if not engine.policy.manages(ref.vault):
         return []
     return newest_first([version async for version in engine.vaults.versions(ref)])

@@ -25,7 +25,7 @@ from engine.ports import (
     Webhooks,
     WorkQueue,
 )
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
 from engine.state.follow_up import FollowUp
@@ -75,7 +75,7 @@ class Parts:
         """The kinds of credential, by name."""
         return KindsOf(self.rotators)
 
-    def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
+    def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
         return self.decided(Tagged.of(secret, self.policy, self.kinds), item)
 
@@ -150,13 +150,13 @@ class Parts:
         texts = [value.reveal() for value in (held, secret.value) if value]
         return self.prints.of(*dict.fromkeys(texts))
 
-    def _marked(self, secret: SecretVersion) -> bool:
+    def _marked(self, secret: Version) -> bool:
         """Return whether this deployment, or a Rekey without deployment names, marked a version."""
         return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (
             self.policy.deployment or None
         )
 
-    def is_anothers(self, secret: SecretVersion) -> bool:
+    def is_anothers(self, secret: Version) -> bool:
         """Return whether another deployment says that it wrote a version, shown with its tags."""
         writer, own = secret.tags.get(tags.BY, ""), self.policy.deployment
         return bool(writer and own and writer != own)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import LastSweep, Tally
 from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.incident import Incident
@@ -66,20 +66,18 @@ class Vaults(Protocol):
         """Disable a version; succeeds if it is already disabled or gone."""
         ...
 
-    def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+    def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current version of every secret by pages, without values and version ids."""
         ...
 
-    async def page(
-        self, vault: str, token: str | None
-    ) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[Version], str | None]:
         """Return one page of what `list` streams, and the token of the next page.
 
         Raises NeedsHuman for a token that belongs to another vault.
         """
         ...
 
-    def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+    def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream every version of one secret, unordered and without values.
 
         A secret that does not exist has no versions.
@@ -158,14 +156,14 @@ class WorkQueue(Protocol):
 class Apps(Protocol):
     """The apps that use secrets, by resource id (lower case). Methods raise only RekeyErrors."""
 
-    async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
+    async def refresh(self, app: str, secret: Version, *, ask: bool) -> bool:
         """Make an app use this version, the current one; succeeds if it already does.
 
         Returns whether the app uses it, as far as that can be known.
         """
         ...
 
-    async def lags(self, app: str, secret: SecretVersion) -> bool:
+    async def lags(self, app: str, secret: Version) -> bool:
         """Return whether an app is known to use another version; False if that is not known."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -103,17 +103,40 @@ class SecretRef:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """One version of a secret. A listing leaves `version` and `value` empty."""
+class Version:
+    """One version of a secret, without its value. A listing leaves `version` empty."""
 
     ref: SecretRef
     version: str | None
-    value: Sensitive | None
     enabled: bool
     created: datetime
     expires: datetime | None
     content_type: str | None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bare(self) -> Version:
+        """The version without a value, for whatever must not hold one."""
+        return self
+
+    def holding(self, value: Sensitive | None) -> SecretVersion:
+        """Return the version with its value; None if the vault shows none."""
+        return SecretVersion(*(getattr(self, name) for name in _SHOWN), value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion(Version):
+    """One version of a secret that was read, with its value; a disabled one shows none."""
+
+    value: Sensitive | None = field(kw_only=True)
+
+    @property
+    def bare(self) -> Version:
+        """The version without its value, for whatever must not hold one."""
+        return Version(*(getattr(self, name) for name in _SHOWN))
+
+
+_SHOWN = tuple(part.name for part in fields(Version))
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,25 @@ def test_two_rotators_of_one_kind_are_refused() -> None:
         registry.build(azure, SystemClock(), (StorageKey, StorageKey))
 
 
+WITHOUT_VALUES = tuple(f"engine/{room}" for room in ("planning", "state", "sweep", "follow_up"))
+COMPARING_VALUES = {
+    "engine/state/record.py": "recognises a version by the keyed digest of its value",
+    "engine/follow_up/notices.py": "signs events with a key that a secret holds",
+}
+
+
+def test_what_decides_and_tells_sees_no_value() -> None:
+    """A plan, a listing or a text takes a `Version`, which has none: mypy refuses `.value` of it."""
+    naming = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources(*WITHOUT_VALUES)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.alias) and node.name == "SecretVersion")
+        or (isinstance(node, ast.Attribute) and node.attr == "value")
+    }
+    assert naming == set(COMPARING_VALUES), "take a Version, or say here why not"
+
+
 def test_every_error_says_what_where_and_the_fix() -> None:
     for kind in (RekeyError, PermanentError, TransientError):
         assert str(kind("it broke", where="here", fix="mend it")) == "it broke (here). Fix: mend it"

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from api.page.rows import to_secret
 from api.page.timeline import Moment, distance
 from engine.engine import Engine
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.entry import Coming, Entry
 from engine.state.tags import REPLICA_OF
 
@@ -75,9 +75,7 @@ def _title(day: date, now: datetime) -> str:
     return "Today" if day == now.date() else f"{day:%a} {day.day} {day:%b}"
 
 
-def next_of(
-    engine: Engine, secret: SecretVersion, now: datetime, query: Mapping[str, str]
-) -> list[Step]:
+def next_of(engine: Engine, secret: Version, now: datetime, query: Mapping[str, str]) -> list[Step]:
     """Return the next steps of one secret."""
     events = engine.plan([secret], now + FAR)
     return [step(event, now, query) for event in events[:MOST_STEPS]]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.page import deeds
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.entry import Entry
 
 OPTIONS = {
@@ -37,7 +37,7 @@ class Command:
     text: str
 
 
-def commands(entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
+def commands(entry: Entry, earlier: Sequence[Version]) -> list[Command]:
     """Return what fits a secret's state.
 
     `earlier` are its versions before the current one, newest first.
@@ -57,7 +57,7 @@ def commands(entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
     return [*offered, Command("Lists its versions, without any value.", versions)]
 
 
-def _adopting(place: str, entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
+def _adopting(place: str, entry: Entry, earlier: Sequence[Version]) -> list[Command]:
     tagged = (version.tags for version in earlier if "ProviderAddress" in version.tags)
     lost: Mapping[str, str] = next(tagged, {}) if entry.state == "dropped" else {}
     options = " ".join(

@@ -24,7 +24,7 @@ from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from cloud.rest.client import Json
 from engine.errors import NeedsHuman, NotFound
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 
 WEB, APP = "2022-03-01", "2025-01-01"
 REFERENCES = "/config/configreferences/appsettings"
@@ -62,7 +62,7 @@ class AzureApps:
         self._sites = Arm(azure, WEB, role="Website Contributor")
         self._containers = Arm(azure, APP, role="Container Apps Contributor")
 
-    async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
+    async def refresh(self, app: str, secret: Version, *, ask: bool) -> bool:
         """Make an app use this version, the current one; return whether it does, as far as known.
 
         Without `ask` this only checks, since the app was asked before.
@@ -71,7 +71,7 @@ class AzureApps:
             self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret)
         )
 
-    async def lags(self, app: str, secret: SecretVersion) -> bool:
+    async def lags(self, app: str, secret: Version) -> bool:
         """Return whether an app is known to use another version; never known of a Container App."""
         if not _is_site(app):
             return False
@@ -85,7 +85,7 @@ class AzureApps:
             )
         )
 
-    async def _refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
+    async def _refresh(self, app: str, secret: Version, *, ask: bool) -> bool:
         references = await self._references(app, secret.ref)
         _refuse_unfit(references, app, secret.version)
         if all(reference.version == secret.version for reference in references):
@@ -98,7 +98,7 @@ class AzureApps:
         _refuse_unresolved(references, app)
         return not any(reference.lags(secret.version) for reference in references)
 
-    async def _renew(self, app: str, secret: SecretVersion) -> bool:
+    async def _renew(self, app: str, secret: Version) -> bool:
         """Give a Container App a revision named after the version, so that it is made only once."""
         suffix = f"rekey-{str(secret.version)[:12]}"
         path = f"{app}/revisions/{app.rpartition('/')[2]}--{suffix}"
@@ -116,7 +116,7 @@ class AzureApps:
             )
         return bool(state.get("provisioningState") != "Provisioning")
 
-    async def _start(self, app: str, secret: SecretVersion, suffix: str) -> None:
+    async def _start(self, app: str, secret: Version, suffix: str) -> None:
         container_app = await self._containers.read(app, "reading a Container App", app)
         entries = container_app.get("properties", {}).get("configuration", {}).get("secrets") or []
         urls = [

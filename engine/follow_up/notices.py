@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from engine.errors import NeedsHuman
 from engine.parts import Parts
 from engine.planning.decision import Tagged
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import SecretRef, Sensitive, Version
 from engine.state import manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.follow_up import LEAKED, Event, FollowUp, Notice, TaskOutcome, TaskResult
@@ -66,7 +66,7 @@ def of(outcome: Outcome | TaskOutcome) -> FollowUp:
     )
 
 
-async def remind(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOutcome:
+async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     """Remind the owner that a manual secret is due, unless it was rotated meanwhile."""
     due = manual.due_at(secret, parts.policy)
     if (
@@ -78,7 +78,7 @@ async def remind(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOut
     return TaskOutcome(item, "reminded", item.reason, manual.FIX)
 
 
-async def tell(parts: Parts, item: FollowUp, secret: SecretVersion) -> TaskOutcome:
+async def tell(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     """Send an item's text to the webhooks of the owner and of everybody; raises RekeyErrors.
 
     Several webhooks get a message each, so that a failure at one repeats no message at others.
@@ -116,7 +116,7 @@ async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
     return value
 
 
-def _concerns(hook: Webhook, item: FollowUp, secret: SecretVersion, parts: Parts) -> bool:
+def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> bool:
     """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
 
     Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
@@ -134,7 +134,7 @@ def _concerns(hook: Webhook, item: FollowUp, secret: SecretVersion, parts: Parts
     )
 
 
-def notice(item: FollowUp, secret: SecretVersion) -> Notice:
+def notice(item: FollowUp, secret: Version) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
     title, _, lines = item.reason.partition("\n")
     if item.news == EXPIRING:
@@ -149,7 +149,7 @@ def notice(item: FollowUp, secret: SecretVersion) -> Notice:
     return _notice(title.format(item.ref.name), facts)
 
 
-def _where(item: FollowUp, secret: SecretVersion) -> dict[str, str]:
+def _where(item: FollowUp, secret: Version) -> dict[str, str]:
     return {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
 
 
@@ -189,7 +189,7 @@ def anybody_listens(policy: Policy) -> bool:
     return any(webhook.kind == STANDARD for webhook in webhooks)
 
 
-def event(item: FollowUp, secret: SecretVersion, key: Sensitive, now: datetime) -> Event:
+def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Event:
     """Return an item's news as an event, to be signed with a key.
 
     Its id follows from the item, so it stays the same however often the event is sent.
@@ -244,7 +244,7 @@ def latest(
     return last + (now - last) // every * every
 
 
-def moment(secret: SecretVersion, due: datetime | None, now: datetime) -> datetime | None:
+def moment(secret: Version, due: datetime | None, now: datetime) -> datetime | None:
     """Return the last moment up to now for a secret with the tags that count; None if none was."""
     by_hand = manual.is_manual(secret.tags)
     begins = due if by_hand else secret.created

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
 from engine.state.follow_up import FollowUp, TaskOutcome
@@ -39,7 +39,7 @@ def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
     return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
 
 
-async def refresh(parts: Parts, task: FollowUp, secret: SecretVersion) -> TaskOutcome:
+async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
     """Make every app that uses a secret use its current version.
 
     Raises TransientError for what may pass by itself.
@@ -64,7 +64,7 @@ async def refresh(parts: Parts, task: FollowUp, secret: SecretVersion) -> TaskOu
     return TaskOutcome(task, "refreshed", f"apps refreshed: {len(apps)}", version=secret.version)
 
 
-async def ask(parts: Parts, app: str, secret: SecretVersion, *, first: bool) -> bool | RekeyError:
+async def ask(parts: Parts, app: str, secret: Version, *, first: bool) -> bool | RekeyError:
     """Refresh one app; return whether it is done, or its error, so the others still run."""
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
@@ -80,7 +80,7 @@ async def ask(parts: Parts, app: str, secret: SecretVersion, *, first: bool) -> 
 
 
 def _failed(
-    task: FollowUp, secret: SecretVersion, problems: dict[str, RekeyError], count: int
+    task: FollowUp, secret: Version, problems: dict[str, RekeyError], count: int
 ) -> TaskOutcome:
     what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
         f"{app}: {problem.what}" for app, problem in problems.items()
@@ -94,7 +94,7 @@ def _failed(
 
 
 async def _look_again(
-    parts: Parts, task: FollowUp, secret: SecretVersion, open_: Sequence[str]
+    parts: Parts, task: FollowUp, secret: Version, open_: Sequence[str]
 ) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(open_)}"
@@ -107,7 +107,7 @@ async def _look_again(
 
 
 async def hold_back(
-    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+    parts: Parts, secret: Version, item: WorkItem, decision: Decision
 ) -> Wait | None:
     """Return until when a retirement waits for apps known to use an older version; None if not.
 
@@ -149,7 +149,7 @@ def patience(decision: Retire, since: datetime) -> datetime:
     return ends + min(ends - since if since < ends else decision.managed.overlap, MOST_PATIENCE)
 
 
-async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:
+async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:
     refs = [ref for ref in (secret.ref, *replicas) if named(parts.policy, ref)]
     try:
         async with asyncio.timeout(LOOK_SECONDS):
@@ -159,7 +159,7 @@ async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[Secre
     return [app for apps in lagging for app in apps]
 
 
-async def _lagging_of(parts: Parts, ref: SecretRef, secret: SecretVersion) -> list[str]:
+async def _lagging_of(parts: Parts, ref: SecretRef, secret: Version) -> list[str]:
     apps = [app for app in named(parts.policy, ref) if parts.policy.allows(ref.vault, app)]
     try:
         current = secret if ref == secret.ref else await parts.vaults.read(ref)
@@ -169,7 +169,7 @@ async def _lagging_of(parts: Parts, ref: SecretRef, secret: SecretVersion) -> li
     return [app for app, lags in zip(apps, answers, strict=True) if lags]
 
 
-async def _lags(parts: Parts, app: str, secret: SecretVersion) -> bool:
+async def _lags(parts: Parts, app: str, secret: Version) -> bool:
     try:
         return parts.apps is not None and await parts.apps.lags(app, secret)
     except RekeyError:
@@ -214,13 +214,13 @@ def _ends(parts: Parts, item: WorkItem, refs: Sequence[SecretRef]) -> float:
     return now if since is None else now + grace - since
 
 
-async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, SecretVersion]]:
+async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Version]]:
     """Return each app with the secret that it uses; what cannot be read is refreshed later."""
-    pairs = list[tuple[str, SecretVersion]]()
+    pairs = list[tuple[str, Version]]()
     for ref in refs:
         if apps := named(parts.policy, ref):
             try:
-                secret = await parts.vaults.read(ref)
+                secret = (await parts.vaults.read(ref)).bare
             except RekeyError as error:
                 log.warning("the apps of %s are not refreshed first: %s", ref, error)
                 continue
@@ -229,8 +229,8 @@ async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Secr
 
 
 async def _ask(
-    parts: Parts, pairs: Sequence[tuple[str, SecretVersion]], *, first: bool
-) -> list[tuple[str, SecretVersion]]:
+    parts: Parts, pairs: Sequence[tuple[str, Version]], *, first: bool
+) -> list[tuple[str, Version]]:
     """Ask every app, and return those that are to be waited for: an error is left to the task."""
     looks = (ask(parts, app, secret, first=first) for app, secret in pairs)
     try:

@@ -13,14 +13,14 @@ from datetime import datetime
 from engine.errors import PermanentError, RekeyError
 from engine.follow_up import notices, refresh
 from engine.parts import Parts
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.follow_up import FollowUp, Task, TaskOutcome, TaskResult
 from engine.state.policy import Policy
 from engine.state.request import Outcome, Result, WorkItem
 
 log = logging.getLogger("rekey.follow_up")
 
-TASKS: Mapping[Task, Callable[[Parts, FollowUp, SecretVersion], Awaitable[TaskOutcome]]] = {
+TASKS: Mapping[Task, Callable[[Parts, FollowUp, Version], Awaitable[TaskOutcome]]] = {
     "refresh": refresh.refresh,
     "remind": notices.remind,
     "tell": notices.tell,
@@ -52,18 +52,17 @@ async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
         return given_up(item, error)
 
 
-async def _read(parts: Parts, item: FollowUp) -> SecretVersion:
+async def _read(parts: Parts, item: FollowUp) -> Version:
     """Read the secret. A notice is sent even if the secret is gone or cannot be read any more."""
     try:
-        return await parts.vaults.read(item.ref)
+        return (await parts.vaults.read(item.ref)).bare
     except PermanentError:
         if item.action != "tell":
             raise
         now = parts.clock.now()
-        return SecretVersion(
+        return Version(
             item.ref,
             item.version,
-            None,
             enabled=False,
             created=now,
             expires=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.contract import Rotator
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state import manual
 from engine.state.decision import (
     Confirm,
@@ -48,21 +48,20 @@ class Tagged:
     What is decided from it cannot depend on a value, nor carry one on.
     """
 
-    held: SecretVersion
+    held: Version
     """The version with its own tags."""
-    applied: SecretVersion
+    applied: Version
     """The version with the tags that count under the policy."""
     asks: Managed | Malformed | None
     """None where no tag names a source."""
 
     @classmethod
-    def of(cls, secret: SecretVersion, policy: Policy, kinds: Kinds) -> Tagged:
+    def of(cls, secret: Version, policy: Policy, kinds: Kinds) -> Tagged:
         """Read the tags of a secret."""
-        if secret.value is not None:
-            secret = replace(secret, value=None)
-        applied = policy.applied(secret)
+        held = secret.bare
+        applied = policy.applied(held)
         named = "ProviderAddress" in applied.tags
-        return cls(secret, applied, parse(applied.tags, policy, kinds) if named else None)
+        return cls(held, applied, parse(applied.tags, policy, kinds) if named else None)
 
     @property
     def managed(self) -> Managed | None:
@@ -71,7 +70,7 @@ class Tagged:
 
     @classmethod
     def believed(
-        cls, secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds
+        cls, secret: Version, records: Sequence[Listed], policy: Policy, kinds: Kinds
     ) -> Tagged:
         """Read the tags, but believe the records where a tag claims a retirement.
 
@@ -106,7 +105,7 @@ DEFAULTS: Mapping[str, str] = {
 
 
 def decide(
-    secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
+    secret: Version, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
 ) -> Decision:
     """Decide what `item` means for `secret`, the vault's current version at `now`."""
     return decided(Tagged.of(secret, policy, kinds), item, policy, now)
@@ -119,7 +118,7 @@ def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> De
     return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
 
 
-def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str:
+def mended(held: Version, applied: Version, wrong: Malformed) -> str:
     """Return the command that mends malformed tags, with a default or VALUE for each.
 
     `applied` has the tags that count under the policy. What the document says, no tag mends.
@@ -130,7 +129,7 @@ def mended(held: SecretVersion, applied: SecretVersion, wrong: Malformed) -> str
     return f"rekey tags set {held.ref.place} {settings}" if settings else "correct the tags"
 
 
-def _unmanaged(secret: SecretVersion) -> Skip:
+def _unmanaged(secret: Version) -> Skip:
     if primary := secret.tags.get(REPLICA_OF):
         return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
     return Skip(
@@ -139,7 +138,7 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     )
 
 
-def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
+def crowded(secret: Version, *, in_place: bool = False) -> Park | None:
     """Return why a secret has no room for the tags of a new version; None if it has.
 
     `in_place`: the new credential supersedes none, so that at most an earlier retirement is passed
@@ -159,8 +158,8 @@ def crowded(secret: SecretVersion, *, in_place: bool = False) -> Park | None:
 class Case:
     """What is decided from."""
 
-    held: SecretVersion
-    secret: SecretVersion
+    held: Version
+    secret: Version
     """The version with the tags that count under the policy."""
     asks: Managed | Malformed | None
     item: WorkItem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from engine.contract import Issued
-from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion
+from engine.secret import DEFAULT_CONTENT_TYPE, Draft, Version
 from engine.state import template
 from engine.state.request import operation_id
 from engine.state.tags import (
@@ -22,7 +22,7 @@ from engine.state.tags import (
 
 
 def new_version(
-    secret: SecretVersion,
+    secret: Version,
     managed: Managed,
     issued: Issued,
     now: datetime,

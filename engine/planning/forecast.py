@@ -8,7 +8,7 @@ from datetime import datetime
 
 from engine.planning.decision import Kinds, decide
 from engine.planning.inventory import entry
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state import manual
 from engine.state.decision import Decision, Retire, Rotate, Skip, Wait
 from engine.state.due import due_at
@@ -27,7 +27,7 @@ from engine.state.tags import (
 
 
 def steps(
-    secret: SecretVersion,
+    secret: Version,
     item: WorkItem,
     first: Decision,
     policy: Policy,
@@ -59,10 +59,12 @@ def _replaces_itself(managed: Managed) -> bool:
 
 
 def plan(
-    secrets: Iterable[SecretVersion], policy: Policy, kinds: Kinds, now: datetime, until: datetime
+    secrets: Iterable[Version], policy: Policy, kinds: Kinds, now: datetime, until: datetime
 ) -> list[Coming]:
     """Return what will happen to all secrets, in order of time."""
-    coming = [event for secret in secrets for event in forecast(secret, policy, kinds, now, until)]
+    coming = [
+        event for secret in secrets for event in forecast(secret.bare, policy, kinds, now, until)
+    ]
     rotated: dict[str, datetime] = {}
     for event in coming:
         if event.what == "rotate":
@@ -73,7 +75,7 @@ def plan(
 
 
 def forecast(
-    secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, until: datetime
+    secret: Version, policy: Policy, kinds: Kinds, now: datetime, until: datetime
 ) -> Iterator[Coming]:
     """Yield what will happen to one secret, given its current version as a listing shows it."""
     current = entry(secret, policy, kinds, now)
@@ -92,7 +94,7 @@ def forecast(
 
 
 def _ahead(
-    secret: SecretVersion,
+    secret: Version,
     managed: Managed,
     policy: Policy,
     kinds: Kinds,
@@ -122,7 +124,7 @@ def _ahead(
         moment = following
 
 
-def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVersion:
+def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
     """Return the version that a rotation will write, as far as it is known in advance."""
     tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {
         OPERATION: "to come"
@@ -134,7 +136,7 @@ def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVer
     return replace(secret, created=at, expires=at + managed.validity, tags=tags)
 
 
-def _next(secret: SecretVersion, managed: Managed, moment: datetime) -> datetime | None:
+def _next(secret: Version, managed: Managed, moment: datetime) -> datetime | None:
     """Return when the next thing will be due."""
     times = [
         due_at(secret, managed),

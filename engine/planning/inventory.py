@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.planning.decision import Kinds, Tagged, decided, mended
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state import manual
 from engine.state.decision import Decision, Park, Retire, Rotate, Wait
 from engine.state.due import due_at, why_due
@@ -26,7 +26,7 @@ GRACE = timedelta(days=1)
 
 
 def entry(
-    secret: SecretVersion,
+    secret: Version,
     policy: Policy,
     kinds: Kinds,
     now: datetime,
@@ -94,7 +94,7 @@ def _judged(
 
 
 def _as_decided(
-    secret: SecretVersion,
+    secret: Version,
     decision: Decision,
     managed: Managed | None,
     due: datetime | None,
@@ -117,13 +117,11 @@ def _as_decided(
     return Entry(secret, state, reason, LATE if late else "", managed, due)
 
 
-def _has_expired(secret: SecretVersion, now: datetime) -> bool:
+def _has_expired(secret: Version, now: datetime) -> bool:
     return secret.expires is not None and secret.expires <= now
 
 
-def _told(
-    held: SecretVersion, secret: SecretVersion, managed: Managed | Malformed
-) -> tuple[str, str]:
+def _told(held: Version, secret: Version, managed: Managed | Malformed) -> tuple[str, str]:
     """Return why a secret is marked, and its way out.
 
     A mark holds its own fix behind its reason.
@@ -137,7 +135,7 @@ def _told(
     )
 
 
-def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entry:
+def _by_hand(secret: Version, due: datetime | None, now: datetime) -> Entry:
     """Return how a secret stands that only a person rotates.
 
     It is overdue as soon as it is due: no sweep will do what the person has not done.
@@ -152,7 +150,7 @@ def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entr
     return Entry(secret, "overdue", reason, manual.FIX, due=due)
 
 
-def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:
+def _without_source(secret: Version, now: datetime, known: Sequence[Listed]) -> Entry:
     if primary := secret.tags.get(REPLICA_OF):
         late = _has_expired(secret, now)
         reason = f"a replica, written when {primary} is rotated"
@@ -181,6 +179,6 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
     )
 
 
-def days_to_expiry(secret: SecretVersion, now: datetime) -> float | None:
+def days_to_expiry(secret: Version, now: datetime) -> float | None:
     """Return the days until the secret expires, negative once it has; None where it never does."""
     return None if secret.expires is None else (secret.expires - now) / timedelta(days=1)

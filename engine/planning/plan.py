@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from engine.planning.decision import Tagged
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.decision import (
     Acting,
     Confirm,
@@ -106,8 +106,8 @@ class Turn:
     """Found out: what a retirement waits for."""
 
     @property
-    def secret(self) -> SecretVersion:
-        """The current version, without its value."""
+    def secret(self) -> Version:
+        """The current version as Rekey believes it to be."""
         return self.tagged.held
 
     @property

@@ -11,7 +11,7 @@ from engine.errors import NeedsHuman
 from engine.planning.decision import Kinds
 from engine.planning.inventory import entry
 from engine.policy.schedule import AHEAD, Often, Schedule
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.entry import Entry
 from engine.state.manual import is_manual
 from engine.state.policy import Policy
@@ -60,7 +60,7 @@ class Effect:
 
 
 async def effect(
-    secrets: AsyncIterator[SecretVersion],
+    secrets: AsyncIterator[Version],
     now: Policy | None,
     then: Policy,
     kinds: Kinds,
@@ -85,7 +85,7 @@ class _Comparison:
     changed: list[dict[str, str | None]] = field(default_factory=list)
     moved: list[dict[str, str | None]] = field(default_factory=list)
 
-    def take(self, secret: SecretVersion) -> None:
+    def take(self, secret: Version) -> None:
         """Judge one secret under both."""
         old, due = None, None
         if self.present:
@@ -102,7 +102,7 @@ class _Comparison:
         if self.present and due != falls:
             self.moved.append({"secret": str(secret.ref), "from": _iso(due), "to": _iso(falls)})
 
-    def _entry(self, secret: SecretVersion, under: Schedule) -> Entry:
+    def _entry(self, secret: Version, under: Schedule) -> Entry:
         return entry(secret, under.policy, self.kinds, under.now)
 
     def effect(self) -> Effect:

@@ -179,7 +179,7 @@ BY_HAND = "have `az keyvault secret set` read its value from a file, then adopt 
 def nothing_yet(ref: SecretRef, now: datetime) -> SecretVersion:
     """Return what stands for a secret that does not exist."""
     return SecretVersion(
-        ref, NOTHING, None, enabled=True, created=now, expires=None, content_type=None
+        ref, NOTHING, value=None, enabled=True, created=now, expires=None, content_type=None
     )
 
 

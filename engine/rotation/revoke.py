@@ -11,7 +11,7 @@ from engine.rotation import leaked
 from engine.rotation.context import Rotation
 from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
 from engine.rotation.source_lease import SourceLease
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
@@ -245,7 +245,7 @@ def _fix_of(unread: PermanentError) -> str:
     return PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX
 
 
-async def leaked_at(parts: Parts, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
+async def leaked_at(parts: Parts, secret: Version, item: WorkItem, left: str) -> str | None:
     """Return the source whose record says that it holds what leaked, whatever the tags say.
 
     None for `left`: what leaked there has been dealt with.

@@ -13,7 +13,7 @@ from engine.rotation.issue import Issuing
 from engine.rotation.proof import REFUSALS, TRIED, proof_text
 from engine.rotation.publish import Others, Publishing
 from engine.rotation.source_lease import LOST
-from engine.secret import SecretVersion
+from engine.secret import SecretVersion, Version
 from engine.state import tags, template
 from engine.state.request import operation_id
 from engine.state.tags import OPERATION
@@ -249,7 +249,7 @@ class Unrecorded:
             operation = operation_id(secret.ref, str(before.version))
             await rotator.tidy(self.at.lease.source, operation, keep=held_id)
 
-    async def _before(self, secret: SecretVersion) -> SecretVersion | None:
+    async def _before(self, secret: Version) -> Version | None:
         """Return the version before the current one; None if that is not certain."""
         versions = [version async for version in self.at.parts.vaults.versions(secret.ref)]
         others = [version for version in versions if version.version != secret.version]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.tags import OPERATION, Managed
 
 
-def due_at(secret: SecretVersion, managed: Managed) -> datetime:
+def due_at(secret: Version, managed: Managed) -> datetime:
     """Return when the secret is due; its creation if it has no expiry.
 
     That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever
@@ -19,7 +19,7 @@ def due_at(secret: SecretVersion, managed: Managed) -> datetime:
     return min(secret.expires - _before(secret, managed), secret.created + managed.validity)
 
 
-def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
+def due_reason(secret: Version, managed: Managed, now: datetime) -> str | None:
     """Return why the secret is due at `now`; None if it is not."""
     if secret.expires is None:
         return "no expiry"
@@ -32,7 +32,7 @@ def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | 
     return None
 
 
-def why_due(secret: SecretVersion, managed: Managed) -> str:
+def why_due(secret: Version, managed: Managed) -> str:
     """Return since when a secret is due, and which setting makes it so."""
     due, before = due_at(secret, managed), _before(secret, managed)
     since = f"due since {due:%Y-%m-%d %H:%M}Z"
@@ -44,7 +44,7 @@ def why_due(secret: SecretVersion, managed: Managed) -> str:
     return f"{since}, {managed.validity.days} days after it was written (ValidityPeriodDays)"
 
 
-def _before(secret: SecretVersion, managed: Managed) -> timedelta:
+def _before(secret: Version, managed: Managed) -> timedelta:
     """Return RotateBeforeDays, at most half of a life that the source itself cut short.
 
     Otherwise such a version would be due as soon as it is written.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.tags import DERIVED_FROM, OPERATION, REPLICA_OF, Managed
 
 State = Literal["ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged"]
@@ -18,7 +18,7 @@ NEEDS_A_PERSON: frozenset[State] = frozenset({"overdue", "parked", "drifted", "d
 class Entry:
     """One secret as the inventory shows it."""
 
-    secret: SecretVersion
+    secret: Version
     state: State
     reason: str
     """Why it is in this state; empty if there is nothing to say."""
@@ -122,6 +122,6 @@ class Coming:
     at: datetime
     what: What
     """`remind`: a person should rotate the secret. `expire`: nothing will prevent its expiry."""
-    secret: SecretVersion
+    secret: Version
     reason: str
     fix: str = ""

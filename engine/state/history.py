@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.request import operation_id
 from engine.state.tags import CAUSE, OPERATION, REASON, RETIRE, STATE
 
@@ -13,7 +13,7 @@ PUSHED_BY, PUSHED_WHY = "PolicyBy", "PolicyReason"
 """Tags of a version of the policy document: who pushed it, and why."""
 
 
-def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
+def newest_first(versions: Sequence[Version]) -> list[Version]:
     """Return versions from the newest to the oldest.
 
     Key Vault lists versions unordered and keeps times in whole seconds only. Versions created in
@@ -25,7 +25,7 @@ def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
         if version.version
     }
 
-    def age(version: SecretVersion) -> int:
+    def age(version: Version) -> int:
         steps, earlier = 0, replaced_by.get(version.tags.get(OPERATION, ""))
         while earlier and earlier.created == version.created and steps < len(versions):
             steps, earlier = steps + 1, replaced_by.get(earlier.tags.get(OPERATION, ""))
@@ -35,7 +35,7 @@ def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
 
 
 def events(
-    versions: Sequence[SecretVersion], *, policy: bool = False, written: Collection[str] = ()
+    versions: Sequence[Version], *, policy: bool = False, written: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """Return what versions, newest first, say about themselves, for people and programs.
 
@@ -71,12 +71,12 @@ def events(
     ]
 
 
-def _pushed(version: SecretVersion) -> str | None:
+def _pushed(version: Version) -> str | None:
     who, why = version.tags.get(PUSHED_BY), version.tags.get(PUSHED_WHY)
     return f"policy pushed by {who}: {why}" if who else None
 
 
-def _event(version: SecretVersion, *, ours: bool) -> dict[str, Any]:
+def _event(version: Version, *, ours: bool) -> dict[str, Any]:
     return {
         "version": version.version,
         "created": version.created.isoformat(),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
 from engine.state.request import WorkItem
@@ -49,7 +49,7 @@ class Listed:
         """When the superseded credential is due to be retired."""
         return self.pending.at if self.pending else None
 
-    def holds(self, secret: SecretVersion) -> bool:
+    def holds(self, secret: Version) -> bool:
         """Return whether Rekey published this very version, with a credential of this source.
 
         Whatever its tag says by now. Read or listed, a version has the time of its creation.
@@ -135,7 +135,7 @@ def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
 class Owned:
     """A secret, and what the records of its sources say."""
 
-    secret: SecretVersion
+    secret: Version
     records: Sequence[Record]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.policy import Policy
 from engine.state.tags import MANUAL, RETIRE
 
@@ -21,7 +21,7 @@ def is_manual(tags: Mapping[str, str]) -> bool:
     return tags.get(MANUAL, "").strip().lower() not in ("", "false") and RETIRE not in tags
 
 
-def due_at(secret: SecretVersion, policy: Policy) -> datetime | None:
+def due_at(secret: Version, policy: Policy) -> datetime | None:
     """Return when a person should rotate a secret; None if its dates do not say.
 
     That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever

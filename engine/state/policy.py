@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.policy_document import Document, Webhook
 
 SCOPE = re.compile(
@@ -66,7 +66,7 @@ class Policy:
             narrowed is None or _inside(source, narrowed)
         )
 
-    def applied(self, secret: SecretVersion) -> SecretVersion:
+    def applied[V: Version](self, secret: V) -> V:
         """Return the secret with the tags that count under the policy.
 
         Use it only to decide: what Rekey writes keeps the secret's own tags.

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.codec import fields_of, text_of
 from engine.state.record_parts import Change, Compromised, History, Verified, Write
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
@@ -218,7 +218,7 @@ class Record:
         past, revoked = self.history.credentials, self.compromised.revoked
         return frozenset(known.credential_id for known in past if known.version in revoked)
 
-    def wrote(self, secret: SecretVersion) -> bool:
+    def wrote(self, secret: Version) -> bool:
         """Return whether Rekey published exactly this version."""
         return bool(self.published and secret.version and self.published.version == secret.version)
 
@@ -289,7 +289,7 @@ class Record:
         """Return the record once the change has come that the source was at."""
         return replace(self, change=self.change.arrived())
 
-    def proven(self, shown: SecretVersion, now: datetime) -> Record:
+    def proven(self, shown: Version, now: datetime) -> Record:
         """Return the record once the current version has been proven."""
         change, write = self.change, self.pending_write
         repaired_at, tags = self.verified.repaired_at, owners_tags(shown)
@@ -314,7 +314,7 @@ class Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))
 
-    def landed(self, secret: SecretVersion, late: Write | None = None) -> Record:
+    def landed(self, secret: Version, late: Write | None = None) -> Record:
         """Return the record once the vault holds an announced write.
 
         That is the latest one, or `late`, an earlier one that arrived after all.
@@ -379,7 +379,7 @@ class Record:
                 raise _stale(secret, SETTLE)
         return self
 
-    def _awaiting(self, write: Write, secret: SecretVersion, now: datetime) -> Record:
+    def _awaiting(self, write: Write, secret: Version, now: datetime) -> Record:
         """Return the record while the vault shows what an announced write is to replace."""
         if now < write.at + SETTLE:
             raise _stale(secret, write.at + SETTLE - now)
@@ -406,11 +406,11 @@ class Record:
         fitting = (w for w in self.unpublished if self.fits(w, w.credential_id, held))
         return next(fitting, None)
 
-    def _older(self, secret: SecretVersion, published: Write) -> bool:
+    def _older(self, secret: Version, published: Write) -> bool:
         behind = published.created is not None and secret.created < published.created
         return secret.version in self.history.replaced or behind
 
-    def believed(self, secret: SecretVersion) -> SecretVersion:
+    def believed[V: Version](self, secret: V) -> V:
         """Return a version with what the record knows of it instead of what its tags claim."""
         tags = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         if self.published and self.wrote(secret):
@@ -425,12 +425,12 @@ class Record:
         return replace(secret, tags=tags)
 
 
-def owners_tags(secret: SecretVersion) -> dict[str, str]:
+def owners_tags(secret: Version) -> dict[str, str]:
     """Return the tags of a version that are its owner's own."""
     return {tag: text for tag, text in secret.tags.items() if tag not in OURS}
 
 
-def _stale(secret: SecretVersion, wait: timedelta) -> Stale:
+def _stale(secret: Version, wait: timedelta) -> Stale:
     return Stale(
         f"the vault shows version {secret.version}, which is replaced or being replaced",
         where=str(secret.ref),

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
-from engine.secret import VERSION, SecretRef, SecretVersion
+from engine.secret import VERSION, SecretRef, Version
 from engine.state import template
 from engine.state.derivation import EXPECTED, Consent, consents
 from engine.state.policy import Policy
@@ -259,7 +259,7 @@ def _secret(url: str) -> SecretRef:
         raise ValueError(url) from error
 
 
-def fingerprint(secret: SecretVersion) -> str:
+def fingerprint(secret: Version) -> str:
     """Return a digest of the version and its owner's tags, which changes when either does."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
     text = "\n".join([secret.created.strftime(_ISO), *lines])
@@ -267,7 +267,7 @@ def fingerprint(secret: SecretVersion) -> str:
 
 
 def parked(
-    secret: SecretVersion,
+    secret: Version,
     reason: str,
     now: datetime,
     *,
@@ -318,7 +318,7 @@ def _cut(text: str, most: int) -> str:
     return text.encode("utf-16-le", "replace")[: 2 * most - 2].decode("utf-16-le", "ignore") + "…"
 
 
-def marked_since(secret: SecretVersion, now: datetime) -> datetime | None:
+def marked_since(secret: Version, now: datetime) -> datetime | None:
     """Return since when a secret is parked; None if it is not, or has changed since.
 
     A mark from a time to come is not Rekey's: it would park the secret for as long as its writer
@@ -335,13 +335,13 @@ def marked_since(secret: SecretVersion, now: datetime) -> datetime | None:
             return None
 
 
-def rests_until(secret: SecretVersion, rest: timedelta, now: datetime) -> datetime | None:
+def rests_until(secret: Version, rest: timedelta, now: datetime) -> datetime | None:
     """Return until when a parked secret is left alone; None if it is not parked."""
     since = marked_since(secret, now)
     return since + rest if since else None
 
 
-def to_cut_off(secret: SecretVersion) -> bool:
+def to_cut_off(secret: Version) -> bool:
     """Return whether a superseded credential without any overlap is still to be retired."""
     try:
         return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)
@@ -349,7 +349,7 @@ def to_cut_off(secret: SecretVersion) -> bool:
         return False
 
 
-def unfinished_incident(secret: SecretVersion) -> bool:
+def unfinished_incident(secret: Version) -> bool:
     """Return whether this version's credential should have been cut off and still is not."""
     match secret.tags.get(STATE, "").split(" "):
         case ["compromised", since, _]:

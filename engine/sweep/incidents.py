@@ -17,7 +17,7 @@ from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
 from engine.ports import Vaults
 from engine.rotation.proof import SAME_VALUE
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.incident import (
     LEAD,
@@ -85,9 +85,9 @@ class CutOff:
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         return True
 
-    async def _list(self, part: Part, vault: str) -> list[SecretVersion]:
+    async def _list(self, part: Part, vault: str) -> list[Version]:
         """Return what this part has time to list; its token is None at the end of the vault."""
-        secrets = list[SecretVersion]()
+        secrets = list[Version]()
         while True:
             page, part.token = await self.engine.vaults.page(vault, part.token)
             secrets += page

@@ -15,7 +15,7 @@ from engine.follow_up.notices import Digests
 from engine.planning.decision import Tagged
 from engine.planning.inventory import days_to_expiry, standing, sweep_of
 from engine.ports import WorkQueue
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, Entry, Tally
 from engine.state.follow_up import FollowUp
@@ -74,7 +74,7 @@ class Sweeper:
         return not tally.goes_on
 
     async def _look(
-        self, secret: SecretVersion, tally: Tally, pace: Pace, digests: Digests, ledger: Ledger
+        self, secret: Version, tally: Tally, pace: Pace, digests: Digests, ledger: Ledger
     ) -> None:
         tally.seen += 1
         try:

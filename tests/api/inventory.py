@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cloud.settings import Settings
 from engine.secret import SecretRef
-from engine.secret import SecretVersion as Seen
+from engine.secret import Version as Seen
 from engine.state.tags import REASON, STATE, Pending, fingerprint
 from simulator.keyvault.state import Vault
 from tests.shared.rig import VAULT_ACTIONS, Rig
@@ -58,9 +58,7 @@ class Inventory(Rig):
         every = {**usual, "Owner": "platform", **tags}
         kept = {tag: text for tag, text in every.items() if text is not None}
         expires = None if left is None else now + left * DAY
-        seen = Seen(
-            SecretRef(vault.url, name), None, None, enabled, now - age * DAY, expires, None, kept
-        )
+        seen = Seen(SecretRef(vault.url, name), None, enabled, now - age * DAY, expires, None, kept)
         if marked:
             word, reason = marked
             kept |= {

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.errors import AccessDenied, NotFound
-from engine.secret import Draft, SecretRef, SecretVersion
+from engine.secret import Draft, SecretRef, SecretVersion, Version
 from tests.proof.hand import Hand
 
 
@@ -34,7 +34,13 @@ class ModelVaults:
         if current.enabled:
             return current
         return SecretVersion(
-            ref, None, None, enabled=False, created=current.created, expires=None, content_type=None
+            ref,
+            None,
+            value=None,
+            enabled=False,
+            created=current.created,
+            expires=None,
+            content_type=None,
         )
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
@@ -105,26 +111,24 @@ class ModelVaults:
             raise NotFound(f"{ref} does not exist")
         return versions
 
-    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+    async def list(self, vault: str) -> AsyncIterator[Version]:
         """Stream the current versions, without values and version ids."""
         world = self.hand.world
         now = lambda: [versions[-1] for versions in world.vault.values()]  # noqa: E731
         then = lambda: [world.stale(ref)[-1] for ref in world.vault if world.stale(ref)]  # noqa: E731
         for secret in await self.hand.reach("list", now, stale=then):
             if secret.ref.vault == vault:
-                yield replace(secret, version=None, value=None)
+                yield replace(secret.bare, version=None)
 
-    async def page(
-        self, vault: str, token: str | None
-    ) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[Version], str | None]:
         """Return everything on one page."""
         assert token is None
         return [secret async for secret in self.list(vault)], None
 
-    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+    async def versions(self, ref: SecretRef) -> AsyncIterator[Version]:
         """Stream every version without its value."""
         world = self.hand.world
         now = lambda: list(world.vault.get(ref, []))  # noqa: E731
         then = lambda: list(world.stale(ref))  # noqa: E731
         for version in await self.hand.reach("list", now, about=ref, stale=then):
-            yield replace(version, value=None)
+            yield version.bare

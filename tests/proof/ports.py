@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import Sensitive, Version
 from engine.state.entry import LastSweep, Tally
 from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.policy_document import Webhook
@@ -149,20 +149,20 @@ class ModelApps:
 
     hand: Hand
 
-    async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
+    async def refresh(self, app: str, secret: Version, *, ask: bool) -> bool:
         """Have an app use this version, unless it is stuck; returns whether it does."""
         del ask
         return await self.hand.reach(
             "refresh an app", lambda: self._refresh(app, secret), changes=True
         )
 
-    def _refresh(self, app: str, secret: SecretVersion) -> bool:
+    def _refresh(self, app: str, secret: Version) -> bool:
         world = self.hand.world
         if app not in world.stuck:
             world.apps[app] = str(secret.version)
         return world.apps.get(app) == secret.version
 
-    async def lags(self, app: str, secret: SecretVersion) -> bool:
+    async def lags(self, app: str, secret: Version) -> bool:
         """Return whether an app uses another version."""
         world = self.hand.world
         lags = await self.hand.reach(

@@ -358,7 +358,7 @@ class World:
         version = SecretVersion(
             ref,
             f"v{number}",
-            draft.value,
+            value=draft.value,
             enabled=True,
             created=self.kernel.now(),
             expires=draft.expires,

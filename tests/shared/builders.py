@@ -67,7 +67,7 @@ def version(
     return SecretVersion(
         REF,
         version,
-        Sensitive("value") if version else None,
+        value=Sensitive("value") if version else None,
         enabled=enabled,
         created=NOW - age,
         expires=None if left is None else NOW + left,

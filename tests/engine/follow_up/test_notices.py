@@ -12,7 +12,7 @@ from engine.follow_up import notices
 from engine.follow_up.notices import MOST_TEXT, Digests, latest
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.planning.decision import Tagged
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.entry import Entry, State
 from engine.state.follow_up import FollowUp, Task
 from engine.state.request import Outcome
@@ -154,8 +154,8 @@ def standing(
     """Return how one secret stands."""
     expires = None if left is None else NOW + left
     ref = SecretRef(VAULT, name)
-    secret = SecretVersion(
-        ref, None, None, enabled=True, created=YEAR_AGO, expires=expires, content_type=None,
+    secret = Version(
+        ref, None, enabled=True, created=YEAR_AGO, expires=expires, content_type=None,
         tags=tags,
     )  # fmt: skip
     return Entry(secret, state, reason, due=YEAR_AGO + DAY)

@@ -67,7 +67,7 @@ secrets = st.builds(
     SecretVersion,
     st.just(REF),
     st.sampled_from([V1, V2, None]),
-    st.none(),
+    value=st.none(),
     enabled=st.booleans(),
     created=spans.map(lambda age: NOW - age),
     expires=st.none() | spans.map(lambda left: NOW + left),

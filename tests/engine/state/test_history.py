@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.secret import SecretVersion
+from engine.secret import Version
 from engine.state.history import events, newest_first
 from engine.state.request import operation_id
 from engine.state.tags import CAUSE, OPERATION, REASON, RETIRE, STATE
@@ -17,13 +17,13 @@ CHAIN = [V2, V4, V1, V3]
 """Versions of one second in the order in which they were written."""
 
 
-def written(name: str, replaces: str | None = None, age: int = 0, **tags: str) -> SecretVersion:
+def written(name: str, replaces: str | None = None, age: int = 0, **tags: str) -> Version:
     """Return a version that says which one it replaced."""
     mark = {OPERATION: operation_id(REF, replaces)} if replaces else {}
-    return version(version=name, age=age * SECOND, changes={**mark, **tags})
+    return version(version=name, age=age * SECOND, changes={**mark, **tags}).bare
 
 
-def names(versions: list[SecretVersion]) -> list[str | None]:
+def names(versions: list[Version]) -> list[str | None]:
     return [listed.version for listed in versions]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -186,7 +185,7 @@ def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs
 def test_what_is_decided_from_holds_no_value() -> None:
     read = version()
     assert read.value
-    bare = replace(read, value=None)
+    bare = read.bare
     for tagged in (
         Tagged.of(read, POLICY, KINDS),
         Tagged.believed(read, (Listed(ACCOUNT, str(REF)),), POLICY, KINDS),

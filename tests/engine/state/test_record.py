@@ -77,7 +77,7 @@ def secret(
     return SecretVersion(
         ref,
         version,
-        value,
+        value=value,
         enabled=True,
         created=created,
         expires=None,
