@@ -91,7 +91,7 @@ async def _preview(engine: Engine, item: WorkItem) -> tuple[SecretVersion, Decis
     except NotFound as error:
         if error.where != str(item.ref):
             raise
-        known = (await engine.ledger()).of(item.ref) if item.compromised else ()
+        known = (await engine.index()).of(item.ref) if item.compromised else ()
         if known:
             alive = deleted_at(*(record.source for record in known))
             raise NotFound(alive, where=error.where, fix=DELETED_FIX) from None

@@ -64,7 +64,7 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
     if not incident.version or incident.source:
         return incident
     ref = SecretRef(incident.vaults[0], incident.name)
-    sources = [listed.source for listed in (await engine.ledger()).of(ref)]
+    sources = [listed.source for listed in (await engine.index()).of(ref)]
     return replace(incident, source=sources[0]) if len(sources) == 1 else incident
 
 

@@ -25,7 +25,7 @@ from engine.errors import NotFound, RekeyError
 from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Entry, State
 from engine.state.history import events, newest_first
-from engine.state.index import Ledger
+from engine.state.index import StateIndex
 from engine.state.phase import STEPS, step_of
 from engine.state.record import Record
 
@@ -177,15 +177,15 @@ async def page(
     if place.vault not in vaults:
         raise _bad_cursor()
     entries: list[Entry] = []
-    ledger = await ledger_of(engine)
+    index = await index_of(engine)
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
-        for index, secret in enumerate(secrets[place.skip :], place.skip):
-            entry = judge(engine, secret, ledger)
+        for skip, secret in enumerate(secrets[place.skip :], place.skip):
+            entry = judge(engine, secret, index)
             if not chosen.lets_pass(entry):
                 continue
             if len(entries) == limit:
-                return Page(entries, Place(place.vault, place.token, index))
+                return Page(entries, Place(place.vault, place.token, skip))
             entries.append(entry)
         following = Place(place.vault, token) if token else _first_of_next(vaults, place.vault)
         if following is None:
@@ -194,18 +194,18 @@ async def page(
     return Page(entries, place)
 
 
-def judge(engine: Engine, secret: Version, ledger: Ledger) -> Entry:
+def judge(engine: Engine, secret: Version, index: StateIndex) -> Entry:
     """Say how one secret stands now."""
-    return engine.entry(secret, ledger.of(secret.ref))
+    return engine.entry(secret, index.of(secret.ref))
 
 
-async def ledger_of(engine: Engine) -> Ledger:
+async def index_of(engine: Engine) -> StateIndex:
     """Read the records; where they cannot be read, the vaults alone must do."""
     try:
-        return await engine.ledger()
+        return await engine.index()
     except RekeyError as error:
         log.warning("the records of the sources cannot be read: %s", error)
-        return Ledger({})
+        return StateIndex({})
 
 
 def _first_of_next(vaults: list[str], vault: str) -> Place | None:
@@ -215,10 +215,10 @@ def _first_of_next(vaults: list[str], vault: str) -> Place | None:
 
 async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
     """Stream every secret of these vaults."""
-    ledger = await ledger_of(engine)
+    index = await index_of(engine)
     for vault in vaults:
         async for secret in engine.vaults.list(vault):
-            yield judge(engine, secret, ledger)
+            yield judge(engine, secret, index)
 
 
 async def list_secrets(engine: Engine, request: Request) -> Answer:
@@ -253,16 +253,18 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     versions = newest_first([version async for version in engine.vaults.versions(ref)])
     if not versions:
         raise await no_such(engine, ref)
-    ledger = await ledger_of(engine)
-    entry, records = judge(engine, versions[0], ledger), await _records(engine, ledger, ref)
+    index = await index_of(engine)
+    entry, records = judge(engine, versions[0], index), await _records(engine, index, ref)
     history = _events(engine, versions, records)
     data = {**shown(entry), "version": versions[0].version, **_stage(records), "history": history}
     return Answer.of(200, view(SecretWithHistory, data))
 
 
-async def told(engine: Engine, versions: Sequence[Version], ledger: Ledger) -> list[dict[str, Any]]:
+async def told(
+    engine: Engine, versions: Sequence[Version], index: StateIndex
+) -> list[dict[str, Any]]:
     """Return what a secret's versions, newest first, say of themselves: who wrote each, and why."""
-    return _events(engine, versions, await _records(engine, ledger, versions[0].ref))
+    return _events(engine, versions, await _records(engine, index, versions[0].ref))
 
 
 def _events(
@@ -285,10 +287,10 @@ def _stage(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-async def _records(engine: Engine, ledger: Ledger, ref: SecretRef) -> list[Record]:
+async def _records(engine: Engine, index: StateIndex, ref: SecretRef) -> list[Record]:
     """Return the records of a secret, as far as they can be read."""
     try:
-        records = [await engine.leases.peek(listed.source) for listed in ledger.of(ref)]
+        records = [await engine.leases.peek(listed.source) for listed in index.of(ref)]
     except RekeyError as error:
         log.warning("who wrote which version is told by tags: %s", error)
         return []

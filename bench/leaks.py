@@ -17,7 +17,7 @@ from engine.contract import Derived
 from engine.leak.index import sources_of
 from engine.leak.reading import read
 from engine.service import Service
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Prints
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
@@ -69,7 +69,7 @@ def look_up() -> tuple[float, float]:
         for number, held in enumerate(values)
     }
     began = time.perf_counter()
-    sources = sources_of(Ledger(records))
+    sources = sources_of(StateIndex(records))
     built = time.perf_counter()
     for held in values[:100]:
         text = f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={held[-1]}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from api.answers import BadRequest
-from api.listing import judge, ledger_of
+from api.listing import index_of, judge
 from cli.codes import Exit
 from cli.naming import expected
 from cli.proposal import TAGS
@@ -58,8 +58,8 @@ async def set_tags(session: Session, args: Namespace) -> int:
     }
     if changes and not args.dry_run:
         await _write(engine, secret, then)
-    ledger = await ledger_of(engine)
-    before, after = (judge(engine, version, ledger) for version in (secret, then))
+    index = await index_of(engine)
+    before, after = (judge(engine, version, index) for version in (secret, then))
     _show(session, before, after, changes, dry_run=args.dry_run)
     return Exit.FINE
 

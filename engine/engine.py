@@ -47,12 +47,12 @@ class Engine(Parts):
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
-        shown, ledger = await self.vaults.read(item.ref), await self.ledger()
-        records = ledger.of(item.ref)
+        shown, index = await self.vaults.read(item.ref), await self.index()
+        records = index.of(item.ref)
         believed = Tagged.believed(shown, records, self.policy, self.kinds).held
         secret = replace(shown, tags=believed.tags)
         decision = self.decide(secret, item.about(secret.version))
-        is_known = ledger.unread or any(listed.published or listed.due for listed in records)
+        is_known = index.unread or any(listed.published or listed.due for listed in records)
         if not isinstance(decision, Acting):
             return secret, decision
         if RETIRE in shown.tags and not is_known:
@@ -265,7 +265,7 @@ class Engine(Parts):
         """
         if item.compromised:
             return await self._incident_at(secret, item)
-        known = (await self.ledger()).of(secret.ref) if tries > 1 else ()
+        known = (await self.index()).of(secret.ref) if tries > 1 else ()
         return next((listed.source for listed in known if listed.is_open), None)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
@@ -273,12 +273,12 @@ class Engine(Parts):
         audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
         if isinstance(audit, Acting):
             return audit.managed.source
-        ledger = await self.ledger()
-        if ledger.unread:
+        index = await self.index()
+        if index.unread:
             raise TransientError(
                 "the records cannot be listed, so the source of the credential is not known",
                 where=str(secret.ref),
                 fix="see whether the app reaches its own storage account",
             )
-        known = ledger.of(secret.ref)
+        known = index.of(secret.ref)
         return known[0].source if known else None

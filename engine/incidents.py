@@ -16,7 +16,7 @@ from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.history import newest_first
 from engine.state.incident import Incident, Progress, Stands
-from engine.state.index import Ledger
+from engine.state.index import StateIndex
 from engine.state.record import Record
 from engine.sweep.incidents import CutOff, unlisted
 
@@ -24,38 +24,40 @@ from engine.sweep.incidents import CutOff, unlisted
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
     """Count how far each incident has come; each vault is listed once."""
     works = [(CutOff(engine, incident), Progress()) for incident in incidents]
-    ledger = await engine.ledger()
+    index = await engine.index()
     for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
         if engine.policy.manages(vault):
-            await _count_vault(engine, vault, works, ledger)
+            await _count_vault(engine, vault, works, index)
             continue
-        for ref in unlisted(vault, set(), ledger):
+        for ref in unlisted(vault, set(), index):
             for work, progress in works:
-                await work.count_unserved(ref, ledger, progress)
+                await work.count_unserved(ref, index, progress)
     for work, progress in works:
         if not progress.secrets:
             await work.count_passed_on(progress)
     return [progress for _, progress in works]
 
 
-async def of_secret(engine: Engine, incident: Incident, current: Entry, ledger: Ledger) -> Progress:
+async def of_secret(
+    engine: Engine, incident: Incident, current: Entry, index: StateIndex
+) -> Progress:
     """Count how far an incident has come with one secret; nothing where it does not cover it."""
     progress = Progress()
-    await CutOff(engine, incident).count(current, ledger, progress)
+    await CutOff(engine, incident).count(current, index, progress)
     return progress
 
 
 async def _count_vault(
-    engine: Engine, vault: str, works: Sequence[tuple[CutOff, Progress]], ledger: Ledger
+    engine: Engine, vault: str, works: Sequence[tuple[CutOff, Progress]], index: StateIndex
 ) -> None:
     listed = set[SecretRef]()
     async for secret in engine.vaults.list(vault):
         listed.add(secret.ref)
         for work, progress in works:
-            await work.count(engine.entry(secret), ledger, progress)
-    for ref in unlisted(vault, listed, ledger):
+            await work.count(engine.entry(secret), index, progress)
+    for ref in unlisted(vault, listed, index):
         for work, progress in works:
-            await work.count_deleted(ref, ledger, progress)
+            await work.count_deleted(ref, index, progress)
 
 
 async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str, str]]:
@@ -63,19 +65,19 @@ async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str,
 
     A vault is listed only if there are records of secrets in the scope.
     """
-    ledger, progress, work = await engine.ledger(), Progress(), CutOff(engine, incident)
+    index, progress, work = await engine.index(), Progress(), CutOff(engine, incident)
     for vault in filter(engine.policy.manages, incident.vaults):
-        if not _covered(incident, vault, ledger):
+        if not _covered(incident, vault, index):
             continue
         listed = {secret.ref async for secret in engine.vaults.list(vault)}
-        for ref in unlisted(vault, listed, ledger):
-            await work.count_deleted(ref, ledger, progress)
+        for ref in unlisted(vault, listed, index):
+            await work.count_deleted(ref, index, progress)
     return progress.named
 
 
-def _covered(incident: Incident, vault: str, ledger: Ledger) -> bool:
-    refs = unlisted(vault, set(), ledger)
-    return any(incident.covers_deleted(ref, ledger.of(ref)) for ref in refs)
+def _covered(incident: Incident, vault: str, index: StateIndex) -> bool:
+    refs = unlisted(vault, set(), index)
+    return any(incident.covers_deleted(ref, index.of(ref)) for ref in refs)
 
 
 AT_ONCE = 20
@@ -144,10 +146,10 @@ def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
     """Return how far an incident has come, and what it did with each secret, by vault and name."""
     (progress,) = await counted(engine, [incident])
-    ledger, secrets = await engine.ledger(), list[Evidence]()
+    index, secrets = await engine.index(), list[Evidence]()
     by_name = sorted(progress.each, key=lambda stands: str(stands.ref).lower())
     for part in batched(by_name, AT_ONCE, strict=False):
-        looks = (_of(engine, incident, stands, ledger) for stands in part)
+        looks = (_of(engine, incident, stands, index) for stands in part)
         secrets += await asyncio.gather(*looks)
     return progress, secrets
 
@@ -160,10 +162,10 @@ def ended(progress: Progress, secrets: Sequence[Evidence]) -> datetime | None:
     return max(known) if known and is_over and len(known) == len(times) else None
 
 
-async def _of(engine: Engine, incident: Incident, stands: Stands, ledger: Ledger) -> Evidence:
+async def _of(engine: Engine, incident: Incident, stands: Stands, index: StateIndex) -> Evidence:
     # A replica has no record: what proves its credential refused stands in that of its primary.
     owner = SecretRef.parse(stands.primary) if stands.primary else stands.ref
-    sources = tuple(listed.source for listed in ledger.of(owner))
+    sources = tuple(listed.source for listed in index.of(owner))
     if incident.version and incident.source not in ("", *sources):
         # Its record may have passed on since.
         sources = (incident.source, *sources)

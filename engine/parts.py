@@ -29,7 +29,7 @@ from engine.secret import SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
 from engine.state.follow_up import FollowUp
-from engine.state.index import Ledger
+from engine.state.index import StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
 from engine.state.request import WorkItem, operation_id
@@ -117,16 +117,16 @@ class Parts:
         except RekeyError as error:
             log.warning("a request that is done could not be closed: %s", error)
 
-    async def ledger(self) -> Ledger:
+    async def index(self) -> StateIndex:
         """Read what the records say of all secrets.
 
-        Where the app may not list them, the ledger is marked `unread` and only tags are known.
+        Where the app may not list them, the index is marked `unread` and only tags are known.
         """
         try:
-            return await Ledger.read(self.leases.index())
+            return await StateIndex.read(self.leases.index())
         except PermanentError as error:
             log.error("the records of the sources cannot be listed: %s", error)
-            return Ledger({}, unread=True)
+            return StateIndex({}, unread=True)
 
     def rotator(self, managed: Managed) -> Rotator:
         """Return the rotator of a secret's kind."""

@@ -83,7 +83,7 @@ BEHIND_THE_DOORS = {
     "engine/rotation/held.py": "the one door to the steps of a rotation, under a lease",
     "engine/rotation/test_proof.py": "a proof is paused in mid-air, which no port can do",
     "engine/planning/test_forecast.py": "what is foreseen, a pure function of listings",
-    "engine/state/test_ledger.py": "which retirement is believed, the tag's or the record's",
+    "engine/state/test_index.py": "which retirement is believed, the tag's or the record's",
     "engine/sweep/test_cut_off.py": "when an incident is over, from records alone",
     "engine/sweep/test_pace.py": "ten thousand starts in every window of time",
     "engine/follow_up/test_notices.py": "the moments at which people are told, hour by hour",

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from api.answers import Answer
 from api.incidents import found, status_of
-from api.listing import ledger_of
+from api.listing import index_of
 from api.page import look, rows
 from api.page.timeline import Moment, distance
 from api.requests import Request
@@ -143,16 +143,16 @@ async def concerning(
     if engine.incidents is None:
         return Board()
     try:
-        newest, ledger = await engine.incidents.newest(SHOWN), await ledger_of(engine)
+        newest, index = await engine.incidents.newest(SHOWN), await index_of(engine)
         ref = entry.secret.ref
         covering = [
             incident
             for incident in newest
-            if ref.vault in incident.vaults and incident.covers(entry, ledger.of(ref))
+            if ref.vault in incident.vaults and incident.covers(entry, index.of(ref))
         ]
         reported = []
         for incident in covering:
-            progress = await of_secret(engine, incident, entry, ledger)
+            progress = await of_secret(engine, incident, entry, index)
             if not progress.secrets:
                 # There was no such secret yet.
                 continue

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from api import readers
 from api.access import Caller
 from api.answers import Answer
-from api.listing import judge, ledger_of, told
+from api.listing import index_of, judge, told
 from api.page import coming, deeds, incidents, links, look, rows
 from api.page.commands import commands
 from api.page.deeds import Deed
@@ -59,8 +59,8 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
     )
     ref = request.secret(engine.policy)
     versions = await _versions(engine, ref)
-    ledger = await ledger_of(engine)
-    entry = judge(engine, versions[0], ledger)
+    index = await index_of(engine)
+    entry = judge(engine, versions[0], index)
     code = {"code": request.query["code"]} if request.query.get("code") else {}
     return look.drawn(
         "secret.html",
@@ -77,7 +77,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         ticks=ticks(),
         steps=coming.next_of(engine, versions[0], now, request.query),
         consumers=_consumers(engine, entry, request.query),
-        history=await told(engine, versions, ledger),
+        history=await told(engine, versions, index),
         reading=await _reading(engine, request, ref),
         commands=commands(entry, versions[1:]),
         deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],

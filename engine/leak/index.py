@@ -17,7 +17,7 @@ from engine.engine import Engine
 from engine.leak.owner import Match, Owner, read
 from engine.rotation import leaked
 from engine.secret import SecretRef, Sensitive
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
 
@@ -48,7 +48,7 @@ class Index:
     """When the vaults were listed: of what was written since, no miss tells."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     """Who reads many secrets takes one for each."""
-    _ledger: Ledger | None = None
+    _state_index: StateIndex | None = None
     """What the last look has shown; None while it is at it, or if it has failed."""
     _looks: int = 0
     """How many looks at the records have begun."""
@@ -61,25 +61,25 @@ class Index:
         """
         if match := await self._confirmed(engine, parts):
             return match
-        ledger = await self._look(engine, self._looks)
+        index = await self._look(engine, self._looks)
         if match := await self._confirmed(engine, parts):
             return match
         async with self._turn:
             await self._list(engine)
-        unprinted = _unprinted(engine, ledger, self._listed)
-        return await self._read_all(engine, unprinted, ledger, parts)
+        unprinted = _unprinted(engine, index, self._listed)
+        return await self._read_all(engine, unprinted, index, parts)
 
-    async def _look(self, engine: Engine, seen: int) -> Ledger:
+    async def _look(self, engine: Engine, seen: int) -> StateIndex:
         """List the records, unless a look that began after the first `seen` ones has done so.
 
         So a crowd that misses at once takes two looks, not one each.
         """
         async with self._turn:
-            if self._looks == seen or self._ledger is None:
-                self._looks, self._ledger = self._looks + 1, None
-                self._ledger = await Ledger.read(engine.leases.index())
-                self._sources = sources_of(self._ledger)
-            return self._ledger
+            if self._looks == seen or self._state_index is None:
+                self._looks, self._state_index = self._looks + 1, None
+                self._state_index = await StateIndex.read(engine.leases.index())
+                self._sources = sources_of(self._state_index)
+            return self._state_index
 
     async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
         texts = _by_print(engine, parts)
@@ -97,20 +97,20 @@ class Index:
             self.listed_at = now
 
     async def _read_all(
-        self, engine: Engine, refs: Iterable[SecretRef], ledger: Ledger, parts: Sequence[str]
+        self, engine: Engine, refs: Iterable[SecretRef], index: StateIndex, parts: Sequence[str]
     ) -> Match | None:
         async def one(ref: SecretRef) -> Match | None:
             async with self.turns:
-                return await _in_secret(engine, ref, ledger.of(ref), parts)
+                return await _in_secret(engine, ref, index.of(ref), parts)
 
         matches = await asyncio.gather(*(one(ref) for ref in refs))
         return next((match for match in matches if match), None)
 
 
-def sources_of(ledger: Ledger) -> dict[str, set[str]]:
+def sources_of(index: StateIndex) -> dict[str, set[str]]:
     """Return which sources hold or held what a print is of."""
     sources: dict[str, set[str]] = {}
-    for records in ledger.records.values():
+    for records in index.records.values():
         for listed in records:
             for print_ in listed.prints:
                 sources.setdefault(print_, set()).add(listed.source)
@@ -124,17 +124,19 @@ async def _listed(engine: Engine) -> AsyncIterator[Current]:
             yield Current(secret.ref, secret.created, is_tagged)
 
 
-def _unprinted(engine: Engine, ledger: Ledger, secrets: Sequence[Current]) -> Iterator[SecretRef]:
+def _unprinted(
+    engine: Engine, index: StateIndex, secrets: Sequence[Current]
+) -> Iterator[SecretRef]:
     """Yield each secret of which a version may have no print under a key that is there."""
     seen = set[str]()
     for secret in secrets:
         seen.add(str(secret.ref).lower())
-        records = ledger.of(secret.ref)
+        records = index.of(secret.ref)
         current = [listed for listed in records if listed.created == secret.created]
         is_ours = bool(records) or secret.is_tagged
         if is_ours and not (current and _are_whole(engine, records)):
             yield secret.ref
-    for owner, records in ledger.records.items():
+    for owner, records in index.records.items():
         # What is deleted, or in a vault that is not served any more, only its records know. A
         # record of a released secret names no owner.
         if owner and owner not in seen and not _are_whole(engine, records):

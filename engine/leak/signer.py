@@ -11,7 +11,7 @@ from engine.engine import Engine
 from engine.leak.owner import Match, Owner, read
 from engine.rotation import leaked
 from engine.secret import Sensitive
-from engine.state.index import Ledger
+from engine.state.index import StateIndex
 from engine.state.record import Record
 
 
@@ -108,13 +108,13 @@ def _signatures(
 
 async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
     """Yield each secret with its source: of the records, then of what has no record yet."""
-    ledger = await Ledger.read(engine.leases.index())
-    for owner, records in ledger.records.items():
+    index = await StateIndex.read(engine.leases.index())
+    for owner, records in index.records.items():
         for listed in records:
             yield owner, listed.source
     for vault in engine.policy.scopes:
         async for secret in engine.vaults.list(vault):
-            if not ledger.of(secret.ref) and (managed := engine.entry(secret).managed):
+            if not index.of(secret.ref) and (managed := engine.entry(secret).managed):
                 yield str(secret.ref), managed.source
 
 

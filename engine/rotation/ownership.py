@@ -16,7 +16,7 @@ from engine.rotation.source_lease import NOBODY, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretRef, SecretVersion
 from engine.state.decision import Park
-from engine.state.index import Ledger, Owned
+from engine.state.index import Owned, StateIndex
 from engine.state.record import Record, parts_of
 from engine.state.request import operation_id
 from engine.state.tags import (
@@ -271,7 +271,7 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:
     """Look at a secret and at the records that name it as their owner, without a lease."""
-    known = (await Ledger.read(parts.leases.index())).of(ref)
+    known = (await StateIndex.read(parts.leases.index())).of(ref)
     records = [await parts.leases.peek(listed.source) for listed in known]
     return Owned(await parts.vaults.read(ref), [record for record in records if record])
 

@@ -252,7 +252,7 @@ async def leaked_at(parts: Parts, secret: Version, item: WorkItem, left: str) ->
     """
     if not item.compromised:
         return None
-    known = (await parts.ledger()).of(secret.ref)
+    known = (await parts.index()).of(secret.ref)
     sources = [listed.source for listed in known if listed.holds(secret)]
     return next((source for source in sources if source != left), None)
 

@@ -84,7 +84,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class StateIndex:
     """Records by the secret (lower case) that owns them.
 
     A secret whose source has changed may own two.
@@ -95,10 +95,10 @@ class Ledger:
     """The records could not be listed, so only tags are known."""
 
     @classmethod
-    async def read(cls, index: AsyncIterator[Listed]) -> Ledger:
+    async def read(cls, listing: AsyncIterator[Listed]) -> StateIndex:
         """Read all records."""
         records: dict[str, tuple[Listed, ...]] = {}
-        async for listed in index:
+        async for listed in listing:
             records[listed.owner] = (*records.get(listed.owner, ()), listed)
         return cls(records)
 

@@ -30,7 +30,7 @@ from engine.state.incident import (
     danger,
     is_replica,
 )
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Compromised
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
@@ -67,20 +67,20 @@ class CutOff:
         """
         length = min(seconds, LISTING_SECONDS)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, length)
-        ledger, secrets = await self.engine.ledger(), await self._list(part, order.vault)
+        index, secrets = await self.engine.index(), await self._list(part, order.vault)
         part.pace = self._pace(order, part)
         seen, sent = (order.so_far.seen, order.so_far.posted) if order.so_far else (0, 0)
-        entries = sorted(map(self.engine.entry, secrets), key=lambda each: _danger(each, ledger))
+        entries = sorted(map(self.engine.entry, secrets), key=lambda each: _danger(each, index))
         for some in batched(entries, PAGE, strict=False):
-            sent += await _all(self._send(shown, part.pace, ledger) for shown in some)
+            sent += await _all(self._send(shown, part.pace, index) for shown in some)
         seen += len(secrets)
         if part.token is not None:
             await self.engine.accept(part.next(order, seen, sent))
             return False
         # Of what earlier parts have listed, each is looked at once more: it is not deleted.
         listed = {secret.ref for secret in secrets}
-        for refs in batched(unlisted(order.vault, listed, ledger), PAGE, strict=False):
-            sent += await _all(self._send_deleted(ref, part.pace, ledger) for ref in refs)
+        for refs in batched(unlisted(order.vault, listed, index), PAGE, strict=False):
+            sent += await _all(self._send_deleted(ref, part.pace, index) for ref in refs)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         return True
@@ -100,34 +100,34 @@ class CutOff:
         started = order.so_far.started if order.so_far else None
         return Pace(self.engine.policy.scopes, order.period, started, elapsed, CUT_OFF)
 
-    async def _send(self, shown: Entry, pace: Pace, ledger: Ledger) -> bool:
-        ref, known = shown.secret.ref, ledger.of(shown.secret.ref)
+    async def _send(self, shown: Entry, pace: Pace, index: StateIndex) -> bool:
+        ref, known = shown.secret.ref, index.of(shown.secret.ref)
         if not self.incident.covers(shown, known) or not _can_follow(shown, known):
             return False
         source = shown.managed.source if shown.managed else None
         try:
-            ref = _primary(shown, ledger)
+            ref = _primary(shown, index)
             current = self.engine.entry(await self.engine.vaults.read(ref))
-            if not await self.is_open(current, ledger):
+            if not await self.is_open(current, index):
                 return False
             version = self._leaked(current)
-            source = _leaked_at(current, ledger.of(ref))
+            source = _leaked_at(current, index.of(ref))
         except PermanentError:
             version = None
         await self._post(self.incident.work(ref, version, source), pace)
         return True
 
-    async def _send_deleted(self, ref: SecretRef, pace: Pace, ledger: Ledger) -> bool:
+    async def _send_deleted(self, ref: SecretRef, pace: Pace, index: StateIndex) -> bool:
         """Send on a deleted secret: it is reported, and comes back until it is recovered."""
-        left = await self._left_at(ref, ledger)
+        left = await self._left_at(ref, index)
         if not left or not await is_deleted(self.engine.vaults, ref):
             return False
         await self._post(self.incident.work(ref, None, left[0]), pace)
         return True
 
-    async def _left_at(self, ref: SecretRef, ledger: Ledger) -> list[str]:
+    async def _left_at(self, ref: SecretRef, index: StateIndex) -> list[str]:
         """Return the sources where what a deleted secret held may still be accepted."""
-        covered = self.incident.covers_deleted(ref, ledger.of(ref))
+        covered = self.incident.covers_deleted(ref, index.of(ref))
         if self.incident.version and await self._is_gone(covered):
             covered = []
         return [record.source for record in covered if not self.incident.is_over_at(record)]
@@ -142,7 +142,7 @@ class CutOff:
         """
         return current.secret.version if current.secret.created < self.incident.since else None
 
-    async def is_open(self, current: Entry, ledger: Ledger) -> bool:
+    async def is_open(self, current: Entry, index: StateIndex) -> bool:
         """Return whether the compromise may not be over for a secret.
 
         It is not over while the vault still holds, or the source may still accept, what the
@@ -150,8 +150,8 @@ class CutOff:
         proves nothing, because it can be copied.
         """
         secret, since = current.secret, self.incident.since
-        primary = _primary(current, ledger)
-        known = ledger.of(primary)
+        primary = _primary(current, index)
+        known = index.of(primary)
         if not known or any(listed.is_open for listed in known):
             return True
         # Of what Rekey published the record tells when it was made: the vault's clock may be behind.
@@ -171,15 +171,15 @@ class CutOff:
         superseded = [it async for it in versions if it.version == pending.version]
         return all(version.created < self.incident.since for version in superseded)
 
-    def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
+    def _by_hand(self, current: Entry, index: StateIndex) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
-        secret, known = current.secret, ledger.of(current.secret.ref)
+        secret, known = current.secret, index.of(current.secret.ref)
         ours = any(listed.holds(secret) for listed in known)
         return secret.created >= self.incident.since and not is_replica(current, known) and not ours
 
-    async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
+    async def count(self, current: Entry, index: StateIndex, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
-        ref, known = current.secret.ref, ledger.of(current.secret.ref)
+        ref, known = current.secret.ref, index.of(current.secret.ref)
         if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
             return
         is_noted = by_hand = False
@@ -187,24 +187,24 @@ class CutOff:
             is_open = not await self._is_gone(known)
         else:
             is_noted = any(listed.is_open for listed in known)
-            by_hand = self._by_hand(current, ledger)
+            by_hand = self._by_hand(current, index)
             if by_hand and not is_noted and not await self._existed(ref):
                 return
-            is_open = is_noted or (not by_hand and await self.is_open(current, ledger))
+            is_open = is_noted or (not by_hand and await self.is_open(current, index))
         is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
         progress.add(
             self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
         )
 
-    async def count_deleted(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+    async def count_deleted(self, ref: SecretRef, index: StateIndex, progress: Progress) -> None:
         """Count one secret that its vault does not list, if it is deleted and was covered."""
-        if self._covers(ref, ledger) and await is_deleted(self.engine.vaults, ref):
-            progress.add_unreached(ref, await self._left_at(ref, ledger), "deleted", RECOVER)
+        if self._covers(ref, index) and await is_deleted(self.engine.vaults, ref):
+            progress.add_unreached(ref, await self._left_at(ref, index), "deleted", RECOVER)
 
-    async def count_unserved(self, ref: SecretRef, ledger: Ledger, progress: Progress) -> None:
+    async def count_unserved(self, ref: SecretRef, index: StateIndex, progress: Progress) -> None:
         """Count one secret in a vault that was served when the incident began, if it was covered."""
-        if self._covers(ref, ledger):
-            progress.add_unreached(ref, await self._left_at(ref, ledger), UNSERVED, SERVE)
+        if self._covers(ref, index):
+            progress.add_unreached(ref, await self._left_at(ref, index), UNSERVED, SERVE)
 
     async def count_passed_on(self, progress: Progress) -> None:
         """Count the only version of an incident whose secret has left its source, or is gone.
@@ -218,8 +218,8 @@ class CutOff:
             ref = SecretRef(incident.vaults[0], incident.name)
             progress.add_passed_on(ref, is_refused=self._is_refused(known))
 
-    def _covers(self, ref: SecretRef, ledger: Ledger) -> bool:
-        covered = self.incident.covers_deleted(ref, ledger.of(ref))
+    def _covers(self, ref: SecretRef, index: StateIndex) -> bool:
+        covered = self.incident.covers_deleted(ref, index.of(ref))
         return ref.vault in self.incident.vaults and bool(covered)
 
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
@@ -249,17 +249,17 @@ async def _all(posts: Iterable[Awaitable[bool]]) -> int:
     return sum(result is True for result in results)
 
 
-def _danger(shown: Entry, ledger: Ledger) -> Danger:
+def _danger(shown: Entry, index: StateIndex) -> Danger:
     """Return how dangerous it is that a secret leaked, as far as a listing tells."""
     kind = shown.managed.rotator if shown.managed else None
-    is_copy = is_replica(shown, ledger.of(shown.secret.ref))
+    is_copy = is_replica(shown, index.of(shown.secret.ref))
     return danger(kind, is_copy=is_copy, is_alive=shown.secret.enabled)
 
 
-def _primary(shown: Entry, ledger: Ledger) -> SecretRef:
+def _primary(shown: Entry, index: StateIndex) -> SecretRef:
     """Return the secret whose record tells of this one: a replica has none."""
     ref = shown.secret.ref
-    is_copy = is_replica(shown, ledger.of(ref))
+    is_copy = is_replica(shown, index.of(ref))
     return SecretRef.parse(shown.secret.tags[REPLICA_OF]) if is_copy else ref
 
 
@@ -278,10 +278,10 @@ def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
     return bool(shown.managed or is_tagged or known or is_replica(shown))
 
 
-def unlisted(vault: str, listed: set[SecretRef], ledger: Ledger) -> Iterator[SecretRef]:
+def unlisted(vault: str, listed: set[SecretRef], index: StateIndex) -> Iterator[SecretRef]:
     """Return the secrets of a vault that own a record and are not among the listed ones."""
     known, prefix = {str(ref).lower() for ref in listed}, f"{vault}/secrets/"
-    for owner in ledger.records:
+    for owner in index.records:
         if owner.startswith(prefix) and owner not in known:
             yield SecretRef(vault, owner.removeprefix(prefix))
 

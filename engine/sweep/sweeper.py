@@ -19,7 +19,7 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, Entry, Tally
 from engine.state.follow_up import FollowUp
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.request import Outcome, WorkItem
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import Managed
@@ -53,17 +53,17 @@ class Sweeper:
         if order.incident:
             return await CutOff(self.engine, order.incident).send(order, self.seconds)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
-        tally, ledger, digests = _tally(order), await self.engine.ledger(), Digests(order)
+        tally, index, digests = _tally(order), await self.engine.index(), Digests(order)
         # A sweep without the records sees only tags, so it does not count as complete.
-        tally.broken += ledger.unread
+        tally.broken += index.unread
         seen: set[SecretRef] = set()
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
             for secret in secrets:
                 seen.add(secret.ref)
-                await self._look(secret, tally, part.pace, digests, ledger)
+                await self._look(secret, tally, part.pace, digests, index)
             if token is None:
-                await self._miss(seen, order, ledger)
+                await self._miss(seen, order, index)
                 break
             part.token = token
             if part.is_over:
@@ -74,34 +74,34 @@ class Sweeper:
         return not tally.goes_on
 
     async def _look(
-        self, secret: Version, tally: Tally, pace: Pace, digests: Digests, ledger: Ledger
+        self, secret: Version, tally: Tally, pace: Pace, digests: Digests, index: StateIndex
     ) -> None:
         tally.seen += 1
         try:
-            engine, known = self.engine, ledger.of(secret.ref)
+            engine, known = self.engine, index.of(secret.ref)
             tagged = Tagged.believed(secret, known, engine.policy, engine.kinds)
             decision = engine.decided(tagged, sweep_of(secret.ref))
             digests.add(self._count(tagged, decision, tally, known))
             await self._remind(tagged, digests.order)
-            tally.posted += await self._consider(tagged, decision, pace, digests.order, ledger)
+            tally.posted += await self._consider(tagged, decision, pace, digests.order, index)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
             tally.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
-    async def _miss(self, seen: set[SecretRef], order: SweepOrder, ledger: Ledger) -> None:
+    async def _miss(self, seen: set[SecretRef], order: SweepOrder, index: StateIndex) -> None:
         """Report, once a day, each deleted secret of which something is left at its source.
 
         That is a superseded credential that lives, or one that an incident has named.
 
         Only a sweep in one part has seen every secret of its vault.
         """
-        gone = unlisted(order.vault, seen, ledger) if order.so_far is None else ()
+        gone = unlisted(order.vault, seen, index) if order.so_far is None else ()
         for ref in gone:
             if not audit_is_due(ref, order, None):
                 continue
-            for listed in ledger.of(ref):
+            for listed in index.of(ref):
                 reason = _left_behind(listed, order.until)
                 if reason and await is_deleted(self.engine.vaults, ref):
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
@@ -155,16 +155,16 @@ class Sweeper:
         decision: Decision,
         pace: Pace,
         order: SweepOrder,
-        ledger: Ledger,
+        index: StateIndex,
     ) -> bool:
         item = sweep_of(tagged.held.ref)
-        certain = ledger.work(item.ref, self.engine.clock.now())
+        certain = index.work(item.ref, self.engine.clock.now())
         posted = [await self._post(work, pace) for work in certain]
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
                 if refresh.named(self.engine.policy, item.ref) and self._audit_is_due(
-                    item.ref, managed, order, ledger
+                    item.ref, managed, order, index
                 ):
                     # An app may delay the retirement for days. The audit must not wait for it.
                     await self._post(replace(item, action="audit", reason="daily audit"), pace)
@@ -178,14 +178,16 @@ class Sweeper:
                 await post(self.queue, later, (until - order.until).total_seconds())
                 return True
             case _:
-                return await self._audit(tagged, pace, order, ledger) or any(posted)
+                return await self._audit(tagged, pace, order, index) or any(posted)
         if any(work.source == item.source for work in certain):
             return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]), pace)
 
-    async def _audit(self, tagged: Tagged, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
+    async def _audit(
+        self, tagged: Tagged, pace: Pace, order: SweepOrder, index: StateIndex
+    ) -> bool:
         ref, managed = tagged.held.ref, tagged.managed
-        if managed is None or not self._audit_is_due(ref, managed, order, ledger):
+        if managed is None or not self._audit_is_due(ref, managed, order, index):
             return False
         item = replace(sweep_of(ref), action="audit", reason="daily audit")
         if not isinstance(self.engine.decided(tagged, item), Confirm):
@@ -193,8 +195,10 @@ class Sweeper:
         return await self._post(replace(item, source=managed.source), pace)
 
     @staticmethod
-    def _audit_is_due(ref: SecretRef, managed: Managed, order: SweepOrder, ledger: Ledger) -> bool:
-        times = [listed.audited for listed in ledger.of(ref) if listed.source == managed.source]
+    def _audit_is_due(
+        ref: SecretRef, managed: Managed, order: SweepOrder, index: StateIndex
+    ) -> bool:
+        times = [listed.audited for listed in index.of(ref) if listed.source == managed.source]
         return audit_is_due(ref, order, times[0] if times else None)
 
     async def _post(self, item: WorkItem, pace: Pace) -> bool:

@@ -51,7 +51,7 @@ class Story:
         """Return how the secret stands, as API, command line and page have it."""
         engine = self.rig.service().engine
         secret = await engine.vaults.read(self.rig.item(NAME).ref)
-        return listing.judge(engine, secret, await listing.ledger_of(engine)).to_json()
+        return listing.judge(engine, secret, await listing.index_of(engine)).to_json()
 
     def accepted(self) -> int:
         """Count the changes that the source has begun."""

@@ -24,7 +24,7 @@ from engine.state.incident import (
     Progress,
     deleted_at,
 )
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import CutOff
@@ -63,8 +63,8 @@ def overlap(superseded: str) -> Pending:
 async def is_open(current: Entry, known: Sequence[Listed], rig: Rig | None = None) -> bool:
     """Return whether the compromise may not be over."""
     engine = (rig or Rig()).service().engine
-    ledger = Ledger({str(REF).lower(): tuple(known)})
-    return await CutOff(engine, INCIDENT).is_open(current, ledger)
+    index = StateIndex({str(REF).lower(): tuple(known)})
+    return await CutOff(engine, INCIDENT).is_open(current, index)
 
 
 def current(created: datetime, pending: Pending | None = None) -> Entry:
@@ -129,15 +129,15 @@ async def test_what_somebody_wrote_by_hand_since_is_not_open_whatever_its_tags_c
 
 @pytest.mark.parametrize("created", [SINCE, LATER])
 async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: datetime) -> None:
-    rig, ledger = Rig(), Ledger({str(REF).lower(): (record(published=BEFORE),)})
+    rig, index = Rig(), StateIndex({str(REF).lower(): (record(published=BEFORE),)})
     progress, work = Progress(), CutOff(rig.service().engine, INCIDENT)
-    await work.count(current(created), ledger, progress)
+    await work.count(current(created), index, progress)
     assert progress.secrets == 0, "there was no such secret then"
     rig.vault.put(NAME, "x", created=SINCE)
-    await work.count(current(created), ledger, progress)
+    await work.count(current(created), index, progress)
     assert progress.secrets == 0, "nor was there one before"
     rig.vault.put(NAME, "x", created=BEFORE)
-    await work.count(current(created), ledger, progress)
+    await work.count(current(created), index, progress)
     assert (progress.needs_a_person, progress.rotated) == (1, 0)
 
 
@@ -152,7 +152,7 @@ async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
     work, progress = CutOff(rig.service().engine, incident), Progress()
     shown = stands(version())
-    await work.count(shown, Ledger({str(REF).lower(): known}), progress)
+    await work.count(shown, StateIndex({str(REF).lower(): known}), progress)
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
     assert reasons == (

@@ -10,7 +10,7 @@ import pytest
 
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
-from engine.state.index import Ledger, Listed
+from engine.state.index import Listed, StateIndex
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
@@ -47,8 +47,8 @@ def test_a_retirement_is_due_at_its_second_and_comes_before_a_look(
     until: timedelta | None, *, is_open: bool, expected: list[str]
 ) -> None:
     pending = None if until is None else Pending(NOW + until, V2, "key2")
-    ledger = Ledger({str(REF).lower(): (Listed(ACCOUNT, str(REF), pending, is_open),)})
-    assert [item.action for item in ledger.work(REF, NOW)] == expected
+    index = StateIndex({str(REF).lower(): (Listed(ACCOUNT, str(REF), pending, is_open),)})
+    assert [item.action for item in index.work(REF, NOW)] == expected
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
 def test_what_a_record_asks_for_says_why_and_at_which_source(
     fields: dict[str, Any], expected: WorkItem
 ) -> None:
-    ledger = Ledger({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
-    assert ledger.work(REF, NOW) == [expected]
+    index = StateIndex({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
+    assert index.work(REF, NOW) == [expected]
 
 
 async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:
@@ -116,15 +116,15 @@ async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:
         Listed("/two", OWNER, is_open=True),
     ]
 
-    async def index() -> AsyncIterator[Listed]:
+    async def listing() -> AsyncIterator[Listed]:
         for listed in records:
             yield listed
 
-    ledger = await Ledger.read(index())
+    index = await StateIndex.read(listing())
     upper = SecretRef(VAULT, REF.name.upper())
-    assert [item.source for item in ledger.work(upper, NOW)] == ["/one", "/two"]
-    assert ledger.work(SecretRef(VAULT, "unknown"), NOW) == []
-    assert not ledger.unread
+    assert [item.source for item in index.work(upper, NOW)] == ["/one", "/two"]
+    assert index.work(SecretRef(VAULT, "unknown"), NOW) == []
+    assert not index.unread
 
 
 MARK = NOW.replace(hour=1, minute=23, second=48)
