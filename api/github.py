@@ -13,7 +13,7 @@ from api.leaks import Finding, Reports, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.leak.feeds import github
+from engine.leak.feeds import alert_of, is_signed
 from engine.secret import SecretRef, Sensitive
 from engine.state.policy_document import Leaks
 
@@ -39,7 +39,7 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
     vault, now = engine.policy.own.vault, engine.clock.monotonic()
     key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.webhook))
     _check(request, key)
-    alert = github.alert_of(request.headers.get("x-github-event", ""), request.body)
+    alert = alert_of(request.headers.get("x-github-event", ""), request.body)
     # What GitHub signs is the body alone: a replay may call itself another delivery.
     name = hashlib.sha256(b"github " + request.body).hexdigest()
     if alert is None or (engine.memory and await engine.memory.recall(name)):
@@ -62,7 +62,7 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
 def _check(request: Request, key: Sensitive) -> None:
     header = request.headers.get("x-hub-signature-256", "")
     is_whole = len(request.body) <= MOST_BODY
-    if not is_whole or not github.is_signed(request.body, header, key):
+    if not is_whole or not is_signed(request.body, header, key):
         raise Unauthorized(
             "the delivery is not signed as GitHub signs it",
             fix="write the same text into the webhook and into leaks.github.webhookSecret",
