@@ -25,10 +25,8 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
-from engine.leak.index import Index
-from engine.leak.owner import Match
-from engine.leak.signer import is_bare
-from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, judge
+from engine.leak.index import Index, LeakedVersion
+from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.follow_up import LEAKED, FollowUp
@@ -200,7 +198,7 @@ async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incid
     return await engine.incidents.find(first) or replace(incident, id=first)
 
 
-def _today(what: str, match: Match, now: datetime) -> str:
+def _today(what: str, match: LeakedVersion, now: datetime) -> str:
     """Return under which name it is remembered what was done about a version on this day."""
     text = f"{what} {match.source} {match.version} {now:%Y-%m-%d}"
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,32 +9,136 @@ A match counts once the vault, or the record under its own key, confirms it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.engine import Engine
-from engine.leak.owner import Match, Owner, read
+from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
-from engine.secret import SecretRef, Sensitive
+from engine.rotation.retire import DISABLED
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
+from engine.state import template
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
 
-AT_ONCE = 20
+READ_AT_ONCE = 20
 """How many secrets a process reads together, so that no flood of reports takes up a vault's limit."""
 KEPT_SECONDS = 60.0
 """How long it is remembered which versions there are: a miss then lists no vault."""
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
-    """A secret as its vault lists it."""
+class LeakedVersion:
+    """A version of a managed secret that holds, or held, a reported credential."""
 
     ref: SecretRef
-    created: datetime
-    is_tagged: bool
-    """Its tags put it under management."""
+    source: str
+    kind: str
+    """The kind in the tag Rotator; empty if nobody knows it any more."""
+    version: str
+    """Empty where Rekey is about to publish it."""
+    credential_id: str
+    credential: Sensitive
+    """What its source takes; of a reported signature, the key that made it."""
+    owner: str = ""
+    is_current: bool = False
+    """It is in the current version."""
+    former: SecretRef | None = None
+    """The secret that held it, where its source has passed on to `ref` since."""
+    signs: bool = False
+    """A signature was reported, and this is the key that made it."""
+
+    @property
+    def held_by(self) -> SecretRef:
+        """The secret that the version is of."""
+        return self.former or self.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The secret that owns a record, as its vault shows it now. Empty parts are not known."""
+
+    ref: SecretRef
+    kind: str
+    field: str
+    """The field of a template that is the credential."""
+    shape: str
+    source: str = ""
+    version: str = ""
+    credential_id: str = ""
+    held: Sensitive | None = None
+    name: str = ""
+    """Whom its tag Owner names."""
+
+    @classmethod
+    async def of(cls, engine: Engine, record: Record) -> Owner:
+        """Read the current version; of what nobody can read any more, the record tells."""
+        ref, kind = SecretRef.parse(record.owner), record.kind
+        current = await read(engine, ref)
+        managed = engine.entry(current).managed if current else None
+        if current is None or managed is None:
+            field = engine.rotators[kind].value_field if kind in engine.rotators else ""
+            return cls(ref, kind, field, record.verified.tags.get(leaked.TEMPLATE, f"{{{field}}}"))
+        return cls(
+            current.ref,
+            managed.rotator.kind,
+            managed.rotator.value_field,
+            managed.template,
+            managed.source,
+            current.version or "",
+            managed.credential_id or "",
+            engine.held(current, managed),
+            current.tags.get("Owner", ""),
+        )
+
+    async def credentials(
+        self, engine: Engine, record: Record, version: str
+    ) -> Iterable[Sensitive]:
+        """Return what another version may hold; nothing if it cannot be read."""
+        old = await read(engine, self.ref, version) if self.field else None
+        return leaked.credentials_in(old, self.field, self.shape, record).values() if old else ()
+
+    def leaked(
+        self,
+        record: Record | None,
+        version: str,
+        credential: Sensitive,
+        former: SecretRef | None = None,
+    ) -> LeakedVersion:
+        """Return a version of this secret, or of a former owner, that holds or held a credential."""
+        is_current = version == self.version
+        past = record.history.credential_of(version) if record else None
+        past_id = past.credential_id if past else ""
+        return LeakedVersion(
+            self.ref,
+            record.source if record else self.source,
+            self.kind,
+            version,
+            self.credential_id if is_current else past_id,
+            credential,
+            self.name,
+            is_current,
+            former,
+        )
+
+
+async def read(engine: Engine, ref: SecretRef, version: str = "") -> SecretVersion | None:
+    """Return a version, or the current one; None if it is purged or disabled.
+
+    Raises AccessDenied where a right is missing: what was not looked at is no miss.
+    """
+    try:
+        if version:
+            return await engine.vaults.read_version(ref, version)
+        return await engine.vaults.read(ref)
+    except NotFound:
+        return None
+    except AccessDenied as error:
+        if error.code != DISABLED and engine.policy.manages(ref.vault):
+            raise
+        return None
 
 
 @dataclass
@@ -43,18 +147,19 @@ class Index:
 
     _sources: dict[str, set[str]] = field(default_factory=dict)
     """Print → sources."""
-    _listed: Sequence[Current] = ()
+    _listed: Sequence[Version] = ()
+    """The current versions, with the tags that count."""
     listed_at: datetime | None = None
     """When the vaults were listed: of what was written since, no miss tells."""
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
     """Who reads many secrets takes one for each."""
-    _state_index: StateIndex | None = None
+    _index: StateIndex | None = None
     """What the last look has shown; None while it is at it, or if it has failed."""
     _looks: int = 0
     """How many looks at the records have begun."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def find(self, engine: Engine, parts: Sequence[str]) -> Match | None:
+    async def find(self, engine: Engine, parts: Sequence[str]) -> LeakedVersion | None:
         """Return what one of these texts is; None if none is ours.
 
         Raises TransientError rather than miss what could not be read.
@@ -75,13 +180,13 @@ class Index:
         So a crowd that misses at once takes two looks, not one each.
         """
         async with self._turn:
-            if self._looks == seen or self._state_index is None:
-                self._looks, self._state_index = self._looks + 1, None
-                self._state_index = await StateIndex.read(engine.leases.index())
-                self._sources = sources_of(self._state_index)
-            return self._state_index
+            if self._looks == seen or self._index is None:
+                self._looks, self._index = self._looks + 1, None
+                self._index = await StateIndex.read(engine.leases.index())
+                self._sources = sources_of(self._index)
+            return self._index
 
-    async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Match | None:
+    async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> LeakedVersion | None:
         texts = _by_print(engine, parts)
         for print_ in texts:
             for source in self._sources.get(print_, ()):
@@ -93,13 +198,17 @@ class Index:
     async def _list(self, engine: Engine) -> None:
         now = engine.clock.now()
         if self.listed_at is None or now >= self.listed_at + timedelta(seconds=KEPT_SECONDS):
-            self._listed = [current async for current in _listed(engine)]
+            self._listed = [
+                engine.policy.applied(secret)
+                for vault in engine.policy.scopes
+                async for secret in engine.vaults.list(vault)
+            ]
             self.listed_at = now
 
     async def _read_all(
         self, engine: Engine, refs: Iterable[SecretRef], index: StateIndex, parts: Sequence[str]
-    ) -> Match | None:
-        async def one(ref: SecretRef) -> Match | None:
+    ) -> LeakedVersion | None:
+        async def one(ref: SecretRef) -> LeakedVersion | None:
             async with self.turns:
                 return await _in_secret(engine, ref, index.of(ref), parts)
 
@@ -117,15 +226,8 @@ def sources_of(index: StateIndex) -> dict[str, set[str]]:
     return sources
 
 
-async def _listed(engine: Engine) -> AsyncIterator[Current]:
-    for vault in engine.policy.scopes:
-        async for secret in engine.vaults.list(vault):
-            is_tagged = "ProviderAddress" in engine.policy.applied(secret).tags
-            yield Current(secret.ref, secret.created, is_tagged)
-
-
 def _unprinted(
-    engine: Engine, index: StateIndex, secrets: Sequence[Current]
+    engine: Engine, index: StateIndex, secrets: Sequence[Version]
 ) -> Iterator[SecretRef]:
     """Yield each secret of which a version may have no print under a key that is there."""
     seen = set[str]()
@@ -133,7 +235,7 @@ def _unprinted(
         seen.add(str(secret.ref).lower())
         records = index.of(secret.ref)
         current = [listed for listed in records if listed.created == secret.created]
-        is_ours = bool(records) or secret.is_tagged
+        is_ours = records or "ProviderAddress" in secret.tags
         if is_ours and not (current and _are_whole(engine, records)):
             yield secret.ref
     for owner, records in index.records.items():
@@ -157,7 +259,7 @@ def _by_print(engine: Engine, parts: Iterable[str]) -> dict[str, str]:
 
 async def _printed(
     engine: Engine, record: Record, print_: str, texts: Mapping[str, str]
-) -> Match | None:
+) -> LeakedVersion | None:
     """Return the newest version of a record with the credential that this print is of, or is in.
 
     None if the vault denies it. The owner may hold in another form what a former one held.
@@ -167,7 +269,8 @@ async def _printed(
     if alone is None:
         return None
     owner = await Owner.of(engine, record)
-    credential = texts.get(alone) or owner.inside(texts[print_])
+    fields = template.extract(owner.shape, Sensitive(texts[print_])) or {}
+    credential = texts.get(alone) or fields.get(owner.field, Sensitive("")).reveal()
     known = next(version for version, prints in held.items() if prints[0] == alone)
     place, _, version = known.rpartition("/")
     former = SecretRef.parse(place) if place else None
@@ -175,19 +278,19 @@ async def _printed(
     is_denied = old is not None and old.value is not None and credential not in old.value.reveal()
     if is_denied or not credential:
         return None
-    return owner.match(record, version, credential, former)
+    return owner.leaked(record, version, Sensitive(credential), former)
 
 
 async def _in_secret(
     engine: Engine, ref: SecretRef, known: Iterable[Listed], parts: Sequence[str]
-) -> Match | None:
+) -> LeakedVersion | None:
     """Compare every version that can be read, and what the records know, with the texts.
 
     The records come last: they tell what a rotation has superseded since the version was read.
     """
     owner = await Owner.of(engine, Record(owner=str(ref)))
-    if owner.held in parts:
-        return owner.match(None, owner.version, owner.held)
+    if owner.held and owner.held.reveal() in parts:
+        return owner.leaked(None, owner.version, owner.held)
     sources = dict.fromkeys((*(listed.source for listed in known), owner.source))
     for source in filter(None, sources):
         record = await engine.leases.peek(source)
@@ -196,7 +299,7 @@ async def _in_secret(
     return None
 
 
-async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Match | None:
+async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> LeakedVersion | None:
     """Compare what a record knows, and the versions that are superseded and work on."""
     texts = _by_print(engine, parts)
     for print_ in texts:
@@ -204,12 +307,18 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Ma
             return match
     owner = await Owner.of(engine, record)
     for version, credential_id, digest in _digests(record):
-        for part in parts:
-            if record.digest(credential_id, Sensitive(part)) == digest:
-                return owner.match(record, version, part)
-    async for version, credential in _superseded(engine, record, owner):
-        if credential in parts:
-            return owner.match(record, version, credential)
+        for part in map(Sensitive, parts):
+            if record.digest(credential_id, part) == digest:
+                return owner.leaked(record, version, part)
+    superseded = (
+        record.retirement.version if record.retirement else "",
+        record.pending_write.replaces if record.pending_write else "",
+    )
+    for version in filter(None, superseded):
+        # It works on, and what it holds may be noted nowhere.
+        for credential in await owner.credentials(engine, record, version):
+            if credential.reveal() in parts:
+                return owner.leaked(record, version, credential)
     return None
 
 
@@ -221,18 +330,3 @@ def _digests(record: Record) -> Iterator[tuple[str, str, str]]:
     for write in (record.published, *record.unpublished):
         if write:
             yield write.version, write.credential_id, write.digest
-
-
-async def _superseded(
-    engine: Engine, record: Record, owner: Owner
-) -> AsyncIterator[tuple[str, str]]:
-    """Yield each superseded version that works on and can be read, with what it may hold."""
-    versions = (
-        record.retirement.version if record.retirement else "",
-        record.pending_write.replaces if record.pending_write else "",
-    )
-    for version in filter(None, versions):
-        old = await read(engine, owner.ref, version) if owner.field else None
-        held = leaked.credentials_in(old, owner.field, owner.shape, record) if old else {}
-        for credential in held.values():
-            yield version, credential.reveal()

@@ -24,7 +24,7 @@ CLIENT_SECRET = "AadPwd00"  # noqa: S105 - a published seed
 CLIENT_LETTERS = string.ascii_lowercase + string.ascii_uppercase + "1234567890.-_~"
 
 
-def ends_with_checksum(text: str, *seeds: str) -> bool:
+def ends_with_checksum(seeds: Sequence[str], text: str) -> bool:
     """Return whether the last four bytes of a base64 key are the checksum of all before."""
     key = base64.b64decode(text, altchars="-_")
     return any(checksum(key[:-4], seed) == key[-4:] for seed in seeds)
@@ -47,12 +47,14 @@ def is_client_secret(text: str) -> bool:
     """
     if text[3] == "7":
         return True
-    left = int.from_bytes(checksum(text[:-3].encode(), CLIENT_SECRET), "little")
-    letters = ""
-    for _ in range(6):
-        left, digit = divmod(left, len(CLIENT_LETTERS))
-        letters = CLIENT_LETTERS[digit] + letters
-    return text.endswith(letters[:3])
+    number = int.from_bytes(checksum(text[:-3].encode(), CLIENT_SECRET), "little")
+    return text.endswith(_digits(number, CLIENT_LETTERS).rjust(6, CLIENT_LETTERS[0])[:3])
+
+
+def _digits(number: int, letters: str) -> str:
+    """Return a number in the base whose digits are these letters."""
+    left, digit = divmod(number, len(letters))
+    return (_digits(left, letters) if left else "") + letters[digit]
 
 
 def _base64(seal: bytes) -> str:
@@ -61,12 +63,9 @@ def _base64(seal: bytes) -> str:
 
 def _base62(seal: bytes) -> str:
     """Return a checksum in base 62, as six letters that are valid base 64 too."""
-    left, letters = int.from_bytes(seal, "big"), ""
-    while left:
-        left, digit = divmod(left, len(BASE62))
-        letters = BASE62[digit] + letters
     zeros = "0" * (len(seal) - len(seal.lstrip(b"\0")))
-    return _base64(base64.b64decode(f"{zeros}{letters}".ljust(6, "0") + "=="))
+    letters = zeros + _digits(int.from_bytes(seal, "big"), BASE62)
+    return _base64(base64.b64decode(letters.ljust(6, "0") + "=="))
 
 
 def checksum(data: bytes, seed: str) -> bytes:
@@ -125,12 +124,8 @@ LONG, SHORT, BARE = "[A-Za-z0-9+/]{5}[AQgw]==", "[A-P][A-Za-z0-9+/]{5}=", "[A-D]
 def _key(rule: str, title: str, length: int, mark: str, end: str, kind: str, *seeds: str) -> Kind:
     """Return a kind of base64 key: so many letters, the provider's mark, and an end."""
     form = re.compile(rf"[A-Za-z0-9+/]{{{length}}}{re.escape(mark)}{end}")
-    seal = partial(_ends, seeds) if seeds else _unsealed
+    seal = partial(ends_with_checksum, seeds) if seeds else _unsealed
     return Kind(rule, title, form, (f"microsoft.{kind}",), seal)
-
-
-def _ends(seeds: Sequence[str], text: str) -> bool:
-    return ends_with_checksum(text, *seeds)
 
 
 def _cask(rule: str, title: str, mark: str, *types: str, seal: Seal = is_annotated) -> Kind:
@@ -173,7 +168,7 @@ KINDS: Sequence[Kind] = (
     _key("166", "AI Search key", 42, "AzSe", BARE, "search/searchservices", "Query000", "PAdmin00"),
     Kind(
         "158", "Functions key", re.compile(r"[\w-]{44}AzFu[\w-]{5}[AQgw]==", re.ASCII),
-        ("microsoft.web/sites",), partial(_ends, ("Functi00", "Master00", "System00")),
+        ("microsoft.web/sites",), partial(ends_with_checksum, ("Functi00", "Master00", "System00")),
     ),
     _cask("197", "App Configuration key", "AAAAAZAC", "appconfiguration/configurationstores"),
     _cask("198", "Fluid Relay key", "AAAAAZFR", "fluidrelay/fluidrelayservers"),

@@ -1,19 +1,26 @@
-"""Judge a reported value: whose it is, whether its source accepts it, and what may be done by itself."""
+"""Judge a reported value: whose it is, whether its source accepts it, and what may be done by itself.
+
+Of a signature, the key that made it is found: that is what must go, since nothing else revokes one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from engine.contract import Derived, Traces
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
-from engine.leak.index import Index
-from engine.leak.owner import Match
+from engine.leak.index import Index, LeakedVersion, Owner
 from engine.leak.reading import Reported, read
-from engine.leak.signer import key_of, signing_key
 from engine.rotation.proof import REFUSALS, TRIED, read_proof
+from engine.secret import Sensitive
+from engine.state.index import StateIndex
 from engine.state.policy_document import LeakRule, Leaks
+from engine.state.record import Record
 
 DRIFTED = "its source refuses it now, but it is in use"
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
@@ -26,7 +33,7 @@ class Verdict:
 
     status: Status
     reported: Reported
-    match: Match | None = None
+    match: LeakedVersion | None = None
     is_accepted: bool = False
     """Its source has just accepted it. An `alive` one that could not be tried may work, too."""
     untried: str = ""
@@ -64,7 +71,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
 
 
-async def _found(engine: Engine, index: Index, reported: Reported) -> Match | None:
+async def _found(engine: Engine, index: Index, reported: Reported) -> LeakedVersion | None:
     """Return what a text is: the credential in it, or the key that made the signature in it."""
     match = await index.find(engine, reported.parts)
     if match and match.kind in engine.kinds:
@@ -72,7 +79,7 @@ async def _found(engine: Engine, index: Index, reported: Reported) -> Match | No
     return match or await signing_key(engine, reported.parts, index.turns)
 
 
-async def _tried(engine: Engine, match: Match) -> tuple[bool | None, str]:
+async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str]:
     """Return whether the source accepts the value; None, and why, where it could not be tried.
 
     Only refusals in a row count as one.
@@ -106,7 +113,7 @@ def acts(leaks: Leaks, verdict: Verdict, feed: str, *, asked: bool) -> bool:
     return verdict.is_accepted and not verdict.untried and feed in leaks.trusted
 
 
-def _fits(rule: LeakRule, verdict: Verdict, match: Match, feed: str) -> bool:
+def _fits(rule: LeakRule, verdict: Verdict, match: LeakedVersion, feed: str) -> bool:
     return (
         (rule.match is None or rule.match.covers(match.ref))
         and rule.kind in ("", match.kind)
@@ -114,3 +121,127 @@ def _fits(rule: LeakRule, verdict: Verdict, match: Match, feed: str) -> bool:
         and rule.feed in ("", feed)
         and (verdict.is_accepted or not rule.accepted)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A part of a reported text that is a signature of some kind."""
+
+    kind: type[Traces]
+    text: str
+    name: str
+    """The resource whose key signed; empty if the text does not say."""
+    alike: Sequence[str] = ()
+    """The managed signatures of its kind, if so: what one of them is for, this one may be for."""
+
+    def is_signed_by(self, source: str, key: Sensitive) -> bool:
+        """Return whether this key of this source made it."""
+        return self.kind.is_signed_by(self.text, source, key) or any(
+            self.kind.made_at(managed) == source
+            and self.kind.is_made_from(managed, Sensitive(self.text), key)
+            for managed in self.alike
+        )
+
+
+async def signing_key(
+    engine: Engine, parts: Sequence[str], turns: asyncio.Semaphore
+) -> LeakedVersion | None:
+    """Return the version with the key that made one of these signatures; None if none is ours.
+
+    Each place is read once, however many signatures a text holds. Those that do not say whose key
+    made them are tried at all places, and only if no other is ours: a URL's query is one.
+    `turns`: how many secrets the process reads together.
+    """
+    if not [*_signatures(engine, parts, ())]:
+        return None
+    places = [place async for place in _places(engine)]
+    signatures = [*_signatures(engine, parts, [source for _, source in places])]
+    named = [each for each in signatures if each.name]
+    bare = [each for each in signatures if not each.name]
+    made = await _made_by(engine, named, places, turns) if named else None
+    return made or (await _made_by(engine, bare, places, turns) if bare else None)
+
+
+async def _made_by(
+    engine: Engine,
+    signatures: Sequence[Signature],
+    places: Sequence[tuple[str, str]],
+    turns: asyncio.Semaphore,
+) -> LeakedVersion | None:
+    async def one(owner: str, source: str) -> LeakedVersion | None:
+        suspects = [each for each in signatures if _may_sign(engine, each, source)]
+        if not suspects:
+            return None
+        async with turns:
+            async for match in _keys(engine, owner, source):
+                if any(each.is_signed_by(source, match.credential) for each in suspects):
+                    return replace(match, signs=True)
+        return None
+
+    matches = await asyncio.gather(*(one(*place) for place in places))
+    return next(filter(None, matches), None)
+
+
+async def key_of(engine: Engine, signature: LeakedVersion) -> LeakedVersion | None:
+    """Return the version with the key that made a managed signature; None if it is gone."""
+    kind = engine.kinds[signature.kind]
+    if not isinstance(kind, Derived):
+        return None
+    made_at = kind.made_at(signature.source)
+    async for owner, source in _places(engine):
+        if source == made_at:
+            async for match in _keys(engine, owner, source):
+                if kind.is_made_from(signature.source, signature.credential, match.credential):
+                    return replace(match, signs=True)
+    return None
+
+
+def is_bare(engine: Engine, parts: Sequence[str]) -> bool:
+    """Return whether these are signatures that do not say whose key made them."""
+    names = [signature.name for signature in _signatures(engine, parts, ())]
+    return bool(names) and not any(names)
+
+
+def _signatures(
+    engine: Engine, parts: Sequence[str], sources: Sequence[str]
+) -> Iterator[Signature]:
+    for kind in engine.kinds.values():
+        if not isinstance(kind, Traces):
+            continue
+        for part in parts:
+            if (name := kind.signer(part)) is not None:
+                alike = [] if name else [it for it in sources if kind.canonical(it, {}) == it]
+                yield Signature(kind, part, name, alike)
+
+
+async def _places(engine: Engine) -> AsyncIterator[tuple[str, str]]:
+    """Yield each secret with its source: of the records, then of what has no record yet."""
+    index = await StateIndex.read(engine.leases.index())
+    for owner, records in index.records.items():
+        for listed in records:
+            yield owner, listed.source
+    for vault in engine.policy.scopes:
+        async for secret in engine.vaults.list(vault):
+            if not index.of(secret.ref) and (managed := engine.entry(secret).managed):
+                yield str(secret.ref), managed.source
+
+
+def _may_sign(engine: Engine, signature: Signature, source: str) -> bool:
+    """Return whether a source may have signed: its kind signs so, and its name is in its id."""
+    name, named = signature.name, signature.kind.parents
+    parents = [engine.kinds[parent] for parent in named if parent in engine.kinds]
+    is_kind = any(parent.canonical(source, {}) == source for parent in parents)
+    return is_kind and (not name or f"/{name}/" in f"{source}/")
+
+
+async def _keys(engine: Engine, owned_by: str, source: str) -> AsyncIterator[LeakedVersion]:
+    """Yield each key that the versions of a secret hold, as far as they can be read."""
+    record = await engine.leases.peek(source) or Record(source, owned_by)
+    owner = await Owner.of(engine, record)
+    if owner.held:
+        yield owner.leaked(record, owner.version, owner.held)
+    async for version in engine.vaults.versions(owner.ref):
+        if version.version == owner.version:
+            continue
+        for key in await owner.credentials(engine, record, str(version.version)):
+            yield owner.leaked(record, str(version.version), key)
