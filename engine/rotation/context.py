@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from engine.contract import Job, Rotator, Tidy
 from engine.errors import NeedsHuman
@@ -98,6 +99,11 @@ class Rotation:
     def parts(self) -> Parts:
         """The ports, and the policy."""
         return self.lease.parts
+
+    @property
+    def now(self) -> datetime:
+        """What time it is."""
+        return self.parts.clock.now()
 
     @property
     def record(self) -> Record:

@@ -58,13 +58,13 @@ class Ending:
                 await PendingCleanUp(at).tidy()
         try:
             comes_back = await self._failed()
-            if comes_back and not at.progress.item.is_tried_on(at.parts.clock.now()):
+            if comes_back and not at.progress.item.is_tried_on(at.now):
                 comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
         except PermanentError as second:
             # Neither the record nor a mark can be written: the report is all that is left.
             second.add(parked.reason)
             raise
-        is_told = at.item.is_told(at.parts.clock.now())
+        is_told = at.item.is_told(at.now)
         if comes_back and not (is_told or at.observed.is_enabled):
             return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
         return replace(
@@ -99,7 +99,7 @@ class Ending:
         if error.retry_after:
             return
         is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
-        if is_marked or at.record.unknown_for(at.parts.clock.now()) < UNKNOWN:
+        if is_marked or at.record.unknown_for(at.now) < UNKNOWN:
             return
         parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
         with suppress(TransientError):
@@ -117,9 +117,9 @@ class Ending:
         since = (
             at.lease.record.change.in_progress_since
             or at.lease.record.change.requested_at
-            or at.parts.clock.now()
+            or at.now
         )
-        endless = at.parts.clock.now() - since >= LONGEST_CHANGE
+        endless = at.now - since >= LONGEST_CHANGE
         await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
         reason = f"{under_way_since(at.lease.record)}: {error.what}"
         if endless:
@@ -198,7 +198,7 @@ class Controller:
             await Reporting(at).untold()
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
-            await at.lease.write(at.lease.record.scheduled(at.parts.clock.now()))
+            await at.lease.write(at.lease.record.scheduled(at.now))
         return outcome
 
     async def finish(self, outcome: Outcome) -> None:
@@ -264,7 +264,7 @@ class Controller:
             record=at.record,
             decision=decision,
             source=at.lease.source,
-            now=at.parts.clock.now(),
+            now=at.now,
             is_bound=at.is_bound,
             is_single=bool(managed and at.parts.rotator(managed).single_slot(managed.settings)),
             is_derived=bool(managed and ParentKey.of(at.parts, managed)),

@@ -64,7 +64,7 @@ class Issuing:
         if earlier:
             with suppress(VerificationFailed):
                 return await at.proof.issued(managed, earlier)
-        if at.observed.record.pending_write:
+        if at.record.pending_write:
             # The write that was announced did not arrive. Nothing is changed again for a vault that
             # takes no write.
             await at.vault_writer.probe(secret)
@@ -113,7 +113,7 @@ class Issuing:
         at = self.at
         keyed = await parent_key.keyed(secret.ref, job)
         issued = earlier if earlier and parent_key.made(keyed, earlier) else None
-        if issued is None and at.observed.record.pending_write:
+        if issued is None and at.record.pending_write:
             await at.vault_writer.probe(secret)
         issued = issued or await at.rotator.issue(keyed)
         try:
@@ -135,7 +135,7 @@ class Issuing:
         The source may still show it, or a replica may already hold it.
         """
         at = self.at
-        record = at.observed.record
+        record = at.record
         ahead = record.pending_write
         if ahead is None or ahead.replaces != secret.version:
             return None
@@ -162,7 +162,7 @@ class Issuing:
             or bool(item.deferred or item.recheck)
             or tags.STATE in secret.tags
         )
-        return tried or self.at.observed.record.is_open
+        return tried or self.at.record.is_open
 
     async def _restorable(self, job: Job) -> bool:
         """Return whether the source accepts what the vault holds: only then may it be set back."""

@@ -68,7 +68,7 @@ class CompromisedVersions:
 
     def _superseded(self) -> list[str]:
         """Return the version that Rekey superseded, and the one whose value it held, if restored."""
-        record = self.at.observed.record
+        record = self.at.record
         if record.retirement is None:
             return []
         version = record.retirement.version

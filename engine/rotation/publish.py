@@ -60,10 +60,10 @@ class Publishing:
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
         at = self.at
-        if at.progress.new_version or (at.managed.replicas and at.observed.record.pending_write):
+        if at.progress.new_version or (at.managed.replicas and at.record.pending_write):
             # What is published bears the same operation, and a replica may hold it already.
             return
-        if version := at.observed.record.abandoned:
+        if version := at.record.abandoned:
             await at.tidy(operation_id(at.progress.item.ref, version), keep=None)
 
     async def publish(
@@ -130,11 +130,11 @@ class Publishing:
 
     async def _announce(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
         at = self.at
-        record = at.observed.record.keyed()
+        record = at.record.keyed()
         retire = Pending.parse(draft.tags[tags.RETIRE]) if tags.RETIRE in draft.tags else None
         digest = record.digest(issued.credential_id, draft.value)
         operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
-        now, earlier = at.parts.clock.now(), self.restores
+        now, earlier = at.now, self.restores
         write = Write(
             operation,
             issued.credential_id,
@@ -163,7 +163,7 @@ class Publishing:
 
     def _ahead_of(self, now: datetime) -> datetime | None:
         """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
-        item, noted = self.at.progress.item, self.at.observed.record.compromised.incident
+        item, noted = self.at.progress.item, self.at.record.compromised.incident
         incident = (item.began if item.compromised else None) or noted
         return incident if incident and incident > now else None
 
@@ -192,14 +192,14 @@ class Publishing:
 
         Whoever has replaced what Rekey published there may have superseded the other credential.
         """
-        if self.at.observed.record.compromised.versions or pending.at >= until:
+        if self.at.record.compromised.versions or pending.at >= until:
             return secret
         later = str(replace(pending, at=until))
         return replace(secret, tags={**secret.tags, tags.RETIRE: later})
 
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
         at = self.at
-        now = at.parts.clock.now()
+        now = at.now
         if issued.expires:
             # The source ends the new credential early. The next rotation must not wait for this
             # overlap.
@@ -228,7 +228,7 @@ class Others:
         Rekey does not supersede what a person has just written.
         """
         held = self.at.parts.held(secret, self.at.managed)
-        overruled = item.force or item.compromised or self.at.observed.record.compromised.versions
+        overruled = item.force or item.compromised or self.at.record.compromised.versions
         if overruled or not held or not self.wrote(secret):
             return
         rotator = self.at.rotator
@@ -249,7 +249,7 @@ class Others:
 
         With a single slot it does not matter when: healing would undo the password that they set.
         """
-        record, item = self.at.observed.record, self.at.observed.item
+        record, item = self.at.record, self.at.observed.item
         # A look says itself for which version a change was sent, where the record was lost since.
         looked_at = item.version if item.recheck or item.follows else None
         if self.at.observed.wrote(secret) or secret.version in (
@@ -261,7 +261,7 @@ class Others:
         if self.at.observed.may_have_cut_off:
             return False
         is_single = self.at.single
-        return is_single or self.at.parts.clock.now() - secret.created < THEIRS
+        return is_single or self.at.now - secret.created < THEIRS
 
     def refused(self, secret: SecretVersion) -> NeedsHuman:
         """Return the error for a value of theirs that the source refuses."""
@@ -271,13 +271,13 @@ class Others:
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )
-        if self.at.observed.record.is_unknown:
+        if self.at.record.is_unknown:
             error.add(LOST)
         return error
 
     def refuse_to_fight(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
-        record, now = self.at.observed.record, self.at.parts.clock.now()
+        record, now = self.at.record, self.at.now
         again = (
             record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
         )
@@ -308,7 +308,7 @@ class Restoring:
                 where=str(secret.ref),
                 fix="rotate instead",
             )
-        now = at.parts.clock.now()
+        now = at.now
         ends = max(old.expires or secret.created, now + managed.overlap)
         if source_ends := await self._ends(
             replace(secret, version=old.version, value=old.value), pending

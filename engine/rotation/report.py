@@ -56,7 +56,7 @@ class Reporting:
         """Return the outcome of what was done."""
         known = self.at.progress
         assert known.result  # noqa: S101 - only called after something was done
-        record = self.at.observed.record
+        record = self.at.record
         managed, published = known.managed or self.at.managed_here(secret), record.published
         # A person may have written, or disabled, a version on top of the one that this is about.
         is_current = known.new_version in (None, secret.version)
@@ -78,7 +78,7 @@ class Reporting:
 
     async def earlier(self) -> None:
         """Report the version that an earlier try published, and note that before it is replaced."""
-        if self.at.observed.record.unreported:
+        if self.at.record.unreported:
             await self.untold()
             await self.at.lease.write(self.at.lease.record)
 
@@ -89,7 +89,7 @@ class Reporting:
         incident, which may not be over. Whoever ends the item notes it, once: a record that could
         not be written may have to rest.
         """
-        record = self.at.observed.record
+        record = self.at.record
         if not (record.unreported and record.published):
             return
         self.at.progress.publishes_earlier(record.published.version)

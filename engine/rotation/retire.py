@@ -72,7 +72,7 @@ class Retiring:
         """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
         is_revoked = True
         await self.at.vault_writer.out_of_use(secret)
-        if pending.version not in self.at.observed.record.compromised.revoked:
+        if pending.version not in self.at.record.compromised.revoked:
             try:
                 await self._revoke(secret, pending)
             except NeedsHuman:
@@ -93,7 +93,7 @@ class Retiring:
             secret, tags=(await self.at.vault_writer.retag(secret, rest, "forget")).tags
         )
         # Written once it has been reported: who dies before finds it proven, and reports it.
-        record = self.at.observed.record
+        record = self.at.record
         change = replace(record.change.arrived(), open_since=None)
         self.at.lease.learn(replace(record, retirement=None, change=change))
         return self.at.observed.retagged(secret), is_revoked
@@ -145,7 +145,7 @@ class Retiring:
         replaced the credential by hand. To revoke it again would cut off what they put in its
         place. A source that lists its credentials removes this very one, and no other.
         """
-        if self.at.observed.record.change.in_progress_since:
+        if self.at.record.change.in_progress_since:
             return await self._is_replaced(secret, pending, old)
         if isinstance(self.rotator, Lists):
             return False
@@ -162,7 +162,7 @@ class Retiring:
     ) -> bool:
         if old:
             return not await self._accepted(pending, old)
-        past = self.at.observed.record.history.credential_of(pending.version)
+        past = self.at.record.history.credential_of(pending.version)
         shown = await self._slot(secret, pending) if past else None
         return past is not None and shown is not None and shown != past.digest
 
@@ -171,11 +171,11 @@ class Retiring:
 
         Nothing else tells later, and in another process, that a slow source has revoked it.
         """
-        if self.at.observed.record.history.credential_of(pending.version):
+        if self.at.record.history.credential_of(pending.version):
             return
         if shown := await self._slot(secret, pending):
             past = Past(pending.version, pending.credential_id, shown)
-            record = self.at.observed.record
+            record = self.at.record
             self.at.lease.learn(replace(record, history=record.history.knowing(past)))
 
     async def _slot(self, secret: SecretVersion, pending: Pending) -> str | None:
@@ -208,7 +208,7 @@ class Retiring:
 
         An incident ends only with a proof that the credential is refused.
         """
-        record = self.at.observed.record
+        record = self.at.record
         if proof:
             self.at.observed.tell_refused(pending.version)
             record = record.without(pending.version, self.at.observed.proof(proof))
@@ -230,9 +230,7 @@ class Retiring:
                 raise
             return None
         field = self.rotator.value_field
-        held = list(
-            leaked.credentials_in(old, field, self._shape, self.at.observed.record).values()
-        )
+        held = list(leaked.credentials_in(old, field, self._shape, self.at.record).values())
         for credential in held[1:]:
             if await self._accepted(pending, credential):
                 return credential
@@ -245,7 +243,7 @@ class Retiring:
 
         The id is None where it is not certain.
         """
-        record = self.at.observed.record
+        record = self.at.record
         certain = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )
@@ -270,7 +268,7 @@ class PendingCleanUp:
     def _due(self) -> Pending | None:
         """What is to be revoked by now."""
         pending = self.at.record.retirement
-        return pending if pending and pending.at <= self.at.parts.clock.now() else None
+        return pending if pending and pending.at <= self.at.now else None
 
     async def hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Acting

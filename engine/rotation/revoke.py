@@ -76,7 +76,7 @@ class Revocation:
 
     def _holds_again(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
         """Return whether the current version holds what a version held that cannot be read."""
-        record = self.at.observed.record
+        record = self.at.record
         past, held = record.history.credential_of(version), self.at.parts.held(secret, managed)
         is_known = past and held and record.digest(past.credential_id, held) == past.digest
         return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
@@ -100,7 +100,7 @@ class Revocation:
     def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
         """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
         field = managed.rotator.value_field
-        if held := leaked.credentials_in(old, field, managed.template, self.at.observed.record):
+        if held := leaked.credentials_in(old, field, managed.template, self.at.record):
             return held
         raise NeedsHuman(
             f"the credential in version {old.version} is unknown and may still be accepted",
@@ -130,7 +130,7 @@ class Revocation:
         except PermanentError as error:
             what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
-        held, record = self.at.parts.held(secret, managed), self.at.observed.record
+        held, record = self.at.parts.held(secret, managed), self.at.record
         held_id = (
             record.published.credential_id if record.published and record.wrote(secret) else None
         )
@@ -155,7 +155,7 @@ class Revocation:
 
         The replaced version is disabled, so its own value cannot be tried any more.
         """
-        record, held = self.at.observed.record, self.at.parts.held(secret, managed)
+        record, held = self.at.record, self.at.parts.held(secret, managed)
         rotator = self.at.parts.rotator(managed)
         if not (
             rotator.single_slot(managed.settings)
@@ -191,7 +191,7 @@ class Revocation:
                 return
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
-            where=self.at.observed.record.history.place_of(version) or str(secret.ref),
+            where=self.at.record.history.place_of(version) or str(secret.ref),
             fix=fix,
         )
 
@@ -200,7 +200,7 @@ class Revocation:
 
         Of the version published last it has the id, which suffices where a source lists its ids.
         """
-        record = self.at.observed.record
+        record = self.at.record
         published = record.published
         if published and published.version == version and isinstance(rotator, Lists):
             return Past(version, published.credential_id, "")
@@ -220,7 +220,7 @@ class Revocation:
 
         They say what its values look like.
         """
-        tags = (secret.tags, self.at.observed.record.verified.tags)
+        tags = (secret.tags, self.at.record.verified.tags)
         parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
         known = [managed for managed in parsed if isinstance(managed, Managed)]
         if not known:

@@ -142,7 +142,7 @@ class Rollback:
     def _is_unwanted(self) -> bool:
         """Whether the old password is compromised."""
         at = self.at
-        return bool(at.progress.item.compromised or at.observed.record.compromised.versions)
+        return bool(at.progress.item.compromised or at.record.compromised.versions)
 
 
 def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:

@@ -50,8 +50,8 @@ class Confirming:
         await self._look_around(secret)
         if at.is_unparked:
             # What the source shows now is nobody else's: a person says so.
-            change = replace(at.observed.record.change, started_at=at.parts.clock.now())
-            at.lease.learn(replace(at.observed.record, change=change))
+            change = replace(at.record.change, started_at=at.now)
+            at.lease.learn(replace(at.record, change=change))
         if at.parent_key and at.progress.item.action == "audit":
             await ExpiredVersions(at).disable(secret)
         await at.replicas.catch_up(secret, fields)
@@ -77,7 +77,7 @@ class Confirming:
         """
         at = self.at
         field = at.rotator.value_field
-        written = at.observed.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
+        written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
         if written == at.managed.template or not at.observed.wrote(secret):
             return
         held = (template.extract(written, secret.value) or {}).get(field)
@@ -113,8 +113,8 @@ class Confirming:
         It may be late. And a vault that has failed over serves a copy from before it, for as long
         as it takes no writes.
         """
-        ahead = self.at.observed.record.pending_write
-        if ahead and self.at.parts.clock.now() < ahead.at + LATE:
+        ahead = self.at.record.pending_write
+        if ahead and self.at.now < ahead.at + LATE:
             return False
         if ahead:
             await self.at.vault_writer.probe(secret)
@@ -122,7 +122,7 @@ class Confirming:
 
     async def _tidy_abandoned(self, secret: SecretVersion) -> None:
         """Remove what a rotation made for a version that a person replaced before it was published."""
-        version = self.at.observed.record.abandoned
+        version = self.at.record.abandoned
         if version and version != secret.version:
             held_id = self.at.managed.credential_id
             await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
@@ -132,7 +132,7 @@ class Confirming:
 
         What that version held is kept as long as it is inside its overlap.
         """
-        record = self.at.observed.record
+        record = self.at.record
         going, earlier = record.retirement, record.history.replaced
         known = (
             len(earlier) > 1
@@ -151,7 +151,7 @@ class Confirming:
         """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
         if full := crowded(secret, in_place=True):
             error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
-            if self.at.observed.record.is_unknown:
+            if self.at.record.is_unknown:
                 error.add(LOST)
             raise error
 
@@ -189,14 +189,10 @@ class ExpiredVersions:
 
     async def disable(self, secret: SecretVersion) -> None:
         """Disable each earlier version whose credential the source refuses."""
-        record = self.at.observed.record
+        record = self.at.record
         for version in record.history.replaced:
             if version not in record.compromised.revoked and await self._has_ended(secret, version):
-                self.at.lease.learn(
-                    self.at.observed.record.without(
-                        version, proof_text(self.at.parts.clock.now(), TRIED)
-                    )
-                )
+                self.at.lease.learn(self.at.record.without(version, proof_text(self.at.now, TRIED)))
         await self.at.vault_writer.out_of_use(secret)
 
     async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
@@ -230,7 +226,7 @@ class Unrecorded:
 
         It replaced the version before this one, so no other version can hold what it made.
         """
-        rotator, published = self.at.rotator, self.at.observed.record.published
+        rotator, published = self.at.rotator, self.at.record.published
         is_marked = OPERATION in self.at.observed.shown.tags
         if self.at.observed.wrote(secret) or not (published or is_marked):
             return
