@@ -11,14 +11,13 @@ from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, Tran
 from engine.follow_up import tasks
 from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Name, Turn, plan, under_way_since
-from engine.rotation import leaked
+from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
-from engine.rotation.leaked import CompromisedVersions, owed_by_heir
+from engine.rotation.leaked import owed_by_heir
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
 from engine.rotation.parent_key import ParentKey
-from engine.rotation.report import Marking, Reporting
-from engine.rotation.retire import PendingCleanUp
+from engine.rotation.report import Marking
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, Ended, sent_on
 from engine.secret import SecretVersion
@@ -37,131 +36,122 @@ RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
 
-@dataclass(frozen=True)
-class Ending:
-    """Ends one work item early."""
+async def _fail(at: Rotation, error: PermanentError) -> Outcome:
+    """End the work for good, and tell a person why; raises if nothing of that can be noted."""
+    error = leaked.named_as_deleted(error, at.progress.item, at.lease.source)
+    what = f"{error.what} ({error.where})" if error.where else error.what
+    parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
+    # A worker that has lost the lease must not judge what another worker has done since.
+    await at.lease.ensure(CALL_SECONDS)
+    await _tell_published(at)
+    if at.lease.has_begun and at.record.change.requested_at:
+        # The secret may never be looked at again. If it is, that is made up for.
+        with suppress(RekeyError):
+            await retire.tidy_abandoned(at)
+    try:
+        comes_back = await _failed(at)
+        if comes_back and not at.progress.item.is_tried_on(at.now):
+            comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
+    except PermanentError as second:
+        # Neither the record nor a mark can be written: the report is all that is left.
+        second.add(parked.reason)
+        raise
+    is_told = at.item.is_told(at.now)
+    if comes_back and not (is_told or at.observed.is_enabled):
+        return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
+    return replace(
+        await _marked(at, parked),
+        comes_back=comes_back,
+        old_version=at.progress.old_version,
+        new_version=at.progress.new_version,
+        retired=at.progress.retired,
+    )
 
-    at: Rotation
 
-    async def fail(self, error: PermanentError) -> Outcome:
-        """End the work for good, and tell a person why; raises if nothing of that can be noted."""
-        at = self.at
-        error = leaked.named_as_deleted(error, at.progress.item, at.lease.source)
-        what = f"{error.what} ({error.where})" if error.where else error.what
-        parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
-        # A worker that has lost the lease must not judge what another worker has done since.
-        await at.lease.ensure(CALL_SECONDS)
-        await self._tell_published()
-        if at.lease.has_begun and at.record.change.requested_at:
-            # The secret may never be looked at again. If it is, that is made up for.
-            with suppress(RekeyError):
-                await PendingCleanUp(at).tidy()
-        try:
-            comes_back = await self._failed()
-            if comes_back and not at.progress.item.is_tried_on(at.now):
-                comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-        except PermanentError as second:
-            # Neither the record nor a mark can be written: the report is all that is left.
-            second.add(parked.reason)
-            raise
-        is_told = at.item.is_told(at.now)
-        if comes_back and not (is_told or at.observed.is_enabled):
-            return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
-        return replace(
-            await self._marked(parked),
-            comes_back=comes_back,
-            old_version=at.progress.old_version,
-            new_version=at.progress.new_version,
-            retired=at.progress.retired,
-        )
+async def _marked(at: Rotation, parked: Park) -> Outcome:
+    item = at.progress.item
+    try:
+        current = await at.parts.vaults.read(item.ref)
+    except PermanentError as error:
+        # The reason names both what failed and its consequence, which no mark will show.
+        if item.recheck and isinstance(error, NotFound):
+            # The sweeps tell once a day of a deleted secret.
+            return Outcome(item, "skipped", parked.reason, parked.fix)
+        unmarked = f"; nor could the secret be marked: {error.what}"
+        reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
+        return Outcome(item, "parked", reason, parked.fix)
+    return await Marking(at.parts).conclude(current, at.asked(), parked)
 
-    async def _marked(self, parked: Park) -> Outcome:
-        at = self.at
-        item = at.progress.item
-        try:
-            current = await at.parts.vaults.read(item.ref)
-        except PermanentError as error:
-            # The reason names both what failed and its consequence, which no mark will show.
-            if item.recheck and isinstance(error, NotFound):
-                # The sweeps tell once a day of a deleted secret.
-                return Outcome(item, "skipped", parked.reason, parked.fix)
-            unmarked = f"; nor could the secret be marked: {error.what}"
-            reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
-            return Outcome(item, "parked", reason, parked.fix)
-        return await Marking(at.parts).conclude(current, at.asked(), parked)
 
-    async def warn(self, error: TransientError) -> None:
-        """Tell a person, once, that one change after the other could not be proven.
+async def _warn(at: Rotation, error: TransientError) -> None:
+    """Tell a person, once, that one change after the other could not be proven.
 
-        A mark takes a read of the vault, which may be what Azure has asked to wait for.
-        """
-        at = self.at
-        if error.retry_after:
-            return
-        is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
-        if is_marked or at.record.unknown_for(at.now) < UNKNOWN:
-            return
-        parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
-        with suppress(TransientError):
-            outcome = await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
-            await at.parts.reporter.concluded(outcome)
+    A mark takes a read of the vault, which may be what Azure has asked to wait for.
+    """
+    if error.retry_after:
+        return
+    is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
+    if is_marked or at.record.unknown_for(at.now) < UNKNOWN:
+        return
+    parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
+    with suppress(TransientError):
+        outcome = await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
+        await at.parts.reporter.concluded(outcome)
 
-    async def wait(self, error: UnderWay) -> Outcome:
-        """End the work for now: whoever looks for the change later finds it done.
 
-        No lease is held meanwhile. A person is told of a change that does not end, and looks go on
-        a day later.
-        """
-        at = self.at
-        item = at.progress.item
-        since = (
-            at.lease.record.change.in_progress_since
-            or at.lease.record.change.requested_at
-            or at.now
-        )
-        endless = at.now - since >= LONGEST_CHANGE
-        await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
-        reason = f"{under_way_since(at.lease.record)}: {error.what}"
-        if endless:
-            parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
-            return await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
-        if at.progress.has_published:
-            at.progress.reason += f"; {reason}"
-            if not at.asked().compromised:
-                # Told now: the message that looks for the end knows only of the rest.
-                return self._published()
-            # An incident is not over before what leaked is refused. Apps must not wait for that:
-            # what they hold stops working then. This run has told them of what it published.
-            if not at.progress.published_now:
-                await tasks.follow(at.parts, self._published())
-        return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
+async def _wait(at: Rotation, error: UnderWay) -> Outcome:
+    """End the work for now: whoever looks for the change later finds it done.
 
-    async def _tell_published(self) -> None:
-        """Report a version that was published before the rest failed, which is told after it."""
-        at = self.at
-        if at.progress.has_published:
-            if not at.asked().compromised:
-                # An incident is not over before what leaked is refused.
-                await at.parts.reporter.concluded(self._published())
-                at.observed.told(self._published())
-            await tasks.follow(at.parts, self._published())
+    No lease is held meanwhile. A person is told of a change that does not end, and looks go on
+    a day later.
+    """
+    item = at.progress.item
+    since = (
+        at.lease.record.change.in_progress_since or at.lease.record.change.requested_at or at.now
+    )
+    endless = at.now - since >= LONGEST_CHANGE
+    await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
+    reason = f"{under_way_since(at.lease.record)}: {error.what}"
+    if endless:
+        parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
+        return await Marking(at.parts).conclude(at.observed.shown, at.asked(), parked)
+    if at.progress.has_published:
+        at.progress.reason += f"; {reason}"
+        if not at.asked().compromised:
+            # Told now: the message that looks for the end knows only of the rest.
+            return _published(at)
+        # An incident is not over before what leaked is refused. Apps must not wait for that:
+        # what they hold stops working then. This run has told them of what it published.
+        if not at.progress.published_now:
+            await tasks.follow(at.parts, _published(at))
+    return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
-    def _published(self) -> Outcome:
-        at = self.at
-        return Reporting(at).outcome(at.record.believed(at.observed.shown))
 
-    async def _failed(self) -> bool:
-        """Note after a permanent error that no change is in progress.
+async def _tell_published(at: Rotation) -> None:
+    """Report a version that was published before the rest failed, which is told after it."""
+    if at.progress.has_published:
+        if not at.asked().compromised:
+            # An incident is not over before what leaked is refused.
+            await at.parts.reporter.concluded(_published(at))
+            at.observed.told(_published(at))
+        await tasks.follow(at.parts, _published(at))
 
-        Return whether it is an incident that could not be noted, which comes back.
-        """
-        at = self.at
-        record, item = at.record, at.progress.item
-        is_over = at.lease.has_begun and not at.lease.is_lost
-        if record.owner and record.change.open_since and is_over:
-            # The error was definite, so what was sent cannot take effect later.
-            at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
-        return item.compromised and not record.compromised.knows(item.version)
+
+def _published(at: Rotation) -> Outcome:
+    return report.outcome_of(at, at.record.believed(at.observed.shown))
+
+
+async def _failed(at: Rotation) -> bool:
+    """Note after a permanent error that no change is in progress.
+
+    Return whether it is an incident that could not be noted, which comes back.
+    """
+    record, item = at.record, at.progress.item
+    is_over = at.lease.has_begun and not at.lease.is_lost
+    if record.owner and record.change.open_since and is_over:
+        # The error was definite, so what was sent cannot take effect later.
+        at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
+    return item.compromised and not record.compromised.knows(item.version)
 
 
 MOST_TURNS = 12
@@ -195,7 +185,7 @@ class Controller:
         is_told = outcome is not None and at.observed.is_news(outcome)
         # An incident is not over before what leaked is refused.
         if at.observed.has_read and not (is_told or at.record.compromised.versions):
-            await Reporting(at).untold()
+            await report.report_unreported(at)
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await at.lease.write(at.lease.record.scheduled(at.now))
@@ -220,12 +210,12 @@ class Controller:
                 return (await sent_on(at, owed)).outcome
             return await self._advance()
         except UnderWay as error:
-            return await Ending(at).wait(error)
+            return await _wait(at, error)
         except TransientError as error:
-            await Ending(at).warn(error)
+            await _warn(at, error)
             raise
         except PermanentError as error:
-            return await Ending(at).fail(error)
+            return await _fail(at, error)
 
     async def _advance(self) -> Outcome | None:
         at = self.at
@@ -287,7 +277,7 @@ class Controller:
         if not at.record.owner:
             await self._claim_for_incident(secret)
         if at.record.owner:
-            await at.observed.note_compromised(*await CompromisedVersions(at).versions(secret))
+            await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
 
     async def _claim_for_incident(self, secret: SecretVersion) -> None:
         """Claim the source for an incident that no record can note yet, and nothing would be done for.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
@@ -24,9 +24,9 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.parts import Parts
+from engine.rotation import report
 from engine.rotation.context import Rotation
 from engine.rotation.parent_key import ParentKey
-from engine.rotation.report import Reporting
 from engine.rotation.rollback import Rollback, warning
 from engine.rotation.source_lease import hold
 from engine.rotation.vault_writer import Overtaken
@@ -42,133 +42,125 @@ A dead worker's own message comes back only after 10 minutes.
 """
 
 
-@dataclass(frozen=True)
-class Issuing:
-    """Makes credentials for one secret."""
+async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool = False) -> Issued:
+    """Have a credential made, and prove that the source accepts it.
 
-    at: Rotation
+    Nothing is published without this proof.
+    """
+    await report.report_earlier(at)
+    managed, rotator = at.managed, at.rotator
+    job = at.job(secret, in_place=in_place)
+    copies = await at.replicas.check(secret.ref)
+    earlier = await _announced(at, secret, job, copies)
+    if at.parent_key:
+        return await _derive(at, secret, job, at.parent_key, earlier)
+    if earlier:
+        with suppress(VerificationFailed):
+            return await at.proof.issued(managed, earlier)
+    if at.record.pending_write:
+        # The write that was announced did not arrive. Nothing is changed again for a vault that
+        # takes no write.
+        await at.vault_writer.probe(secret)
+    if _tried_before(at, secret):
+        await at.tidy(job.operation, keep=None)
+    restorable = not in_place and await _restorable(at, job)
+    await at.vault_writer.unchanged(secret)
+    look = FOLLOW_UP_SECONDS if at.single else None
+    await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
+    async with warning(at.single):
+        issued = await _made(at, job)
+        if issued.doubt:
+            return await _undoubted(at, issued, issued.doubt)
+    issued = replace(issued, restorable=issued.restorable and restorable)
+    async with Rollback(at, job).on(secret, issued, (RekeyError,)):
+        return await at.proof.issued(managed, issued)
 
-    async def issue(self, secret: SecretVersion, *, in_place: bool = False) -> Issued:
-        """Have a credential made, and prove that the source accepts it.
 
-        Nothing is published without this proof.
-        """
-        at = self.at
-        await Reporting(at).earlier()
-        managed, rotator = at.managed, at.rotator
-        job = at.job(secret, in_place=in_place)
-        copies = await at.replicas.check(secret.ref)
-        earlier = await self._announced(secret, job, copies)
-        if at.parent_key:
-            return await self._derive(secret, job, at.parent_key, earlier)
-        if earlier:
-            with suppress(VerificationFailed):
-                return await at.proof.issued(managed, earlier)
-        if at.record.pending_write:
-            # The write that was announced did not arrive. Nothing is changed again for a vault that
-            # takes no write.
-            await at.vault_writer.probe(secret)
-        if self._tried_before(secret):
-            await at.tidy(job.operation, keep=None)
-        restorable = not in_place and await self._restorable(job)
-        await at.vault_writer.unchanged(secret)
-        look = FOLLOW_UP_SECONDS if at.single else None
-        await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
-        async with warning(at.single):
-            issued = await self._made(job)
-            if issued.doubt:
-                return await self._undoubted(issued, issued.doubt)
-        issued = replace(issued, restorable=issued.restorable and restorable)
-        async with Rollback(at, job).on(secret, issued, (RekeyError,)):
-            return await at.proof.issued(managed, issued)
-
-    async def _made(self, job: Job) -> Issued:
-        at = self.at
-        async with at.lease.changing("issue"):
-            try:
-                return await at.rotator.issue(job)
-            except RekeyError as error:
-                if error.unsent or isinstance(error, NeedsHuman):
-                    at.lease.untouched()
-                raise
-
-    async def _undoubted(self, issued: Issued, doubt: TransientError) -> Issued:
-        """Prove what may have been made, rather than have another one made; raises the doubt.
-
-        Nothing is set back: the change may still take effect.
-        """
+async def _made(at: Rotation, job: Job) -> Issued:
+    async with at.lease.changing("issue"):
         try:
-            return await self.at.proof.issued(self.at.managed, replace(issued, doubt=None))
-        except RekeyError:
-            raise doubt from None
+            return await at.rotator.issue(job)
+        except RekeyError as error:
+            if error.unsent or isinstance(error, NeedsHuman):
+                at.lease.untouched()
+            raise
 
-    async def _derive(
-        self, secret: SecretVersion, job: Job, parent_key: ParentKey, earlier: Issued | None
-    ) -> Issued:
-        """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
 
-        What an interrupted try announced is taken only if the key consents to it and made it. A
-        key that its own secret must heal first is waited for.
-        """
-        at = self.at
-        keyed = await parent_key.keyed(secret.ref, job)
-        issued = earlier if earlier and parent_key.made(keyed, earlier) else None
-        if issued is None and at.record.pending_write:
-            await at.vault_writer.probe(secret)
-        issued = issued or await at.rotator.issue(keyed)
-        try:
-            await at.proof.issued(at.managed, issued)
-        except VerificationFailed as error:
-            raise await parent_key.refused(secret.ref, error.what) from None
-        # The proof may have waited a minute: the key's owner still consents, and to this key.
-        if await parent_key.keyed(secret.ref, job) != keyed:
-            raise Overtaken(
-                "its key has changed meanwhile", where=str(secret.ref), code="Overtaken"
-            )
-        return issued
+async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Issued:
+    """Prove what may have been made, rather than have another one made; raises the doubt.
 
-    async def _announced(
-        self, secret: SecretVersion, job: Job, copies: list[SecretVersion]
-    ) -> Issued | None:
-        """Return an interrupted try's announced credential; None if it cannot be had any more.
+    Nothing is set back: the change may still take effect.
+    """
+    try:
+        return await at.proof.issued(at.managed, replace(issued, doubt=None))
+    except RekeyError:
+        raise doubt from None
 
-        The source may still show it, or a replica may already hold it.
-        """
-        at = self.at
-        record = at.record
-        ahead = record.pending_write
-        if ahead is None or ahead.replaces != secret.version:
-            return None
-        # A repair inside an overlap passes on an earlier version's retirement, and adds none.
-        own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
-        superseded = own.credential_id if own else None
-        fields: list[Mapping[str, Sensitive] | None] = [
-            template.extract(shape, copy.value) for copy, shape in at.replicas.shapes(copies)
-        ]
-        if isinstance(at.rotator, Readable):
-            fields.append(await at.rotator.read(job, ahead.credential_id))
-        needed = template.fields(at.managed.template) | {at.rotator.value_field}
-        for candidate in fields:
-            if candidate and needed <= set(candidate):
-                value = template.render(at.managed.template, candidate)
-                if record.fits(ahead, ahead.credential_id, value):
-                    return Issued(ahead.credential_id, candidate, superseded)
+
+async def _derive(
+    at: Rotation, secret: SecretVersion, job: Job, parent_key: ParentKey, earlier: Issued | None
+) -> Issued:
+    """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
+
+    What an interrupted try announced is taken only if the key consents to it and made it. A
+    key that its own secret must heal first is waited for.
+    """
+    keyed = await parent_key.keyed(secret.ref, job)
+    issued = earlier if earlier and parent_key.made(keyed, earlier) else None
+    if issued is None and at.record.pending_write:
+        await at.vault_writer.probe(secret)
+    issued = issued or await at.rotator.issue(keyed)
+    try:
+        await at.proof.issued(at.managed, issued)
+    except VerificationFailed as error:
+        raise await parent_key.refused(secret.ref, error.what) from None
+    # The proof may have waited a minute: the key's owner still consents, and to this key.
+    if await parent_key.keyed(secret.ref, job) != keyed:
+        raise Overtaken("its key has changed meanwhile", where=str(secret.ref), code="Overtaken")
+    return issued
+
+
+async def _announced(
+    at: Rotation, secret: SecretVersion, job: Job, copies: list[SecretVersion]
+) -> Issued | None:
+    """Return an interrupted try's announced credential; None if it cannot be had any more.
+
+    The source may still show it, or a replica may already hold it.
+    """
+    record = at.record
+    ahead = record.pending_write
+    if ahead is None or ahead.replaces != secret.version:
         return None
+    # A repair inside an overlap passes on an earlier version's retirement, and adds none.
+    own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
+    superseded = own.credential_id if own else None
+    fields: list[Mapping[str, Sensitive] | None] = [
+        template.extract(shape, copy.value) for copy, shape in at.replicas.shapes(copies)
+    ]
+    if isinstance(at.rotator, Readable):
+        fields.append(await at.rotator.read(job, ahead.credential_id))
+    needed = template.fields(at.managed.template) | {at.rotator.value_field}
+    for candidate in fields:
+        if candidate and needed <= set(candidate):
+            value = template.render(at.managed.template, candidate)
+            if record.fits(ahead, ahead.credential_id, value):
+                return Issued(ahead.credential_id, candidate, superseded)
+    return None
 
-    def _tried_before(self, secret: SecretVersion) -> bool:
-        item = self.at.progress.item
-        tried = (
-            self.at.progress.tries > 1
-            or bool(item.deferred or item.recheck)
-            or tags.STATE in secret.tags
-        )
-        return tried or self.at.record.is_open
 
-    async def _restorable(self, job: Job) -> bool:
-        """Return whether the source accepts what the vault holds: only then may it be set back."""
-        if not (self.at.single and isinstance(self.at.rotator, Undo) and job.held):
-            return False
-        return await self.at.rotator.accepts(job.source, job.held_id or "", job.held)
+def _tried_before(at: Rotation, secret: SecretVersion) -> bool:
+    item = at.progress.item
+    tried = (
+        at.progress.tries > 1 or bool(item.deferred or item.recheck) or tags.STATE in secret.tags
+    )
+    return tried or at.record.is_open
+
+
+async def _restorable(at: Rotation, job: Job) -> bool:
+    """Return whether the source accepts what the vault holds: only then may it be set back."""
+    if not (at.single and isinstance(at.rotator, Undo) and job.held):
+        return False
+    return await at.rotator.accepts(job.source, job.held_id or "", job.held)
 
 
 NOTHING = "0" * 32

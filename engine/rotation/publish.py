@@ -15,9 +15,8 @@ from engine.errors import (
     TransientError,
 )
 from engine.planning.draft import new_version
+from engine.rotation import issue, report
 from engine.rotation.context import Rotation
-from engine.rotation.issue import Issuing
-from engine.rotation.report import Reporting
 from engine.rotation.retire import DISABLED
 from engine.rotation.rollback import NO_ANSWER, Rollback
 from engine.rotation.source_lease import CALL_SECONDS, LOST
@@ -50,8 +49,8 @@ class Publishing:
     async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
         """Replace the credential. With `at_once`, the superseded one gets no overlap."""
         at = self.at
-        await Others(at).respect(secret, at.progress.item)
-        issued = await Issuing(at).issue(secret)
+        await respect_others(at, secret, at.progress.item)
+        issued = await issue.new_credential(at, secret)
         overlap = timedelta() if at_once else at.managed.overlap
         rotated = await self.publish(secret, issued, overlap, "rotated", reason)
         await at.out_of_use(rotated)
@@ -216,128 +215,113 @@ PEACE = timedelta(days=7)
 """How soon a second drift after the first means that somebody else changes the credential, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Others:
-    """The others who may write one secret, or change its credential at the source."""
+async def respect_others(at: Rotation, secret: SecretVersion, item: WorkItem) -> None:
+    """Raise NeedsHuman if somebody just wrote a value that the source refuses.
 
-    at: Rotation
-
-    async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
-        """Raise NeedsHuman if somebody just wrote a value that the source refuses.
-
-        Rekey does not supersede what a person has just written.
-        """
-        held = self.at.parts.held(secret, self.at.managed)
-        overruled = item.force or item.compromised or self.at.record.compromised.versions
-        if overruled or not held or not self.wrote(secret):
-            return
-        rotator = self.at.rotator
-        try:
-            accepted = await rotator.accepts(
-                self.at.managed.source, self.at.managed.credential_id or "", held
-            )
-        except TransientError as error:
-            if error.retry_after is not None:
-                raise
-            # Whatever keeps the source from answering makes the change fail, too, with its reason.
-            return
-        if not accepted:
-            raise self.refused(secret)
-
-    def wrote(self, secret: SecretVersion) -> bool:
-        """Return whether somebody wrote this version lately and no source has accepted it yet.
-
-        With a single slot it does not matter when: healing would undo the password that they set.
-        """
-        record, item = self.at.record, self.at.observed.item
-        # A look says itself for which version a change was sent, where the record was lost since.
-        looked_at = item.version if item.recheck or item.follows else None
-        if self.at.observed.wrote(secret) or secret.version in (
-            record.verified.version,
-            record.change.version,
-            looked_at,
-        ):
-            return False
-        if self.at.observed.may_have_cut_off:
-            return False
-        is_single = self.at.single
-        return is_single or self.at.now - secret.created < THEIRS
-
-    def refused(self, secret: SecretVersion) -> NeedsHuman:
-        """Return the error for a value of theirs that the source refuses."""
-        error = NeedsHuman(
-            "the source refuses the value that somebody just wrote; somebody else may have "
-            "changed it there",
-            where=str(secret.ref),
-            fix="write a value that the source accepts, or send force with rotate",
-        )
-        if self.at.record.is_unknown:
-            error.add(LOST)
-        return error
-
-    def refuse_to_fight(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
-        record, now = self.at.record, self.at.now
-        again = (
-            record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
-        )
-        if again and self.at.observed.wrote(secret) and not record.change.uncertain_until:
-            raise NeedsHuman(
-                "another deployment or a person changes this credential at its source, too",
-                where=self.at.managed.source,
-                fix="let one of them rotate it, then unpark the secret",
-            )
+    Rekey does not supersede what a person has just written.
+    """
+    held = at.parts.held(secret, at.managed)
+    overruled = item.force or item.compromised or at.record.compromised.versions
+    if overruled or not held or not others_wrote(at, secret):
+        return
+    rotator = at.rotator
+    try:
+        accepted = await rotator.accepts(at.managed.source, at.managed.credential_id or "", held)
+    except TransientError as error:
+        if error.retry_after is not None:
+            raise
+        # Whatever keeps the source from answering makes the change fail, too, with its reason.
+        return
+    if not accepted:
+        raise refused_of_others(at, secret)
 
 
-@dataclass(frozen=True)
-class Restoring:
-    """Gives one secret its earlier credential back."""
+def others_wrote(at: Rotation, secret: SecretVersion) -> bool:
+    """Return whether somebody wrote this version lately and no source has accepted it yet.
 
-    at: Rotation
+    With a single slot it does not matter when: healing would undo the password that they set.
+    """
+    record, item = at.record, at.observed.item
+    # A look says itself for which version a change was sent, where the record was lost since.
+    looked_at = item.version if item.recheck or item.follows else None
+    if at.observed.wrote(secret) or secret.version in (
+        record.verified.version,
+        record.change.version,
+        looked_at,
+    ):
+        return False
+    if at.observed.may_have_cut_off:
+        return False
+    is_single = at.single
+    return is_single or at.now - secret.created < THEIRS
 
-    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
-        """Publish the superseded credential again. Its successor gets an overlap in turn."""
-        at = self.at
-        await Reporting(at).earlier()
-        managed, pending = at.managed, plan.pending
-        old = await self._superseded(secret, pending.version)
-        fields = template.extract(managed.template, old.value)
-        if fields is None:
-            raise NeedsHuman(
-                "the earlier value does not follow ValueTemplate",
-                where=str(secret.ref),
-                fix="rotate instead",
-            )
-        now = at.now
-        ends = max(old.expires or secret.created, now + managed.overlap)
-        if source_ends := await self._ends(
-            replace(secret, version=old.version, value=old.value), pending
-        ):
-            ends = min(ends, source_ends)
-        issued = Issued(
-            pending.credential_id, fields, supersedes=managed.credential_id, expires=ends
-        )
-        await at.proof.issued(managed, issued)
-        publishing = Publishing(at, restores=old)
-        return await publishing.publish(secret, issued, managed.overlap, "restored", plan.reason)
 
-    async def _superseded(self, secret: SecretVersion, version: str) -> SecretVersion:
-        """Return the version to restore; raises NeedsHuman if a person has disabled it."""
-        try:
-            return await self.at.parts.vaults.read_version(secret.ref, version)
-        except AccessDenied as error:
-            if error.code != DISABLED:
-                raise
+def refused_of_others(at: Rotation, secret: SecretVersion) -> NeedsHuman:
+    """Return the error for a value of theirs that the source refuses."""
+    error = NeedsHuman(
+        "the source refuses the value that somebody just wrote; somebody else may have "
+        "changed it there",
+        where=str(secret.ref),
+        fix="write a value that the source accepts, or send force with rotate",
+    )
+    if at.record.is_unknown:
+        error.add(LOST)
+    return error
+
+
+def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:
+    """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
+    record, now = at.record, at.now
+    again = record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
+    if again and at.observed.wrote(secret) and not record.change.uncertain_until:
         raise NeedsHuman(
-            f"the version to restore, {version}, is disabled",
-            where=str(secret.ref),
-            fix="enable it and restore again, or unpark the secret and keep its new version",
+            "another deployment or a person changes this credential at its source, too",
+            where=at.managed.source,
+            fix="let one of them rotate it, then unpark the secret",
         )
 
-    async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
-        """Return when the source itself ends the earlier credential; None if it does not say."""
-        at = self.at
-        if not isinstance(at.rotator, Recognise):
-            return None
-        job = replace(at.parts.job(old, at.managed), held_id=pending.credential_id)
-        return (await at.rotator.recognise(job)).ends
+
+async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretVersion:
+    """Publish the superseded credential again. Its successor gets an overlap in turn."""
+    await report.report_earlier(at)
+    managed, pending = at.managed, plan.pending
+    old = await _superseded(at, secret, pending.version)
+    fields = template.extract(managed.template, old.value)
+    if fields is None:
+        raise NeedsHuman(
+            "the earlier value does not follow ValueTemplate",
+            where=str(secret.ref),
+            fix="rotate instead",
+        )
+    now = at.now
+    ends = max(old.expires or secret.created, now + managed.overlap)
+    if source_ends := await _ends(
+        at, replace(secret, version=old.version, value=old.value), pending
+    ):
+        ends = min(ends, source_ends)
+    issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+    await at.proof.issued(managed, issued)
+    publishing = Publishing(at, restores=old)
+    return await publishing.publish(secret, issued, managed.overlap, "restored", plan.reason)
+
+
+async def _superseded(at: Rotation, secret: SecretVersion, version: str) -> SecretVersion:
+    """Return the version to restore; raises NeedsHuman if a person has disabled it."""
+    try:
+        return await at.parts.vaults.read_version(secret.ref, version)
+    except AccessDenied as error:
+        if error.code != DISABLED:
+            raise
+    raise NeedsHuman(
+        f"the version to restore, {version}, is disabled",
+        where=str(secret.ref),
+        fix="enable it and restore again, or unpark the secret and keep its new version",
+    )
+
+
+async def _ends(at: Rotation, old: SecretVersion, pending: Pending) -> datetime | None:
+    """Return when the source itself ends the earlier credential; None if it does not say."""
+    if not isinstance(at.rotator, Recognise):
+        return None
+    job = replace(at.parts.job(old, at.managed), held_id=pending.credential_id)
+    return (await at.rotator.recognise(job)).ends

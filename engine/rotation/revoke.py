@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.contract import Lists, Readable, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
@@ -24,220 +24,218 @@ PURGED_FIX = (
 )
 
 
-@dataclass(frozen=True)
-class Revocation:
-    """Settles versions that the record lists as compromised and that no retirement dealt with."""
-
-    at: Rotation
-
-    async def settle(self, secret: SecretVersion, version: str, decision: Decision) -> None:
-        """Settle one version; raises NeedsHuman if its credential may still be accepted."""
-        if isinstance(decision, Park):
-            raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
-        managed = self._managed(secret)
-        if await self._replaced_in_place(secret, version, managed):
-            await self.at.observed.settle(version, IN_PLACE)
-            await self.at.vault_writer.out_of_use(secret)
+async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
+    """Settle one version; raises NeedsHuman if its credential may still be accepted."""
+    if isinstance(decision, Park):
+        raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
+    managed = _managed(at, secret)
+    if await _replaced_in_place(at, secret, version, managed):
+        await at.observed.settle(version, IN_PLACE)
+        await at.vault_writer.out_of_use(secret)
+        return
+    try:
+        old = await at.observed.read_version(version)
+    except (NotFound, AccessDenied) as unread:
+        if _holds_again(at, secret, version, managed):
+            await _replace_current(at, secret, version)
             return
-        try:
-            old = await self.at.observed.read_version(version)
-        except (NotFound, AccessDenied) as unread:
-            if self._holds_again(secret, version, managed):
-                await self._replace_current(secret, version)
-                return
-            await self._remove_unread(secret, version, managed, _fix_of(unread))
-            await self.at.observed.settle(version, UNLISTED)
-            return
-        held = self._held(old, managed)
-        is_current, current = version == secret.version, secret.value
-        if (
-            not is_current
-            and current
-            and any(c.reveal() in current.reveal() for c in held.values())
-        ):
-            await self._replace_current(secret, version)
-            return
-        for shape, credential in held.items():
-            if await Proof(self.at.lease).refused(managed.rotator.kind, "", credential):
-                continue
-            if is_current:
-                raise self._alive(decision)
-            await self._revoke(secret, old, managed, shape, credential)
-        await self.at.observed.settle(version, TRIED)
-        await self.at.vault_writer.out_of_use(secret)
+        await _remove_unread(at, secret, version, managed, _fix_of(unread))
+        await at.observed.settle(version, UNLISTED)
+        return
+    held = _held(at, old, managed)
+    is_current, current = version == secret.version, secret.value
+    if not is_current and current and any(c.reveal() in current.reveal() for c in held.values()):
+        await _replace_current(at, secret, version)
+        return
+    for shape, credential in held.items():
+        if await Proof(at.lease).refused(managed.rotator.kind, "", credential):
+            continue
+        if is_current:
+            raise _alive(at, decision)
+        await _revoke_leaked(at, secret, old, managed, shape, credential)
+    await at.observed.settle(version, TRIED)
+    await at.vault_writer.out_of_use(secret)
 
-    async def _replace_current(self, secret: SecretVersion, version: str) -> None:
-        """Have the current version replaced, as a person has written what leaked again.
 
-        Or the source has passed to another secret, which holds what leaked in a form of its own.
-        """
-        await self.at.observed.note_compromised(str(secret.version))
-        await self.at.observed.settle(version, SAME_VALUE)
+async def _replace_current(at: Rotation, secret: SecretVersion, version: str) -> None:
+    """Have the current version replaced, as a person has written what leaked again.
 
-    def _holds_again(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
-        """Return whether the current version holds what a version held that cannot be read."""
-        record = self.at.record
-        past, held = record.history.credential_of(version), self.at.parts.held(secret, managed)
-        is_known = past and held and record.digest(past.credential_id, held) == past.digest
-        return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
+    Or the source has passed to another secret, which holds what leaked in a form of its own.
+    """
+    await at.observed.note_compromised(str(secret.version))
+    await at.observed.settle(version, SAME_VALUE)
 
-    async def foresee(self, secret: SecretVersion, decision: Decision) -> None:
-        """Raise NeedsHuman if settling the current version would; changes nothing."""
-        managed = self._managed(secret)
-        accepts = self.at.parts.rotator(managed).accepts
-        for credential in self._held(secret, managed).values():
-            if await accepts(self.at.lease.source, "", credential):
-                raise self._alive(decision)
 
-    def _alive(self, decision: Decision) -> NeedsHuman:
-        """Return the error for a current version that works where Rekey may not replace it."""
-        return NeedsHuman(
-            f"the current version is compromised and still accepted; {decision.reason}",
-            where=self.at.lease.source,
-            fix="revoke its credential at the source, or let Rekey rotate it",
-        )
+def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:
+    """Return whether the current version holds what a version held that cannot be read."""
+    record = at.record
+    past, held = record.history.credential_of(version), at.parts.held(secret, managed)
+    is_known = past and held and record.digest(past.credential_id, held) == past.digest
+    return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
 
-    def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
-        """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
-        field = managed.rotator.value_field
-        if held := leaked.credentials_in(old, field, managed.template, self.at.record):
-            return held
+
+async def foresee(at: Rotation, secret: SecretVersion, decision: Decision) -> None:
+    """Raise NeedsHuman if settling the current version would; changes nothing."""
+    managed = _managed(at, secret)
+    accepts = at.parts.rotator(managed).accepts
+    for credential in _held(at, secret, managed).values():
+        if await accepts(at.lease.source, "", credential):
+            raise _alive(at, decision)
+
+
+def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
+    """Return the error for a current version that works where Rekey may not replace it."""
+    return NeedsHuman(
+        f"the current version is compromised and still accepted; {decision.reason}",
+        where=at.lease.source,
+        fix="revoke its credential at the source, or let Rekey rotate it",
+    )
+
+
+def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
+    """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
+    field = managed.rotator.value_field
+    if held := leaked.credentials_in(old, field, managed.template, at.record):
+        return held
+    raise NeedsHuman(
+        f"the credential in version {old.version} is unknown and may still be accepted",
+        where=str(old.ref),
+        fix="set the tag ValueTemplate of that version to what its value looks like",
+    )
+
+
+async def _revoke_leaked(
+    at: Rotation,
+    secret: SecretVersion,
+    old: SecretVersion,
+    managed: Managed,
+    shape: str,
+    credential: Sensitive,
+) -> None:
+    rotator, source = at.parts.rotator(managed), at.lease.source
+    if not isinstance(rotator, Recognise):
         raise NeedsHuman(
-            f"the credential in version {old.version} is unknown and may still be accepted",
-            where=str(old.ref),
-            fix="set the tag ValueTemplate of that version to what its value looks like",
+            f"the credential of version {old.version} is still accepted",
+            where=source,
+            fix="revoke it there",
+        )
+    read = replace(secret, version=old.version, value=old.value)
+    job = replace(at.parts.job(read, replace(managed, template=shape)), held_id=None)
+    try:
+        known = await rotator.recognise(job)
+    except PermanentError as error:
+        what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
+        raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
+    held, record = at.parts.held(secret, managed), at.record
+    held_id = record.published.credential_id if record.published and record.wrote(secret) else None
+    await at.lease.begin(at.observed.item, secret)
+    async with at.lease.changing("retire"):
+        await rotator.retire(source, known.credential_id, held, held_id)
+    if not await Proof(at.lease).refused(managed.rotator.kind, known.credential_id, credential):
+        raise TransientError(
+            f"{known.credential_id} was revoked, but is still accepted",
+            where=source,
+            code="NotRevoked",
         )
 
-    async def _revoke(
-        self,
-        secret: SecretVersion,
-        old: SecretVersion,
-        managed: Managed,
-        shape: str,
-        credential: Sensitive,
-    ) -> None:
-        rotator, source = self.at.parts.rotator(managed), self.at.lease.source
-        if not isinstance(rotator, Recognise):
-            raise NeedsHuman(
-                f"the credential of version {old.version} is still accepted",
-                where=source,
-                fix="revoke it there",
-            )
-        read = replace(secret, version=old.version, value=old.value)
-        job = replace(self.at.parts.job(read, replace(managed, template=shape)), held_id=None)
-        try:
-            known = await rotator.recognise(job)
-        except PermanentError as error:
-            what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
-            raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
-        held, record = self.at.parts.held(secret, managed), self.at.record
-        held_id = (
-            record.published.credential_id if record.published and record.wrote(secret) else None
-        )
-        await self.at.lease.begin(self.at.observed.item, secret)
-        async with self.at.lease.changing("retire"):
-            await rotator.retire(source, known.credential_id, held, held_id)
-        if not await Proof(self.at.lease).refused(
-            managed.rotator.kind, known.credential_id, credential
-        ):
-            raise TransientError(
-                f"{known.credential_id} was revoked, but is still accepted",
-                where=source,
-                code="NotRevoked",
-            )
 
-    async def _replaced_in_place(
-        self, secret: SecretVersion, version: str, managed: Managed
-    ) -> bool:
-        """Return whether a single slot accepts what Rekey published in place of a version.
+async def _replaced_in_place(
+    at: Rotation, secret: SecretVersion, version: str, managed: Managed
+) -> bool:
+    """Return whether a single slot accepts what Rekey published in place of a version.
 
-        A single slot accepts nothing else, so the replaced credential is refused.
+    A single slot accepts nothing else, so the replaced credential is refused.
 
-        The replaced version is disabled, so its own value cannot be tried any more.
-        """
-        record, held = self.at.record, self.at.parts.held(secret, managed)
-        rotator = self.at.parts.rotator(managed)
-        if not (
-            rotator.single_slot(managed.settings)
-            and version in record.history.replaced
-            and record.wrote(secret)
-            and held
-        ):
-            return False
-        return await rotator.accepts(self.at.lease.source, managed.credential_id or "", held)
+    The replaced version is disabled, so its own value cannot be tried any more.
+    """
+    record, held = at.record, at.parts.held(secret, managed)
+    rotator = at.parts.rotator(managed)
+    if not (
+        rotator.single_slot(managed.settings)
+        and version in record.history.replaced
+        and record.wrote(secret)
+        and held
+    ):
+        return False
+    return await rotator.accepts(at.lease.source, managed.credential_id or "", held)
 
-    async def _remove_unread(
-        self, secret: SecretVersion, version: str, managed: Managed, fix: str
-    ) -> None:
-        """Revoke a credential that only the record knows, since its version cannot be read.
 
-        Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
-        would prove it.
-        """
-        rotator = self.at.parts.rotator(managed)
-        past = self._known(version, rotator)
-        if past and isinstance(rotator, Readable | Lists):
-            if not await self._is_absent(secret, past, managed):
-                await self.at.lease.begin(self.at.observed.item, secret)
-                async with self.at.lease.changing("retire"):
-                    held = self.at.parts.held(secret, managed)
-                    await rotator.retire(self.at.lease.source, past.credential_id, held)
-            if isinstance(rotator, Lists):
-                # One server of the source may know of it, and others not yet.
-                is_gone = await Proof(self.at.lease).unlisted(rotator, past.credential_id)
-            else:
-                is_gone = await self._is_absent(secret, past, managed)
-            if is_gone:
-                return
-        raise NeedsHuman(
-            f"the credential in version {version} cannot be read and may still be accepted",
-            where=self.at.record.history.place_of(version) or str(secret.ref),
-            fix=fix,
-        )
+async def _remove_unread(
+    at: Rotation, secret: SecretVersion, version: str, managed: Managed, fix: str
+) -> None:
+    """Revoke a credential that only the record knows, since its version cannot be read.
 
-    def _known(self, version: str, rotator: Rotator) -> Past | None:
-        """Return what the record knows of a version's credential.
-
-        Of the version published last it has the id, which suffices where a source lists its ids.
-        """
-        record = self.at.record
-        published = record.published
-        if published and published.version == version and isinstance(rotator, Lists):
-            return Past(version, published.credential_id, "")
-        return record.history.credential_of(version)
-
-    async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
-        """Return whether the source no longer shows, or lists, a credential."""
-        rotator, proof = self.at.parts.rotator(managed), Proof(self.at.lease)
+    Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
+    would prove it.
+    """
+    rotator = at.parts.rotator(managed)
+    past = _known(at, version, rotator)
+    if past and isinstance(rotator, Readable | Lists):
+        if not await _is_absent(at, secret, past, managed):
+            await at.lease.begin(at.observed.item, secret)
+            async with at.lease.changing("retire"):
+                held = at.parts.held(secret, managed)
+                await rotator.retire(at.lease.source, past.credential_id, held)
         if isinstance(rotator, Lists):
-            return not await rotator.lists(self.at.lease.source, past.credential_id)
-        job = self.at.parts.job(secret, managed)
-        shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
-        return shown is not None and shown != past.digest
+            # One server of the source may know of it, and others not yet.
+            is_gone = await Proof(at.lease).unlisted(rotator, past.credential_id)
+        else:
+            is_gone = await _is_absent(at, secret, past, managed)
+        if is_gone:
+            return
+    raise NeedsHuman(
+        f"the credential in version {version} cannot be read and may still be accepted",
+        where=at.record.history.place_of(version) or str(secret.ref),
+        fix=fix,
+    )
 
-    def _managed(self, secret: SecretVersion) -> Managed:
-        """Return what the tags ask for at this source; what they did before, where they name another one or none.
 
-        They say what its values look like.
-        """
-        tags = (secret.tags, self.at.record.verified.tags)
-        parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
-        known = [managed for managed in parsed if isinstance(managed, Managed)]
-        if not known:
-            raise NeedsHuman(
-                "no tags say where in its values a credential is",
-                where=str(secret.ref),
-                fix="give the secret its tags back",
-            )
-        source = self.at.lease.source
-        here = (managed for managed in known if managed.source == source)
-        return next(here, replace(known[0], source=source))
+def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
+    """Return what the record knows of a version's credential.
 
-    def _parsed(self, secret: SecretVersion) -> Managed | Malformed | None:
-        shown = self.at.parts.policy.applied(secret)
-        if "ProviderAddress" not in shown.tags:
-            return None
-        return parse(shown.tags, self.at.parts.policy, self.at.parts.kinds)
+    Of the version published last it has the id, which suffices where a source lists its ids.
+    """
+    record = at.record
+    published = record.published
+    if published and published.version == version and isinstance(rotator, Lists):
+        return Past(version, published.credential_id, "")
+    return record.history.credential_of(version)
+
+
+async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: Managed) -> bool:
+    """Return whether the source no longer shows, or lists, a credential."""
+    rotator, proof = at.parts.rotator(managed), Proof(at.lease)
+    if isinstance(rotator, Lists):
+        return not await rotator.lists(at.lease.source, past.credential_id)
+    job = at.parts.job(secret, managed)
+    shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
+    return shown is not None and shown != past.digest
+
+
+def _managed(at: Rotation, secret: SecretVersion) -> Managed:
+    """Return what the tags ask for at this source; what they did before, where they name another one or none.
+
+    They say what its values look like.
+    """
+    tags = (secret.tags, at.record.verified.tags)
+    parsed = [_parsed(at, replace(secret, tags=of_version)) for of_version in tags]
+    known = [managed for managed in parsed if isinstance(managed, Managed)]
+    if not known:
+        raise NeedsHuman(
+            "no tags say where in its values a credential is",
+            where=str(secret.ref),
+            fix="give the secret its tags back",
+        )
+    source = at.lease.source
+    here = (managed for managed in known if managed.source == source)
+    return next(here, replace(known[0], source=source))
+
+
+def _parsed(at: Rotation, secret: SecretVersion) -> Managed | Malformed | None:
+    shown = at.parts.policy.applied(secret)
+    if "ProviderAddress" not in shown.tags:
+        return None
+    return parse(shown.tags, at.parts.policy, at.parts.kinds)
 
 
 def _fix_of(unread: PermanentError) -> str:
@@ -268,7 +266,7 @@ async def foreseen(
         return None
     rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:
-        await Revocation(rotation).foresee(secret, parts.decide(record.believed(secret), item))
+        await foresee(rotation, secret, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:
         return Park(f"{error.what} ({error.where})", error.fix)
     return None

@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from engine.errors import NeedsHuman, TransientError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Name, Step, Turn
+from engine.rotation import publish, report, retire, revoke, verify
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_heir
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
-from engine.rotation.publish import Publishing, Restoring
-from engine.rotation.report import Marking, Reporting
-from engine.rotation.retire import PendingCleanUp, Retiring
-from engine.rotation.revoke import Revocation
+from engine.rotation.publish import Publishing
+from engine.rotation.report import Marking
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
-from engine.rotation.verify import Confirming
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import LEAKED
@@ -77,28 +75,28 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     return Ended(await Marking(at.parts).conclude(secret, turn.item, says))
 
 
-async def report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
+async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
     """End the work, and report what was done."""
     if isinstance(turn.decision, Acting):
         at.progress.managed = turn.decision.managed
-    return Ended(Reporting(at).outcome(secret))
+    return Ended(report.outcome_of(at, secret))
 
 
 async def park_unbound(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
     """End the work where what is due may not be revoked, and say so without a mark."""
-    return Ended(PendingCleanUp(at).unbound(secret))
+    return Ended(retire.unbound(at, secret))
 
 
 async def leave_source(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
     """End the work at a source that the secret has left."""
-    return Ended(await PendingCleanUp(at).leave(secret))
+    return Ended(await retire.leave_source(at, secret))
 
 
 async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
     """Verify the current version although a retirement waits, and report that."""
     assert turn.lagging  # noqa: S101 - planned from it
-    secret = await Confirming(at).confirm(secret, turn.lagging.reason)
-    return Ended(Reporting(at).outcome(secret))
+    secret = await verify.current(at, secret, turn.lagging.reason)
+    return Ended(report.outcome_of(at, secret))
 
 
 # What finds something out.
@@ -137,7 +135,7 @@ async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> T
 
 async def clean_up(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
     """Remove what a rotation made that is not carried on."""
-    await PendingCleanUp(at).tidy()
+    await retire.tidy_abandoned(at)
     return replace(turn, record=at.record)
 
 
@@ -157,21 +155,21 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
         refs = (secret.ref, *decision.managed.replicas)
         await refresh.give(at.parts, turn.item, refs, at.lease.last)
         if at.progress.published_now:
-            await tasks.refresh_first(at.parts, Reporting(at).outcome(secret))
-    lagging = await PendingCleanUp(at).hold_back(secret, turn.item, decision)
+            await tasks.refresh_first(at.parts, report.outcome_of(at, secret))
+    lagging = await retire.hold_back(at, secret, turn.item, decision)
     return replace(turn, lagging=lagging)
 
 
 # What changes something.
 
 
-async def revoke(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
+async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
     """Prove that what leaked is refused, or revoke it. One that needs a person holds up no other."""
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
     try:
-        await Revocation(at).settle(secret, at.first_compromised, turn.decision)
+        await revoke.settle(at, secret, at.first_compromised, turn.decision)
     except NeedsHuman as error:
         at.leave_to_a_person(error)
     return await at.look()
@@ -181,9 +179,9 @@ async def retire_elsewhere(
     at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 ) -> SecretVersion | Turn:
     """Retire at a source that the secret has left."""
-    if await PendingCleanUp(at).is_kept(secret):
+    if await retire.is_kept(at, secret):
         return replace(turn)
-    return await Retiring(at, at.here).retire(secret)
+    return await retire.superseded(at, secret)
 
 
 async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> SecretVersion:
@@ -206,15 +204,15 @@ async def _acted(
     at: Rotation, secret: SecretVersion, decision: Acting, step: Step
 ) -> SecretVersion:
     if step.name == "verify":
-        return await Confirming(at).confirm(secret, decision.reason)
+        return await verify.current(at, secret, decision.reason)
     match decision:
         case Rotate(_, reason, at_once):
             return await Publishing(at).rotate(secret, reason, at_once=at_once)
         case Restore():
-            return await Restoring(at).restore(secret, decision)
+            return await publish.restore(at, secret, decision)
         case Retire(managed, _, reason):
             at.progress.managed, at.progress.reason = managed, at.progress.reason or reason
-            return await Retiring(at, managed).retire(secret)
+            return await retire.superseded(at, secret)
     raise AssertionError(decision)
 
 
@@ -224,14 +222,14 @@ STEPS: Mapping[Name, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[A
     "leave to recheck": leave_to_recheck,
     "claim": claim,
     "read": read,
-    "revoke": revoke,
+    "revoke": settle_leaked,
     "retire elsewhere": retire_elsewhere,
     "ask key": ask_key,
     "clean up": clean_up,
     "park unbound": park_unbound,
     "conclude": conclude,
     "leave source": leave_source,
-    "report": report,
+    "report": report_done,
     "try current": try_current,
     "wait for apps": wait_for_apps,
     "verify and report": verify_and_report,

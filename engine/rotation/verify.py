@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.contract import LATE, Forewarn, Preflight, Recognise, Tidy
 from engine.errors import AccessDenied, NeedsHuman, NotFound, VerificationFailed
 from engine.planning.decision import crowded
+from engine.rotation import issue, publish
 from engine.rotation.context import Rotation
-from engine.rotation.issue import Issuing
 from engine.rotation.proof import REFUSALS, TRIED, proof_text
-from engine.rotation.publish import Others, Publishing
+from engine.rotation.publish import Publishing
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Version
 from engine.state import tags, template
@@ -21,235 +21,214 @@ from engine.state.tags import OPERATION
 log = logging.getLogger("rekey")
 
 
-@dataclass(frozen=True)
-class Confirming:
-    """Proves the current version of one secret."""
-
-    at: Rotation
-
-    async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
-        """Prove that the source accepts the current version; heal it if the source refuses it."""
-        at = self.at
-        fields = template.extract(at.managed.template, secret.value)
-        if fields is None:
-            raise NeedsHuman(
-                "the value does not follow ValueTemplate",
-                where=str(secret.ref),
-                fix="correct the value or the tag ValueTemplate",
-            )
-        credential = fields[at.rotator.value_field]
-        try:
-            await at.proof.accepted(
-                at.managed, at.managed.credential_id or "", credential, "confirm"
-            )
-        except VerificationFailed:
-            await self._refuse_misread(secret)
-            return await self._heal(secret)
-        at.observed.audited, at.progress.proven = True, secret.version
-        await at.vault_writer.out_of_use(secret)
-        await self._look_around(secret)
-        if at.is_unparked:
-            # What the source shows now is nobody else's: a person says so.
-            change = replace(at.record.change, started_at=at.now)
-            at.lease.learn(replace(at.record, change=change))
-        if at.parent_key and at.progress.item.action == "audit":
-            await ExpiredVersions(at).disable(secret)
-        await at.replicas.catch_up(secret, fields)
-        await at.replicas.out_of_use(secret.ref)
-        secret = await self._with_our_tags(secret)
-        known = at.progress
-        known.done(known.result or "confirmed", known.reason or reason, at.managed)
-        return secret
-
-    async def _with_our_tags(self, secret: SecretVersion) -> SecretVersion:
-        """Give a version the tags of ours that it ought to have, and none that says it is parked."""
-        observed = self.at.observed
-        if tags.STATE not in secret.tags and dict(secret.tags) == dict(observed.shown.tags):
-            return secret
-        own = tags.OURS - {tags.PROOF}
-        ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in own}
-        return observed.retagged(await self.at.vault_writer.retag(secret, ours, "unpark"))
-
-    async def _refuse_misread(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
-
-        Else a value that nobody can use would be published in place of one that works.
-        """
-        at = self.at
-        field = at.rotator.value_field
-        written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
-        if written == at.managed.template or not at.observed.wrote(secret):
-            return
-        held = (template.extract(written, secret.value) or {}).get(field)
-        source, held_id = at.managed.source, at.managed.credential_id or ""
-        if held and await at.rotator.accepts(source, held_id, held):
-            raise NeedsHuman(
-                "the value does not follow ValueTemplate",
-                where=str(secret.ref),
-                fix="correct the tag ValueTemplate, or rotate to have it written anew",
-            )
-
-    async def _look_around(self, secret: SecretVersion) -> None:
-        """Remove what an interrupted try left behind; an audit also checks the next rotation."""
-        at = self.at
-        audit = at.progress.item.action == "audit"
-        if tags.OPERATION in secret.tags:
-            await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
-        if audit and isinstance(at.rotator, Tidy) and await self._is_certainly_lost(secret):
-            # The next rotation may already have been tried, and failed for good half-way.
-            await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
-            await self._tidy_abandoned(secret)
-            await self._tidy_late(secret)
-            await Unrecorded(at).tidy(secret)
-        if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
-            job = at.job(secret)
-            await at.rotator.preflight(job)
-            if isinstance(at.rotator, Forewarn) and (known := await at.rotator.forewarn(job)):
-                log.warning("before the first rotation of %s: %s", secret.ref, known)
-
-    async def _is_certainly_lost(self, secret: SecretVersion) -> bool:
-        """Return whether an announced write that the vault does not show will not be seen any more.
-
-        It may be late. And a vault that has failed over serves a copy from before it, for as long
-        as it takes no writes.
-        """
-        ahead = self.at.record.pending_write
-        if ahead and self.at.now < ahead.at + LATE:
-            return False
-        if ahead:
-            await self.at.vault_writer.probe(secret)
-        return True
-
-    async def _tidy_abandoned(self, secret: SecretVersion) -> None:
-        """Remove what a rotation made for a version that a person replaced before it was published."""
-        version = self.at.record.abandoned
-        if version and version != secret.version:
-            held_id = self.at.managed.credential_id
-            await self.at.tidy(operation_id(secret.ref, version), keep=held_id)
-
-    async def _tidy_late(self, secret: SecretVersion) -> None:
-        """Remove what came late of the operation that made the version before this one.
-
-        What that version held is kept as long as it is inside its overlap.
-        """
-        record = self.at.record
-        going, earlier = record.retirement, record.history.replaced
-        known = (
-            len(earlier) > 1
-            and record.history.credential_of(earlier[0])
-            and not record.history.copies
+async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVersion:
+    """Prove that the source accepts the current version; heal it if the source refuses it."""
+    fields = template.extract(at.managed.template, secret.value)
+    if fields is None:
+        raise NeedsHuman(
+            "the value does not follow ValueTemplate",
+            where=str(secret.ref),
+            fix="correct the value or the tag ValueTemplate",
         )
-        if (
-            record.change.uncertain_until
-            and known
-            and (going is None or going.version == earlier[0])
-        ):
-            keep = going.credential_id if going else None
-            await self.at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
+    credential = fields[at.rotator.value_field]
+    try:
+        await at.proof.accepted(at.managed, at.managed.credential_id or "", credential, "confirm")
+    except VerificationFailed:
+        await _refuse_misread(at, secret)
+        return await _repair(at, secret)
+    at.observed.audited, at.progress.proven = True, secret.version
+    await at.vault_writer.out_of_use(secret)
+    await _look_around(at, secret)
+    if at.is_unparked:
+        # What the source shows now is nobody else's: a person says so.
+        change = replace(at.record.change, started_at=at.now)
+        at.lease.learn(replace(at.record, change=change))
+    if at.parent_key and at.progress.item.action == "audit":
+        await _disable_expired(at, secret)
+    await at.replicas.catch_up(secret, fields)
+    await at.replicas.out_of_use(secret.ref)
+    secret = await _with_our_tags(at, secret)
+    known = at.progress
+    known.done(known.result or "confirmed", known.reason or reason, at.managed)
+    return secret
 
-    def _make_room(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
-        if full := crowded(secret, in_place=True):
-            error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
-            if self.at.record.is_unknown:
-                error.add(LOST)
-            raise error
 
-    async def _heal(self, secret: SecretVersion) -> SecretVersion:
-        """Replace a version that the source refuses by a new credential, and disable it."""
-        at = self.at
-        at.progress.drifted = True
-        others = Others(at)
-        if others.wrote(secret):
-            raise others.refused(secret)
+async def _with_our_tags(at: Rotation, secret: SecretVersion) -> SecretVersion:
+    """Give a version the tags of ours that it ought to have, and none that says it is parked."""
+    observed = at.observed
+    if tags.STATE not in secret.tags and dict(secret.tags) == dict(observed.shown.tags):
+        return secret
+    own = tags.OURS - {tags.PROOF}
+    ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in own}
+    return observed.retagged(await at.vault_writer.retag(secret, ours, "unpark"))
+
+
+async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
+    """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+
+    Else a value that nobody can use would be published in place of one that works.
+    """
+    field = at.rotator.value_field
+    written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
+    if written == at.managed.template or not at.observed.wrote(secret):
+        return
+    held = (template.extract(written, secret.value) or {}).get(field)
+    source, held_id = at.managed.source, at.managed.credential_id or ""
+    if held and await at.rotator.accepts(source, held_id, held):
+        raise NeedsHuman(
+            "the value does not follow ValueTemplate",
+            where=str(secret.ref),
+            fix="correct the tag ValueTemplate, or rotate to have it written anew",
+        )
+
+
+async def _look_around(at: Rotation, secret: SecretVersion) -> None:
+    """Remove what an interrupted try left behind; an audit also checks the next rotation."""
+    audit = at.progress.item.action == "audit"
+    if tags.OPERATION in secret.tags:
+        await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
+    if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
+        # The next rotation may already have been tried, and failed for good half-way.
+        await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
+        await _tidy_abandoned(at, secret)
+        await _tidy_late(at, secret)
+        await _tidy_unrecorded(at, secret)
+    if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
         job = at.job(secret)
-        if not at.parent_key:
-            others.refuse_to_fight(secret)
-        self._make_room(secret)
-        if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
-            # Somebody else wrote this version, so check first whether it may be replaced at all.
-            await at.rotator.preflight(job)
-        issued = await Issuing(at).issue(secret, in_place=True)
-        reason = "the source refused the current version"
-        healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
-        at.progress.drifted = False
-        await at.out_of_use(healed)
-        if tags.OPERATION in secret.tags:
-            # The refused version may be its operation's late write over a newer one of the same
-            # operation, whose credential is still alive.
-            await at.tidy(secret.tags[tags.OPERATION], keep=None)
-        return healed
+        await at.rotator.preflight(job)
+        if isinstance(at.rotator, Forewarn) and (known := await at.rotator.forewarn(job)):
+            log.warning("before the first rotation of %s: %s", secret.ref, known)
 
 
-@dataclass(frozen=True)
-class ExpiredVersions:
-    """The earlier versions of one derived secret."""
+async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
+    """Return whether an announced write that the vault does not show will not be seen any more.
 
-    at: Rotation
+    It may be late. And a vault that has failed over serves a copy from before it, for as long
+    as it takes no writes.
+    """
+    ahead = at.record.pending_write
+    if ahead and at.now < ahead.at + LATE:
+        return False
+    if ahead:
+        await at.vault_writer.probe(secret)
+    return True
 
-    async def disable(self, secret: SecretVersion) -> None:
-        """Disable each earlier version whose credential the source refuses."""
-        record = self.at.record
-        for version in record.history.replaced:
-            if version not in record.compromised.revoked and await self._has_ended(secret, version):
-                self.at.lease.learn(self.at.record.without(version, proof_text(self.at.now, TRIED)))
-        await self.at.vault_writer.out_of_use(secret)
 
-    async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
-        """Return whether the source refuses what a version holds, as often as a proof wants it.
+async def _tidy_abandoned(at: Rotation, secret: SecretVersion) -> None:
+    """Remove what a rotation made for a version that a person replaced before it was published."""
+    version = at.record.abandoned
+    if version and version != secret.version:
+        held_id = at.managed.credential_id
+        await at.tidy(operation_id(secret.ref, version), keep=held_id)
 
-        Of a version that somebody has disabled nothing is proven, so it is tried again.
-        """
-        try:
-            old = await self.at.parts.vaults.read_version(secret.ref, version)
-        except (NotFound, AccessDenied):
+
+async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
+    """Remove what came late of the operation that made the version before this one.
+
+    What that version held is kept as long as it is inside its overlap.
+    """
+    record = at.record
+    going, earlier = record.retirement, record.history.replaced
+    known = (
+        len(earlier) > 1 and record.history.credential_of(earlier[0]) and not record.history.copies
+    )
+    if record.change.uncertain_until and known and (going is None or going.version == earlier[0]):
+        keep = going.credential_id if going else None
+        await at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
+
+
+def _make_room(at: Rotation, secret: SecretVersion) -> None:
+    """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
+    if full := crowded(secret, in_place=True):
+        error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+        if at.record.is_unknown:
+            error.add(LOST)
+        raise error
+
+
+async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
+    """Replace a version that the source refuses by a new credential, and disable it."""
+    at.progress.drifted = True
+    if publish.others_wrote(at, secret):
+        raise publish.refused_of_others(at, secret)
+    job = at.job(secret)
+    if not at.parent_key:
+        publish.refuse_to_fight(at, secret)
+    _make_room(at, secret)
+    if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
+        # Somebody else wrote this version, so check first whether it may be replaced at all.
+        await at.rotator.preflight(job)
+    issued = await issue.new_credential(at, secret, in_place=True)
+    reason = "the source refused the current version"
+    healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
+    at.progress.drifted = False
+    await at.out_of_use(healed)
+    if tags.OPERATION in secret.tags:
+        # The refused version may be its operation's late write over a newer one of the same
+        # operation, whose credential is still alive.
+        await at.tidy(secret.tags[tags.OPERATION], keep=None)
+    return healed
+
+
+async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
+    """Disable each earlier version whose credential the source refuses."""
+    record = at.record
+    for version in record.history.replaced:
+        if version not in record.compromised.revoked and await _has_ended(at, secret, version):
+            at.lease.learn(at.record.without(version, proof_text(at.now, TRIED)))
+    await at.vault_writer.out_of_use(secret)
+
+
+async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
+    """Return whether the source refuses what a version holds, as often as a proof wants it.
+
+    Of a version that somebody has disabled nothing is proven, so it is tried again.
+    """
+    try:
+        old = await at.parts.vaults.read_version(secret.ref, version)
+    except (NotFound, AccessDenied):
+        return False
+    fields = template.extract(at.managed.template, old.value) or {}
+    held = fields.get(at.managed.rotator.value_field)
+    if held is None:
+        return False
+    accepts = at.rotator.accepts
+    for _ in range(REFUSALS):
+        if await accepts(at.managed.source, "", held):
             return False
-        fields = template.extract(self.at.managed.template, old.value) or {}
-        held = fields.get(self.at.managed.rotator.value_field)
-        if held is None:
-            return False
-        accepts = self.at.rotator.accepts
-        for _ in range(REFUSALS):
-            if await accepts(self.at.managed.source, "", held):
-                return False
-        return True
+    return True
 
 
-@dataclass(frozen=True)
-class Unrecorded:
-    """The operation that wrote the current version, where no record knows of it any more."""
+async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
+    """Remove what that operation made in vain, and keep what the current version holds.
 
-    at: Rotation
+    It replaced the version before this one, so no other version can hold what it made.
+    """
+    rotator, published = at.rotator, at.record.published
+    is_marked = OPERATION in at.observed.shown.tags
+    if at.observed.wrote(secret) or not (published or is_marked):
+        return
+    if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
+        return
+    before = await _version_before(at, secret)
+    if before is None or (published and published.version != before.version):
+        return
+    job = replace(at.parts.job(secret, at.managed), held_id=None)
+    try:
+        held_id = (await rotator.recognise(job)).credential_id
+    except NeedsHuman:
+        # Nobody can tell which one is in use, so all of them stay.
+        return
+    async with at.lease.changing("tidy"):
+        operation = operation_id(secret.ref, str(before.version))
+        await rotator.tidy(at.lease.source, operation, keep=held_id)
 
-    async def tidy(self, secret: SecretVersion) -> None:
-        """Remove what that operation made in vain, and keep what the current version holds.
 
-        It replaced the version before this one, so no other version can hold what it made.
-        """
-        rotator, published = self.at.rotator, self.at.record.published
-        is_marked = OPERATION in self.at.observed.shown.tags
-        if self.at.observed.wrote(secret) or not (published or is_marked):
-            return
-        if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
-            return
-        before = await self._before(secret)
-        if before is None or (published and published.version != before.version):
-            return
-        job = replace(self.at.parts.job(secret, self.at.managed), held_id=None)
-        try:
-            held_id = (await rotator.recognise(job)).credential_id
-        except NeedsHuman:
-            # Nobody can tell which one is in use, so all of them stay.
-            return
-        async with self.at.lease.changing("tidy"):
-            operation = operation_id(secret.ref, str(before.version))
-            await rotator.tidy(self.at.lease.source, operation, keep=held_id)
-
-    async def _before(self, secret: Version) -> Version | None:
-        """Return the version before the current one; None if that is not certain."""
-        versions = [version async for version in self.at.parts.vaults.versions(secret.ref)]
-        others = [version for version in versions if version.version != secret.version]
-        latest = max((version.created for version in others), default=secret.created)
-        before = [version for version in others if version.created == latest]
-        is_certain = len(before) == 1 and latest < secret.created
-        return before[0] if is_certain else None
+async def _version_before(at: Rotation, secret: Version) -> Version | None:
+    """Return the version before the current one; None if that is not certain."""
+    versions = [version async for version in at.parts.vaults.versions(secret.ref)]
+    others = [version for version in versions if version.version != secret.version]
+    latest = max((version.created for version in others), default=secret.created)
+    before = [version for version in others if version.created == latest]
+    is_certain = len(before) == 1 and latest < secret.created
+    return before[0] if is_certain else None

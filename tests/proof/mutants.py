@@ -28,25 +28,22 @@ from engine.rotation import (
     issue,
     ownership,
     publish,
+    retire,
     revoke,
     steps,
     verify,
 )
 from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
-from engine.rotation.issue import Issuing
 from engine.rotation.observe import Observed
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.publish import Publishing
 from engine.rotation.replicas import Replicas
 from engine.rotation.report import Marking
-from engine.rotation.retire import Retiring
-from engine.rotation.revoke import Revocation
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import VaultWriter
-from engine.rotation.verify import Confirming, Unrecorded
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
 from engine.state import manual, tags
@@ -98,10 +95,10 @@ def _operation_id_at_random(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "operation_id", lambda *_: str(uuid.uuid4()))
 
 
-@in_place_of(Issuing, "issue")
-async def _retire_before_publish(issue: Any, self: Issuing, secret: Any, **options: Any) -> Any:
-    issued = await issue(self, secret, **options)
-    managed, rotator = self.at.managed, self.at.rotator
+@in_place_of(issue, "new_credential")
+async def _retire_before_publish(issue: Any, at: Rotation, secret: Any, **options: Any) -> Any:
+    issued = await issue(at, secret, **options)
+    managed, rotator = at.managed, at.rotator
     await rotator.retire(managed.source, str(managed.credential_id), issued.fields["key"])
     return issued
 
@@ -139,11 +136,10 @@ def _looks_once_only(patch: pytest.MonkeyPatch) -> None:
 _hints_are_lost = method(SourceLease, "_hint")
 
 
-@in_place_of(Confirming, "confirm")
-async def _follow_ups_without_end(confirm: Any, self: Confirming, secret: Any, reason: str) -> Any:
-    item = self.at.progress.item
-    await self.at.parts.queue.post_rotation(item, issue.FOLLOW_UP_SECONDS)
-    return await confirm(self, secret, reason)
+@in_place_of(verify, "current")
+async def _follow_ups_without_end(confirm: Any, at: Rotation, secret: Any, reason: str) -> Any:
+    await at.parts.queue.post_rotation(at.progress.item, issue.FOLLOW_UP_SECONDS)
+    return await confirm(at, secret, reason)
 
 
 @in_place_of(Rollback, "_back")
@@ -282,12 +278,12 @@ def _incident_marks_the_next_version(
     return parked(secret, reason, now, **{**options, "compromised": True})
 
 
-@in_place_of(Revocation, "settle")
+@in_place_of(revoke, "settle")
 async def _compromised_taken_for_gone(
-    _: Any, self: Revocation, secret: Any, version: str, decision: Any
+    _: Any, at: Rotation, secret: Any, version: str, decision: Any
 ) -> None:
     del secret, decision
-    await self.at.observed.settle(version, "confirm")
+    await at.observed.settle(version, "confirm")
 
 
 def _guessable(new: Draft, _: SecretVersion) -> Draft:
@@ -340,11 +336,11 @@ def _pending_forgotten(landed: Any, self: Record, secret: Any) -> Any:
     return replace(landed(self, secret), retirement=None)
 
 
-@in_place_of(Retiring, "retire")
-async def _pending_never_forgotten(original: Any, self: Retiring, secret: Any) -> Any:
-    pending = self.at.record.retirement
-    retired = await original(self, secret)
-    self.at.lease.learn(replace(self.at.record, retirement=pending))
+@in_place_of(retire, "superseded")
+async def _pending_never_forgotten(original: Any, at: Rotation, secret: Any) -> Any:
+    pending = at.record.retirement
+    retired = await original(at, secret)
+    at.lease.learn(replace(at.record, retirement=pending))
     return retired
 
 
@@ -359,12 +355,12 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
         }
         return replace(better, tags={**better.tags, **mine})
 
-    async def retire(self: Retiring, secret: Any) -> Any:
+    async def superseded(at: Rotation, secret: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
-        return (await self._retire(secret, pending))[0]
+        return (await retire._retire_one(at, secret, pending))[0]
 
     patch.setattr(Record, "believed", gullible)
-    patch.setattr(Retiring, "retire", retire)
+    patch.setattr(retire, "superseded", superseded)
     patch.setattr(steps, "other_writer", _nobody)
 
 
@@ -675,7 +671,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "although_what_a_person_wrote_on_top_is_refused",
     ),
     "what an operation without a record made is left": Mutant(
-        method(Unrecorded, "tidy"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
+        method(verify, "_tidy_unrecorded"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
     ),
     "a look that its record has forgotten has nothing to look at": Mutant(
         function(Observed, "is_forgotten", property(lambda _: False)),

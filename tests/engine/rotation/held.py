@@ -14,19 +14,26 @@ from typing import Any
 from engine.errors import AccessDenied
 from engine.parts import Parts
 from engine.planning.plan import TABLE, Name
+from engine.rotation import verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
-from engine.rotation.publish import Others, Publishing, Restoring
+from engine.rotation.publish import (
+    Publishing,
+    others_wrote,
+    refuse_to_fight,
+    refused_of_others,
+    restore,
+)
 from engine.rotation.replicas import Replicas
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
 from engine.rotation.steps import STEPS
 from engine.rotation.vault_writer import VaultWriter
-from engine.rotation.verify import Confirming
 from engine.secret import SecretVersion, Sensitive
+from engine.state.decision import Restore
 from engine.state.index import Listed
 from engine.state.record import LOOKING, RECHECK, SPACING, Record
 from engine.state.record_parts import Write
@@ -53,6 +60,9 @@ __all__ = [
     "Rollback",
     "hold",
     "other_writer",
+    "others_wrote",
+    "refuse_to_fight",
+    "refused_of_others",
 ]  # fmt: skip
 NAMES = Name
 PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}
@@ -89,9 +99,9 @@ class Held:
         return Replicas(self.vault_writer, self.managed)
 
     @property
-    def others(self) -> Others:
-        """Whoever else changes the source."""
-        return Others(self.steps().rotation)
+    def rotation(self) -> Rotation:
+        """The context of a work item about the secret."""
+        return self.steps().rotation
 
     def observed(self, **item: Any) -> Observed:
         """Return what one work item sees of the secret."""
@@ -172,7 +182,7 @@ class Steps:
         self._rotation = Rotation(at.lease, asked, tries, at.managed)
 
     async def run(self) -> tuple[str, Outcome]:
-        """Let a worker go on to the end; return the steps that it took, and the outcome."""
+        """Let a worker go on to the end; return its trace of steps, and the outcome."""
         controller = Controller(self._rotation)
         outcome = await controller.run()
         assert outcome
@@ -199,15 +209,13 @@ class Steps:
         """What makes and publishes a new version."""
         return Publishing(self.rotation)
 
-    @property
-    def confirming(self) -> Confirming:
-        """What proves the current version."""
-        return Confirming(self.rotation)
+    async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
+        """Prove the current version."""
+        return await verify.current(self.rotation, secret, reason)
 
-    @property
-    def restoring(self) -> Restoring:
-        """What publishes an earlier credential again."""
-        return Restoring(self.rotation)
+    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
+        """Publish an earlier credential again."""
+        return await restore(self.rotation, secret, plan)
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ def tidied(work: Work, version: str, keep: str | None = None) -> str:
 
 
 async def confirm(work: Work) -> None:
-    confirmed = await work.confirming.confirm(work.secret, "audited")
+    confirmed = await work.confirm(work.secret, "audited")
     assert confirmed.version == work.latest.version
 
 
@@ -160,7 +160,7 @@ async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str
         at.know(earlier=(ended.version,))
         steps = at.steps(action=action)
         await steps.observed.look()
-        await steps.confirming.confirm(at.secret, "audited")
+        await steps.confirm(at.secret, "audited")
     enabled = [version.enabled for version in rig.vault.versions(SAS)]
     assert enabled == [True, action != "audit", True]
 
@@ -298,7 +298,7 @@ async def test_a_refused_version_that_rekey_wrote_is_replaced_in_place_and_disab
     kind.issues = replace(kind.issues, supersedes=None)
     async with rotating(kind, {OPERATION: "op"}, action="audit") as work:
         before = str(work.at.secret.version)
-        healed = await work.confirming.confirm(work.secret, "audited")
+        healed = await work.confirm(work.secret, "audited")
         assert healed.version == work.latest.version
         assert work.latest.value == NEW
         assert kind.calls == [
@@ -321,7 +321,7 @@ async def test_a_refused_password_is_not_asked_about_again_before_it_is_replaced
     kind = Able(accepted=set(), works=False)
     async with rotating(kind, {"Single": "true"}, action="audit") as work:
         with pytest.raises(VerificationFailed, match="a password that nobody knows"):
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN, "issue in place", f"verify {NEW_ID} {NEW}"]
         assert work.progress.drifted
 
@@ -335,7 +335,7 @@ async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_i
     async with rotating(kind, {**owners, "Single": "true"}) as work:
         work.at.know(blind=is_lost, open_until=work.at.now)
         with pytest.raises(NeedsHuman, match="tags") as caught:
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
         assert (LOST in caught.value.what) is is_lost
         assert kind.calls == [PROVEN]
 
@@ -347,7 +347,7 @@ async def test_a_version_that_is_refused_again_within_a_week_is_left_to_whoever_
     async with rotating(kind) as work:
         work.at.know(healed=work.at.now - HOUR)
         with pytest.raises(NeedsHuman, match="another deployment or a person"):
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
 
 
@@ -360,10 +360,10 @@ async def test_a_refused_version_of_somebody_else_is_replaced_only_if_the_kind_l
         work.at.know(proven=str(work.at.secret.version))
         if problem:
             with pytest.raises(NeedsHuman, match="another deployment"):
-                await work.confirming.confirm(work.secret, "audited")
+                await work.confirm(work.secret, "audited")
             assert kind.calls == [PROVEN, "preflight"]
         else:
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
             assert kind.calls[:3] == [PROVEN, "preflight", "issue in place"]
             assert work.latest.value == NEW
 
@@ -372,7 +372,7 @@ async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> Non
     kind = Plain(accepted=set())
     async with working(kind) as work:
         with pytest.raises(NeedsHuman, match="somebody just wrote"):
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
         assert work.progress.drifted
 
@@ -392,7 +392,7 @@ async def test_no_edited_template_replaces_what_its_source_accepts(
     async with rotating(kind, value=value) as work:
         work.at.know(tags={"ValueTemplate": written})
         with pytest.raises(NeedsHuman, match="not follow") if latest == value else nullcontext():
-            await work.confirming.confirm(work.secret, "audited")
+            await work.confirm(work.secret, "audited")
         assert work.latest.value == latest
         asked = f"accepts {OLD_ID} {OLD}" in kind.calls
         assert asked is value.startswith(written.partition("{")[0])

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import NeedsHuman
 from engine.state.tags import BY
-from tests.engine.rotation.held import held
+from tests.engine.rotation.held import held, others_wrote, refuse_to_fight, refused_of_others
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -112,7 +112,7 @@ async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_i
         this = str(at.secret.version)
         known = {name: this if text == "this" else text for name, text in facts.items()}
         at.know(**{name: text for name, text in known.items() if name != "published"})
-        assert at.others.wrote(at.secret) is is_theirs
+        assert others_wrote(at.rotation, at.secret) is is_theirs
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -122,9 +122,9 @@ async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_o
     async with held(scene(tags={BY: "east"})) as at:
         at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
         at.know(open_until=at.now + SECOND if is_late else None)
-        others = at.others
-        await others.at.observed.look()
-        assert others.wrote(at.secret) is not is_late
+        rotation = at.rotation
+        await rotation.observed.look()
+        assert others_wrote(rotation, at.secret) is not is_late
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -133,7 +133,7 @@ async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
 ) -> None:
     async with held(scene()) as at:
         at.know(blind=True, open_until=at.now if is_open else None)
-        error = at.others.refused(at.secret)
+        error = refused_of_others(at.rotation, at.secret)
     assert error.what.startswith(WRITTEN)
     assert (LOST in error.what) is is_open
 
@@ -157,4 +157,4 @@ async def test_what_is_changed_at_its_source_again_and_again_is_not_fought_over(
         at.know(**at.times(facts))
         fights = pytest.raises(NeedsHuman, match="changes this credential at its source, too")
         with fights if is_refused else nullcontext():
-            at.others.refuse_to_fight(at.secret)
+            refuse_to_fight(at.rotation, at.secret)

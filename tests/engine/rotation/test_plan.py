@@ -16,8 +16,8 @@ DAY = 86_400
 async def steps(rig: Rig, **item: Any) -> tuple[str, str]:
     """Return the steps that a work item leads to, and its result."""
     async with held(rig, NAME) as at:
-        taken, outcome = await Steps(at, **item).run()
-    return taken, outcome.result
+        trace, outcome = await Steps(at, **item).run()
+    return trace, outcome.result
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ async def test_the_current_key_is_tried_before_the_one_before_it_is_retired(
     overlapping: Rig,
 ) -> None:
     overlapping.clock.advance(8 * DAY)
-    taken, result = await steps(overlapping, action="retire", trigger="sweep")
-    assert taken == "claim, try current, wait for apps, retire, claim, report"
+    trace, result = await steps(overlapping, action="retire", trigger="sweep")
+    assert trace == "claim, try current, wait for apps, retire, claim, report"
     assert result == "retired"
 
 
@@ -59,11 +59,11 @@ async def test_a_refused_current_key_is_repaired_before_anything_is_retired(
 ) -> None:
     overlapping.clock.advance(8 * DAY)
     overlapping.world.accounts["appdata"].regenerate("key2")
-    taken, _ = await steps(overlapping, action="retire", trigger="sweep")
-    assert taken.startswith("claim, try current, verify, ")
+    trace, _ = await steps(overlapping, action="retire", trigger="sweep")
+    assert trace.startswith("claim, try current, verify, ")
 
 
 async def test_what_leaked_is_replaced_and_then_retired_at_once() -> None:
-    taken, result = await steps(scene(), compromised=True)
+    trace, result = await steps(scene(), compromised=True)
     assert result == "rotated"
-    assert taken == "claim, rotate, claim, read, claim, wait for apps, retire, claim, report"
+    assert trace == "claim, rotate, claim, read, claim, wait for apps, retire, claim, report"

@@ -30,7 +30,7 @@ async def restored(work: Work, ends: timedelta | None = 10 * DAY, *, enabled: bo
     work.rig.vault.secrets[NAME].reverse()
     pending = Pending(work.at.now + DAY, earlier.version, EARLIER_ID)
     work.at.know(pending=pending)
-    await work.restoring.restore(work.secret, Restore(work.at.managed, pending))
+    await work.restore(work.secret, Restore(work.at.managed, pending))
 
 
 @pytest.mark.parametrize(
