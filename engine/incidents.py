@@ -212,8 +212,8 @@ def _recorded(
 
 def _proofs(records: Sequence[Record]) -> dict[str, tuple[datetime | None, str]]:
     """Return when and how each version's credential was proven to be refused."""
-    texts = [proof for record in records for proof in record.compromised.proofs.items()]
-    return {version: read_proof(text) for version, text in texts}
+    texts = [proof for record in records for proof in record.compromised.revoked.items()]
+    return {version: read_proof(text) for version, text in texts if text}
 
 
 def _is_since(at: datetime | None, incident: Incident) -> bool:

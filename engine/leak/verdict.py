@@ -60,7 +60,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     if untried:
         return Verdict("alive", reported, match, untried=untried)
     record = await engine.leases.peek(match.source)
-    proof = record.compromised.proofs.get(match.version, "") if record else ""
+    proof = record.compromised.revoked.get(match.version, "") if record else ""
     if is_accepted:
         return Verdict("alive", reported, match, is_accepted=True, was=proof)
     if match.is_current:

@@ -24,7 +24,9 @@ FIX = "read docs/runbook.md, section 'The record of a source', then move the blo
 def text_of(record: Any) -> str:
     """Return the text of a record. Its parts are laid out flat, as earlier workers read them."""
     whole = asdict(record)
-    texts = {name: reduce(getitem, path, whole) for name, path in NAMES.items()}
+    texts: dict[str, Any] = {name: reduce(getitem, path, whole) for name, path in NAMES.items()}
+    proofs = {version: proof for version, proof in texts["gone"].items() if proof}
+    texts |= {"gone": [*texts["gone"]], "proofs": proofs}
     return json.dumps({"format": FORMAT, **texts}, default=_plain)
 
 
@@ -35,11 +37,8 @@ def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
     """
     try:
         data = json.loads(text)
-        newer = data["format"] > FORMAT
-        if data.get("waiting") and data.get("resume_at"):
-            # Earlier versions noted by itself when the end of a change in progress is looked for.
-            data["look_at"] = data["resume_at"]
-        if not newer:
+        if data["format"] <= FORMAT:
+            data = _as_now(data)
             return _nested(
                 {name: _READ.get(name, _text)(data[name]) for name in NAMES if name in data}
             )
@@ -50,6 +49,18 @@ def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
         where=where,
         fix="deploy that version again",
     )
+
+
+def _as_now(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a text as the record holds them."""
+    if data.get("waiting") and data.get("resume_at"):
+        # Earlier versions noted by itself when the end of a change in progress is looked for.
+        data["look_at"] = data["resume_at"]
+    if "gone" in data:
+        # Which versions, in this order, and how that was proven, as far as it is known.
+        proofs = _words(data.get("proofs", {}))
+        data["gone"] = {version: proofs.get(version, "") for version in _texts(data["gone"])}
+    return data
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +161,7 @@ _READ: Mapping[str, Any] = {
     "earlier": _texts,
     "written": _texts,
     "past": _pasts,
-    "gone": _texts,
+    "gone": _words,
     "changing": _time,
     "open_until": _time,
     "look_at": _time,
@@ -162,7 +173,6 @@ _READ: Mapping[str, Any] = {
     "created": _time,
     "tags": _words,
     "twins": _words,
-    "proofs": _words,
     "prints": _words,
     "key": _key,
     "blind": _flag,
@@ -187,7 +197,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "compromised": ("compromised", "versions"),
     "incident": ("compromised", "incident"),
     "gone": ("compromised", "revoked"),
-    "proofs": ("compromised", "proofs"),
     "proven": ("verified", "version"),
     "audited": ("verified", "at"),
     "created": ("verified", "created"),

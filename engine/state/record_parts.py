@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from engine.contract import LATE
 from engine.state.tags import Pending
@@ -202,10 +203,11 @@ class Compromised:
     """Those whose credentials must be proven to be refused before anything else happens."""
     incident: datetime | None = None
     """The date of the incident that was noted last. What is published after that is no older."""
-    revoked: tuple[str, ...] = ()
-    """Versions whose credentials were proven to be refused, the newest first."""
-    proofs: Mapping[str, str] = field(default_factory=dict)
-    """When and how each of those was proven, by version: a time and words. For reports alone."""
+    revoked: Mapping[str, str] = field(default_factory=dict)
+    """Version whose credential was proven to be refused → when and how: a time and words.
+
+    The newest first. A record of an earlier Rekey may hold no words.
+    """
 
     def knows(self, version: str | None, reported: datetime | None = None) -> bool:
         """Return whether a version is noted, or was proven to be refused since it was reported."""
@@ -216,21 +218,20 @@ class Compromised:
 
         What a person puts back works again: a later report is proven anew.
         """
-        if version in self.versions or version not in self.revoked:
+        if version is None or version in self.versions or version not in self.revoked:
             return False
-        # The times are texts of one form. A record of an earlier Rekey may hold none.
-        at = self.proofs.get(str(version), "").partition(" ")[0]
+        # The times are texts of one form.
+        at = self.revoked[version].partition(" ")[0]
         return reported is None or not at or at >= f"{reported:{PROVEN_AT}}"
 
     def without(self, version: str, proof: str) -> Compromised:
         """Return this once the credential of a version has been proven to be refused."""
-        revoked = (version, *(known for known in self.revoked if known != version))[:MOST_REPLACED]
-        known = {**self.proofs, version: proof or self.proofs.get(version, "")}
+        revoked = {version: "", **self.revoked}
+        revoked[version] = proof or revoked[version]
         return replace(
             self,
             versions=tuple(known for known in self.versions if known != version),
-            revoked=revoked,
-            proofs={past: known[past] for past in revoked if known.get(past)},
+            revoked=dict(islice(revoked.items(), MOST_REPLACED)),
         )
 
 

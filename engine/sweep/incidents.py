@@ -230,7 +230,7 @@ class CutOff:
     def _is_refused(self, compromised: Compromised) -> bool:
         version = self.incident.version
         # What is cut off in its place comes to its end a little later.
-        is_passed_on = compromised.proofs.get(version, "").endswith(SAME_VALUE)
+        is_passed_on = compromised.revoked.get(version, "").endswith(SAME_VALUE)
         is_refused = compromised.is_refused(version, self.incident.reported)
         return is_refused and not (is_passed_on and compromised.versions)
 

@@ -270,7 +270,7 @@ async def test_what_is_cut_off_in_place_of_a_version_is_part_of_its_incident() -
     source = rig.tags("app-key")["ProviderAddress"].lower()
     proof = f"{rig.clock.now():%Y-%m-%dT%H:%M:%SZ} {IN_ITS_PLACE}"
     current = str(rig.latest("app-key").version)
-    await rig.note(source, "app-key", compromised=(current,), proofs={leaked.version: proof})
+    await rig.note(source, "app-key", compromised=(current,), gone={leaked.version: proof})
     assert await progress(rig.api(), answer) == "running"
     await rig.note(source, "app-key", compromised=())
     assert await progress(rig.api(), answer) == "ended"
@@ -610,8 +610,8 @@ async def test_a_report_names_what_an_incident_means_and_no_version_that_its_sec
     await rig.service().sweep_vault(json.dumps(sweep))
     await settle(rig)
     source = rig.tags("app-key")["ProviderAddress"].lower()
-    proofs = (await rig.known(source)).compromised.proofs
-    await rig.note(source, "app-key", proofs={**proofs, "f" * 32: proofs[leaked]})
+    proofs = (await rig.known(source)).compromised.revoked
+    await rig.note(source, "app-key", gone={**proofs, "f" * 32: proofs[leaked]})
     (after,) = (await reported(rig.api(), answer))["secrets"]
     assert after["cut_off"][0]["version"] == leaked
     assert "f" * 32 not in [row["version"] for row in after["cut_off"]]

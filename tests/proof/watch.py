@@ -384,7 +384,7 @@ class Watch:
         doomed = {
             version
             for claim in self.world.claims.values()
-            for version in claim.record.compromised.versions + claim.record.compromised.revoked
+            for version in (*claim.record.compromised.versions, *claim.record.compromised.revoked)
         }
         held = {
             credential_in(older.value.reveal())
@@ -480,8 +480,10 @@ class Watch:
         doomed = {
             doomed_version
             for claim in self.world.claims.values()
-            for doomed_version in claim.record.compromised.versions
-            + claim.record.compromised.revoked
+            for doomed_version in (
+                *claim.record.compromised.versions,
+                *claim.record.compromised.revoked,
+            )
         }
         versions = (
             version

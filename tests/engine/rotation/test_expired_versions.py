@@ -41,7 +41,7 @@ def enabled(scene: SasScene) -> list[bool]:
 
 async def gone(scene: SasScene) -> tuple[str, ...]:
     """Return the versions of which the record says that their credential is refused."""
-    return (await scene.rig.known(scene.source)).compromised.revoked
+    return (*(await scene.rig.known(scene.source)).compromised.revoked,)
 
 
 @pytest.mark.parametrize(("days", "is_enabled"), [(WITHIN, True), (PAST, False)])

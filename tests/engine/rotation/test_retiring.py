@@ -71,7 +71,7 @@ async def test_a_retired_version_is_noted_as_gone_and_disabled(rig: Rig) -> None
     assert keys_of(rig)["key2"] == second.value
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
     known = await record(rig)
-    assert (known.retirement, known.compromised.revoked, known.stale) == (
+    assert (known.retirement, (*known.compromised.revoked,), known.stale) == (
         None,
         (first.version,),
         (),
@@ -83,7 +83,7 @@ async def test_what_a_dead_worker_has_revoked_is_not_revoked_again(rig: Rig) -> 
     """It may have been taken into use since, by somebody who was told that it is free."""
     first, _ = rig.vault.versions(NAME)
     rig.world.accounts["appdata"].regenerate("key1")
-    await note(rig, gone=(first.version,))
+    await note(rig, gone={first.version: ""})
     before = keys_of(rig)
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
@@ -264,7 +264,7 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     assert keys_of(rig)["key2"] == second.value
     assert elsewhere.keys == theirs
     known = await record(rig)
-    assert (known.retirement, known.compromised.revoked) == (None, (first.version,))
+    assert (known.retirement, [*known.compromised.revoked]) == (None, [first.version])
 
 
 @pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])

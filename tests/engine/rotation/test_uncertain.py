@@ -103,7 +103,7 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     rig.write(NAME, FIRST)
     later = rig.clock.now() + HOUR
     begun = rig.clock.now() - HOUR
-    await rig.note(source, NAME, blind=is_unknown, open_until=later, gone=(older,), begun=begun)
+    await rig.note(source, NAME, blind=is_unknown, open_until=later, gone={older: ""}, begun=begun)
     passwords = rig.passwords()
     outcome = await rig.handle(NAME, version=older, trigger="event", source=source, **fields)
     assert outcome.result == result

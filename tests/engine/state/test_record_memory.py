@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
+from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from engine.state.index import Listed
 from engine.state.record import SETTLE, Record, Stale
@@ -60,7 +61,7 @@ def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
 def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
     past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
     assert Record(
-        history=History(credentials=past), compromised=Compromised(revoked=(OLD,))
+        history=History(credentials=past), compromised=Compromised(revoked={OLD: ""})
     ).revoked_ids == {"key1"}
     assert Record(history=History(credentials=past)).revoked_ids == frozenset()
 
@@ -154,3 +155,19 @@ def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(n
         del fields[name][later]
     del fields["past"], fields["untold"]
     assert Record.from_json(json.dumps(fields), "here") == knowing(Record(), **{name: write})
+
+
+def test_what_is_refused_stands_in_the_text_as_earlier_workers_read_it() -> None:
+    """In a list, the newest first, with the proofs that are known beside it; an earlier record has none."""
+    record = Record(compromised=Compromised(revoked={NEW: "noon tried", OLD: ""}))
+    text = json.loads(record.to_json())
+    assert (text["gone"], text["proofs"]) == ([NEW, OLD], {NEW: "noon tried"})
+    assert Record.from_json(json.dumps(text), "here") == record
+    del text["proofs"]
+    assert [*Record.from_json(json.dumps(text), "here").compromised.revoked] == [NEW, OLD]
+
+
+@pytest.mark.parametrize("gone", [OLD, [None], {OLD: ""}])
+def test_a_record_in_which_no_list_says_what_is_refused_is_damaged(gone: object) -> None:
+    with pytest.raises(NeedsHuman, match="damaged"):
+        Record.from_json(json.dumps({"format": 1, "gone": gone}), "here")
