@@ -27,18 +27,18 @@ PRODUCT = ("api", "cli", "cloud", "composition.py", "engine", "function_app.py",
 CORNERS = {
     "compromised": (
         r"compromis|doomed|cut_?off|leaked",
-        ("compromised_versions", "cut_off", "incident", "incident_evidence", "incident_progress"),
+        ("incident", "incidents", "leak", "leaked", "revoke"),
     ),
     "derived": (
         r"deriv|parent_?key|dependent",
-        ("derivation", "dependents", "expired_versions", "parent_key"),
+        ("derivation", "dependents", "parent_key"),
     ),
     "follow-up": (
         r"errand|follow_?up|refresh|notice",
-        ("tasks", "consumers", "notices", "notice", "digest", "events", "grace", "follow_up"),
+        ("tasks", "refresh", "notices", "follow_up"),
     ),
 }
-"""A concern, the words that name it, and the modules that are about it."""
+"""A concern, the words that name it, and the modules, or rooms of them, that are about it."""
 LONG = 40
 """How long a text is that may hold a key."""
 MOST_NESTING = 3
@@ -67,7 +67,7 @@ def names(path: Path) -> set[str]:
 
 def naming(pattern: str, own: tuple[str, ...]) -> int:
     """Return how many files of the engine name a concern outside its own modules."""
-    others = [path for path in sources("engine") if path.stem not in own]
+    others = [path for path in sources("engine") if not {path.stem, path.parent.name} & set(own)]
     return sum(
         any(re.search(pattern, name, re.IGNORECASE) for name in names(path)) for path in others
     )
