@@ -14,7 +14,7 @@ from engine.rotation.proof import Proof
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST, SourceLease
 from engine.rotation.vault_writer import VaultWriter
-from engine.secret import SecretVersion
+from engine.secret import SecretVersion, Version
 from engine.state.decision import Park
 from engine.state.record import Record
 from engine.state.request import PUBLISHED, Result, WorkItem
@@ -40,6 +40,8 @@ class Progress:
     """The version that was published, also by an earlier try whose end was not reported."""
     proven: str | None = None
     """The version that its source accepted in this run, so that it need not be proven again."""
+    restores: Version | None = None
+    """The earlier version whose credential is published again."""
     drifted: bool = False
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()

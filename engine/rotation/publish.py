@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.contract import Issued, Recognise
@@ -38,175 +38,176 @@ DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FR
 """The tags that decide whether a secret is rotated, and at which source."""
 
 
-@dataclass(frozen=True)
-class Publishing:
-    """Gives one secret a new version."""
+async def rotate(
+    at: Rotation, secret: SecretVersion, reason: str, *, at_once: bool
+) -> SecretVersion:
+    """Replace the credential. With `at_once`, the superseded one gets no overlap."""
+    await respect_others(at, secret, at.progress.item)
+    issued = await issue.new_credential(at, secret)
+    overlap = timedelta() if at_once else at.managed.overlap
+    rotated = await version(at, secret, issued, overlap, "rotated", reason)
+    await at.out_of_use(rotated)
+    return rotated
 
-    at: Rotation
-    restores: SecretVersion | None = None
-    """The earlier version whose credential is published again."""
 
-    async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
-        """Replace the credential. With `at_once`, the superseded one gets no overlap."""
-        at = self.at
-        await respect_others(at, secret, at.progress.item)
-        issued = await issue.new_credential(at, secret)
-        overlap = timedelta() if at_once else at.managed.overlap
-        rotated = await self.publish(secret, issued, overlap, "rotated", reason)
-        await at.out_of_use(rotated)
-        return rotated
+async def withdraw(at: Rotation) -> None:
+    """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
+    if at.progress.new_version or (at.managed.replicas and at.record.pending_write):
+        # What is published bears the same operation, and a replica may hold it already.
+        return
+    if version := at.record.abandoned:
+        await at.tidy(operation_id(at.progress.item.ref, version), keep=None)
 
-    async def withdraw(self) -> None:
-        """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
-        at = self.at
-        if at.progress.new_version or (at.managed.replicas and at.record.pending_write):
-            # What is published bears the same operation, and a replica may hold it already.
-            return
-        if version := at.record.abandoned:
-            await at.tidy(operation_id(at.progress.item.ref, version), keep=None)
 
-    async def publish(
-        self, secret: SecretVersion, issued: Issued, overlap: timedelta, result: Result, reason: str
-    ) -> SecretVersion:
-        """Announce the version, then publish it to the replicas, then to the secret itself.
+async def version(
+    at: Rotation,
+    secret: SecretVersion,
+    issued: Issued,
+    overlap: timedelta,
+    result: Result,
+    reason: str,
+) -> SecretVersion:
+    """Announce the version, then publish it to the replicas, then to the secret itself.
 
-        If the worker dies in between, a retry continues from the announcement.
-        """
-        at = self.at
-        draft = self._draft(secret, issued, overlap)
-        job = at.parts.job(secret, at.managed)
-        rollback, missed = Rollback(at, job), list[RekeyError]()
-        async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
-            await self._announced(secret, issued, draft)
-        async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
-            missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=self._is_dead)
-            if missed and not at.single:
-                raise missed[0]
-        # What a replica holds is not lost: the next try reads it from there.
-        copied = len(missed) < len(at.managed.replicas)
-        final: type[RekeyError] = Overtaken if copied else RekeyError
-        prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
-        async with rollback.on(secret, issued, (final,), proven=True):
-            published = await self._write(secret, draft)
-        at.progress.new_version = at.progress.proven = published.version
-        at.observed.audited = True
-        at.progress.done(result, reason, at.managed)
-        published = at.observed.landed(published, prints)
-        if missed:
-            # The source has a new password already, so the secret could not wait for the replica.
+    If the worker dies in between, a retry continues from the announcement.
+    """
+    draft = _draft(at, secret, issued, overlap)
+    job = at.parts.job(secret, at.managed)
+    rollback, missed = Rollback(at, job), list[RekeyError]()
+    async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
+        await _announced(at, secret, issued, draft)
+    async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
+        missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
+        if missed and not at.single:
             raise missed[0]
-        return published
+    # What a replica holds is not lost: the next try reads it from there.
+    copied = len(missed) < len(at.managed.replicas)
+    final: type[RekeyError] = Overtaken if copied else RekeyError
+    prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
+    async with rollback.on(secret, issued, (final,), proven=True):
+        published = await _write(at, secret, draft)
+    at.progress.new_version = at.progress.proven = published.version
+    at.observed.audited = True
+    at.progress.done(result, reason, at.managed)
+    published = at.observed.landed(published, prints)
+    if missed:
+        # The source has a new password already, so the secret could not wait for the replica.
+        raise missed[0]
+    return published
 
-    async def _announced(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
-        """Announce the version. For a single slot, which has changed already, try while there is time."""
-        at = self.at
-        for pause in PAUSES if at.single else ():
-            try:
-                return await self._announce(secret, issued, draft)
-            except (LeaseUnavailable, Overtaken):
-                raise
-            except TransientError as error:
-                longer = max(pause, error.retry_after or 0.0)
-                if not at.lease.lasts(longer + TO_SET_BACK):
-                    raise
-            await at.parts.clock.sleep(longer)
-        return await self._announce(secret, issued, draft)
 
-    async def _write(self, secret: SecretVersion, draft: Draft) -> SecretVersion:
-        """Publish the version, once: what gave no answer may have arrived."""
-        at = self.at
+async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
+    """Announce the version. For a single slot, which has changed already, try while there is time."""
+    for pause in PAUSES if at.single else ():
         try:
-            return await at.vault_writer.publish(
-                secret, draft, check=lambda now: self._still_asked(secret, now)
-            )
+            return await _announce(at, secret, issued, draft)
         except (LeaseUnavailable, Overtaken):
             raise
         except TransientError as error:
-            if at.single and error.code != NO_ANSWER:
-                # The vault may show it a moment later. If not, the only slot is set back.
-                await at.parts.clock.sleep(ARRIVING_SECONDS)
-            raise
+            longer = max(pause, error.retry_after or 0.0)
+            if not at.lease.lasts(longer + TO_SET_BACK):
+                raise
+        await at.parts.clock.sleep(longer)
+    return await _announce(at, secret, issued, draft)
 
-    async def _announce(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
-        at = self.at
-        record = at.record.keyed()
-        retire = Pending.parse(draft.tags[tags.RETIRE]) if tags.RETIRE in draft.tags else None
-        digest = record.digest(issued.credential_id, draft.value)
-        operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
-        now, earlier = at.now, self.restores
-        write = Write(
-            operation,
-            issued.credential_id,
-            digest,
-            replaces,
-            now,
-            retire,
-            born=earlier.created if earlier else self._ahead_of(now),
-            original=str(earlier.version) if earlier else "",
-            dead=self._is_dead,
-            held=self._past(record, secret),
+
+async def _write(at: Rotation, secret: SecretVersion, draft: Draft) -> SecretVersion:
+    """Publish the version, once: what gave no answer may have arrived."""
+    try:
+        return await at.vault_writer.publish(
+            secret, draft, check=lambda now: _still_asked(at, secret, now)
         )
-        self._still_asked(secret, await at.vault_writer.unchanged(secret))
-        announced = record.announced(write, at.rotator.kind)
-        if self._is_dead:
-            announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
-        if at.progress.drifted:
-            verified = replace(announced.verified, repaired_at=now)
-            announced = replace(announced, verified=verified)
-        await at.lease.write(announced)
+    except (LeaseUnavailable, Overtaken):
+        raise
+    except TransientError as error:
+        if at.single and error.code != NO_ANSWER:
+            # The vault may show it a moment later. If not, the only slot is set back.
+            await at.parts.clock.sleep(ARRIVING_SECONDS)
+        raise
 
-    @property
-    def _is_dead(self) -> bool:
-        """Whether the source refuses what the version to be replaced holds."""
-        return self.at.single or self.at.progress.drifted
 
-    def _ahead_of(self, now: datetime) -> datetime | None:
-        """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
-        item, noted = self.at.progress.item, self.at.record.compromised.incident
-        incident = (item.began if item.compromised else None) or noted
-        return incident if incident and incident > now else None
+async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
+    record = at.record.keyed()
+    retire = Pending.parse(draft.tags[tags.RETIRE]) if tags.RETIRE in draft.tags else None
+    digest = record.digest(issued.credential_id, draft.value)
+    operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
+    now, earlier = at.now, at.progress.restores
+    write = Write(
+        operation,
+        issued.credential_id,
+        digest,
+        replaces,
+        now,
+        retire,
+        born=earlier.created if earlier else _ahead_of(at, now),
+        original=str(earlier.version) if earlier else "",
+        dead=_is_dead(at),
+        held=_past(at, record, secret),
+    )
+    _still_asked(at, secret, await at.vault_writer.unchanged(secret))
+    announced = record.announced(write, at.rotator.kind)
+    if _is_dead(at):
+        announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
+    if at.progress.drifted:
+        verified = replace(announced.verified, repaired_at=now)
+        announced = replace(announced, verified=verified)
+    await at.lease.write(announced)
 
-    def _past(self, record: Record, secret: SecretVersion) -> Past | None:
-        at = self.at
-        held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
-        if not (held and held_id and at.observed.wrote(secret)):
-            return None
-        return Past(str(secret.version), held_id, record.digest(held_id, held))
 
-    def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
-        """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
-        policy = self.at.parts.policy
-        before, now = policy.applied(secret).tags, policy.applied(fresh).tags
-        if any(before.get(tag) != now.get(tag) for tag in DECIDING):
-            raise Overtaken(
-                "its owner has changed its tags in the meantime",
-                where=str(secret.ref),
-                code="Overtaken",
-            )
+def _is_dead(at: Rotation) -> bool:
+    """Whether the source refuses what the version to be replaced holds."""
+    return at.single or at.progress.drifted
 
-    def _kept_longer(
-        self, secret: SecretVersion, pending: Pending, until: datetime
-    ) -> SecretVersion:
-        """Return the secret with its retirement put off, unless there is an incident.
 
-        Whoever has replaced what Rekey published there may have superseded the other credential.
-        """
-        if self.at.record.compromised.versions or pending.at >= until:
-            return secret
-        later = str(replace(pending, at=until))
-        return replace(secret, tags={**secret.tags, tags.RETIRE: later})
+def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
+    """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
+    item, noted = at.progress.item, at.record.compromised.incident
+    incident = (item.began if item.compromised else None) or noted
+    return incident if incident and incident > now else None
 
-    def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
-        at = self.at
-        now = at.now
-        if issued.expires:
-            # The source ends the new credential early. The next rotation must not wait for this
-            # overlap.
-            overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
-        cause, deployment = at.progress.item.cause, at.parts.policy.deployment
-        if at.progress.drifted and at.managed.pending and at.observed.wrote(secret):
-            secret = self._kept_longer(secret, at.managed.pending, now + overlap)
-        return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
+
+def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
+    held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
+    if not (held and held_id and at.observed.wrote(secret)):
+        return None
+    return Past(str(secret.version), held_id, record.digest(held_id, held))
+
+
+def _still_asked(at: Rotation, secret: SecretVersion, fresh: SecretVersion) -> None:
+    """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
+    policy = at.parts.policy
+    before, now = policy.applied(secret).tags, policy.applied(fresh).tags
+    if any(before.get(tag) != now.get(tag) for tag in DECIDING):
+        raise Overtaken(
+            "its owner has changed its tags in the meantime",
+            where=str(secret.ref),
+            code="Overtaken",
+        )
+
+
+def _kept_longer(
+    at: Rotation, secret: SecretVersion, pending: Pending, until: datetime
+) -> SecretVersion:
+    """Return the secret with its retirement put off, unless there is an incident.
+
+    Whoever has replaced what Rekey published there may have superseded the other credential.
+    """
+    if at.record.compromised.versions or pending.at >= until:
+        return secret
+    later = str(replace(pending, at=until))
+    return replace(secret, tags={**secret.tags, tags.RETIRE: later})
+
+
+def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
+    now = at.now
+    if issued.expires:
+        # The source ends the new credential early. The next rotation must not wait for this
+        # overlap.
+        overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
+    cause, deployment = at.progress.item.cause, at.parts.policy.deployment
+    if at.progress.drifted and at.managed.pending and at.observed.wrote(secret):
+        secret = _kept_longer(at, secret, at.managed.pending, now + overlap)
+    return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
 
 
 THEIRS = timedelta(days=1)
@@ -301,8 +302,8 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         ends = min(ends, source_ends)
     issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
     await at.proof.issued(managed, issued)
-    publishing = Publishing(at, restores=old)
-    return await publishing.publish(secret, issued, managed.overlap, "restored", plan.reason)
+    at.progress.restores = old.bare
+    return await version(at, secret, issued, managed.overlap, "restored", plan.reason)
 
 
 async def _superseded(at: Rotation, secret: SecretVersion, version: str) -> SecretVersion:

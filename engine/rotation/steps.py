@@ -13,7 +13,6 @@ from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_heir
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
-from engine.rotation.publish import Publishing
 from engine.rotation.report import Marking
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
@@ -189,7 +188,7 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Se
     try:
         return await _acted(at, secret, turn.acting, step)
     except Overtaken as error:
-        await Publishing(at).withdraw()
+        await publish.withdraw(at)
         current = await at.look()
         if LOST in error.what and not current.enabled:
             raise NeedsHuman(
@@ -207,7 +206,7 @@ async def _acted(
         return await verify.current(at, secret, decision.reason)
     match decision:
         case Rotate(_, reason, at_once):
-            return await Publishing(at).rotate(secret, reason, at_once=at_once)
+            return await publish.rotate(at, secret, reason, at_once=at_once)
         case Restore():
             return await publish.restore(at, secret, decision)
         case Retire(managed, _, reason):

@@ -11,7 +11,6 @@ from engine.planning.decision import crowded
 from engine.rotation import issue, publish
 from engine.rotation.context import Rotation
 from engine.rotation.proof import REFUSALS, TRIED, proof_text
-from engine.rotation.publish import Publishing
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Version
 from engine.state import tags, template
@@ -160,7 +159,7 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
         await at.rotator.preflight(job)
     issued = await issue.new_credential(at, secret, in_place=True)
     reason = "the source refused the current version"
-    healed = await Publishing(at).publish(secret, issued, at.managed.overlap, "healed", reason)
+    healed = await publish.version(at, secret, issued, at.managed.overlap, "healed", reason)
     at.progress.drifted = False
     await at.out_of_use(healed)
     if tags.OPERATION in secret.tags:

@@ -15,11 +15,10 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
-from engine.rotation import replicas
+from engine.rotation import publish, replicas
 from engine.rotation.context import Rotation
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.publish import Publishing
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import VaultWriter, _nothing
@@ -48,18 +47,18 @@ async def _no_check_at_the_gate(
 
 def _from_the_start(patch: pytest.MonkeyPatch) -> None:
     """Count the overlap from when the work began."""
-    rotate, compose, begun = Publishing.rotate, Publishing._draft, dict[int, Any]()
+    rotate, compose, begun = publish.rotate, publish._draft, dict[int, Any]()
 
-    async def early(self: Publishing, secret: Any, reason: str, *, at_once: bool) -> Any:
-        begun[id(self.at.progress)] = self.at.parts.clock.now()
-        return await rotate(self, secret, reason, at_once=at_once)
+    async def early(at: Rotation, secret: Any, reason: str, *, at_once: bool) -> Any:
+        begun[id(at.progress)] = at.now
+        return await rotate(at, secret, reason, at_once=at_once)
 
-    def drafted(self: Publishing, secret: Any, issued: Any, overlap: timedelta) -> Draft:
-        start = begun.get(id(self.at.progress), self.at.parts.clock.now())
-        return compose(self, secret, issued, overlap - (self.at.parts.clock.now() - start))
+    def drafted(at: Rotation, secret: Any, issued: Any, overlap: timedelta) -> Draft:
+        start = begun.get(id(at.progress), at.now)
+        return compose(at, secret, issued, overlap - (at.now - start))
 
-    patch.setattr(Publishing, "rotate", early)
-    patch.setattr(Publishing, "_draft", drafted)
+    patch.setattr(publish, "rotate", early)
+    patch.setattr(publish, "_draft", drafted)
 
 
 def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
@@ -167,7 +166,7 @@ CLOSER: Mapping[str, Mutant] = {
         function(Record, "passed", _empty), "P5", ("handed-over-in-incident/many#60",)
     ),
     "an incident that is dated ahead is forgotten with its work": Mutant(
-        function(Publishing, "_ahead_of", lambda *_: None),
+        function(publish, "_ahead_of", lambda *_: None),
         "P",
         ("reported-ahead/two-slots",),
     ),

@@ -38,7 +38,6 @@ from engine.rotation.dependents import Dependents
 from engine.rotation.observe import Observed
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
-from engine.rotation.publish import Publishing
 from engine.rotation.replicas import Replicas
 from engine.rotation.report import Marking
 from engine.rotation.rollback import Rollback
@@ -258,12 +257,12 @@ async def _failures_swallowed(rotate: Any, self: Service, text: str, tries: int)
         return
 
 
-@in_place_of(Publishing, "publish")
+@in_place_of(publish, "version")
 async def _value_in_the_report(
-    publish: Any, self: Publishing, secret: Any, issued: Any, *rest: Any
+    publish: Any, at: Rotation, secret: Any, issued: Any, *rest: Any
 ) -> Any:
-    published = await publish(self, secret, issued, *rest)
-    self.at.progress.reason = f"now {issued.fields['key'].reveal()}"
+    published = await publish(at, secret, issued, *rest)
+    at.progress.reason = f"now {issued.fields['key'].reveal()}"
     return published
 
 
@@ -383,7 +382,7 @@ async def _gate_without_a_fresh_read(
 
 
 def _not_announced(patch: pytest.MonkeyPatch) -> None:
-    method(Publishing, "_announce")(patch)
+    method(publish, "_announce")(patch)
     patch.setattr(Observed, "landed", lambda self, version: self.retagged(version))
 
 
@@ -511,7 +510,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "nothing is tidied": Mutant(method(Rotation, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
-        method(Publishing, "withdraw"),
+        method(publish, "withdraw"),
         "P5",
         (f"audited/{MANY}#400", f"incident-and-people/{MANY}#600", f"owners/{MANY}#600"),
     ),

@@ -14,14 +14,13 @@ from typing import Any
 from engine.errors import AccessDenied
 from engine.parts import Parts
 from engine.planning.plan import TABLE, Name
-from engine.rotation import verify
+from engine.rotation import publish, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
 from engine.rotation.publish import (
-    Publishing,
     others_wrote,
     refuse_to_fight,
     refused_of_others,
@@ -204,10 +203,13 @@ class Steps:
         """The secret, for whoever makes, proves and publishes its credentials."""
         return self._rotation
 
-    @property
-    def publishing(self) -> Publishing:
-        """What makes and publishes a new version."""
-        return Publishing(self.rotation)
+    async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
+        """Replace the credential, and publish it."""
+        return await publish.rotate(self.rotation, secret, reason, at_once=at_once)
+
+    async def withdraw(self) -> None:
+        """Take back what was issued."""
+        await publish.withdraw(self.rotation)
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         """Prove the current version."""

@@ -131,7 +131,7 @@ class Work(Steps):
     async def fails[E: RekeyError](self, error: type[E]) -> E:
         """Rotate, and return the error that it ends with."""
         with pytest.raises(error) as caught:
-            await self.publishing.rotate(self.secret, "due", at_once=False)
+            await self.rotate(self.secret, "due", at_once=False)
         return caught.value
 
     def put_replica(self, name: str = "copy") -> None:

@@ -31,7 +31,7 @@ def announce(at: Held, value: str, **facts: Any) -> None:
 
 
 async def rotate(work: Work) -> None:
-    await work.publishing.rotate(work.secret, "due", at_once=False)
+    await work.rotate(work.secret, "due", at_once=False)
 
 
 def probes(work: Work) -> int:
@@ -165,7 +165,7 @@ async def test_a_vault_that_takes_no_write_is_asked_only_before_a_signature_is_m
             announce(at, "another")
         refuse(scene.rig, 403, "Forbidden", PATCH)
         with pytest.raises(AccessDenied) if announced else nullcontext():
-            await steps.publishing.rotate(at.secret, "due", at_once=False)
+            await steps.rotate(at.secret, "due", at_once=False)
         assert len(scene.rig.vault.versions(SAS)) == (1 if announced else 2)
 
 
@@ -183,7 +183,7 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
         announce(at, signature)
         if key == "key1":
             refuse(scene.rig, 403, "Forbidden", PATCH)
-        await steps.publishing.rotate(at.secret, "due", at_once=False)
+        await steps.rotate(at.secret, "due", at_once=False)
         published = scene.rig.latest(SAS).value
         assert (published == signature) is (key == "key1")
         assert scene.made_by(published, "key1")
@@ -193,7 +193,7 @@ async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_look
     async with derived() as (scene, at, steps):
         scene.rig.write(KEY, "A" * 86 + "==")
         with pytest.raises(TransientError) as caught:
-            await steps.publishing.rotate(at.secret, "due", at_once=False)
+            await steps.rotate(at.secret, "due", at_once=False)
         assert (caught.value.code, caught.value.retry_after) == ("KeyRefused", 300)
         assert len(scene.rig.vault.versions(SAS)) == 1
         ((seconds, look),) = at.posted()

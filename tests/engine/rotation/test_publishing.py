@@ -48,7 +48,7 @@ def retires(work: Work) -> Pending:
 
 
 async def rotate(work: Work, *, at_once: bool = False) -> None:
-    version = await work.publishing.rotate(work.secret, "due", at_once=at_once)
+    version = await work.rotate(work.secret, "due", at_once=at_once)
     assert version.version == work.latest.version
     assert work.progress.new_version == work.progress.proven == version.version
     assert (work.progress.result, work.progress.reason) == ("rotated", "due")
@@ -151,7 +151,7 @@ async def test_the_record_remembers_a_replaced_credential_only_where_it_is_certa
             work.published()
         else:
             work.at.know(proven=str(work.at.secret.version))
-        await work.publishing.rotate(work.at.secret, "due", at_once=False)
+        await work.rotate(work.at.secret, "due", at_once=False)
         record = work.at.record
         certain = wrote and bool(credential_id) and value == OLD
         digest = record.digest(OLD_ID, Sensitive(OLD))
@@ -259,7 +259,7 @@ async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -
         secret = work.secret
         work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
         with pytest.raises(TransientError, match="somebody has written a version"):
-            await work.publishing.rotate(secret, "due", at_once=False)
+            await work.rotate(secret, "due", at_once=False)
         assert kind.calls == []
 
 

@@ -153,7 +153,7 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
             facts = {"ahead": work.at.announced()}
         work.at.know(**{"touched": V1, **facts})
         work.progress.new_version = work.latest.version if published else None
-        await work.publishing.withdraw()
+        await work.withdraw()
         operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
         assert kind.calls == ([f"tidy {operation} but None"] if is_tidied else [])
 
@@ -162,7 +162,7 @@ async def test_a_kind_that_leaves_nothing_behind_is_asked_to_remove_nothing() ->
     kind = Plain()
     async with working(kind) as work:
         work.at.know(touched=V1)
-        await work.publishing.withdraw()
+        await work.withdraw()
         assert kind.calls == []
 
 
