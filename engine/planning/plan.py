@@ -30,7 +30,7 @@ from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
 Name = Literal[
-    "ask heir",
+    "ask owner",
     "pass on",
     "leave to recheck",
     "claim",
@@ -85,7 +85,7 @@ class Turn:
     """Something was done that is still to be reported."""
     needless: str
     """Why a recheck has nothing to look at; empty if it has, or is none."""
-    is_promised: bool
+    recheck_follows: bool
     """A recheck follows, of a change that may take effect late."""
     resumes: bool
     """A change is in progress, and its end is looked for later."""
@@ -96,7 +96,7 @@ class Turn:
     """The secret owned the source when the turn began."""
     taken: frozenset[Name] = frozenset()
     """The steps that have found something out in this turn."""
-    heir: WorkItem | None = None
+    owner: WorkItem | None = None
     """Found out: the same report for the secret that has what leaked now."""
     obstacle: Park | None = None
     """Found out: why the source is not this secret's."""
@@ -167,7 +167,7 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
     overruled = work.compromised or work.recheck or work.trigger == "manual" or is_waited_for
-    if not turn.is_first or overruled or not turn.is_promised:
+    if not turn.is_first or overruled or not turn.recheck_follows:
         return None
     is_slot = isinstance(turn.decision, Acting) and turn.is_single
     return Skip("a look at the source follows") if is_slot else None
@@ -276,8 +276,8 @@ type Rule = Callable[[Turn], Ending | bool | None]
 
 TABLE: tuple[tuple[Name, Rule], ...] = (
     # Asked once, before anything is done.
-    ("ask heir", lambda turn: turn.is_first and turn.work.compromised and turn.here is None),
-    ("pass on", lambda turn: turn.heir is not None),
+    ("ask owner", lambda turn: turn.is_first and turn.work.compromised and turn.here is None),
+    ("pass on", lambda turn: turn.owner is not None),
     ("leave to recheck", _needless),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),

@@ -239,7 +239,7 @@ class Rotation:
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
         record = self.observed.record
-        proven, touched = self.observed.wrote(secret), record.change.version == secret.version
+        proven, touched = self.record.wrote(secret), record.change.version == secret.version
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident does not wait for whoever else may use the source, nor does who has looked.
         leaked = self.progress.item.compromised or record.compromised.versions

@@ -13,7 +13,7 @@ from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Name, Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
-from engine.rotation.leaked import owed_by_heir
+from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
 from engine.rotation.parent_key import ParentKey
@@ -133,7 +133,7 @@ async def _tell_published(at: Rotation) -> None:
         if not at.asked().compromised:
             # An incident is not over before what leaked is refused.
             await at.parts.reporter.concluded(_published(at))
-            at.observed.told(_published(at))
+            at.observed.reported(_published(at))
         await tasks.follow(at.parts, _published(at))
 
 
@@ -177,14 +177,14 @@ class Controller:
         try:
             outcome = await self._run()
         except TransientError as error:
-            if not (at.item.recheck and at.observed.looks_follow()):
+            if not (at.item.recheck and at.observed.has_later_recheck()):
                 raise
             # Nothing more is sent: Azure may have named a time.
             self._is_over = True
             return Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
-        is_told = outcome is not None and at.observed.is_news(outcome)
+        is_reported = outcome is not None and at.observed.announces(outcome)
         # An incident is not over before what leaked is refused.
-        if at.observed.has_read and not (is_told or at.record.compromised.versions):
+        if at.observed.has_read and not (is_reported or at.record.compromised.versions):
             await report.report_unreported(at)
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
@@ -195,7 +195,7 @@ class Controller:
         """Note that the outcome has been reported."""
         if self._is_over:
             return
-        self.at.observed.told(outcome)
+        self.at.observed.reported(outcome)
         await self.at.observed.note_reported()
 
     async def _run(self) -> Outcome | None:
@@ -206,7 +206,7 @@ class Controller:
             if is_named and not at.observed.may_be_under(item):
                 # Noted before anything can fail, because only what the record knows is retried.
                 await at.observed.note_compromised(str(item.version))
-            if owed := owed_by_heir(at.parts, at.lease.record, item):
+            if owed := owed_by_owner(at.parts, at.lease.record, item):
                 return (await sent_on(at, owed)).outcome
             return await self._advance()
         except UnderWay as error:
@@ -262,7 +262,7 @@ class Controller:
             proven=at.progress.proven,
             has_done=at.progress.has_done,
             needless=at.observed.needless,
-            is_promised=at.observed.is_promised,
+            recheck_follows=at.observed.recheck_follows,
             resumes=at.lease.resumes,
             carries_on=at.carries_on,
             is_first=is_first,

@@ -24,9 +24,9 @@ from engine.state.due import due_reason
 from engine.state.request import WorkItem
 from engine.state.tags import Malformed, Managed, parse, unfinished_incident
 
-HURRY = timedelta(minutes=2)
+LONGEST_LAG = timedelta(minutes=2)
 """How long after the new key was published a compromised one is kept, at most."""
-HURRY_SECONDS = 20.0
+LAG_PAUSE = 20.0
 LATE = timedelta(hours=1)
 """A derived secret that moved later than this after its key has an overlap of its own."""
 SECOND = timedelta(seconds=1)
@@ -45,7 +45,7 @@ class Delay:
     """A retirement that waits for derived secrets."""
 
     wait: Wait
-    hurried: bool
+    is_short: bool
     """It waits for minutes at most."""
 
 
@@ -65,7 +65,7 @@ class Limits:
 
     behind: datetime
     late: datetime
-    hurries: bool
+    is_short: bool
     """It waits for minutes at most for those that are behind."""
 
 
@@ -114,9 +114,9 @@ class Dependents:
             return None
         is_audit = item.action == "audit"
         if not (item.trigger == "event" and item.requested_by == "rekey"):
-            await self._follow(lagging.behind, parked=delay.hurried)
-        if delay.hurried and not is_audit:
-            raise TransientError(delay.wait.reason, code="Followed", retry_after=HURRY_SECONDS)
+            await self._follow(lagging.behind, parked=delay.is_short)
+        if delay.is_short and not is_audit:
+            raise TransientError(delay.wait.reason, code="Followed", retry_after=LAG_PAUSE)
         return delay.wait
 
     def _concerns(self, decision: Decision) -> TypeIs[Retire]:
@@ -138,17 +138,17 @@ class Dependents:
             await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
 
     def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
-        patient, hurry = patience(decision, self._began(secret)), secret.created + HURRY
+        patient, soon = patience(decision, self._began(secret)), secret.created + LONGEST_LAG
         # A tag that somebody copied onto a later version does not tell that there is no overlap.
         is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
         if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
-            return Limits(behind=hurry, late=secret.created, hurries=True)
+            return Limits(behind=soon, late=secret.created, is_short=True)
         if not due_reason(secret, self.managed, self.parts.clock.now()):
-            return Limits(behind=patient, late=patient, hurries=False)
+            return Limits(behind=patient, late=patient, is_short=False)
         # The key's next rotation waits for this retirement: for an overlap that goes on, and not
         # for a secret that does not follow.
         late = min(patient, secret.expires - LATE) if secret.expires else patient
-        return Limits(behind=hurry, late=late, hurries=True)
+        return Limits(behind=soon, late=late, is_short=True)
 
     def _delay(self, decision: Retire, limits: Limits, lagging: Lagging) -> Delay | None:
         ends = dict.fromkeys(lagging.behind, limits.behind) | dict.fromkeys(
@@ -162,8 +162,8 @@ class Dependents:
         credential, names = decision.pending.credential_id, ", ".join(map(str, waits))
         reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
         fix = "see why that secret has not followed, or send force"
-        hurried = limits.hurries and until == limits.behind
-        return Delay(Wait(until, reason, fix), hurried)
+        is_short = limits.is_short and until == limits.behind
+        return Delay(Wait(until, reason, fix), is_short)
 
     def _began(self, secret: SecretVersion) -> datetime:
         """Return since when the secret holds its key: somebody may have written it once more."""

@@ -39,7 +39,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if since is None or old:
         return [secret.version]
     # When Rekey made what it published, its record tells: the vault's clock may be behind.
-    is_ours = at.observed.wrote(secret)
+    is_ours = at.record.wrote(secret)
     if secret.created < since and not is_ours:
         return [secret.version]
     older = await _older(at, secret, since)
@@ -101,56 +101,56 @@ def credentials_in(
     }
 
 
-def owed_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
     """Return the same report for the secret that owns the source now, if it owes what leaked.
 
     That passed on with the record, whether the secret that the report names can be read or not.
     """
     going = record.retirement
     is_owed = (going and going.version == item.version) or record.compromised.knows(item.version)
-    heir = _heir(parts, record, item)
-    return replace(item, ref=heir) if heir and is_owed else None
+    owner = _present_owner(parts, record, item)
+    return replace(item, ref=owner) if owner and is_owed else None
 
 
-async def held_by_heir(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
+async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
     """Return the same report for that secret, about its own version that holds what leaked, if one does.
 
     None if what leaked is refused. The report was accepted while another secret owned the source,
     whose versions lead nowhere now. Raises PermanentError if a version cannot be read: the report
     then comes back.
     """
-    heir = _heir(parts, record, item)
-    if heir is None or not item.version:
+    owner = _present_owner(parts, record, item)
+    if owner is None or not item.version:
         return None
     leaked = await parts.vaults.read_version(item.ref, item.version)
     rotator = parts.rotators.get(record.kind)
     field = rotator.value_field if rotator else "value"
     credentials = credentials_in(leaked, field, f"{{{field}}}", record).values()
-    async for held in _versions(parts, record, heir):
+    async for held in _versions(parts, record, owner):
         if held.value and any(it.reveal() in held.value.reveal() for it in credentials):
-            return replace(item, ref=heir, version=held.version)
+            return replace(item, ref=owner, version=held.version)
     for credential in credentials:
         if rotator is None or await rotator.accepts(record.source, "", credential):
-            return replace(item, ref=heir)
+            return replace(item, ref=owner)
     return None
 
 
-def _heir(parts: Parts, record: Record, item: WorkItem) -> SecretRef | None:
+def _present_owner(parts: Parts, record: Record, item: WorkItem) -> SecretRef | None:
     """Return the secret that owns the source of a report about another one; None if none does."""
     if not item.compromised or record.owner in ("", NOBODY, str(item.ref).lower()):
         return None
-    heir = SecretRef.parse(record.owner)
-    return heir if item.version and parts.policy.manages(heir.vault) else None
+    owner = SecretRef.parse(record.owner)
+    return owner if item.version and parts.policy.manages(owner.vault) else None
 
 
-async def _versions(parts: Parts, record: Record, heir: SecretRef) -> AsyncIterator[SecretVersion]:
+async def _versions(parts: Parts, record: Record, owner: SecretRef) -> AsyncIterator[SecretVersion]:
     """Yield the versions of the owner that may work; the record may know those of an earlier one."""
-    current = await parts.vaults.read(heir)
+    current = await parts.vaults.read(owner)
     yield current
     for known in (record.published, record.retirement):
         if known and known.version != current.version:
             with suppress(NotFound):
-                yield await parts.vaults.read_version(heir, known.version)
+                yield await parts.vaults.read_version(owner, known.version)
 
 
 def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> PermanentError:

@@ -28,9 +28,9 @@ class Observed:
 
     lease: SourceLease
     item: WorkItem
-    is_promised: bool = False
+    recheck_follows: bool = False
     """Another look at a change that may take effect late comes later."""
-    surplus: bool = False
+    is_early: bool = False
     """The item is a look that has not looked: a later one does."""
     audited: bool = False
     """This run has proven the current version."""
@@ -73,9 +73,9 @@ class Observed:
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
-        self.is_promised = self.looks_follow()
-        self.surplus = self.item.recheck and self.is_promised
-        if self.record.owner and not self.surplus:
+        self.recheck_follows = self.has_later_recheck()
+        self.is_early = self.item.recheck and self.recheck_follows
+        if self.record.owner and not self.is_early:
             await self._compare(shown)
             await self.lease.recheck(self.item)
         return self.record.believed(shown)
@@ -93,12 +93,7 @@ class Observed:
         )
         return is_late and self.parts.is_anothers(self.shown)
 
-    @property
-    def may_be_late(self) -> bool:
-        """Whether a late change may have hit what is in use."""
-        return self.record.change.uncertain_until is not None
-
-    def looks_follow(self) -> bool:
+    def has_later_recheck(self) -> bool:
         """Return whether another look at a change that may take effect late comes later."""
         return self.record.is_uncertain and self.lease.is_later(self.record, self.item)
 
@@ -150,7 +145,7 @@ class Observed:
     @property
     def _has_looked(self) -> bool:
         """Return whether this run was a look that ran to its end."""
-        return not self.surplus and (self.audited or self.item.recheck)
+        return not self.is_early and (self.audited or self.item.recheck)
 
     @property
     def is_forgotten(self) -> bool:
@@ -165,7 +160,7 @@ class Observed:
     @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
-        if self.surplus:
+        if self.is_early:
             return ANOTHER
         is_look = self.item.action == "audit" and self.item.recheck and not self.is_forgotten
         if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
@@ -178,10 +173,6 @@ class Observed:
         ref = SecretRef.parse(place) if place else self.item.ref
         is_served = self.parts.policy.manages(ref.vault)
         return await self.parts.vaults.read_version(ref if is_served else self.item.ref, version)
-
-    def wrote(self, secret: SecretVersion) -> bool:
-        """Return whether Rekey published exactly this version for this secret."""
-        return self.record.wrote(secret)
 
     def landed(self, version: SecretVersion, prints: str) -> SecretVersion:
         """Note that the announced version is published; return what Rekey believes of it.
@@ -206,11 +197,11 @@ class Observed:
         What was published under that very incident was not, whatever the clocks say.
         """
         published = self.record.published
-        return bool(published and self.wrote(secret) and not published.made_since(moment))
+        return bool(published and self.record.wrote(secret) and not published.made_since(moment))
 
     def made_since(self, secret: SecretVersion, moment: datetime) -> bool:
         """Return whether Rekey published this version since an incident began, or under it."""
-        return self.wrote(secret) and not self.made_before(secret, moment)
+        return self.record.wrote(secret) and not self.made_before(secret, moment)
 
     def may_be_under(self, item: WorkItem) -> bool:
         """Return whether the version that an incident's item names may be its own replacement."""
@@ -268,12 +259,12 @@ class Observed:
         await self.lease.write(record)
         return is_over
 
-    def told(self, outcome: Outcome) -> None:
+    def reported(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
-        if self.is_news(outcome):
+        if self.announces(outcome):
             self.lease.learn(replace(self.record, unreported=False))
 
-    def is_news(self, outcome: Outcome) -> bool:
+    def announces(self, outcome: Outcome) -> bool:
         """Return whether an outcome announces the version published last."""
         published, version = self.record.published, outcome.new_version
         is_ours = published is not None and published.version == version

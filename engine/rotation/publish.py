@@ -42,7 +42,7 @@ async def rotate(
     at: Rotation, secret: SecretVersion, reason: str, *, at_once: bool
 ) -> SecretVersion:
     """Replace the credential. With `at_once`, the superseded one gets no overlap."""
-    await respect_others(at, secret, at.progress.item)
+    await respect_external(at, secret, at.progress.item)
     issued = await issue.new_credential(at, secret)
     overlap = timedelta() if at_once else at.managed.overlap
     rotated = await version(at, secret, issued, overlap, "rotated", reason)
@@ -168,7 +168,7 @@ def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
 
 def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
     held, held_id = at.parts.held(secret, at.managed), at.managed.credential_id
-    if not (held and held_id and at.observed.wrote(secret)):
+    if not (held and held_id and at.record.wrote(secret)):
         return None
     return Past(str(secret.version), held_id, record.digest(held_id, held))
 
@@ -205,25 +205,25 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
         # overlap.
         overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
     cause, deployment = at.progress.item.cause, at.parts.policy.deployment
-    if at.progress.drifted and at.managed.pending and at.observed.wrote(secret):
+    if at.progress.drifted and at.managed.pending and at.record.wrote(secret):
         secret = _kept_longer(at, secret, at.managed.pending, now + overlap)
     return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
 
 
-THEIRS = timedelta(days=1)
+LEFT_ALONE = timedelta(days=1)
 """How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
-PEACE = timedelta(days=7)
+COOL_DOWN = timedelta(days=7)
 """How soon a second drift after the first means that somebody else changes the credential, too."""
 
 
-async def respect_others(at: Rotation, secret: SecretVersion, item: WorkItem) -> None:
+async def respect_external(at: Rotation, secret: SecretVersion, item: WorkItem) -> None:
     """Raise NeedsHuman if somebody just wrote a value that the source refuses.
 
     Rekey does not supersede what a person has just written.
     """
     held = at.parts.held(secret, at.managed)
     overruled = item.force or item.compromised or at.record.compromised.versions
-    if overruled or not held or not others_wrote(at, secret):
+    if overruled or not held or not is_external(at, secret):
         return
     rotator = at.rotator
     try:
@@ -234,10 +234,10 @@ async def respect_others(at: Rotation, secret: SecretVersion, item: WorkItem) ->
         # Whatever keeps the source from answering makes the change fail, too, with its reason.
         return
     if not accepted:
-        raise refused_of_others(at, secret)
+        raise refused_external(at, secret)
 
 
-def others_wrote(at: Rotation, secret: SecretVersion) -> bool:
+def is_external(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether somebody wrote this version lately and no source has accepted it yet.
 
     With a single slot it does not matter when: healing would undo the password that they set.
@@ -245,7 +245,7 @@ def others_wrote(at: Rotation, secret: SecretVersion) -> bool:
     record, item = at.record, at.observed.item
     # A look says itself for which version a change was sent, where the record was lost since.
     looked_at = item.version if item.recheck or item.follows else None
-    if at.observed.wrote(secret) or secret.version in (
+    if at.record.wrote(secret) or secret.version in (
         record.verified.version,
         record.change.version,
         looked_at,
@@ -254,10 +254,10 @@ def others_wrote(at: Rotation, secret: SecretVersion) -> bool:
     if at.observed.may_have_cut_off:
         return False
     is_single = at.single
-    return is_single or at.now - secret.created < THEIRS
+    return is_single or at.now - secret.created < LEFT_ALONE
 
 
-def refused_of_others(at: Rotation, secret: SecretVersion) -> NeedsHuman:
+def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
     """Return the error for a value of theirs that the source refuses."""
     error = NeedsHuman(
         "the source refuses the value that somebody just wrote; somebody else may have "
@@ -273,8 +273,10 @@ def refused_of_others(at: Rotation, secret: SecretVersion) -> NeedsHuman:
 def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:
     """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
     record, now = at.record, at.now
-    again = record.verified.repaired_at is not None and now - record.verified.repaired_at < PEACE
-    if again and at.observed.wrote(secret) and not record.change.uncertain_until:
+    again = (
+        record.verified.repaired_at is not None and now - record.verified.repaired_at < COOL_DOWN
+    )
+    if again and at.record.wrote(secret) and not record.change.uncertain_until:
         raise NeedsHuman(
             "another deployment or a person changes this credential at its source, too",
             where=at.managed.source,

@@ -93,7 +93,7 @@ async def report_unreported(at: Rotation) -> None:
     outcome = replace(outcome, item=replace(outcome.item, compromised=False))
     await at.parts.reporter.concluded(outcome)
     await tasks.follow(at.parts, outcome)
-    at.observed.told(outcome)
+    at.observed.reported(outcome)
     at.progress.begin_anew()
 
 

@@ -180,7 +180,7 @@ async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | 
 
 async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> bool:
     """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
-    if at.here is None or at.observed.wrote(secret):
+    if at.here is None or at.record.wrote(secret):
         return False
     leaked = await _value(at, pending) if at.asked().compromised else None
     if leaked and secret.value and leaked.reveal() in secret.value.reveal():
@@ -279,7 +279,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
         outcome = report.outcome_of(at, secret)
         await at.parts.reporter.concluded(outcome)
         await tasks.follow(at.parts, outcome)
-        at.observed.told(outcome)
+        at.observed.reported(outcome)
     if waits := unbound(at, secret):
         return waits
     is_unknown = at.record.is_unknown

@@ -10,7 +10,7 @@ from engine.follow_up import refresh, tasks
 from engine.planning.plan import Name, Step, Turn
 from engine.rotation import publish, report, retire, revoke, verify
 from engine.rotation.context import Rotation
-from engine.rotation.leaked import held_by_heir
+from engine.rotation.leaked import held_by_owner
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
 from engine.rotation.report import Marking
@@ -40,16 +40,16 @@ type After = Ended | SecretVersion | Turn
 # What ends the work.
 
 
-async def ask_heir(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
+async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
     """Look for the secret to which the source has passed, where that has what leaked."""
-    heir = await held_by_heir(at.parts, at.lease.record, at.progress.item)
-    return replace(turn, heir=heir)
+    owner = await held_by_owner(at.parts, at.lease.record, at.progress.item)
+    return replace(turn, owner=owner)
 
 
 async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Ended:
     """Send a report on to the secret that has what leaked."""
-    assert turn.heir  # noqa: S101 - planned from it
-    return await sent_on(at, turn.heir)
+    assert turn.owner  # noqa: S101 - planned from it
+    return await sent_on(at, turn.owner)
 
 
 async def sent_on(at: Rotation, later: WorkItem) -> Ended:
@@ -216,7 +216,7 @@ async def _acted(
 
 
 STEPS: Mapping[Name, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
-    "ask heir": ask_heir,
+    "ask owner": ask_owner,
     "pass on": pass_on,
     "leave to recheck": leave_to_recheck,
     "claim": claim,

@@ -69,7 +69,7 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
     """
     field = at.rotator.value_field
     written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
-    if written == at.managed.template or not at.observed.wrote(secret):
+    if written == at.managed.template or not at.record.wrote(secret):
         return
     held = (template.extract(written, secret.value) or {}).get(field)
     source, held_id = at.managed.source, at.managed.credential_id or ""
@@ -148,8 +148,8 @@ def _make_room(at: Rotation, secret: SecretVersion) -> None:
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     """Replace a version that the source refuses by a new credential, and disable it."""
     at.progress.drifted = True
-    if publish.others_wrote(at, secret):
-        raise publish.refused_of_others(at, secret)
+    if publish.is_external(at, secret):
+        raise publish.refused_external(at, secret)
     job = at.job(secret)
     if not at.parent_key:
         publish.refuse_to_fight(at, secret)
@@ -205,7 +205,7 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     """
     rotator, published = at.rotator, at.record.published
     is_marked = OPERATION in at.observed.shown.tags
-    if at.observed.wrote(secret) or not (published or is_marked):
+    if at.record.wrote(secret) or not (published or is_marked):
         return
     if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
         return

@@ -67,7 +67,7 @@ def purge(world: World) -> None:
     watch.disowned |= {credential_of(version) for version in versions}
     watch.orphaned |= {f"rekey {operation_id(APP, str(version.version))}" for version in versions}
     watch.protected = [it for it in watch.protected if it.version not in _ids(versions)]
-    watch.excuses.grant(Excuse.THEIRS, "app")
+    watch.excuses.grant(Excuse.LEFT_ALONE, "app")
     world.purge(APP)
 
 

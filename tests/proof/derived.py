@@ -207,7 +207,7 @@ def _slots(world: World, source: str = source_of(KIND)) -> Slots:
 def _written(world: World) -> None:
     version = current(world, "sas")
     people.at_own_risk(world)
-    world.watch.excuses.grant(Excuse.THEIRS, "sas")
+    world.watch.excuses.grant(Excuse.LEFT_ALONE, "sas")
     if version.value:
         world.secret("sas", version.value.reveal(), 9, version.tags)
 

@@ -106,7 +106,9 @@ def _left_to_its_writer(watch: Watch, current: SecretVersion) -> bool:
     """Return whether a person wrote this version, it was never proven, and somebody was told."""
     theirs = current.version in watch.world.by_hand and OPERATION not in current.tags
     left = theirs and STATE in current.tags and not watch.holds(current)
-    return left and watch.excuses.cover(Excuse.THEIRS, current.ref.name, watch.world.kernel.time())
+    return left and watch.excuses.cover(
+        Excuse.LEFT_ALONE, current.ref.name, watch.world.kernel.time()
+    )
 
 
 def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
@@ -139,7 +141,7 @@ def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
             continue
         if not {held, signed(held)[0]} & watch.disowned:
             _broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
-        watch.excuses.used[Excuse.THEIRS] += 1
+        watch.excuses.used[Excuse.LEFT_ALONE] += 1
 
 
 def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, int | range]) -> None:
@@ -215,7 +217,7 @@ def _no_stray(watch: Watch) -> None:
                 continue
             if entry_.secret not in watch.disowned and entry_.name not in watch.orphaned:
                 _broken(f"P5: {entry_.secret} ({entry_.name}) of {name} was left behind")
-            watch.excuses.used[Excuse.THEIRS] += 1
+            watch.excuses.used[Excuse.LEFT_ALONE] += 1
 
 
 def _ended(watch: Watch) -> None:
@@ -225,7 +227,7 @@ def _ended(watch: Watch) -> None:
     """
     for credential in set(watch.compromised) & watch.alive():
         name = watch.compromised[credential]
-        if not watch.excuses.cover(Excuse.THEIRS, name, 0.0):
+        if not watch.excuses.cover(Excuse.LEFT_ALONE, name, 0.0):
             _broken(f"P5: {credential} of {name} is compromised and still alive in the end")
 
 

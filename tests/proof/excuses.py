@@ -16,7 +16,7 @@ class Excuse(StrEnum):
     RACED = "somebody wrote between the fresh read and the write that follows it"
     SLOT = "a single slot between its change and the new version"
     BROKEN = "a person broke the credential at its source"
-    THEIRS = "a person wrote the version, and looks after what it replaced"
+    LEFT_ALONE = "a person wrote the version, and looks after what it replaced"
     TOLD = "an incident was reported as not finished"
     KEY = "a compromised key went before what it had made could move on"
     STORE = "the record of the source went back in time, was lost, or was exchanged"

@@ -65,7 +65,7 @@ def _write_heir(world: World, value: str, tags: Mapping[str, str]) -> None:
     # Nothing looks at a secret that is new before the next sweep and its first audit.
     until = world.kernel.time() + AUDITED_SECONDS
     world.watch.excuses.grant(Excuse.BROKEN, theirs["ProviderAddress"], until)
-    world.watch.excuses.grant(Excuse.THEIRS, "heir")
+    world.watch.excuses.grant(Excuse.LEFT_ALONE, "heir")
     world.watch.handed_over.add(theirs["ProviderAddress"])
 
 

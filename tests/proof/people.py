@@ -78,7 +78,7 @@ def disown(world: World, *values: str) -> None:
     watch.orphaned |= {
         f"rekey {operation_id(ref, str(version.version))}" for version in world.vault[ref]
     }
-    watch.excuses.grant(Excuse.THEIRS, "app")
+    watch.excuses.grant(Excuse.LEFT_ALONE, "app")
 
 
 def change_version(world: World) -> None:

@@ -21,7 +21,7 @@ SEEDS = 225
 EXCUSED = {
     "CLAIM": 0.15,
     "BROKEN": 0.15,
-    "THEIRS": 0.1,
+    "LEFT_ALONE": 0.1,
     "RACED": 0.05,
     "TOLD": 0.05,
     "LATE": 0.03,

@@ -193,7 +193,7 @@ class Watch:
             if credential in self.alive():
                 self.world.repeat_incident(name, credential)
         for excuse, subject in list(self.excuses.granted):
-            if excuse in (Excuse.CLAIM, Excuse.THEIRS):
+            if excuse in (Excuse.CLAIM, Excuse.LEFT_ALONE):
                 self.excuses.end(excuse, subject)
         self.off.clear()
         until = self.world.kernel.time() + AUDITED_SECONDS
@@ -561,7 +561,7 @@ class Watch:
                 for excuse in (*further, Excuse.BROKEN)
                 for at in roots
             )
-            or excuses.cover(Excuse.THEIRS, ref.name, now)
+            or excuses.cover(Excuse.LEFT_ALONE, ref.name, now)
             or excuses.cover(Excuse.CLAIM, ref.name, now)
         )
 

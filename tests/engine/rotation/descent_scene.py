@@ -14,7 +14,7 @@ from tests.shared.builders import Decision, Retire
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 DAY, ZERO = timedelta(days=1), timedelta()
-OVERLAP, HURRY = DAY, 2 * MINUTE
+OVERLAP, LONGEST_LAG = DAY, 2 * MINUTE
 """How long an old key is kept for what it made: usually, and where it has leaked or expires."""
 V1 = "1" * 32
 

@@ -21,9 +21,9 @@ from engine.rotation.dependents import Dependents
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
 from engine.rotation.publish import (
-    others_wrote,
+    is_external,
     refuse_to_fight,
-    refused_of_others,
+    refused_external,
     restore,
 )
 from engine.rotation.replicas import Replicas
@@ -58,10 +58,10 @@ __all__ = [
     "Dependents",
     "Rollback",
     "hold",
+    "is_external",
     "other_writer",
-    "others_wrote",
     "refuse_to_fight",
-    "refused_of_others",
+    "refused_external",
 ]  # fmt: skip
 NAMES = Name
 PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}

@@ -13,8 +13,8 @@ from simulator.wire import Request
 from tests.engine.rotation.descent_scene import (
     DAY,
     HOUR,
-    HURRY,
     INCIDENT,
+    LONGEST_LAG,
     MINUTE,
     NOW_COMPROMISED,
     SECOND,
@@ -29,7 +29,7 @@ from tests.shared.scene import refuse, to_vault
 
 
 @pytest.mark.parametrize(
-    ("age", "lives", "options", "until", "hurried"),
+    ("age", "lives", "options", "until", "is_short"),
     [
         (DAY, 80 * DAY, {}, 2 * DAY, False),
         (DAY, 80 * DAY, {"ends": 12 * HOUR}, None, None),
@@ -37,18 +37,18 @@ from tests.shared.scene import refuse, to_vault
         (DAY, 80 * DAY, {"since": -DAY}, 3 * DAY, False),
         (DAY, 80 * DAY, {"since": HOUR}, 2 * DAY, False),
         (10 * DAY, 80 * DAY, {"ends": 9 * DAY}, 16 * DAY, False),
-        (MINUTE, 80 * DAY, INCIDENT, HURRY, True),
-        (MINUTE, 80 * DAY, {"force": True}, HURRY, True),
-        (MINUTE, 80 * DAY, {"state": NOW_COMPROMISED}, HURRY, True),
-        (MINUTE, 80 * DAY, {"ends": ZERO}, HURRY, True),
-        (MINUTE, 80 * DAY, {"ends": SECOND}, HURRY, True),
+        (MINUTE, 80 * DAY, INCIDENT, LONGEST_LAG, True),
+        (MINUTE, 80 * DAY, {"force": True}, LONGEST_LAG, True),
+        (MINUTE, 80 * DAY, {"state": NOW_COMPROMISED}, LONGEST_LAG, True),
+        (MINUTE, 80 * DAY, {"ends": ZERO}, LONGEST_LAG, True),
+        (MINUTE, 80 * DAY, {"ends": SECOND}, LONGEST_LAG, True),
         (MINUTE, 80 * DAY, {"ends": 2 * MINUTE}, 4 * MINUTE, False),
         (MINUTE, 80 * DAY, {"ends": SECOND, "since": -DAY}, DAY + 2 * SECOND, False),
         (MINUTE, 80 * DAY, {"version": V1}, 2 * DAY, False),
-        (HURRY, 80 * DAY, INCIDENT, None, None),
-        (MINUTE, 20 * HOUR, {}, HURRY, True),
-        (MINUTE, None, {}, HURRY, True),
-        (HURRY, 20 * HOUR, {}, None, None),
+        (LONGEST_LAG, 80 * DAY, INCIDENT, None, None),
+        (MINUTE, 20 * HOUR, {}, LONGEST_LAG, True),
+        (MINUTE, None, {}, LONGEST_LAG, True),
+        (LONGEST_LAG, 20 * HOUR, {}, None, None),
     ],
 )
 async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_minutes(
@@ -57,7 +57,7 @@ async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_m
     options: dict[str, Any],
     until: timedelta | None,
     *,
-    hurried: bool | None,
+    is_short: bool | None,
 ) -> None:
     scene = Scene(key_lives=lives)
     scene.until(age)
@@ -68,7 +68,7 @@ async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_m
         return
     assert delay
     ends = scene.replaced + until
-    assert (delay.wait.until, delay.hurried) == (ends, hurried)
+    assert (delay.wait.until, delay.is_short) == (ends, is_short)
     assert delay.wait.reason == (
         f"key1 is kept until {ends:%Y-%m-%d %H:%M}Z: "
         f"it made what {scene.rig.vault.url}/secrets/{SAS} holds"
@@ -106,7 +106,7 @@ async def test_what_moved_late_has_an_overlap_of_its_own_for_which_its_keys_next
         assert delay is None
     else:
         assert delay
-        assert (delay.wait.until, delay.hurried) == (scene.replaced + until, False)
+        assert (delay.wait.until, delay.is_short) == (scene.replaced + until, False)
 
 
 async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
@@ -115,8 +115,8 @@ async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
     scene.until(MINUTE)
     delay, _ = await scene.asked(dry=True)
     assert delay
-    assert delay.wait.until - scene.replaced == HURRY
-    assert delay.hurried
+    assert delay.wait.until - scene.replaced == LONGEST_LAG
+    assert delay.is_short
     assert f"/{SAS}, https" in delay.wait.reason
     assert "/second holds" in delay.wait.reason
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import NeedsHuman
 from engine.state.tags import BY
-from tests.engine.rotation.held import held, others_wrote, refuse_to_fight, refused_of_others
+from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -23,7 +23,7 @@ from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="
 """A value of the right form that no account accepts."""
-THEIRS, PEACE = timedelta(days=1), timedelta(days=7)
+LEFT_ALONE, COOL_DOWN = timedelta(days=1), timedelta(days=7)
 """For how long a version is left to whoever wrote it, and a credential not fought over."""
 WRITTEN = "the source refuses the value that somebody just wrote"
 
@@ -32,8 +32,8 @@ WRITTEN = "the source refuses the value that somebody just wrote"
     ("age", "fields", "is_respected"),
     [
         pytest.param(timedelta(hours=1), {}, True, id="within a day"),
-        pytest.param(THEIRS - SECOND, {}, True, id="just within a day"),
-        pytest.param(THEIRS, {}, False, id="a day ago"),
+        pytest.param(LEFT_ALONE - SECOND, {}, True, id="just within a day"),
+        pytest.param(LEFT_ALONE, {}, False, id="a day ago"),
         pytest.param(timedelta(hours=1), {"force": True}, False, id="forced"),
         pytest.param(timedelta(hours=1), {"compromised": True}, False, id="in an incident"),
     ],
@@ -59,7 +59,8 @@ async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_
 
 
 @pytest.mark.parametrize(
-    ("age", "result"), [(timedelta(hours=1), "parked"), (THEIRS, "healed"), (PEACE, "healed")]
+    ("age", "result"),
+    [(timedelta(hours=1), "parked"), (LEFT_ALONE, "healed"), (COOL_DOWN, "healed")],
 )
 async def test_a_version_that_no_source_has_accepted_is_left_to_whoever_wrote_it_for_a_day(
     age: timedelta, result: str
@@ -112,7 +113,7 @@ async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_i
         this = str(at.secret.version)
         known = {name: this if text == "this" else text for name, text in facts.items()}
         at.know(**{name: text for name, text in known.items() if name != "published"})
-        assert others_wrote(at.rotation, at.secret) is is_theirs
+        assert is_external(at.rotation, at.secret) is is_theirs
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -124,7 +125,7 @@ async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_o
         at.know(open_until=at.now + SECOND if is_late else None)
         rotation = at.rotation
         await rotation.observed.look()
-        assert others_wrote(rotation, at.secret) is not is_late
+        assert is_external(rotation, at.secret) is not is_late
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -133,7 +134,7 @@ async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
 ) -> None:
     async with held(scene()) as at:
         at.know(blind=True, open_until=at.now if is_open else None)
-        error = refused_of_others(at.rotation, at.secret)
+        error = refused_external(at.rotation, at.secret)
     assert error.what.startswith(WRITTEN)
     assert (LOST in error.what) is is_open
 
@@ -141,8 +142,8 @@ async def test_the_refusal_warns_of_a_password_that_a_change_has_left_unknown(
 @pytest.mark.parametrize(
     ("facts", "ours", "is_refused"),
     [
-        pytest.param({"healed": SECOND - PEACE}, True, True, id="again within a week"),
-        pytest.param({"healed": -PEACE}, True, False, id="again after a week"),
+        pytest.param({"healed": SECOND - COOL_DOWN}, True, True, id="again within a week"),
+        pytest.param({"healed": -COOL_DOWN}, True, False, id="again after a week"),
         pytest.param({}, True, False, id="for the first time"),
         pytest.param({"healed": -SECOND}, False, False, id="of their version"),
         pytest.param({"healed": -SECOND, "open_until": SECOND}, True, False, id="by a late change"),

@@ -11,8 +11,8 @@ from engine.errors import TransientError
 from tests.engine.rotation.descent_scene import (
     DAY,
     HOUR,
-    HURRY,
     INCIDENT,
+    LONGEST_LAG,
     MINUTE,
     SECOND,
     ZERO,
@@ -73,7 +73,7 @@ async def test_an_audit_does_not_wait_for_what_follows_within_minutes() -> None:
     ("age", "item", "lives"),
     [
         (2 * DAY, {}, 80 * DAY),
-        (HURRY, INCIDENT, 80 * DAY),
+        (LONGEST_LAG, INCIDENT, 80 * DAY),
         (MINUTE, {"compromised": True, "version": "current"}, 80 * DAY),
     ],
 )
@@ -98,7 +98,7 @@ async def test_what_a_due_key_leaves_behind_looks_a_minute_later(*, moved: bool)
     scene = Scene(key_lives=20 * HOUR)
     if moved:
         scene.follows(SECOND)
-    scene.until(HURRY)
+    scene.until(LONGEST_LAG)
     answer, posted = await scene.asked()
     assert answer is None
     looks = [(seconds, look["secret"], look["follows"]) for seconds, look in posted]

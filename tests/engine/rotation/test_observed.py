@@ -49,7 +49,7 @@ async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -
     expected = {OPERATION: "op", RETIRE: str(at.record.retirement), CREDENTIAL: "key2"}
     assert believed.tags == {**at.secret.tags, **expected}
     assert observed.shown == at.secret
-    assert observed.wrote(believed)
+    assert observed.record.wrote(believed)
     marked = replace(at.secret, tags={STATE: "parked"})
     assert observed.retagged(marked).tags == {STATE: "parked", **expected}
     assert observed.shown == marked
@@ -88,7 +88,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
     assert observed.needless.startswith(needless)
     assert bool(observed.needless) is bool(needless)
     follows = facts.get("look_at") == HOUR and len(facts) > 1
-    assert observed.is_promised is follows
+    assert observed.recheck_follows is follows
     if needless.startswith("another"):
         assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
 
@@ -135,7 +135,7 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     observed = at.observed()
     await observed.look()
     version = str(at.secret.version) if of_it else V1
-    observed.told(Outcome(at.rig.item(NAME), result, "", new_version=version))
+    observed.reported(Outcome(at.rig.item(NAME), result, "", new_version=version))
     await observed.note_reported()
     assert at.record.unreported is not is_told
 

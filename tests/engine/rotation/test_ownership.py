@@ -177,7 +177,7 @@ async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_publi
     assert "RekeyReason" not in rig.tags(KEY)
 
 
-OURS, THEIRS = "rekey-prod", "rekey-test"
+OURS, LEFT_ALONE = "rekey-prod", "rekey-test"
 OPERATION_OF_V2 = operation_id(REF, V2)
 WROTE_V1 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V1))
 WROTE_V2 = Record(published=Write("operation", "key1", "digest", V3, NOW, version=V2))
@@ -193,11 +193,11 @@ NO_ID: dict[str, str | None] = {RETIRE: "nonsense"}
 OF_V3: dict[str, str | None] = {RETIRE: RETIRED.replace(V2, V3)}
 NAMES = f"tag {RETIRE} names"
 VOUCHED: list[tuple[str, Record, dict[str, str | None], tuple[Listed, ...], str | None]] = [
-    ("theirs", Record(), {BY: THEIRS}, (), f"the deployment {THEIRS}"),
+    ("theirs", Record(), {BY: LEFT_ALONE}, (), f"the deployment {LEFT_ALONE}"),
     ("ours, and the record is lost", Record(), {BY: OURS}, (), None),
     ("a person's", Record(), {}, (), None),
     ("with an empty operation", Record(), {OPERATION: ""}, (), None),
-    ("ours, with an edited name", WROTE_V1, {BY: THEIRS}, (), None),
+    ("ours, with an edited name", WROTE_V1, {BY: LEFT_ALONE}, (), None),
     ("a person's, after ours", WROTE_V2, {}, (), None),
     ("of an operation", WROTE_V2, {OPERATION: OPERATION_OF_V2}, (), "another deployment"),
     ("of an older operation", WROTE_V2, {OPERATION: operation_id(REF, V3)}, (), None),
@@ -261,13 +261,13 @@ async def test_who_is_told_of_an_older_record_is_told_what_nobody_will_retire(
 
 async def test_a_deployment_without_a_name_takes_no_version_for_anothers() -> None:
     parts = replace(scene().service().engine, policy=POLICY)
-    assert await other_writer(parts, Record(), version(changes={BY: THEIRS})) is None
+    assert await other_writer(parts, Record(), version(changes={BY: LEFT_ALONE})) is None
 
 
 async def test_a_disabled_version_is_nobodys() -> None:
     """The vault shows neither its id nor its tags."""
     parts = scene().service().engine
-    disabled = version(version=None, changes={BY: THEIRS}, enabled=False)
+    disabled = version(version=None, changes={BY: LEFT_ALONE}, enabled=False)
     assert await other_writer(parts, Record(), disabled) is None
 
 
