@@ -117,6 +117,11 @@ class Rotation:
         """Whether the secret's vault is bound to the source by the scopes as they are now."""
         return self.lease.is_bound(self.item.ref)
 
+    def held_id(self, secret: SecretVersion) -> str | None:
+        """Return the id of the credential in a version, where the record is certain of it."""
+        published = self.record.published
+        return published.credential_id if published and self.record.wrote(secret) else None
+
     @property
     def managed(self) -> Managed:
         """What the secret's tags ask for, at a step that is taken only where they name this source."""

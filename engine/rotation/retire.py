@@ -90,7 +90,7 @@ async def _retire_one(
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
     old = await _value(at, pending)
-    held, held_id = _held(at, secret, old)
+    held, held_id = _held(at, secret, old), at.held_id(secret)
     await at.vault_writer.unchanged(secret)
     if not await _has_come(at, secret, pending, old):
         if old is None:
@@ -118,7 +118,7 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
 
 async def _is_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> bool:
     """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
-    proof, rotator = Proof(at.lease), _rotator_of(at)
+    proof, rotator = at.proof, _rotator_of(at)
     if old:
         return await proof.refused(_rotator_of(at).kind, pending.credential_id, old)
     if isinstance(rotator, Lists):
@@ -175,7 +175,7 @@ async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | 
     if at.here is None:
         return None
     job = at.parts.job(secret, at.here)
-    return await Proof(at.lease).slot(_rotator_of(at).kind, job, pending.credential_id)
+    return await at.proof.slot(_rotator_of(at).kind, job, pending.credential_id)
 
 
 async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> bool:
@@ -234,15 +234,8 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     return held[0] if held else None
 
 
-def _held(
-    at: Rotation, secret: SecretVersion, old: Sensitive | None
-) -> tuple[Sensitive | None, str | None]:
-    """Return the credential that must never be revoked, the current one, and its id.
-
-    The id is None where it is not certain.
-    """
-    record = at.record
-    certain = record.published.credential_id if record.published and record.wrote(secret) else None
+def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensitive | None:
+    """Return the credential that must never be revoked, the current one."""
     if old and secret.value and old.reveal() in secret.value.reveal():
         raise NeedsHuman(
             "the current version holds the credential that is to be revoked",
@@ -250,8 +243,8 @@ def _held(
             fix="rotate the secret; its earlier credential is revoked after that",
         )
     if at.here:
-        return at.parts.held(secret, at.here), certain
-    return secret.value, certain
+        return at.parts.held(secret, at.here)
+    return secret.value
 
 
 def _due(at: Rotation) -> Pending | None:

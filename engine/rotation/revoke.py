@@ -48,7 +48,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         await _replace_current(at, secret, version)
         return
     for shape, credential in held.items():
-        if await Proof(at.lease).refused(managed.rotator.kind, "", credential):
+        if await at.proof.refused(managed.rotator.kind, "", credential):
             continue
         if is_current:
             raise _alive(at, decision)
@@ -126,12 +126,11 @@ async def _revoke_leaked(
     except PermanentError as error:
         what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
         raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
-    held, record = at.parts.held(secret, managed), at.record
-    held_id = record.published.credential_id if record.published and record.wrote(secret) else None
+    held = at.parts.held(secret, managed)
     await at.lease.begin(at.observed.item, secret)
     async with at.lease.changing("retire"):
-        await rotator.retire(source, known.credential_id, held, held_id)
-    if not await Proof(at.lease).refused(managed.rotator.kind, known.credential_id, credential):
+        await rotator.retire(source, known.credential_id, held, at.held_id(secret))
+    if not await at.proof.refused(managed.rotator.kind, known.credential_id, credential):
         raise TransientError(
             f"{known.credential_id} was revoked, but is still accepted",
             where=source,
@@ -178,7 +177,7 @@ async def _remove_unread(
                 await rotator.retire(at.lease.source, past.credential_id, held)
         if isinstance(rotator, Lists):
             # One server of the source may know of it, and others not yet.
-            is_gone = await Proof(at.lease).unlisted(rotator, past.credential_id)
+            is_gone = await at.proof.unlisted(rotator, past.credential_id)
         else:
             is_gone = await _is_absent(at, secret, past, managed)
         if is_gone:
@@ -204,7 +203,7 @@ def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
 
 async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: Managed) -> bool:
     """Return whether the source no longer shows, or lists, a credential."""
-    rotator, proof = at.parts.rotator(managed), Proof(at.lease)
+    rotator, proof = at.parts.rotator(managed), at.proof
     if isinstance(rotator, Lists):
         return not await rotator.lists(at.lease.source, past.credential_id)
     job = at.parts.job(secret, managed)
