@@ -11,7 +11,7 @@ from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
-from engine.rotation.proof import TRIED, UNLISTED, Proof
+from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.secret import SecretVersion, Sensitive

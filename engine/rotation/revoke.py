@@ -9,7 +9,7 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, Tr
 from engine.parts import Parts
 from engine.rotation import leaked
 from engine.rotation.context import Rotation
-from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED, Proof
+from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park
