@@ -17,7 +17,7 @@ from engine.parts import Parts, log
 from engine.planning import forecast, inventory
 from engine.planning.decision import Tagged
 from engine.planning.forecast import steps
-from engine.rotation import issue, leaked, ownership, revoke
+from engine.rotation import issue, leaked, ownership, report, revoke
 from engine.rotation.context import Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.dependents import Dependents
@@ -25,7 +25,6 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.replicas import Replicas
-from engine.rotation.report import Marking
 from engine.rotation.source_lease import SourceLease, hold
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
@@ -176,7 +175,7 @@ class Engine(Parts):
 
         There is no mark if the secret was rotated since, or bears an older reason.
         """
-        return await self._report(await Marking(self).give_up(item, error))
+        return await self._report(await report.give_up(self, item, error))
 
     async def follow_up(self, task: FollowUp) -> TaskOutcome:
         """Do what follows an outcome and report it; raises TransientError for what may pass."""
@@ -235,13 +234,13 @@ class Engine(Parts):
         """
         about = item.about(secret.version)
         if not item.compromised:
-            return await Marking(self).conclude(secret, about, decision)
+            return await report.conclude(self, secret, about, decision)
         now = self.clock.now()
         again = item.is_tried_on(now)
         reason = f"{decision.reason}: {LEAKED}; {AGAIN if again else NO_MORE}"
         fix = decision.fix or LEAKED_FIX
         if item.is_told(now) or not (unfinished_incident(secret) or not secret.enabled):
-            outcome = await Marking(self).conclude(secret, about, Park(reason, fix))
+            outcome = await report.conclude(self, secret, about, Park(reason, fix))
         else:
             outcome = Outcome(about, "waiting", reason, fix, old_version=secret.version)
         return replace(outcome, comes_back=again)

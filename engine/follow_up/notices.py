@@ -1,7 +1,13 @@
-"""Chat messages to owners: how a rotation ended, and in time what only a person can do.
+"""Messages to owners: how a rotation ended, and in time what only a person can do.
 
 A notice is a message of its own. It delays no rotation, and no rotation fails because a chat
-does not answer. It contains names, reasons and times, but never a value.
+does not answer. It contains names, reasons and times, but never a value. Programs get the same
+as events, through webhooks of the kind `standard`.
+
+A digest tells an owner in one message what needs a person before it expires: 30, 7 and 1 days
+before that, when it expires, and, where only a person rotates it, when it is due and every day once
+it has expired. Each moment follows from the secret's dates. A digest is posted by the first sweep
+that covers the moment, however late that is.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 They never undo or delay a rotation. A refresh is a message of its own, posted when the rotation
 has ended. The daily audit posts it again while a version is young, so nothing is lost if a worker
-died in between.
+died in between. Before a leaked credential stops working, apps are told at once, or first, as the
+policy says.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""The checksums in Microsoft's keys, by which a key is told from a text that only looks like one.
+"""Which kind of Azure credential a text is, told offline by Microsoft's published key signatures.
 
-Source: github.com/microsoft/security-utilities at 638ad20 (12 November 2025), in
-src/Microsoft.Security.Utilities.Core: Marvin.Net5.cs, IdentifiableSecrets.cs (ValidateChecksum,
-TryValidateCommonAnnotatedKey, GetBase62ChecksumBytes) and IdentifiableMetadata.cs
-(IsAzureAadClientAppIdentifiableSecret).
+A newer key carries letters that name its provider, and a checksum. Source:
+github.com/microsoft/security-utilities at 638ad20 (12 November 2025):
+GeneratedRegexPatterns/PreciselyClassifiedSecurityKeys.json for the forms; and of
+src/Microsoft.Security.Utilities.Core for the checksums: Marvin.Net5.cs, IdentifiableSecrets.cs
+(ValidateChecksum, TryValidateCommonAnnotatedKey, GetBase62ChecksumBytes) and
+IdentifiableMetadata.cs (IsAzureAadClientAppIdentifiableSecret, and the seeds with the file of each
+rule). What a text looks like decides nothing: it only tells people where to look.
 """
 
 from __future__ import annotations

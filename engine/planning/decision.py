@@ -1,4 +1,9 @@
-"""A secret with what its tags ask for: read once, however often it is decided from. Pure."""
+"""The one decision: what to do about a secret, given its state, the request and the time. Pure.
+
+Events, sweeps, duplicates and operators all end here. So the outcome depends only on the state
+in the vault, whether a trigger arrives twice, late, out of order or never. The tags of a secret
+are read once, however often it is decided from.
+"""
 
 from __future__ import annotations
 

@@ -287,6 +287,10 @@ async def release(
 
     `check` raises where the secret, as it is under the leases, is not to be released. Raises
     SourceBusy while another worker holds a lease, and Overtaken if somebody wrote a version.
+
+    Both happen under the leases of its sources, so no rotation is in between. The tags go first: a
+    secret without them is rotated by nobody, and whoever dies before the records are written releases
+    it again. A record that still named the secret would later call it dropped.
     """
     before = await owned(parts, ref)
     sources = dict.fromkeys(record.source for record in before.records)

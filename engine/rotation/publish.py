@@ -1,4 +1,8 @@
-"""Announce a new version in the record, and publish it: to the replicas, then to the secret."""
+"""Announce a new version in the record, and publish it: to the replicas, then to the secret.
+
+A superseded credential is published again in the same way. What somebody else has written, and no
+source has accepted yet, is not superseded.
+"""
 
 from __future__ import annotations
 

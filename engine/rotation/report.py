@@ -5,7 +5,7 @@ A version stays unreported in the record until its outcome is reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, RekeyError
@@ -106,102 +106,100 @@ def _derived(at: Rotation, managed: Managed) -> tuple[SecretRef, ...]:
 LATER = "nothing else is due, and the next sweep looks again"
 
 
-@dataclass(frozen=True)
-class Marking:
-    """Marks secrets as parked, and concludes items.
+async def conclude(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
+) -> Outcome:
+    """Conclude an item that changed nothing, marking a secret that cannot be rotated."""
+    result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
+    reason = decision.reason
+    if isinstance(decision, Park):
+        result = "parked"
+        mark = f"{decision.reason}. Fix: {decision.fix}"
+        if item.is_own and _bears(secret, mark, compromised=item.compromised):
+            # Whom it concerns has been told, and looks go on.
+            return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
+        reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)
+    return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
-    A mark needs no lease. It tells people something about one version and changes only two of
-    Rekey's own tags. Nothing is revoked or published because of it.
+
+async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
+    """Conclude an item that was given up, and mark its secret.
+
+    There is no mark if the secret was rotated since, or bears an older reason.
     """
-
-    parts: Parts
-
-    async def conclude(
-        self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
-    ) -> Outcome:
-        """Conclude an item that changed nothing, marking a secret that cannot be rotated."""
-        result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
-        reason = decision.reason
-        if isinstance(decision, Park):
-            result = "parked"
-            mark = f"{decision.reason}. Fix: {decision.fix}"
-            if item.is_own and _bears(secret, mark, compromised=item.compromised):
-                # Whom it concerns has been told, and looks go on.
-                return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
-            reason += await self._mark(secret, item, mark, drifted=decision.drifted)
-        return Outcome(item, result, reason, decision.fix, old_version=secret.version)
-
-    async def give_up(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """Conclude an item that was given up, and mark its secret.
-
-        There is no mark if the secret was rotated since, or bears an older reason.
-        """
-        outcome = Outcome(item, "parked", error.what, error.fix)
-        try:
-            secret = await self.parts.vaults.read(item.ref)
-            now, policy = self.parts.clock.now(), self.parts.policy
-            rest = tags.rests_until(policy.applied(secret), policy.parked_rest, now)
-            resting = rest is not None and rest > now
-            # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
-            # than a later one from the queue.
-            if not self._is_asked(secret, item):
-                return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
-            if error.code == OUT_OF_TIME and self._has_one_slot(secret, item):
-                error.add(LOST)
-            if not resting or item.trigger == "manual":
-                reason = secret.tags.get(tags.REASON, "") if resting else ""
-                outcome = replace(
-                    outcome,
-                    reason=error.what + await self._mark(secret, item, reason or str(error)),
-                )
-        except PermanentError as second:
+    outcome = Outcome(item, "parked", error.what, error.fix)
+    try:
+        secret = await parts.vaults.read(item.ref)
+        now, policy = parts.clock.now(), parts.policy
+        rest = tags.rests_until(policy.applied(secret), policy.parked_rest, now)
+        resting = rest is not None and rest > now
+        # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
+        # than a later one from the queue.
+        if not _is_asked(parts, secret, item):
+            return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
+        if error.code == OUT_OF_TIME and _has_one_slot(parts, secret, item):
+            error.add(LOST)
+        if not resting or item.trigger == "manual":
+            reason = secret.tags.get(tags.REASON, "") if resting else ""
             outcome = replace(
-                outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
+                outcome,
+                reason=error.what + await _mark(parts, secret, item, reason or str(error)),
             )
-        return outcome
+    except PermanentError as second:
+        outcome = replace(
+            outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
+        )
+    return outcome
 
-    def _has_one_slot(self, secret: SecretVersion, item: WorkItem) -> bool:
-        decision = self.parts.decide(secret, item)
-        if not isinstance(decision, Acting):
-            return False
-        managed = decision.managed
-        return self.parts.rotator(managed).single_slot(managed.settings)
 
-    def _is_asked(self, secret: SecretVersion, item: WorkItem) -> bool:
-        """Return whether what was given up must still be done.
+def _has_one_slot(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
+    decision = parts.decide(secret, item)
+    if not isinstance(decision, Acting):
+        return False
+    managed = decision.managed
+    return parts.rotator(managed).single_slot(managed.settings)
 
-        An incident is marked whatever replaced its version, because the compromised credential
-        may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
-        sweep asks again.
-        """
-        if item.compromised or item.recheck or item.trigger == "manual":
-            return item.compromised or item.version in (None, secret.version)
-        if item.version not in (None, secret.version):
-            return False
-        return not isinstance(self.parts.decide(secret, item), Confirm | Skip | Wait)
 
-    async def _mark(
-        self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
-    ) -> str:
-        """Mark the secret as parked; return what the report must add if that is impossible."""
-        if not secret.version or self.parts.policy.is_own(secret.ref):
-            return ""
-        try:
-            fresh = await self.parts.vaults.read(secret.ref)
-            if not fresh.enabled:
-                # Of a disabled version the vault shows no more than that.
-                return ""
-            if fresh.version != secret.version:
-                # Somebody wrote it meanwhile, or the vault lags.
-                return f"; nor could the secret be marked: the vault shows version {fresh.version}"
-            seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
-            marked = tags.parked(
-                fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
-            )
-            await self.parts.vaults.retag(fresh, marked)
-        except PermanentError as error:
-            return f"; nor could the secret be marked: {error.what}"
+def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
+    """Return whether what was given up must still be done.
+
+    An incident is marked whatever replaced its version, because the compromised credential
+    may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
+    sweep asks again.
+    """
+    if item.compromised or item.recheck or item.trigger == "manual":
+        return item.compromised or item.version in (None, secret.version)
+    if item.version not in (None, secret.version):
+        return False
+    return not isinstance(parts.decide(secret, item), Confirm | Skip | Wait)
+
+
+async def _mark(
+    parts: Parts, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
+) -> str:
+    """Mark the secret as parked; return what the report must add if that is impossible.
+
+    A mark needs no lease. It tells people something about one version and changes only two of Rekey's
+    own tags. Nothing is revoked or published because of it.
+    """
+    if not secret.version or parts.policy.is_own(secret.ref):
         return ""
+    try:
+        fresh = await parts.vaults.read(secret.ref)
+        if not fresh.enabled:
+            # Of a disabled version the vault shows no more than that.
+            return ""
+        if fresh.version != secret.version:
+            # Somebody wrote it meanwhile, or the vault lags.
+            return f"; nor could the secret be marked: the vault shows version {fresh.version}"
+        seen, now = tags.fingerprint(parts.policy.applied(fresh)), parts.clock.now()
+        marked = tags.parked(
+            fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
+        )
+        await parts.vaults.retag(fresh, marked)
+    except PermanentError as error:
+        return f"; nor could the secret be marked: {error.what}"
+    return ""
 
 
 def _bears(secret: SecretVersion, reason: str, *, compromised: bool) -> bool:

@@ -47,7 +47,10 @@ def _shape(at: Rotation) -> str:
 
 
 async def superseded(at: Rotation, secret: SecretVersion) -> SecretVersion:
-    """Revoke what the record says is to be retired; return the secret as it is then."""
+    """Revoke what the record says is to be retired; return the secret as it is then.
+
+    A tag alone retires nothing.
+    """
     pending, progress = at.record.retirement, at.progress
     assert pending  # noqa: S101 - decided from it
     secret, is_revoked = await _retire_one(at, secret, pending)

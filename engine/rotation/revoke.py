@@ -257,7 +257,11 @@ async def leaked_at(parts: Parts, secret: Version, item: WorkItem, left: str) ->
 async def foreseen(
     parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
 ) -> Park | None:
-    """Return with which reason the secret would be parked; None if it would be acted on."""
+    """Return with which reason the secret would be parked; None if it would be acted on.
+
+    A worker looks first at the source that the record names, and parks the secret while the credential
+    is accepted there. Changes nothing.
+    """
     if not isinstance(decision, Acting):
         return None
     source = await leaked_at(parts, secret, item, decision.managed.source)

@@ -13,7 +13,6 @@ from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_owner
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
-from engine.rotation.report import Marking
 from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
@@ -63,7 +62,7 @@ async def sent_on(at: Rotation, later: WorkItem) -> Ended:
 async def leave_to_recheck(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
     """End the work where a recheck of the source follows."""
     assert step.says  # noqa: S101 - it is planned with its reason
-    return Ended(await Marking(at.parts).conclude(secret, turn.work, step.says))
+    return Ended(await report.conclude(at.parts, secret, turn.work, step.says))
 
 
 async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
@@ -71,7 +70,7 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     says = step.says
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
-    return Ended(await Marking(at.parts).conclude(secret, turn.item, says))
+    return Ended(await report.conclude(at.parts, secret, turn.item, says))
 
 
 async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:

@@ -1,4 +1,8 @@
-"""Prove that the source accepts the current version; heal it if the source refuses it."""
+"""Prove that the source accepts the current version; heal it if the source refuses it.
+
+An audit also removes what interrupted tries left at the source, and disables the earlier versions
+of a derived secret whose credentials have ended.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,11 @@ log = logging.getLogger("rekey")
 
 
 async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVersion:
-    """Prove that the source accepts the current version; heal it if the source refuses it."""
+    """Prove that the source accepts the current version; heal it if the source refuses it.
+
+    An audit also removes what interrupted tries left at the source, and disables the earlier versions
+    of a derived secret whose credentials have ended.
+    """
     fields = template.extract(at.managed.template, secret.value)
     if fields is None:
         raise NeedsHuman(
@@ -170,7 +178,11 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
 
 
 async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
-    """Disable each earlier version whose credential the source refuses."""
+    """Disable each earlier version whose credential the source refuses.
+
+    Nothing revokes such a credential but the end of its key or its own expiry, so no retirement is
+    noted for it. The daily audit tries the earlier ones instead.
+    """
     record = at.record
     for version in record.history.replaced:
         if version not in record.compromised.revoked and await _has_ended(at, secret, version):
@@ -199,9 +211,10 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
 
 
 async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what that operation made in vain, and keep what the current version holds.
+    """Remove what a rotation made in vain whose record was lost, as the vault's versions tell.
 
-    It replaced the version before this one, so no other version can hold what it made.
+    Tags tell nothing here. What the current version holds is kept. Its operation replaced the
+    version before it, so no other version can hold what that operation made.
     """
     rotator, published = at.rotator, at.record.published
     is_marked = OPERATION in at.observed.shown.tags

@@ -28,6 +28,7 @@ from engine.rotation import (
     issue,
     ownership,
     publish,
+    report,
     retire,
     revoke,
     steps,
@@ -39,7 +40,6 @@ from engine.rotation.observe import Observed
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.replicas import Replicas
-from engine.rotation.report import Marking
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import VaultWriter
@@ -527,7 +527,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "no consent anywhere": Mutant(
         function(Replicas, "_problem", lambda *_: None), "P7", (f"stranger/{SLOTS}",)
     ),
-    "parking marks nothing": Mutant(method(Marking, "_mark", ""), "P8", (f"one/{SLOTS}",)),
+    "parking marks nothing": Mutant(method(report, "_mark", ""), "P8", (f"one/{SLOTS}",)),
     "a parked mark is never taken off": Mutant(
         function(tags, "unparked", dict), "P8", (f"one/{SLOTS}",)
     ),
