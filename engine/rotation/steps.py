@@ -178,7 +178,7 @@ async def retire_elsewhere(
 ) -> SecretVersion | Turn:
     """Retire at a source that the secret has left."""
     if await retire.is_kept(at, secret):
-        return replace(turn)
+        return turn
     return await retire.superseded(at, secret)
 
 
