@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from engine.contract import Issued
-from engine.planning.decision import Kinds, crowded, decide
+from engine.planning.decision import Kinds, Tagged, crowded, decide, decided
 from engine.planning.draft import new_version
 from engine.planning.inventory import entry
+from engine.planning.plan import Turn, plan
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.state.decision import (
     Acting,
@@ -27,13 +29,25 @@ from engine.state.decision import (
 from engine.state.entry import Entry
 from engine.state.index import Listed
 from engine.state.policy import Policy
+from engine.state.record import Record
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending, parse
 from rotators.storage_key import StorageKey
 
 __all__ = [
-    "Acting", "Confirm", "Decision", "Kinds", "Park", "Restore", "Retire", "Rotate", "Skip", "Wait",
+    "Acting",
+    "Confirm",
+    "Decision",
+    "Kinds",
+    "Park",
+    "Restore",
+    "Retire",
+    "Rotate",
+    "Skip",
+    "Turn",
+    "Wait",
     "crowded",
+    "plan",
 ]  # fmt: skip
 """What may be decided."""
 
@@ -96,6 +110,26 @@ def judge(
 ) -> Decision:
     """Decide at NOW."""
     return decide(secret, request or item(version=secret.version), policy, kinds, NOW)
+
+
+def turn_of(secret: SecretVersion, request: WorkItem, record: Record, **known: Any) -> Turn:
+    """Return what a worker knows at NOW that holds the lease of the usual account."""
+    tagged = Tagged.of(record.believed(secret), POLICY, KINDS)
+    usual = {
+        "work": request,
+        "item": request,
+        "decision": decided(tagged, request, POLICY, NOW),
+        "source": ACCOUNT,
+        "now": NOW,
+        "is_bound": True,
+        "has_value": True,
+        "proven": None,
+        "needless": "",
+        "was_owner": True,
+    }
+    never = ("is_single", "is_derived", "has_done", "recheck_follows", "resumes", "carries_on")
+    others = dict.fromkeys((*never, "is_first"), False)
+    return Turn(tagged=tagged, record=record, **{**usual, **others, **known})
 
 
 def stands(
