@@ -326,7 +326,8 @@ def _digests(record: Record) -> Iterator[tuple[str, str, str]]:
     """Yield the version, id and digest of each credential that a record knows."""
     for held in record.history.credentials:
         yield held.version, held.credential_id, held.digest
+    if last := record.published:
+        yield last.version, last.credential_id, last.digest
     # What is announced has no version yet.
-    for write in (record.published, *record.unpublished):
-        if write:
-            yield write.version, write.credential_id, write.digest
+    for write in record.unpublished:
+        yield "", write.credential_id, write.digest

@@ -13,7 +13,7 @@ from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import Record
-from engine.state.record_parts import Write
+from engine.state.record_parts import Announced, Published
 from engine.state.request import PUBLISHED, Outcome, WorkItem
 from engine.state.tags import CREDENTIAL, Pending
 
@@ -107,7 +107,7 @@ class Observed:
             seen = await self._beneath(seen, ahead, shown)
         self.lease.learn(seen)
 
-    def _superseded(self, shown: SecretVersion, last: Write, seen: Record) -> Pending | None:
+    def _superseded(self, shown: SecretVersion, last: Published, seen: Record) -> Pending | None:
         """Return what is to be retired once an earlier write has come over the last one.
 
         What was published last is superseded now, unless both are in one place.
@@ -120,7 +120,7 @@ class Observed:
         at = self.parts.clock.now() + managed.overlap + timedelta(seconds=1)
         return Pending(at, last.version, last.credential_id)
 
-    async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
+    async def _beneath(self, record: Record, ahead: Announced, shown: SecretVersion) -> Record:
         async for version in self.parts.vaults.versions(shown.ref):
             if (
                 version.version in (None, shown.version, ahead.replaces)

@@ -29,7 +29,7 @@ from engine.secret import Draft, SecretVersion
 from engine.state import tags, template
 from engine.state.decision import Restore
 from engine.state.record import Record
-from engine.state.record_parts import Past, Write
+from engine.state.record_parts import Announced, Past
 from engine.state.request import Result, WorkItem, operation_id
 from engine.state.tags import Pending
 
@@ -136,13 +136,13 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
     digest = record.digest(issued.credential_id, draft.value)
     operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
     now, earlier = at.now, at.progress.restores
-    write = Write(
+    write = Announced(
         operation,
         issued.credential_id,
         digest,
         replaces,
         now,
-        retire,
+        retire=retire,
         born=earlier.created if earlier else _ahead_of(at, now),
         original=str(earlier.version) if earlier else "",
         dead=_is_dead(at),

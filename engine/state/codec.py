@@ -11,7 +11,15 @@ from operator import getitem
 from typing import Any
 
 from engine.errors import NeedsHuman
-from engine.state.record_parts import Change, Compromised, History, Past, Verified, Write
+from engine.state.record_parts import (
+    Announced,
+    Change,
+    Compromised,
+    History,
+    Past,
+    Published,
+    Verified,
+)
 from engine.state.tags import Pending
 
 YEARS = range(2000, 9000)
@@ -27,6 +35,8 @@ def text_of(record: Any) -> str:
     texts: dict[str, Any] = {name: reduce(getitem, path, whole) for name, path in NAMES.items()}
     proofs = {version: proof for version, proof in texts["gone"].items() if proof}
     texts |= {"gone": [*texts["gone"]], "proofs": proofs}
+    texts |= {name: texts[name] and _UNSAID | texts[name] for name in ("published", "ahead")}
+    texts["lost"] = [_UNSAID | write for write in texts["lost"]]
     return json.dumps({"format": FORMAT, **texts}, default=_plain)
 
 
@@ -122,19 +132,26 @@ def _pending(data: Mapping[str, object] | None) -> Pending | None:
     )
 
 
-def _write(data: Mapping[str, Any] | None) -> Write | None:
+def _writing(data: Mapping[str, Any]) -> dict[str, Any]:
+    texts = ("operation", "credential_id", "digest", "replaces", "original")
+    return {name: _text(data[name]) for name in texts} | {
+        "at": _moment(data["at"]),
+        "born": _time(data["born"]),
+    }
+
+
+def _published(data: Mapping[str, Any] | None) -> Published | None:
     if data is None:
         return None
-    texts = ("operation", "credential_id", "digest", "replaces", "version", "original")
-    return Write(
-        **{name: _text(data[name]) for name in texts},
-        dead=_flag(data.get("dead", False)),
-        held=_past(data.get("held")),
-        at=_moment(data["at"]),
-        created=_time(data["created"]),
-        born=_time(data["born"]),
-        retire=_pending(data["retire"]),
-    )
+    version, created = _text(data["version"]), _time(data["created"])
+    return Published(**_writing(data), version=version, created=created)
+
+
+def _announced(data: Mapping[str, Any] | None) -> Announced | None:
+    if data is None:
+        return None
+    dead, held = _flag(data.get("dead", False)), _past(data.get("held"))
+    return Announced(**_writing(data), retire=_pending(data["retire"]), dead=dead, held=held)
 
 
 def _past(data: Mapping[str, object] | None) -> Past | None:
@@ -146,14 +163,14 @@ def _pasts(rows: list[Mapping[str, object]]) -> tuple[Past | None, ...]:
     return tuple(_past(row) for row in rows)
 
 
-def _writes(rows: list[Mapping[str, Any]]) -> tuple[Write | None, ...]:
-    return tuple(_write(row) for row in rows)
+def _writes(rows: list[Mapping[str, Any]]) -> tuple[Announced | None, ...]:
+    return tuple(_announced(row) for row in rows)
 
 
 _READ: Mapping[str, Any] = {
-    "published": _write,
+    "published": _published,
     "lost": _writes,
-    "ahead": _write,
+    "ahead": _announced,
     "pending": _pending,
     "compromised": _texts,
     "incident": _time,
@@ -178,6 +195,8 @@ _READ: Mapping[str, Any] = {
     "blind": _flag,
     "untold": _flag,
 }
+_UNSAID = {"version": "", "created": None, "retire": None, "dead": False, "held": None}
+"""What earlier workers read of every write, whether it is announced or published."""
 NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("source", "owner", "kind", "key", "published")},
     "ahead": ("pending_write",),

@@ -18,7 +18,15 @@ from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.codec import fields_of, text_of
-from engine.state.record_parts import Change, Compromised, History, Verified, Write
+from engine.state.record_parts import (
+    Announced,
+    Change,
+    Compromised,
+    History,
+    Published,
+    Verified,
+    Write,
+)
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
 
 SETTLE = timedelta(seconds=60)
@@ -66,10 +74,10 @@ class Record:
     """The kind of credential that a rotation for the owner asked for last."""
     key: str = ""
     """The random key (hexadecimal) of the digests in this record."""
-    published: Write | None = None
-    pending_write: Write | None = None
+    published: Published | None = None
+    pending_write: Announced | None = None
     """The announced write, which is about to be published. The next worker looks for it."""
-    lost_writes: tuple[Write, ...] = ()
+    lost_writes: tuple[Announced, ...] = ()
     """Announced writes that were not seen in time, the newest first."""
     change: Change = field(default_factory=Change)
     """What was sent to the source, and whether it may still take effect."""
@@ -243,7 +251,7 @@ class Record:
         return self == Record(self.source, self.owner, key=self.key, history=prints)
 
     @property
-    def unpublished(self) -> tuple[Write, ...]:
+    def unpublished(self) -> tuple[Announced, ...]:
         """Announced writes of which no version is known; a replica may hold the latest already."""
         return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
 
@@ -280,7 +288,7 @@ class Record:
             unreported=False,
         )
 
-    def announced(self, write: Write, kind: str) -> Record:
+    def announced(self, write: Announced, kind: str) -> Record:
         """Return the record with an announced write."""
         change = replace(self.change.arrived(), open_since=None)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
@@ -314,30 +322,30 @@ class Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))
 
-    def landed(self, secret: Version, late: Write | None = None) -> Record:
+    def landed(self, secret: Version, late: Announced | None = None) -> Record:
         """Return the record once the vault holds an announced write.
 
         That is the latest one, or `late`, an earlier one that arrived after all.
         """
-        announced = late or self.pending_write
-        assert announced and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
-        written = replace(announced, version=secret.version, created=secret.created)
+        write = late or self.pending_write
+        assert write and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
+        published = write.landed(secret.version, secret.created)
         # Whoever takes its address away takes with it what says how to pay what is owed here.
         has_left = "ProviderAddress" in {*self.verified.tags} - {*secret.tags}
         return replace(
             self,
-            published=written,
+            published=published,
             pending_write=None,
-            lost_writes=tuple(write for write in self.lose().lost_writes if write != announced),
-            retirement=written.due,
-            stale=(written.replaces, *self.stale) if written.dead else self.stale,
+            lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
+            retirement=write.due(secret.created),
+            stale=(write.replaces, *self.stale) if write.dead else self.stale,
             verified=replace(
                 self.verified,
                 version=secret.version,
                 created=secret.created,
                 tags=self.verified.tags if has_left else owners_tags(secret),
             ),
-            history=self.history.after(written),
+            history=self.history.after(published, write.held),
             unreported=True,
         )
 
@@ -379,7 +387,7 @@ class Record:
                 raise _stale(secret, SETTLE)
         return self
 
-    def _awaiting(self, write: Write, secret: Version, now: datetime) -> Record:
+    def _awaiting(self, write: Announced, secret: Version, now: datetime) -> Record:
         """Return the record while the vault shows what an announced write is to replace."""
         if now < write.at + SETTLE:
             raise _stale(secret, write.at + SETTLE - now)
@@ -387,7 +395,7 @@ class Record:
         late = write.at + LATE
         return replace(self, change=self.change.uncertain_for(late)) if now < late else self
 
-    def overtaken(self, seen: Record) -> Write | None:
+    def overtaken(self, seen: Record) -> Published | None:
         """Return what was published last, where an earlier write has come over it once more.
 
         What that earlier one was to replace is gone already: it replaces what was published last.
@@ -398,7 +406,7 @@ class Record:
         is_again = late.replaces in self.history.replaced and late.replaces != last.replaces
         return last if is_again else None
 
-    def _recognised(self, secret: SecretVersion) -> Write | None:
+    def _recognised(self, secret: SecretVersion) -> Announced | None:
         """Return the announced write that a version holds, unless it has been seen before."""
         if self.wrote(secret):
             return None
@@ -406,7 +414,7 @@ class Record:
         fitting = (w for w in self.unpublished if self.fits(w, w.credential_id, held))
         return next(fitting, None)
 
-    def _older(self, secret: Version, published: Write) -> bool:
+    def _older(self, secret: Version, published: Published) -> bool:
         behind = published.created is not None and secret.created < published.created
         return secret.version in self.history.replaced or behind
 

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -64,7 +64,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One version that Rekey wrote, or is about to write, to its owner's secret."""
+    """What is known of a version that Rekey writes to its owner's secret, before and after it has."""
 
     operation: str
     credential_id: str
@@ -73,12 +73,6 @@ class Write:
     replaces: str
     at: datetime
     """When the write was announced, by the app's clock."""
-    retire: Pending | None = None
-    """What must be retired once this version is published."""
-    version: str = ""
-    """The version's id; empty until the vault has shown it."""
-    created: datetime | None = None
-    """When the vault says the version was created."""
     born: datetime | None = None
     """When its credential was made, if not at the time of the write.
 
@@ -87,10 +81,6 @@ class Write:
     """
     original: str = ""
     """For a restored version: the version that held its value before."""
-    dead: bool = False
-    """The source refuses what the replaced version holds, so that version is disabled next."""
-    held: Past | None = None
-    """What the replaced version holds; None if that is not certain."""
 
     @property
     def made(self) -> datetime:
@@ -102,18 +92,43 @@ class Write:
         """The date of the incident under which its credential was made, if that was ahead."""
         return self.born if self.born and self.born > self.at else None
 
-    @property
-    def due(self) -> Pending | None:
-        """What must be retired, its overlap counted from when the vault had this version.
-
-        A write may be carried out minutes after it was sent. Nobody could read it before.
-        """
-        late = min((self.created or self.at) - self.at, LATE)
-        return self.retire and replace(self.retire, at=self.retire.at + max(late, timedelta()))
-
     def made_since(self, incident: datetime) -> bool:
         """Return whether its credential was made since an incident began, or under that one."""
         return self.made >= incident or self.under == incident
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Write):
+    """A version that Rekey wrote, and that the vault has shown."""
+
+    version: str = field(kw_only=True)
+    created: datetime | None = field(default=None, kw_only=True)
+    """When the vault says the version was created; None where its source has passed on since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced(Write):
+    """A write that is about to be sent, or was sent and not seen yet: what follows once it is."""
+
+    retire: Pending | None = None
+    """What must be retired once this version is published."""
+    dead: bool = False
+    """The source refuses what the replaced version holds, so that version is disabled next."""
+    held: Past | None = None
+    """What the replaced version holds; None if that is not certain."""
+
+    def landed(self, version: str, created: datetime) -> Published:
+        """Return it as the vault has shown it."""
+        known = (getattr(self, part.name) for part in fields(Write))
+        return Published(*known, version=version, created=created)
+
+    def due(self, created: datetime) -> Pending | None:
+        """Return what must be retired, its overlap counted from when the vault had this version.
+
+        A write may be carried out minutes after it was sent. Nobody could read it before.
+        """
+        late = min(created - self.at, LATE)
+        return self.retire and replace(self.retire, at=self.retire.at + max(late, timedelta()))
 
 
 MOST_PRINTS = 20
@@ -273,8 +288,8 @@ class History:
         """Return what is known of the credential of a replaced version."""
         return next((past for past in self.credentials if past.version == version), None)
 
-    def after(self, written: Write) -> History:
-        """Return the history once Rekey has published a version."""
+    def after(self, written: Published, held: Past | None) -> History:
+        """Return the history once Rekey has published a version; `held`: by the one it replaces."""
         replaced = (past for past in self.replaced if past != written.replaces)
         known = tuple(past for past in self.credentials if past.version != written.replaces)
         copy = {written.version: written.original} if written.original else {}
@@ -282,7 +297,7 @@ class History:
             self,
             replaced=(written.replaces, *replaced)[:MOST_REPLACED],
             published=(written.version, *self.published)[:MOST_REPLACED],
-            credentials=((written.held, *known) if written.held else known)[:MOST_REPLACED],
+            credentials=((held, *known) if held else known)[:MOST_REPLACED],
             copies={**self.copies, **copy},
         )
 

@@ -29,7 +29,7 @@ from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.record import Record
-from engine.state.record_parts import Write
+from engine.state.record_parts import Announced
 from engine.state.request import Outcome
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of
@@ -355,7 +355,7 @@ class Recorder:
                 "prepare", worker, credential=self._announced(self.record, ahead), replaces=base
             )
 
-    def _announced(self, record: Record, ahead: Write) -> int:
+    def _announced(self, record: Record, ahead: Announced) -> int:
         """Return which credential the record's digest fits."""
         fitting = (
             n

@@ -11,7 +11,7 @@ from typing import Any
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import Incident
 from engine.state.record import Record, parts_of
-from engine.state.record_parts import History, Past, Verified, Write
+from engine.state.record_parts import History, Past, Published, Verified
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from tests.proof.kernel import FAULTS, Mode
@@ -204,15 +204,14 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
     record = Record(source=source_of(kind), owner=str(published.ref).lower(), kind=kind).keyed()
     key, now = published.tags["CredentialId"], world.kernel.now()
     digest = record.digest(key, published.value)
-    write = Write(
+    write = Published(
         published.tags[OPERATION],
         key,
         digest,
         pending.version,
         now,
-        pending,
-        str(published.version),
-        published.created,
+        version=str(published.version),
+        created=published.created,
     )
     tags = {tag: text for tag, text in published.tags.items() if tag not in OURS}
     record = replace(

@@ -35,7 +35,7 @@ from engine.secret import SecretVersion, Sensitive
 from engine.state.decision import Restore
 from engine.state.index import Listed
 from engine.state.record import LOOKING, RECHECK, SPACING, Record
-from engine.state.record_parts import Write
+from engine.state.record_parts import Announced
 from engine.state.request import Outcome
 from engine.state.tags import Managed, parse
 from simulator.reach.transport import Intercept
@@ -132,14 +132,14 @@ class Held:
             for name, fact in facts.items()
         }
 
-    def announced(self, ago: timedelta = timedelta(), **facts: Any) -> Write:
+    def announced(self, ago: timedelta = timedelta(), **facts: Any) -> Announced:
         """Return a write in place of the current version, announced so long ago."""
-        write = Write("op", "key2", "digest", str(self.secret.version), self.now - ago)
+        write = Announced("op", "key2", "digest", str(self.secret.version), self.now - ago)
         return replace(write, **facts)
 
     def announce(
         self, value: str, ago: timedelta = timedelta(), credential_id: str = "key2", **facts: Any
-    ) -> Write:
+    ) -> Announced:
         """Let the record announce a value in place of the current version, so long ago."""
         self.know(key="ab" * 32)
         digest = self.record.digest(credential_id, Sensitive(value))
@@ -149,14 +149,9 @@ class Held:
 
     def published(self, credential_id: str = "key2", **facts: Any) -> None:
         """Let the record say that Rekey published the current version, and further facts."""
-        write = self.announced(
-            timedelta(hours=1),
-            replaces="1" * 32,
-            version=str(self.secret.version),
-            created=self.secret.created,
-            credential_id=credential_id,
-        )
-        self.know(published=write, **facts)
+        write = self.announced(timedelta(hours=1), replaces="1" * 32, credential_id=credential_id)
+        landed = write.landed(str(self.secret.version), self.secret.created)
+        self.know(published=landed, **facts)
 
     def posted(self) -> list[tuple[float, dict[str, Any]]]:
         """Return what was posted: in how many seconds it comes, and what it says."""

@@ -12,7 +12,7 @@ import pytest
 from engine.secret import SecretRef
 from engine.state.index import Listed
 from engine.state.record import Record
-from engine.state.record_parts import Compromised, History, Write
+from engine.state.record_parts import Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from tests.engine.rotation.held import Records, other_writer
@@ -179,9 +179,9 @@ async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_publi
 
 OURS, LEFT_ALONE = "rekey-prod", "rekey-test"
 OPERATION_OF_V2 = operation_id(REF, V2)
-WROTE_V1 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V1))
-WROTE_V2 = Record(published=Write("operation", "key1", "digest", V3, NOW, version=V2))
-WROTE_V3 = Record(published=Write("operation", "key1", "digest", V2, NOW, version=V3))
+WROTE_V1 = Record(published=Published("operation", "key1", "digest", V2, NOW, version=V1))
+WROTE_V2 = Record(published=Published("operation", "key1", "digest", V3, NOW, version=V2))
+WROTE_V3 = Record(published=Published("operation", "key1", "digest", V2, NOW, version=V3))
 RETIRED = f"2026-11-01T00:00:00Z {V2} {'k' * 70}"
 DUE = Pending(NOW, V2, "key2")
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.secret import SecretRef
 from engine.state.record import Record
-from engine.state.record_parts import Write
+from engine.state.record_parts import Published
 from engine.state.request import Outcome
 from engine.state.tags import MAX_TAGS
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
@@ -87,7 +87,9 @@ async def test_what_the_record_of_the_keys_source_says_outranks_a_tag(
 ) -> None:
     version, now = signed.rig.latest(KEY), signed.rig.clock.now()
     created = datetime.fromtimestamp(version.created, now.tzinfo)
-    write = Write("op", "key2", "digest", "1" * 32, now, version=version.version, created=created)
+    write = Published(
+        "op", "key2", "digest", "1" * 32, now, version=version.version, created=created
+    )
     await note(signed, published=write, **({} if owner == "mine" else {"owner": owner}))
     await worked(signed, force=True)
     assert signed.rig.tags(SAS)["CredentialId"].partition("/")[0] == expected

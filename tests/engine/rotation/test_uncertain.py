@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import TransientError
 from engine.state.record import RECHECK
-from engine.state.record_parts import Write
+from engine.state.record_parts import Announced
 from simulator.faults import Fault
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
@@ -198,7 +198,7 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
 ) -> None:
     rig, version = _with_leftover()
     now = rig.clock.now()
-    write = Write("operation", "id", "00" * 32, version, now - HOUR)
+    write = Announced("operation", "id", "00" * 32, version, now - HOUR)
     changes = {**changes, **({"ahead": write} if "ahead" in changes else {})}
     open_until = now + HOUR
     known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}

@@ -8,7 +8,7 @@ import pytest
 
 from engine.state.index import Owned
 from engine.state.record import Record
-from engine.state.record_parts import Write
+from engine.state.record_parts import Announced
 from engine.state.tags import Pending
 from tests.shared.builders import NOW, SECOND, V1, V2, version
 from tests.shared.records import knowing
@@ -24,7 +24,7 @@ from tests.shared.records import knowing
             {"RekeyState": f"compromised 2026-11-02T09:00:00Z {V1}"},
             "its incident has not ended",
         ),
-        ({"ahead": Write("op", "key2", "digest", V1, NOW)}, {}, "a change of its source"),
+        ({"ahead": Announced("op", "key2", "digest", V1, NOW)}, {}, "a change of its source"),
         ({"changing": NOW}, {}, "a change of its source"),
         ({"waiting": NOW}, {}, "a change of its source"),
         ({"open_until": NOW + SECOND}, {}, "may still take effect"),

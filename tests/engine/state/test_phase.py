@@ -12,11 +12,11 @@ import pytest
 
 from engine.state.phase import STEPS, Phase, step_of
 from engine.state.record import Record
-from engine.state.record_parts import Change, Compromised, Write
+from engine.state.record_parts import Announced, Change, Compromised
 from engine.state.tags import Pending
 from tests.shared.builders import NOW, V1, V2
 
-WRITE = Write("operation", "key2", "digest", V1, NOW)
+WRITE = Announced("operation", "key2", "digest", V1, NOW)
 SENT: dict[str, Any] = {"open_since": NOW, "started_at": NOW, "version": V1}
 OWED: dict[Phase, dict[str, Any]] = {
     "revoking": {"compromised": Compromised(versions=(V1,))},

@@ -19,12 +19,13 @@ from engine.state.index import Listed
 from engine.state.record import MOST_LOST, RARELY, RECHECK, SELDOM, SETTLE, Record, Stale
 from engine.state.record_parts import (
     MOST_REPLACED,
+    Announced,
     Change,
     Compromised,
     History,
     Past,
+    Published,
     Verified,
-    Write,
 )
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 
@@ -42,11 +43,11 @@ words = st.text(max_size=20)
 keys = st.binary(max_size=20).map(bytes.hex)
 pendings = st.builds(Pending, moments, words, words)
 pasts = st.builds(Past, words, words, words)
+written = (words, words, words, words, moments, st.none() | moments, words)
+publications = st.builds(Published, *written, version=words, created=st.none() | moments)
 writes = st.builds(
-    Write, words, words, words, words, moments, retire=st.none() | pendings, version=words,
-    created=st.none() | moments, born=st.none() | moments, original=words,
-    dead=st.booleans(), held=st.none() | pasts,
-)  # fmt: skip
+    Announced, *written, st.none() | pendings, dead=st.booleans(), held=st.none() | pasts
+)
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
 many = st.dictionaries(words, words, max_size=3)
@@ -56,7 +57,7 @@ records = st.builds(
     words,
     words,
     keys,
-    st.none() | writes,
+    st.none() | publications,
     st.none() | writes,
     st.lists(writes, max_size=2).map(tuple),
     st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
@@ -90,7 +91,7 @@ def announced() -> Record:
     """Return a record that announces key2 in place of the old version."""
     record = Record("/source", "owner").keyed()
     retire = Pending(NOW + timedelta(days=7), OLD, "key1")
-    write = Write("operation", "key2", record.digest("key2", VALUE), OLD, NOW, retire)
+    write = Announced("operation", "key2", record.digest("key2", VALUE), OLD, NOW, retire=retire)
     return record.announced(write, "storage-key")
 
 
@@ -198,7 +199,7 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
         secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND
     )
     assert record.pending_write is None
-    assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
+    assert record.published == announced_write(record).landed(NEW, NOW + SECOND)
     assert record.retirement == Pending(NOW + timedelta(days=7) + SECOND, OLD, "key1")
     assert (record.history.replaced, dict(record.verified.tags), record.unreported) == (
         (OLD,),
@@ -225,7 +226,7 @@ def test_who_takes_an_address_away_leaves_what_says_how_to_pay_what_is_owed_ther
     assert record.seen(secret(NEW, **shown), NOW + SECOND).verified.tags["Owner"] == kept
 
 
-def announced_write(record: Record) -> Write:
+def announced_write(record: Record) -> Announced:
     """Return the announcement with the digest of this record's key."""
     write = announced().pending_write
     assert write
@@ -277,7 +278,7 @@ def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None
     assert record.lost_writes == (before.pending_write,)
     late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
     assert (late.published, late.lost_writes) == (
-        replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND),
+        announced_write(before).landed(NEW, NOW + 2 * SECOND),
         (),
     )
 
@@ -429,7 +430,7 @@ def test_a_proof_is_kept_as_long_as_its_version_is_known_and_outlives_a_second_o
 def test_what_an_incident_has_published_is_no_older_than_itself_whatever_clocks_say(
     born: datetime | None, *, older: bool, same: bool, later: bool
 ) -> None:
-    write = Write("operation", "key2", "digest", OLD, NOW, version=NEW, created=NOW, born=born)
+    write = Published("operation", "key2", "digest", OLD, NOW, born, version=NEW, created=NOW)
     listed = Listed.of(Record(published=write))
     for made_since in (write.made_since, listed.made_since):
         assert made_since(NOW - 60 * SECOND) is older

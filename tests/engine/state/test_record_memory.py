@@ -14,7 +14,7 @@ from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from engine.state.index import Listed
 from engine.state.record import SETTLE, Record, Stale
-from engine.state.record_parts import MOST_REPLACED, Change, Compromised, History, Past
+from engine.state.record_parts import MOST_REPLACED, Change, Compromised, History, Past, Write
 from engine.state.tags import CREDENTIAL, OPERATION, Pending
 from tests.engine.state.test_record import (
     NEW,
@@ -147,14 +147,39 @@ def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
     assert Listed("/source", "owner").due is None
 
 
-@pytest.mark.parametrize("name", ["published", "ahead"])
-def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(name: str) -> None:
-    write = announced_write(announced())
+WRITE = announced_write(announced())
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("published", WRITE.landed(NEW, NOW)), ("ahead", replace(WRITE, retire=None))],
+)
+def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(
+    name: str, write: Write
+) -> None:
     fields = json.loads(knowing(Record(), **{name: write}).to_json())
     for later in ("dead", "held"):
         del fields[name][later]
     del fields["past"], fields["untold"]
     assert Record.from_json(json.dumps(fields), "here") == knowing(Record(), **{name: write})
+
+
+OF_A_WRITE = {
+    *("operation", "credential_id", "digest", "replaces", "at", "retire", "version", "created"),
+    *("born", "original", "dead", "held"),
+}
+"""What earlier workers read of each write, announced or published."""
+
+
+def test_every_write_stands_in_the_text_as_earlier_workers_read_it() -> None:
+    whole = replace(WRITE, dead=True, held=Past(OLD, "key1", "a digest"))
+    record = Record(published=WRITE.landed(NEW, NOW), pending_write=whole, lost_writes=(whole,))
+    text = json.loads(record.to_json())
+    for write in (text["published"], text["ahead"], *text["lost"]):
+        assert write.keys() == OF_A_WRITE
+    # An earlier worker kept with what is published what followed once it was.
+    text["published"] |= {name: text["ahead"][name] for name in ("retire", "dead", "held")}
+    assert Record.from_json(json.dumps(text), "here") == record
 
 
 def test_what_is_refused_stands_in_the_text_as_earlier_workers_read_it() -> None:
