@@ -30,9 +30,8 @@ from cloud.storage.requests import BlobRequests
 from cloud.storage.watch import AppWatch
 from cloud.telemetry.reports import Reports
 from cloud.vaults import KeyVaults
-from engine.contract import Rotator
 from engine.engine import Engine
-from engine.kinds import KindsOf
+from engine.kinds import Kinds
 from engine.ports import Clock
 from engine.service import Service
 from engine.state.policy import Policies, Policy
@@ -57,15 +56,13 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
     return DefaultAzureCredential()
 
 
-def policies(
-    vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock
-) -> Policies:
+def policies(vaults: KeyVaults, policy: Policy, kinds: Kinds, clock: Clock) -> Policies:
     """Return the source of the policy: the document, read at first use, or the settings alone."""
     if policy.own is None:
         return policy
     from cloud.policy_store import PolicyStore
 
-    return PolicyStore(vaults, policy.own, policy, KindsOf(rotators), clock)
+    return PolicyStore(vaults, policy.own, policy, kinds, clock)
 
 
 def every_kind(settings: Settings, azure: Azure, vaults: KeyVaults, clock: Clock) -> Catalogue:
@@ -122,12 +119,12 @@ def build_api(
     )
     clock, at = clock or SystemClock(), settings.storage
     queue, vaults = StorageQueues(at, azure), KeyVaults(azure, frozenset(settings.scopes))
-    rotators = every_kind(settings, azure, vaults, clock)
+    kinds = Kinds(every_kind(settings, azure, vaults, clock))
     policy = Policy(settings.scopes, own=settings.policy, deployment=settings.deployment)
     engine = Engine(
         vaults=vaults,
         leases=BlobLeases(at, azure, clock),
-        rotators=rotators,
+        kinds=kinds,
         policy=policy,
         clock=clock,
         reporter=Reports(azure, settings.event_topic),
@@ -143,7 +140,7 @@ def build_api(
     served_vaults = tuple(settings.scopes)
     watch = AppWatch(at, azure, clock, served_vaults, settings.schedule, events=settings.events)
     keys = PrintKeys(vaults, clock)
-    service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch, keys)
+    service = Service(engine, queue, policies(vaults, policy, kinds, clock), watch, keys)
     return Api(service, BlobMemory(at, azure), env)
 
 

@@ -19,8 +19,9 @@ from typing import Protocol
 from opentelemetry import metrics
 
 from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.kinds import Kinds
 from engine.policy.change import Effect, Outdated, Unfollowable, effect
-from engine.policy.check import Kinds, check
+from engine.policy.check import check
 from engine.ports import Clock
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.history import PUSHED_BY, PUSHED_WHY

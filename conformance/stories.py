@@ -19,6 +19,7 @@ from conformance.memory_vaults import MemoryVaults
 from conformance.scene import DAYS, Begin, Scene
 from engine.engine import Engine
 from engine.errors import RekeyError
+from engine.kinds import Kinds
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 from engine.state.policy import Policy
@@ -79,7 +80,7 @@ class Story:
         engine = Engine(
             vaults=MemoryVaults(self.world),
             leases=MemoryLeases(self.world),
-            rotators={self.scene.kind: self.scene.rotator(self.striker)},
+            kinds=Kinds({self.scene.kind: self.scene.rotator(self.striker)}),
             policy=Policy({VAULT: (self.scene.source,)}),
             clock=self.clock,
             reporter=MemoryReporter(self.world),

@@ -30,7 +30,7 @@ a person must fix. No error carries a secret value.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -191,6 +191,19 @@ class Tidy(Protocol):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Remove every credential that this operation made, except the one in `keep`."""
+        ...
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """For kinds that only certain types of resource have. Any other is asked about every address."""
+
+    @classmethod
+    def resource_types(cls) -> Sequence[str]:
+        """Return the types of the resources at the top of its addresses.
+
+        An empty one stands for addresses that are no resource's id.
+        """
         ...
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from engine.contract import Lingers, Rotator
+from engine.contract import Lingers, Rotator, Typed
 
 
 @runtime_checkable
 class OwnKinds(Protocol):
     """For rotators of which some come from packages or endpoints that may be broken."""
 
+    registered: Mapping[str, Rotator]
+    """Those that are none of one's own: they are loaded, and come first."""
     refusals: list[str]
     """What was refused so far, each with its fix."""
 
@@ -26,11 +28,30 @@ def lingering(kind: type[Rotator] | None) -> str:
     return kind.lingers.what if isinstance(kind, Lingers) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class KindsOf(Mapping[str, type[Rotator]]):
-    """A view of rotators that shows the class of each."""
+def resource_type(address: str) -> str:
+    """Return the type, in lower case, of the resource at the top of an id; empty for anything else."""
+    # /subscriptions/<id>/resourcegroups/<name>/providers/<namespace>/<type>/<name>, and what is below.
+    return "/".join(address.strip().lower().split("/")[6:8])
 
-    rotators: Mapping[str, Rotator]
+
+class Kinds(Mapping[str, type[Rotator]]):
+    """The class of each rotator, found by the kind's name or by the address of a source."""
+
+    def __init__(self, rotators: Mapping[str, Rotator]) -> None:
+        self.rotators = rotators
+        self._typed = defaultdict[str, list[type[Rotator]]](list)
+        registered = rotators.registered if isinstance(rotators, OwnKinds) else rotators
+        self._others = list(rotators)
+        for kind, rotator in registered.items():
+            if isinstance(rotator, Typed):
+                self._others.remove(kind)
+                for name in rotator.resource_types():
+                    self._typed[name.lower()].append(type(rotator))
+
+    def claiming(self, address: str) -> Iterator[type[Rotator]]:
+        """Yield the kinds that may claim an address, those that do not say it last."""
+        yield from self._typed.get(resource_type(address), ())
+        yield from (self[kind] for kind in self._others)
 
     def __getitem__(self, kind: str) -> type[Rotator]:
         return type(self.rotators[kind])

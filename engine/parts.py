@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from engine.contract import Job, Rotator
 from engine.errors import PermanentError, RekeyError
-from engine.kinds import KindsOf
-from engine.planning.decision import Kinds, Tagged, decided
+from engine.kinds import Kinds
+from engine.planning.decision import Tagged, decided
 from engine.ports import (
     Alerts,
     Apps,
@@ -48,7 +48,8 @@ class Parts:
 
     vaults: Vaults
     leases: Leases
-    rotators: Mapping[str, Rotator]
+    kinds: Kinds
+    """The kinds of credential, by name."""
     policy: Policy
     clock: Clock
     reporter: Reporter
@@ -71,9 +72,9 @@ class Parts:
     """What makes the prints by which a reported leak is found."""
 
     @property
-    def kinds(self) -> Kinds:
-        """The kinds of credential, by name."""
-        return KindsOf(self.rotators)
+    def rotators(self) -> Mapping[str, Rotator]:
+        """The plug-in of each kind."""
+        return self.kinds.rotators
 
     def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""

@@ -13,7 +13,7 @@ from engine.ports import Clock
 from rotators.shared.admin_password import AdminPassword
 from rotators.shared.lingering import SQL_SESSIONS
 from rotators.shared.login_password import logins_of
-from rotators.shared.sql_names import Place, checked
+from rotators.shared.sql_names import SERVER, Place, checked
 from rotators.shared.sql_operation import PasswordChange
 from rotators.shared.sql_server import SqlAccess
 
@@ -30,6 +30,11 @@ class SqlAdminPassword(AdminPassword[Place]):
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self.access: SqlAccess = SqlAccess(azure, clock)
         self.change = PasswordChange(azure, self.access, clock)
+
+    @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the type of the server."""
+        return (SERVER,)
 
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:

@@ -20,7 +20,7 @@ from engine.secret import Sensitive
 from rotators.shared.lingering import SQL_SESSIONS
 from rotators.shared.login_password import Fields, LoginPassword, logins_of
 from rotators.shared.sql_identity import described
-from rotators.shared.sql_names import Place, alter, checked, segment, standing
+from rotators.shared.sql_names import SERVER, Place, alter, checked, segment, standing
 from rotators.shared.sql_server import SqlAccess
 
 
@@ -32,6 +32,11 @@ class SqlLoginPassword(LoginPassword):
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = SqlAccess(azure, clock)
+
+    @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the type of the server, at the top of a database, too."""
+        return (SERVER,)
 
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:

@@ -52,6 +52,11 @@ class StorageSas(DerivedSignature):
         super().__init__(azure, clock)
         self._keys = StorageKey(azure, clock)
 
+    @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the type of the account."""
+        return StorageKey.resource_types()
+
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
         """Return the account's id in lower case with what the signature permits."""

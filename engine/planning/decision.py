@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.contract import Rotator
+from engine.kinds import Kinds
 from engine.secret import Version
 from engine.state import manual
 from engine.state.decision import (
@@ -42,8 +42,6 @@ from engine.state.tags import (
     to_cut_off,
     unretired,
 )
-
-Kinds = Mapping[str, type[Rotator]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from engine.planning.decision import Kinds, decide
+from engine.kinds import Kinds
+from engine.planning.decision import decide
 from engine.planning.inventory import entry
 from engine.secret import Version
 from engine.state import manual

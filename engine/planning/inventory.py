@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.planning.decision import Kinds, Tagged, decided, mended
+from engine.kinds import Kinds
+from engine.planning.decision import Tagged, decided, mended
 from engine.secret import SecretRef, Version
 from engine.state import manual
 from engine.state.decision import Decision, Park, Retire, Rotate, Wait

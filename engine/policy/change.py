@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.errors import NeedsHuman
-from engine.planning.decision import Kinds
+from engine.kinds import Kinds
 from engine.planning.inventory import entry
 from engine.policy.schedule import AHEAD, Often, Schedule
 from engine.secret import Version

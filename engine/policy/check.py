@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.contract import Rotator
+from engine.kinds import Kinds
 from engine.policy import schema as policy_schema
 from engine.policy import text as policy_text
 from engine.secret import SecretRef
@@ -20,7 +20,6 @@ from engine.state.policy_document import STANDARD, Document, Match, Rule, Webhoo
 from engine.state.tags import DERIVED_FROM, Malformed, parse
 from engine.state.window import Window
 
-Kinds = Mapping[str, type[Rotator]]
 ONE_SECRET = tuple(policy_schema.ONE_SECRET)
 
 
@@ -167,7 +166,10 @@ class _Review:
 
     def _same_source(self, rule: Rule, source: str) -> bool:
         address = rule.settings.get("ProviderAddress", "")
-        return any(kind.canonical(address, rule.settings) == source for kind in self.kinds.values())
+        return any(
+            kind.canonical(address, rule.settings) == source
+            for kind in self.kinds.claiming(address)
+        )
 
     def _replica(
         self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 from engine.contract import LATE, Tidy
 from engine.errors import NeedsHuman, NotFound
+from engine.kinds import Kinds
 from engine.parts import Parts, log
-from engine.planning.decision import Kinds
 from engine.ports import Lease
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.report import report_before_it_passes
@@ -187,7 +187,7 @@ async def _is_entitled(parts: Parts, secret: SecretVersion) -> bool:
 def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
     """Return the parts of every source that the tags may mean, even if other tags are malformed."""
     address = tags.get(ADDRESS, "")
-    sources = (kind.canonical(address, tags) for kind in kinds.values())
+    sources = (kind.canonical(address, tags) for kind in kinds.claiming(address))
     return {part for source in sources if source for part in parts_of(source)}
 
 

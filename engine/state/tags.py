@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
+from engine.kinds import Kinds
 from engine.secret import VERSION, SecretRef, Version
 from engine.state import template
 from engine.state.derivation import EXPECTED, Consent, consents
@@ -129,12 +130,10 @@ class _Reader:
             return default
 
 
-def parse(
-    tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]
-) -> Managed | Malformed:
+def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Malformed:
     """Read the tags of a secret that has a ProviderAddress."""
     reader = _Reader(tags)
-    rotator, source = _source(tags, rotators, reader.problems)
+    rotator, source = _source(tags, kinds, reader.problems)
     if isinstance(rotator, Unusable):
         return Malformed((rotator.refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
@@ -208,22 +207,22 @@ def _parent(reader: _Reader, policy: Policy) -> SecretRef | None:
 
 
 def _source(
-    tags: Mapping[str, str], rotators: Mapping[str, type[Rotator]], problems: list[str]
+    tags: Mapping[str, str], kinds: Kinds, problems: list[str]
 ) -> tuple[type[Rotator], str]:
-    kind, address = tags.get("Rotator", "").strip(), tags["ProviderAddress"].strip()
-    if kind and kind not in rotators:
+    named, address = tags.get("Rotator", "").strip(), tags["ProviderAddress"].strip()
+    if named and named not in kinds:
         problems.append(
-            f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}"
+            f"tag Rotator is {named[:40]!r}: set it to one of {', '.join(sorted(kinds))}"
         )
-    for rotator in [rotators[kind]] if kind in rotators else rotators.values():
-        if source := rotator.canonical(address, tags):
-            return rotator, source
-    if kind in rotators and isinstance(rotators[kind], Unusable):
-        return rotators[kind], ""
+    for kind in [kinds[named]] if named in kinds else kinds.claiming(address):
+        if source := kind.canonical(address, tags):
+            return kind, source
+    if named in kinds and isinstance(kinds[named], Unusable):
+        return kinds[named], ""
     problems.append(
         f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential"
     )
-    return next(iter(rotators.values())), ""
+    return next(iter(kinds.values())), ""
 
 
 def _whole(text: str, low: int, high: int) -> int:

@@ -60,6 +60,11 @@ class ApplicationCredential(ABC):
         self._clock = clock
         self._tenant = azure.tenant_id
 
+    @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return that an application is no resource of a subscription."""
+        return ("",)
+
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
         """Tell that an application holds many credentials."""

@@ -34,6 +34,11 @@ class DatabaseAdmin(AdminPassword[Place]):
         return cls.engine.rights("write")
 
     @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the type of the server."""
+        return (cls.engine.provider,)
+
+    @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the server's id in lower case.
 

@@ -33,6 +33,11 @@ class DatabaseLogin(LoginPassword):
         return cls.engine.rights()
 
     @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the type of the server."""
+        return (cls.engine.provider,)
+
+    @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the server's id in lower case, with the logins as a further segment."""
         place = Place.parse(cls.engine, address)

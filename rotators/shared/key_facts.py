@@ -224,7 +224,6 @@ class Facts:
 
     def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:
         parts = resource.split("/")
-        # A sweep asks every kind about every secret, and nearly all of them end here.
         kinds = "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]])
         if kinds not in self._types:
             return None

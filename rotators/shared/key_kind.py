@@ -50,6 +50,11 @@ class KeyKind(ABC):
         self._source = KeySource(azure, self.facts, self.role or f"{self.kind}s")
 
     @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the types of the resources at the top."""
+        return cls.facts.tops
+
+    @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the resource's id in lower case, as Resource Manager compares ids."""
         return cls.facts.canonical(address, tags)

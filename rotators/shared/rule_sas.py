@@ -55,6 +55,11 @@ class RuleSas(DerivedSignature):
         self._keys = self.rules(azure, clock)
 
     @classmethod
+    def resource_types(cls) -> tuple[str, ...]:
+        """Return the types of the namespaces."""
+        return cls.rules.facts.tops
+
+    @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the rule's id in lower case, `/sas`, and the entity if the address names one."""
         del tags

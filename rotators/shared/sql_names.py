@@ -23,6 +23,8 @@ ADDRESS = re.compile(
     r"/providers/microsoft\.sql/servers/(?P<server>[a-z0-9-]{1,63}))"
     r"(?:/databases/(?P<database>[^/]{1,128}))?(?:/logins/(?P<logins>[^/]+))?"
 )
+SERVER = "Microsoft.Sql/servers"
+"""The type of a server."""
 MASTER = "master"
 MAX_NAME = 128
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.kinds import KindsOf
+from engine.kinds import Kinds
 from engine.state.tags import BY, PROOF, Managed, parse
 from rotators.storage_key import StorageKey
 from tests.shared.builders import Rotate
@@ -64,6 +64,6 @@ async def test_what_is_decided_is_counted_under_the_kind_of_its_secret(
 
 
 def test_a_view_of_rotators_shows_the_class_of_each() -> None:
-    kinds = KindsOf({"storage-key": StorageKey.__new__(StorageKey)})
+    kinds = Kinds({"storage-key": StorageKey.__new__(StorageKey)})
     assert dict(kinds) == {"storage-key": StorageKey}
     assert len(kinds) == 1

@@ -27,6 +27,7 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
+from engine.kinds import Kinds
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.record import Record
 from engine.state.record_parts import Announced
@@ -192,7 +193,7 @@ class Recorder:
             engine,
             vaults=_Vaults(engine.vaults, self, worker),
             leases=_Leases(engine.leases, self, worker),
-            rotators=rotators,
+            kinds=Kinds(rotators),
         )
 
     def note(self, do: str, worker: Worker | None = None, **fields: Any) -> None:

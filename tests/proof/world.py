@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
+from engine.kinds import Kinds
 from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
@@ -227,7 +228,7 @@ class World:
         engine = self.engine_class(
             vaults=ModelVaults(hand),
             leases=ModelLeases(hand),
-            rotators=kind_registry.build(hand),
+            kinds=Kinds(kind_registry.build(hand)),
             policy=policy,
             clock=Skewed(self, self.skew * (-1) ** worker.number) if self.skew else self.kernel,
             reporter=ModelReporter(self, worker),

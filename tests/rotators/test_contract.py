@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from engine.contract import Derived, Issued, Job, Preflight, Rotator, Tidy, Undo
+from engine.contract import Derived, Issued, Job, Preflight, Rotator, Tidy, Typed, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
+from rotators.registry import ROTATORS
 from simulator.reach.sabotage import Died, Mode, Saboteur
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
+from tests.shared.builders import kinds_of
 from tests.shared.promises import everything
 from tests.shared.rig import OPERATION
 
@@ -24,6 +26,7 @@ FAULTS: tuple[Mode, ...] = (
     "forbid",
 )
 
+REGISTERED = kinds_of(*ROTATORS)
 every_kind = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 OWN = [subject for subject in SUBJECTS if not isinstance(subject.kind, Derived)]
 """Kinds whose credentials the source itself makes and revokes."""
@@ -257,6 +260,18 @@ def test_an_address_has_one_spelling_and_that_spelling_is_its_own(subject: Subje
         own = ("/logins/", "/keys/", "/certificates")
         expected = None if any(segment in canonical for segment in own) else canonical
         assert subject.kind.canonical(canonical, subject.tags) == expected
+
+
+@every_kind
+def test_an_address_is_found_by_its_type_as_if_every_kind_were_asked(subject: Subject) -> None:
+    assert isinstance(subject.kind, Typed)
+    for written in subject.addresses:
+        every, claiming = (
+            [kind for kind in kinds if kind.canonical(written, subject.tags)]
+            for kinds in (REGISTERED.values(), REGISTERED.claiming(written))
+        )
+        assert subject.kind in claiming
+        assert claiming == every
 
 
 @every_kind

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.contract import Issued
-from engine.planning.decision import Kinds, Tagged, crowded, decide, decided
+from engine.kinds import Kinds
+from engine.planning.decision import Tagged, crowded, decide, decided
 from engine.planning.draft import new_version
 from engine.planning.inventory import entry
 from engine.planning.plan import Turn, plan
@@ -56,7 +57,14 @@ VAULT = "https://prod.vault.azure.net"
 GROUP = "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/production"
 ACCOUNT = f"{GROUP}/providers/microsoft.storage/storageaccounts/appdata"
 REF = SecretRef(VAULT, "app-key")
-KINDS: Kinds = {StorageKey.kind: StorageKey}
+
+
+def kinds_of(*classes: Any) -> Kinds:
+    """Return the kinds of these classes, none of them connected to anything."""
+    return Kinds({kind.kind: object.__new__(kind) for kind in classes})
+
+
+KINDS = kinds_of(StorageKey)
 POLICY = Policy({VAULT: (GROUP,)})
 V1, V2, V3 = "1" * 32, "2" * 32, "3" * 32
 SECOND = timedelta(seconds=1)

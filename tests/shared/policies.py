@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cloud.settings import Settings
-from engine.policy.check import Kinds, check
+from engine.policy.check import check
 from engine.secret import SecretRef
 from engine.state.policy import Policy
 from engine.state.policy_document import Document
@@ -20,7 +20,7 @@ from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from simulator.keyvault.state import SecretVersion
-from tests.shared.builders import GROUP, VAULT
+from tests.shared.builders import GROUP, VAULT, kinds_of
 from tests.shared.rig import Rig
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
@@ -28,10 +28,7 @@ OWN = SecretRef(VAULT, "rekey-policy")
 DEPLOYED = Policy(
     {VAULT: (GROUP,), "https://other.vault.azure.net": (f"{GROUP}/providers/x",)}, own=OWN
 )
-ALL: Kinds = {
-    kind.kind: kind
-    for kind in (StorageKey, ServicePrincipalSecret, SqlAdminPassword, SqlLoginPassword)
-}
+ALL = kinds_of(StorageKey, ServicePrincipalSecret, SqlAdminPassword, SqlLoginPassword)
 EMPTY = "version: 1\n"
 
 

@@ -6,22 +6,22 @@ import pytest
 
 from engine.state.tags import Malformed, parse
 from rotators.own.offer import refused
+from rotators.storage_key import StorageKey
 from rotators.storage_sas import StorageSas
 from tests.shared.builders import (
     ACCOUNT,
-    KINDS,
     POLICY,
     VAULT,
-    Kinds,
     Park,
     Rotate,
     Skip,
     judge,
+    kinds_of,
     tags,
     version,
 )
 
-DERIVING: Kinds = {**KINDS, StorageSas.kind: StorageSas}
+DERIVING = kinds_of(StorageKey, StorageSas)
 FOREIGN = "https://foreign.vault.azure.net/secrets/x"
 LONG = "x" * 300
 V = "2" * 32
@@ -154,7 +154,7 @@ def test_what_is_made_from_a_key_names_the_secret_with_the_key(
 
 
 def test_a_kind_that_cannot_be_used_says_why_and_nothing_else_is_judged() -> None:
-    kinds: Kinds = {**KINDS, "acme-token": type(refused("acme-token", "it is broken", "mend it"))}
+    kinds = kinds_of(StorageKey, type(refused("acme-token", "it is broken", "mend it")))
     read = parse({"ProviderAddress": "acme", "Rotator": "acme-token"}, POLICY, kinds)
     assert read == Malformed(("it is broken. Fix: mend it",))
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract import Rotator
 from engine.planning.forecast import forecast, plan, steps
 from engine.secret import SecretRef, SecretVersion
 from engine.state.entry import Coming
@@ -31,6 +30,7 @@ from tests.shared.builders import (
     Rotate,
     item,
     judge,
+    kinds_of,
     pending,
     version,
 )
@@ -146,7 +146,7 @@ def test_a_single_slot_has_nothing_to_retire_not_even_after_an_incident() -> Non
     address = f"{GROUP}/providers/microsoft.sql/servers/orders"
     changes = {"ProviderAddress": address, "CredentialId": "sqladmin"}
     secret = version(left=10 * DAY, changes=changes)
-    kinds: dict[str, type[Rotator]] = {SqlAdminPassword.kind: SqlAdminPassword}
+    kinds = kinds_of(SqlAdminPassword)
     events = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
     assert [(event.what, (event.at - NOW) // DAY) for event in events] == [
         ("rotate", 0),

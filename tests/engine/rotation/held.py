@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.errors import AccessDenied
+from engine.kinds import Kinds
 from engine.parts import Parts
 from engine.planning.plan import TABLE, Name
 from engine.rotation import publish, verify
@@ -228,7 +229,7 @@ async def held(
         bounds = tuple(f"/kinds/{kind}" for kind in kinds)
         scopes = {vault: (*bound, *bounds) for vault, bound in parts.policy.scopes.items()}
         policy = replace(parts.policy, scopes=scopes)
-        parts = replace(parts, rotators={**parts.rotators, **kinds}, policy=policy)
+        parts = replace(parts, kinds=Kinds({**parts.rotators, **kinds}), policy=policy)
     secret = await parts.vaults.read(rig.item(name).ref)
     managed = parse(secret.tags, parts.policy, parts.kinds)
     assert isinstance(managed, Managed)

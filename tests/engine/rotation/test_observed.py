@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
+from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
 from engine.state.request import Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
@@ -236,7 +237,7 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
     at: Held, *, blind: bool
 ) -> None:
     kind: Any = Tidied()
-    at.parts = replace(at.parts, rotators={**at.parts.rotators, "many": kind})
+    at.parts = replace(at.parts, kinds=Kinds({**at.parts.rotators, "many": kind}))
     announced = at.announce("new", 10 * MINUTE)
     at.know(kind="many", blind=blind)
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})

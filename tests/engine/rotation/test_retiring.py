@@ -13,6 +13,7 @@ import pytest
 
 from engine.contract import Rotator
 from engine.errors import NeedsHuman, TransientError
+from engine.kinds import Kinds
 from engine.service import Service
 from engine.state.record import RECHECK, Record
 from engine.state.request import Outcome
@@ -172,8 +173,8 @@ def changed(service: Service, **changes: Any) -> Service:
     kind: Any = type("Changed", (type(rotator),), changes)
     other: Rotator = kind.__new__(kind)
     vars(other).update(vars(rotator))
-    rotators = {**engine.rotators, STORAGE: other}
-    return replace(service, engine=replace(engine, rotators=rotators))
+    kinds = Kinds({**engine.rotators, STORAGE: other})
+    return replace(service, engine=replace(engine, kinds=kinds))
 
 
 @pytest.mark.parametrize("recognises", [True, False])

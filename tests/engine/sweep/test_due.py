@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.kinds import Kinds
 from engine.state.sweep_order import SweepOrder
 from rotators.storage_key import StorageKey
 from tests.shared.consuming import DAY, SHOP, Consuming
@@ -153,9 +154,9 @@ async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no
 ) -> None:
     rig.secret("trapped", rig.world.accounts["appdata"], tags={"Trap": "yes"})
     service, now = rig.service(), rig.clock.now()
-    rotators = {**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)}
+    kinds = Kinds({**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)})
     order = SweepOrder(rig.vault.url, now, now, HOUR)
-    engine = replace(service.engine, rotators=rotators)
+    engine = replace(service.engine, kinds=kinds)
     await replace(service, engine=engine).sweep_vault(order.to_json())
     assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
     assert summary(caplog) == {"seen": 2, "posted": 1, "broken": 1}
