@@ -129,7 +129,8 @@ class Turn:
     @property
     def is_proven(self) -> bool:
         """Whether what is to be proven has been proven in this run."""
-        return isinstance(self.decision, Confirm) and self.secret.version == self.proven
+        version = self.secret.version
+        return isinstance(self.decision, Confirm) and version is not None and version == self.proven
 
     @property
     def due(self) -> Pending | None:
