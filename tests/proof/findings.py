@@ -32,15 +32,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "calls lag for minutes, and the storage of the records fails over: what waits for its source "
-        "is posted more often than the proof allows; nothing is lost by it",
-        r"lagging/one-slot#",
-        r"resources: \d+ waits for a busy source in one schedule",
-        "lagging/one-slot#291495698",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -121,6 +121,9 @@ FOUND = {
         "owners/two-slots!c3=1+c4=1+c5=1+i13=l2+i42=m2"
     ),
     "looks at a single slot multiply while the vault takes no versions": ("lagging/one-slot#4000"),
+    "so do they after proofs in vain, each as long as the pause between two looks": (
+        "lagging/one-slot#291495698"
+    ),
     "a version that lands late over another one is not mended within five minutes": (
         "owners/two-logins!i1=l1+m0=throttle+i17=l3"
     ),

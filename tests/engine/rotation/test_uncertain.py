@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from engine.errors import TransientError
 from engine.state.record import RECHECK
 from engine.state.record_parts import Announced
 from simulator.faults import Fault
+from simulator.wire import Request
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
@@ -21,7 +24,7 @@ from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-PROMISED = "a look at the source follows"
+PROMISED, FOLLOWS = "a look at the source follows", "another look at the source follows"
 
 
 async def uncertain(kind: str = "a login") -> SqlProduct:
@@ -61,6 +64,31 @@ async def test_a_password_that_is_uncertain_is_left_to_the_look_that_follows(
     assert (outcome.reason == PROMISED) is is_left
     assert (rig.latest(NAME).version == version) is is_left
     assert (rig.passwords() == passwords) is is_left
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+async def test_who_waited_for_a_proof_in_vain_leaves_its_source_to_the_next_look(
+    *, is_named: bool
+) -> None:
+    """A proof lasts longer than the pause between two looks: the next one counts from its end."""
+    rig = await uncertain()
+    source, reads = await source_of(rig), count()
+
+    def after_a_proof(request: Request) -> bool:
+        read = next(reads) if to_vault()(request) else 0
+        rig.clock.advance(MINUTE.total_seconds() if read == 1 else 0.0)
+        return read > 0
+
+    named = {"Retry_After": "7"} if is_named else {}
+    refuse(rig, 429 if is_named else 503, "Busy", after_a_proof, 20, **named)
+    look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": source}
+    with pytest.raises(TransientError) if is_named else nullcontext():
+        assert FOLLOWS in (await rig.handle(NAME, **look)).reason
+    rig.world.faults.clear()
+    next_check = (await rig.known(source)).next_check
+    assert next_check
+    assert (next_check > rig.clock.now()) is not is_named
+    assert (FOLLOWS in (await rig.handle(NAME, **look)).reason) is not is_named
 
 
 async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
