@@ -143,7 +143,7 @@ async def _announced(
     for candidate in fields:
         if candidate and needed <= set(candidate):
             value = template.render(at.managed.template, candidate)
-            if record.fits(ahead, ahead.credential_id, value):
+            if record.fits(ahead, value):
                 return Issued(ahead.credential_id, candidate, superseded)
     return None
 

@@ -131,7 +131,7 @@ class Observed:
                 whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
             except (NotFound, AccessDenied):
                 continue
-            if record.fits(ahead, ahead.credential_id, whole.value):
+            if record.fits(ahead, whole.value):
                 return record.landed(whole)
         rotator = self.parts.rotators.get(record.kind)
         if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):

@@ -151,11 +151,7 @@ async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretV
     vain = dict[str, str | None]()
     if record.abandoned:
         vain[operation_id(SecretRef.parse(record.owner), record.abandoned)] = None
-    if (
-        published
-        and published.operation
-        and record.fits(published, published.credential_id, secret.value)
-    ):
+    if published and published.operation and record.fits(published, secret.value):
         vain[published.operation] = published.credential_id
     for operation, keep in vain.items():
         async with held.changing("tidy"):

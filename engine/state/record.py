@@ -235,13 +235,10 @@ class Record:
         text = f"{credential_id}\n{value.reveal()}".encode()
         return hmac.new(bytes.fromhex(self.key), text, hashlib.sha256).hexdigest()
 
-    def fits(self, write: Write | None, credential_id: str, value: Sensitive | None) -> bool:
-        """Return whether a value and its credential's id are those of an announced write."""
-        return bool(
-            write
-            and value is not None
-            and credential_id == write.credential_id
-            and hmac.compare_digest(write.digest, self.digest(credential_id, value))
+    def fits(self, write: Write, value: Sensitive | None) -> bool:
+        """Return whether a value is that of a write."""
+        return value is not None and hmac.compare_digest(
+            write.digest, self.digest(write.credential_id, value)
         )
 
     @property
@@ -273,7 +270,7 @@ class Record:
         what the next one holds.
         """
         published, versions = self.published, self.compromised.versions
-        if published and self.fits(published, published.credential_id, secret.value):
+        if published and self.fits(published, secret.value):
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
         return replace(
@@ -378,7 +375,7 @@ class Record:
         if write := self._recognised(secret):
             return self.landed(secret, write)
         if published and not self.wrote(secret):
-            if self.fits(published, published.credential_id, secret.value):
+            if self.fits(published, secret.value):
                 # The same value again: a late announced write, or a copy that a person made.
                 again = replace(published, version=str(secret.version), created=secret.created)
                 # `created` stays: a copy without tags took the secret out of management.
@@ -410,8 +407,7 @@ class Record:
         """Return the announced write that a version holds, unless it has been seen before."""
         if self.wrote(secret):
             return None
-        held = secret.value
-        fitting = (w for w in self.unpublished if self.fits(w, w.credential_id, held))
+        fitting = (write for write in self.unpublished if self.fits(write, secret.value))
         return next(fitting, None)
 
     def _older(self, secret: Version, published: Published) -> bool:

@@ -358,11 +358,7 @@ class Recorder:
 
     def _announced(self, record: Record, ahead: Announced) -> int:
         """Return which credential the record's digest fits."""
-        fitting = (
-            n
-            for c, n in self.credentials.items()
-            if record.fits(ahead, ahead.credential_id, Sensitive(c))
-        )
+        fitting = (n for c, n in self.credentials.items() if record.fits(ahead, Sensitive(c)))
         return next(fitting)
 
     def _current(self) -> str:

@@ -175,12 +175,12 @@ def test_an_earlier_version_finds_no_message_promised_that_nobody_has_posted() -
 
 def test_a_value_fits_only_with_its_credential_and_its_key() -> None:
     record = announced()
-    assert record.fits(record.pending_write, "key2", VALUE)
-    assert not record.fits(record.pending_write, "key1", VALUE)
-    assert not record.fits(record.pending_write, "key2", Sensitive("other"))
-    assert not record.fits(record.pending_write, "key2", None)
-    assert not record.fits(None, "key2", VALUE)
-    assert not replace(record, key="00" * 32).fits(record.pending_write, "key2", VALUE)
+    write = announced_write(record)
+    assert record.fits(write, VALUE)
+    assert not record.fits(replace(write, credential_id="key1"), VALUE)
+    assert not record.fits(write, Sensitive("other"))
+    assert not record.fits(write, None)
+    assert not replace(record, key="00" * 32).fits(write, VALUE)
 
 
 def test_no_record_holds_a_value() -> None:
