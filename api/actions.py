@@ -20,7 +20,7 @@ from api.requests import Request, stamp
 from api.views import Verb
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound, PermanentError
-from engine.secret import VERSION, SecretVersion, Version
+from engine.secret import VERSION_ID, SecretVersion, Version
 from engine.state.decision import Confirm, Decision, Park, Restore, Skip, Wait
 from engine.state.incident import deleted_at
 from engine.state.request import Action, WorkItem
@@ -123,7 +123,7 @@ async def _undone(engine: Engine, secret: Version, decision: Decision) -> str:
 
 
 async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:
-    if not VERSION.fullmatch(version):
+    if not VERSION_ID.fullmatch(version):
         return False
     try:
         earlier = await engine.vaults.read_version(secret.ref, version)

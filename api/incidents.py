@@ -20,8 +20,7 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.incidents import Evidence, Step, counted, ended, evidence, steps, unreached
-from engine.secret import NAME as SECRET_NAME
-from engine.secret import VERSION, SecretRef
+from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
 from engine.state.incident import LEAD, Incident, Progress
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
@@ -238,7 +237,7 @@ def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
         yield Flaw(
             "a version needs the vault and the whole name of its secret", pointer="#/version"
         )
-    if sent.version and not VERSION.fullmatch(sent.version):
+    if sent.version and not VERSION_ID.fullmatch(sent.version):
         yield Flaw("version is not a version's id", pointer="#/version")
     narrowed = [name for name in NARROWING if getattr(sent, name).strip()]
     if sent.everything:

@@ -18,10 +18,9 @@ from api.page.columns import SORTS
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
-from engine.secret import NAME as SECRET_NAME
-from engine.secret import VERSION as VERSION_ID
+from engine.secret import SECRET_NAME, VERSION_ID
 from engine.state.entry import State
-from engine.state.incident import ID as INCIDENT_ID
+from engine.state.incident import INCIDENT_ID
 from engine.state.policy import SCOPE
 from engine.version import VERSION
 

@@ -16,7 +16,7 @@ import msgspec
 from api.bodies import MAX_REASON, Body
 from api.refusals import BadRequest, Flaw, TooLong
 from engine.errors import NotFound
-from engine.secret import NAME, SecretRef
+from engine.secret import SECRET_NAME, SecretRef
 from engine.state.policy import Policy
 
 __all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "stamp"]
@@ -60,7 +60,7 @@ class Request:
         """Return the secret that the path names; NotFound where it can be none of ours."""
         name = self.path.get("name", "")
         vault = self.vault(policy, self.path.get("vault", ""))
-        if not NAME.fullmatch(name):
+        if not SECRET_NAME.fullmatch(name):
             raise NotFound(
                 f"{name[:127]!r} is not a secret's name",
                 fix="letters, digits and dashes, 127 at most",

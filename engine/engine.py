@@ -31,10 +31,10 @@ from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.entry import Coming, Entry
 from engine.state.follow_up import FollowUp, TaskOutcome
-from engine.state.incident import LEAKED
+from engine.state.incident import STILL_ACCEPTED
 from engine.state.index import Listed, Owned
 from engine.state.record import Record
-from engine.state.request import AGAIN, NO_MORE, Outcome, Result, WorkItem
+from engine.state.request import NO_MORE, TRIED_AGAIN, Outcome, Result, WorkItem
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -167,7 +167,7 @@ class Engine(Parts):
         )
         again = item.is_tried_on(now)
         result: Result = "parked" if item.is_told(now) else "waiting"
-        reason = f"{error.what}; {AGAIN if again else NO_MORE}"
+        reason = f"{error.what}; {TRIED_AGAIN if again else NO_MORE}"
         return Outcome(item, result, reason, error.fix, comes_back=again)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
@@ -237,7 +237,7 @@ class Engine(Parts):
             return await report.conclude(self, secret, about, decision)
         now = self.clock.now()
         again = item.is_tried_on(now)
-        reason = f"{decision.reason}: {LEAKED}; {AGAIN if again else NO_MORE}"
+        reason = f"{decision.reason}: {STILL_ACCEPTED}; {TRIED_AGAIN if again else NO_MORE}"
         fix = decision.fix or LEAKED_FIX
         if item.is_told(now) or not (unfinished_incident(secret) or not secret.enabled):
             outcome = await report.conclude(self, secret, about, Park(reason, fix))

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from engine.errors import NeedsHuman
 
-NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+SECRET_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 """A secret's name.
 
 https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
 """
-VERSION = re.compile(r"[0-9a-z]{1,64}")
+VERSION_ID = re.compile(r"[0-9a-z]{1,64}")
 """A version's id (Key Vault's are 32 hexadecimal digits).
 
 An empty id would mean the latest version, so it never passes.

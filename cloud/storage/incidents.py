@@ -13,7 +13,7 @@ from cloud.storage import blobs
 from cloud.storage.blobs import CONTAINER, HERE, ROLE
 from cloud.storage.host_storage import HostStorage
 from engine.errors import NeedsHuman, NotFound
-from engine.state.incident import ID, Incident
+from engine.state.incident import INCIDENT_ID, Incident
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobServiceClient
@@ -36,7 +36,7 @@ class BlobIncidents:
 
     async def find(self, incident_id: str) -> Incident | None:
         """Return the incident with this id; None if there is none."""
-        if not re.fullmatch(ID, incident_id):
+        if not re.fullmatch(INCIDENT_ID, incident_id):
             return None
         content = await blobs.read(self._blob(incident_id))
         return _incident(incident_id, content) if content else None

@@ -20,7 +20,7 @@ from cloud.telemetry import gauges, tracing
 from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
 from engine.secret import SecretRef
-from engine.state.entry import UNKNOWN, Tally
+from engine.state.entry import UNKNOWN_KIND, Tally
 from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.request import Outcome, WorkItem
 
@@ -124,7 +124,7 @@ class Reports:
             try:
                 yield
             finally:
-                rotator = state.rotator or UNKNOWN
+                rotator = state.rotator or UNKNOWN_KIND
                 if not state.outcome:
                     state.outcome = FAILED
                     self._count(item, rotator, FAILED)
@@ -170,9 +170,9 @@ class Reports:
 
     def waits(self, item: WorkItem) -> None:
         """Count a work item that waits for another worker."""
-        rotator = UNKNOWN
+        rotator = UNKNOWN_KIND
         if state := tracing.current():
-            state.outcome, rotator = WAITING, state.rotator or UNKNOWN
+            state.outcome, rotator = WAITING, state.rotator or UNKNOWN_KIND
         self._count(item, rotator, WAITING)
 
     async def swept(self, tally: Tally) -> None:
@@ -204,7 +204,7 @@ class Reports:
 
     def refused(self, item: WorkItem, kind: str, seconds: float) -> None:
         """Send how long after its report what leaked was proven to be refused."""
-        place = {"vault": item.ref.vault, "secret": item.ref.name, "rotator": kind or UNKNOWN}
+        place = {"vault": item.ref.vault, "secret": item.ref.name, "rotator": kind or UNKNOWN_KIND}
         gauges.refusals.put(f"{item.ref}", [Observation(seconds, place)])
 
     def denied(self, where: str, what: str) -> None:
@@ -238,7 +238,7 @@ class Reports:
 def _conclude(work: WorkItem | FollowUp, result: str, rotator: str = "") -> str:
     """Set the outcome of the current message; return the kind of credential."""
     state = tracing.current()
-    rotator = rotator or (state.rotator if state else "") or UNKNOWN
+    rotator = rotator or (state.rotator if state else "") or UNKNOWN_KIND
     if state:
         state.learn(work.operation, rotator)
         state.outcome = result

@@ -100,7 +100,7 @@ class Tagged:
         return self.managed.source if self.managed else None
 
 
-DEFAULTS: Mapping[str, str] = {
+TAG_DEFAULTS: Mapping[str, str] = {
     "ValidityPeriodDays": "90",
     **dict.fromkeys(("RotateBeforeDays", "OverlapHours", RETIRE), ""),
 }
@@ -128,7 +128,7 @@ def mended(held: Version, applied: Version, wrong: Malformed) -> str:
     """
     if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
         return f"correct {', '.join(wrong.tags)} in the policy document"
-    settings = " ".join(f"{tag}={DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
+    settings = " ".join(f"{tag}={TAG_DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
     return f"rekey tags set {held.ref.place} {settings}" if settings else "correct the tags"
 
 

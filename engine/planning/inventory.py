@@ -18,7 +18,7 @@ from engine.state.policy import Policy
 from engine.state.request import WorkItem
 from engine.state.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since
 
-LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
+OVERDUE_FIX = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
 UNFINISHED: frozenset[State] = frozenset({"ok", "due", "overdue", "parked", "drifted"})
 """States in which a change that a source goes on with is still looked for: a rotation by hand may
 come before it is due."""
@@ -115,7 +115,7 @@ def _as_decided(
             return Entry(secret, "ok", "", "", managed, due)
     late = expired or (since is not None and since + GRACE <= now)
     state: State = "overdue" if late else "due"
-    return Entry(secret, state, reason, LATE if late else "", managed, due)
+    return Entry(secret, state, reason, OVERDUE_FIX if late else "", managed, due)
 
 
 def _has_expired(secret: Version, now: datetime) -> bool:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
 from engine.parts import Parts
 from engine.rotation.vault_writer import VaultWriter
-from engine.secret import DEFAULT_CONTENT_TYPE, VERSION, Draft, SecretRef, SecretVersion, Sensitive
+from engine.secret import (
+    DEFAULT_CONTENT_TYPE,
+    VERSION_ID,
+    Draft,
+    SecretRef,
+    SecretVersion,
+    Sensitive,
+)
 from engine.state import template
 from engine.state.tags import (
     CREDENTIAL,
@@ -115,7 +122,7 @@ class Replicas:
     async def out_of_use(self, primary: SecretRef) -> None:
         """Disable what the record knows to be dead of replicas that still consent."""
         lease = self.vault_writer.lease
-        urls = [entry for entry in lease.record.stale if not VERSION.fullmatch(entry)]
+        urls = [entry for entry in lease.record.stale if not VERSION_ID.fullmatch(entry)]
         done = [url for url in urls if await self._is_out_of_use(primary, url)]
         if done:
             left = tuple(entry for entry in lease.record.stale if entry not in done)

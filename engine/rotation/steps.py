@@ -17,7 +17,7 @@ from engine.rotation.source_lease import LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
-from engine.state.incident import LEAKED
+from engine.state.incident import STILL_ACCEPTED
 from engine.state.request import Outcome, WorkItem
 
 REAUDITS = (1, 3)
@@ -164,7 +164,7 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
     """Prove that what leaked is refused, or revoke it. One that needs a person holds up no other."""
     if not (turn.is_bound or isinstance(turn.decision, Park)):
-        what = f"{at.lease.unbound(secret.ref)}: {LEAKED}"
+        what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
     try:
         await revoke.settle(at, secret, at.first_compromised, turn.decision)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from engine.errors import NeedsHuman, TransientError
 from engine.parts import Parts
 from engine.rotation.source_lease import SourceLease
-from engine.secret import VERSION, Draft, SecretRef, SecretVersion
+from engine.secret import VERSION_ID, Draft, SecretRef, SecretVersion
 from engine.state.tags import CREDENTIAL, MAX_TAGS, OURS
 
 type Tags = Mapping[str, str]
@@ -107,7 +107,7 @@ class VaultWriter:
         A compromised version stays readable until its credential is proven to be refused.
         """
         record = self.lease.record
-        own = (version for version in record.stale if VERSION.fullmatch(version))
+        own = (version for version in record.stale if VERSION_ID.fullmatch(version))
         ready = [version for version in own if version not in record.compromised.versions]
         for version in ready:
             await self.disable(secret, version)

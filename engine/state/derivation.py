@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import NeedsHuman
-from engine.secret import NAME, SecretRef
+from engine.secret import SECRET_NAME, SecretRef
 
 EXPECTED = "entries such as <secret>=sas/container/<name>/r, comma-separated"
 
@@ -27,7 +27,7 @@ class Consent:
 
     def ref(self, vault: str) -> SecretRef:
         """Return the secret, named by the owner of a key in this vault."""
-        if NAME.fullmatch(self.secret):
+        if SECRET_NAME.fullmatch(self.secret):
             return SecretRef(vault, self.secret)
         return SecretRef.parse(self.secret)
 
@@ -51,6 +51,6 @@ def _consent(text: str) -> Consent:
 
 def _is_secret(text: str) -> bool:
     try:
-        return bool(NAME.fullmatch(text) or SecretRef.parse(text))
+        return bool(SECRET_NAME.fullmatch(text) or SecretRef.parse(text))
     except NeedsHuman:
         return False

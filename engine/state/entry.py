@@ -61,7 +61,7 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-UNKNOWN = "unknown"
+UNKNOWN_KIND = "unknown"
 """The kind of a secret whose tags do not say it, or are malformed."""
 
 
@@ -94,7 +94,7 @@ class Tally:
         """Count one secret that expires in `days`; None if it never does."""
         self.states[entry.state] += 1
         if days is not None and entry.state not in ("disabled", "unmanaged"):
-            kind = entry.managed.rotator.kind if entry.managed else UNKNOWN
+            kind = entry.managed.rotator.kind if entry.managed else UNKNOWN_KIND
             self.expiries.append(Expiry(entry.secret.ref.name, kind, round(days, 3)))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import NeedsHuman
-from engine.secret import VERSION, SecretRef
+from engine.secret import VERSION_ID, SecretRef
 
 ROTATING = frozenset({"microsoft.keyvault.secretnearexpiry", "microsoft.keyvault.secretexpired"})
 """The event types that ask for a rotation, in lower case. All others are ignored."""
@@ -91,7 +91,7 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
     steps = url.strip().split("/")
     # https://host/secrets/name/version
     version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004
-    known = isinstance(version, str) and VERSION.fullmatch(version.lower())
+    known = isinstance(version, str) and VERSION_ID.fullmatch(version.lower())
     return VaultEvent(event_id, kind, ref, known[0] if known else None)
 
 

@@ -17,9 +17,9 @@ from engine.state.manual import is_manual
 from engine.state.request import WorkItem
 from engine.state.tags import REPLICA_OF
 
-NAMED = 100
+MOST_NAMED = 100
 """How many of the secrets that need a person a report names. It counts all of them."""
-WAITERS = 1000
+MOST_WAITING = 1000
 """How many of the waiting secrets a report names."""
 LIVES = timedelta(days=37)
 """How long an incident's messages live: at most six days until it is their turn, and a month."""
@@ -28,7 +28,7 @@ LEAD = timedelta(seconds=10)
 
 Even if clocks differ by that much, everything written before the report is older than the date.
 """
-LEAKED = "what leaked may still be accepted"
+STILL_ACCEPTED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
 UNSERVED = "its vault is not served any more"
@@ -38,7 +38,7 @@ RECOVER = (
     "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
     "by hand, and move its record aside: see the runbook"
 )
-ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
+INCIDENT_ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 """The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
 
@@ -195,9 +195,9 @@ class Progress:
     """Queued, or in progress."""
     needs_a_person: int = 0
     named: list[dict[str, str]] = field(default_factory=list)
-    """The first NAMED of those, each with its reason."""
+    """The first MOST_NAMED of those, each with its reason."""
     waiting_for: list[dict[str, str | None]] = field(default_factory=list)
-    """The first WAITERS of the waiting secrets."""
+    """The first MOST_WAITING of the waiting secrets."""
     lingers: list[dict[str, str]] = field(default_factory=list)
     """What may still work two minutes after the report, once for each kind."""
     each: list[Stands] = field(default_factory=list)
@@ -226,7 +226,7 @@ class Progress:
         self.secrets += 1
         self._linger(entry)
         if entry.state == "disabled":
-            self._name(entry, f"{entry.reason}: {LEAKED}", ENABLE)
+            self._name(entry, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
         elif entry.managed is None and not is_replica(entry, known):
             self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
         elif self._stuck(incident, entry):
@@ -237,7 +237,7 @@ class Progress:
                 entry, "somebody has written a version by hand since the incident began", fix
             )
         elif is_open and not is_tried:
-            self._name(entry, f"its incident is not tried any more: {LEAKED}", REPEAT)
+            self._name(entry, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
         elif is_open:
             self._wait(entry, known)
         else:
@@ -254,7 +254,7 @@ class Progress:
         self.needs_a_person += 1
         reason = deleted_at(*sources, why=why)
         self.each.append(Stands(ref, "needs a person", reason=reason, fix=fix))
-        if len(self.named) < NAMED:
+        if len(self.named) < MOST_NAMED:
             place = {"vault": ref.vault_name, "secret": ref.name}
             self.named.append({**place, "reason": reason, "fix": fix})
 
@@ -287,7 +287,7 @@ class Progress:
     def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
         self.waiting += 1
         self.each.append(_stands(entry, "waiting"))
-        if len(self.waiting_for) < WAITERS:
+        if len(self.waiting_for) < MOST_WAITING:
             # An edited tag may name another source than the one of what leaked.
             holding = [listed.source for listed in known if listed.holds(entry.secret)]
             tagged = entry.managed.source if entry.managed else None
@@ -298,7 +298,7 @@ class Progress:
     def _name(self, entry: Entry, reason: str, fix: str) -> None:
         self.needs_a_person += 1
         self.each.append(_stands(entry, "needs a person", reason, fix))
-        if len(self.named) < NAMED:
+        if len(self.named) < MOST_NAMED:
             self.named.append({**_place(entry), "reason": reason, "fix": fix})
 
 

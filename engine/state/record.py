@@ -34,7 +34,7 @@ SETTLE = timedelta(seconds=60)
 
 Key Vault promises no read-after-write consistency.
 """
-EVERY = timedelta(minutes=3)
+RECHECK_EVERY = timedelta(minutes=3)
 """How often the timer `recheck` of function_app.py asks for what is due."""
 RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
 """How long after a change, or a look that leaves something open, a source is due to be looked at

@@ -16,7 +16,7 @@ from itertools import islice
 from engine.contract import LATE
 from engine.state.tags import Pending
 
-ID, BYTES = 4, 12
+PRINT_KEY, PRINT_BYTES = 4, 12
 """Letters of the key's version that begin a print, and bytes of the digest that follow.
 
 With 96 bits, a million prints meet by chance once in 10^16 deployments.
@@ -45,11 +45,11 @@ class Prints:
 
     def knows(self, prints: str) -> bool:
         """Return whether a key is there under which these prints were made."""
-        return any(prints[:ID] == version[:ID] for version in self.keys)
+        return any(prints[:PRINT_KEY] == version[:PRINT_KEY] for version in self.keys)
 
     def _print(self, version: str, text: str) -> str:
         digest = hmac.digest(self.keys[version], text.encode(), hashlib.sha256)
-        return version[:ID] + base64.urlsafe_b64encode(digest[:BYTES]).decode()
+        return version[:PRINT_KEY] + base64.urlsafe_b64encode(digest[:PRINT_BYTES]).decode()
 
 
 @dataclass(frozen=True, slots=True)

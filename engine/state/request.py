@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
-from engine.secret import NAME, VERSION, SecretRef
+from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
 from engine.state.codec import YEARS
 
 FIX = "request work with rekey or the HTTP API, which write such messages"
@@ -76,9 +76,9 @@ def _problems(
             problems.append(f"{key} is none of {', '.join(allowed)}")
     if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
         problems.append("vault is not the URL of a vault")
-    if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
+    if not isinstance(data.get("secret"), str) or not SECRET_NAME.fullmatch(data["secret"]):
         problems.append("secret is not a secret's name")
-    if isinstance(data.get("version"), str) and not VERSION.fullmatch(data["version"]):
+    if isinstance(data.get("version"), str) and not VERSION_ID.fullmatch(data["version"]):
         problems.append("version is not a version's id")
     return problems
 
@@ -98,7 +98,7 @@ TRIED_ON = timedelta(days=30)
 """For how long that goes on. Then a person must report the incident again."""
 DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
 """How often people hear of it: every two hours for a day, and then every day."""
-AGAIN = "it is tried again every quarter of an hour, for a month"
+TRIED_AGAIN = "it is tried again every quarter of an hour, for a month"
 NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
-from engine.secret import VERSION, SecretRef, Version
+from engine.secret import VERSION_ID, SecretRef, Version
 from engine.state import template
 from engine.state.derivation import EXPECTED, Consent, consents
 from engine.state.policy import Policy
@@ -50,7 +50,7 @@ CAUSE = "RekeyCause"
 """Who or what asked for a version, and why, so that the vault alone shows its history."""
 OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE, BY})
 
-NAMED = re.compile(r"(?:tag )?([A-Z]\w+) (?:is|has|spans|names|uses) ")
+ABOUT_TAG = re.compile(r"(?:tag )?([A-Z]\w+) (?:is|has|spans|names|uses) ")
 """How a problem with a tag begins."""
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
@@ -71,7 +71,7 @@ class Pending:
     def parse(cls, text: str) -> Pending:
         """Parse the tag; raises ValueError."""
         at, version, credential_id = text.split(" ", 2)
-        if not VERSION.fullmatch(version):
+        if not VERSION_ID.fullmatch(version):
             raise ValueError(text)
         return cls(datetime.strptime(at, _ISO).replace(tzinfo=UTC), version, credential_id)
 
@@ -110,7 +110,7 @@ class Malformed:
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that the problems name."""
-        named = (NAMED.match(problem) for problem in self.problems)
+        named = (ABOUT_TAG.match(problem) for problem in self.problems)
         return tuple(dict.fromkeys(match[1] for match in named if match))
 
 

@@ -11,7 +11,7 @@ from engine.parts import Parts
 from engine.ports import WorkQueue
 from engine.secret import SecretRef
 from engine.state.index import Listed
-from engine.state.record import EVERY, LOOKING
+from engine.state.record import LOOKING, RECHECK_EVERY
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
 from engine.sweep.pace import Pace, post
@@ -38,7 +38,7 @@ async def sources(parts: Parts, queue: WorkQueue, posted: Counter[str]) -> None:
         at = listed.next_check
         if at and now - LOOKING < at <= now and (item := _audit(parts, listed)):
             due.append((at, item))
-    pace = Pace(parts.policy.scopes, EVERY)
+    pace = Pace(parts.policy.scopes, RECHECK_EVERY)
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
         if delay is not None:

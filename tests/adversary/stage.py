@@ -26,7 +26,7 @@ from api.answers import Answer
 from api.app import Api
 from cloud.settings import Settings
 from composition import build_api
-from engine.state.record import EVERY
+from engine.state.record import RECHECK_EVERY
 from simulator.azure import GROUP, Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.entra.directory import Application, Password
@@ -123,7 +123,7 @@ class Deployment:
             *(self.world, self.clock, account.name, self.start, lambda: self.strikes.kind),
             functions,
             lambda api, times: api.service.sweep(times, past_due=False),
-            often=OftenTimer(EVERY, lambda api: api.service.recheck(), self._next_tick),
+            often=OftenTimer(RECHECK_EVERY, lambda api: api.service.recheck(), self._next_tick),
         )
 
     def _next_tick(self) -> datetime | None:

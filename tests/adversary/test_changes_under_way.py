@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from engine.service import Service
-from engine.state.record import EVERY
+from engine.state.record import RECHECK_EVERY
 from engine.state.request import Outcome
 from engine.state.tags import fingerprint, parked
 from tests.rotators.key_scenes import FAMILY, KeyScene
@@ -71,7 +71,7 @@ async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_
             delivery._wait(message.visible)
             await delivery._deliver(delivery.start(), message)
         else:
-            rig.clock.advance(EVERY.total_seconds())
+            rig.clock.advance(RECHECK_EVERY.total_seconds())
             await delivery.start().recheck()
     assert told.is_accepted()
     assert told.outcomes[-1].result in ("healed", "confirmed")

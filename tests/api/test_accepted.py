@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from api.answers import Answer
-from engine.state.record import EVERY
+from engine.state.record import RECHECK_EVERY
 from simulator.wire import Request
 from tests.api.test_github import deliver, hooked
 from tests.api.test_incidents import begin, deliver_orders
@@ -98,7 +98,7 @@ async def test_what_is_accepted_is_carried_out_within_five_minutes_although_its_
     for _ in range(3):
         rig.queue("rotations").clear()
         rig.queue("sweeps").clear()
-        rig.clock.advance(EVERY.total_seconds())
+        rig.clock.advance(RECHECK_EVERY.total_seconds())
         await rig.service().recheck()
         await deliver_orders(rig)
     rig.queue("rotations").clear()

@@ -99,8 +99,8 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert tuple(READERS) == words.SCANNERS
     assert words.MOST_WAIT == operations.MOST_WAIT
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
-    assert INCIDENT.pattern == incident.ID
-    assert VERSION.pattern == secret.VERSION.pattern
+    assert INCIDENT.pattern == incident.INCIDENT_ID
+    assert VERSION.pattern == secret.VERSION_ID.pattern
     ref = secret.SecretRef("https://prod.vault.azure.net", "x")
     assert OPERATION.fullmatch(operation_id(ref, "1"))
 

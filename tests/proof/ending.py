@@ -12,7 +12,7 @@ from engine.service import MOST_WAITS
 from engine.state.codec import NAMES
 from engine.state.decision import Confirm
 from engine.state.index import Listed
-from engine.state.record import EVERY, Record
+from engine.state.record import RECHECK_EVERY, Record
 from engine.state.request import WorkItem
 from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
@@ -68,7 +68,7 @@ def _bounded(watch: Watch) -> None:
         if write and claim.record.next_check and write.at < world.kernel.now() - timedelta(days=1):
             _broken(f"resources: {source} is looked at for a write of {write.at} without end")
     posted = world.posted - world.swept - world.waits
-    if world.returns > MOST_ASKED * (1 + world.kernel.time() / EVERY.total_seconds()):
+    if world.returns > MOST_ASKED * (1 + world.kernel.time() / RECHECK_EVERY.total_seconds()):
         _broken(f"resources: the timer asked for {world.returns} messages in one schedule")
     most = MOST_WAITING + world.returns + world.asked * MOST_WAITS
     if world.waits > most + world.away / A_MESSAGE_EACH:

@@ -20,7 +20,7 @@ from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from engine.state.policy import Policy
 from engine.state.policy_document import Document
-from engine.state.record import EVERY, LOOKING, RECHECK, Record
+from engine.state.record import LOOKING, RECHECK, RECHECK_EVERY, Record
 from engine.state.record_parts import Prints
 from engine.state.request import WorkItem
 from tests.proof import kind_registry
@@ -48,7 +48,7 @@ DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
 See tests/shared/delivery.py.
 """
 NEVER = float("inf")
-TICK = EVERY.total_seconds()
+TICK = RECHECK_EVERY.total_seconds()
 NOTHING: Mapping[SecretRef, SecretVersion] = {}
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""

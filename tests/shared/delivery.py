@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.service import MAX_TRIES, Service
-from engine.state.record import EVERY
+from engine.state.record import RECHECK_EVERY
 from simulator.reach.sabotage import Died
 from simulator.storage.queue_store import Message
 from tests.shared.due import next_check
@@ -21,7 +21,7 @@ from tests.shared.rig import Rig
 
 RETRY_SECONDS = 30
 DEAD_SECONDS = 600
-TICK = EVERY.total_seconds()
+TICK = RECHECK_EVERY.total_seconds()
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Delivery:
         if not accepted:
             return None
         due = max(accepted[0][0], self.rig.clock.now())
-        return due + (datetime.min.replace(tzinfo=due.tzinfo) - due) % EVERY
+        return due + (datetime.min.replace(tzinfo=due.tzinfo) - due) % RECHECK_EVERY
 
     def _wait(self, moment: datetime) -> None:
         self.rig.clock.advance(max(0.0, (moment - self.rig.clock.now()).total_seconds()))

@@ -16,7 +16,7 @@ from cloud.storage.backlog import EVERY, QUEUES
 from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
 from engine.errors import RekeyError, TransientError
 from engine.service import MAX_TRIES
-from engine.state.entry import STATES, UNKNOWN
+from engine.state.entry import STATES, UNKNOWN_KIND
 from engine.state.follow_up import Task, TaskResult
 from engine.state.request import Action, Outcome, Result, Trigger
 from tests.cloud.storage.watching import dead_letter, queues
@@ -203,8 +203,8 @@ def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) 
     assert words(rows["`state` of `rekey.policy`"][0]) == observed(sent, "rekey.policy", "state")
     assert observed(sent, "rekey.queue.messages", "queue") == set(EVERY)
     assert words(rows["`trigger`"][0]) == set(get_args(Trigger))
-    assert words(rows["`rotator`"][0]) == {UNKNOWN}
-    kinds = {*scene().service().engine.rotators, UNKNOWN}
+    assert words(rows["`rotator`"][0]) == {UNKNOWN_KIND}
+    kinds = {*scene().service().engine.rotators, UNKNOWN_KIND}
     assert observed(sent, "rekey.rotations", "rotator") <= kinds
     swept = words(rows["`outcome` of `rekey.sweeps`"][0])
     assert observed(sent, "rekey.sweeps", "outcome") <= swept

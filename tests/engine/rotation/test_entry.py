@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import TransientError
 from engine.secret import SecretRef
-from engine.state.incident import LEAKED, RECOVER, deleted_at
+from engine.state.incident import RECOVER, STILL_ACCEPTED, deleted_at
 from engine.state.request import NO_MORE, TRIED_ON, Outcome
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
@@ -51,14 +51,14 @@ async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_stil
     reported = (rig.clock.now() - age).isoformat()
     outcome = await handle(rig, compromised=True, reported=reported)
     assert (outcome.result, outcome.fix.startswith(fix)) == ("parked", True)
-    assert LEAKED in outcome.reason
+    assert STILL_ACCEPTED in outcome.reason
     assert (NO_MORE in outcome.reason) is not comes_back
     assert outcome.comes_back is comes_back
 
 
 async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:
     outcome = await handle(scene(tags=NO_TAGS))
-    assert (outcome.result, LEAKED in outcome.reason) == ("skipped", False)
+    assert (outcome.result, STILL_ACCEPTED in outcome.reason) == ("skipped", False)
 
 
 async def test_an_incident_of_the_policy_document_says_what_can_be_done(rig: Rig) -> None:
@@ -77,7 +77,7 @@ async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags(r
     outcome = await handle(rig, version=leaked.version, compromised=True)
     assert not accepted(rig, leaked)
     assert accepted(rig, written)
-    assert LEAKED not in outcome.reason
+    assert STILL_ACCEPTED not in outcome.reason
 
 
 @pytest.mark.parametrize("is_named", [True, False])
@@ -123,7 +123,7 @@ async def test_an_incident_of_an_earlier_version_is_dealt_with_whatever_may_be_r
     outcome = await handle(rig, version=leaked.version, compromised=True)
     assert not accepted(rig, leaked)
     assert accepted(rig, current)
-    assert LEAKED not in outcome.reason
+    assert STILL_ACCEPTED not in outcome.reason
 
 
 async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one(rig: Rig) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.secret import SecretRef
 from engine.state.entry import Entry
-from engine.state.incident import NAMED, WAITERS, Incident, Progress
+from engine.state.incident import MOST_NAMED, MOST_WAITING, Incident, Progress
 from engine.state.index import Listed
 from engine.state.request import WorkItem
 from engine.state.tags import MANUAL, REPLICA_OF, parked
@@ -213,9 +213,9 @@ def test_a_secret_without_room_for_a_mark_is_stuck_all_the_same() -> None:
 
 
 def test_so_many_secrets_are_named_and_all_are_counted() -> None:
-    stuck = counted(*[shown(BARE)] * (NAMED + 1))
-    assert (stuck.needs_a_person, len(stuck.named)) == (NAMED + 1, NAMED)
-    waiting = counted(*[shown()] * (WAITERS + 1))
-    assert (waiting.waiting, len(waiting.waiting_for)) == (WAITERS + 1, WAITERS)
+    stuck = counted(*[shown(BARE)] * (MOST_NAMED + 1))
+    assert (stuck.needs_a_person, len(stuck.named)) == (MOST_NAMED + 1, MOST_NAMED)
+    waiting = counted(*[shown()] * (MOST_WAITING + 1))
+    assert (waiting.waiting, len(waiting.waiting_for)) == (MOST_WAITING + 1, MOST_WAITING)
     rotated = counted(shown(), shown(), is_open=False)
     assert (rotated.rotated, rotated.secrets) == (2, 2)

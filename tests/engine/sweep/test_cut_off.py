@@ -17,8 +17,8 @@ from engine.incidents import counted, unreached
 from engine.state.entry import Entry
 from engine.state.incident import (
     LEAD,
-    LEAKED,
     LIVES,
+    STILL_ACCEPTED,
     UNSERVED,
     Incident,
     Progress,
@@ -156,7 +156,7 @@ async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
     assert reasons == (
-        [] if progress.waiting else [f"its incident is not tried any more: {LEAKED}"]
+        [] if progress.waiting else [f"its incident is not tried any more: {STILL_ACCEPTED}"]
     )
 
 

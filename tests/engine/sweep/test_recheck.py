@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.state.record import EVERY
+from engine.state.record import RECHECK_EVERY
 from engine.state.request import WorkItem
 from tests.shared.collected import Collected, dims
 from tests.shared.delivery import Delivery
@@ -136,7 +136,7 @@ async def test_what_people_asked_for_is_posted_each_time_until_it_is_done(rig: R
     await rig.service().recheck()
     assert rig.messages("rotations") == [], "its message had no time yet"
     for number in (1, 2):
-        rig.clock.advance(EVERY.total_seconds())
+        rig.clock.advance(RECHECK_EVERY.total_seconds())
         await rig.service().recheck()
         assert posted(rig) == [("rotate", NAME)] * number
     await Delivery(rig, rig.service).run()
@@ -210,4 +210,4 @@ async def test_a_request_whose_id_an_earlier_version_made_otherwise_is_stored_on
     engine, item = rig.service().engine, pinned(rig)
     await engine.requests.keep("1" * 40, item.to_json(), rig.clock.now())
     await rig.service().recheck()
-    assert await engine.requests.due(rig.clock.now() + EVERY) == [item.request]
+    assert await engine.requests.due(rig.clock.now() + RECHECK_EVERY) == [item.request]
