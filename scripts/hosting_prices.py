@@ -1,4 +1,4 @@
-"""The monthly cost of a deployment, apart from Rekey's own calls (see cloud/meter/prices.py).
+"""The monthly cost of a deployment, apart from Rekey's own calls (see cloud/meter/metering.py).
 
 These are list prices in US dollars: East US, pay as you go, November 2026. The pages named beside
 them could not be checked then; where they differ, the page is right. Free grants of a subscription
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloud.meter.prices import price
+from cloud.meter.metering import price
 
 type Resource = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --b
 100] [--json]
 
 The resources come from a snapshot (`bicep snapshot my.bicepparam` makes one for your own
-parameters), and the list prices from scripts/hosting_prices.py and cloud/meter/prices.py. The
+parameters), and the list prices from scripts/hosting_prices.py and cloud/meter/metering.py. The
 estimate ignores free grants, taxes and discounts. Exit code 0: within the budget. 1: above it. 2:
 no snapshot. 3: a resource has no known price.
 """

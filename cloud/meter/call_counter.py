@@ -11,8 +11,7 @@ from typing import Any
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
-from cloud.meter.metering import NO_ANSWER, count
-from cloud.meter.operations import operation_of, service_of
+from cloud.meter.metering import NO_ANSWER, count_request
 
 
 class CallCounter(SansIOHTTPPolicy[Any, Any]):
@@ -22,11 +21,11 @@ class CallCounter(SansIOHTTPPolicy[Any, Any]):
         self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
     ) -> None:
         """Count an answered request."""
-        _count(request, str(response.http_response.status_code))
+        count_request(request.http_request, str(response.http_response.status_code))
 
     def on_exception(self, request: PipelineRequest[Any]) -> None:
         """Count a request without an answer."""
-        _count(request, NO_ANSWER)
+        count_request(request.http_request, NO_ANSWER)
 
 
 def metered(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,9 +40,3 @@ def metered(options: Mapping[str, Any]) -> dict[str, Any]:
 def unmetered(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options without the counter, for URLs that do not show the operation."""
     return {name: value for name, value in options.items() if name not in metered({})}
-
-
-def _count(request: PipelineRequest[Any], status: str) -> None:
-    sent = request.http_request
-    service = service_of(sent.url)
-    count(service, operation_of(service, sent.method, sent.url, sent.headers), status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloud.meter.operations import operation_of, service_of
+from cloud.meter.metering import operation_of, service_of
 
 VAULT = "https://prod.vault.azure.net"
 SUBSCRIPTION = "https://management.azure.com/subscriptions/11111111-2222-4333-8444-555555555555"

@@ -12,8 +12,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from cloud.databases.servers import Operator
-from cloud.meter.metering import MeteredDatabases, MeteredSqlServers
-from cloud.meter.prices import PRICES, price
+from cloud.meter.metering import PRICES, MeteredDatabases, MeteredSqlServers, price
 from cloud.sql.servers import Row
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 from cloud.meter import metering
-from cloud.meter.prices import price
 from engine.errors import RekeyError
 from tests.infra.alerts.stage import HOUR, MINUTE, Stage
 from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, to_chat
@@ -189,7 +188,7 @@ async def costs_less_than_a_cent(stage: Stage) -> None:
 async def _costs(stage: Stage, dollars: float) -> None:
     """Count, after a sweep, thousands of calls as the pipeline of every client does."""
     await stage.sweep()
-    paid = price("keyvault", "GetSecret")
+    paid = metering.price("keyvault", "GetSecret")
     assert paid
     for _ in range(round(dollars / paid)):
         metering.count("keyvault", "GetSecret", "200")
