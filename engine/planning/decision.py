@@ -116,16 +116,17 @@ def decide(
 
 def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
     """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
-    case = Case(tagged.held, tagged.applied, tagged.asks, item, policy, now)
+    case = Case(tagged, item, policy, now)
     decision = next(answer for rule in RULES if (answer := rule(case)))
     return crowded(tagged.held) or decision if isinstance(decision, Rotate) else decision
 
 
-def mended(held: Version, applied: Version, wrong: Malformed) -> str:
+def mended(tagged: Tagged, wrong: Malformed) -> str:
     """Return the command that mends malformed tags, with a default or VALUE for each.
 
-    `applied` has the tags that count under the policy. What the document says, no tag mends.
+    What the policy document says, no tag mends.
     """
+    held, applied = tagged.held, tagged.applied
     if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
         return f"correct {', '.join(wrong.tags)} in the policy document"
     settings = " ".join(f"{tag}={TAG_DEFAULTS.get(tag, 'VALUE')}" for tag in wrong.tags)
@@ -161,19 +162,21 @@ def crowded(secret: Version, *, in_place: bool = False) -> Park | None:
 class Case:
     """What is decided from."""
 
-    held: Version
-    secret: Version
-    """The version with the tags that count under the policy."""
-    asks: Managed | Malformed | None
+    tagged: Tagged
     item: WorkItem
     policy: Policy
     now: datetime
 
     @property
+    def secret(self) -> Version:
+        """The version with the tags that count under the policy."""
+        return self.tagged.applied
+
+    @property
     def managed(self) -> Managed:
         """What the tags ask for, once a rule before has ended all other cases."""
-        assert isinstance(self.asks, Managed)  # noqa: S101 - for the type
-        return self.asks
+        assert self.tagged.managed  # noqa: S101 - for the type
+        return self.tagged.managed
 
     @property
     def is_replaced(self) -> bool:
@@ -210,13 +213,14 @@ def _at_rest(case: Case) -> Skip | None:
 
 
 def _malformed(case: Case) -> Park | None:
-    if isinstance(case.asks, Malformed):
-        return Park(str(case.asks), mended(case.held, case.secret, case.asks))
+    tagged = case.tagged
+    if isinstance(tagged.asks, Malformed):
+        return Park(str(tagged.asks), mended(tagged, tagged.asks))
     return None
 
 
 def _unbound(case: Case) -> Park | None:
-    held, managed, policy = case.held, case.managed, case.policy
+    held, managed, policy = case.tagged.held, case.managed, case.policy
     vault, source = held.ref.vault, managed.source
     bounds = (
         "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"

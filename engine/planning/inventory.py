@@ -90,7 +90,7 @@ def _judged(
     if since := marked_since(secret, now):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
         state: State = "drifted" if drifted else "parked"
-        return Entry(secret, state, *_told(held, secret, tagged.asks), known, due, since)
+        return Entry(secret, state, *_told(tagged), known, due, since)
     return _as_decided(secret, decision, known, due, now)
 
 
@@ -122,18 +122,17 @@ def _has_expired(secret: Version, now: datetime) -> bool:
     return secret.expires is not None and secret.expires <= now
 
 
-def _told(held: Version, secret: Version, managed: Managed | Malformed) -> tuple[str, str]:
+def _told(tagged: Tagged) -> tuple[str, str]:
     """Return why a secret is marked, and its way out.
 
     A mark holds its own fix behind its reason.
     """
+    secret = tagged.applied
     reason, _, fix = secret.tags.get(REASON, "see the log").partition(". Fix: ")
-    if isinstance(managed, Malformed):
-        return reason, mended(held, secret, managed)
-    return (
-        reason,
-        f"{fix or 'fix what the reason names'}, then rekey unpark {secret.ref.place} --wait",
-    )
+    if isinstance(tagged.asks, Malformed):
+        return reason, mended(tagged, tagged.asks)
+    way_out = fix or "fix what the reason names"
+    return reason, f"{way_out}, then rekey unpark {secret.ref.place} --wait"
 
 
 def _by_hand(secret: Version, due: datetime | None, now: datetime) -> Entry:

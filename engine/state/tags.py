@@ -137,9 +137,9 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     if isinstance(rotator, Unusable):
         return Malformed((rotator.refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
-    pending = reader.read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
+    pending = reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it")
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
-    window = reader.read("RotationWindow", _window, None, expected)
+    window = reader.read("RotationWindow", Window.parse, None, expected)
     replicas = _served_replicas(reader, policy)
     derived_from = _parent(reader, policy) if isinstance(rotator, Derived) else None
     nobody: tuple[Consent, ...] = ()
@@ -237,14 +237,6 @@ def _days(text: str) -> timedelta:
 
 def _hours(text: str) -> timedelta:
     return timedelta(hours=_whole(text, 0, 8760))
-
-
-def _pending(text: str) -> Pending | None:
-    return Pending.parse(text)
-
-
-def _window(text: str) -> Window | None:
-    return Window.parse(text)
 
 
 def _replicas(text: str) -> tuple[SecretRef, ...]:
