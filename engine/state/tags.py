@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import CLOCKS, Derived, Rotator, Unusable
+from engine.contract import CLOCKS, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.secret import VERSION_ID, SecretRef, Version
@@ -134,14 +134,14 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     """Read the tags of a secret that has a ProviderAddress."""
     reader = _Reader(tags)
     rotator, source = _source(tags, kinds, reader.problems)
-    if isinstance(rotator, Unusable):
+    if not source and isinstance(rotator, Unusable):
         return Malformed((rotator.refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
     pending = reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it")
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
     window = reader.read("RotationWindow", Window.parse, None, expected)
     replicas = _served_replicas(reader, policy)
-    derived_from = _parent(reader, policy) if isinstance(rotator, Derived) else None
+    derived_from = _parent(reader, policy) if kinds.is_derived(rotator) else None
     nobody: tuple[Consent, ...] = ()
     may_derive = reader.read(MAY_DERIVE, consents, nobody, EXPECTED)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
