@@ -136,7 +136,7 @@ class Rotation:
     @property
     def single(self) -> bool:
         """Whether the source accepts one credential at a time."""
-        return self.rotator.single_slot(self.managed.settings)
+        return self.managed.rotator.single_slot(self.managed.settings)
 
     @property
     def proof(self) -> Proof:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
@@ -45,7 +46,12 @@ class Observed:
     def record(self) -> Record:
         """The record of the source if this secret owns it, otherwise an empty record."""
         record = self.lease.record
-        return record if record.owner == str(self.item.ref).lower() else Record()
+        return record if record.owner == self._owner else Record()
+
+    @cached_property
+    def _owner(self) -> str:
+        """The secret, as a record names its owner."""
+        return str(self.item.ref).lower()
 
     @property
     def shown(self) -> SecretVersion:

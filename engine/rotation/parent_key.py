@@ -44,7 +44,7 @@ class ParentKey:
     @classmethod
     def of(cls, parts: Parts, managed: Managed) -> ParentKey | None:
         """Return the key of a secret whose kind is derived; None for every other kind."""
-        return cls(parts, managed) if isinstance(parts.rotator(managed), Derived) else None
+        return cls(parts, managed) if managed.derived_from else None
 
     async def parent(self, ref: SecretRef) -> Parent:
         """Return the key, as its secret holds it and lets this one use it.
@@ -55,7 +55,7 @@ class ParentKey:
         assert named  # noqa: S101 - tags without it are malformed
         holder = await self._read(named)
         owner = self._parsed(holder)
-        if isinstance(self.parts.rotator(owner), Derived):
+        if owner.derived_from:
             raise await self._chain(ref, holder, owner)
         self._consents(ref, holder, owner)
         self._refuse_others(holder, owner)

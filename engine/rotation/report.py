@@ -157,7 +157,7 @@ def _has_one_slot(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
     if not isinstance(decision, Acting):
         return False
     managed = decision.managed
-    return parts.rotator(managed).single_slot(managed.settings)
+    return managed.rotator.single_slot(managed.settings)
 
 
 def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
