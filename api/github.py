@@ -13,9 +13,9 @@ from api.leaks import Finding, Reports, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.leak.feeds import alert_of, is_signed
 from engine.secret import SecretRef, Sensitive
 from engine.state.policy_document import Leaks
+from leaks.feeds import alert_of, is_signed
 
 MOST_BODY = 256 * 1024
 """Bytes of a delivery that are looked at."""

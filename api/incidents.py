@@ -19,12 +19,12 @@ from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
-from engine.incidents import Evidence, Step, counted, ended, evidence, steps, unreached
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
 from engine.state.incident import LEAD, Incident, Progress
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
+from leaks.incidents import Evidence, Step, counted, ended, evidence, steps, unreached
 
 log = logging.getLogger("rekey.incident")
 

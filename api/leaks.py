@@ -25,13 +25,13 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
-from engine.leak.index import Index, LeakedVersion
-from engine.leak.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.follow_up import LEAKED, FollowUp
 from engine.state.incident import LEAD, Incident, danger
 from engine.state.policy_document import Leaks
+from leaks.index import Index, LeakedVersion
+from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 
 log = logging.getLogger("rekey.leak")
 

@@ -23,7 +23,16 @@ from engine.state.request import WorkItem
 from tests.proof.places import PLACES
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("api", "cli", "cloud", "composition.py", "engine", "function_app.py", "rotators")
+PRODUCT = (
+    "api",
+    "cli",
+    "cloud",
+    "composition.py",
+    "engine",
+    "function_app.py",
+    "leaks",
+    "rotators",
+)
 CORNERS = {
     "compromised": (
         r"compromis|doomed|cut_?off|leaked",

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from engine.contract import Derived
-from engine.leak.index import sources_of
-from engine.leak.reading import read
 from engine.service import Service
 from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Prints
+from leaks.index import sources_of
+from leaks.reading import read
 from simulator.storage.queue_store import Message
 from simulator.wire import Request, Response
 from tests.api.test_leaks import leak

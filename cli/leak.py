@@ -17,9 +17,9 @@ from cli.session import Session
 from cli.words import LINES
 from engine.engine import Engine
 from engine.errors import NeedsHuman
-from engine.leak.feeds import READERS
-from engine.leak.reading import MOST_TEXT
 from engine.service import starts_of_cut_offs
+from leaks.feeds import READERS
+from leaks.reading import MOST_TEXT
 
 MOST_BYTES = 64 * 1024 * 1024
 """A scanner's report may be long; it is read once."""

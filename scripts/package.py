@@ -31,7 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE = ("composition.py", "function_app.py", "host.json", "requirements.txt")
-CONTENT = (*SINGLE, "api", "cloud", "engine", "rotators")
+CONTENT = (*SINGLE, "api", "cloud", "engine", "leaks", "rotators")
 """All files and folders of the app."""
 KINDS = (".py", ".html", ".css", ".js")
 """The types of files that the app reads from its folders."""

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 LOCKED = dict(PINNED.findall((ROOT / "requirements.txt").read_text()))
 # What .funcignore keeps out of the package cannot clash.
-OURS = {"api", "cloud", "composition", "engine", "function_app", "rotators"}
+OURS = {"api", "cloud", "composition", "engine", "function_app", "leaks", "rotators"}
 MARKED_FOR_OTHERS = {"colorama", "pywin32"}
 
 

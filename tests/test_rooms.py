@@ -20,6 +20,7 @@ FOLDERS = (
     "conformance",
     "demo",
     "engine",
+    "leaks",
     "rotators",
     "scripts",
     "simulated-azure",

@@ -18,10 +18,10 @@ from api.requests import Request
 from api.route import Desk
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.incidents import counted, ended, evidence, of_secret, steps
 from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import Incident, Progress
+from leaks.incidents import counted, ended, evidence, of_secret, steps
 
 log = logging.getLogger("rekey.incident")
 

@@ -29,7 +29,7 @@ from scripts.mutation.reach import Reach, functions_in
 from scripts.mutation.reasons import Reasons
 from scripts.mutation.trial import Trials
 
-TARGETS = ("engine", "rotators")
+TARGETS = ("engine", "leaks", "rotators")
 PART = "--part=product"
 """What `make test` runs: `tests/parts.py`."""
 SAMPLE = 200

@@ -120,8 +120,8 @@ def numbered(number: int) -> dict[str, Any]:
 
 
 def test_a_signature_is_made_as_github_documents_it() -> None:
-    from engine.leak.feeds import is_signed
     from engine.secret import Sensitive
+    from leaks.feeds import is_signed
 
     documented = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     assert is_signed(b"Hello, World!", documented, Sensitive("It's a Secret to Everybody"))

@@ -20,11 +20,11 @@ from azure.storage.blob import (
 
 from api.answers import Answer
 from api.leaks import Finding, Reports, taken
-from engine.leak.feeds import READERS
+from leaks.feeds import READERS
 from tests.api.test_github import POLICY, GitHub, deliver, hooked, numbered
 from tests.api.test_leaks import audit, leak, passed_on, progress, rotate, settle
 from tests.cli.test_leak import array, line
-from tests.engine.leak.test_signatures import made
+from tests.leaks.test_signatures import made
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import CONNECTION_STRING
 from tests.shared.scene import state

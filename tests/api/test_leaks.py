@@ -19,10 +19,10 @@ from api.app import Api
 from engine.contract import Lingers
 from engine.errors import TransientError
 from engine.kinds import Kinds
-from engine.leak.index import Index
-from engine.leak.reading import read
-from engine.leak.verdict import Verdict, acts, judge
 from engine.state.policy_document import LeakRule, Leaks
+from leaks.index import Index
+from leaks.reading import read
+from leaks.verdict import Verdict, acts, judge
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal

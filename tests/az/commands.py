@@ -34,7 +34,7 @@ SHELL = tuple(
     if ".venv" not in path.parts
 )
 WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
-PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
+PRODUCT = ("api", "cli", "cloud", "engine", "leaks", "rotators", "scripts", "infra")
 BASH = Parser(Language(tree_sitter_bash.language()))
 COMMAND = re.compile(r"\baz ")
 PLACEHOLDER = re.compile(r"<([A-Za-z][\w /-]*)>")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.codes import Exit
-from engine.leak.feeds import READERS
+from leaks.feeds import READERS
 from tests.cli.desk import Desk, Ran, managing
 from tests.shared.scene import refuse
 

@@ -16,9 +16,9 @@ from cli.codes import Exit
 from cli.examples import EXAMPLES, WHOLE
 from cli.readers import INCIDENT, OPERATION, VERSION
 from engine import secret
-from engine.leak.feeds import READERS
 from engine.state import entry, incident
 from engine.state.request import operation_id
+from leaks.feeds import READERS
 from tests.cli.desk import Desk, commands
 from tests.programs import run
 

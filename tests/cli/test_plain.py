@@ -98,6 +98,7 @@ def test_who_has_no_settings_yet_is_told_where_they_come_from() -> None:
 def test_no_fix_of_the_app_keeps_the_words_of_the_http_api_on_the_command_line() -> None:
     files = (
         *(ROOT / "engine").rglob("*.py"),
+        *(ROOT / "leaks").rglob("*.py"),
         *(ROOT / "api" / f"{name}.py" for name in ("actions", "operations", "near", "incidents")),
     )
     literals = {

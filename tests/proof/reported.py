@@ -16,12 +16,12 @@ from api.incidents import messages, status_of
 from api.leaks import Finding, Reports, taken
 from api.once import Queued
 from engine.engine import Engine
-from engine.incidents import counted
-from engine.leak.reading import LEAST
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import LEAD, Incident
 from engine.state.record_parts import PROVEN_AT, Prints
 from engine.state.tags import OURS
+from leaks.incidents import counted
+from leaks.reading import LEAST
 from tests.proof import deleting, handing_over
 from tests.proof.circumstances import outages
 from tests.proof.lost_requests import losses

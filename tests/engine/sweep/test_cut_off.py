@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from engine.errors import TransientError
-from engine.incidents import counted, unreached
 from engine.state.entry import Entry
 from engine.state.incident import (
     LEAD,
@@ -28,6 +27,7 @@ from engine.state.index import Listed, StateIndex
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import CutOff
+from leaks.incidents import counted, unreached
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import (

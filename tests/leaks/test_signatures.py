@@ -7,7 +7,7 @@ from functools import reduce
 
 import pytest
 
-from engine.leak.signatures import KINDS, UNSEALED, checksum, kind_of, marvin
+from leaks.signatures import KINDS, UNSEALED, checksum, kind_of, marvin
 
 VECTORS = (
     (0xD53CD9CECD0893B7, b"abc", 0x22C74339492769BF),

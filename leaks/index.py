@@ -24,7 +24,7 @@ from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
 
 READ_AT_ONCE = 20
-"""How many secrets a process reads together, so that no flood of reports takes up a vault's limit."""
+"""How many secrets a process reads together: no flood of reports takes up a vault's limit."""
 KEPT_SECONDS = 60.0
 """How long it is remembered which versions there are: a miss then lists no vault."""
 
@@ -107,7 +107,7 @@ class Owner:
         credential: Sensitive,
         former: SecretRef | None = None,
     ) -> LeakedVersion:
-        """Return a version of this secret, or of a former owner, that holds or held a credential."""
+        """Return a version of this secret, or of a former owner, that holds a credential."""
         is_current = version == self.version
         past = record.history.credential_of(version) if record else None
         past_id = past.credential_id if past else ""

@@ -71,7 +71,7 @@ def alert_of(event: str, body: bytes) -> Alert | None:
 
 
 def _github(text: str) -> Found:
-    """Read alerts. `gh api --paginate` writes an array a page, with `--slurp` inside another one."""
+    """Read alerts. `gh api --paginate` writes an array a page, with `--slurp` in another one."""
     rows, unread, place = list[Any](), 0, 0
     try:
         while start := NOT_SPACE.search(text, place):
@@ -101,7 +101,7 @@ def _gitleaks(text: str) -> Found:
 def _trufflehog(text: str) -> Found:
     rows = [_json(line) for line in text.splitlines() if line.strip()]
     readable = [row for row in rows if isinstance(row, dict)]
-    # RawV2 holds an id as well, where Raw is not the whole credential. Lines of the log have neither.
+    # RawV2 holds an id, too, where Raw is not the whole credential. Lines of the log have neither.
     values = [
         (value, _scanned(row))
         for row in readable

@@ -206,7 +206,7 @@ def _cut_off(
 def _recorded(
     versions: Sequence[Version], incident: Incident, records: Sequence[Record]
 ) -> Iterator[CutOffVersion]:
-    """Yield what records alone tell: it is deleted, or was another secret's when its source passed on."""
+    """Yield what records alone tell: what is deleted, or was another secret's before."""
     shown = {version.version for version in versions}
     is_any = not (incident.version or versions)
     for known, (at, proof) in _proofs(records).items():

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.incidents import CutOffVersion, Evidence, ended
 from engine.state.incident import PASSED_ON, Progress, Stands
+from leaks.incidents import CutOffVersion, Evidence, ended
 from tests.shared.builders import NOW, REF, V1
 
 LATER = NOW + timedelta(minutes=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.leak.reading import MOST_PARTS, MOST_TEXT, read
+from leaks.reading import MOST_PARTS, MOST_TEXT, read
 
 KEY = "c2VjcmV0/K2V5+K2V5IHdpdGggcGFkZGluZw=="
 
@@ -16,11 +16,21 @@ KEY = "c2VjcmV0/K2V5+K2V5IHdpdGggcGFkZGluZw=="
         (f"  {KEY}\n", KEY, ""),
         (f"{KEY}\n", f"{KEY}\n", ""),
         (
-            f"DefaultEndpointsProtocol=https;AccountName=Prod1;AccountKey={KEY};EndpointSuffix=core.windows.net",
+            (
+                "DefaultEndpointsProtocol=https;AccountName=Prod1;"
+                f"AccountKey={KEY};EndpointSuffix=core.windows.net"
+            ),
             KEY,
             "prod1",
         ),
-        (f"Endpoint=sb://bus.servicebus.windows.net/;SharedAccessKeyName=r;SharedAccessKey={KEY}", KEY, "bus"),
+        (
+            (
+                "Endpoint=sb://bus.servicebus.windows.net/;SharedAccessKeyName=r;"
+                f"SharedAccessKey={KEY}"
+            ),
+            KEY,
+            "bus",
+        ),
         ("Server=tcp:db1.database.windows.net,1433;User ID=app;Password=s3cret=word;", "s3cret=word", "db1"),
         ("postgresql://app:pa%40ssword@db2.postgres.database.azure.com/x", "pa@ssword", "db2"),
         ("cache.redis.cache.windows.net:6380,password=topsecret99,ssl=True", "topsecret99", ""),

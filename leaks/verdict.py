@@ -1,4 +1,4 @@
-"""Judge a reported value: whose it is, whether its source accepts it, and what may be done by itself.
+"""Judge a reported value: whose it is, whether its source accepts it, and what is done about it.
 
 Of a signature, the key that made it is found: that is what must go, since nothing else revokes one.
 """
@@ -14,13 +14,13 @@ from typing import Literal
 from engine.contract import Derived, Traces
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
-from engine.leak.index import Index, LeakedVersion, Owner
-from engine.leak.reading import Reported, read
 from engine.rotation.proof import REFUSALS, TRIED, read_proof
 from engine.secret import Sensitive
 from engine.state.index import StateIndex
 from engine.state.policy_document import LeakRule, Leaks
 from engine.state.record import Record
+from leaks.index import Index, LeakedVersion, Owner
+from leaks.reading import Reported, read
 
 DRIFTED = "its source refuses it now, but it is in use"
 AGAIN, AGAIN_SECONDS = "report it again in two minutes", 120.0
@@ -97,7 +97,7 @@ async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str
 
 
 def acts(leaks: Leaks, verdict: Verdict, feed: str, *, asked: bool) -> bool:
-    """Return whether a report cuts the value off, because a person has asked for it or the policy lets it.
+    """Return whether a report cuts the value off: a person has asked for it, or the policy lets it.
 
     Without a rule the policy does only where the source has just accepted the value, and the feed
     is trusted.

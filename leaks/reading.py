@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from engine.leak.signatures import Kind, kind_of
+from leaks.signatures import Kind, kind_of
 
 MOST_TEXT = 16 * 1024
 """How many characters of a report are looked at."""
