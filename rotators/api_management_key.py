@@ -12,8 +12,7 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from rotators.shared.api_gateway import Gateway
-from rotators.shared.key_facts import PROPAGATION, Facts, Place, Slot
-from rotators.shared.keys import Keys
+from rotators.shared.key_facts import PROPAGATION, Facts, Keys, Place, Slot
 
 TYPE = "Microsoft.ApiManagement/service/subscriptions"
 

@@ -13,10 +13,9 @@ from typing import ClassVar
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
 from engine.errors import VerificationFailed
-from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of
+from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import hmac_request
-from rotators.shared.keys import Keys
 
 CONNECTION = re.compile(
     r"Endpoint=https://[^;]+;Id=(?P<id>[^;]+);Secret=(?P<secret>[A-Za-z0-9+/=]{32,128})"

@@ -15,9 +15,8 @@ from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
 from engine.contract import Lingering
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.keys import Keys
 
 
 class ContainerRegistryPassword(ProvenByRequest):

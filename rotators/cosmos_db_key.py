@@ -14,10 +14,9 @@ from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
 from engine.contract import Lingering
-from rotators.shared.key_facts import PROPAGATION, Facts, Pair, Place, Slot, moment, text_of
+from rotators.shared.key_facts import PROPAGATION, Facts, Keys, Pair, Place, Slot, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import cosmos_request
-from rotators.shared.keys import Keys
 
 
 class CosmosDbKey(ProvenByRequest):

@@ -10,9 +10,8 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Place, moment, text_of
+from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Keys, Place, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.keys import Keys
 
 
 class MapsKey(ProvenByRequest):

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
-from rotators.shared.key_facts import LOWER_CASE, Facts, Place, Slot
+from rotators.shared.key_facts import LOWER_CASE, Facts, Keys, Place, Slot
 from rotators.shared.key_proof import ProvenByRequest
-from rotators.shared.keys import Keys
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 

@@ -25,9 +25,8 @@ from engine.errors import (
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_use import DAYS, query_of, sentence, uses_of
-from rotators.shared.keys import Keys
 from rotators.shared.two_keys import TwoKeys
 
 SUFFIXES = {

@@ -11,9 +11,8 @@ from cloud.rest.client import Json
 from engine.errors import PermanentError, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Key, Place, Slot, text_of
+from rotators.shared.key_facts import Facts, Key, Keys, Place, Slot, text_of
 from rotators.shared.key_source import KeySource
-from rotators.shared.keys import Keys
 from rotators.shared.rights import Rights
 
 

@@ -6,6 +6,9 @@ replaced; any other one knows it by the mark in the record of the source.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,11 +16,9 @@ from engine.contract import Job
 from engine.errors import PermanentError, RekeyError, TransientError, UnderWay
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_facts import Keys, Place, Slot, key_of, missing
 from rotators.shared.key_kind import KeyKind
-from rotators.shared.key_mark import Mark
 from rotators.shared.key_source import KeySource
-from rotators.shared.keys import Keys, key_of, missing
 
 UNDER_WAY = "UnderWay"
 """The code of a change that was accepted and goes on."""
@@ -25,6 +26,45 @@ WITHIN_CALL = (1.0, 1.0, 1.0, 2.0, 2.0, 3.0)
 """Seconds between the looks at a change that goes on, within the call that began it."""
 BUSY_CODES = frozenset({"Conflict", "PreconditionFailed"})
 """What a source answers while an earlier change of its keys goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A key that a source is replacing, without its value: a later try may run in another process."""
+
+    since: float
+    """When the source accepted that, in seconds since 1970; 0 where another one's change goes on."""
+    key: str
+    """The random key (hexadecimal) of the digest."""
+    digest: str
+
+    @classmethod
+    def of(cls, slot: str, value: Sensitive, since: float = 0.0) -> Mark:
+        """Mark what a slot holds now."""
+        key = secrets.token_hex(16)
+        return cls(since, key, _digest(key, slot, value))
+
+    @classmethod
+    def read(cls, text: str) -> Mark | None:
+        """Read what `str` wrote; None for anything else."""
+        try:
+            since, key, digest = text.split(" ")
+            bytes.fromhex(key)
+            return cls(float(since), key, digest)
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.since} {self.key} {self.digest}"
+
+    def is_of(self, slot: str, value: Sensitive) -> bool:
+        """Return whether a slot still holds what was marked."""
+        return hmac.compare_digest(self.digest.encode(), _digest(self.key, slot, value).encode())
+
+
+def _digest(key: str, slot: str, value: Sensitive) -> str:
+    text = f"{slot}\n{value.reveal()}".encode()
+    return hmac.new(bytes.fromhex(key), text, hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,9 @@ from cloud.rest.data_plane import Answer, Signed
 from engine.errors import NeedsHuman
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Pair, Place, Slot, text_of
+from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import sas_token
-from rotators.shared.keys import Keys
 
 RULE_KEYS = Pair(
     Slot("primaryKey", "PrimaryKey", ("Primary", "primary")),

@@ -24,10 +24,9 @@ from engine.errors import (
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_discovery import resources_with_keys
-from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_facts import Keys, Place, Slot, holds, is_within, key_of, refuse_used
 from rotators.shared.key_kind import KeyKind
 from rotators.shared.key_replacement import Replacement
-from rotators.shared.keys import Keys, holds, is_within, key_of, refuse_used
 
 OTHER_KEY_FIX = "Let whoever uses it change to the key that the vault holds first"
 

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
-from rotators.shared.key_mark import Mark
+from rotators.shared.key_replacement import Mark
 from rotators.shared.key_signing import (
     batch_request,
     bearer_token,
