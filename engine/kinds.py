@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from engine.contract import Derived, Lingers, Rotator, Typed
+from engine.contract import Lingers, Rotator, Typed
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class Kinds(Mapping[str, type[Rotator]]):
 
     def __init__(self, rotators: Mapping[str, Rotator]) -> None:
         self.rotators = rotators
-        self._derived: dict[type[Rotator], bool] = {}
+        self._follows: dict[tuple[type[Rotator], type], bool] = {}
         self._typed = defaultdict[str, list[type[Rotator]]](list)
         registered = rotators.registered if isinstance(rotators, OwnKinds) else rotators
         self._others = list(rotators)
@@ -54,11 +54,12 @@ class Kinds(Mapping[str, type[Rotator]]):
         yield from self._typed.get(resource_type(address), ())
         yield from (self[kind] for kind in self._others)
 
-    def is_derived(self, kind: type[Rotator]) -> bool:
-        """Return whether a kind is derived: a protocol is slow to tell, and each secret is asked."""
-        if kind not in self._derived:
-            self._derived[kind] = isinstance(kind, Derived)
-        return self._derived[kind]
+    def follows(self, kind: type[Rotator], protocol: type) -> bool:
+        """Return whether a kind follows an optional protocol, which is slow to tell of a class."""
+        pair = kind, protocol
+        if pair not in self._follows:
+            self._follows[pair] = isinstance(kind, protocol)
+        return self._follows[pair]
 
     def __getitem__(self, kind: str) -> type[Rotator]:
         return type(self.rotators[kind])

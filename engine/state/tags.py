@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import CLOCKS, Rotator, Unusable
+from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.secret import VERSION_ID, SecretRef, Version
@@ -141,7 +141,7 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
     window = reader.read("RotationWindow", Window.parse, None, expected)
     replicas = _served_replicas(reader, policy)
-    derived_from = _parent(reader, policy) if kinds.is_derived(rotator) else None
+    derived_from = _parent(reader, policy) if kinds.follows(rotator, Derived) else None
     nobody: tuple[Consent, ...] = ()
     may_derive = reader.read(MAY_DERIVE, consents, nobody, EXPECTED)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
