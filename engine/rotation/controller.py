@@ -25,7 +25,7 @@ from engine.rotation.parent_key import ParentKey
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, Ended, sent_on
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Confirm, Decision, Park, Skip
+from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
 from engine.state.request import NO_MORE, Outcome, WorkItem
 from engine.state.tags import STATE
 
@@ -191,8 +191,14 @@ class Controller:
 
     def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:
         """Return what is asked for, and the decision."""
-        item = self.at.asked()
-        decision = self.at.parts.decided(tagged, item)
+        at, item = self.at, self.at.asked()
+        decision = at.parts.decided(tagged, item)
+        announced = item.recheck and at.observed.is_announced(tagged.held)
+        if announced and isinstance(decision, Confirm):
+            # Somebody has forced it, or its window has closed: what was begun is finished.
+            forced = replace(item, action="rotate", force=True)
+            if isinstance(rotate := at.parts.decided(tagged, forced), Rotate):
+                return forced, rotate
         if isinstance(decision, Acting) or not item.recheck:
             return item, decision
         return self._rechecked(tagged, item, decision)

@@ -12,7 +12,7 @@ from engine.parts import Parts
 from engine.planning.decision import Tagged
 from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
 from engine.state.request import PUBLISHED, Outcome, WorkItem
@@ -147,6 +147,13 @@ class Observed:
             change = replace(record.change, uncertain_until=ahead.at + LATE)
             record = replace(record, change=change)
         return record.lose()
+
+    def is_announced(self, secret: Version) -> bool:
+        """Return whether a rotation has announced what it will publish in place of this version."""
+        write = self.record.pending_write
+        if write is None or write.replaces != secret.version:
+            return False
+        return not (write.dead or write.original)
 
     @property
     def _has_looked(self) -> bool:

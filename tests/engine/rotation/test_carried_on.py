@@ -17,7 +17,7 @@ from engine.state.tags import CREDENTIAL, REPLICA_OF, RETIRE, STATE, Pending
 from tests.engine.rotation.held import Held, Steps, held
 from tests.engine.rotation.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, rotating
 from tests.rotators.sas_scenes import KEY, SAS, SasScene, managed
-from tests.shared.scene import NAME, refuse, to_vault
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, to_vault
 
 MADE, MADE_ID = "made-before", "made"
 URL = "https://prod.vault.azure.net/secrets"
@@ -39,6 +39,44 @@ def probes(work: Work) -> int:
 
 
 # An announced credential.
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_look_publishes_what_was_forced_and_refused_or_leaves_it_parked(times: int) -> None:
+    rig = scene(days_left=80)
+    source, version = source_of(rig), rig.latest(NAME).version
+    refuse(rig, 403, "Forbidden", to_vault("PUT"))
+    assert (await rig.handle(NAME, trigger="manual", force=True)).result == "parked"
+    announced, keys = (await rig.known(source)).pending_write, keys_of(rig)
+    assert announced
+    refuse(rig, 403, "Forbidden", to_vault("PUT"), times - 1)
+    rig.clock.advance(180)
+    look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": source}
+    outcome = await rig.handle(NAME, **look)
+    assert keys_of(rig) == keys
+    if times > 1:
+        assert outcome.result in {"parked", "waiting"}
+        assert (rig.latest(NAME).version, STATE in rig.tags(NAME)) == (version, True)
+        return
+    assert (outcome.result, outcome.old_version) == ("rotated", version)
+    assert rig.tags(NAME)[CREDENTIAL] == announced.credential_id
+    assert STATE not in rig.tags(NAME)
+
+
+@pytest.mark.parametrize("facts", [{"dead": True}, {"original": "1" * 32}, {"replaces": "1" * 32}])
+async def test_a_look_carries_on_nothing_but_a_rotation_of_the_current_version(
+    facts: dict[str, Any],
+) -> None:
+    """A repair is made anew where it is needed, and what was to be restored is left to a person."""
+    rig = scene(days_left=80)
+    source, version = source_of(rig), rig.latest(NAME).version
+    async with held(rig) as at:
+        at.announce("something", timedelta(minutes=5), **facts)
+        await at.lease.write(at.record)
+    rig.clock.advance(60)
+    look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": source}
+    assert (await rig.handle(NAME, **look)).result == "confirmed"
+    assert rig.latest(NAME).version == version
 
 
 @pytest.mark.parametrize("retires", [None, "the current version", "an earlier one"])
