@@ -61,7 +61,8 @@ class Controller:
         try:
             outcome = await self._run()
         except TransientError as error:
-            if not (at.item.recheck and await self._recheck_follows(error)):
+            if not (at.item.recheck and at.observed.has_later_recheck()):
+                await self._leave_to_another(error)
                 raise
             # Nothing more is sent: Azure may have named a time.
             self._is_over = True
@@ -82,16 +83,14 @@ class Controller:
         self.at.observed.reported(outcome)
         await self.at.observed.note_reported()
 
-    async def _recheck_follows(self, error: TransientError) -> bool:
-        """Return whether another recheck follows one that has failed: from now on, not from its start.
+    async def _leave_to_another(self, error: TransientError) -> None:
+        """Note the next recheck from the end of one that has failed, not from its start.
 
         Else all who have waited for the lease meanwhile would try the same again, one by one.
         """
-        at = self.at
-        if not (at.observed.has_later_recheck() or error.retry_after):
+        if self.at.item.recheck and not error.retry_after:
             with suppress(RekeyError):
-                await at.lease.recheck(at.item)
-        return at.observed.has_later_recheck()
+                await self.at.lease.recheck(self.at.item)
 
     async def _run(self) -> Outcome | None:
         at = self.at
