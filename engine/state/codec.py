@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import Any
 
@@ -40,18 +40,15 @@ def text_of(record: Any) -> str:
     return json.dumps({"format": FORMAT, **texts}, default=_plain)
 
 
-def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
-    """Return the fields of a record that a text holds.
+def read[T](shape: type[T], text: str | bytes, where: str) -> T:
+    """Return the record that a text holds.
 
     Raises NeedsHuman if the text is damaged or a newer Rekey wrote it.
     """
     try:
         data = json.loads(text)
         if data["format"] <= FORMAT:
-            data = _as_now(data)
-            return _nested(
-                {name: _READ.get(name, _text)(data[name]) for name in NAMES if name in data}
-            )
+            return _whole(shape, _nested(_as_now(data)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
     raise NeedsHuman(
@@ -63,6 +60,7 @@ def fields_of(text: str | bytes, where: str) -> dict[str, Any]:
 
 def _as_now(data: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of a text as the record holds them."""
+    bytes.fromhex(data.get("key", ""))  # else no digest can be made under it
     if data.get("waiting") and data.get("resume_at"):
         # Earlier versions noted by itself when the end of a change in progress is looked for.
         data["look_at"] = data["resume_at"]
@@ -74,12 +72,19 @@ def _as_now(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record, its parts among them, of which a text has these."""
-    fields: dict[str, Any] = {part: {} for part in _PARTS}
-    for name, value in flat.items():
+    """Return the facts of a text below the parts of the record that they are of."""
+    whole: dict[str, Any] = {}
+    for name in NAMES.keys() & flat.keys():
         *part, field = NAMES[name]
-        (fields[part[0]] if part else fields)[field] = value
-    return fields | {part: whole(**fields[part]) for part, whole in _PARTS.items()}
+        (whole.setdefault(part[0], {}) if part else whole)[field] = flat[name]
+    return whole
+
+
+def _whole[T](shape: type[T], data: Mapping[str, Any]) -> T:
+    """Return what some facts say; a fact that is missing has its default."""
+    parts: Any = fields(shape)  # type: ignore[arg-type]
+    known = {part.name: _READ[part.type](data[part.name]) for part in parts if part.name in data}
+    return shape(**known)
 
 
 def _plain(moment: datetime) -> str:
@@ -108,11 +113,6 @@ def _words(value: Mapping[str, object]) -> dict[str, str]:
     return {name: _text(text) for name, text in value.items()}
 
 
-def _key(value: object) -> str:
-    bytes.fromhex(_text(value))
-    return _text(value)
-
-
 def _moment(text: object) -> datetime:
     moment = datetime.fromisoformat(_text(text))
     if moment.tzinfo is None or moment.year not in YEARS:
@@ -124,77 +124,26 @@ def _time(text: object) -> datetime | None:
     return None if text is None else _moment(text)
 
 
-def _pending(data: Mapping[str, object] | None) -> Pending | None:
-    return (
-        Pending(_moment(data["at"]), _text(data["version"]), _text(data["credential_id"]))
-        if data
-        else None
-    )
+def _maybe(shape: type[Any]) -> Callable[[Any], Any]:
+    return lambda data: None if data is None else _whole(shape, data)
 
 
-def _writing(data: Mapping[str, Any]) -> dict[str, Any]:
-    texts = ("operation", "credential_id", "digest", "replaces", "original")
-    return {name: _text(data[name]) for name in texts} | {
-        "at": _moment(data["at"]),
-        "born": _time(data["born"]),
-    }
+def _each(shape: type[Any]) -> Callable[[Any], Any]:
+    return lambda rows: tuple(_whole(shape, row) for row in rows)
 
 
-def _published(data: Mapping[str, Any] | None) -> Published | None:
-    if data is None:
-        return None
-    version, created = _text(data["version"]), _time(data["created"])
-    return Published(**_writing(data), version=version, created=created)
-
-
-def _announced(data: Mapping[str, Any] | None) -> Announced | None:
-    if data is None:
-        return None
-    dead, held = _flag(data.get("dead", False)), _past(data.get("held"))
-    return Announced(**_writing(data), retire=_pending(data["retire"]), dead=dead, held=held)
-
-
-def _past(data: Mapping[str, object] | None) -> Past | None:
-    names = ("version", "credential_id", "digest")
-    return Past(*(_text(data[name]) for name in names)) if data else None
-
-
-def _pasts(rows: list[Mapping[str, object]]) -> tuple[Past | None, ...]:
-    return tuple(_past(row) for row in rows)
-
-
-def _writes(rows: list[Mapping[str, Any]]) -> tuple[Announced | None, ...]:
-    return tuple(_announced(row) for row in rows)
-
-
-_READ: Mapping[str, Any] = {
-    "published": _published,
-    "lost": _writes,
-    "ahead": _announced,
-    "pending": _pending,
-    "compromised": _texts,
-    "incident": _time,
-    "unused": _texts,
-    "earlier": _texts,
-    "written": _texts,
-    "past": _pasts,
-    "gone": _words,
-    "changing": _time,
-    "open_until": _time,
-    "look_at": _time,
-    "audited": _time,
-    "begun": _time,
-    "asked": _time,
-    "waiting": _time,
-    "healed": _time,
-    "created": _time,
-    "tags": _words,
-    "twins": _words,
-    "prints": _words,
-    "key": _key,
-    "blind": _flag,
-    "untold": _flag,
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "str": _text,
+    "bool": _flag,
+    "datetime": _moment,
+    "datetime | None": _time,
+    "tuple[str, ...]": _texts,
+    "Mapping[str, str]": _words,
+    **{part.__name__: partial(_whole, part) for part in (Change, Compromised, Verified, History)},
+    **{f"{part.__name__} | None": _maybe(part) for part in (Announced, Published, Past, Pending)},
+    **{f"tuple[{part.__name__}, ...]": _each(part) for part in (Announced, Past)},
 }
+"""The type of a field → what reads it."""
 _UNSAID = {"version": "", "created": None, "retire": None, "dead": False, "held": None}
 """What earlier workers read of every write, whether it is announced or published."""
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -228,9 +177,3 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "prints": ("history", "prints"),
 }
 """Name in the text → field of the record, or part of it and field of that."""
-_PARTS: Mapping[str, Any] = {
-    "change": Change,
-    "compromised": Compromised,
-    "verified": Verified,
-    "history": History,
-}

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
 from engine.secret import SecretVersion, Sensitive, Version
-from engine.state.codec import fields_of, text_of
+from engine.state.codec import read, text_of
 from engine.state.record_parts import (
     Announced,
     Change,
@@ -101,7 +101,7 @@ class Record:
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Record:
         """Parse a record; raises NeedsHuman if it is damaged or a newer Rekey wrote it."""
-        return cls(**fields_of(text, where))
+        return read(cls, text, where)
 
     @property
     def is_uncertain(self) -> bool:
