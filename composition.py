@@ -140,7 +140,7 @@ def build_api(
     served_vaults = tuple(settings.scopes)
     watch = AppWatch(at, azure, clock, served_vaults, settings.schedule, events=settings.events)
     keys = PrintKeys(vaults, clock)
-    service = Service(engine, queue, policies(vaults, policy, kinds, clock), watch, keys)
+    service = Service(engine, policies(vaults, policy, kinds, clock), watch, keys)
     return Api(service, BlobMemory(at, azure), env)
 
 

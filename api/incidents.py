@@ -24,7 +24,15 @@ from engine.state.incident import LEAD, Incident, Progress
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
-from leaks.incidents import Evidence, Step, counted, ended, evidence, steps, unreached
+from leaks.incidents import (
+    Evidence,
+    Milestone,
+    counted,
+    ended,
+    evidence,
+    timeline,
+    unreached,
+)
 
 log = logging.getLogger("rekey.incident")
 
@@ -112,13 +120,13 @@ async def report(engine: Engine, request: Request) -> Answer:
         "incident": _shown(incident).body(),
         "status": status_of(progress),
         "ended": stamp(over) if over else None,
-        "steps": [_step(step) for step in steps(incident, secrets, over)],
+        "steps": [_step(step) for step in timeline(incident, secrets, over)],
         "secrets": [reported(evident) for evident in secrets],
     }
     return Answer.of(200, views.view(views.IncidentReport, data))
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Milestone) -> dict[str, Any]:
     return {
         "at": stamp(step.at),
         "step": step.what,
@@ -151,7 +159,7 @@ def reported(evident: Evidence) -> dict[str, Any]:
                 "refused": stamp(old.refused) if old.refused else None,
                 "proof": old.proof or None,
             }
-            for old in evident.cut_off
+            for old in evident.revoked
         ],
         "lingers": stands.lingers or None,
     }

@@ -27,7 +27,7 @@ from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
-from engine.state.follow_up import LEAKED, FollowUp
+from engine.state.follow_up import REPORTED_LEAK, FollowUp
 from engine.state.incident import LEAD, Incident, danger
 from engine.state.policy_document import Leaks
 from leaks.index import Index, LeakedVersion
@@ -223,7 +223,7 @@ def _ask(verdict: Verdict, finding: Finding) -> FollowUp:
     assert match  # noqa: S101 - whoever is asked owns it
     text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
     return FollowUp(
-        match.ref, "tell", version=match.version, trigger="manual", reason=text, news=LEAKED
+        match.ref, "tell", version=match.version, trigger="manual", reason=text, news=REPORTED_LEAK
     )
 
 

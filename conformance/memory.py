@@ -14,7 +14,7 @@ from typing import NoReturn
 from conformance.faults import Mode, Striker
 from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef, SecretVersion
-from engine.state.entry import LastSweep, Tally
+from engine.state.entry import LastSweep, SweepSummary
 from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.record import Record
 from engine.state.request import Outcome, WorkItem
@@ -171,7 +171,7 @@ class MemoryReporter:
         """Keep what it says."""
         self.world.said.append(repr(outcome))
 
-    async def swept(self, tally: Tally) -> None:
+    async def swept(self, summary: SweepSummary) -> None:
         """Take note of nothing."""
 
     def given_up(self, queue: str) -> None:

@@ -76,7 +76,6 @@ class Story:
     def start(self) -> Service:
         """Start a fresh process."""
         self.striker.revive()
-        queue = MemoryQueue(self.world)
         engine = Engine(
             vaults=MemoryVaults(self.world),
             leases=MemoryLeases(self.world),
@@ -84,10 +83,10 @@ class Story:
             policy=Policy({VAULT: (self.scene.source,)}),
             clock=self.clock,
             reporter=MemoryReporter(self.world),
-            queue=queue,
+            queue=MemoryQueue(self.world),
             requests=NoRequests(),
         )
-        return Service(engine, queue, engine.policy, NoWatch())
+        return Service(engine, engine.policy, NoWatch())
 
     async def play(self) -> None:
         """Rotate; let the overlap pass and retire; then come daily audits. Raises Broken."""

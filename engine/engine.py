@@ -179,11 +179,11 @@ class Engine(Parts):
 
     async def follow_up(self, task: FollowUp) -> TaskOutcome:
         """Do what follows an outcome and report it; raises TransientError for what may pass."""
-        return await tasks.report(self, await tasks.run(self, task))
+        return await tasks.run(self, task)
 
     async def drop(self, task: FollowUp, error: RekeyError) -> TaskOutcome:
         """Give up on what follows an outcome. The secret is not marked: it was rotated."""
-        return await tasks.report(self, tasks.given_up(task, error))
+        return await tasks.give_up(self, task, error)
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error: the source is looked at again as its record says."""

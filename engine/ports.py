@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
-from engine.state.entry import LastSweep, Tally
+from engine.state.entry import LastSweep, SweepSummary
 from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.incident import Incident
 from engine.state.index import Listed
@@ -307,7 +307,7 @@ class Reporter(Protocol):
         """Note that a work item waits for another worker, which is no failure."""
         ...
 
-    async def swept(self, tally: Tally) -> None:
+    async def swept(self, summary: SweepSummary) -> None:
         """Report what one sweep, or one part of it, saw."""
         ...
 

@@ -21,7 +21,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.parts import GRACE_SECONDS
-from engine.ports import PrintKeys, Watch, WorkQueue
+from engine.ports import PrintKeys, Watch
 from engine.rotation.parent_key import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
 from engine.state.follow_up import FollowUp, read
@@ -29,8 +29,8 @@ from engine.state.policy import Policies, Policy
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, Outcome, WorkItem
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import recheck
-from engine.sweep.pace import CUT_OFF, Pace
-from engine.sweep.sweeper import Sweeper
+from engine.sweep.pace import REVOCATION_WRITES, Pace
+from engine.sweep.sweeper import sweep
 
 log = logging.getLogger("rekey")
 
@@ -44,7 +44,7 @@ MAX_DEFERRALS = 10
 
 THROTTLED_SECONDS = 60.0
 """How long to wait after a 429 that does not say how long, as users saw of Key Vault."""
-PATIENCE_SECONDS = 30.0
+DEFERRAL_SECONDS = 30.0
 """How much longer each deferral of an item lasts, at least."""
 
 MOST_WAITS = 25
@@ -63,7 +63,6 @@ class Service:
     """Rekey as its triggers see it."""
 
     engine: Engine
-    queue: WorkQueue
     policies: Policies
     """Where the current policy is read."""
     watch: Watch
@@ -84,28 +83,17 @@ class Service:
 
     async def on_event(self, text: str | bytes, tries: int = 1) -> None:
         """Turn a Key Vault event into a work item; raises if unreadable, to be dead-lettered."""
-        with self._giving_up("vault-events", tries):
-            await self._take_in(_understood(text))
-
-    async def _take_in(self, event: VaultEvent | None) -> None:
-        if event is None:
-            return
-        if not self.engine.policy.manages(event.ref.vault):
-            log.warning(
-                "event %s is about %s, which is not in REKEY_VAULTS: ignored",
-                event.event_id,
-                event.ref.vault,
-            )
-            return
-        await self.queue.post_rotation(
-            WorkItem(
-                event.ref,
-                version=event.version,
-                trigger="event",
-                requested_by="event grid",
-                reason=event.kind,
-            )
-        )
+        with self._counting_loss("vault-events", tries):
+            event = _understood(text)
+            if event is None:
+                return
+            ref, by = event.ref, "event grid"
+            if not self.engine.policy.manages(ref.vault):
+                what = "event %s is about %s, which is not in REKEY_VAULTS: ignored"
+                log.warning(what, event.event_id, ref.vault)
+                return
+            item = WorkItem(ref, version=event.version, trigger="event", requested_by=by)
+            await self.engine.post(replace(item, reason=event.kind))
 
     async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
         """Order a sweep of every vault; `status` is the timer's ScheduleStatus."""
@@ -115,7 +103,7 @@ class Service:
         for vault in self.engine.policy.scopes:
             now = self.engine.clock.now()
             order = SweepOrder.by_schedule(vault, status, now, covered.get(vault))
-            await self.queue.post_sweep(order)
+            await self.engine.post(order)
         await self.watch.measure()
 
     async def recheck(self) -> None:
@@ -126,7 +114,7 @@ class Service:
         except RekeyError as error:
             log.warning("what people asked for is looked for later: %s", error)
         try:
-            await recheck.sources(await self.ready(), self.queue, posted)
+            await recheck.sources(await self.ready(), posted)
         except RekeyError as error:
             log.warning("the sources are rechecked later: %s", error)
 
@@ -136,21 +124,19 @@ class Service:
         The next scheduled sweep makes up for a failed one. An incident's order is stored until it
         has ended.
         """
-        with self._giving_up("sweeps", tries):
-            order = SweepOrder.from_json(text, self.engine.clock.now())
-            if self.engine.policy.manages(order.vault) and not self._is_over(order):
+        with self._counting_loss("sweeps", tries):
+            now = self.engine.clock.now()
+            order = SweepOrder.from_json(text, now)
+            is_over = order.incident is not None and now > order.incident.tried_until
+            if self.engine.policy.manages(order.vault) and not is_over:
                 await self._sweep(order, tries)
                 return
             log.warning("ignored a sweep of %s: not in REKEY_VAULTS, or over", order.vault[:200])
             await self.engine.close(order)
 
-    def _is_over(self, order: SweepOrder) -> bool:
-        """Return whether nothing of an incident is tried any more."""
-        return order.incident is not None and self.engine.clock.now() > order.incident.tried_until
-
     async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:
-            ended = await Sweeper(await self.ready(), self.queue, self.sweep_seconds).sweep(order)
+            ended = await sweep(await self.ready(), order, self.sweep_seconds)
         except TransientError as error:
             if order.incident is None or tries < MAX_TRIES:
                 raise
@@ -244,12 +230,10 @@ class Service:
         except PermanentError as malformed:
             log.error("message %s on rotations-poison: %s", message_id, malformed)
             return
-        error = PermanentError(
-            f"gave up after {MAX_TRIES} tries, none of which finished",
-            fix="see the log of operation "
-            + (work.operation or "(version unknown)")
-            + ", then rotate by hand",
+        fix = (
+            f"see the log of operation {work.operation or '(version unknown)'}, then rotate by hand"
         )
+        error = PermanentError(f"gave up after {MAX_TRIES} tries, none of which finished", fix=fix)
         with self.engine.reporter.handling(work):
             if isinstance(work, FollowUp):
                 await (await self.ready()).drop(work, error)
@@ -282,12 +266,18 @@ class Service:
         again = item.is_tried_on(now)
         if not again:
             error.add(NO_MORE)
-        if item.is_told(now):
-            outcome = await self._park_once(item, error)
-        else:
-            # Its secret has been marked, and is tried more often than people are told of it.
-            outcome = Outcome(item, "waiting", error.what, error.fix)
+        # Once its secret has been marked, it is tried more often than people are notified of it.
+        outcome = Outcome(item, "waiting", error.what, error.fix)
+        if not item.is_told(now):
             await self.engine.reporter.concluded(outcome)
+        else:
+            try:
+                outcome = await (await self.ready()).park(item, error)
+            except TransientError as second:
+                # Its message must not come back beside what is tried again: it is reported at least.
+                error.add(f"nor could the secret be marked: {second.what}")
+                outcome = Outcome(item, "parked", error.what, error.fix)
+                await self.engine.reporter.concluded(outcome)
         await self._settle(item, replace(outcome, comes_back=again))
 
     async def _settle(self, item: WorkItem, outcome: Outcome) -> None:
@@ -304,19 +294,8 @@ class Service:
         if later.request != item.request:
             await self.engine.close(item)
 
-    async def _park_once(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """Park the secret of an item that is tried again, or at least report that."""
-        try:
-            return await (await self.ready()).park(item, error)
-        except TransientError as second:
-            # Its message must not come back beside what is tried again.
-            error.add(f"nor could the secret be marked: {second.what}")
-            outcome = Outcome(item, "parked", error.what, error.fix)
-            await self.engine.reporter.concluded(outcome)
-            return outcome
-
     @contextmanager
-    def _giving_up(self, queue: str, tries: int) -> Iterator[None]:
+    def _counting_loss(self, queue: str, tries: int) -> Iterator[None]:
         """Count a message whose last try fails.
 
         The host then moves it to the poison queue, which nothing reads.
@@ -329,9 +308,9 @@ class Service:
             raise
 
 
-def starts_of_cut_offs(policy: Policy, sources: Sequence[str]) -> list[float]:
-    """Return in how many seconds each source may be cut off, if many are, as Azure allows."""
-    pace = Pace(policy.scopes, MOST_DELAY, writes=CUT_OFF)
+def revocation_starts(policy: Policy, sources: Sequence[str]) -> list[float]:
+    """Return in how many seconds work on each source may start that revokes what leaked."""
+    pace = Pace(policy.scopes, MOST_DELAY, writes=REVOCATION_WRITES)
     return [pace.start(source) for source in sources]
 
 
@@ -342,7 +321,7 @@ def _put_off(problem: TransientError, deferred: int, least: float = 0.0) -> floa
     """
     later = problem.retry_after or least
     if later or isinstance(problem, Throttled):
-        return max(later or THROTTLED_SECONDS, deferred * PATIENCE_SECONDS)
+        return max(later or THROTTLED_SECONDS, deferred * DEFERRAL_SECONDS)
     return 0.0
 
 
@@ -371,11 +350,8 @@ def _understood(text: str | bytes) -> VaultEvent | None:
         return event
     if event.is_key_vaults:
         log.info("event %s (%s) asks for no rotation", event.event_id, event.kind)
-    else:
-        log.warning(
-            "ignored event %s of type %r, which is not a Key Vault type. Fix: let its subscription"
-            " send only SecretNearExpiry and SecretExpired of a vault",
-            event.event_id,
-            event.kind,
-        )
+        return None
+    what = "ignored event %s of type %r, which is not a Key Vault type. Fix: let its subscription"
+    what += " send only SecretNearExpiry and SecretExpired of a vault"
+    log.warning(what, event.event_id, event.kind)
     return None

@@ -23,20 +23,26 @@ from engine.state.history import newest_first
 from engine.state.incident import Incident, Progress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
-from engine.sweep.incidents import CutOff, unlisted
+from engine.sweep.incidents import IncidentSweep, deleted_secrets
+
+AT_ONCE = 20
+"""How many secrets are looked at together."""
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
     """Count how far each incident has come; each vault is listed once."""
-    works = [(CutOff(engine, incident), Progress()) for incident in incidents]
     index = await engine.index()
+    works = [(IncidentSweep(engine, incident, index), Progress()) for incident in incidents]
     for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
+        listed = set[SecretRef]()
         if engine.policy.manages(vault):
-            await _count_vault(engine, vault, works, index)
-            continue
-        for ref in unlisted(vault, set(), index):
+            async for secret in engine.vaults.list(vault):
+                listed.add(secret.ref)
+                for work, progress in works:
+                    await work.count(engine.entry(secret), progress)
+        for ref in deleted_secrets(vault, listed, index):
             for work, progress in works:
-                await work.count_unserved(ref, index, progress)
+                await work.count_unreached(ref, progress)
     for work, progress in works:
         if not progress.secrets:
             await work.count_passed_on(progress)
@@ -48,21 +54,8 @@ async def of_secret(
 ) -> Progress:
     """Count how far an incident has come with one secret; nothing where it does not cover it."""
     progress = Progress()
-    await CutOff(engine, incident).count(current, index, progress)
+    await IncidentSweep(engine, incident, index).count(current, progress)
     return progress
-
-
-async def _count_vault(
-    engine: Engine, vault: str, works: Sequence[tuple[CutOff, Progress]], index: StateIndex
-) -> None:
-    listed = set[SecretRef]()
-    async for secret in engine.vaults.list(vault):
-        listed.add(secret.ref)
-        for work, progress in works:
-            await work.count(engine.entry(secret), index, progress)
-    for ref in unlisted(vault, listed, index):
-        for work, progress in works:
-            await work.count_deleted(ref, index, progress)
 
 
 async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str, str]]:
@@ -70,27 +63,18 @@ async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str,
 
     A vault is listed only if there are records of secrets in the scope.
     """
-    index, progress, work = await engine.index(), Progress(), CutOff(engine, incident)
+    index, progress = await engine.index(), Progress()
+    work = IncidentSweep(engine, incident, index)
     for vault in filter(engine.policy.manages, incident.vaults):
-        if not _covered(incident, vault, index):
-            continue
-        listed = {secret.ref async for secret in engine.vaults.list(vault)}
-        for ref in unlisted(vault, listed, index):
-            await work.count_deleted(ref, index, progress)
+        if any(map(work.covers_deleted, deleted_secrets(vault, set(), index))):
+            listed = {secret.ref async for secret in engine.vaults.list(vault)}
+            for ref in deleted_secrets(vault, listed, index):
+                await work.count_unreached(ref, progress)
     return progress.named
 
 
-def _covered(incident: Incident, vault: str, index: StateIndex) -> bool:
-    refs = unlisted(vault, set(), index)
-    return any(incident.covers_deleted(ref, index.of(ref)) for ref in refs)
-
-
-AT_ONCE = 20
-"""How many secrets are looked at together."""
-
-
 @dataclass(frozen=True, slots=True)
-class CutOffVersion:
+class RevokedVersion:
     """A version whose credential had to go."""
 
     version: str
@@ -106,21 +90,19 @@ class Evidence:
 
     stands: Stands
     sources: tuple[str, ...] = ()
-    cut_off: tuple[CutOffVersion, ...] = ()
-    """What leaked first, then older versions that were cut off for this incident, too."""
+    revoked: tuple[RevokedVersion, ...] = ()
+    """What leaked first, then older versions that were revoked for this incident, too."""
     replaced_by: str = ""
     replaced: datetime | None = None
 
     @property
     def refused(self) -> datetime | None:
         """When the last of its credentials was proven to be refused; None while one is not."""
-        times = [version.refused for version in self.cut_off]
-        known = [moment for moment in times if moment]
-        return max(known) if known and len(known) == len(times) else None
+        return _last([version.refused for version in self.revoked])
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Milestone:
     """One thing that happened, and when."""
 
     at: datetime
@@ -130,22 +112,26 @@ class Step:
     detail: str = ""
 
 
-def steps(incident: Incident, secrets: Sequence[Evidence], over: datetime | None) -> list[Step]:
+def timeline(
+    incident: Incident, secrets: Sequence[Evidence], over: datetime | None
+) -> list[Milestone]:
     """Return all that is known to have happened, in order of time."""
     by = f"by {incident.requested_by}: {incident.reason}"
-    happened = [Step(incident.reported, "reported", version=incident.version, detail=by)]
+    happened = [Milestone(incident.reported, "reported", version=incident.version, detail=by)]
     for evident in secrets:
         ref = evident.stands.ref
         if evident.replaced:
-            happened.append(Step(evident.replaced, "replaced", ref, evident.replaced_by))
+            happened.append(Milestone(evident.replaced, "replaced", ref, evident.replaced_by))
         happened += [
-            Step(old.refused, "refused", ref, old.version, old.proof)
-            for old in evident.cut_off
+            Milestone(old.refused, "refused", ref, old.version, old.proof)
+            for old in evident.revoked
             if old.refused
         ]
     if over:
-        happened.append(Step(over, "ended", detail="the last credential was proven to be refused"))
-    return sorted(happened, key=lambda step: step.at)
+        happened.append(
+            Milestone(over, "ended", detail="the last credential was proven to be refused")
+        )
+    return sorted(happened, key=lambda milestone: milestone.at)
 
 
 async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
@@ -161,10 +147,13 @@ async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[E
 
 def ended(progress: Progress, secrets: Sequence[Evidence]) -> datetime | None:
     """Return when the last credential was proven to be refused; None while one may not be."""
-    times = [secret.refused for secret in secrets]
-    known = [moment for moment in times if moment]
     is_over = not (progress.waiting or progress.needs_a_person)
-    return max(known) if known and is_over and len(known) == len(times) else None
+    return _last([secret.refused for secret in secrets]) if is_over else None
+
+
+def _last(times: Sequence[datetime | None]) -> datetime | None:
+    known = [time for time in times if time]
+    return max(known) if known and len(known) == len(times) else None
 
 
 async def _of(engine: Engine, incident: Incident, stands: Stands, index: StateIndex) -> Evidence:
@@ -182,17 +171,20 @@ async def _of(engine: Engine, incident: Incident, stands: Stands, index: StateIn
     return Evidence(
         stands,
         sources,
-        (*_cut_off(versions, incident, records), *_recorded(versions, incident, records)),
+        (*_revoked(versions, incident, records), *_recorded(versions, incident, records)),
         str(replaced.version) if replaced else "",
         replaced.created if replaced else None,
     )
 
 
-def _cut_off(
+def _revoked(
     versions: Sequence[Version], incident: Incident, records: Sequence[Record]
-) -> Iterator[CutOffVersion]:
+) -> Iterator[RevokedVersion]:
     proven = _proofs(records)
-    older = [version for version in versions if _is_meant(version, incident, records)]
+    if incident.version:
+        older = [version for version in versions if version.version == incident.version]
+    else:
+        older = [version for version in versions if _is_older(version, incident, records)]
     for place, version in enumerate(older):
         at, proof = proven.get(str(version.version), (None, ""))
         if incident.version and at and not _is_since(at, incident):
@@ -200,19 +192,21 @@ def _cut_off(
             at, proof = None, ""
         if place == 0 or _is_since(at, incident):
             credential = version.tags.get("CredentialId", "")
-            yield CutOffVersion(str(version.version), credential, at, proof)
+            yield RevokedVersion(str(version.version), credential, at, proof)
 
 
 def _recorded(
     versions: Sequence[Version], incident: Incident, records: Sequence[Record]
-) -> Iterator[CutOffVersion]:
+) -> Iterator[RevokedVersion]:
     """Yield what records alone tell: what is deleted, or was another secret's before."""
     shown = {version.version for version in versions}
     is_any = not (incident.version or versions)
     for known, (at, proof) in _proofs(records).items():
         is_meant = known == incident.version or (is_any and _is_since(at, incident))
         if is_meant and known not in shown:
-            yield CutOffVersion(known, _credential(known, records), at, proof)
+            held = (record.history.credential_of(known) for record in records)
+            past = next(filter(None, held), None)
+            yield RevokedVersion(known, past.credential_id if past else "", at, proof)
 
 
 def _proofs(records: Sequence[Record]) -> dict[str, tuple[datetime | None, str]]:
@@ -226,25 +220,11 @@ def _is_since(at: datetime | None, incident: Incident) -> bool:
     return at is not None and at >= incident.reported
 
 
-def _credential(version: str, records: Sequence[Record]) -> str:
-    """Return the id of what a version held, as far as a record tells."""
-    held = (record.history.credential_of(version) for record in records)
-    past = next(filter(None, held), None)
-    return past.credential_id if past else ""
-
-
 def _newer(own: Sequence[Version], incident: Incident, records: Sequence[Record]) -> list[Version]:
     """Return the versions that came after what leaked, the newest first."""
     if incident.version:
         return list(takewhile(lambda version: version.version != incident.version, own))
     return [version for version in own if not _is_older(version, incident, records)]
-
-
-def _is_meant(version: Version, incident: Incident, records: Sequence[Record]) -> bool:
-    """Return whether an incident is about a version."""
-    if incident.version:
-        return version.version == incident.version
-    return _is_older(version, incident, records)
 
 
 def _is_older(version: Version, incident: Incident, records: Sequence[Record]) -> bool:

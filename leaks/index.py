@@ -171,8 +171,13 @@ class Index:
             return match
         async with self._turn:
             await self._list(engine)
+
+        async def compared(ref: SecretRef) -> LeakedVersion | None:
+            async with self.turns:
+                return await _in_secret(engine, ref, index.of(ref), parts)
+
         unprinted = _unprinted(engine, index, self._listed)
-        return await self._read_all(engine, unprinted, index, parts)
+        return next(filter(None, await asyncio.gather(*map(compared, unprinted))), None)
 
     async def _look(self, engine: Engine, seen: int) -> StateIndex:
         """List the records, unless a look that began after the first `seen` ones has done so.
@@ -204,16 +209,6 @@ class Index:
                 async for secret in engine.vaults.list(vault)
             ]
             self.listed_at = now
-
-    async def _read_all(
-        self, engine: Engine, refs: Iterable[SecretRef], index: StateIndex, parts: Sequence[str]
-    ) -> LeakedVersion | None:
-        async def one(ref: SecretRef) -> LeakedVersion | None:
-            async with self.turns:
-                return await _in_secret(engine, ref, index.of(ref), parts)
-
-        matches = await asyncio.gather(*(one(ref) for ref in refs))
-        return next((match for match in matches if match), None)
 
 
 def sources_of(index: StateIndex) -> dict[str, set[str]]:

@@ -34,7 +34,7 @@ NAMES = (
 )
 PEM = "-----BEGIN "
 """How a credential begins that has several lines."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,62}")
+RESOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,8 @@ def read(text: str) -> Reported:
     text = text[:MOST_TEXT].encode(errors="replace").decode()
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
-    kinds = (kind_of(part) for part in parts)
+    kind = next(filter(None, map(kind_of, parts)), None)
     has_more = "\n" in text.strip() and PEM not in text
-    kind = next((kind for kind in kinds if kind), None)
     return Reported(parts, kind, _resource(text), has_more)
 
 
@@ -83,6 +82,6 @@ def _resource(text: str) -> str:
         if match := pattern.search(text):
             host = match[1].partition("://")[2] or match[1]
             label = host.removeprefix("tcp:").partition(".")[0].partition(":")[0].strip("/ ")
-            if NAME.fullmatch(label):
+            if RESOURCE_NAME.fullmatch(label):
                 return label.lower()
     return ""

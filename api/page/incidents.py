@@ -21,7 +21,7 @@ from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import Incident, Progress
-from leaks.incidents import counted, ended, evidence, of_secret, steps
+from leaks.incidents import counted, ended, evidence, of_secret, timeline
 
 log = logging.getLogger("rekey.incident")
 
@@ -129,7 +129,7 @@ async def one_incident(at: Desk, request: Request) -> Answer:
             for secret in secrets
             for ref in (secret.stands.ref,)
         ],
-        steps=steps(incident, secrets, over),
+        steps=timeline(incident, secrets, over),
         report=f"incidents/{incident.id}/report?{urlencode(code)}".rstrip("?"),
         lingers=progress.lingers,
         runbook=at.runbook,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 
 if TYPE_CHECKING:
-    from engine.state.entry import Tally
+    from engine.state.entry import SweepSummary
 
 
 class OnceGauge:
@@ -51,24 +51,24 @@ dead_letters = OnceGauge(
 )
 
 
-def show(tally: Tally) -> None:
+def show(summary: SweepSummary) -> None:
     """Send what a sweep, or a part of it, saw.
 
     A state without secrets counts 0, so that charts drop to zero.
     """
-    vault = tally.vault
-    if not tally.goes_on:
-        counts = tally.states.items()
+    vault = summary.vault
+    if not summary.goes_on:
+        counts = summary.states.items()
         states.put(
             vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts]
         )
     expiries.put(
-        f"{vault} {tally.seen}",
+        f"{vault} {summary.seen}",
         [
             Observation(
                 expiry.days, {"vault": vault, "secret": expiry.secret, "rotator": expiry.rotator}
             )
-            for expiry in tally.expiries
+            for expiry in summary.expiries
         ],
     )
 

@@ -20,7 +20,7 @@ from cloud.telemetry import gauges, tracing
 from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
 from engine.secret import SecretRef
-from engine.state.entry import UNKNOWN_KIND, Tally
+from engine.state.entry import UNKNOWN_KIND, SweepSummary
 from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.request import Outcome, WorkItem
 
@@ -175,27 +175,27 @@ class Reports:
             state.outcome, rotator = WAITING, state.rotator or UNKNOWN_KIND
         self._count(item, rotator, WAITING)
 
-    async def swept(self, tally: Tally) -> None:
+    async def swept(self, summary: SweepSummary) -> None:
         """Report a sweep of a vault, and send all telemetry: the instance may be removed now."""
-        gauges.show(tally)
-        if not tally.goes_on:
-            self._swept(tally)
+        gauges.show(summary)
+        if not summary.goes_on:
+            self._swept(summary)
         await telemetry.flush()
 
-    def _swept(self, tally: Tally) -> None:
-        summary = {
-            "vault": tally.vault,
-            "seen": tally.seen,
-            "posted": tally.posted,
-            "broken": tally.broken,
+    def _swept(self, summary: SweepSummary) -> None:
+        counts = {
+            "vault": summary.vault,
+            "seen": summary.seen,
+            "posted": summary.posted,
+            "broken": summary.broken,
         }
         log.log(
-            logging.WARNING if tally.broken else logging.INFO,
+            logging.WARNING if summary.broken else logging.INFO,
             "%s",
-            json.dumps({"result": "swept", **summary}),
+            json.dumps({"result": "swept", **counts}),
         )
         self._sweeps.add(
-            1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"}
+            1, {"vault": summary.vault, "outcome": "incomplete" if summary.broken else "completed"}
         )
 
     def given_up(self, queue: str) -> None:

@@ -24,20 +24,27 @@ from engine.planning.decision import Tagged
 from engine.secret import SecretRef, Sensitive, Version
 from engine.state import manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
-from engine.state.follow_up import LEAKED, Event, FollowUp, Notice, TaskOutcome, TaskResult
+from engine.state.follow_up import REPORTED_LEAK, Event, FollowUp, Notice, TaskOutcome, TaskResult
 from engine.state.policy import Policy
 from engine.state.policy_document import STANDARD, Webhook
 from engine.state.request import Outcome, Result
 from engine.state.sweep_order import SweepOrder
 
-MOST_TEXT = 1500
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAYS_AHEAD = (30, 7, 1)
+"""How many days before the expiry an owner is notified."""
+EXPIRING = "expiring"
+"""The news of a digest; the first line of its text is its title."""
+MOST_REASON = 100
+"""How many characters the reason of one secret has in a digest."""
+MOST_NOTICE = 1500
 """How many characters of a reason, and of a digest, are sent.
 
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
 
 TITLES: Mapping[str, str] = {
-    LEAKED: "A credential of {} has leaked: a person must decide",
+    REPORTED_LEAK: "A credential of {} has leaked: a person must decide",
     "rotated": "{} has a new credential",
     "healed": "{} was refused by its source; Rekey has repaired it",
     "restored": "{} has its earlier credential back",
@@ -48,28 +55,24 @@ TITLES: Mapping[str, str] = {
 
 Reminders are no part of them: owners get a digest.
 """
+FOR_PROGRAMS: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"})
+"""The outcomes that only programs hear of. They hear of all that people do, too."""
 
 
 def is_news(result: Result | TaskResult, policy: Policy) -> bool:
-    """Return whether somebody is to be told of a result: people, or a program."""
-    if not (policy.document and policy.document.webhooks):
-        return False
-    programs = result in ALSO and anybody_listens(policy)
-    return programs or result in TITLES
+    """Return whether somebody is to be notified of a result: people, or a program."""
+    webhooks = policy.document.webhooks if policy.document else ()
+    if result in FOR_PROGRAMS:
+        return any(webhook.kind == STANDARD for webhook in webhooks)
+    return bool(webhooks) and result in TITLES
 
 
 def of(outcome: Outcome | TaskOutcome) -> FollowUp:
     """Return the task that announces an outcome."""
     item = outcome.item if isinstance(outcome, Outcome) else outcome.task
     text = outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
-    return FollowUp(
-        item.ref,
-        "tell",
-        version=item.version,
-        trigger=item.trigger,
-        reason=text[:MOST_TEXT],
-        news=outcome.result,
-    )
+    task = FollowUp(item.ref, "tell", version=item.version, trigger=item.trigger)
+    return replace(task, reason=text[:MOST_NOTICE], news=outcome.result)
 
 
 async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
@@ -84,18 +87,15 @@ async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     return TaskOutcome(item, "reminded", item.reason, manual.FIX)
 
 
-async def tell(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
+async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     """Send an item's text to the webhooks of the owner and of everybody; raises RekeyErrors.
 
     Several webhooks get a message each, so that a failure at one repeats no message at others.
     """
     secret = parts.policy.applied(secret)
     hooks = {hook.secret: hook for hook in parts.policy.webhooks(secret.tags.get("Owner"))}
-    targets = [
-        hook
-        for hook in hooks.values()
-        if item.to in ("", hook.secret) and _concerns(hook, item, secret, parts)
-    ]
+    named = (hook for hook in hooks.values() if item.to in ("", hook.secret))
+    targets = [hook for hook in named if _concerns(hook, item, secret, parts)]
     if not targets or parts.webhooks is None or parts.policy.own is None:
         return TaskOutcome(item, "skipped", "no webhook is to be notified")
     if len(targets) > 1:
@@ -109,9 +109,8 @@ async def tell(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
         key = await _kept(parts, SecretRef(vault, hook.signing))
         message = event(item, secret, key, parts.clock.now())
     await parts.webhooks.send(hook, url, message)
-    return TaskOutcome(
-        item, "told", f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}"
-    )
+    where = f"{hook.kind}, by the webhook in {vault}/secrets/{hook.secret}"
+    return TaskOutcome(item, "told", where)
 
 
 async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
@@ -126,15 +125,15 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
     """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
 
     Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
-    may have been: whoever hears of urgent ones alone is told of the others, too.
+    may have been: whoever hears of urgent ones alone is notified of the others, too.
     """
-    if item.news in ALSO and hook.kind != STANDARD:
+    if item.news in FOR_PROGRAMS and hook.kind != STANDARD:
         return False
     if item.news != EXPIRING:
         return hook.within is None
     now = parts.clock.now()
     if moment(secret, manual.due_at(secret, parts.policy), now) is None:
-        return tells_of_several(item)
+        return item.reason.count("\n") > 1
     return hook.within is None or (
         secret.expires is not None and secret.expires <= now + hook.within * DAY
     )
@@ -142,24 +141,18 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
 
 def notice(item: FollowUp, secret: Version) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
-    title, _, lines = item.reason.partition("\n")
+    place = {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
     if item.news == EXPIRING:
-        return _notice(title, {"Secrets": lines, **_where(item, secret)})
-    title = next((text for result, text in TITLES.items() if result == item.news), "{}")
-    facts = {
-        "Why": item.reason,
-        **_where(item, secret),
-        "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else "never",
-        "Operation": item.operation or "",
-    }
-    return _notice(title.format(item.ref.name), facts)
-
-
-def _where(item: FollowUp, secret: Version) -> dict[str, str]:
-    return {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
-
-
-def _notice(title: str, facts: Mapping[str, str]) -> Notice:
+        title, _, lines = item.reason.partition("\n")
+        facts = {"Secrets": lines, **place}
+    else:
+        title = TITLES.get(item.news, "{}").format(item.ref.name)
+        facts = {
+            "Why": item.reason,
+            **place,
+            "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else "never",
+            "Operation": item.operation or "",
+        }
     return Notice(title, tuple((name, text) for name, text in facts.items() if text))
 
 
@@ -167,32 +160,19 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     """Return the text of a reminder that falls into this sweep; None if none does.
 
     Only secrets that a person rotates get reminders. The times follow from the secret's own dates,
-    so each falls into exactly one sweep, however often sweeps run: see engine.follow_up.notices.
+    so each falls into exactly one sweep, however often sweeps run.
     """
     secret = tagged.held
     if not (secret.enabled and manual.is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
         return None
     due, expires = manual.due_at(secret, policy), secret.expires
-    if due is None:
-        return None
-    moment = latest(due, expires, order.until, by_hand=True)
-    if moment is None or moment <= order.since:
+    last = moment(tagged.applied, due, order.until)
+    if due is None or last is None or last <= order.since:
         return None
     if expires and expires <= order.until:
         return f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z"
-    return f"due since {due:%Y-%m-%d %H:%M}Z" + (
-        f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
-    )
-
-
-ALSO: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"})
-"""The outcomes that only programs hear of. They hear of all that people do, too."""
-
-
-def anybody_listens(policy: Policy) -> bool:
-    """Return whether the policy document names such a webhook."""
-    webhooks = policy.document.webhooks if policy.document else ()
-    return any(webhook.kind == STANDARD for webhook in webhooks)
+    ends = f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
+    return f"due since {due:%Y-%m-%d %H:%M}Z{ends}"
 
 
 def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Event:
@@ -222,24 +202,15 @@ def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Eve
     )
 
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
-DAYS = (30, 7, 1)
-"""How many days before the expiry an owner is told."""
-EXPIRING = "expiring"
-"""The news of a digest; the first line of its text is its title."""
-MOST_REASON = 100
-"""How many characters the reason of one secret has in a digest."""
-
-
 def latest(
     begins: datetime, expires: datetime | None, now: datetime, *, by_hand: bool
 ) -> datetime | None:
-    """Return the last moment up to now at which an owner is told of a secret; None if none was.
+    """Return the last moment up to now at which an owner is notified; None if there was none.
 
-    Nobody is told before `begins`. Of a secret that a person rotates (`by_hand`), the owner is told
+    Nobody is before `begins`. Of a secret that a person rotates (`by_hand`), the owner is notified
     at that moment too, and again every day once it has expired, or every week if it never does.
     """
-    ahead = [expires - days * DAY for days in (*DAYS, 0)] if expires else []
+    ahead = [expires - days * DAY for days in (*DAYS_AHEAD, 0)] if expires else []
     past = [moment for moment in [begins] * by_hand + ahead if begins <= moment <= now]
     if not past:
         return None
@@ -259,49 +230,38 @@ def moment(secret: Version, due: datetime | None, now: datetime) -> datetime | N
 
 @dataclass
 class Digests:
-    """Collects, during one part of a sweep, what owners are told of."""
+    """Collects, during one call of a sweep, what owners are notified of."""
 
     order: SweepOrder
     _open: dict[str, list[Entry]] = field(default_factory=dict)
-    """What needs a person and has been told of, or is now, by owner."""
+    """What needs a person and has been reported, or is now, by owner."""
     _moments: dict[str, list[str]] = field(default_factory=dict)
     """The moments that fall into this sweep, by owner."""
 
     def add(self, entry: Entry) -> None:
         """Look at one secret, as the inventory shows it."""
         by_hand = entry.state != "disabled" and manual.is_manual(entry.secret.tags)
-        told_at = moment(entry.secret, entry.due, self.order.until)
-        if told_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
+        notified_at = moment(entry.secret, entry.due, self.order.until)
+        if notified_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
             return
         owner = entry.secret.tags.get("Owner", "")
         self._open.setdefault(owner, []).append(entry)
-        if self.order.since < told_at:
-            key = f"{entry.secret.ref} {entry.secret.expires} {told_at}"
+        if self.order.since < notified_at:
+            key = f"{entry.secret.ref} {entry.secret.expires} {notified_at}"
             self._moments.setdefault(owner, []).append(key)
 
     def items(self) -> Iterator[tuple[str, FollowUp]]:
-        """Yield a digest for each owner who is told of something new, with its key.
+        """Yield a digest for each owner who is to learn something new, with its key.
 
         Sweeps of the same moments have the same key.
         """
         for owner, moments in self._moments.items():
             text = "\n".join((owner, *sorted(moments)))
             entries = sorted(self._open[owner], key=_urgency)
-            yield (
-                f"digest-{hashlib.sha256(text.encode()).hexdigest()}",
-                FollowUp(
-                    entries[0].secret.ref,
-                    "tell",
-                    reason=_text(entries, self.order.until),
-                    since=self.order.until.isoformat(),
-                    news=EXPIRING,
-                ),
-            )
-
-
-def tells_of_several(item: FollowUp) -> bool:
-    """Return whether a digest has a line for more than one secret."""
-    return item.reason.count("\n") > 1
+            until = self.order.until
+            ref, reason, since = entries[0].secret.ref, _text(entries, until), until.isoformat()
+            key = f"digest-{hashlib.sha256(text.encode()).hexdigest()}"
+            yield key, FollowUp(ref, "tell", reason=reason, since=since, news=EXPIRING)
 
 
 def _urgency(entry: Entry) -> tuple[bool, datetime, str]:
@@ -316,7 +276,7 @@ def _text(entries: Sequence[Entry], now: datetime) -> str:
     for place, entry in enumerate(entries):
         more = f"\nand {len(entries) - place} more"
         line = f"\n{_line(entry, now)}"
-        if len(text + line + more) > MOST_TEXT:
+        if len(text + line + more) > MOST_NOTICE:
             return text + more
         text += line
     return text

@@ -24,7 +24,9 @@ from engine.state.policy import Policy
 from engine.state.request import WorkItem
 from engine.state.tags import unfinished_incident
 
-LOOKED_AFTER = timedelta(days=14)
+log = logging.getLogger("rekey.follow_up")
+
+REFRESHED_FOR = timedelta(days=14)
 """How long after a version was written its consumers are refreshed."""
 MOST_PATIENCE = timedelta(days=7)
 """How long at most a retirement waits, after the overlap, for apps that still use the old value."""
@@ -33,6 +35,10 @@ LOOK_SECONDS = 20.0
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
 """Seconds until the next look whether an app uses a version: doubled each time, up to an hour."""
+PAUSE = 5.0
+"""Seconds between two looks while what leaked waits for the apps."""
+APPS_SECONDS = 15.0
+"""How long such a look may take: the lease on the source must outlast it."""
 
 
 def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
@@ -46,22 +52,15 @@ async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
     Raises TransientError for what may pass by itself.
     """
     apps = named(parts.policy, task.ref)
-    if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
+    if not apps or not secret.enabled or parts.clock.now() - secret.created > REFRESHED_FOR:
         return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
-    answers = await asyncio.gather(
-        *(ask(parts, app, secret, first=not task.deferred) for app in apps)
-    )
-    problems = {
-        app: answer
-        for app, answer in zip(apps, answers, strict=True)
-        if isinstance(answer, RekeyError)
-    }
+    refreshes = (ask(parts, app, secret, first=not task.deferred) for app in apps)
+    answers = dict(zip(apps, await asyncio.gather(*refreshes), strict=True))
+    problems = {app: answer for app, answer in answers.items() if isinstance(answer, RekeyError)}
     if problems:
         return _failed(task, secret, problems, len(apps))
-    if False in answers:
-        return await _look_again(
-            parts, task, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
-        )
+    if waiting := [app for app, used in answers.items() if not used]:
+        return await _look_again(parts, task, secret, waiting)
     return TaskOutcome(task, "refreshed", f"apps refreshed: {len(apps)}", version=secret.version)
 
 
@@ -70,9 +69,7 @@ async def ask(parts: Parts, app: str, secret: Version, *, first: bool) -> bool |
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
             f"the app is not among the consumers of vault {secret.ref.vault}",
-            fix=(
-                "add the app to the vault's consumers in the template, or remove it from the policy"
-            ),
+            fix="add the app to the vault's consumers in the template, or remove it from the policy",
         )
     try:
         return parts.apps is None or await parts.apps.refresh(app, secret, ask=first)
@@ -95,10 +92,10 @@ def _failed(
 
 
 async def _look_again(
-    parts: Parts, task: FollowUp, secret: Version, open_: Sequence[str]
+    parts: Parts, task: FollowUp, secret: Version, waiting: Sequence[str]
 ) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
-    what = f"not seen to use the new version yet: {', '.join(open_)}"
+    what = f"not seen to use the new version yet: {', '.join(waiting)}"
     if task.deferred >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
         return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
@@ -151,17 +148,19 @@ def patience(decision: Retire, since: datetime) -> datetime:
 
 
 async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:
-    refs = [ref for ref in (secret.ref, *replicas) if named(parts.policy, ref)]
+    """Return the apps known to use an older version, as far as that is found out in time."""
+    looks = (_lagging_of(parts, ref, secret) for ref in (secret.ref, *replicas))
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            lagging = await asyncio.gather(*(_lagging_of(parts, ref, secret) for ref in refs))
+            return [app for apps in await asyncio.gather(*looks) for app in apps]
     except TimeoutError:
         return []
-    return [app for apps in lagging for app in apps]
 
 
 async def _lagging_of(parts: Parts, ref: SecretRef, secret: Version) -> list[str]:
     apps = [app for app in named(parts.policy, ref) if parts.policy.allows(ref.vault, app)]
+    if not apps:
+        return []
     try:
         current = secret if ref == secret.ref else await parts.vaults.read(ref)
     except PermanentError:
@@ -177,14 +176,6 @@ async def _lags(parts: Parts, app: str, secret: Version) -> bool:
         return False
 
 
-log = logging.getLogger("rekey.follow_up")
-
-PAUSE = 5.0
-"""Seconds between two looks whether an app uses the new value."""
-CALL_SECONDS = 15.0
-"""How long one look may take: the lease on the source must outlast it."""
-
-
 async def give(
     parts: Parts,
     item: WorkItem,
@@ -195,9 +186,11 @@ async def give(
 
     `keep` renews the lease.
     """
-    ends = _ends(parts, item, refs)
-    if parts.clock.monotonic() >= ends:
+    since = item.seconds_since_report(parts.clock.now())
+    grace = max((parts.policy.grace(ref).total_seconds() for ref in refs), default=0.0)
+    if since is None or since >= grace:
         return
+    ends = parts.clock.monotonic() + grace - since
     with parts.reporter.step("refresh"):
         waiting, first = await _read(parts, refs), True
         while waiting:
@@ -206,13 +199,6 @@ async def give(
             if not waiting or parts.clock.monotonic() + PAUSE >= ends:
                 break
             await parts.clock.sleep(PAUSE)
-
-
-def _ends(parts: Parts, item: WorkItem, refs: Sequence[SecretRef]) -> float:
-    """Return when the grace is over, on the monotonic clock."""
-    since, now = item.seconds_since_report(parts.clock.now()), parts.clock.monotonic()
-    grace = max((parts.policy.grace(ref).total_seconds() for ref in refs), default=0.0)
-    return now if since is None else now + grace - since
 
 
 async def _read(parts: Parts, refs: Sequence[SecretRef]) -> list[tuple[str, Version]]:
@@ -235,7 +221,7 @@ async def _ask(
     """Ask every app, and return those that are to be waited for: an error is left to the task."""
     looks = (ask(parts, app, secret, first=first) for app, secret in pairs)
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(APPS_SECONDS):
             answers = await asyncio.gather(*looks)
     except TimeoutError:
         return []

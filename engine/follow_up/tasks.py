@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from engine.errors import PermanentError, RekeyError
 from engine.follow_up import notices, refresh
@@ -23,7 +22,7 @@ log = logging.getLogger("rekey.follow_up")
 TASKS: Mapping[Task, Callable[[Parts, FollowUp, Version], Awaitable[TaskOutcome]]] = {
     "refresh": refresh.refresh,
     "remind": notices.remind,
-    "tell": notices.tell,
+    "tell": notices.send,
 }
 GIVEN_UP: Mapping[Task, TaskResult] = {
     "refresh": "unrefreshed",
@@ -47,9 +46,10 @@ async def run(parts: Parts, item: FollowUp) -> TaskOutcome:
         secret = await _read(parts, item)
         item = item.about(secret.version)
         parts.reporter.about(item.operation, "")
-        return await TASKS[item.action](parts, item, secret)
+        outcome = await TASKS[item.action](parts, item, secret)
     except PermanentError as error:
-        return given_up(item, error)
+        return await give_up(parts, item, error)
+    return await _report(parts, outcome)
 
 
 async def _read(parts: Parts, item: FollowUp) -> Version:
@@ -70,22 +70,27 @@ async def _read(parts: Parts, item: FollowUp) -> Version:
         )
 
 
-def given_up(item: FollowUp, error: RekeyError) -> TaskOutcome:
-    """Return the outcome of a task that failed. The secret is not marked: it was rotated."""
-    return TaskOutcome(item, GIVEN_UP[item.action], error.what, error.fix)
+async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcome:
+    """Report a task that failed. The secret is not marked: it was rotated."""
+    return await _report(parts, TaskOutcome(item, GIVEN_UP[item.action], error.what, error.fix))
 
 
-async def report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
+async def _report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
     """Report how a task ended. Who hears of rotations hears of some tasks, too."""
     await parts.reporter.followed(outcome)
-    if notices.is_news(outcome.result, parts.policy):
-        await _post(parts, replace(notices.of(outcome), since=parts.clock.now().isoformat()))
+    for item in _notices(parts, outcome):
+        await _post(parts, item)
     return outcome
 
 
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
     """Post what follows an outcome; `again` if the item was retried. Never raises."""
-    for item in _following(parts.policy, outcome, parts.clock.now(), again=again):
+    items: list[WorkItem | FollowUp] = []
+    if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE):
+        items += _refreshes(parts.policy, outcome)
+    if outcome.result in TO_FOLLOW:
+        items += map(follow_key, outcome.derived)
+    for item in (*items, *_notices(parts, outcome)):
         await _post(parts, item)
 
 
@@ -102,23 +107,17 @@ async def _post(parts: Parts, item: WorkItem | FollowUp) -> None:
         log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
 
 
-def _following(
-    policy: Policy, outcome: Outcome, now: datetime, *, again: bool
-) -> Iterator[WorkItem | FollowUp]:
-    if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE):
-        yield from _refreshes(policy, outcome)
-    if outcome.result in TO_FOLLOW:
-        yield from map(follow_key, outcome.derived)
-    if notices.is_news(outcome.result, policy):
-        yield replace(notices.of(outcome), since=now.isoformat())
+def _notices(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
+    if not notices.is_news(outcome.result, parts.policy):
+        return []
+    return [replace(notices.of(outcome), since=parts.clock.now().isoformat())]
 
 
 def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
-    if refresh.named(policy, outcome.item.ref):
-        yield _refresh(outcome.item)
-    for ref in outcome.replicas:
-        if refresh.named(policy, ref):
-            yield replace(_refresh(outcome.item), ref=ref, version=None)
+    item, why = outcome.item, "a new version"
+    task = FollowUp(item.ref, "refresh", version=item.version, trigger=item.trigger, reason=why)
+    replicas = (replace(task, ref=ref, version=None) for ref in outcome.replicas)
+    return (each for each in (task, *replicas) if refresh.named(policy, each.ref))
 
 
 def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
@@ -127,8 +126,3 @@ def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
     return WorkItem(
         ref, "audit", trigger="event", requested_by="rekey", reason=reason, follows=parked
     )
-
-
-def _refresh(item: WorkItem) -> FollowUp:
-    reason = "a new version"
-    return FollowUp(item.ref, "refresh", version=item.version, trigger=item.trigger, reason=reason)

@@ -10,7 +10,7 @@ from datetime import datetime
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.planning.inventory import entry
-from engine.policy.schedule import AHEAD, Often, Schedule
+from engine.policy.schedule import COUNTED_DAYS, Often, Schedule
 from engine.secret import Version
 from engine.state.entry import Entry
 from engine.state.manual import is_manual
@@ -114,7 +114,7 @@ class _Comparison:
                 "now": self.present.due[days] if self.present else None,
                 "then": self.proposed.due[days],
             }
-            for days in AHEAD
+            for days in COUNTED_DAYS
         }
         return Effect(
             dict(self.before) if self.present else None,

@@ -67,9 +67,7 @@ class _Review:
         for place, leak in enumerate(self.document.leaks.rules):
             if leak.match:
                 yield from self._match(f"leaks.rules[{place}].match", leak.match)
-            if leak.kind and leak.kind not in self.kinds:
-                known = ", ".join(sorted(self.kinds))
-                yield f"leaks.rules[{place}].rotator: write one of {known}"
+            yield from self._kind(f"leaks.rules[{place}].rotator", leak.kind)
 
     def _vaults(self) -> Iterator[str]:
         written = list(self.data.get("vaults", {}))
@@ -91,6 +89,10 @@ class _Review:
         if match.vault and not self.deployed.manages(match.vault):
             yield f"{path}.vault: is not served, so this never matches: name one of REKEY_VAULTS"
 
+    def _kind(self, path: str, kind: str | None) -> Iterator[str]:
+        if kind and kind not in self.kinds:
+            yield f"{path}: write one of {', '.join(sorted(self.kinds))}"
+
     def _rule(self, place: int, path: str, rule: Rule) -> Iterator[str]:
         written = self.data["rules"][place]
         alone = [setting for setting in ONE_SECRET if setting in written]
@@ -103,8 +105,7 @@ class _Review:
             yield f"{at}: is true of one secret only: match one vault and one name without *"
         if alone and written.get("manual"):
             yield f"{path}.manual: a person rotates it, so {alone[0]} has no meaning: remove one"
-        if "rotator" in written and written["rotator"] not in self.kinds:
-            yield f"{path}.rotator: write one of {', '.join(sorted(self.kinds))}"
+        yield from self._kind(f"{path}.rotator", written.get("rotator"))
         merged = {**self.document.defaults, **rule.settings}
         yield from _settings(path, rule.settings, merged)
         if "ProviderAddress" not in rule.settings:
@@ -118,12 +119,12 @@ class _Review:
         It must suit the kind of credential if that is known, otherwise at least one kind.
         """
         shape, kind = own.get("ValueTemplate"), merged.get("Rotator", "")
+        if not shape:
+            return
         kinds = [self.kinds[kind]] if kind in self.kinds else self.kinds.values()
-        lists = (
-            [template.problems(shape, known.template_fields, known.value_field) for known in kinds]
-            if shape
-            else []
-        )
+        lists = [
+            template.problems(shape, known.template_fields, known.value_field) for known in kinds
+        ]
         if len(lists) == 1:
             yield from (_with_path(path, problem) for problem in lists[0])
         elif lists and all(lists):
@@ -134,23 +135,17 @@ class _Review:
             yield f"{path}.match: is the secret that holds this document: remove the rule"
         policy, source = self.deployed.under(self.document), ""
         if "ProviderAddress" in rule.settings:
-            identity = {
-                key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE
-            }
-            managed = parse({**identity, "ValidityPeriodDays": "3650"}, policy, self.kinds)
+            tags = {key: text for key, text in rule.settings.items() if key not in _SEEN_ALONE}
+            managed = parse({**tags, "ValidityPeriodDays": "3650"}, policy, self.kinds)
             if isinstance(managed, Malformed):
-                others = (
-                    problem
-                    for problem in managed.problems
-                    if not problem.startswith(("tag Rotator", f"tag {DERIVED_FROM} is missing"))
-                )
-                yield from (_with_path(path, problem) for problem in others)
+                for problem in managed.problems:
+                    if not problem.startswith(("tag Rotator", f"tag {DERIVED_FROM} is missing")):
+                        yield _with_path(path, problem)
             else:
                 source = managed.source
                 yield from self._source(place, path, ref, source)
-        replicas = [
-            SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())
-        ]
+        urls = self.data["rules"][place].get("replicas", ())
+        replicas = [SecretRef.parse(url.lower()) for url in urls]
         for number, replica in enumerate(replicas):
             if replica in replicas[:number]:
                 yield f"{path}.replicas[{number}]: stands twice: remove one of them"
@@ -189,11 +184,8 @@ class _Review:
         for number, other in enumerate(self.document.rules):
             others = other.settings.get("Replicas", "").lower().split(",")
             if number != place and ref == other.match.exact and _manages(other):
-                loop = (
-                    ", whose replica is this rule's secret: a loop"
-                    if str(primary) in others
-                    else ""
-                )
+                loop = ", whose replica is this rule's secret: a loop"
+                loop = loop if str(primary) in others else ""
                 yield f"{path}: is managed itself by rules[{number}]{loop}: remove it here or there"
             elif number < place and str(ref) in others:
                 yield f"{path}: is a replica in rules[{number}] already: keep one of them"

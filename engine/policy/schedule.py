@@ -14,9 +14,9 @@ from engine.state.policy import Policy
 from engine.state.policy_document import Match, Rule
 from engine.state.tags import Managed
 
-AHEAD = (7, 30)
+COUNTED_DAYS = (7, 30)
 """Within how many days what falls due is counted."""
-OFTEN = timedelta(days=7)
+TOO_OFTEN = timedelta(days=7)
 """Who rotates a secret this often has hardly meant to."""
 ROTATED: frozenset[State] = frozenset({"ok", "due", "overdue"})
 
@@ -47,39 +47,31 @@ class Schedule:
 
     def take(self, current: Entry) -> datetime | None:
         """Count one secret, and return when it falls due; None where nothing rotates it."""
-        rule = self._rule(current.secret.ref)
+        ref = current.secret.ref
+        matches = (index for index, rule in enumerate(self._rules) if rule.match.covers(ref))
+        # No rule decides about it: -1.
+        rule = next(matches, -1)
         self._applied.add(rule)
         if current.state not in ROTATED or current.due is None:
             return None
-        for days in AHEAD:
+        for days in COUNTED_DAYS:
             self.due[days] += current.due <= self.now + timedelta(days=days)
-        if current.managed and (every := interval(current.managed)) <= OFTEN:
+        if current.managed and (every := interval(current.managed)) <= TOO_OFTEN:
             self._often[rule, every / timedelta(days=1)] += 1
         return current.due
 
     def unmatched(self) -> list[str]:
         """Return the rules that decide nothing: no secret has such a name, or earlier rules do."""
-        return [
-            spelt(rule.match)
-            for index, rule in enumerate(self._rules)
-            if index not in self._applied
-        ]
+        rules = enumerate(self._rules)
+        return [spelt(rule.match) for index, rule in rules if index not in self._applied]
 
     def often(self) -> list[Often]:
         """Return what makes secrets rotate every few days, the most frequent first."""
-        return [
-            Often(
-                rule=spelt(self._rules[index].match) if index >= 0 else "",
-                days=round(days, 1),
-                secrets=count,
-            )
-            for (index, days), count in sorted(self._often.items(), key=lambda item: item[0][::-1])
-        ]
-
-    def _rule(self, ref: SecretRef) -> int:
-        """Return which rule decides about a secret: the first that matches, -1 if none does."""
-        matches = (index for index, rule in enumerate(self._rules) if rule.match.covers(ref))
-        return next(matches, -1)
+        rows = list[Often]()
+        for (index, days), count in sorted(self._often.items(), key=lambda item: item[0][::-1]):
+            rule = spelt(self._rules[index].match) if index >= 0 else ""
+            rows.append(Often(rule=rule, days=round(days, 1), secrets=count))
+        return rows
 
 
 def interval(managed: Managed) -> timedelta:

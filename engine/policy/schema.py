@@ -13,35 +13,6 @@ from typing import Any
 
 type Schema = Mapping[str, Any]
 
-VAULT = {
-    "type": "string",
-    "pattern": r"^https://[0-9A-Za-z.:-]+/?$",
-    "maxLength": 256,
-    "description": "the URL of a vault, such as https://prod.vault.azure.net",
-}
-SECRET = {
-    "type": "string",
-    "pattern": r"^[0-9A-Za-z-]{1,127}$",
-    "description": "the name of a secret: letters, digits and dashes, 127 at most",
-}
-MATCH = {
-    "type": "object",
-    "required": ["secret"],
-    "additionalProperties": False,
-    "properties": {
-        "vault": {
-            **VAULT,
-            "description": f"{VAULT['description']}; without it every vault is meant",
-        },
-        "secret": {
-            "type": "string",
-            "pattern": r"^[0-9A-Za-z*-]{1,127}$",
-            "description": "a secret's name, in which * stands for any characters",
-        },
-    },
-    "description": "secret, a name in which * stands for any characters, and if need be vault",
-}
-
 
 def _text(description: str) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": 256, "description": description}
@@ -76,7 +47,35 @@ def _object(properties: Schema, required: list[str], description: str) -> Schema
     }
 
 
-DEFAULTS: Schema = {
+def _form(pattern: str, description: str, **limits: int) -> Schema:
+    return {"type": "string", "pattern": pattern, **limits, "description": description}
+
+
+def _one_of(words: list[str], description: str = "") -> Schema:
+    return {"enum": words, "description": description or f"one of {', '.join(words)}"}
+
+
+def _named(what: str) -> Schema:
+    return _form(r"^[0-9A-Za-z-]{1,127}$", f"the name of the secret {what}")
+
+
+MATCH = _object(
+    {
+        "vault": _form(
+            r"^https://[0-9A-Za-z.:-]+/?$",
+            "the URL of a vault, such as https://prod.vault.azure.net; without it every vault is "
+            "meant",
+            maxLength=256,
+        ),
+        "secret": _form(
+            r"^[0-9A-Za-z*-]{1,127}$", "a secret's name, in which * stands for any characters"
+        ),
+    },
+    ["secret"],
+    "secret, a name in which * stands for any characters, and if need be vault",
+)
+URL = r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$"
+EVERY_SECRET: Schema = {
     "validityPeriodDays": _number(1, 3650, "days"),
     "rotateBeforeDays": _number(1, 3650, "days"),
     "overlapHours": _number(0, 8760, "hours"),
@@ -95,33 +94,24 @@ ONE_SECRET: Schema = {
     ),
     "database": _text("the database that {database} names"),
     "replicas": _list(
-        {
-            "type": "string",
-            "pattern": r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$",
-            "description": "the URL of a secret, https://<vault>/secrets/<name>",
-        },
+        _form(URL, "the URL of a secret, https://<vault>/secrets/<name>"),
         "URLs of secrets",
         most=20,
     ),
-    "derivedFrom": {
-        "type": "string",
-        "pattern": r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$",
-        "description": "the URL of the secret with the key, https://<vault>/secrets/<name>",
-    },
+    "derivedFrom": _form(URL, "the URL of the secret with the key, https://<vault>/secrets/<name>"),
     "mayDerive": _list(
-        {
-            "type": "string",
-            "maxLength": 1024,
-            "pattern": r"^(https://[0-9A-Za-z.:-]+/secrets/)?[0-9A-Za-z-]{1,127}=[^,]+$",
-            "description": "a secret and what it may hold, <secret>=sas/container/<name>/rl",
-        },
+        _form(
+            r"^(https://[0-9A-Za-z.:-]+/secrets/)?[0-9A-Za-z-]{1,127}=[^,]+$",
+            "a secret and what it may hold, <secret>=sas/container/<name>/rl",
+            maxLength=1024,
+        ),
         "secrets that may hold what is made from the key",
         most=50,
     ),
 }
 """Settings that can only apply to one secret."""
 SETTINGS: Schema = {
-    **DEFAULTS,
+    **EVERY_SECRET,
     "rotator": _text("a kind of credential, such as storage-key"),
     "valueTemplate": {
         **_text("the value around its parts, such as AccountKey={key}"),
@@ -134,46 +124,34 @@ SETTINGS: Schema = {
     **ONE_SECRET,
 }
 """What a rule may set. Each setting is named after its tag, with a small first letter."""
-RESOURCE = {
-    "type": "string",
-    "maxLength": 1024,
-    "pattern": r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\."
+RESOURCE = _form(
+    r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\."
     r"([Ww]eb/sites/[^/]+(/slots/[^/]+)?|[Aa]pp/container[Aa]pps/[^/]+)$",
-    "description": "the resource id of an App Service or Functions app (or slot) or Container App",
-}
-WEBHOOK_SECRET = {
-    **SECRET,
-    "description": "the name of the secret in this document's vault that holds the webhook's URL",
-}
-SIGNING_SECRET = {
-    **SECRET,
-    "description": "the name of the secret in this document's vault that holds a key (whsec_…)",
-}
-FEEDS = ("api", "cli", "github", "gitleaks", "trufflehog")
+    "the resource id of an App Service or Functions app (or slot) or Container App",
+    maxLength=1024,
+)
+FEEDS = ["api", "cli", "github", "gitleaks", "trufflehog"]
 """Who reports leaks: a caller of the API, whoever runs `rekey leak`, or a scanner."""
 LEAK_RULE: Schema = _object(
     {
         "match": MATCH,
         "rotator": _text("a kind of credential, such as storage-key"),
         "owner": _text("an owner as tagged or set here"),
-        "feed": {"enum": list(FEEDS), "description": f"one of {', '.join(FEEDS)}"},
+        "feed": _one_of(FEEDS),
         "accepted": {
             "type": "boolean",
             "description": "true for only what its source has just accepted, else false",
         },
-        "action": {"enum": ["ask", "cut off"], "description": "cut off, or ask"},
+        "action": _one_of(["ask", "cut off"], "cut off, or ask"),
     },
     ["action"],
     "an action, and what it is for: match, rotator, owner, feed, accepted",
 )
 LEAKS: Schema = _object(
     {
-        "keySecret": {
-            **SECRET,
-            "description": "the name of the secret in this document's vault that holds a random key",
-        },
+        "keySecret": _named("in this document's vault that holds a random key"),
         "trusted": _list(
-            {"enum": list(FEEDS), "description": f"one of {', '.join(FEEDS)}"},
+            _one_of(FEEDS),
             "feeds whose reports are acted on without asking a person",
             most=len(FEEDS),
             least=0,
@@ -183,14 +161,10 @@ LEAKS: Schema = _object(
         ),
         "github": _object(
             {
-                "webhookSecret": {
-                    **SECRET,
-                    "description": "the name of the secret that GitHub signs its webhook with",
-                },
-                "tokenSecret": {
-                    **SECRET,
-                    "description": "the name of the secret with a token that reads GitHub's alerts, or the app's private key",
-                },
+                "webhookSecret": _named("that GitHub signs its webhook with"),
+                "tokenSecret": _named(
+                    "with a token that reads GitHub's alerts, or the app's private key"
+                ),
                 "app": {
                     **_text("the client id of a GitHub App whose private key tokenSecret holds"),
                     "pattern": "^[A-Za-z0-9.]{1,40}$",
@@ -203,6 +177,38 @@ LEAKS: Schema = _object(
     [],
     "keySecret, trusted, rules and github, as far as they are needed",
 )
+SCOPES = _list(
+    _text("a scope inside those that REKEY_SCOPES binds to the vault"),
+    "scopes that the vault's secrets may rotate; an empty list for none",
+    most=100,
+    least=0,
+)
+RULE = _object(
+    {"match": MATCH, **SETTINGS}, ["match"], "a match, and the settings for what it matches"
+)
+NOTIFICATION = _object(
+    {
+        "owner": _text("an owner as tagged or set here; without it, all secrets"),
+        "kind": _one_of(
+            ["slack", "standard", "teams"], "slack, teams, or standard for signed events"
+        ),
+        "webhookSecret": _named("in this document's vault that holds the webhook's URL"),
+        "signingSecret": _named("in this document's vault that holds a key (whsec_…)"),
+        "withinDays": _number(1, 30, "days before an expiry"),
+    },
+    ["kind", "webhookSecret"],
+    "kind, webhookSecret and if need be owner, withinDays and signingSecret",
+)
+CONSUMERS = _object(
+    {
+        "match": MATCH,
+        "resources": _list(RESOURCE, "resource ids of apps", most=50),
+        "graceSeconds": _number(0, 90, "seconds"),
+    },
+    ["match", "resources"],
+    "a match, the resources to refresh after a rotation of what it matches, and if need be "
+    "graceSeconds",
+)
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Rekey's policy document",
@@ -212,69 +218,24 @@ SCHEMA: Schema = {
                 **_number(1, 1, "number"),
                 "description": "the number 1, which is this shape's version",
             },
-            "defaults": _object(DEFAULTS, [], "settings for every secret"),
+            "defaults": _object(EVERY_SECRET, [], "settings for every secret"),
             "tagsMayOverride": _list(
-                {"enum": sorted(SETTINGS), "description": f"one of {', '.join(sorted(SETTINGS))}"},
+                _one_of(sorted(SETTINGS)),
                 "the settings in which a secret's own tag counts more than this document",
                 most=len(SETTINGS),
                 least=0,
             ),
             "vaults": {
                 "type": "object",
-                "additionalProperties": _object(
-                    {
-                        "scopes": _list(
-                            _text("a scope inside those that REKEY_SCOPES binds to the vault"),
-                            "scopes that the vault's secrets may rotate; an empty list for none",
-                            most=100,
-                            least=0,
-                        )
-                    },
-                    ["scopes"],
-                    "scopes, a list",
-                ),
+                "additionalProperties": _object({"scopes": SCOPES}, ["scopes"], "scopes, a list"),
                 "description": "scopes by the vault's URL",
             },
             "rules": _list(
-                _object(
-                    {"match": MATCH, **SETTINGS},
-                    ["match"],
-                    "a match, and the settings for what it matches",
-                ),
-                "rules, of which the first that matches a secret counts",
-                most=500,
-                least=0,
+                RULE, "rules, of which the first that matches a secret counts", most=500, least=0
             ),
-            "notifications": _list(
-                _object(
-                    {
-                        "owner": _text("an owner as tagged or set here; without it, all secrets"),
-                        "kind": {
-                            "enum": ["slack", "standard", "teams"],
-                            "description": "slack, teams, or standard for signed events",
-                        },
-                        "webhookSecret": WEBHOOK_SECRET,
-                        "signingSecret": SIGNING_SECRET,
-                        "withinDays": _number(1, 30, "days before an expiry"),
-                    },
-                    ["kind", "webhookSecret"],
-                    "kind, webhookSecret and if need be owner, withinDays and signingSecret",
-                ),
-                "whom to tell, and where",
-                most=100,
-                least=0,
-            ),
+            "notifications": _list(NOTIFICATION, "whom to tell, and where", most=100, least=0),
             "consumers": _list(
-                _object(
-                    {
-                        "match": MATCH,
-                        "resources": _list(RESOURCE, "resource ids of apps", most=50),
-                        "graceSeconds": _number(0, 90, "seconds"),
-                    },
-                    ["match", "resources"],
-                    "a match, the resources to refresh after a rotation of what it matches, and if "
-                    "need be graceSeconds",
-                ),
+                CONSUMERS,
                 "what uses which secrets; every entry that matches counts",
                 most=500,
                 least=0,

@@ -76,7 +76,7 @@ class Expiry:
 
 
 @dataclass
-class Tally:
+class SweepSummary:
     """The counts of one sweep."""
 
     vault: str
@@ -86,9 +86,9 @@ class Tally:
     """Secrets that could not be judged."""
     states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     expiries: list[Expiry] = field(default_factory=list)
-    """Only those of this part of the sweep: all of them would not fit into a message."""
+    """Only those of this call of the sweep: all of them would not fit into a message."""
     goes_on: bool = False
-    """Whether another part of the sweep follows."""
+    """Whether another call of the sweep follows."""
 
     def add(self, entry: Entry, days: float | None) -> None:
         """Count one secret that expires in `days`; None if it never does."""

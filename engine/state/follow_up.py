@@ -14,7 +14,7 @@ from engine.secret import SecretRef, Sensitive
 from engine.state import request
 from engine.state.request import Trigger, WorkItem, operation_id
 
-LEAKED = "leaked"
+REPORTED_LEAK = "leaked"
 """What a message is about that asks a person whether a reported credential is cut off."""
 
 

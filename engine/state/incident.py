@@ -166,6 +166,12 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
     return [tagged, *(listed.source for listed in known)]
 
 
+def leaked_at(entry: Entry, known: Sequence[Listed]) -> str | None:
+    """Return the source of what a secret holds: an edited tag may name another one."""
+    tagged = entry.managed.source if entry.managed else None
+    return next((listed.source for listed in known if listed.holds(entry.secret)), tagged)
+
+
 Standing = Literal["refused", "waiting", "needs a person"]
 
 
@@ -288,11 +294,7 @@ class Progress:
         self.waiting += 1
         self.each.append(_stands(entry, "waiting"))
         if len(self.waiting_for) < MOST_WAITING:
-            # An edited tag may name another source than the one of what leaked.
-            holding = [listed.source for listed in known if listed.holds(entry.secret)]
-            tagged = entry.managed.source if entry.managed else None
-            source = next(iter(holding), tagged)
-            owner = entry.secret.tags.get("Owner")
+            source, owner = leaked_at(entry, known), entry.secret.tags.get("Owner")
             self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
 
     def _name(self, entry: Entry, reason: str, fix: str) -> None:

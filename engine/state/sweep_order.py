@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,16 +25,17 @@ MOST_DELAY = timedelta(days=6)
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """What earlier parts of a sweep did: a huge vault takes longer than one function may run."""
+    """What earlier calls of a sweep did: a huge vault takes longer than one function may run."""
 
-    token: str
-    """The token of the next page. A token of another vault is refused."""
+    token: str | None
+    """The token of the next page; None for the first one. A token of another vault is refused."""
     begun: datetime
-    seen: int
-    posted: int
-    broken: int
-    states: Mapping[str, int]
-    started: Mapping[str, int]
+    """When the first call began."""
+    seen: int = 0
+    posted: int = 0
+    broken: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    started: Mapping[str, int] = field(default_factory=dict)
     """See engine.sweep.pace.Pace."""
 
     def to_dict(self) -> dict[str, Any]:

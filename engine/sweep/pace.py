@@ -12,24 +12,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from engine.errors import PermanentError, TransientError
 from engine.parts import Parts
-from engine.ports import Clock, WorkQueue
 from engine.state.follow_up import FollowUp
 from engine.state.request import WorkItem
-from engine.state.sweep_order import MOST_DELAY, SoFar, SweepOrder
+from engine.state.sweep_order import MOST_DELAY
 
 WRITES_PER_SECOND = 10
 WRITES_PER_HOUR = 1200
 CREATES_PER_SECOND = 30
-CUT_OFF = 2
-"""How many changes a cut-off makes at its source: the new credential, and the end of the old."""
-
-
+REVOCATION_WRITES = 2
+"""How many changes an incident makes at a source: the new credential, and the end of the old."""
 ELSEWHERE = "elsewhere"
+"""The budget of what is in no subscription."""
 
 
 class Pace:
@@ -48,7 +45,7 @@ class Pace:
         elapsed: float = 0.0,
         writes: int = 1,
     ) -> None:
-        """Continue after what an earlier part `started`, `elapsed` seconds into the sweep.
+        """Continue after what an earlier call `started`, `elapsed` seconds into the sweep.
 
         Where that is negative, nothing starts for so long.
         """
@@ -78,10 +75,8 @@ class Pace:
         None means that it must wait for the next sweep.
         """
         budget = _budget(source or "")
-        sharing, started = (
-            max(1, sum(budget in scopes for scopes in self._bound)),
-            self._started[budget],
-        )
+        sharing = max(1, sum(budget in scopes for scopes in self._bound))
+        started = self._started[budget]
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
         self._started[budget] += self._writes
@@ -100,21 +95,15 @@ def _budget(source: str) -> str:
     return subscription[0] if subscription else ELSEWHERE
 
 
-async def post(queue: WorkQueue, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
+async def post(parts: Parts, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
     """Post work, due in `delay` seconds; raises TransientError."""
-    with _left_out():
-        await queue.post_rotation(item, delay)
-
-
-async def accept(parts: Parts, item: WorkItem, delay: float = 0.0) -> None:
-    """Store an incident's work item, and post it, due in `delay` seconds; raises TransientError."""
-    with _left_out():
-        await parts.accept(item, delay)
+    with repeating():
+        await parts.post(item, delay)
 
 
 @contextmanager
-def _left_out() -> Iterator[None]:
-    """Raise TransientError, which fails the sweep, so that it is tried again and leaves nothing out.
+def repeating() -> Iterator[None]:
+    """Raise TransientError, so that the sweep is repeated and no secret is left out.
 
     A storage that refuses something says nothing about the secret.
     """
@@ -124,49 +113,3 @@ def _left_out() -> Iterator[None]:
         raise TransientError(
             error.what, where=error.where, fix=error.fix, code=error.code
         ) from None
-
-
-@dataclass
-class Part:
-    """How far this part has come, and how much time it has left."""
-
-    clock: Clock
-    pace: Pace
-    begun: datetime
-    """When the first part began."""
-    ends: float
-    """When this part stops starting pages, on the monotonic clock."""
-    token: str | None
-    """The token of the next page; None for the first page."""
-
-    @classmethod
-    def of(
-        cls, order: SweepOrder, scopes: Mapping[str, Sequence[str]], clock: Clock, seconds: float
-    ) -> Part:
-        """Start where the order says."""
-        so_far, now = order.so_far, clock.now()
-        begun = so_far.begun if so_far else now
-        elapsed = max((now - begun).total_seconds(), 0.0)
-        pace = Pace(scopes, order.period, so_far.started if so_far else None, elapsed)
-        return cls(
-            clock, pace, begun, clock.monotonic() + seconds, so_far.token if so_far else None
-        )
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether the next page must be left to another part."""
-        return self.clock.monotonic() >= self.ends
-
-    def next(
-        self,
-        order: SweepOrder,
-        seen: int,
-        posted: int,
-        broken: int = 0,
-        states: Mapping[str, int] | None = None,
-    ) -> SweepOrder:
-        """Return the order for the next part."""
-        so_far = SoFar(
-            str(self.token), self.begun, seen, posted, broken, states or {}, self.pace.started
-        )
-        return replace(order, so_far=so_far)

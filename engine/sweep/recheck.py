@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from engine.errors import NeedsHuman, PermanentError
 from engine.parts import Parts
-from engine.ports import WorkQueue
 from engine.secret import SecretRef
 from engine.state.index import Listed
 from engine.state.record import LOOKING, RECHECK_EVERY
@@ -20,13 +19,13 @@ log = logging.getLogger("rekey.sweep")
 
 APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""
-LAST = timedelta(days=1)
+GIVEN_UP_AFTER = timedelta(days=1)
 """How long after its last try what never came to an end is given up."""
-MOST = 200
+MOST_REQUESTS = 200
 """How many requests are asked for at a time."""
 
 
-async def sources(parts: Parts, queue: WorkQueue, posted: Counter[str]) -> None:
+async def sources(parts: Parts, posted: Counter[str]) -> None:
     """Post an audit of each source that is due to be looked at; takes no lease.
 
     `posted`: how many messages about a secret, or a vault, have just been posted.
@@ -42,7 +41,7 @@ async def sources(parts: Parts, queue: WorkQueue, posted: Counter[str]) -> None:
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
         if delay is not None:
-            await post(queue, item, max(delay, APART_SECONDS * posted[str(item.ref)]))
+            await post(parts, item, max(delay, APART_SECONDS * posted[str(item.ref)]))
     if due:
         log.info("%d sources are due to be rechecked", len(due))
 
@@ -55,7 +54,7 @@ async def requests(parts: Parts, posted: Counter[str]) -> None:
     """
     now = parts.clock.now()
     due = await parts.requests.due(now)
-    for request in due[:MOST]:
+    for request in due[:MOST_REQUESTS]:
         text = await parts.requests.read(request)
         if text is None:
             continue
@@ -81,7 +80,7 @@ def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | Non
     except PermanentError as error:
         log.error("the request %s is given up: %s", request, error)
         return None
-    if item is None or item.is_tried_on(now - LAST):
+    if item is None or item.is_tried_on(now - GIVEN_UP_AFTER):
         return item or order
     log.error("the request for %s (%s) is given up: it was tried in vain", item.ref, item.cause)
     return None

@@ -1,30 +1,28 @@
-"""One part of a sweep: the pages that fit into one function call. The next part continues it."""
+"""One call of a sweep: the pages that it has time for. A new message continues the sweep."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from engine.deadline import SWEEP_SECONDS
 from engine.engine import Engine
 from engine.errors import RekeyError, TransientError
 from engine.follow_up import notices, refresh
 from engine.follow_up.notices import Digests
 from engine.planning.decision import Tagged
 from engine.planning.inventory import days_to_expiry, standing, sweep_of
-from engine.ports import WorkQueue
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
-from engine.state.entry import STATES, Entry, Tally
+from engine.state.entry import STATES, SweepSummary
 from engine.state.follow_up import FollowUp
 from engine.state.index import Listed, StateIndex
 from engine.state.request import Outcome, WorkItem
-from engine.state.sweep_order import SweepOrder, audit_is_due
+from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import Managed
-from engine.sweep.incidents import CutOff, is_deleted, unlisted
-from engine.sweep.pace import Pace, Part, post
+from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
+from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
@@ -34,140 +32,135 @@ DELETED = (
 """What to do about a deleted secret that had something to retire."""
 
 
-@dataclass(frozen=True)
+async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
+    """Sweep one vault, or send on what an incident covers; return whether it reached the end.
+
+    `seconds`: how long it keeps starting pages before a new message continues the sweep.
+    """
+    ends = engine.clock.monotonic() + seconds
+    index = await engine.index()
+    if order.incident:
+        return await IncidentSweep(engine, order.incident, index).send(order, seconds)
+    return await Sweeper(engine, order, index).sweep(ends)
+
+
 class Sweeper:
-    """Sweeps vaults. It posts what is due to the queue as the pages arrive."""
+    """Sweeps one vault. It posts what is due as the pages arrive.
 
-    engine: Engine
-    queue: WorkQueue
-    seconds: float = SWEEP_SECONDS
-    """How long it keeps starting pages before a new message continues the sweep."""
+    A secret that cannot be judged is counted, logged and reported, and never stops the others. Each
+    secret is audited once a day, at its own time of day.
+    """
 
-    async def sweep(self, order: SweepOrder) -> bool:
-        """Sweep one vault; return whether it reached the vault's end.
-
-        If it did not, a new message continues the sweep. A secret that cannot be judged is
-        counted, logged and reported, and never stops the others. Each secret is audited once a
-        day, at its own time of day.
-        """
-        if order.incident:
-            return await CutOff(self.engine, order.incident).send(order, self.seconds)
-        part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
-        tally, index, digests = _tally(order), await self.engine.index(), Digests(order)
+    def __init__(self, engine: Engine, order: SweepOrder, index: StateIndex) -> None:
+        self.engine, self.order, self.index, self.digests = engine, order, index, Digests(order)
+        now = engine.clock.now()
+        self.so_far = so_far = order.so_far or SoFar(None, now)
+        elapsed = max((now - so_far.begun).total_seconds(), 0.0)
+        self.pace = Pace(engine.policy.scopes, order.period, so_far.started, elapsed)
+        states = {state: so_far.states.get(state, 0) for state in STATES}
         # A sweep without the records sees only tags, so it does not count as complete.
-        tally.broken += index.unread
-        seen: set[SecretRef] = set()
+        broken = so_far.broken + index.unread
+        self.summary = SweepSummary(order.vault, so_far.seen, so_far.posted, broken, states)
+
+    async def sweep(self, ends: float) -> bool:
+        """Take page by page, until the vault's end or a time on the monotonic clock."""
+        token, seen = self.so_far.token, set[SecretRef]()
         while True:
-            secrets, token = await self.engine.vaults.page(order.vault, part.token)
+            secrets, token = await self.engine.vaults.page(self.order.vault, token)
             for secret in secrets:
                 seen.add(secret.ref)
-                await self._look(secret, tally, part.pace, digests, index)
+                await self._look(secret)
             if token is None:
-                await self._miss(seen, order, index)
+                await self._report_deleted(seen)
                 break
-            part.token = token
-            if part.is_over:
-                await self._go_on(order, part, tally)
+            if self.engine.clock.monotonic() >= ends:
+                await self._continue(token)
                 break
-        await self._digest(digests)
-        await self.engine.reporter.swept(tally)
-        return not tally.goes_on
+        await self._digest()
+        await self.engine.reporter.swept(self.summary)
+        return not self.summary.goes_on
 
-    async def _look(
-        self, secret: Version, tally: Tally, pace: Pace, digests: Digests, index: StateIndex
-    ) -> None:
-        tally.seen += 1
+    async def _look(self, secret: Version) -> None:
+        self.summary.seen += 1
         try:
-            engine, known = self.engine, index.of(secret.ref)
+            engine, known = self.engine, self.index.of(secret.ref)
             tagged = Tagged.believed(secret, known, engine.policy, engine.kinds)
             decision = engine.decided(tagged, sweep_of(secret.ref))
-            digests.add(self._count(tagged, decision, tally, known))
-            await self._remind(tagged, digests.order)
-            tally.posted += await self._consider(tagged, decision, pace, digests.order, index)
+            now = engine.clock.now()
+            stands = standing(tagged, decision, engine.policy, now, known)
+            self.summary.add(stands, days_to_expiry(tagged.held, now))
+            self.digests.add(stands)
+            await self._remind(tagged)
+            self.summary.posted += await self._consider(tagged, decision)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
-            tally.broken += 1
+            self.summary.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
-    async def _miss(self, seen: set[SecretRef], order: SweepOrder, index: StateIndex) -> None:
+    async def _report_deleted(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each deleted secret of which something is left at its source.
 
         That is a superseded credential that lives, or one that an incident has named.
 
-        Only a sweep in one part has seen every secret of its vault.
+        Only a sweep in one call has seen every secret of its vault.
         """
-        gone = unlisted(order.vault, seen, index) if order.so_far is None else ()
-        for ref in gone:
-            if not audit_is_due(ref, order, None):
+        if self.order.so_far:
+            return
+        for ref in deleted_secrets(self.order.vault, seen, self.index):
+            if not audit_is_due(ref, self.order, None):
                 continue
-            for listed in index.of(ref):
-                reason = _left_behind(listed, order.until)
+            for listed in self.index.of(ref):
+                reason = _left_behind(listed, self.order.until)
                 if reason and await is_deleted(self.engine.vaults, ref):
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
                     await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
 
-    async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
-        tally.goes_on = True
-        states: Mapping[str, int] = {str(state): count for state, count in tally.states.items()}
-        await self.queue.post_sweep(
-            part.next(order, tally.seen, tally.posted, tally.broken, states)
+    async def _continue(self, token: str) -> None:
+        summary, begun = self.summary, self.so_far.begun
+        summary.goes_on = True
+        states: Mapping[str, int] = {str(state): count for state, count in summary.states.items()}
+        so_far = SoFar(
+            token, begun, summary.seen, summary.posted, summary.broken, states, self.pace.started
         )
-        log.info("a new message continues the sweep of %s: %d seen", order.vault, tally.seen)
+        await self.engine.post(replace(self.order, so_far=so_far))
+        log.info("a new message continues the sweep of %s: %d seen", summary.vault, summary.seen)
 
-    def _count(
-        self, tagged: Tagged, decision: Decision, tally: Tally, known: Sequence[Listed]
-    ) -> Entry:
-        now = self.engine.clock.now()
-        stands = standing(tagged, decision, self.engine.policy, now, known)
-        tally.add(stands, days_to_expiry(tagged.held, now))
-        return stands
-
-    async def _digest(self, digests: Digests) -> None:
+    async def _digest(self) -> None:
         """Post digests, unless another sweep of the same moments has done so.
 
         A sweep that is repeated posts its own again: a message may come twice, but not never.
         """
-        if not (self.engine.policy.document and self.engine.policy.document.webhooks):
-            return
-        sweep = digests.order.until.isoformat()
-        for key, item in digests.items():
-            if await self._noted(key, sweep) == sweep:
-                await post(self.queue, item)
+        if self.engine.policy.document and self.engine.policy.document.webhooks:
+            for key, item in self.digests.items():
+                if await self._is_first(key):
+                    await post(self.engine, item)
 
-    async def _noted(self, key: str, sweep: str) -> str:
-        """Return the sweep that was the first to note a digest; this one if that is not known."""
-        if self.engine.memory is None:
-            return sweep
+    async def _is_first(self, key: str) -> bool:
+        """Return whether no other sweep has noted a digest, or that is not known."""
+        memory, sweep = self.engine.memory, self.order.until.isoformat()
         try:
-            return await self.engine.memory.remember(key, sweep)
+            return memory is None or await memory.remember(key, sweep) == sweep
         except RekeyError as error:
             log.warning("it cannot be noted that a digest is sent: %s", error)
-            return sweep
+            return True
 
-    async def _remind(self, tagged: Tagged, order: SweepOrder) -> None:
-        if text := notices.reminder(tagged, self.engine.policy, order):
-            await post(self.queue, FollowUp(tagged.held.ref, "remind", reason=text))
+    async def _remind(self, tagged: Tagged) -> None:
+        if text := notices.reminder(tagged, self.engine.policy, self.order):
+            await post(self.engine, FollowUp(tagged.held.ref, "remind", reason=text))
 
-    async def _consider(
-        self,
-        tagged: Tagged,
-        decision: Decision,
-        pace: Pace,
-        order: SweepOrder,
-        index: StateIndex,
-    ) -> bool:
-        item = sweep_of(tagged.held.ref)
-        certain = index.work(item.ref, self.engine.clock.now())
-        posted = [await self._post(work, pace) for work in certain]
+    async def _consider(self, tagged: Tagged, decision: Decision) -> bool:
+        order, item = self.order, sweep_of(tagged.held.ref)
+        certain = self.index.work(item.ref, self.engine.clock.now())
+        posted = [await self._post(work) for work in certain]
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
                 if refresh.named(self.engine.policy, item.ref) and self._audit_is_due(
-                    item.ref, managed, order, index
+                    item.ref, managed
                 ):
                     # An app may delay the retirement for days. The audit must not wait for it.
-                    await self._post(replace(item, action="audit", reason="daily audit"), pace)
+                    await self._post(replace(item, action="audit", reason="daily audit"))
             case Rotate(managed):
                 item = replace(item, source=managed.source)
             case Park():
@@ -175,37 +168,33 @@ class Sweeper:
             case Wait(until) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
                 later = replace(item, reason=decision.reason)
-                await post(self.queue, later, (until - order.until).total_seconds())
+                await post(self.engine, later, (until - order.until).total_seconds())
                 return True
             case _:
-                return await self._audit(tagged, pace, order, index) or any(posted)
+                return await self._audit(tagged) or any(posted)
         if any(work.source == item.source for work in certain):
             return any(posted)
-        return await self._post(replace(item, reason=decision.reason[:200]), pace)
+        return await self._post(replace(item, reason=decision.reason[:200]))
 
-    async def _audit(
-        self, tagged: Tagged, pace: Pace, order: SweepOrder, index: StateIndex
-    ) -> bool:
+    async def _audit(self, tagged: Tagged) -> bool:
         ref, managed = tagged.held.ref, tagged.managed
-        if managed is None or not self._audit_is_due(ref, managed, order, index):
+        if managed is None or not self._audit_is_due(ref, managed):
             return False
         item = replace(sweep_of(ref), action="audit", reason="daily audit")
         if not isinstance(self.engine.decided(tagged, item), Confirm):
             return False
-        return await self._post(replace(item, source=managed.source), pace)
+        return await self._post(replace(item, source=managed.source))
 
-    @staticmethod
-    def _audit_is_due(
-        ref: SecretRef, managed: Managed, order: SweepOrder, index: StateIndex
-    ) -> bool:
-        times = [listed.audited for listed in index.of(ref) if listed.source == managed.source]
-        return audit_is_due(ref, order, times[0] if times else None)
+    def _audit_is_due(self, ref: SecretRef, managed: Managed) -> bool:
+        known = self.index.of(ref)
+        times = (listed.audited for listed in known if listed.source == managed.source)
+        return audit_is_due(ref, self.order, next(times, None))
 
-    async def _post(self, item: WorkItem, pace: Pace) -> bool:
-        delay = pace.delay(item.source)
+    async def _post(self, item: WorkItem) -> bool:
+        delay = self.pace.delay(item.source)
         if delay is None:
             return False
-        await post(self.queue, item, delay)
+        await post(self.engine, item, delay)
         return True
 
 
@@ -218,12 +207,3 @@ def _left_behind(listed: Listed, now: datetime) -> str:
         what = f"deleted, and what was begun at {listed.source} is not finished"
         return f"{what}: a credential may still be accepted there"
     return ""
-
-
-def _tally(order: SweepOrder) -> Tally:
-    """Return the counts so far, to add to."""
-    tally, so_far = Tally(order.vault), order.so_far
-    if so_far:
-        tally.seen, tally.posted, tally.broken = so_far.seen, so_far.posted, so_far.broken
-        tally.states |= {state: so_far.states.get(state, 0) for state in STATES}
-    return tally

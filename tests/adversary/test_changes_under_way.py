@@ -85,7 +85,7 @@ async def test_an_edited_template_calls_no_revocation_done_that_goes_on(kind: st
     rig, leaked = told.rig, told.rig.latest(NAME)
     told.scene.account.duration = timedelta(minutes=5)
     item = rig.item(NAME, version=leaked.version, trigger="manual", compromised=True, force=True)
-    await rig.service().queue.post_rotation(item)
+    await rig.service().engine.queue.post_rotation(item)
     delivery = Delivery(rig, told.start)
     while rig.latest(NAME).version == leaked.version:
         await delivery.run_one()

@@ -30,13 +30,13 @@ async def replace_key(rig: Rig, *, compromised: bool) -> Delivery:
         compromised=compromised,
         force=True,
     )
-    await rig.service().queue.post_rotation(item)
+    await rig.service().engine.queue.post_rotation(item)
     delivery = Delivery(rig, rig.service)
     await delivery.run()
     if not compromised:
         rig.clock.advance(8 * DAY)
         later = rig.item(KEY, action="retire", trigger="sweep")
-        await rig.service().queue.post_rotation(later)
+        await rig.service().engine.queue.post_rotation(later)
         await delivery.run()
     return delivery
 

@@ -42,7 +42,7 @@ class Race:
         """Let the queue bring back what failed, until nothing is left."""
         service = self.rig.service()
         for text in items:
-            await service.queue.post_rotation(WorkItem.from_json(text))
+            await service.engine.queue.post_rotation(WorkItem.from_json(text))
         await Delivery(self.rig, self.rig.service).run()
 
 

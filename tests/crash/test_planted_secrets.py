@@ -84,7 +84,7 @@ async def test_no_kind_emits_a_value_whatever_it_is_answered(
 
     for days, action in ((0, "rotate"), (8, "retire")):
         rig.clock.advance(days * DAY)
-        await rig.service().queue.post_rotation(rig.item(place.name, action=action))
+        await rig.service().engine.queue.post_rotation(rig.item(place.name, action=action))
         delivery = Delivery(rig, lambda: rig.service(refusing))
         await delivery.run(200)
         emitted += map(everything, delivery.errors)

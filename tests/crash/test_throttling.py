@@ -56,7 +56,7 @@ async def rotated(kind: str, at: int) -> Throttle:
     place = PLACES[kind]()
     rig, throttle = place.rig, Throttle(place.rig.clock, at)
     item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")
-    await rig.service().queue.post_rotation(item)
+    await rig.service().engine.queue.post_rotation(item)
     await Delivery(rig, lambda: rig.service(throttle)).run()
     assert len(rig.vault.versions(place.name)) == 2
     return throttle

@@ -134,7 +134,7 @@ async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there
 async def test_a_mark_that_fails_for_now_is_tried_again() -> None:
     rig = scene(tags={"ValidityPeriodDays": "sixty"})
     refuse(rig, 503, "Busy", to_vault("PATCH"))
-    await rig.service().queue.post_rotation(rig.item(NAME, trigger="event"))
+    await rig.service().engine.queue.post_rotation(rig.item(NAME, trigger="event"))
     await Delivery(rig, rig.service).run()
     assert "ValidityPeriodDays" in rig.tags(NAME)["RekeyReason"]
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from engine.state.incident import PASSED_ON, Progress, Stands
-from leaks.incidents import CutOffVersion, Evidence, ended
+from leaks.incidents import Evidence, RevokedVersion, ended
 from tests.shared.builders import NOW, REF, V1
 
 LATER = NOW + timedelta(minutes=1)
@@ -15,8 +15,8 @@ LATER = NOW + timedelta(minutes=1)
 
 def evidence(*refused: datetime | None) -> Evidence:
     """Return what was done with one secret: its versions, and when each was refused."""
-    cut_off = tuple(CutOffVersion(V1, "key1", moment) for moment in refused)
-    return Evidence(Stands(REF, "refused"), cut_off=cut_off)
+    revoked = tuple(RevokedVersion(V1, "key1", moment) for moment in refused)
+    return Evidence(Stands(REF, "refused"), revoked=revoked)
 
 
 @pytest.mark.parametrize(

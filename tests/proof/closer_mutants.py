@@ -140,11 +140,11 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
             await super().post_rotation(item, 0.0 if item.deferred else delay)
 
     async def hasty(self: Service, item: WorkItem, tries: int) -> None:
-        queue = self.queue
+        queue = self.engine.queue
         assert isinstance(queue, ModelQueue)
         hurried = Hasty(queue.hand)
         engine = replace(self.engine, queue=hurried)
-        await work(replace(self, queue=hurried, engine=engine), item, tries)
+        await work(replace(self, engine=engine), item, tries)
 
     patch.setattr(Service, "_work", hasty)
 

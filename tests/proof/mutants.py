@@ -53,7 +53,7 @@ from engine.state.request import WorkItem
 from engine.state.tags import CAUSE, Managed, Pending
 from engine.state.window import Window
 from engine.sweep import recheck
-from engine.sweep.incidents import CutOff
+from engine.sweep.incidents import IncidentSweep
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
 from tests.proof.closer_mutants import CLOSER
@@ -580,7 +580,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a request is never closed": Mutant(method(Parts, "close"), "P1", (f"lost-request/{SLOTS}",)),
     "incident orders send nothing": Mutant(
-        method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
+        method(IncidentSweep, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
     "a compromised credential is restored": Mutant(
         function(Rotation, "asked", lambda self: self.item),

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from engine.secret import Sensitive, Version
-from engine.state.entry import LastSweep, Tally
+from engine.state.entry import LastSweep, SweepSummary
 from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.policy_document import Webhook
 from engine.state.request import Outcome, Result, WorkItem
@@ -128,7 +128,7 @@ class ModelReporter:
     def waits(self, item: WorkItem) -> None:
         """Take note of nothing."""
 
-    async def swept(self, tally: Tally) -> None:
+    async def swept(self, summary: SweepSummary) -> None:
         """Take note of nothing."""
 
     def refused(self, item: WorkItem, kind: str, seconds: float) -> None:

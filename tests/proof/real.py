@@ -132,7 +132,7 @@ class Stage:
         item = self.rig.item(
             self.place.name, version=version, trigger="event", compromised=self.place.compromised
         )
-        await self.rig.service().queue.post_rotation(item)
+        await self.rig.service().engine.queue.post_rotation(item)
         await self.delivery.run()
         await self.delivery.recheck(self.rig.clock.now() + timedelta(hours=1))
 

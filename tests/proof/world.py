@@ -223,7 +223,7 @@ class World:
     def start(self, worker: Worker) -> Service:
         """Start a fresh process for one worker."""
         hand = self.hand_class(self, worker)
-        queue, policy = ModelQueue(hand), self.policy(worker.deployment)
+        policy = self.policy(worker.deployment)
         worker.rules = policy
         engine = self.engine_class(
             vaults=ModelVaults(hand),
@@ -232,13 +232,13 @@ class World:
             policy=policy,
             clock=Skewed(self, self.skew * (-1) ** worker.number) if self.skew else self.kernel,
             reporter=ModelReporter(self, worker),
-            queue=queue,
+            queue=ModelQueue(hand),
             requests=ModelRequests(hand),
             apps=ModelApps(hand),
             webhooks=ModelChats(hand),
             prints=self.prints,
         )
-        return self.service_class(self.adapt(engine), queue, policy, NoWatch())
+        return self.service_class(self.adapt(engine), policy, NoWatch())
 
     def allows(self, worker: Worker, source: str) -> bool:
         """Return whether a worker's policy lets some vault's secrets rotate a source."""

@@ -38,7 +38,7 @@ class Story:
     async def ask(self, **options: Any) -> None:
         version = self.rig.latest(NAME).version
         item = self.rig.item(NAME, version=version, **{"trigger": "event", **options})
-        await self.rig.service().queue.post_rotation(item)
+        await self.rig.service().engine.queue.post_rotation(item)
 
     async def deliver(self, hours: float, intercept: Intercept | None = None) -> None:
         """Deliver, each message to a fresh process, what is due within so many hours."""
@@ -97,7 +97,7 @@ async def test_a_revocation_of_hours_ends_once_the_old_key_is_refused(member: An
     newer = story.rig.latest(NAME).value
     story.rig.clock.advance(8 * 24 * HOUR)
     story.scene.account.duration, began = timedelta(hours=5), story.accepted()
-    await story.rig.service().queue.post_rotation(
+    await story.rig.service().engine.queue.post_rotation(
         story.rig.item(NAME, trigger="sweep", action="retire")
     )
     await story.deliver(4)

@@ -23,7 +23,7 @@ async def test_a_signature_follows_the_key_of_its_rule(signed: RuleSigned) -> No
     scene = RuleScene(signed)
     scene.manage()
     scene.rig.vault.amend(scene.rig.latest(KEY), expires=scene.after(days=5))
-    await scene.rig.service().queue.post_rotation(scene.rig.item(KEY, trigger="event"))
+    await scene.rig.service().engine.queue.post_rotation(scene.rig.item(KEY, trigger="event"))
     await Delivery(scene.rig, scene.rig.service).run()
     assert scene.rig.tags(KEY)["CredentialId"] == "secondaryKey"
     second = Sensitive(scene.ring.keys["secondaryKey"].value)

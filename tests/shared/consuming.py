@@ -85,13 +85,15 @@ class Consuming(PolicyRig):
 
     async def rotate(self, **fields: Any) -> None:
         """Rotate the secret, and do all that comes of it."""
-        await self.service().queue.post_rotation(self.item(NAME, **({"trigger": "event"} | fields)))
+        await self.service().engine.queue.post_rotation(
+            self.item(NAME, **({"trigger": "event"} | fields))
+        )
         await self.deliver()
 
     async def task(self, action: Task, **fields: Any) -> None:
         """Post a task that follows a rotation, and do all that comes of it."""
         ref = self.item(NAME).ref
-        await self.service().queue.post_rotation(FollowUp(ref, action, **fields))
+        await self.service().engine.queue.post_rotation(FollowUp(ref, action, **fields))
         await self.deliver()
 
     async def deliver(self) -> None:

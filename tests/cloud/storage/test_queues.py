@@ -20,7 +20,7 @@ from tests.shared.rig import Rig
 async def test_a_message_is_base64_of_json_in_utf8() -> None:
     rig = Rig()
     sent = item(reason="für später", version="1" * 32)
-    await rig.service().queue.post_rotation(sent)
+    await rig.service().engine.queue.post_rotation(sent)
     (message,) = rig.queue("rotations")
     assert WorkItem.from_json(base64.b64decode(message.body, validate=True)) == sent
     assert message.visible <= rig.clock.now()
@@ -30,7 +30,7 @@ async def test_a_missing_queue_is_created() -> None:
     rig = Rig()
     order = SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1))
     for _ in range(2):
-        await rig.service().queue.post_sweep(order)
+        await rig.service().engine.queue.post_sweep(order)
     assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url] * 2
 
 
@@ -44,7 +44,7 @@ async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine(stat
 
     conflict = json_response(status, {}, {"x-ms-error-code": "QueueAlreadyExists"})
     rig.world.faults.append(Fault(creating, conflict, after=True))
-    await rig.service().queue.post_rotation(item())
+    await rig.service().engine.queue.post_rotation(item())
     assert len(rig.messages("rotations")) == 1
 
 
@@ -53,7 +53,7 @@ async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine(stat
 )
 async def test_a_delayed_message_is_hidden_at_most_for_its_life(delay: float, hidden: int) -> None:
     rig = Rig()
-    await rig.service().queue.post_rotation(item(), delay)
+    await rig.service().engine.queue.post_rotation(item(), delay)
     (message,) = rig.queue("rotations")
     assert message.visible - rig.clock.now() == timedelta(seconds=hidden)
 
@@ -71,14 +71,14 @@ async def test_what_a_person_asked_for_does_not_expire_while_the_app_is_stopped(
     fields: dict[str, object], lasts: bool
 ) -> None:
     rig = Rig()
-    await rig.service().queue.post_rotation(item(**fields), 9e9)
+    await rig.service().engine.queue.post_rotation(item(**fields), 9e9)
     rig.clock.advance(timedelta(days=30).total_seconds())
     assert len(rig.messages("rotations")) == lasts
 
 
 async def test_the_order_of_an_incident_does_not_expire_while_the_app_is_stopped() -> None:
     rig = Rig()
-    queue = rig.service().queue
+    queue = rig.service().engine.queue
     await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
     await queue.post_sweep(SweepOrder.for_incident(rig.vault.url, Incident(NOW)))
     rig.clock.advance(timedelta(days=30).total_seconds())
@@ -93,7 +93,7 @@ async def test_a_message_is_not_posted_twice_by_the_client() -> None:
         Fault(lambda request: request.method == "POST", json_response(500, {}), after=True)
     )
     with pytest.raises(TransientError):
-        await rig.service().queue.post_rotation(item())
+        await rig.service().engine.queue.post_rotation(item())
     assert len(rig.messages("rotations")) == 1
 
 
@@ -101,4 +101,4 @@ async def test_a_refusal_names_the_role() -> None:
     rig = Rig()
     rig.host.network_default_action = "Deny"
     with pytest.raises(AccessDenied, match="Storage Queue Data Contributor"):
-        await rig.service().queue.post_rotation(item())
+        await rig.service().engine.queue.post_rotation(item())

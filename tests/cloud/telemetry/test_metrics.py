@@ -171,7 +171,7 @@ async def test_as_many_calls_are_counted_as_are_made(sent: Collected) -> None:
 
 async def test_messages_and_queues_are_counted(sent: Collected) -> None:
     rig = scene()
-    await rig.service().queue.post_rotation(rig.item(NAME))
+    await rig.service().engine.queue.post_rotation(rig.item(NAME))
     assert calls(sent, service="queue", operation="PutMessage", status="404") == 1
     assert calls(sent, service="queue", operation="CreateQueue", status="201") == 1
     assert calls(sent, service="queue", operation="PutMessage", status="201") == 1
@@ -211,7 +211,7 @@ async def test_a_refusal_counts_by_service(where: Any, service: str, sent: Colle
     refuse(rig, 403, "AuthorizationPermissionMismatch", where)
     await rotate(rig)
     with pytest.raises(RekeyError) if service == "queue" else _nothing():
-        await rig.service().queue.post_rotation(rig.item(NAME))
+        await rig.service().engine.queue.post_rotation(rig.item(NAME))
     assert sent.metric("rekey.access.denied") == {dims(where="azure", what=service): 1}
 
 

@@ -69,12 +69,12 @@ async def life(place: Place) -> None:
     """Rotate, come again, sweep, retire and audit one secret."""
     rig = place.rig
     service = Rig.service(rig)
-    await service.queue.post_rotation(rig.item(place.name, trigger="event"))
+    await service.engine.queue.post_rotation(rig.item(place.name, trigger="event"))
     await Delivery(rig, lambda: service).run()
     rig.clock.advance(8 * DAY)
     await service.sweep_vault(json.dumps({"vault": rig.vault.url}))
     await Delivery(rig, lambda: service).run()
-    await service.queue.post_rotation(
+    await service.engine.queue.post_rotation(
         rig.item(place.name, action="audit", requested_by="someone@example.com")
     )
     await Delivery(rig, lambda: service).run()

@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 
 from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record, record_of_task
-from engine.state.entry import Tally
+from engine.state.entry import SweepSummary
 from engine.state.follow_up import FollowUp, TaskOutcome, TaskResult
 from engine.state.request import Outcome, Result
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
@@ -214,7 +214,7 @@ async def test_a_sweep_with_broken_secrets_is_a_warning(
     broken: int, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
-        await Topic().reports().swept(Tally("https://prod.vault.azure.net", 60, 3, broken))
+        await Topic().reports().swept(SweepSummary("https://prod.vault.azure.net", 60, 3, broken))
     assert caplog.records[-1].levelno == level
     assert json.loads(caplog.records[-1].message)["broken"] == broken
 

@@ -493,7 +493,7 @@ async def test_wherever_a_worker_dies_while_apps_have_their_grace_what_leaked_is
 
     version, now = rig.latest(NAME).version, rig.clock.now().isoformat()
     item = rig.item(NAME, version=version, compromised=True, reported=now)
-    await Rig.service(rig).queue.post_rotation(item)
+    await Rig.service(rig).engine.queue.post_rotation(item)
     await Delivery(rig, start).run(within=timedelta(minutes=30))
     accepted = {key.value for key in account.accepted_keys()}
     assert leaked not in accepted
@@ -513,7 +513,7 @@ async def struck(at: int | None = None, mode: Mode = "die before") -> int:
         saboteur.dead = False
         return rig.service(saboteur)
 
-    await Rig.service(rig).queue.post_rotation(rig.item(NAME, trigger="event"))
+    await Rig.service(rig).engine.queue.post_rotation(rig.item(NAME, trigger="event"))
     await Delivery(rig, start).run()
     rig.clock.advance(DAY)
     await rig.rotate(action="audit", trigger="sweep")

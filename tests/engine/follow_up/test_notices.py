@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from engine.follow_up import notices
-from engine.follow_up.notices import MOST_TEXT, Digests, latest
+from engine.follow_up.notices import MOST_NOTICE, Digests, latest
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion, Version
@@ -105,7 +105,7 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     errand = notices.of(Outcome(item(version=V1), "parked", "x" * 5000, "mend it"))
     assert errand.action == "tell"
     assert errand.news == "parked"
-    assert len(errand.reason) == notices.MOST_TEXT
+    assert len(errand.reason) == notices.MOST_NOTICE
     shown = notices.notice(
         replace(errand, reason="why. Fix: mend it"), version(changes={"Owner": "shop"})
     )
@@ -244,18 +244,18 @@ def test_what_only_a_person_rotates_is_in_it_whatever_its_state() -> None:
 def test_a_digest_is_no_longer_than_a_chat_takes_and_counts_what_it_leaves_out() -> None:
     (item,) = digests(*(standing(f"s-{n:03}", reason="x" * 500) for n in range(100)))
     lines = item.reason.splitlines()
-    assert len(item.reason) <= MOST_TEXT
+    assert len(item.reason) <= MOST_NOTICE
     assert lines[-1] == f"and {100 - (len(lines) - 2)} more"
 
 
 def test_a_line_that_just_fits_is_in_a_digest() -> None:
     more = len("\nand 1 more")
     (short,) = digests(standing("s", reason="r"))
-    room = MOST_TEXT - more - len(short.reason)
+    room = MOST_NOTICE - more - len(short.reason)
     name, reason = "s" * (1 + room // 2), "r" * (1 + room % 2)
     (fits,) = digests(standing(name, reason=reason))
     (cut,) = digests(standing(name, reason=f"{reason}r"))
-    assert len(fits.reason) == MOST_TEXT - more
+    assert len(fits.reason) == MOST_NOTICE - more
     assert cut.reason.endswith("\nand 1 more")
 
 

@@ -28,7 +28,7 @@ async def deliver(scene: SasScene, name: str, start: object = None, **fields: ob
     """Work on one item, and on everything that it leads to."""
     rig = scene.rig
     item = rig.item(name, **{"trigger": "event", **fields})
-    await rig.service().queue.post_rotation(item)
+    await rig.service().engine.queue.post_rotation(item)
     delivery = Delivery(rig, start or rig.service)  # type: ignore[arg-type]
     await delivery.run()
     return delivery
@@ -328,7 +328,7 @@ class Interposed:
             try:
                 await rig.service().engine.handle(item)
             except TransientError:
-                await rig.service().queue.post_rotation(item)
+                await rig.service().engine.queue.post_rotation(item)
         return await call()
 
 
@@ -350,7 +350,7 @@ async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key
         try:
             await scene.rig.service(interposed).engine.handle(item)
         except TransientError:
-            await scene.rig.service().queue.post_rotation(item)
+            await scene.rig.service().engine.queue.post_rotation(item)
         await Delivery(scene.rig, scene.rig.service).run()
         assert scene.works(scene.rig.latest(SAS)), at
         holds = scene.rig.tags(KEY)["CredentialId"]

@@ -19,7 +19,7 @@ WITHIN, PAST = 1, 9
 async def rotated() -> SasScene:
     """Return a scene in which a signature has followed its key to a second version."""
     scene = managed(days_left=50, key_days_left=10)
-    await scene.rig.service().queue.post_rotation(scene.rig.item(KEY, trigger="event"))
+    await scene.rig.service().engine.queue.post_rotation(scene.rig.item(KEY, trigger="event"))
     await Delivery(scene.rig, scene.rig.service).run()
     assert len(scene.rig.vault.versions(SAS)) == 2
     return scene

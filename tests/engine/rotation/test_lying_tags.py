@@ -18,7 +18,7 @@ DAY = 86_400
 
 async def work(rig: Rig, **fields: object) -> None:
     """Let the queue work on the secret until nothing is left to do."""
-    await rig.service().queue.post_rotation(rig.item(NAME, **{"trigger": "sweep", **fields}))
+    await rig.service().engine.queue.post_rotation(rig.item(NAME, **{"trigger": "sweep", **fields}))
     await Delivery(rig, rig.service).run()
 
 

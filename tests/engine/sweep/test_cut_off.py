@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from engine.engine import Engine
 from engine.errors import TransientError
 from engine.state.entry import Entry
 from engine.state.incident import (
@@ -26,7 +27,7 @@ from engine.state.incident import (
 from engine.state.index import Listed, StateIndex
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.state.tags import Pending
-from engine.sweep.incidents import CutOff
+from engine.sweep.incidents import IncidentSweep
 from leaks.incidents import counted, unreached
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
@@ -64,7 +65,7 @@ async def is_open(current: Entry, known: Sequence[Listed], rig: Rig | None = Non
     """Return whether the compromise may not be over."""
     engine = (rig or Rig()).service().engine
     index = StateIndex({str(REF).lower(): tuple(known)})
-    return await CutOff(engine, INCIDENT).is_open(current, index)
+    return await IncidentSweep(engine, INCIDENT, index).is_open(current)
 
 
 def current(created: datetime, pending: Pending | None = None) -> Entry:
@@ -130,14 +131,14 @@ async def test_what_somebody_wrote_by_hand_since_is_not_open_whatever_its_tags_c
 @pytest.mark.parametrize("created", [SINCE, LATER])
 async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: datetime) -> None:
     rig, index = Rig(), StateIndex({str(REF).lower(): (record(published=BEFORE),)})
-    progress, work = Progress(), CutOff(rig.service().engine, INCIDENT)
-    await work.count(current(created), index, progress)
+    progress, work = Progress(), IncidentSweep(rig.service().engine, INCIDENT, index)
+    await work.count(current(created), progress)
     assert progress.secrets == 0, "there was no such secret then"
     rig.vault.put(NAME, "x", created=SINCE)
-    await work.count(current(created), index, progress)
+    await work.count(current(created), progress)
     assert progress.secrets == 0, "nor was there one before"
     rig.vault.put(NAME, "x", created=BEFORE)
-    await work.count(current(created), index, progress)
+    await work.count(current(created), progress)
     assert (progress.needs_a_person, progress.rotated) == (1, 0)
 
 
@@ -150,9 +151,8 @@ async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     rig, known = scene(), (Listed(ACCOUNT, str(REF).lower(), is_open=is_noted),)
     incident = replace(begun(rig), since=rig.clock.now() + SECOND)
     rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
-    work, progress = CutOff(rig.service().engine, incident), Progress()
-    shown = stands(version())
-    await work.count(shown, StateIndex({str(REF).lower(): known}), progress)
+    index, progress = StateIndex({str(REF).lower(): known}), Progress()
+    await IncidentSweep(rig.service().engine, incident, index).count(stands(version()), progress)
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
     assert reasons == (
@@ -175,9 +175,10 @@ def begun(rig: Rig, **scope: Any) -> Incident:
     return replace(INCIDENT, since=since, vaults=(rig.vault.url,), **scope)
 
 
-async def send(rig: Rig, incident: Incident) -> None:
-    order = SweepOrder.for_incident(rig.vault.url, incident)
-    await CutOff(rig.service().engine, incident).send(order)
+async def send(rig: Rig, incident: Incident, engine: Engine | None = None, **changes: Any) -> None:
+    order = replace(SweepOrder.for_incident(rig.vault.url, incident), **changes)
+    engine = engine or rig.service().engine
+    await IncidentSweep(engine, incident, await engine.index()).send(order)
 
 
 async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_tell() -> None:
@@ -234,10 +235,8 @@ async def test_a_message_that_is_refused_fails_the_order_once_all_others_are_pos
             await asyncio.sleep(0)
         return await call()
 
-    incident = begun(rig)
-    cut_off = CutOff(rig.service(slow_but_for_the_first).engine, incident)
     with pytest.raises(TransientError):
-        await cut_off.send(SweepOrder.for_incident(rig.vault.url, incident))
+        await send(rig, begun(rig), rig.service(slow_but_for_the_first).engine)
     assert len(rig.messages("rotations")) == 2
 
 
@@ -247,8 +246,7 @@ async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> No
     for number in range(11):
         rig.secret(f"leaked-{number}", account)
     rig.clock.advance(60)
-    order = SweepOrder.for_incident(rig.vault.url, begun(rig))
-    await CutOff(rig.service().engine, begun(rig)).send(replace(order, period=timedelta(0)))
+    await send(rig, begun(rig), period=timedelta(0))
     now = rig.clock.now()
     *usual, last = sorted(message.visible - now for message in rig.queue("rotations"))
     assert len(usual) == 10
@@ -348,7 +346,7 @@ async def test_an_incident_sends_on_and_counts_what_is_deleted_and_nothing_else_
         replace(incident, name="other"),
         replace(incident, vaults=()),
     ):
-        await CutOff(engine, scope).send(SweepOrder.for_incident(rig.vault.url, scope))
+        await send(rig, scope, engine)
     source = source_of(rig)
     sent = [(message["source"], message["version"]) for message in rig.messages("rotations")]
     assert set(sent) == ({(source, None)} if deleted else set())

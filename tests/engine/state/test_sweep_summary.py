@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.state.entry import Expiry, Tally
+from engine.state.entry import Expiry, SweepSummary
 from tests.shared.builders import stands, version
 
 
@@ -28,11 +28,11 @@ def test_each_state_is_counted_and_the_expiry_of_what_is_managed(
     state: str,
     expiries: list[Expiry],
 ) -> None:
-    tally = Tally("https://prod.vault.azure.net")
+    summary = SweepSummary("https://prod.vault.azure.net")
     shown = stands(version(enabled=enabled, changes=changes))
-    tally.add(shown, days)
-    assert {name: count for name, count in tally.states.items() if count} == {state: 1}
-    assert tally.expiries == expiries
-    tally.add(shown, None)
-    assert tally.states[shown.state] == 2
-    assert tally.expiries == expiries
+    summary.add(shown, days)
+    assert {name: count for name, count in summary.states.items() if count} == {state: 1}
+    assert summary.expiries == expiries
+    summary.add(shown, None)
+    assert summary.states[shown.state] == 2
+    assert summary.expiries == expiries
