@@ -215,6 +215,11 @@ CLOSER: Mapping[str, Mutant] = {
     "Retry-After is ignored by way of the queue": Mutant(
         _at_once, "throttling", ("clocks/two-slots#300",)
     ),
+    "a source that names hours is asked at every look": Mutant(
+        function(Record, "_is_left", lambda self, pause: pause > 2 * self._seldom),
+        "resources",
+        ("slow-by-its-word/two-slow",),
+    ),
     "no sweep takes an incident up": Mutant(_without_the_open_ones, "P5", ("left-open/two-slots",)),
     "a replica's consent is kept": Mutant(
         _consent_kept, "P7", ("false-copies/two-slots#600", "false-copies/many#600")

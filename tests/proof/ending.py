@@ -17,7 +17,7 @@ from engine.state.request import WorkItem
 from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
-from tests.proof.sources import MARK, Many, Signatures, credential_in, signed
+from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in, signed
 from tests.shared.records import fact
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ MOST_ASKED = 4
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
+MOST_EARLY = 12
+"""How often a source may be asked for the end of a change long before it has said: faults make it so."""
 MOST_CREDENTIALS = 16
 A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0
 """Seconds of an outage for which one more may be posted, or made, or made in vain."""
@@ -75,6 +77,10 @@ def _bounded(watch: Watch) -> None:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")
+    for source, slots in world.sources.items():
+        lasting = slots.lasting if isinstance(slots, Slots) else None
+        if lasting and lasting.early > MOST_EARLY:
+            _broken(f"resources: {source} is asked {lasting.early} times before it has said")
     undisturbed = not (watch.struck or watch.leapt)
     if undisturbed and world.most_made is not None and world.mint.made > world.most_made:
         _broken(f"resources: {world.mint.made} credentials where nothing went wrong")

@@ -85,6 +85,15 @@ def _late(world: World, kind: str) -> None:
     under_way(world, kind, 3.0)
 
 
+@per_kind("slow-by-its-word", versions={"app": 2}, workers=1)
+def _by_its_word(world: World, kind: str) -> None:
+    """A source goes on for five hours, says so, and is asked no sooner."""
+    due(world, kind)
+    lasting = lasting_of(world)
+    lasting.takes = lasting.names = 5 * HOUR
+    ask(world, trigger="event")
+
+
 @per_kind("slow-to-fail", versions={"app": 2}, workers=1)
 def _failing(world: World, kind: str) -> None:
     """A change ends after three hours, and has changed nothing: it is asked for once more."""
@@ -182,6 +191,6 @@ def _retirement(world: World, kind: str) -> None:
 
 LASTING = [
     *all_of(("two-slow", "one-slow"), _one, _late, _failing, _incident, _outage, _people),
-    *all_of(("two-slow",), _duplicate, _incident_alone, _endless, _retirement),
+    *all_of(("two-slow",), _duplicate, _by_its_word, _incident_alone, _endless, _retirement),
     _owners("one-slow"),
 ]

@@ -138,7 +138,8 @@ def _lasting(source: Slots) -> Hashable:
         change.fails,
         change.unanswered,
     )
-    return (lasting.takes, lasting.failing, mine)
+    asked = (lasting.names, lasting.asked_at, _much(lasting.early, ending.MOST_EARLY))
+    return (lasting.takes, lasting.failing, mine, asked if change else None)
 
 
 def _claim(claim: Claim, now: datetime) -> Hashable:

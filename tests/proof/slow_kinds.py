@@ -15,9 +15,6 @@ from tests.proof.kernel import EPOCH, Died
 from tests.proof.kinds import TwoSlots, _Kind
 from tests.proof.sources import Slots
 
-AFTERWARDS = 60.0
-"""Seconds after which a change is looked at again."""
-
 
 class _Slow(_Kind):
     """Asks for a change that goes on."""
@@ -34,7 +31,10 @@ class _Slow(_Kind):
                 change.unanswered = True
             raise
         raise UnderWay(
-            f"replacing {slot} was accepted", where=source, code="UnderWay", retry_after=AFTERWARDS
+            f"replacing {slot} was accepted",
+            where=source,
+            code="UnderWay",
+            retry_after=slots.lasting.names,
         )
 
     def _begin(self, slots: Slots, slot: str) -> None:

@@ -68,11 +68,18 @@ class Lasting:
     failing: int = 0
     """So many of the next ones fail in the end."""
     change: Change | None = None
+    names: float = 60.0
+    """After how many seconds it is to be asked again, as it says."""
+    asked_at: float = 0.0
+    early: int = 0
+    """How often it was asked again long before that."""
 
     def begin(self, slots: Slots, slot: str, now: float) -> None:
         """Accept a change; raises UnderWay while another one goes on."""
+        asked_at, self.asked_at = self.asked_at, now
         if self.change:
-            raise UnderWay("another change is under way", code="Conflict", retry_after=60.0)
+            self.early += now < asked_at + self.names / 2
+            raise UnderWay("another change is under way", code="Conflict", retry_after=self.names)
         self.change = Change(slots, slot, now + self.takes, self.failing > 0)
         self.failing = max(0, self.failing - 1)
 

@@ -196,6 +196,5 @@ def _deadly(world: World, kind: str) -> None:
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away),
-    *all_of(SINGLE, _deadly),
-    _cut_off("one-slot"),
+    *all_of(SINGLE, _deadly, _cut_off),
 ]
