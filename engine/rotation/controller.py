@@ -80,8 +80,11 @@ class Controller:
         """Note that the outcome has been reported."""
         if self._is_over:
             return
-        self.at.observed.reported(outcome)
-        await self.at.observed.note_reported()
+        observed = self.at.observed
+        # A refusal may pass, and nobody knows the password: only who finds that mark looks seldom.
+        observed.is_early |= outcome.result == "parked" and self.at.record.is_unknown
+        observed.reported(outcome)
+        await observed.note_reported()
 
     async def _leave_to_another(self, error: TransientError) -> None:
         """Note the next recheck from the end of one that has failed, not from its start.

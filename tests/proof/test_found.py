@@ -416,6 +416,9 @@ FOUND = {
     "a password that was not set back is that of its version, and no other one is missed": (
         "outage-after-write/one-slot#291463020"
     ),
+    "one refusal at the end of an outage leaves a password unknown for a quarter of an hour": (
+        "outage-after-write/one-slot@283:forbid"
+    ),
     "a value is put back between the proof that it is refused and the answer": (
         "reported-and-put-back/one-slot#782000305"
     ),
