@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from engine.contract import LATE
 from engine.secret import SecretRef
 from engine.state.index import Listed
 from engine.state.record import Record
@@ -19,7 +21,7 @@ from tests.engine.rotation.held import Records, other_writer
 from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
-from tests.shared.scene import keys_of, scene
+from tests.shared.scene import keys_of, scene, source_of
 from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST, SECOND
 
@@ -142,6 +144,33 @@ async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
     if is_kept:
         owner = f"{rig.vault.url}/secrets/owner"
         assert outcome.reason == f"storageaccounts/appdata belongs to the secret {owner}"
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"changing": timedelta(seconds=1) - LATE}, "whose last change may still take effect"),
+        ({"changing": -LATE}, ""),
+        ({"open_until": timedelta(seconds=1)}, "whose last change may still take effect"),
+        ({"open_until": timedelta()}, ""),
+        ({"compromised": (V1,)}, "whose incident there is not over"),
+    ],
+)
+async def test_who_has_left_a_source_keeps_it_until_what_is_owed_there_is_done(
+    facts: dict[str, Any], why: str
+) -> None:
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    _edit(ProviderAddress=None)(rig)
+    now = rig.clock.now()
+    timed = {name: now + it if isinstance(it, timedelta) else it for name, it in facts.items()}
+    await rig.note(source_of(rig), "owner", **timed)
+    outcome = await rig.handle(KEY)
+    assert outcome.result == ("parked" if why else "rotated")
+    if why:
+        assert outcome.reason.startswith("storageaccounts/appdata was taken over from the secret")
+        assert why in outcome.reason
 
 
 async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:

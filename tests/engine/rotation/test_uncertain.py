@@ -18,7 +18,7 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import refuse, to_vault
+from tests.shared.scene import refuse, struck, to_vault
 from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
@@ -245,3 +245,16 @@ async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_boun
     look = rig.item(SECRET, action="audit", recheck=True, source=rig.app.app_id)
     await replace(engine, policy=policy).handle(look)
     assert rig.alive() == before
+
+
+async def test_who_parks_a_secret_after_its_password_was_set_says_that_nobody_knows_it() -> None:
+    """Its owner edits a tag in the middle of a repair, and what the vault holds was refused before."""
+    rig = sql()
+    await rig.handle(NAME, trigger="event")
+    rig.clock.advance(HOUR.total_seconds())
+    rig.server.set_password(rig.server.logins["app"], "By-hand-0nly-they-know-1")
+    edit = struck(rig, lambda sent: b"ALTER " in sent.body, lambda: rig.tag(NAME, Rotator="none"))
+    item = rig.item(NAME, action="audit", trigger="manual", version=None)
+    outcome = await rig.service(edit).engine.handle(item)
+    assert (outcome.result, len(rig.vault.versions(NAME))) == ("parked", 2)
+    assert outcome.reason.endswith(f"; {LOST}")

@@ -1,0 +1,54 @@
+"""A secret that does not exist gets a first version, with a credential that is added for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.engine import Engine
+from engine.errors import AccessDenied, TransientError
+from engine.secret import SecretRef, SecretVersion
+from engine.state.record import SETTLE
+from engine.state.tags import CREDENTIAL, Managed, parse
+from tests.shared.graph_rig import NAME, GraphRig
+from tests.shared.scene import refuse, to_vault
+
+
+async def add(rig: GraphRig) -> SecretVersion:
+    """Have the first version of a secret written, as `rekey adopt` does."""
+    engine: Engine = await rig.service().ready()
+    tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
+    managed = parse(tags, engine.policy, engine.kinds)
+    assert isinstance(managed, Managed)
+    nothing = replace(engine.nothing_yet(SecretRef(rig.vault.url, NAME)), tags=tags)
+    return await engine.add_first(nothing, managed)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_first_version_that_may_just_have_been_written_is_waited_for(
+    *, is_late: bool
+) -> None:
+    """The vault may not show it yet, and the next one would remove what it holds."""
+    rig = GraphRig()
+    await add(rig)
+    made = {password.key_id for password in rig.alive()}
+    del rig.vault.secrets[NAME]
+    rig.clock.advance(SETTLE.total_seconds() if is_late else 1)
+    if not is_late:
+        with pytest.raises(TransientError, match="written just now"):
+            await add(rig)
+        assert {password.key_id for password in rig.alive()} == made
+        return
+    again = await add(rig)
+    alive = {password.key_id for password in rig.alive()}
+    assert alive == {rig.first.key_id, again.tags[CREDENTIAL]}
+    assert made - alive, "what the lost version held is nobody's"
+
+
+async def test_a_credential_whose_first_version_is_refused_is_removed() -> None:
+    rig = GraphRig()
+    refuse(rig, 403, "Forbidden", to_vault("PUT"))
+    with pytest.raises(AccessDenied):
+        await add(rig)
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
