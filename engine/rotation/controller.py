@@ -82,7 +82,7 @@ class Controller:
             return
         observed = self.at.observed
         # A refusal may pass, and nobody knows the password: only who finds that mark looks seldom.
-        observed.is_early |= outcome.result == "parked" and self.at.record.is_unknown
+        observed.in_vain |= outcome.result == "parked" and self.at.record.is_unknown
         observed.reported(outcome)
         await observed.note_reported()
 

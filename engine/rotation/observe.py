@@ -31,8 +31,8 @@ class Observed:
     item: WorkItem
     recheck_follows: bool = False
     """Another look at a change that may take effect late comes later."""
-    is_early: bool = False
-    """The item is a look that has not looked: a later one does."""
+    in_vain: bool = False
+    """The item is a recheck that has found nothing out: a later one does."""
     audited: bool = False
     """This run has proven the current version."""
     _shown: SecretVersion | None = None
@@ -80,8 +80,8 @@ class Observed:
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
         self.recheck_follows = self.has_later_recheck()
-        self.is_early = self.item.recheck and self.recheck_follows
-        if self.record.owner and not self.is_early:
+        self.in_vain = self.item.recheck and self.recheck_follows
+        if self.record.owner and not self.in_vain:
             await self._compare(shown)
             await self.lease.recheck(self.item)
         return self.record.believed(shown)
@@ -158,7 +158,7 @@ class Observed:
     @property
     def _has_looked(self) -> bool:
         """Return whether this run was a look that ran to its end."""
-        return not self.is_early and (self.audited or self.item.recheck)
+        return not self.in_vain and (self.audited or self.item.recheck)
 
     @property
     def is_forgotten(self) -> bool:
@@ -173,7 +173,7 @@ class Observed:
     @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
-        if self.is_early:
+        if self.in_vain:
             return ANOTHER
         is_look = self.item.action == "audit" and self.item.recheck and not self.is_forgotten
         if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
