@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cli.terminal import Terminal, distance, moment
-from engine.policy.change import Effect
-from engine.policy.schedule import Often
+from engine.policy.change import Effect, Often
 from engine.secret import SecretRef
 
 

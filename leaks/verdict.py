@@ -158,8 +158,8 @@ async def signing_key(
     signatures = [*_signatures(engine, parts, [source for _, source in places])]
     named = [each for each in signatures if each.name]
     bare = [each for each in signatures if not each.name]
-    made = await _made_by(engine, named, places, turns) if named else None
-    return made or (await _made_by(engine, bare, places, turns) if bare else None)
+    made = await _made_by(engine, named, places, turns)
+    return made or await _made_by(engine, bare, places, turns)
 
 
 async def _made_by(

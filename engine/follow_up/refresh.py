@@ -28,7 +28,7 @@ log = logging.getLogger("rekey.follow_up")
 
 REFRESHED_FOR = timedelta(days=14)
 """How long after a version was written its consumers are refreshed."""
-MOST_PATIENCE = timedelta(days=7)
+LONGEST_TIMEOUT = timedelta(days=7)
 """How long at most a retirement waits, after the overlap, for apps that still use the old value."""
 LOOK_SECONDS = 20.0
 """How long a retirement takes at most to find such apps."""
@@ -113,22 +113,17 @@ async def hold_back(
     retired, as its owner asked. It never waits for a compromised credential, nor for an app of
     which nothing is known.
     """
-    if (
-        not isinstance(decision, Retire)
-        or item.compromised
-        or item.force
-        or unfinished_incident(secret)
-    ):
+    if not isinstance(decision, Retire) or item.compromised or item.force:
+        return None
+    if unfinished_incident(secret):
         return None
     if due_reason(secret, decision.managed, parts.clock.now()):
         # The next rotation has to wait for this retirement, and no app may delay a rotation.
         return None
-    pending = decision.pending
-    until = patience(decision, secret.created)
+    pending, until = decision.pending, timeout_of(decision, secret.created)
     if parts.clock.now() >= until:
         return None
-    lagging = await _lagging(parts, secret, decision.managed.replicas)
-    if not lagging:
+    if not (lagging := await _lagging(parts, secret, decision.managed.replicas)):
         return None
     apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
     return Wait(
@@ -138,13 +133,13 @@ async def hold_back(
     )
 
 
-def patience(decision: Retire, since: datetime) -> datetime:
+def timeout_of(decision: Retire, since: datetime) -> datetime:
     """Return until when a retirement waits at most: as long again as the overlap, which began then.
 
     Who wrote the same value again after it did not make it shorter.
     """
     ends = decision.pending.at
-    return ends + min(ends - since if since < ends else decision.managed.overlap, MOST_PATIENCE)
+    return ends + min(ends - since if since < ends else decision.managed.overlap, LONGEST_TIMEOUT)
 
 
 async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.planning.inventory import entry
-from engine.policy.schedule import COUNTED_DAYS, Often, Schedule
-from engine.secret import Version
-from engine.state.entry import Entry
+from engine.secret import SecretRef, Version
+from engine.state.entry import Entry, State
 from engine.state.manual import is_manual
 from engine.state.policy import Policy
-from engine.state.tags import RETIRE, unretired
+from engine.state.policy_document import Match, Rule
+from engine.state.tags import RETIRE, Managed, unretired
 
 MOST_NAMED = 50
 """How many secrets are named at most, beginning with those that would no longer be rotated."""
+COUNTED_DAYS = (7, 30)
+"""Within how many days what falls due is counted."""
+TOO_OFTEN = timedelta(days=7)
+"""Who rotates a secret this often has hardly meant to."""
+ROTATED: frozenset[State] = frozenset({"ok", "due", "overdue"})
 STOPPED = frozenset({"parked", "manual", "unmanaged"})
 
 
@@ -35,6 +41,75 @@ class Unfollowable(NeedsHuman):
 
 class Outdated(NeedsHuman):
     """The version to be replaced is no longer the newest."""
+
+
+class Often(TypedDict):
+    """A rule that makes secrets rotate every few days."""
+
+    rule: str
+    """What it matches; empty where no rule does, so that defaults or tags are the cause."""
+    days: float
+    secrets: int
+
+
+@dataclass(slots=True)
+class Schedule:
+    """What becomes of secrets under one policy, and when they fall due: it takes one by one."""
+
+    policy: Policy
+    kinds: Kinds
+    now: datetime
+    states: Counter[str] = field(default_factory=Counter)
+    due: Counter[int] = field(default_factory=Counter)
+    """How many fall due within so many days; those that are due already among them."""
+    _applied: set[int] = field(default_factory=set)
+    _often: Counter[tuple[int, float]] = field(default_factory=Counter)
+
+    @property
+    def _rules(self) -> Sequence[Rule]:
+        return self.policy.document.rules if self.policy.document else ()
+
+    def take(self, secret: Version) -> tuple[str, str, datetime | None]:
+        """Count a secret; return its state, why, and when it falls due; None if nothing rotates it."""
+        current, ref = entry(secret, self.policy, self.kinds, self.now), secret.ref
+        state, reason = _judged(current)
+        self.states[state] += 1
+        matches = (index for index, rule in enumerate(self._rules) if rule.match.covers(ref))
+        # No rule decides about it: -1.
+        rule = next(matches, -1)
+        self._applied.add(rule)
+        if current.state not in ROTATED or current.due is None:
+            return state, reason, None
+        for days in COUNTED_DAYS:
+            self.due[days] += current.due <= self.now + timedelta(days=days)
+        if current.managed and (every := interval(current.managed)) <= TOO_OFTEN:
+            self._often[rule, every / timedelta(days=1)] += 1
+        return state, reason, current.due
+
+    def unmatched(self) -> list[str]:
+        """Return the rules that decide nothing: no secret has such a name, or earlier rules do."""
+        rules = enumerate(self._rules)
+        return [spelt(rule.match) for index, rule in rules if index not in self._applied]
+
+    def often(self) -> list[Often]:
+        """Return what makes secrets rotate every few days, the most frequent first."""
+        rows = list[Often]()
+        for (index, days), count in sorted(self._often.items(), key=lambda item: item[0][::-1]):
+            rule = spelt(self._rules[index].match) if index >= 0 else ""
+            rows.append(Often(rule=rule, days=round(days, 1), secrets=count))
+        return rows
+
+
+def interval(managed: Managed) -> timedelta:
+    """Return how long after a rotation the next one comes: never within an overlap."""
+    ahead = managed.validity - managed.rotate_before
+    return ahead if managed.rotator.single_slot(managed.settings) else max(ahead, managed.overlap)
+
+
+def spelt(match: Match) -> str:
+    """Write what a rule matches as the command line names secrets."""
+    place = SecretRef(match.vault, "").vault_name if match.vault else ""
+    return f"{place}/{match.secret}" if place else match.secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,64 +142,31 @@ async def effect(
     moment: datetime,
 ) -> Effect:
     """Judge every secret under the present policy, and under the proposed one."""
-    comparison = _Comparison(Schedule(now, moment) if now else None, Schedule(then, moment), kinds)
+    present = Schedule(now, kinds, moment) if now else None
+    proposed = Schedule(then, kinds, moment)
+    changed, moved = list[dict[str, str | None]](), list[dict[str, str | None]]()
     async for secret in secrets:
-        comparison.take(secret)
-    return comparison.effect()
-
-
-@dataclass(slots=True)
-class _Comparison:
-    """The present policy, None if no valid one exists, beside the proposed one."""
-
-    present: Schedule | None
-    proposed: Schedule
-    kinds: Kinds
-    before: Counter[str] = field(default_factory=Counter)
-    after: Counter[str] = field(default_factory=Counter)
-    changed: list[dict[str, str | None]] = field(default_factory=list)
-    moved: list[dict[str, str | None]] = field(default_factory=list)
-
-    def take(self, secret: Version) -> None:
-        """Judge one secret under both."""
-        old, due = None, None
-        if self.present:
-            current = self._entry(secret, self.present)
-            old, due = _judged(current)[0], self.present.take(current)
-            self.before[old] += 1
-        proposed = self._entry(secret, self.proposed)
-        new, reason = _judged(proposed)
-        self.after[new] += 1
+        name = str(secret.ref)
+        old, _, due = present.take(secret) if present else (None, "", None)
+        new, reason, falls = proposed.take(secret)
         if old != new and (old or new in STOPPED):
-            change = {"secret": str(secret.ref), "from": old, "to": new, "reason": reason}
-            self.changed.append(change)
-        falls = self.proposed.take(proposed)
-        if self.present and due != falls:
-            self.moved.append({"secret": str(secret.ref), "from": _iso(due), "to": _iso(falls)})
-
-    def _entry(self, secret: Version, under: Schedule) -> Entry:
-        return entry(secret, under.policy, self.kinds, under.now)
-
-    def effect(self) -> Effect:
-        """Return all of it, what matters most first."""
-        self.changed.sort(key=lambda change: change["to"] not in STOPPED)
-        self.moved.sort(key=lambda move: (move["to"] is None, move["to"] or "", move["secret"]))
-        due = {
-            str(days): {
-                "now": self.present.due[days] if self.present else None,
-                "then": self.proposed.due[days],
-            }
+            changed.append({"secret": name, "from": old, "to": new, "reason": reason})
+        if present and due != falls:
+            moved.append({"secret": name, "from": _iso(due), "to": _iso(falls)})
+    changed.sort(key=lambda change: change["to"] not in STOPPED)
+    moved.sort(key=lambda move: (move["to"] is None, move["to"] or "", move["secret"]))
+    return Effect(
+        dict(present.states) if present else None,
+        dict(proposed.states),
+        changed[:MOST_NAMED],
+        moved,
+        {
+            str(days): {"now": present.due[days] if present else None, "then": proposed.due[days]}
             for days in COUNTED_DAYS
-        }
-        return Effect(
-            dict(self.before) if self.present else None,
-            dict(self.after),
-            self.changed[:MOST_NAMED],
-            self.moved,
-            due,
-            self.proposed.unmatched(),
-            self.proposed.often(),
-        )
+        },
+        proposed.unmatched(),
+        proposed.often(),
+    )
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import Literal, TypeIs
 
 from engine.contract import Derived
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
-from engine.follow_up.refresh import patience
+from engine.follow_up.refresh import timeout_of
 from engine.follow_up.tasks import follow_key
 from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion, Sensitive
@@ -138,7 +138,7 @@ class Dependents:
             await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
 
     def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
-        patient, soon = patience(decision, self._began(secret)), secret.created + LONGEST_LAG
+        patient, soon = timeout_of(decision, self._began(secret)), secret.created + LONGEST_LAG
         # A tag that somebody copied onto a later version does not tell that there is no overlap.
         is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
         if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.errors import NeedsHuman, PermanentError
@@ -94,12 +95,6 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         return None
     if not parts.policy.manages(ref.vault):
         return None
-    return WorkItem(
-        ref,
-        "audit" if listed.is_open or listed.waiting else "retire",
-        trigger="sweep",
-        requested_by="rekey",
-        reason="its record says that it is due",
-        source=listed.source,
-        recheck=True,
-    )
+    item = WorkItem(ref, "audit" if listed.is_open or listed.waiting else "retire", trigger="sweep")
+    reason = "its record says that it is due"
+    return replace(item, requested_by="rekey", reason=reason, source=listed.source, recheck=True)
