@@ -243,9 +243,10 @@ class Record:
 
     @property
     def is_blank(self) -> bool:
-        """Return whether nothing but the owner is known."""
-        prints = History(prints=self.history.prints)
-        return self == Record(self.source, self.owner, key=self.key, history=prints)
+        """Return whether nothing is known but the owner, and what its secret showed as it claimed it."""
+        tags, prints = self.verified.tags, self.history.prints
+        blank = Record(self.source, self.owner, key=self.key, verified=Verified(tags=tags))
+        return self == replace(blank, history=History(prints=prints))
 
     @property
     def unpublished(self) -> tuple[Announced, ...]:
@@ -266,6 +267,7 @@ class Record:
 
         `prints`: of that version, so that a report of what it holds is never about an earlier one
         that the next owner does not have. What is owed at the source is owed by whoever owns it.
+        The first owner's tags are kept from now on, as they may be gone before a version is seen.
         None of the former owner's versions is disabled any more, and no operation of its own made
         what the next one holds.
         """
@@ -280,7 +282,9 @@ class Record:
             change=replace(self.change, recheck_at=None),
             compromised=replace(self.compromised, versions=versions),
             stale=(),
-            verified=replace(self.verified, at=None, created=None),
+            verified=replace(
+                self.verified, at=None, created=None, tags=self.verified.tags or owners_tags(secret)
+            ),
             history=self.history.passed(self.owner).printed({str(secret.version): prints}),
             unreported=False,
         )

@@ -226,6 +226,19 @@ def test_who_takes_an_address_away_leaves_what_says_how_to_pay_what_is_owed_ther
     assert record.seen(secret(NEW, **shown), NOW + SECOND).verified.tags["Owner"] == kept
 
 
+def test_the_first_owner_is_known_by_its_tags_before_it_has_published_anything() -> None:
+    """They were taken away before anybody saw the version that a dead worker had published."""
+    mine: dict[str, Any] = {"ProviderAddress": "/source", "Owner": "me", RETIRE: "forged"}
+    claimed = Record("/source", "-").passed("owner", secret(OLD, **mine))
+    assert claimed.is_blank
+    assert claimed.verified.tags == {"ProviderAddress": "/source", "Owner": "me"}
+    record = claimed.keyed()
+    write = Announced("operation", "key2", record.digest("key2", VALUE), OLD, NOW)
+    landed = record.announced(write, "storage-key").seen(secret(NEW), NOW + SECOND)
+    assert landed.verified.tags["Owner"] == "me"
+    assert landed.passed("next", secret(OTHER, Owner="her")).verified.tags["Owner"] == "me"
+
+
 def announced_write(record: Record) -> Announced:
     """Return the announcement with the digest of this record's key."""
     write = announced().pending_write
