@@ -160,13 +160,18 @@ async def effect(
         dict(proposed.states),
         changed[:MOST_NAMED],
         moved,
-        {
-            str(days): {"now": present.due[days] if present else None, "then": proposed.due[days]}
-            for days in COUNTED_DAYS
-        },
+        _falling_due(present, proposed),
         proposed.unmatched(),
         proposed.often(),
     )
+
+
+def _falling_due(present: Schedule | None, proposed: Schedule) -> dict[str, dict[str, int | None]]:
+    """Return how many secrets fall due within so many days, under either policy."""
+    return {
+        str(days): {"now": present.due[days] if present else None, "then": proposed.due[days]}
+        for days in COUNTED_DAYS
+    }
 
 
 def _iso(time: datetime | None) -> str | None:

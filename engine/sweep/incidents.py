@@ -62,7 +62,8 @@ class IncidentSweep:
     async def send(self, order: SweepOrder, seconds: float = SWEEP_SECONDS) -> bool:
         """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
 
-        They start as fast as Azure allows. A secret that cannot be read stops no other. A new message continues what there is no time for.
+        They start as fast as Azure allows. A secret that cannot be read stops no other. A new
+        message continues what there is no time for.
         Raises TransientError if the order must be repeated.
         """
         clock, limit = self.engine.clock, min(seconds, LISTING_SECONDS)
