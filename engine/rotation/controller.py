@@ -38,6 +38,8 @@ ENDLESS_FIX = (
 UNKNOWN = timedelta(minutes=2)
 """A person is told once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
+REFUSED_SOON = timedelta(hours=1)
+"""For how long a refusal that cannot be marked does not put off the next recheck."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -80,11 +82,8 @@ class Controller:
         """Note that the outcome has been reported."""
         if self._is_over:
             return
-        observed = self.at.observed
-        # A refusal may pass, and nobody knows the password: only who finds that mark looks seldom.
-        observed.in_vain |= outcome.result == "parked" and self.at.record.is_unknown
-        observed.reported(outcome)
-        await observed.note_reported()
+        self.at.observed.reported(outcome)
+        await self.at.observed.note_reported()
 
     async def _leave_to_another(self, error: TransientError) -> None:
         """Note the next recheck from the end of one that has failed, not from its start.
@@ -253,8 +252,12 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     is_told = at.item.is_told(at.now)
     if comes_back and not (is_told or at.observed.is_enabled):
         return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
+    outcome = await _marked(at, parked)
+    # A refusal may pass, and nobody knows the password: who finds that mark looks seldom.
+    is_pressing = at.record.is_unknown and at.record.unknown_for(at.now) < REFUSED_SOON
+    at.observed.in_vain |= outcome.result == "parked" and is_pressing
     return replace(
-        await _marked(at, parked),
+        outcome,
         comes_back=comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,

@@ -657,6 +657,8 @@ class Schedule:
         most += world.asked * A_REPORT_EACH + world.waits
         if world.deliveries > most:
             raise Broken(f"resources: over {most:.0f} deliveries")
+        if world.returns > ending.MOST_RETURNS + world.looks:
+            raise Broken(f"resources: the timer has asked for {world.returns} messages, and goes on")
         worker = world.deliver(message)
         if self.trace is not None:
             self._say(

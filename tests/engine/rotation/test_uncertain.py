@@ -90,6 +90,33 @@ async def test_who_waited_for_a_proof_in_vain_leaves_its_source_to_the_next_look
     assert (FOLLOWS in (await rig.handle(NAME, **look)).reason) is not is_named
 
 
+@pytest.mark.parametrize(
+    ("is_disabled", "later", "is_soon"),
+    [
+        pytest.param(True, HOUR / 2, False, id="disabled"),
+        pytest.param(False, HOUR / 2, True, id="refused lately"),
+        pytest.param(False, 25 * HOUR, False, id="refused for long"),
+    ],
+)
+async def test_only_a_refusal_that_is_new_is_followed_by_another_look_at_once(
+    later: timedelta, *, is_disabled: bool, is_soon: bool
+) -> None:
+    """What a person must end would be asked for every three minutes, for ever."""
+    rig = await uncertain()
+    source = await source_of(rig)
+    rig.clock.advance(later.total_seconds())
+    await rig.note(source, NAME, open_until=rig.clock.now() - MINUTE, changing=None)
+    if is_disabled:
+        rig.vault.amend(rig.latest(NAME), enabled=False)
+    else:
+        refuse(rig, 403, "Forbidden", to_vault("GET"), 20)
+    look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": source}
+    assert (await rig.handle(NAME, **look)).result == "parked"
+    next_check = (await rig.known(source)).next_check
+    soon = rig.clock.now() + 5 * MINUTE
+    assert (next_check is not None and next_check < soon) is is_soon
+
+
 async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
     rig = await uncertain("two logins")
     assert (await rig.handle(NAME, trigger="event")).result == "rotated"
