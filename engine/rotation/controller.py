@@ -38,8 +38,6 @@ ENDLESS_FIX = (
 UNKNOWN = timedelta(minutes=2)
 """A person is told once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
-REFUSED_SOON = timedelta(hours=1)
-"""For how long a refusal that cannot be marked does not put off the next recheck."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -252,12 +250,10 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     is_told = at.item.is_told(at.now)
     if comes_back and not (is_told or at.observed.is_enabled):
         return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
-    outcome = await _marked(at, parked)
-    # A refusal may pass, and nobody knows the password: who finds that mark looks seldom.
-    is_pressing = at.record.is_unknown and at.record.unknown_for(at.now) < REFUSED_SOON
-    at.observed.in_vain |= outcome.result == "parked" and is_pressing
+    # A refusal may pass, and nobody knows the password. What lasts for a day is looked at seldom.
+    at.observed.in_vain |= timedelta() < at.record.unknown_for(at.now) < LONGEST_CHANGE
     return replace(
-        outcome,
+        await _marked(at, parked),
         comes_back=comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,

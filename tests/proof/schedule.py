@@ -658,7 +658,9 @@ class Schedule:
         if world.deliveries > most:
             raise Broken(f"resources: over {most:.0f} deliveries")
         if world.returns > ending.MOST_RETURNS + world.looks:
-            raise Broken(f"resources: the timer has asked for {world.returns} messages, and goes on")
+            raise Broken(
+                f"resources: the timer has asked for {world.returns} messages, and goes on"
+            )
         worker = world.deliver(message)
         if self.trace is not None:
             self._say(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from engine.secret import SecretRef
 from engine.state.incident import LEAD
@@ -86,16 +87,24 @@ def _stays_away(world: World, kind: str) -> None:
     ask(world, trigger="event")
 
 
-@per_kind("outage-after-write", versions={"app": range(2, 4)}, faults=("throttle",))
-def _cut_off(world: World, kind: str) -> None:
+def _cut_off(name: str, seconds: float, **more: Any) -> Maker:
     """The vault writes the new version, says that it failed, and is away from then on.
 
     A password that cannot be set back stays, and its version is the right one after all.
     """
-    due(world, kind)
-    ask(world, trigger="event")
-    world.cuts_off = 1800.0
-    world.away += world.cuts_off
+
+    @per_kind(name, versions={"app": range(2, 4)}, faults=("throttle",), **more)
+    def build(world: World, kind: str) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        world.cuts_off = seconds
+        world.away += world.cuts_off
+
+    return build
+
+
+_cut_off_a_while = _cut_off("outage-after-write", 1800.0)
+_cut_off_for_hours = _cut_off("outage-for-hours-after-write", 7200.0, is_planned=False)
 
 
 def _leaked_on_another_day(world: World, kind: str) -> None:
@@ -196,5 +205,6 @@ def _deadly(world: World, kind: str) -> None:
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away),
-    *all_of(SINGLE, _deadly, _cut_off),
+    *all_of(SINGLE, _deadly, _cut_off_a_while),
+    *all_of(("one-slot",), _cut_off_for_hours),
 ]

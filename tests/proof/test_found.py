@@ -419,6 +419,12 @@ FOUND = {
     "one refusal at the end of an outage leaves a password unknown for a quarter of an hour": (
         "outage-after-write/one-slot@283:forbid"
     ),
+    "two refusals in a row leave a password unknown for a quarter of an hour": (
+        "outage-after-write/one-slot@283:forbid+304:forbid"
+    ),
+    "one refusal does so at the end of an outage of hours": (
+        "outage-for-hours-after-write/one-slot@1133:forbid"
+    ),
     "a value is put back between the proof that it is refused and the answer": (
         "reported-and-put-back/one-slot#782000305"
     ),

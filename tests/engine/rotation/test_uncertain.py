@@ -91,30 +91,46 @@ async def test_who_waited_for_a_proof_in_vain_leaves_its_source_to_the_next_look
 
 
 @pytest.mark.parametrize(
-    ("is_disabled", "later", "is_soon"),
+    ("later", "noted", "is_soon"),
     [
-        pytest.param(True, HOUR / 2, False, id="disabled"),
-        pytest.param(False, HOUR / 2, True, id="refused lately"),
-        pytest.param(False, 25 * HOUR, False, id="refused for long"),
+        pytest.param(HOUR / 2, {}, True, id="refused lately"),
+        pytest.param(3 * HOUR, {}, True, id="refused after an outage of hours"),
+        pytest.param(25 * HOUR, {}, False, id="refused for long"),
+        pytest.param(HOUR / 2, {"asked": None}, False, id="proven since"),
     ],
 )
-async def test_only_a_refusal_that_is_new_is_followed_by_another_look_at_once(
-    later: timedelta, *, is_disabled: bool, is_soon: bool
+async def test_a_refusal_does_not_put_off_the_next_look_for_a_day(
+    later: timedelta, noted: dict[str, Any], *, is_soon: bool
 ) -> None:
+    rig = await uncertain()
+    refuse(rig, 403, "Forbidden", to_vault("GET"), 20)
+    assert await looked_at_soon(rig, later, **noted) is is_soon
+
+
+async def test_a_refusal_that_bears_its_mark_does_not_put_off_the_next_look_either() -> None:
+    """Two refusals in a row would leave what the vault holds refused for a quarter of an hour."""
+    rig = await uncertain()
+    rig.write(NAME, "what-nobody-has-set")
+    assert await looked_at_soon(rig, HOUR / 2)
+    assert await looked_at_soon(rig, MINUTE)
+
+
+async def test_who_looks_at_a_disabled_secret_looks_seldom() -> None:
     """What a person must end would be asked for every three minutes, for ever."""
     rig = await uncertain()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    assert not await looked_at_soon(rig, HOUR / 2)
+
+
+async def looked_at_soon(rig: SqlProduct, later: timedelta, **noted: Any) -> bool:
+    """Let time pass until nothing takes effect any more; return whether a look in vain is soon made good."""
     source = await source_of(rig)
     rig.clock.advance(later.total_seconds())
-    await rig.note(source, NAME, open_until=rig.clock.now() - MINUTE, changing=None)
-    if is_disabled:
-        rig.vault.amend(rig.latest(NAME), enabled=False)
-    else:
-        refuse(rig, 403, "Forbidden", to_vault("GET"), 20)
+    await rig.note(source, NAME, open_until=rig.clock.now() - MINUTE, changing=None, **noted)
     look = {"action": "audit", "trigger": "sweep", "recheck": True, "source": source}
-    assert (await rig.handle(NAME, **look)).result == "parked"
+    assert (await rig.handle(NAME, **look)).result in ("parked", "waiting")
     next_check = (await rig.known(source)).next_check
-    soon = rig.clock.now() + 5 * MINUTE
-    assert (next_check is not None and next_check < soon) is is_soon
+    return next_check is not None and next_check < rig.clock.now() + 5 * MINUTE
 
 
 async def test_nothing_is_left_to_a_look_where_there_is_another_login() -> None:
