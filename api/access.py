@@ -1,13 +1,11 @@
 """Who calls, and what they may do.
 
 By default a function key opens the API: the platform has checked it before any of this runs, and it
-carries no role. With
-Microsoft Entra sign-in in front of the app ("Easy Auth") no key is asked for; then every caller
-needs an app role. The
-header that carries the caller is believed only where the platform's authentication is on: it
-removes the header from what
-arrives and sets its own, elsewhere anybody could send it.
-Source: https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+carries no role. With Microsoft Entra sign-in in front of the app ("Easy Auth") no key is asked for;
+then every caller needs an app role. The header that carries the caller is believed only where the
+platform's authentication is on: it removes the header from what arrives and sets its own, elsewhere
+anybody could send it. Source:
+https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """A request that is sent twice with the same Idempotency-Key acts once.
 
 What is remembered is the answer and the messages behind it. A repetition posts those again before
-it repeats the answer:
-had the process died between remembering and posting, nothing would be lost; and a message that
-comes twice does no harm,
-since it names the version that it is about.
-Header: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
+it repeats the answer: had the process died between remembering and posting, nothing would be lost;
+and a message that comes twice does no harm, since it names the version that it is about. Header:
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
 from __future__ import annotations

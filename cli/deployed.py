@@ -3,9 +3,8 @@
 Sources: https://learn.microsoft.com/rest/api/appservice/web-apps/list-functions and
 …/list-application-settings,
 https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription.
-Reader suffices for all
-but the application settings, which Azure gives to those alone who may list them (Website
-Contributor).
+Reader suffices for all but the application settings, which Azure gives to those alone who may list
+them (Website Contributor).
 """
 
 from __future__ import annotations

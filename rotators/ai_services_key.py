@@ -1,8 +1,8 @@
 """Keys of Azure AI services, Azure OpenAI among them.
 
 The old key is refused at once. Accounts of other kinds than OpenAI do not know the path that is
-asked for, and still refuse a
-wrong key. Source: https://learn.microsoft.com/azure/ai-services/authentication
+asked for, and still refuse a wrong key. Source:
+https://learn.microsoft.com/azure/ai-services/authentication
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """Client secrets of Entra applications: many may be alive at once, and the vault holds one of them.
 
 A rotation adds a secret whose display name carries the operation, proves it by signing in, and
-removes the one that it
-supersedes once the overlap has passed. Secrets live on the application and not on its service
-principal, whose property
-lock would refuse them. Source: https://learn.microsoft.com/graph/api/application-addpassword and
-application-removepassword; both take the application by `appId`, so no object id has to be looked
-up.
+removes the one that it supersedes once the overlap has passed. Secrets live on the application and
+not on its service principal, whose property lock would refuse them. Source:
+https://learn.microsoft.com/graph/api/application-addpassword and application-removepassword; both
+take the application by `appId`, so no object id has to be looked up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Storage account keys, proven by a signed request to the account's blob endpoint.
 
 Source: https://learn.microsoft.com/azure/storage/common/storage-account-keys-manage and the ARM
-operations
-storageAccounts/listKeys and regenerateKey.
+operations storageAccounts/listKeys and regenerateKey.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SignalR and Web PubSub: their keys sign a token for one URL. A change goes on after its answer.
 
 Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no
-key, and to regenerate it
-would end every connection. Source: Microsoft's client azure-messaging-webpubsubservice.
+key, and to regenerate it would end every connection. Source: Microsoft's client
+azure-messaging-webpubsubservice.
 """
 
 from __future__ import annotations

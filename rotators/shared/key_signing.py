@@ -2,8 +2,8 @@
 
 Sources: https://learn.microsoft.com/rest/api/eventhub/generate-sas-token,
 https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac, and
-Microsoft's own clients
-azure-communication-identity, azure-batch 14 and azure-messaging-webpubsubservice.
+Microsoft's own clients azure-communication-identity, azure-batch 14 and
+azure-messaging-webpubsubservice.
 """
 
 from __future__ import annotations

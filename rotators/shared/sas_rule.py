@@ -3,8 +3,8 @@
 They are rules of a namespace or of one entity in it.
 
 The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read
-what is asked for in other
-words. Sources: https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas and
+what is asked for in other words. Sources:
+https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas and
 https://github.com/Azure/azure-sdk-for-ruby/issues/2357. Nothing is ever sent to a queue or received
 from it.
 """

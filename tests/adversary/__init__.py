@@ -28,7 +28,7 @@ What is played, a theme a file:
 - records: the app's own record lost, damaged, or from the future;
 - announcements, reports: what became current is announced, whoever dies.
 
-What is left out: two workers that interleave call by call (tests/crash/test_interleaving.py plays that),
-real sockets and the real
-worker (tests/e2e), failovers that refuse writes, and clocks that differ between the app and Azure.
+What is left out: two workers that interleave call by call (tests/crash/test_interleaving.py plays
+that), real sockets and the real worker (tests/e2e), failovers that refuse writes, and clocks that
+differ between the app and Azure.
 """

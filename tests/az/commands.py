@@ -1,10 +1,8 @@
 """Every command of the Azure CLI that the repository tells somebody to run, or runs itself.
 
 Pages are read by a Markdown parser and shell by a shell grammar, so a command is found wherever it
-stands: in a block, in
-inline code, in a function or a substitution. What a reader fills in, `<name>` or `$NAME`, comes
-from one table; a name that
-is not in it is an error.
+stands: in a block, in inline code, in a function or a substitution. What a reader fills in,
+`<name>` or `$NAME`, comes from one table; a name that is not in it is an error.
 """
 
 from __future__ import annotations

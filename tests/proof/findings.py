@@ -3,10 +3,9 @@
 Each with the shortest schedule that shows it.
 
 A schedule that breaks a promise in one of these ways is printed by `make prove` like any other, and
-makes it fail. The
-share of the proof that runs with the tests leaves it out, so that it finds what is new. A test
-plays each of them: whoever
-mends one takes it from this list, and adds its schedule to tests/proof/test_found.py.
+makes it fail. The share of the proof that runs with the tests leaves it out, so that it finds what
+is new. A test plays each of them: whoever mends one takes it from this list, and adds its schedule
+to tests/proof/test_found.py.
 """
 
 from __future__ import annotations

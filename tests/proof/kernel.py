@@ -3,9 +3,8 @@
 Virtual time, and calls that end only when a schedule says so, and how.
 
 Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with
-asyncio's own tasks and
-futures. Nothing here waits for anything: what is ready is run, and then somebody decides which call
-goes on.
+asyncio's own tasks and futures. Nothing here waits for anything: what is ready is run, and then
+somebody decides which call goes on.
 """
 
 from __future__ import annotations

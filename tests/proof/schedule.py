@@ -4,10 +4,8 @@ A race in whatever order, then redelivery, sweeps and days until nothing is left
 After that the promises are checked.
 
 Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its
-own hour. Those between
-which nothing can fall due are left out: the first two hours are swept, the hour of the day in which
-an audit falls, and
-the days after the overlap.
+own hour. Those between which nothing can fall due are left out: the first two hours are swept, the
+hour of the day in which an audit falls, and the days after the overlap.
 """
 
 from __future__ import annotations

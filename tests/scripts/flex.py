@@ -4,8 +4,7 @@ It refuses what the real one refuses, and rights spread. It is Resource Manager,
 service of Flex Consumption and the app itself.
 
 As Azure/azure-dev speaks it (cli/azd/pkg/azsdk/funcapp_host_client.go): 202 and the deployment's id
-as
-JSON text for an upload, then a status a look, and 404 once the deployment's worker is recycled.
+as JSON text for an upload, then a status a look, and 404 once the deployment's worker is recycled.
 """
 
 from __future__ import annotations
