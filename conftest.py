@@ -1,14 +1,15 @@
 """What tests of every room share.
 
-One Hypothesis profile for all tests: without a deadline, since no test may depend on time. And one
-Azure CLI, one PostgreSQL, one MariaDB and one Redis, which take seconds to start: only tests that use them do.
+One Hypothesis profile for all tests: the same examples each time, and no limit of time, since no
+test may depend on luck or time; `--hypothesis-profile=fresh` draws new ones. And one Azure CLI, one
+PostgreSQL, one MariaDB and one Redis, which take seconds to start: only tests that use them do.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from simulator_tests.az.program import AzureCli, running
 from simulator_tests.az.stage import Stage, signed_in
@@ -18,7 +19,9 @@ from tests.postgresql import PostgreSql, start_postgresql
 from tests.redis import Redis, start_redis
 from tests.servers import drain
 
-settings.register_profile("rekey", deadline=None)
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fresh", UNTIMED)
+settings.register_profile("rekey", UNTIMED, derandomize=True)
 settings.load_profile("rekey")
 
 
