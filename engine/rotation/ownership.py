@@ -289,11 +289,15 @@ async def release(
     it again. A record that still named the secret would later call it dropped.
     """
     before = await owned(parts, ref)
-    sources = dict.fromkeys(record.source for record in before.records)
-    sources |= {managed.source: None} if managed else {}
+    sources = [
+        *(record.source for record in before.records),
+        *([managed.source] if managed else []),
+    ]
+    # Each part once: of a source of several logins, every part has a record that names the secret.
+    names = dict.fromkeys(name for source in sources for name in parts_of(source))
     mine = (str(ref).lower(), NOBODY)
     async with AsyncExitStack() as stack:
-        under = [await stack.enter_async_context(hold(parts, source, ref)) for source in sources]
+        under = [await stack.enter_async_context(hold(parts, name, ref)) for name in names]
         leases = [part for lease in under for part in lease.leases if part.record.owner in mine]
         fresh = await parts.vaults.read(ref)
         if fresh.version != before.secret.version:

@@ -16,6 +16,8 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of, struck, to_arm
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
 
 
 async def unreported() -> Rig:
@@ -102,3 +104,13 @@ async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() ->
         held.version,
         True,
     )
+
+
+async def test_a_secret_of_two_logins_can_be_released() -> None:
+    """Each login has a record, and both name the secret."""
+    rig = sql("two logins")
+    await rig.work(SQL)
+    ref = rig.item(SQL).ref
+    await rig.service().engine.release(ref, None, {}, lambda _: None)
+    assert not (await rig.service().engine.owned(ref)).records
+    assert not rig.tags(SQL)
