@@ -63,12 +63,11 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
 
 
 def _superseded(at: Rotation) -> list[str]:
-    """Return the version that Rekey superseded, and the one whose value it held, if restored."""
+    """Return the version that Rekey superseded, and those whose value it held, if restored."""
     record = at.record
     if record.retirement is None:
         return []
-    version = record.retirement.version
-    return [version, *filter(None, [record.history.copies.get(version)])]
+    return [*record.history.same_as(record.retirement.version)]
 
 
 TEMPLATE = "ValueTemplate"

@@ -211,9 +211,7 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     if proof:
         at.observed.tell_refused(pending.version)
         record = record.without(pending.version, at.observed.proof(proof))
-    await at.lease.write(
-        record.discarded(pending.version, record.history.copies.get(pending.version, ""))
-    )
+    await at.lease.write(record.discarded(*record.history.same_as(pending.version)))
 
 
 async def _value(at: Rotation, pending: Pending) -> Sensitive | None:

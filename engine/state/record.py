@@ -353,7 +353,8 @@ class Record:
     def without(self, version: str, proof: str = "") -> Record:
         """Return the record once the credential of a version has been proven to be refused."""
         compromised = self.compromised.without(version, proof)
-        return replace(self.arrived(), compromised=compromised).discarded(version)
+        dead = self.history.same_as(version)
+        return replace(self.arrived(), compromised=compromised).discarded(*dead)
 
     def discarded(self, *versions: str) -> Record:
         """Return the record with further versions that hold dead values."""

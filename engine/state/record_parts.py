@@ -301,6 +301,13 @@ class History:
             copies={**self.copies, **copy},
         )
 
+    def same_as(self, version: str) -> Iterator[str]:
+        """Yield a version and, where it was restored, those that held its value before."""
+        older = dict(self.copies)
+        while version:
+            yield version
+            version = older.pop(version, "")
+
     def passed(self, owner: str) -> History:
         """Return the history once the source has passed on from an owner, which published it."""
         theirs = f"{owner}/" if owner.startswith("https:") else ""
