@@ -17,7 +17,7 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state import tags
 from engine.state.decision import Acting, Confirm, Park, Skip, Wait
 from engine.state.due import due_at
-from engine.state.record import Record
+from engine.state.record import Record, Stale
 from engine.state.request import Outcome, Result, WorkItem
 from engine.state.tags import Managed
 
@@ -135,7 +135,8 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         resting = rest is not None and rest > now
         # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
         # than a later one from the queue.
-        if not _is_asked(parts, secret, item):
+        # A vault lags for seconds: one that still does shows what a person has put back.
+        if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
         if error.code == OUT_OF_TIME and _has_one_slot(parts, secret, item):
             error.add(LOST)

@@ -13,6 +13,7 @@ from simulator.reach.strikes import (
     READ,
     REGENERATE,
     REMOVE_PASSWORD,
+    SINGLE,
     Where,
     alter,
     to,
@@ -251,3 +252,23 @@ async def test_what_a_person_put_in_place_of_a_key_whose_version_they_disabled_i
     assert stage.account().keys["key2"] == theirs
     assert stage.of(secret, "retired")
     assert secret.works
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_secret_put_back_from_a_backup_whose_value_is_dead_says_so_within_a_day(
+    stage: Stage, kind: str
+) -> None:
+    """A backup holds the versions themselves: what is current was replaced, and never comes late."""
+    secret = await stage.rotated(kind)
+    backup = list(secret.vault.secrets[secret.name])
+    await stage.rotate(secret, force=True)
+    secret.vault.secrets[secret.name] = backup
+    assert not secret.works
+    await stage.run_for(hours=27)
+    assert "restored from a backup, write its value again" in stage.reason(secret)
+    # What the reason says ends it.
+    stage.server.set_password(stage.account_of(kind), "By-hand-0nly-they-know")
+    stage.person_writes(secret, "By-hand-0nly-they-know", secret.tags)
+    await stage.run_a_day()
+    assert secret.works
+    assert not stage.reason(secret)
