@@ -101,12 +101,9 @@ class Sweeper:
     async def _report_deleted(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each deleted secret of which something is left at its source.
 
-        That is a superseded credential that lives, or one that an incident has named.
-
-        Only a sweep in one call has seen every secret of its vault.
+        That is a superseded credential that lives, or one that an incident has named. `seen`: what
+        this call has listed. What an earlier one has is read, and so found not to be deleted.
         """
-        if self.order.so_far:
-            return
         for ref in deleted_secrets(self.order.vault, seen, self.index):
             if not audit_is_due(ref, self.order, None):
                 continue

@@ -25,14 +25,14 @@ from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
 from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
-from tests.shared.heard import Log
+from tests.shared.heard import Log, heard
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, struck, to_arm
 from tests.shared.sql_product import KINDS, sql
 
 ROOT = Path(__file__).parents[2]
 PAGE = 25
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def test_every_deadline_is_below_the_hosts_and_in_the_order_in_which_they_must_fall() -> None:
@@ -178,6 +178,20 @@ async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     following["so_far"]["states"] = {}
     await service.sweep_vault(json.dumps(following))
     assert sum(sent.metric("rekey.secrets").values()) == PAGE
+
+
+async def test_what_a_deleted_secret_left_alive_is_told_of_in_a_huge_vault_too() -> None:
+    rig = scene(tags={"OverlapHours": "1"})
+    await rig.handle(NAME)
+    rig.clock.advance(DAY.total_seconds())
+    rig.vault.delete(NAME)
+    for number in range(2 * PAGE):
+        rig.vault.put(f"plain-{number:02}", "somebody's own")
+    rig.queue("sweeps")
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    outcomes, now = heard(service.engine.reporter), rig.clock.now()
+    assert await to_the_end(rig, service, SweepOrder(rig.vault.url, now - DAY, now, DAY)) > 1
+    assert [outcome.reason.partition(",")[0] for outcome in outcomes] == ["deleted"]
 
 
 def hanging(rig: Rig) -> Service:
