@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
+from api.app import Api
 from tests.api.inventory import Inventory, many, varied
 from tests.api.test_incidents import begin, carry_out
 from tests.api.visits import Start, axe
@@ -63,3 +64,15 @@ def test_an_incident_that_begins_or_goes_on_shows_without_a_reload(visit: Start)
     page.clock.run_for(70_000)
     expect(page.locator("#incidents")).to_contain_text("needs a person")
     expect(page.locator("#incidents")).to_contain_text("1 in need of a person")
+
+
+def test_a_page_that_the_app_fails_to_make_is_not_waited_for(
+    visit: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = visit()
+    monkeypatch.setattr(Api, "answer", None)
+    with pytest.raises((AssertionError, Error)):
+        opened.loaded()
+    assert opened.page.is_closed()
+    assert f"{opened.address}/api/inventory was answered 500" in opened.complaints
+    opened.complaints.clear()

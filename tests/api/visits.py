@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, expect
 
 from tests.api.inventory import varied
 from tests.shared.chromium import MODULES, PATIENCE, serve
@@ -24,6 +24,12 @@ class Visit:
     address: str
     complaints: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+
+    def answered(self, response: Response) -> None:
+        """Close a page that the app failed to make: whatever is waited for on it never comes."""
+        if response.status >= 500 and response.request.is_navigation_request():
+            self.complaints.append(f"{response.url} was answered {response.status}")
+            self.page.close()
 
     def open(self, query: str = "") -> Page:
         """Open the inventory, or what the query names."""
@@ -60,6 +66,7 @@ def visits(browser: Browser) -> Iterator[Start]:
             visit = Visit(context.new_page(), address)
             visit.page.on("console", lambda message: visit.complaints.append(message.text))
             visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+            visit.page.on("response", visit.answered)
             visit.page.on("request", lambda sent: visit.requests.append(sent))  # noqa: PLW0108 - Playwright marks it
             made.append(visit)
             return visit
