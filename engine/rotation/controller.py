@@ -239,14 +239,9 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         # The secret may never be looked at again. If it is, that is made up for.
         with suppress(RekeyError):
             await retire.tidy_abandoned(at)
-    try:
-        comes_back = await _failed(at)
-        if comes_back and not at.progress.item.is_tried_on(at.now):
-            comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-    except PermanentError as second:
-        # Neither the record nor a mark can be written: the report is all that is left.
-        second.add(parked.reason)
-        raise
+    comes_back = await _failed(at)
+    if comes_back and not at.progress.item.is_tried_on(at.now):
+        comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
     is_told = at.item.is_told(at.now)
     if comes_back and not (is_told or at.observed.is_enabled):
         return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
@@ -286,7 +281,8 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
     if is_marked or at.record.unknown_for(at.now) < UNKNOWN:
         return
-    parked = Park(f"{error.what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
+    what = error.what.removesuffix(f"; {LOST}")
+    parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
     with suppress(TransientError):
         outcome = await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
         await at.parts.reporter.concluded(outcome)

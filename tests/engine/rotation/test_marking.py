@@ -16,9 +16,10 @@ from engine.secret import SecretRef
 from engine.state.request import Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.shared.due import stored
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -195,3 +196,35 @@ async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_
     outcome = await rig.handle(NAME, **leaked, **named, told=now)
     assert (outcome.result, outcome.comes_back) == (result, True)
     assert ("RekeyReason" in rig.tags(NAME)) == has_read
+
+
+@pytest.mark.parametrize(
+    ("status", "is_look", "result", "says"),
+    [
+        pytest.param(403, False, "parked", True, id="no right: the report is all there is"),
+        pytest.param(404, False, "parked", False, id="deleted: there is nothing to mark"),
+        pytest.param(404, True, "skipped", False, id="deleted, of which every sweep tells"),
+        pytest.param(403, True, "parked", True, id="no right, found by a look"),
+    ],
+)
+async def test_a_secret_that_nobody_can_read_is_reported_without_a_mark(
+    status: int, result: str, *, is_look: bool, says: bool
+) -> None:
+    """A report names both what failed and that no mark will show it: else people look in vain."""
+    rig = scene()
+    await rig.handle(NAME, action="audit")
+    refuse(rig, status, "Refused", to_vault(), times=20)
+    later = rig.clock.now() + timedelta(hours=1)
+    await rig.note(source_of(rig), NAME, open_until=later, look_at=None)
+    look = {"action": "audit", "trigger": "sweep", "recheck": True} if is_look else {}
+    outcome = await rig.handle(NAME, source=source_of(rig), **look)
+    assert (outcome.result, "nor could the secret be marked" in outcome.reason) == (result, says)
+
+
+async def test_a_record_that_cannot_be_read_is_told_of_once() -> None:
+    rig = scene()
+    await rig.handle(NAME, action="audit")
+    for blob in stored(rig.world, "rekeyhost", "sources/"):
+        blob.content = b"[]"
+    outcome = await rig.handle(NAME, source=source_of(rig))
+    assert (outcome.result, outcome.reason) == ("parked", "the record of the source is damaged")

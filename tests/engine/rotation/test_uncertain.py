@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -16,7 +17,7 @@ from simulator.faults import Fault
 from simulator.wire import Request
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
-from tests.shared.heard import LOST
+from tests.shared.heard import LOST, heard
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, struck, to_vault
 from tests.shared.sql_product import NAME, SqlProduct, sql
@@ -88,6 +89,41 @@ async def test_who_waited_for_a_proof_in_vain_leaves_its_source_to_the_next_look
     assert next_check
     assert (next_check > rig.clock.now()) is not is_named
     assert (FOLLOWS in (await rig.handle(NAME, **look)).reason) is not is_named
+
+
+@pytest.mark.parametrize(
+    ("minutes", "wait", "tries", "reports"),
+    [
+        pytest.param(0.5, None, 1, 0, id="it may still be proven"),
+        pytest.param(3, None, 1, 1, id="for minutes"),
+        pytest.param(3, None, 2, 1, id="once, however often it fails"),
+        pytest.param(3, "7", 1, 0, id="Azure has asked to wait, and a mark takes a call"),
+    ],
+)
+async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_on_trying(
+    minutes: float, wait: str | None, tries: int, reports: int
+) -> None:
+    """A server that answers no change is looked at for days: meanwhile no application signs in."""
+    rig = await uncertain()
+    service, source = rig.service(), await source_of(rig)
+    told = heard(service.engine.reporter)
+    rig.clock.advance(60 * minutes)
+    for _ in range(tries):
+        if wait:
+            refuse(rig, 429, "Busy", to_vault("GET"), 1, Retry_After=wait)
+        else:
+            rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+        item = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
+        with suppress(TransientError):
+            assert (
+                "another look at the source follows" in (await service.engine.handle(item)).reason
+            )
+        rig.clock.advance(5 * MINUTE.total_seconds())
+    parked = [outcome.reason for outcome in told if outcome.result == "parked"]
+    assert len(parked) == reports
+    assert all(reason.endswith(f"{LOST}, and Rekey goes on trying") for reason in parked)
+    assert all(reason.count(LOST) == 1 for reason in parked)
+    assert ("RekeyState" in rig.tags(NAME)) is bool(reports)
 
 
 @pytest.mark.parametrize(
