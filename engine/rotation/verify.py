@@ -136,9 +136,7 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
     """
     record = at.record
     going, earlier = record.retirement, record.history.replaced
-    known = (
-        len(earlier) > 1 and record.history.credential_of(earlier[0]) and not record.history.copies
-    )
+    known = len(earlier) > 1 and record.history.credential_of(earlier[0])
     if record.change.uncertain_until and known and (going is None or going.version == earlier[0]):
         keep = going.credential_id if going else None
         await at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)

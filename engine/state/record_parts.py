@@ -298,7 +298,7 @@ class History:
             replaced=(written.replaces, *replaced)[:MOST_REPLACED],
             published=(written.version, *self.published)[:MOST_REPLACED],
             credentials=((held, *known) if held else known)[:MOST_REPLACED],
-            copies={**self.copies, **copy},
+            copies=dict(islice((copy | dict(self.copies)).items(), MOST_REPLACED)),
         )
 
     def same_as(self, version: str) -> Iterator[str]:

@@ -91,6 +91,14 @@ def test_what_landed_says_which_versions_go_with_it(
     assert (landed.stale, dict(landed.history.copies)) == (unused, twins)
 
 
+def test_of_restored_versions_the_newest_are_remembered() -> None:
+    """A record that grows with each restore would one day be too large to be read."""
+    older = {f"{number:032}": OLD for number in range(MOST_REPLACED)}
+    restored = replace(announced_write(announced()), original=OTHER).landed(NEW, NOW)
+    copies = History(copies=older).after(restored, None).copies
+    assert list(copies.items()) == [(NEW, OTHER), *older.items()][:MOST_REPLACED]
+
+
 def test_versions_with_dead_values_are_remembered_once_and_an_empty_id_is_none() -> None:
     record = Record().discarded(OLD).discarded(NEW, OLD, "")
     assert record.stale == (NEW, OLD)
