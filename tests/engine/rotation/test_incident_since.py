@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -180,3 +181,24 @@ async def test_what_has_not_leaked_is_restored_in_place_of_what_has(leaked: int)
     assert not accepted(rig, leaked)
     assert accepted(rig, 1 - leaked)
     assert rig.latest(NAME).value == versions[1 - leaked].value
+
+
+async def test_what_leaked_outside_the_scopes_is_not_touched_and_left_to_a_person() -> None:
+    """The scopes were narrowed after its secret had left the source where the credential lives."""
+    rig = await rotated()
+    left, other = source_of(rig), rig.account("elsewhere")
+    leaked = str(rig.vault.versions(NAME)[0].version)
+    await rig.note(left, NAME, compromised=(leaked,), pending=None)
+    rig.clock.advance(60)
+    rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
+    engine = rig.service().engine
+    policy = replace(engine.policy, scopes={rig.vault.url: (other.resource_id.lower(),)})
+    item = rig.item(NAME, version=leaked, compromised=True, source=left)
+    rig.world.exchanges.clear()
+    outcome = await replace(engine, policy=policy).handle(item)
+    assert outcome.result == "parked"
+    assert f"not bound to {left} any more: what leaked may still be accepted" in outcome.reason
+    assert "revoke it there by hand" in outcome.fix
+    assert (await record(rig)).compromised.versions == (leaked,)
+    assert accepted(rig, 0)
+    assert not [sent for sent in rig.world.exchanges if "appdata" in sent.request.url]

@@ -315,3 +315,18 @@ async def test_the_first_error_stays_where_a_second_one_does_not_ask_for_another
     scene.fails(json_response(status, {"error": {"code": "Forbidden"}}), alters)
     assert await scene.after(problem) is problem
     assert problem.what.startswith(f"{what}; {EITHER}")
+
+
+@pytest.mark.parametrize(("source", "vault", "longest"), [(7, 40, 40), (50, 40, 50), (None, 9, 9)])
+async def test_who_comes_back_waits_for_as_long_as_source_and_vault_have_asked_for(
+    source: float | None, vault: int, longest: float
+) -> None:
+    """An earlier try would only put off when either answers again, and the password stays unknown."""
+    scene, problem = Scene(), TransientError("busy", retry_after=source)
+
+    def throttle() -> None:
+        refuse(scene.rig, 429, "Busy", to_vault(), 9, Retry_After=str(vault))
+
+    again = await scene.after(problem, throttle)
+    assert isinstance(again, TransientError)
+    assert again.retry_after == longest
