@@ -220,7 +220,7 @@ class Controller:
             return look, audit
         if not is_unknown:
             return item, decision
-        if at.here and secret.enabled and audit == crowded(secret):
+        if at.here and audit == crowded(secret):
             # There is no room to publish, but a proof needs none.
             return look, Confirm(at.here, "the source accepts the current version")
         fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"

@@ -12,7 +12,9 @@ import pytest
 
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, TransientError
+from engine.rotation import report
 from engine.secret import SecretRef
+from engine.state.decision import Park
 from engine.state.request import Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -228,3 +230,32 @@ async def test_a_record_that_cannot_be_read_is_told_of_once() -> None:
         blob.content = b"[]"
     outcome = await rig.handle(NAME, source=source_of(rig))
     assert (outcome.result, outcome.reason) == ("parked", "the record of the source is damaged")
+
+
+@pytest.mark.parametrize(
+    ("marked", "leaked", "reason", "is_told"),
+    [
+        pytest.param(None, False, "it failed", True, id="it bears no mark yet"),
+        pytest.param(False, False, "it failed", False, id="its mark says so"),
+        pytest.param(False, False, "something else", True, id="its mark says something else"),
+        pytest.param(False, True, "it failed", True, id="it has leaked since"),
+        pytest.param(True, True, "it failed", False, id="its mark says that it has leaked"),
+        pytest.param(True, False, "it failed", False, id="its mark says more"),
+    ],
+)
+async def test_a_look_tells_a_person_once_why_it_parks_a_secret(
+    marked: bool | None, reason: str, *, leaked: bool, is_told: bool
+) -> None:
+    """Looks go on for days; but a leak is told of, whatever was told before it."""
+    rig = scene()
+    parts, look = rig.service().engine, rig.item(NAME, trigger="sweep", requested_by="rekey")
+    if marked is not None:
+        first = rig.item(NAME, compromised=marked)
+        read = await parts.vaults.read(first.ref)
+        await report.conclude(parts, read, first, Park("it failed", "mend it"))
+    secret = await parts.vaults.read(look.ref)
+    item = replace(look, compromised=leaked)
+    outcome = await report.conclude(parts, secret, item, Park(reason, "mend it"))
+    assert outcome.result == ("parked" if is_told else "waiting")
+    word = "compromised" if leaked or marked else "parked"
+    assert rig.tags(NAME)["RekeyState"].startswith(f"{word} ")

@@ -18,7 +18,7 @@ from simulator.wire import Request, Response, json_response
 from tests.rotators.sas_scenes import KEY, SAS, managed
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, source_of, state, struck, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, state, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -90,6 +90,22 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     assert (outcomes[0].rotator, outcomes[0].credential_id) == ("sql-login-password", "app")
     assert outcomes[0].next_due == rig.clock.now() - timedelta(seconds=600) + timedelta(days=60)
     assert (outcomes[0].replicas, outcomes[0].derived) == ((), ())
+
+
+async def test_an_incident_that_fails_tells_of_its_failure_alone_and_apps_of_the_new_version() -> (
+    None
+):
+    """Whoever reads that it was rotated would take what leaked for refused."""
+    rig = scene()
+    leaked = rig.latest(NAME).version
+    await die_once_published(rig, NAME)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)
+    engine = with_app(rig.service(), NAME).engine
+    told = heard(engine.reporter)
+    rig.queue("rotations").clear()
+    await engine.handle(rig.item(NAME, version=leaked, compromised=True))
+    assert [outcome.result for outcome in told] == ["parked"]
+    assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
 
 
 async def test_what_a_dead_worker_published_is_told_once_however_often_its_successor_fails() -> (

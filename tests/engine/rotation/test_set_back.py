@@ -330,3 +330,28 @@ async def test_who_comes_back_waits_for_as_long_as_source_and_vault_have_asked_f
     again = await scene.after(problem, throttle)
     assert isinstance(again, TransientError)
     assert again.retry_after == longest
+    assert scene.login.newest == SECOND, "what the vault holds by now is not known"
+
+
+async def test_a_vault_that_asks_to_wait_is_not_read_before_a_proven_password_is_set_back() -> None:
+    """It showed what it holds under this very lease, and an earlier read would put all else off."""
+    scene, problem = Scene(), TransientError("throttled", retry_after=30)
+    reads = list[Request]()
+
+    def read(sent: Request) -> bool:
+        reads.extend([sent] if to_vault()(sent) else [])
+        return False
+
+    def listen() -> None:
+        scene.rig.world.faults.append(Fault(read))
+
+    again = await scene.after(problem, listen, proven=True)
+    assert again is problem
+    assert (scene.login.newest, reads) == (FIRST, [])
+
+
+async def test_whoever_may_have_been_overtaken_sets_nothing_back() -> None:
+    """Another worker may have set, and published, a password since."""
+    scene, problem = Scene(), LeaseUnavailable("lost")
+    assert await scene.after(problem) is problem
+    assert (scene.login.newest, problem.what) == (SECOND, "lost")

@@ -216,6 +216,19 @@ async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its
     assert rig.passwords() == passwords
 
 
+async def test_a_look_that_its_record_has_forgotten_proves_the_current_version_in_any_case() -> (
+    None
+):
+    """A failover has lost what was begun, and the look names a version that was replaced since."""
+    rig = sql()
+    older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
+    rig.clock.advance(1)
+    rig.write(NAME, FIRST)
+    await rig.note(source, NAME)
+    outcome = await rig.handle(NAME, version=older, trigger="event", source=source, recheck=True)
+    assert outcome.result == "confirmed"
+
+
 async def test_a_look_proves_what_has_no_room_for_the_tags_of_a_new_version() -> None:
     rig = sql()
     crowd = {f"team-{number}": "x" for number in range(12)}

@@ -15,6 +15,7 @@ from engine.state.record import Record
 from engine.state.request import Outcome
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.signalr_key import SignalRKey
+from simulator.reach.sabotage import Died
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.delivery import Delivery
 from tests.shared.scene import struck, to_vault
@@ -175,6 +176,29 @@ async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_before()
     assert slow.asked() == 2, "for the new key, and to revoke the old one"
 
 
+async def test_apps_hear_of_what_a_dead_worker_published_while_what_leaked_is_being_revoked() -> (
+    None
+):
+    """What they hold stops working then, and nobody else tells them before."""
+    slow = Slow()
+    slow.takes(timedelta())
+    leaked = slow.rig.latest(NAME).version
+    dies = struck(slow.rig, to_vault("PUT"))
+    with pytest.raises(Died):
+        await slow.handle(slow.rig.service(dies), version=leaked, compromised=True)
+    slow.rig.clock.advance(600)
+    slow.takes(TAKES)
+    service = slow.rig.service()
+    document = Document(consumers=(Consumers(Match(None, NAME), (APP,)),))
+    policy = service.engine.policy.under(document)
+    service = replace(service, engine=replace(service.engine, policy=policy))
+    slow.rig.queue("rotations").clear()
+    outcome = await slow.handle(service, version=leaked, compromised=True)
+    assert outcome.result == "waiting"
+    posted = [message["action"] for message in slow.rig.messages("rotations")]
+    assert sorted(posted) == ["refresh", "rotate"]
+
+
 async def test_a_revocation_is_seen_to_have_come_although_its_version_was_disabled() -> None:
     """Its value cannot be tried any more, and each message meets another process."""
     slow = await rotated()
@@ -198,6 +222,8 @@ async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, resu
     until = waiting + LONGEST_CHANGE + timedelta(seconds=seconds)
     await slow.rig.note(slow.scene.source, NAME, look_at=None)
     slow.rig.clock.advance((until - slow.rig.clock.now()).total_seconds())
+    slow.rig.queue("rotations").clear()
     outcome = await slow.handle()
     assert outcome.result == result
+    assert bool(slow.rig.queue("rotations")) is (result == "waiting"), "a person looks first"
     assert ("and has not ended" in outcome.reason) is (result == "parked")
