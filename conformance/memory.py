@@ -156,6 +156,9 @@ class MemoryReporter:
     def about(self, operation: str | None, rotator: str) -> None:
         """Take note of nothing."""
 
+    def planned(self, step: str) -> None:
+        """Take note of nothing."""
+
     def step(self, name: str) -> AbstractContextManager[None]:
         """Time nothing."""
         del name

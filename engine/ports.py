@@ -291,8 +291,12 @@ class Reporter(Protocol):
         """Describe the work item in hand, if there is one; unknown parts are None or empty."""
         ...
 
+    def planned(self, step: str) -> None:
+        """Note the next step of the plan for the work item in hand."""
+        ...
+
     def step(self, name: str) -> AbstractContextManager[None]:
-        """Time one step of a rotation."""
+        """Time one part of a step."""
         ...
 
     async def concluded(self, outcome: Outcome) -> None:

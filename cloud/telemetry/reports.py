@@ -135,6 +135,11 @@ class Reports:
         if state := tracing.current():
             state.learn(operation, rotator)
 
+    def planned(self, step: str) -> None:
+        """Add the next step of the plan to those of the current work item."""
+        if state := tracing.current():
+            state.steps.append(step)
+
     def step(self, name: str) -> AbstractContextManager[None]:
         """Put a span around one step."""
         return tracing.step(name)

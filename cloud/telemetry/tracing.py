@@ -37,6 +37,8 @@ class Handling:
     operation: str | None = None
     rotator: str = ""
     outcome: str = ""
+    steps: list[str] = field(default_factory=list)
+    """The steps of the plan that were taken, in order."""
     waiting: list[tuple[Span, int]] = field(default_factory=list)
     """Steps that ended before the operation was known, each with its end in nanoseconds."""
 
@@ -58,7 +60,13 @@ class Handling:
     def close(self, outcome: str, rotator: str) -> None:
         """End the item's span."""
         self.release()
-        self.span.set_attributes({"rekey.outcome": outcome, "rekey.rotator": rotator})
+        self.span.set_attributes(
+            {
+                "rekey.outcome": outcome,
+                "rekey.rotator": rotator,
+                "rekey.steps": ", ".join(self.steps),
+            }
+        )
         if outcome in ("parked", "failed"):
             self.span.set_status(Status(StatusCode.ERROR))
         self.span.end()

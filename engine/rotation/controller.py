@@ -8,14 +8,14 @@ can be repeated. Work that cannot go on waits for its source, or a person is tol
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, UnderWay
 from engine.follow_up import tasks
 from engine.planning.decision import Tagged, crowded
-from engine.planning.plan import Name, Turn, plan, under_way_since
+from engine.planning.plan import Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import owed_by_owner
@@ -47,8 +47,6 @@ class Controller:
     """Takes step after step for one work item."""
 
     at: Rotation
-    steps: list[Name] = field(default_factory=list)
-    """The steps that were taken, in order."""
     _is_over: bool = False
     """It has met an error, and another look follows."""
 
@@ -119,7 +117,7 @@ class Controller:
             after: After = await self._opened(secret, is_first=number == 0)
             while isinstance(after, Turn):
                 step = plan(after)
-                self.steps.append(step.name)
+                at.parts.reporter.planned(step.name)
                 turn, after = after, await STEPS[step.name](at, secret, after, step)
                 if isinstance(after, Turn):
                     after = replace(after, taken=turn.taken | {step.name})

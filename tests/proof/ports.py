@@ -109,6 +109,9 @@ class ModelReporter:
     def about(self, operation: str | None, rotator: str) -> None:
         """Take note of nothing."""
 
+    def planned(self, step: str) -> None:
+        """Take note of nothing."""
+
     def step(self, name: str) -> AbstractContextManager[None]:
         """Time nothing."""
         del name

@@ -289,5 +289,5 @@ def test_reports_have_no_other_way_out() -> None:
     """A new method of the reporter must come with its line on the page."""
     public_names = {name for name in vars(Reports) if not name.startswith("_")}
     assert public_names == {
-        "handling", "about", "step", "concluded", "followed", "waits", "swept", "given_up", "denied", "refused"
+        "handling", "about", "planned", "step", "concluded", "followed", "waits", "swept", "given_up", "denied", "refused"
     }  # fmt: skip

@@ -143,6 +143,7 @@ async def test_a_rotation_is_one_span_with_a_child_a_step(sent: Collected) -> No
         "rekey.trigger": "event",
         "rekey.outcome": "rotated",
         "rekey.rotator": "storage-key",
+        "rekey.steps": "claim, rotate, claim, report",
     }
 
 
@@ -197,6 +198,7 @@ async def test_a_try_that_comes_back_fails_span_and_metric(tries: int, sent: Col
         await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), tries)
     (rotation,) = sent.named("rekey.rotation")
     assert attributes(rotation)["rekey.outcome"] == "failed"
+    assert attributes(rotation)["rekey.steps"] == "claim, rotate"
     assert rotation.status.status_code is StatusCode.ERROR
     (publish,) = sent.named("rekey.publish")
     assert attributes(publish)["error.type"] == "TransientError"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from cloud.telemetry import tracing
 from engine.errors import AccessDenied
 from engine.kinds import Kinds
 from engine.parts import Parts
@@ -179,10 +180,11 @@ class Steps:
     async def run(self) -> tuple[str, Outcome]:
         """Let a worker go on to the end; return its trace of steps, and the outcome."""
         controller = Controller(self._rotation)
-        outcome = await controller.run()
+        with tracing.handling(self._rotation.item) as handled:
+            outcome = await controller.run()
         assert outcome
         await controller.finish(outcome)
-        return ", ".join(controller.steps), outcome
+        return ", ".join(handled.steps), outcome
 
     @property
     def observed(self) -> Observed:
