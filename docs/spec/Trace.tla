@@ -7,12 +7,15 @@
 (***************************************************************************)
 EXTENDS Record, Recorded
 
-VARIABLES run, line, asking
+VARIABLES
+  run, line,
+  asking,     \* each worker: whether its message asks for a rotation
+  doing       \* each worker: the step of the engine's plan that it is at
 
 Start == Runs[run].start
 Events == Runs[run].events
 Event == Events[line]
-traced == <<run, line, asking>>
+traced == <<run, line, asking, doing>>
 
 \* What the run began with stands in place of Init.
 Set(sequence) == {sequence[i]: i \in 1..Len(sequence)}
@@ -26,6 +29,7 @@ Begin ==
                            !.phase = IF Start.retire = <<>> THEN "idle" ELSE "overlap"]
   /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> FALSE]
+  /\ doing = [w \in 1..Workers |-> ""]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
   /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {ver[i].c: i \in 1..Len(ver)}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
@@ -53,6 +57,41 @@ StoresReport(w) ==
   /\ at[w] = "read" /\ lease = w /\ state.compromised = 0 /\ Ended \notin reported \cup state.unreported
   /\ Write([state EXCEPT !.compromised = leaked])
   /\ UNCHANGED <<source, vault, lease, audit, worker, net, history, left>>
+
+----------------------------------------------------------------------------
+(* The engine's plan, and the model's. A step of the engine stands for several of the model. One that  *)
+(* is not named here finds something out, or ends the work: nothing of the model happens in it.        *)
+
+Making == {"issue", "verify", "clean up"}
+Publishing == Making \cup {"prepare", "copy", "publish", "roll back", "disable", "forget"}
+Revoking == {"revoke", "confirm revoked", "disable", "forget"}
+\* The steps of the model that a worker may take within each.
+Takes ==
+  "rotate" :> Publishing @@ "verify" :> Publishing \cup {"catch up"}
+  @@ "retire" :> Revoking @@ "retire elsewhere" :> Revoking @@ "revoke" :> Revoking
+Within(w) == {"idle", "read"} \cup IF doing[w] \in DOMAIN Takes THEN Takes[doing[w]] ELSE {}
+Changing == {"issue", "prepare", "copy", "publish", "roll back", "revoke", "disable", "clean up", "sent"}
+InStep ==
+  /\ \A w \in 1..Workers: at'[w] \in {at[w], "idle"} \/ at[w] \in Within(w)
+  /\ line' # line /\ Event.do \in Changing => at[W] \in Within(W)
+
+\* Where the engine plans a step, the model has planned the same.
+Agrees ==
+  CASE Event.step = "rotate" -> at[W] \in Making /\ ~Repairing(W)
+    [] Event.step = "verify" ->
+         \/ at[W] \in {"free", "catch up", "disable", "clean up"}
+         \/ at[W] \in Making /\ Repairing(W)
+         \* What is in use is verified before what leaked is revoked.
+         \/ at[W] = "revoke" /\ IncidentOpen
+    [] Event.step \in {"retire", "retire elsewhere"} ->
+         \/ at[W] \in {"revoke", "disable"}
+         \* Whoever died before its end was noted has left nothing to do.
+         \/ at[W] = "free" /\ state.retire = {}
+    [] Event.step = "revoke" -> at[W] \in Revoking /\ IncidentOpen
+    [] Event.step = "report" -> at[W] = "free"
+    \* A dead version is left to who verifies the current one; a parked secret is left to a person.
+    [] Event.step = "conclude" -> at[W] \in {"free", "disable"} \/ Event.parked
+    [] OTHER -> TRUE
 
 ----------------------------------------------------------------------------
 
@@ -150,10 +189,12 @@ Hidden ==
 
 Follow ==
   \/ /\ line <= Len(Events) /\ line' = line + 1 /\ UNCHANGED run
-     /\ \/ Event.do = "take" /\ TakesMessage(W, Event.kind)
-        \/ Event.do # "take" /\ Shown /\ UNCHANGED asking
+     /\ CASE Event.do = "take" -> TakesMessage(W, Event.kind) /\ doing' = [doing EXCEPT ![W] = ""]
+          [] Event.do = "plan" -> /\ Agrees /\ doing' = [doing EXCEPT ![W] = Event.step]
+                                  /\ UNCHANGED <<vars, asking>>
+          [] OTHER -> Shown /\ InStep /\ UNCHANGED <<asking, doing>>
      /\ PrintT(<<"accepted", run, line>>)
-  \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced
+  \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced /\ InStep
 
 \* How many messages wait, and what may still go wrong, makes no difference: there is enough of it.
 Seen == <<held, revoked, last, vault, state, lease, worker, net, passed, leaked, reported, asking, run, line>>

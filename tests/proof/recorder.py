@@ -5,7 +5,8 @@ So the formal model can be asked whether it may.
 What changes is seen in the world itself, and why in the calls of the ports, which are wrapped.
 Events of a worker `w`:
 
-take, release, crash (its lease)            read `version`, unread (an earlier version)
+take, release, crash (its lease)            plan `step` (what its plan says comes next), `parked`
+read `version`, unread (an earlier version)
 issue, roll back, revoke, clean up, copy `credential`
 prepare (the pending write, in the state) `credential`, `replaces`: a version
 publish `credential`, disable `version`     verify `credential`, `accepted`
@@ -32,6 +33,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.record import Record
 from engine.state.record_parts import Announced
 from engine.state.request import Outcome
+from engine.state.tags import STATE
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in
@@ -193,6 +195,7 @@ class Recorder:
             engine,
             vaults=_Vaults(engine.vaults, self, worker),
             leases=_Leases(engine.leases, self, worker),
+            reporter=_Reporter(engine.reporter, self, worker),
             kinds=Kinds(rotators),
         )
 
@@ -229,6 +232,12 @@ class Recorder:
             and outcome.result not in REFUSED
         ):
             self.note("reported", worker, result=outcome.result)
+
+    def planned(self, worker: Worker, step: str) -> None:
+        """Note the next step of the plan."""
+        if worker.number in self.numbers:
+            parked = STATE in self.world.vault[APP][-1].tags
+            self.note("plan", worker, step=step, parked=parked)
 
     def read(self, worker: Worker, secret: SecretVersion) -> None:
         """Note what a read showed to a worker under its lease."""
@@ -439,6 +448,11 @@ class _Leases(_Wrapped):
                 yield lease
             finally:
                 self.recorder.ended(self.worker)
+
+
+class _Reporter(_Wrapped):
+    def planned(self, step: str) -> None:
+        self.recorder.planned(self.worker, step)
 
 
 def _recorded(rotator: Any, recorder: Recorder, worker: Worker) -> Any:

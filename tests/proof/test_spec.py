@@ -72,22 +72,21 @@ MENDED = (
 )
 
 
-def without(do: str, at: int = -1) -> Callable[[Events], Events]:
-    """Leave out these events, or only one of them."""
+def shown(event: dict[str, Any]) -> str:
+    """Name an event: a step of the plan by that, too."""
+    return f"plan {event['step']}" if event["do"] == "plan" else str(event["do"])
 
-    def changed(events: Events) -> Events:
-        places = [index for index, event in enumerate(events) if event["do"] == do]
-        gone = places if at < 0 else [places[at]]
-        return [event for index, event in enumerate(events) if index not in gone]
 
-    return changed
+def without(do: str) -> Callable[[Events], Events]:
+    """Leave out these events."""
+    return lambda events: [event for event in events if shown(event) != do]
 
 
 def before(do: str, *inserted: dict[str, Any]) -> Callable[[Events], Events]:
     """Insert events before the first one of a kind."""
 
     def changed(events: Events) -> Events:
-        at = next(index for index, event in enumerate(events) if event["do"] == do)
+        at = [*map(shown, events)].index(do)
         return [*events[:at], *inserted, *events[at:]]
 
     return changed
@@ -95,22 +94,16 @@ def before(do: str, *inserted: dict[str, Any]) -> Callable[[Events], Events]:
 
 def until(do: str, *added: dict[str, Any]) -> Callable[[Events], Events]:
     """End a run before the first event of a kind, and go on in another way."""
-
-    def changed(events: Events) -> Events:
-        at = next(index for index, event in enumerate(events) if event["do"] == do)
-        return [*events[:at], *added]
-
-    return changed
+    return lambda events: [*events[: [*map(shown, events)].index(do)], *added]
 
 
 def swapped(do: str, other: str) -> Callable[[Events], Events]:
     """Exchange the first event of one kind with the first of another kind that follows."""
 
     def changed(events: Events) -> Events:
-        first = next(index for index, event in enumerate(events) if event["do"] == do)
-        second = next(
-            index for index, event in enumerate(events) if event["do"] == other and index > first
-        )
+        names = [*map(shown, events)]
+        first = names.index(do)
+        second = names.index(other, first)
         changed = list(events)
         changed[first], changed[second] = changed[second], changed[first]
         return changed
@@ -119,7 +112,7 @@ def swapped(do: str, other: str) -> Callable[[Events], Events]:
 
 
 def other(do: str, **fields: object) -> Callable[[Events], Events]:
-    return lambda events: [{**event, **fields} if event["do"] == do else event for event in events]
+    return lambda events: [{**event, **fields} if shown(event) == do else event for event in events]
 
 
 def untried(events: Events) -> Events:
@@ -145,12 +138,17 @@ def step(do: str, **fields: object) -> dict[str, Any]:
     return {"do": do, "w": 1, **fields}
 
 
+def planned(name: str) -> dict[str, Any]:
+    return step("plan", step=name, parked=False)
+
+
 TAKE, READ, END = step("take", kind="rotate"), step("read", version=1), step("release")
 AGAIN = (
     step("publish", credential=3),
     END,
     TAKE,
     step("read", version=1),
+    planned("rotate"),
     step("issue", credential=4, slot=2),
 )
 UNSEEN = {
@@ -207,7 +205,7 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     "repair first: retired before the current version is repaired": (
         "repair first",
         "drift-in-overlap/two-slots@3:forbid",
-        until("prepare", step("revoke", credential=1)),
+        until("plan verify", planned("retire"), step("revoke", credential=1)),
     ),
     "out of use: reported while a dead version stays enabled": (
         "out of use",
@@ -246,6 +244,48 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "",
         "incident-alone/many",
         until("revoke", step("reported", result="rotated")),
+    ),
+    "replaced although nobody asks for it": (
+        "",
+        "one/two-slots",
+        other("plan verify", step="rotate"),
+    ),
+    "verified and no more, where a rotation is asked for": (
+        "",
+        "one/two-slots",
+        until("plan rotate", planned("verify")),
+    ),
+    "a repair that is taken for a rotation": (
+        "",
+        "drift/two-slots",
+        other("plan verify", step="rotate"),
+    ),
+    "retired in its overlap, to no effect": (
+        "",
+        "one/two-slots",
+        before("pass", {**TAKE, "kind": "retire"}, step("read", version=2), planned("retire"), END),
+    ),
+    "revoked as leaked, where nothing leaked": (
+        "",
+        "one/two-slots",
+        other("plan retire", step="revoke"),
+    ),
+    "reported before it is repaired": ("", "drift/two-slots", until("prepare", planned("report"))),
+    "nothing done, where a rotation is asked for": (
+        "",
+        "one/two-slots",
+        until("plan rotate", planned("conclude"), END),
+    ),
+    "revoked in a step that revokes nothing": ("", "one/two-slots", without("plan retire")),
+    "published in a step that publishes nothing": (
+        "",
+        "one/two-slots",
+        before("publish", planned("claim")),
+    ),
+    "disabled in a step that disables nothing": (
+        "",
+        "one/one-slot",
+        before("disable", planned("claim")),
     ),
 }
 """Runs that no engine of ours may show: which rule they break, the run that they are made from, and
