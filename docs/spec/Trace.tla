@@ -75,6 +75,20 @@ InStep ==
   /\ \A w \in 1..Workers: at'[w] \in {at[w], "idle"} \/ at[w] \in Within(w)
   /\ line' # line /\ Event.do \in Changing => at[W] \in Within(W)
 
+\* Before a change is sent, the state says in which step its source is, and when it is looked at again.
+\* Of several phases the engine names the first that holds; it has none for copying.
+Says ==
+  "issue" :> {"issuing", "publishing"} @@ "clean up" :> {"issuing", "publishing"}
+  @@ "roll back" :> {"issuing", "publishing"} @@ "prepare" :> {"publishing"} @@ "copy" :> {"publishing"}
+  @@ "publish" :> {"publishing"} @@ "revoke" :> {"retiring"}
+  @@ "disable" :> {"disabling", "retiring", "publishing", "issuing"}
+Owed == state.retire \cup state.stale \cup state.unreported # {} \/ IncidentOpen \/ net # {}
+StateSays ==
+  /\ Event.do \in Changing /\ at[W] \in DOMAIN Says =>
+       /\ Rule("next check") => Event.next_check
+       /\ Rule("phase") => IF IncidentOpen THEN Event.phase = "revoking" ELSE Event.phase \in Says[at[W]]
+  /\ Event.do \in {"release", "crash"} /\ Owed /\ Rule("next check") => Event.next_check
+
 \* Where the engine plans a step, the model has planned the same.
 Agrees ==
   CASE Event.step = "rotate" -> at[W] \in Making /\ ~Repairing(W)
@@ -192,7 +206,7 @@ Follow ==
      /\ CASE Event.do = "take" -> TakesMessage(W, Event.kind) /\ doing' = [doing EXCEPT ![W] = ""]
           [] Event.do = "plan" -> /\ Agrees /\ doing' = [doing EXCEPT ![W] = Event.step]
                                   /\ UNCHANGED <<vars, asking>>
-          [] OTHER -> Shown /\ InStep /\ UNCHANGED <<asking, doing>>
+          [] OTHER -> Shown /\ InStep /\ StateSays /\ UNCHANGED <<asking, doing>>
      /\ PrintT(<<"accepted", run, line>>)
   \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced /\ InStep
 

@@ -3,7 +3,8 @@
 So the formal model can be asked whether it may.
 
 What changes is seen in the world itself, and why in the calls of the ports, which are wrapped.
-Events of a worker `w`:
+Events of a worker `w`, with the `phase` of its source by the record, and whether that has a
+`next_check`:
 
 take, release, crash (its lease)            plan `step` (what its plan says comes next), `parked`
 read `version`, unread (an earlier version)
@@ -30,6 +31,7 @@ from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
 from engine.kinds import Kinds
 from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.phase import step_of
 from engine.state.record import Record
 from engine.state.record_parts import Announced
 from engine.state.request import Outcome
@@ -106,8 +108,7 @@ class Recorder:
 
     def _remembered(self, history: list[str]) -> dict[str, Any]:
         """Return the versions that there are, and what the record knows of them."""
-        claim = self.world.claims.get(blob_of(source_of(self.kind)))
-        record = self.record = claim.record if claim else Record()
+        record = self.record = self._stored()
         ids, published = [version for version, _ in self.versions], record.published
         versions = []
         for version, credential in zip(self.world.vault[APP], history, strict=True):
@@ -203,8 +204,17 @@ class Recorder:
         """Write one event, after what time alone has brought about."""
         while self.overlaps and self.overlaps[0][0] <= self.world.kernel.time():
             self.events.append({"do": "pass", "version": self.overlaps.pop(0)[1]})
-        who = {} if worker is None else {"w": self.numbers[worker.number]}
+        who = {} if worker is None else {"w": self.numbers[worker.number], **self._said()}
         self.events.append({"do": do, **who, **fields})
+
+    def _said(self) -> dict[str, Any]:
+        """Return in which step the source is by its record, and whether that has a next check."""
+        record = self._stored()
+        return {"phase": step_of(record).phase, "next_check": record.next_check is not None}
+
+    def _stored(self) -> Record:
+        claim = self.world.claims.get(blob_of(source_of(self.kind)))
+        return claim.record if claim else Record()
 
     def taken(self, worker: Worker) -> None:
         """Note that a worker holds the lease, for the message that it has in hand."""
@@ -257,6 +267,8 @@ class Recorder:
 
     def sent(self, label: str, worker: Worker) -> None:
         """Note that a worker waits no longer for a change that may still take effect."""
+        if worker.last == ("disable", COPY):
+            self.left_out = "a version of a replica is disabled late"
         if label.startswith(TOLD):
             self.note("sent", worker)
 
@@ -345,8 +357,7 @@ class Recorder:
             self.overlaps.append((self.world.kernel.time() + OVERLAP, len(self.versions) - 1))
 
     def _record_changed(self, worker: Worker | None) -> None:
-        claim = self.world.claims.get(blob_of(source_of(self.kind)))
-        before, self.record = self.record, claim.record if claim else Record()
+        before, self.record = self.record, self._stored()
         ahead = self.record.pending_write
         for version in [
             version

@@ -134,8 +134,16 @@ def unread(events: Events) -> Events:
     ]
 
 
+PHASES = {
+    "issue": "issuing",
+    "publish": "publishing",
+    "roll back": "publishing",
+    "revoke": "retiring",
+}
+
+
 def step(do: str, **fields: object) -> dict[str, Any]:
-    return {"do": do, "w": 1, **fields}
+    return {"do": do, "w": 1, "phase": PHASES.get(do, "idle"), "next_check": True, **fields}
 
 
 def planned(name: str) -> dict[str, Any]:
@@ -156,11 +164,9 @@ UNSEEN = {
     "late recheck": "a run shows no minutes",
     "report first": "who has lost its lease leaves the report to another, and a run may end before",
     "keep unreported": "a run shows what is reported, not what the state remembers of it",
-    "phase": "the engine's phase follows from the rest of its record",
     "pass whole": "the recorded runs have one secret for a source",
     "one owner": "the recorded runs have one secret for a source",
     "one overlap": "the recorded runs are asked for one rotation at a time",
-    "next check": "any message may come at any time, whatever the record says",
 }
 """Rules of which no run can show that they are broken."""
 FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
@@ -234,6 +240,26 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "revoked",
         "one/one-slot",
         before("issue", {"do": "revokes", "credential": 1}),
+    ),
+    "phase: a change is sent while the state says that nothing goes on": (
+        "phase",
+        "one/two-slots",
+        other("issue", phase="idle"),
+    ),
+    "phase: the state says nothing of an incident": (
+        "phase",
+        "incident-alone/two-slots",
+        other("revoke", phase="retiring"),
+    ),
+    "next check: a change is sent that nothing comes back to": (
+        "next check",
+        "one/two-slots",
+        other("issue", next_check=False),
+    ),
+    "next check: nothing comes back to what is to be retired": (
+        "next check",
+        "one/two-slots",
+        other("release", next_check=False),
     ),
     "changed before it was read": ("", "one/two-slots", swapped("read", "issue")),
     "the slot in use is replaced": ("", "one/two-slots", other("issue", slot=1)),
