@@ -29,6 +29,7 @@ from engine.rotation.publish import (
     restore,
 )
 from engine.rotation.replicas import Replicas
+from engine.rotation.report import conclude
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
 from engine.rotation.steps import STEPS
@@ -59,6 +60,7 @@ __all__ = [
     "TAKEN",
     "Dependents",
     "Rollback",
+    "conclude",
     "hold",
     "is_external",
     "other_writer",

@@ -12,12 +12,12 @@ import pytest
 
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, TransientError
-from engine.rotation import report
 from engine.secret import SecretRef
 from engine.state.decision import Park
 from engine.state.request import Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.engine.rotation.held import conclude
 from tests.shared.due import stored
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -252,10 +252,10 @@ async def test_a_look_tells_a_person_once_why_it_parks_a_secret(
     if marked is not None:
         first = rig.item(NAME, compromised=marked)
         read = await parts.vaults.read(first.ref)
-        await report.conclude(parts, read, first, Park("it failed", "mend it"))
+        await conclude(parts, read, first, Park("it failed", "mend it"))
     secret = await parts.vaults.read(look.ref)
     item = replace(look, compromised=leaked)
-    outcome = await report.conclude(parts, secret, item, Park(reason, "mend it"))
+    outcome = await conclude(parts, secret, item, Park(reason, "mend it"))
     assert outcome.result == ("parked" if is_told else "waiting")
     word = "compromised" if leaked or marked else "parked"
     assert rig.tags(NAME)["RekeyState"].startswith(f"{word} ")
