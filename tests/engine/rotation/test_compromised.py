@@ -11,6 +11,7 @@ import pytest
 from engine.errors import TransientError
 from engine.secret import SecretRef
 from engine.state.record import RECHECK, parts_of
+from engine.state.record_parts import Past
 from engine.state.request import Outcome
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -332,3 +333,72 @@ async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() ->
     outcome = await report(rig, rig.latest(NAME), source=source_of(rig))
     assert outcome.result == "parked"
     assert outcome.reason.startswith("no tags say where in its values a credential is (")
+
+
+async def test_a_password_in_use_that_only_a_person_rotates_is_not_taken_for_refused() -> None:
+    """It is what the source accepts: nobody has put another one in its place."""
+    rig = sql()
+    await rig.handle(SQL)
+    leaked = rig.tag(SQL, Manual="true")
+    outcome = await report(rig, leaked)
+    assert outcome.result == "parked"
+    assert "the current version is compromised and still accepted" in outcome.reason
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    assert (await rig.known(source)).compromised.versions == (leaked.version,)
+
+
+async def test_a_leaked_version_of_a_secret_that_only_a_person_rotates_is_disabled() -> None:
+    """Nothing else is done for such a secret, so nobody comes back for its version."""
+    rig, leaked = replaced_by_hand()
+    rig.world.accounts["appdata"].regenerate("key1")
+    rig.tag(NAME, Manual="true")
+    await rig.note(source_of(rig), NAME, compromised=(str(leaked.version),))
+    await report(rig, leaked, source=source_of(rig))
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+    assert not enabled(rig, leaked)
+
+
+async def test_a_leaked_value_that_nobody_can_read_is_found_where_somebody_wrote_it_again() -> None:
+    """The record knows what the disabled version held, and the current one holds that."""
+    rig = scene()
+    leaked = await unreadable(rig, NAME, source_of(rig))
+    rig.clock.advance(60)
+    rig.write(NAME, leaked.value, CredentialId="key2")
+    outcome = await report(rig, leaked)
+    assert outcome.result == "rotated"
+    assert leaked.value not in keys_of(rig).values()
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+
+
+async def test_a_key_that_its_account_does_not_show_is_not_taken_for_gone() -> None:
+    rig = scene()
+    leaked = await unreadable(rig, NAME, source_of(rig))
+    past = Past(str(leaked.version), "key3", "ab" * 32)
+    await rig.note(source_of(rig), NAME, past=(past,))
+    assert (await report(rig, leaked)).result == "parked"
+    assert (await rig.known(source_of(rig))).compromised.versions == (leaked.version,)
+
+
+async def test_what_rekey_published_last_and_nobody_can_read_is_not_taken_for_replaced() -> None:
+    """An account shows what its keys are, and the record has no digest of this key alone."""
+    rig = scene()
+    await rig.handle(NAME)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    rig.world.accounts["appdata"].regenerate("key1")
+    rig.write(NAME, keys_of(rig)["key1"], CredentialId="key1")
+    rig.vault.amend(leaked, enabled=False)
+    await rig.note(source_of(rig), NAME, pending=None)
+    await report(rig, leaked)
+    known = (await rig.known(source_of(rig))).compromised
+    assert (leaked.value in keys_of(rig).values()) is (known.versions == (leaked.version,))
+
+
+async def test_an_entry_that_one_server_still_lists_is_looked_for_until_none_does() -> None:
+    rig = GraphRig()
+    rig.managed()
+    leaked = await unreadable(rig, SECRET, rig.app.app_id)
+    rig.clock.advance(3600)
+    rig.directory.graph_lag = timedelta(seconds=10)
+    await report(rig, leaked)
+    assert (await rig.known(rig.app.app_id)).compromised.versions == ()

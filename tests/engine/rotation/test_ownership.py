@@ -14,7 +14,7 @@ from engine.contract import LATE
 from engine.secret import SecretRef
 from engine.state.index import Listed
 from engine.state.record import Record
-from engine.state.record_parts import Compromised, History, Published
+from engine.state.record_parts import Announced, Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
 from tests.engine.rotation.held import Records, other_writer
@@ -171,6 +171,44 @@ async def test_who_has_left_a_source_keeps_it_until_what_is_owed_there_is_done(
     if why:
         assert outcome.reason.startswith("storageaccounts/appdata was taken over from the secret")
         assert why in outcome.reason
+
+
+@pytest.mark.parametrize(("ago", "is_kept"), [(LATE - timedelta(seconds=1), True), (LATE, False)])
+async def test_who_has_left_a_source_keeps_it_while_what_it_announced_may_arrive(
+    ago: timedelta, *, is_kept: bool
+) -> None:
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    _edit(ProviderAddress=None)(rig)
+    replaces, at = str(rig.latest("owner").version), rig.clock.now() - ago
+    write = Announced("operation", "key1", "ab" * 32, replaces, at)
+    await rig.note(source_of(rig), "owner", key="cd" * 32, ahead=write)
+    assert (await rig.handle(KEY)).result == ("parked" if is_kept else "rotated")
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_kept"),
+    [
+        pytest.param(
+            {"pending": Pending(NOW + timedelta(days=90), V1, "key1")}, False, id="overlap"
+        ),
+        pytest.param({"compromised": (V1,)}, True, id="another incident"),
+    ],
+)
+async def test_a_leak_waits_for_no_overlap_of_who_has_left_but_for_its_incident_and_comes_back(
+    facts: dict[str, Any], *, is_kept: bool
+) -> None:
+    """No record knows of this leak before the source has passed on: its message must not be lost."""
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    _edit(ProviderAddress=None)(rig)
+    await rig.note(source_of(rig), "owner", **facts)
+    outcome = await rig.handle(KEY, version=rig.latest(KEY).version, compromised=True)
+    assert (outcome.result == "parked", outcome.comes_back) == (is_kept, is_kept)
+    owner = (await rig.known(source_of(rig))).owner
+    assert owner.endswith("/owner") is is_kept
 
 
 async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:

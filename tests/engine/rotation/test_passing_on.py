@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from engine.engine import Engine
+from engine.errors import NeedsHuman, TransientError
+from engine.state.index import Owned
+from engine.state.record import Record
+from engine.state.record_parts import Compromised
 from simulator.reach.sabotage import Died
+from simulator.wire import Request
 from tests.engine.rotation.test_reported import with_app
+from tests.shared.due import stored
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
@@ -114,3 +121,55 @@ async def test_a_secret_of_two_logins_can_be_released() -> None:
     await rig.service().engine.release(ref, None, {}, lambda _: None)
     assert not (await rig.service().engine.owned(ref)).records
     assert not rig.tags(SQL)
+
+
+def to_a_lease(request: Request) -> bool:
+    return request.method == "PUT" and "comp=lease" in request.url
+
+
+async def test_a_version_that_somebody_writes_during_a_release_keeps_the_secret_managed() -> None:
+    """Whoever released it has not seen what that version holds."""
+    rig = scene()
+    await rig.handle(NAME)
+    rig.clock.advance(60)
+    writes = struck(rig, to_a_lease, lambda: rig.write(NAME, "by hand"), after=False)
+    parts = rig.service(writes).engine
+    with pytest.raises(TransientError, match="somebody has written a version in the meantime"):
+        await parts.release(rig.item(NAME).ref, None, {}, lambda _: None)
+    assert "ProviderAddress" in rig.tags(NAME)
+    assert (await rig.known(source_of(rig))).owner
+
+
+async def test_what_is_under_way_by_the_time_of_its_lease_keeps_a_secret_from_its_release() -> None:
+    """An incident is noted between the look and the lease."""
+    rig = scene()
+    await rig.handle(NAME)
+    leaked = str(rig.latest(NAME).version)
+
+    def note() -> None:
+        [blob] = stored(rig.world, "rekeyhost", "sources/")
+        known = Record.from_json(blob.content, "here")
+        noted = replace(known, compromised=Compromised((leaked,)))
+        blob.content = noted.to_json().encode()
+
+    def check(owned: Owned) -> None:
+        if reason := owned.in_progress(rig.clock.now()):
+            raise NeedsHuman(reason)
+
+    parts = rig.service(struck(rig, to_a_lease, note, after=False)).engine
+    with pytest.raises(NeedsHuman, match="its incident has not ended"):
+        await parts.release(rig.item(NAME).ref, None, {}, check)
+    assert "ProviderAddress" in rig.tags(NAME)
+    assert (await rig.known(source_of(rig))).owner
+
+
+async def test_a_release_leaves_the_source_to_the_secret_that_owns_it() -> None:
+    """Two secrets name one account: the one that never got it is released."""
+    rig = scene()
+    await rig.handle(NAME)
+    rig.vault.put("other", "a value", tags=rig.tags(NAME))
+    before, parts = await rig.known(source_of(rig)), rig.service().engine
+    other = await parts.vaults.read(rig.item("other").ref)
+    await parts.release(other.ref, parts.entry(other).managed, {}, lambda _: None)
+    assert "ProviderAddress" not in rig.tags("other")
+    assert await rig.known(source_of(rig)) == before

@@ -351,6 +351,20 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
     assert keys_of(rig)["key1"] != first.value
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_secret_left_to_a_person_keeps_the_last_key_that_works(
+    rig: Rig, *, is_refused: bool
+) -> None:
+    """Nobody heals it meanwhile: without that key no application could sign in."""
+    first, _ = rig.vault.versions(NAME)
+    rig.tag(NAME, Manual="true")
+    if is_refused:
+        rig.world.accounts["appdata"].regenerate("key2")
+    outcome = await retire(rig, source=source_of(rig))
+    assert outcome.retired == (() if is_refused else ("key1",))
+    assert (keys_of(rig)["key1"] == first.value) is is_refused
+
+
 async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
     rig = await overlapping()
     revoked: list[Request] = []
