@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from api.access import Role
 from api.answers import Answer
+from engine.ports import Memory
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.api.test_access import SIGNED_IN, principal
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, scene
@@ -67,6 +72,55 @@ async def test_a_key_that_was_sent_with_another_request_is_a_422_and_does_nothin
         answer = await keyed(rig, {"force": True, "reason": "another"})
     assert answer.status == 422
     assert "new key" in answer.body["fix"]
+
+
+async def test_a_key_that_was_sent_with_another_query_is_a_422_and_does_nothing() -> None:
+    """Whoever only wants to see what would happen must not set it going."""
+    rig = scene(days_left=80)
+    await keyed(rig)
+    rig.queue("rotations").clear()
+    with unchanged(rig):
+        answer = await keyed(rig, dry_run="true")
+    assert answer.status == 422
+
+
+async def test_the_same_key_for_another_secret_is_another_request() -> None:
+    """Its answer would tell of a rotation that nobody has asked for."""
+    rig = scene(days_left=80)
+    rig.secret("other", rig.account("others"), days_left=80)
+    assert (await keyed(rig)).body["secret"] == NAME
+    assert (await keyed(rig, name="other")).body["secret"] == "other"
+
+
+async def test_the_same_key_of_another_caller_is_another_request() -> None:
+    """Two pipelines may count from one. Neither is told what the other has done."""
+    rig, api = scene(days_left=80), Role.OPERATOR.value
+    answers = []
+    for caller in ("joe", "jim"):
+        headers = KEY | principal(api, oid=caller)
+        answers.append(await ask(rig.api(env=SIGNED_IN), FORCE, headers=headers))
+        rig.clock.advance(60)
+    assert [answer.status for answer in answers] == [202, 202]
+    assert answers[0].body["since"] != answers[1].body["since"]
+
+
+class Late:
+    """A memory that shows nothing yet of what another instance is about to remember."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.remember = memory.remember
+
+    async def recall(self, key: str) -> None:
+        del key
+
+
+async def test_of_two_at_once_both_get_the_answer_to_the_first() -> None:
+    rig = scene(days_left=80)
+    first = await keyed(rig)
+    rig.clock.advance(60)
+    api = rig.api()
+    answer = await ask(replace(api, memory=Late(api.memory)), FORCE, headers=KEY)
+    assert (answer.status, answer.body) == (first.status, first.body)
 
 
 async def test_a_refusal_is_not_remembered() -> None:

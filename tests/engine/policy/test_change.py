@@ -87,6 +87,12 @@ async def test_a_rule_that_decides_about_no_secret_is_named_one_behind_another_t
     assert shown.unmatched == ["*-1", "prod/sql-*"]
 
 
+async def test_a_rule_decides_about_what_is_disabled_or_cannot_be_rotated_too() -> None:
+    """Whoever reads that it matches nothing would take it away."""
+    disabled = replace(named("app-1"), enabled=False)
+    assert (await judged(disabled, then=policy(OFTENER))).unmatched == []
+
+
 @pytest.mark.parametrize(
     ("validity", "before", "days"), [(37, 30, 7.0), (38, 30, None), (10, 8, 5.0), (4, 2, 2.0)]
 )

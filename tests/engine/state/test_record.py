@@ -361,12 +361,16 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
     assert record.wrote(secret(OTHER))
     assert record.history.replaced == (OLD,)
     assert record.verified.created == NOW, "a copy without tags would not be seen to have none"
+    assert Listed.of(record).holds(secret(OTHER, created=NOW + SECOND)), "as a listing shows it"
 
 
 def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
     record = replace(landed, retirement=due, compromised=Compromised((NEW, OLD)), stale=(OLD,))
+    record = record.proven(secret(NEW), NOW).scheduled(NOW)
+    assert record.verified.at
+    assert record.change.recheck_at
     passed = record.passed("next", secret(OTHER, OTHER_VALUE))
     assert (passed.owner, passed.retirement, passed.compromised.versions) == (
         "next",
@@ -374,6 +378,9 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
         (NEW, OLD),
     )
     assert (passed.stale, passed.unreported) == ((), False)
+    # When the former owner's version was seen, or proven, says nothing of the next one's.
+    assert (passed.verified.at, passed.verified.created) == (None, None)
+    assert passed.change.recheck_at is None, "who takes it over looks at once"
     # Its own version may be older than what the former owner published: it is not stale.
     older = secret(OTHER, OTHER_VALUE, NOW - timedelta(days=9))
     assert passed.seen(older, NOW + SETTLE) == passed
