@@ -24,7 +24,6 @@ from engine.kinds import OwnKinds
 from engine.state.decision import Park
 from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.request import WorkItem
-from engine.state.tags import Malformed, parse
 
 UNUSED = frozenset({"disabled", "unmanaged"})
 """States of secrets that no rotation concerns."""
@@ -167,9 +166,8 @@ async def _rehearsed(engine: Engine, entry: Entry) -> Park | str:
     decision = engine.decide(secret, WorkItem(secret.ref, force=True))
     if isinstance(decision, Park):
         return decision
-    applied = engine.policy.applied(secret).tags
-    managed = parse(applied, engine.policy, engine.kinds) if "ProviderAddress" in applied else None
-    if secret.version and managed and not isinstance(managed, Malformed):
+    managed = engine.tagged(secret).managed
+    if secret.version and managed:
         return await engine.rehearse(secret, managed)
     return ""
 

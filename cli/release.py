@@ -24,9 +24,7 @@ from engine.state.tags import (
     OURS,
     REPLICA_OF,
     RETIRE,
-    Malformed,
     Managed,
-    parse,
 )
 
 KEPT = "Owner"
@@ -68,9 +66,7 @@ async def release(session: Session, args: Namespace) -> int:
 
 
 def _managed(engine: Engine, secret: Version) -> Managed | None:
-    tags = engine.policy.applied(secret).tags
-    managed = parse(tags, engine.policy, engine.kinds) if "ProviderAddress" in tags else None
-    return None if isinstance(managed, Malformed) else managed
+    return engine.tagged(secret).managed
 
 
 def _kept(engine: Engine, secret: Version) -> dict[str, str]:

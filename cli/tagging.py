@@ -30,8 +30,6 @@ from engine.state.tags import (
     OURS,
     REPLICA_OF,
     RETIRE,
-    Malformed,
-    parse,
 )
 
 KNOWN = frozenset({*TAGS.values(), MANUAL, REPLICA_OF, "Replicas"})
@@ -112,11 +110,10 @@ async def _prove(
     decision = engine.decide(then, WorkItem(secret.ref, force=True))
     if isinstance(decision, Park):
         raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
-    applied = engine.policy.applied(then).tags
     if all(secret.tags.get(tag) == then.tags.get(tag) for tag in ABOUT_VALUE):
         return
-    managed = parse(applied, engine.policy, engine.kinds) if "ProviderAddress" in applied else None
-    if managed is None or isinstance(managed, Malformed):
+    managed = engine.tagged(then).managed
+    if managed is None:
         return
     refuse_claimed(await claims(session, engine), then.ref, managed)
     session.terminal.progress("proving the value at its source")

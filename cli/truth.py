@@ -9,7 +9,7 @@ from cli.session import Session
 from cli.terminal import moment
 from engine.secret import SecretRef, Version
 from engine.state.history import newest_first
-from engine.state.tags import OPERATION, Malformed, Managed, parse
+from engine.state.tags import OPERATION, Managed
 
 ENDED = "succeeded"
 
@@ -20,9 +20,8 @@ async def truth(session: Session, ref: SecretRef, body: Mapping[str, Any], *, le
         return ""
     engine = await session.ready()
     current, *earlier = newest_first([version async for version in engine.vaults.versions(ref)])
-    tags = engine.policy.applied(current).tags
-    managed = parse(tags, engine.policy, engine.kinds) if "ProviderAddress" in tags else None
-    if managed is None or isinstance(managed, Malformed):
+    managed = engine.tagged(current).managed
+    if managed is None:
         return ""
     is_new = current.tags.get(OPERATION) == body.get("operation")
     is_cut_off = body.get("action") == "retire" or leaked

@@ -76,9 +76,13 @@ class Parts:
         """The plug-in of each kind."""
         return self.kinds.rotators
 
+    def tagged(self, secret: Version) -> Tagged:
+        """Read the tags of a secret."""
+        return Tagged.of(secret, self.policy, self.kinds)
+
     def decide(self, secret: Version, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
-        return self.decided(Tagged.of(secret, self.policy, self.kinds), item)
+        return self.decided(self.tagged(secret), item)
 
     def decided(self, tagged: Tagged, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret whose tags have been read."""
@@ -144,10 +148,8 @@ class Parts:
         """Return the prints of a version: of its credential alone, and of the value around it."""
         if secret.value is None or not self.prints.keys:
             return ""
-        shown = self.policy.applied(secret)
-        is_tagged = "ProviderAddress" in shown.tags
-        managed = tags.parse(shown.tags, self.policy, self.kinds) if is_tagged else None
-        held = self.held(secret, managed) if isinstance(managed, Managed) else None
+        managed = self.tagged(secret).managed
+        held = self.held(secret, managed) if managed else None
         texts = [value.reveal() for value in (held, secret.value) if value]
         return self.prints.of(*dict.fromkeys(texts))
 

@@ -18,7 +18,7 @@ from engine.secret import SecretVersion, Version
 from engine.state.decision import Park
 from engine.state.record import Record
 from engine.state.request import PUBLISHED, Result, WorkItem
-from engine.state.tags import Malformed, Managed, parse
+from engine.state.tags import Managed
 
 EARLIER = "published by an earlier try"
 
@@ -226,13 +226,8 @@ class Rotation:
 
     def managed_here(self, secret: SecretVersion) -> Managed | None:
         """Return what a secret's tags ask for at this source; None if they name another one."""
-        shown = self.parts.policy.applied(secret)
-        if "ProviderAddress" not in shown.tags:
-            return None
-        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
-        if isinstance(managed, Malformed) or managed.source != self.lease.source:
-            return None
-        return managed
+        tagged = self.parts.tagged(secret)
+        return tagged.managed if tagged.source == self.lease.source else None
 
     @property
     def is_unparked(self) -> bool:

@@ -135,7 +135,7 @@ class Controller:
         at = self.at
         was_owner = bool(at.record.owner)
         await self._note_incident(secret)
-        tagged = Tagged.of(secret, at.parts.policy, at.parts.kinds)
+        tagged = at.parts.tagged(secret)
         at.here = tagged.managed if tagged.source == at.lease.source else None
         item, decision = self._decided(tagged)
         managed = decision.managed if isinstance(decision, Acting) else None

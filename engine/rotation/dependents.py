@@ -22,7 +22,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
 from engine.state.request import WorkItem
-from engine.state.tags import Malformed, Managed, parse, unfinished_incident
+from engine.state.tags import Managed, unfinished_incident
 
 LONGEST_LAG = timedelta(minutes=2)
 """How long after the new key was published a compromised one is kept, at most."""
@@ -197,7 +197,7 @@ class Dependents:
         except PermanentError:
             # What cannot be read may still live on the key.
             return "behind"
-        managed = self._derived(copy)
+        managed = self.parts.tagged(copy).managed
         held = self.parts.held(copy, managed) if managed else None
         if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
             return None
@@ -227,10 +227,3 @@ class Dependents:
             return True
         except RekeyError:
             return True
-
-    def _derived(self, copy: SecretVersion) -> Managed | None:
-        shown = self.parts.policy.applied(copy)
-        if not copy.enabled or "ProviderAddress" not in shown.tags:
-            return None
-        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
-        return None if isinstance(managed, Malformed) or not managed.derived_from else managed

@@ -9,7 +9,6 @@ from functools import cached_property
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.parts import Parts
-from engine.planning.decision import Tagged
 from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
@@ -118,7 +117,7 @@ class Observed:
 
         What was published last is superseded now, unless both are in one place.
         """
-        managed = Tagged.of(shown, self.parts.policy, self.parts.kinds).managed
+        managed = self.parts.tagged(shown).managed
         if managed is None or seen.published is None:
             return seen.retirement
         if last.credential_id == seen.published.credential_id:

@@ -9,6 +9,7 @@ from engine.contract import LATE, Tidy
 from engine.errors import NeedsHuman, NotFound
 from engine.kinds import Kinds
 from engine.parts import Parts, log
+from engine.planning.decision import Tagged
 from engine.ports import Lease
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.report import report_before_it_passes
@@ -19,18 +20,7 @@ from engine.state.decision import Park
 from engine.state.index import Owned, StateIndex
 from engine.state.record import Record, parts_of
 from engine.state.request import operation_id
-from engine.state.tags import (
-    BY,
-    MAY_DERIVE,
-    OPERATION,
-    RETIRE,
-    Malformed,
-    Managed,
-    Pending,
-    parse,
-)
-
-ADDRESS = "ProviderAddress"
+from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Managed, Pending
 
 
 async def other_owner(
@@ -160,29 +150,26 @@ async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretV
 
 async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:
     """Return whether another secret is still tagged for a part of this source."""
-    secret = parts.policy.applied(other)
-    claims = not secret.enabled or bool(claimed(secret.tags, parts.kinds) & set(parts_of(source)))
-    return claims and await _is_entitled(parts, secret)
+    tagged = parts.tagged(other)
+    claims = claimed(tagged.applied.tags, parts.kinds) & set(parts_of(source))
+    return bool(claims or not other.enabled) and await _is_entitled(parts, tagged)
 
 
-async def _is_entitled(parts: Parts, secret: SecretVersion) -> bool:
+async def _is_entitled(parts: Parts, tagged: Tagged) -> bool:
     """Return whether a derived secret's key consents to it; True for any other secret.
 
     Who has no consent gets nothing, and so keeps nobody else from what is theirs.
     """
-    managed = parse(secret.tags, parts.policy, parts.kinds) if ADDRESS in secret.tags else None
-    if managed is None or isinstance(managed, Malformed):
-        return True
-    parent_key = ParentKey.of(parts, managed)
+    parent_key = ParentKey.of(parts, tagged.managed) if tagged.managed else None
     try:
-        return parent_key is None or bool(await parent_key.parent(secret.ref))
+        return parent_key is None or bool(await parent_key.parent(tagged.held.ref))
     except NeedsHuman:
         return False
 
 
 def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
     """Return the parts of every source that the tags may mean, even if other tags are malformed."""
-    address = tags.get(ADDRESS, "")
+    address = tags.get("ProviderAddress", "")
     sources = (kind.canonical(address, tags) for kind in kinds.claiming(address))
     return {part for source in sources if source for part in parts_of(source)}
 

@@ -19,7 +19,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Acting, Confirm, Decision, Rotate, Wait
 from engine.state.record import Record
 from engine.state.request import WorkItem
-from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, parse
+from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed
 
 GAIN = timedelta(hours=1)
 """How much longer a new version must last, or there is no use in making one."""
@@ -170,10 +170,9 @@ class ParentKey:
             )
 
     def _parsed(self, holder: SecretVersion) -> Managed:
-        shown = self.parts.policy.applied(holder)
-        if "ProviderAddress" not in shown.tags:
+        owner = self.parts.tagged(holder).asks
+        if owner is None:
             raise _wrong(holder, "is not managed", "give it its tags, so that its key is rotated")
-        owner = parse(shown.tags, self.parts.policy, self.parts.kinds)
         if isinstance(owner, Malformed):
             raise _wrong(holder, "has malformed tags", "correct them")
         return owner

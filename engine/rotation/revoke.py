@@ -15,7 +15,7 @@ from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
-from engine.state.tags import Malformed, Managed, parse
+from engine.state.tags import Managed
 
 ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
 PURGED_FIX = (
@@ -216,9 +216,9 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
 
     They say what its values look like.
     """
-    tags = (secret.tags, at.record.verified.tags)
-    parsed = [_parsed(at, replace(secret, tags=of_version)) for of_version in tags]
-    known = [managed for managed in parsed if isinstance(managed, Managed)]
+    before = replace(secret, tags=at.record.verified.tags)
+    asked = (at.parts.tagged(version).managed for version in (secret, before))
+    known = [managed for managed in asked if managed]
     if not known:
         raise NeedsHuman(
             "no tags say where in its values a credential is",
@@ -228,13 +228,6 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     source = at.lease.source
     here = (managed for managed in known if managed.source == source)
     return next(here, replace(known[0], source=source))
-
-
-def _parsed(at: Rotation, secret: SecretVersion) -> Managed | Malformed | None:
-    shown = at.parts.policy.applied(secret)
-    if "ProviderAddress" not in shown.tags:
-        return None
-    return parse(shown.tags, at.parts.policy, at.parts.kinds)
 
 
 def _fix_of(unread: PermanentError) -> str:
