@@ -244,8 +244,7 @@ def _is_done(turn: Turn) -> bool:
 def _is_unbound(turn: Turn) -> bool:
     """What is due at a source that the secret has left may not be revoked there."""
     is_asked = turn.due is not None and turn.work.action == "retire"
-    is_left = not (turn.acts_here or turn.is_bound or turn.here)
-    return is_asked and is_left and not isinstance(turn.decision, Acting)
+    return is_asked and not (turn.acts_here or turn.is_bound or turn.here)
 
 
 def _may_have_left_something(turn: Turn) -> bool:

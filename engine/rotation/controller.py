@@ -23,7 +23,7 @@ from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
 from engine.rotation.parent_key import ParentKey
 from engine.rotation.source_lease import CALL_SECONDS, LOST
-from engine.rotation.steps import STEPS, After, Ended, sent_on
+from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
 from engine.state.request import NO_MORE, Outcome, WorkItem
@@ -99,7 +99,7 @@ class Controller:
                 # Noted before anything can fail, because only what the record knows is retried.
                 await at.observed.note_compromised(str(item.version))
             if owed := owed_by_owner(at.parts, at.lease.record, item):
-                return (await sent_on(at, owed)).outcome
+                return await sent_on(at, owed)
             return await self._advance()
         except UnderWay as error:
             return await _wait(at, error)
@@ -121,8 +121,8 @@ class Controller:
                 turn, after = after, await STEPS[step.name](at, secret, after, step)
                 if isinstance(after, Turn):
                     after = replace(after, taken=turn.taken | {step.name})
-            if isinstance(after, Ended):
-                return after.outcome
+            if not isinstance(after, SecretVersion):
+                return after
             secret = after
         raise NeedsHuman(
             "the secret changes faster than it can be rotated",

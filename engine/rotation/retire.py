@@ -13,7 +13,7 @@ from engine.rotation.context import Rotation
 from engine.rotation.dependents import Dependents
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.replicas import Replicas
-from engine.rotation.source_lease import LOST, UNBOUND_FIX
+from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags
 from engine.state.decision import Acting, Retire, Wait
@@ -248,12 +248,6 @@ def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensiti
     return secret.value
 
 
-def _due(at: Rotation) -> Pending | None:
-    """What is to be revoked by now."""
-    pending = at.record.retirement
-    return pending if pending and pending.at <= at.now else None
-
-
 async def hold_back(
     at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
 ) -> Wait | None:
@@ -266,7 +260,7 @@ async def hold_back(
 async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
     """End what is left of the work at a source that the secret has left.
 
-    Say so if nobody may know its password, or if what is due there may not be revoked.
+    Say so if nobody may know its password.
     """
     if at.progress.retired:
         # The rest of the item is about another source.
@@ -274,27 +268,12 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
         await at.parts.reporter.concluded(outcome)
         await tasks.follow(at.parts, outcome)
         at.observed.reported(outcome)
-    if waits := unbound(at, secret):
-        return waits
     is_unknown = at.record.is_unknown
     is_over = at.item.recheck and await at.observed.note_left()
     if not (at.leaves_unknown or (is_over and is_unknown)):
         return None
     reason = f"the secret has left {at.lease.source}, and {LOST}"
     return Outcome(at.progress.item, "parked", reason, "set a password there by hand")
-
-
-def unbound(at: Rotation, secret: SecretVersion) -> Outcome | None:
-    """Return that what is due at a source that the secret has left may not be revoked there.
-
-    None if it may. It bears no mark, because that would keep the secret's present source waiting.
-    """
-    pending, item = _due(at), at.progress.item
-    is_asked = pending and item.action == "retire"
-    if not (pending and is_asked) or at.is_bound or at.managed_here(secret):
-        return None
-    reason = f"{pending.credential_id} is to be revoked, but {at.lease.unbound(item.ref)}"
-    return Outcome(item, "parked", reason, UNBOUND_FIX, old_version=secret.version)
 
 
 async def tidy_abandoned(at: Rotation) -> None:

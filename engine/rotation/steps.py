@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import NeedsHuman, TransientError
 from engine.follow_up import refresh, tasks
@@ -24,16 +24,11 @@ REAUDITS = (1, 3)
 """After so many waits for a compromised key, of a minute each, its own secret is audited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The work is over at this source."""
+type After = Outcome | SecretVersion | Turn | None
+"""What comes of a step: the end, the secret as it is since, or one more thing that is known.
 
-    outcome: Outcome | None
-    """None if the secret's source is not the one under lease."""
-
-
-type After = Ended | SecretVersion | Turn
-"""What comes of a step: the end, the secret as it is since, or one more thing that is known."""
+None if the work ends because the secret's source is not the one under lease.
+"""
 
 
 # What ends the work.
@@ -45,56 +40,57 @@ async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Tur
     return replace(turn, owner=owner)
 
 
-async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Ended:
+async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Outcome:
     """Send a report on to the secret that has what leaked."""
     assert turn.owner  # noqa: S101 - planned from it
     return await sent_on(at, turn.owner)
 
 
-async def sent_on(at: Rotation, later: WorkItem) -> Ended:
+async def sent_on(at: Rotation, later: WorkItem) -> Outcome:
     """End the work here, and send a report on."""
     await at.parts.accept(later)
     reason = f"its source has passed to {later.ref}, which has what leaked: sent on to that"
     progress = at.progress
-    return Ended(Outcome(progress.item, "waiting", reason, old_version=progress.old_version))
+    return Outcome(progress.item, "waiting", reason, old_version=progress.old_version)
 
 
-async def leave_to_recheck(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
+async def leave_to_recheck(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Outcome:
     """End the work where a recheck of the source follows."""
     assert step.says  # noqa: S101 - it is planned with its reason
-    return Ended(await report.conclude(at.parts, secret, turn.work, step.says))
+    return await report.conclude(at.parts, secret, turn.work, step.says)
 
 
-async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Ended:
+async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Outcome:
     """End the work where nothing is to be done, and say why."""
     says = step.says
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
-    return Ended(await report.conclude(at.parts, secret, turn.item, says))
+    return await report.conclude(at.parts, secret, turn.item, says)
 
 
-async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
+async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
     """End the work, and report what was done."""
     if isinstance(turn.decision, Acting):
         at.progress.managed = turn.decision.managed
-    return Ended(report.outcome_of(at, secret))
+    return report.outcome_of(at, secret)
 
 
-async def park_unbound(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
-    """End the work where what is due may not be revoked, and say so without a mark."""
-    return Ended(retire.unbound(at, secret))
+async def park_unbound(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
+    """End the work where what is due may not be revoked, and say so.
+
+    It bears no mark, because that would keep the secret's present source waiting.
+    """
+    assert turn.due  # noqa: S101 - planned from it
+    item, credential_id = at.progress.item, turn.due.credential_id
+    reason = f"{credential_id} is to be revoked, but {at.lease.unbound(item.ref)}"
+    return Outcome(item, "parked", reason, UNBOUND_FIX, old_version=secret.version)
 
 
-async def leave_source(at: Rotation, secret: SecretVersion, _: Turn, __: Step) -> Ended:
-    """End the work at a source that the secret has left."""
-    return Ended(await retire.leave_source(at, secret))
-
-
-async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Ended:
+async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
     """Verify the current version although a retirement waits, and report that."""
     assert turn.lagging  # noqa: S101 - planned from it
     secret = await verify.current(at, secret, turn.lagging.reason)
-    return Ended(report.outcome_of(at, secret))
+    return report.outcome_of(at, secret)
 
 
 # What finds something out.
@@ -109,11 +105,6 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
     if obstacle is None and not is_ours:
         obstacle = await other_writer(at.parts, at.record, at.observed.shown)
     return replace(turn, obstacle=obstacle, record=at.record)
-
-
-async def read(at: Rotation, *_: object) -> SecretVersion:
-    """Read the secret again."""
-    return await at.look()
 
 
 async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
@@ -219,14 +210,14 @@ STEPS: Mapping[Name, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[A
     "pass on": pass_on,
     "leave to recheck": leave_to_recheck,
     "claim": claim,
-    "read": read,
+    "read": lambda at, *_: at.look(),
     "revoke": settle_leaked,
     "retire elsewhere": retire_elsewhere,
     "ask key": ask_key,
     "clean up": clean_up,
     "park unbound": park_unbound,
     "conclude": conclude,
-    "leave source": leave_source,
+    "leave source": lambda at, secret, *_: retire.leave_source(at, secret),
     "report": report_done,
     "try current": try_current,
     "wait for apps": wait_for_apps,
