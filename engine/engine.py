@@ -64,7 +64,7 @@ class Engine(Parts):
             )
         if isinstance(decision, Acting):
             delay = await Dependents(self, decision.managed).delay(secret, item, decision)
-            decision = delay.wait if delay else decision
+            decision = delay or decision
         return secret, await refresh.hold_back(self, secret, item, decision) or decision
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:

@@ -8,16 +8,16 @@ at its key a minute later, and is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeIs
 
-from engine.contract import Derived
 from engine.errors import NotFound, PermanentError, RekeyError, TransientError
 from engine.follow_up.refresh import timeout_of
 from engine.follow_up.tasks import follow_key
 from engine.parts import Parts
+from engine.rotation.parent_key import ParentKey
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
@@ -38,25 +38,8 @@ The new key is usually there by then, or whoever makes it has died.
 
 
 type Lag = Literal["behind", "late"]
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """A retirement that waits for derived secrets."""
-
-    wait: Wait
-    is_short: bool
-    """It waits for minutes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lagging:
-    """The derived secrets that still need the superseded key."""
-
-    behind: tuple[SecretRef, ...]
-    """Those whose current version lives on it."""
-    late: tuple[SecretRef, ...]
-    """Those that moved late, so that what they superseded is inside its overlap."""
+"""Why a derived secret still needs the superseded key: its current version lives on it, or it moved
+late, so that what it superseded is inside its overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +62,7 @@ class Dependents:
     since: datetime | None = None
     """When Rekey published a key last, which the secret holds since; None if nobody knows."""
 
-    async def delay(
-        self, secret: SecretVersion, item: WorkItem, decision: Decision
-    ) -> Delay | None:
+    async def delay(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
         """Return until when a retirement waits, if it does; changes nothing."""
         if not self._concerns(decision):
             return None
@@ -108,16 +89,17 @@ class Dependents:
             await self._follow(refs, LEFT_BEHIND_SECONDS)
             return None
         lagging = await self._lagging(secret)
-        delay = self._delay(decision, limits, lagging)
-        if delay is None:
-            await self._follow(lagging.behind, LEFT_BEHIND_SECONDS)
+        behind = [ref for ref, lag in lagging.items() if lag == "behind"]
+        wait = self._delay(decision, limits, lagging)
+        if wait is None:
+            await self._follow(behind, LEFT_BEHIND_SECONDS)
             return None
-        is_audit = item.action == "audit"
+        is_short = limits.is_short and wait.until == limits.behind
         if not (item.trigger == "event" and item.requested_by == "rekey"):
-            await self._follow(lagging.behind, parked=delay.is_short)
-        if delay.is_short and not is_audit:
-            raise TransientError(delay.wait.reason, code="Followed", retry_after=LAG_PAUSE)
-        return delay.wait
+            await self._follow(behind, parked=is_short)
+        if is_short and item.action != "audit":
+            raise TransientError(wait.reason, code="Followed", retry_after=LAG_PAUSE)
+        return wait
 
     def _concerns(self, decision: Decision) -> TypeIs[Retire]:
         return isinstance(decision, Retire) and bool(self.managed.may_derive)
@@ -150,20 +132,18 @@ class Dependents:
         late = min(patient, secret.expires - LATE) if secret.expires else patient
         return Limits(behind=soon, late=late, is_short=True)
 
-    def _delay(self, decision: Retire, limits: Limits, lagging: Lagging) -> Delay | None:
-        ends = dict.fromkeys(lagging.behind, limits.behind) | dict.fromkeys(
-            lagging.late, limits.late
-        )
+    def _delay(
+        self, decision: Retire, limits: Limits, lagging: Mapping[SecretRef, Lag]
+    ) -> Wait | None:
+        ends: Mapping[Lag, datetime] = {"behind": limits.behind, "late": limits.late}
         now = self.parts.clock.now()
-        waits = {ref: until for ref, until in ends.items() if now < until}
+        waits = {ref: ends[lag] for ref, lag in lagging.items() if now < ends[lag]}
         if not waits:
             return None
         until = max(waits.values())
         credential, names = decision.pending.credential_id, ", ".join(map(str, waits))
         reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
-        fix = "see why that secret has not followed, or send force"
-        is_short = limits.is_short and until == limits.behind
-        return Delay(Wait(until, reason, fix), is_short)
+        return Wait(until, reason, "see why that secret has not followed, or send force")
 
     def _began(self, secret: SecretVersion) -> datetime:
         """Return since when the secret holds its key: somebody may have written it once more."""
@@ -177,15 +157,14 @@ class Dependents:
         ]
         return [(ref, source) for ref, source in refs if self.parts.policy.manages(ref.vault)]
 
-    async def _lagging(self, secret: SecretVersion) -> Lagging:
+    async def _lagging(self, secret: SecretVersion) -> dict[SecretRef, Lag]:
         key = self.parts.held(secret, self.managed)
         if key is None:
-            return Lagging((), ())
+            return {}
         lags = {
             ref: await self._lag(ref, source, secret, key) for ref, source in self._served(secret)
         }
-        behind = tuple(ref for ref, lag in lags.items() if lag == "behind")
-        return Lagging(behind, tuple(ref for ref, lag in lags.items() if lag == "late"))
+        return {ref: lag for ref, lag in lags.items() if lag}
 
     async def _lag(
         self, ref: SecretRef, source: str, secret: SecretVersion, key: Sensitive
@@ -202,7 +181,7 @@ class Dependents:
         if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
             return None
         try:
-            has_moved = self._is_made_from(managed, held, key)
+            has_moved = ParentKey(self.parts, managed).is_made_from(copy, key)
         except RekeyError:
             # No such signature exists, whatever its owner writes: it keeps no key alive.
             return None
@@ -211,11 +190,6 @@ class Dependents:
             goes_on = self.parts.clock.now() < copy.created + managed.overlap
             return "late" if moved_late and goes_on else None
         return "behind" if await self._lives(managed, held) else None
-
-    def _is_made_from(self, managed: Managed, held: Sensitive, key: Sensitive) -> bool:
-        rotator = self.parts.rotator(managed)
-        assert isinstance(rotator, Derived)  # noqa: S101 - it is parsed as such
-        return rotator.is_made_from(managed.source, held, key)
 
     async def _lives(self, managed: Managed, held: Sensitive) -> bool:
         """Return whether a value works; one that does not, whoever wrote it, keeps no key alive."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from engine.errors import TransientError
 from engine.state.tags import STATE, Pending
 from tests.engine.rotation.held import Dependents, Held, held
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
@@ -85,7 +86,15 @@ class Scene:
     async def waits(self, **options: Any) -> timedelta | None:
         """Return until when a retirement waits, counted from when the key was replaced."""
         delay, _ = await self.asked(dry=True, **options)
-        return delay.wait.until - self.replaced if delay else None
+        return delay.until - self.replaced if delay else None
+
+    async def comes_back(self, **options: Any) -> bool:
+        """Return whether a retirement waits for minutes at most, so that its item comes back."""
+        try:
+            await self.asked(**options)
+        except TransientError:
+            return True
+        return False
 
 
 INCIDENT: dict[str, Any] = {"compromised": True, "version": V1}

@@ -68,8 +68,8 @@ async def test_a_key_is_kept_for_what_lives_on_it_as_long_as_for_an_app_or_for_m
         return
     assert delay
     ends = scene.replaced + until
-    assert (delay.wait.until, delay.is_short) == (ends, is_short)
-    assert delay.wait.reason == (
+    assert (delay.until, await scene.comes_back(**options)) == (ends, is_short)
+    assert delay.reason == (
         f"key1 is kept until {ends:%Y-%m-%d %H:%M}Z: "
         f"it made what {scene.rig.vault.url}/secrets/{SAS} holds"
     )
@@ -106,7 +106,7 @@ async def test_what_moved_late_has_an_overlap_of_its_own_for_which_its_keys_next
         assert delay is None
     else:
         assert delay
-        assert (delay.wait.until, delay.is_short) == (scene.replaced + until, False)
+        assert (delay.until, await scene.comes_back(**options)) == (scene.replaced + until, False)
 
 
 async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
@@ -115,10 +115,10 @@ async def test_the_one_that_needs_it_longest_counts_and_all_are_named() -> None:
     scene.until(MINUTE)
     delay, _ = await scene.asked(dry=True)
     assert delay
-    assert delay.wait.until - scene.replaced == LONGEST_LAG
-    assert delay.is_short
-    assert f"/{SAS}, https" in delay.wait.reason
-    assert "/second holds" in delay.wait.reason
+    assert delay.until - scene.replaced == LONGEST_LAG
+    assert await scene.comes_back()
+    assert f"/{SAS}, https" in delay.reason
+    assert "/second holds" in delay.reason
 
 
 @pytest.mark.parametrize("what", ["retire", "confirm"])
