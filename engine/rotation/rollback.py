@@ -79,22 +79,24 @@ class Rollback:
     async def _back(
         self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
     ) -> RekeyError:
-        rotator = self.at.rotator
-        self.at.lease.is_lost = True
-        if self._is_unwanted or not issued.restorable or not isinstance(rotator, Undo):
+        at = self.at
+        at.lease.is_lost = True
+        if self._is_unwanted or not issued.restorable or not isinstance(at.rotator, Undo):
             problem.add(LOST)
             return problem
+        # The vault showed it under this very lease, just before the change; what a person does at
+        # the source after that is seen there.
+        password = self.job.held
         try:
             try:
                 # Azure may have named a time, and an earlier read would only put it off.
-                rests = proven and bool(getattr(problem, "retry_after", None))
-                password = await self._held_now(secret, rests=rests)
+                if not (proven and getattr(problem, "retry_after", None)):
+                    # Perhaps a person has written it meanwhile. A disabled version has no value.
+                    fresh = await at.parts.vaults.read(secret.ref)
+                    password = at.parts.held(fresh, at.managed)
             except TransientError as unread:
                 if not proven:
                     raise
-                # The vault showed it under this very lease, just before the change; what a person
-                # does at the source after that is seen there.
-                password = self.job.held
                 problem = _put_off(problem, unread) if unread.retry_after else problem
             problem.add(await self._set_back(issued, password, proven=proven))
         except LeaseUnavailable:
@@ -128,15 +130,6 @@ class Rollback:
         change = replace(record.change, password_unknown=False)
         self.at.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
-
-    async def _held_now(self, secret: SecretVersion, *, rests: bool) -> Sensitive | None:
-        """Return what the vault holds; None if nobody can tell.
-
-        Perhaps a person has written it meanwhile. A disabled version has no value.
-        """
-        if rests:
-            raise TransientError("the vault cannot be read yet", where=str(secret.ref))
-        return self.at.parts.held(await self.at.parts.vaults.read(secret.ref), self.at.managed)
 
     @property
     def _is_unwanted(self) -> bool:
