@@ -74,16 +74,17 @@ TEMPLATE = "ValueTemplate"
 
 
 def credentials_in(
-    old: SecretVersion, value_field: str, shape: str, record: Record
+    old: SecretVersion, value_field: str, shape: str | None, record: Record
 ) -> dict[str, Sensitive]:
     """Return each credential that a version may hold, by the template that reads it.
 
-    `shape` is the present template. A template that its owner has edited since reads the wrong part
+    `shape` is the present template; None if no tag asks for one now. A template that its owner has edited since reads the wrong part
     of a leaked value: the source refuses that part, and the incident would end while the credential
     works. Where the record knows what the version held, only that counts.
     """
     bare = f"{{{value_field}}}"
-    shapes = (shape, record.verified.tags.get(TEMPLATE, bare), old.tags.get(TEMPLATE, bare), bare)
+    before = (tags.get(TEMPLATE, bare) for tags in (record.verified.tags, old.tags))
+    shapes = filter(None, (shape, *before, bare))
     read = {written: template.extract(written, old.value) for written in shapes}
     held = {
         written: fields[value_field]
@@ -124,7 +125,7 @@ async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkIte
     leaked = await parts.vaults.read_version(item.ref, item.version)
     rotator = parts.rotators.get(record.kind)
     field = rotator.value_field if rotator else "value"
-    credentials = credentials_in(leaked, field, f"{{{field}}}", record).values()
+    credentials = credentials_in(leaked, field, None, record).values()
     async for held in _versions(parts, record, owner):
         if held.value and any(it.reveal() in held.value.reveal() for it in credentials):
             return replace(item, ref=owner, version=held.version)

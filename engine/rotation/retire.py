@@ -39,13 +39,6 @@ def _rotator_of(at: Rotation) -> Rotator:
     return at.parts.rotators[kind]
 
 
-def _shape(at: Rotation) -> str:
-    """Return the ValueTemplate, which says where in a value the credential is."""
-    if at.here:
-        return at.here.template
-    return at.record.verified.tags.get("ValueTemplate", f"{{{_rotator_of(at).value_field}}}")
-
-
 async def superseded(at: Rotation, secret: SecretVersion) -> SecretVersion:
     """Revoke what the record says is to be retired; return the secret as it is then.
 
@@ -227,8 +220,8 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
         if error.code != DISABLED:
             raise
         return None
-    field = _rotator_of(at).value_field
-    held = list(leaked.credentials_in(old, field, _shape(at), at.record).values())
+    field, shape = _rotator_of(at).value_field, at.here.template if at.here else None
+    held = list(leaked.credentials_in(old, field, shape, at.record).values())
     for credential in held[1:]:
         if await _accepted(at, pending, credential):
             return credential
