@@ -37,7 +37,7 @@ def _before(managed: Managed, earlier: list[Version], *, is_new: bool, is_cut_of
     if not earlier or managed.derived_from:
         return ""
     name = earlier[0].tags.get("CredentialId", "the credential before it")
-    if is_new and managed.rotator.single_slot(managed.settings):
+    if is_new and managed.is_single:
         return "; the password before it is refused"
     if is_cut_off and not earlier[0].enabled:
         return f"; {name} is revoked, and the version that holds it is disabled"

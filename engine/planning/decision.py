@@ -107,13 +107,6 @@ TAG_DEFAULTS: Mapping[str, str] = {
 """What a malformed tag is best set to; nothing removes it, so that the policy's default counts."""
 
 
-def decide(
-    secret: Version, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
-) -> Decision:
-    """Decide what `item` means for `secret`, the vault's current version at `now`."""
-    return decided(Tagged.of(secret, policy, kinds), item, policy, now)
-
-
 def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
     """Decide what `item` means for a secret whose tags have been read: the first rule decides."""
     case = Case(tagged, item, policy, now)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.kinds import Kinds
-from engine.planning.decision import decide
+from engine.planning.decision import Tagged, decided
 from engine.planning.inventory import entry
 from engine.secret import Version
 from engine.state import manual
@@ -44,19 +44,15 @@ def steps(
     follow: list[Decision] = [first]
     if isinstance(first, Retire):
         retired = replace(secret, tags=unretired(secret.tags))
-        following = decide(retired, item, policy, kinds, now)
+        following = decided(Tagged.of(retired, policy, kinds), item, policy, now)
         if isinstance(following, Rotate):
             follow.append(following)
     last = follow[-1]
-    if isinstance(last, Rotate) and last.at_once and not _replaces_itself(last.managed):
+    if isinstance(last, Rotate) and last.at_once and not last.managed.is_single:
         credential = last.managed.credential_id or "the credential held now"
         held = Pending(now, secret.version or "", credential)
         follow.append(Retire(last.managed, held, "compromised: it gets no overlap"))
     return follow
-
-
-def _replaces_itself(managed: Managed) -> bool:
-    return managed.rotator.single_slot(managed.settings)
 
 
 def plan(
@@ -105,7 +101,8 @@ def _ahead(
     """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
     while moment <= until:
-        match decide(secret, WorkItem(secret.ref, trigger="sweep"), policy, kinds, moment):
+        tagged, sweep = Tagged.of(secret, policy, kinds), WorkItem(secret.ref, trigger="sweep")
+        match decided(tagged, sweep, policy, moment):
             case Rotate(_, reason):
                 yield Coming(moment, "rotate", secret, reason)
                 secret = _rotated(secret, managed, moment)
@@ -130,7 +127,7 @@ def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
     tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {
         OPERATION: "to come"
     }
-    if not managed.rotator.single_slot(managed.settings):
+    if not managed.is_single:
         held = secret.tags.get("CredentialId", "this one")
         tags["CredentialId"] = "the next"
         tags[RETIRE] = str(Pending(at + managed.overlap, "0", held))

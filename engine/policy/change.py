@@ -103,7 +103,7 @@ class Schedule:
 def interval(managed: Managed) -> timedelta:
     """Return how long after a rotation the next one comes: never within an overlap."""
     ahead = managed.validity - managed.rotate_before
-    return ahead if managed.rotator.single_slot(managed.settings) else max(ahead, managed.overlap)
+    return ahead if managed.is_single else max(ahead, managed.overlap)
 
 
 def spelt(match: Match) -> str:

@@ -28,8 +28,6 @@ class Progress:
     """One work item, and what has come of it so far."""
 
     item: WorkItem
-    tries: int = 1
-    """Which delivery of the message this is."""
     result: Result | None = None
     reason: str = ""
     managed: Managed | None = None
@@ -86,6 +84,7 @@ class Rotation:
     lease: SourceLease
     item: WorkItem
     tries: int = 1
+    """Which delivery of the message this is."""
     here: Managed | None = None
     """What the secret's tags ask for at this source; None if they name another one, or none."""
     progress: Progress = field(init=False)
@@ -93,7 +92,7 @@ class Rotation:
     observed: Observed = field(init=False)
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.item, self.tries)
+        self.progress = Progress(self.item)
         self.vault_writer = VaultWriter(self.lease)
         self.observed = Observed(self.lease, self.item)
 
@@ -136,7 +135,7 @@ class Rotation:
     @property
     def single(self) -> bool:
         """Whether the source accepts one credential at a time."""
-        return self.managed.rotator.single_slot(self.managed.settings)
+        return self.managed.is_single
 
     @property
     def proof(self) -> Proof:

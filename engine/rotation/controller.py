@@ -148,7 +148,7 @@ class Controller:
             source=at.lease.source,
             now=at.now,
             is_bound=at.is_bound,
-            is_single=bool(managed and managed.rotator.single_slot(managed.settings)),
+            is_single=bool(managed and managed.is_single),
             is_derived=bool(managed and ParentKey.of(at.parts, managed)),
             has_value=secret.value is not None,
             proven=at.progress.proven,

@@ -135,7 +135,7 @@ async def _announced(
     own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
     superseded = own.credential_id if own else None
     fields: list[Mapping[str, Sensitive] | None] = [
-        template.extract(shape, copy.value) for copy, shape in at.replicas.shapes(copies)
+        template.extract(at.replicas.shape(copy), copy.value) for copy in copies
     ]
     if isinstance(at.rotator, Readable):
         fields.append(await at.rotator.read(job, ahead.credential_id))
@@ -150,9 +150,7 @@ async def _announced(
 
 def _tried_before(at: Rotation, secret: SecretVersion) -> bool:
     item = at.progress.item
-    tried = (
-        at.progress.tries > 1 or bool(item.deferred or item.recheck) or tags.STATE in secret.tags
-    )
+    tried = at.tries > 1 or bool(item.deferred or item.recheck) or tags.STATE in secret.tags
     return tried or at.record.is_open
 
 

@@ -7,7 +7,7 @@ before every touch. A replica's tags and value decide nothing about the primary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -54,11 +54,6 @@ class Replicas:
             self._consents(copy, primary)
         return copies
 
-    def shapes(self, copies: list[SecretVersion]) -> Iterator[tuple[SecretVersion, str]]:
-        """Yield each replica with the template of its value."""
-        for copy in copies:
-            yield copy, self._shape(copy)
-
     async def write(
         self,
         primary: SecretRef,
@@ -90,7 +85,7 @@ class Replicas:
             copy = await self.parts.vaults.read(ref)
             self._consents(copy, primary.ref)
             is_late |= RETIRE in copy.tags
-            if _holds(copy, self._shape(copy), fields):
+            if _holds(copy, self.shape(copy), fields):
                 continue
             if primary.value is None or primary.expires is None:
                 raise NeedsHuman(
@@ -114,7 +109,7 @@ class Replicas:
                 copy = await self.parts.vaults.read(ref)
                 pending = None if RETIRE in draft.tags else _pending(copy)
                 versions = [pending.version] if pending else []
-                if not _holds(copy, self._shape(copy), fields):
+                if not _holds(copy, self.shape(copy), fields):
                     versions.append(str(copy.version))
                 urls += (f"{ref}/{version}" for version in versions)
         return tuple(urls)
@@ -168,7 +163,7 @@ class Replicas:
         dead: bool = False,
     ) -> None:
         self._consents(copy, primary)
-        shape = self._shape(copy)
+        shape = self.shape(copy)
         if missing := template.fields(shape) - set(fields):
             needed = ", ".join(sorted(missing))
             raise NeedsHuman(
@@ -191,7 +186,8 @@ class Replicas:
             copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
         )
 
-    def _shape(self, copy: SecretVersion) -> str:
+    def shape(self, copy: SecretVersion) -> str:
+        """Return the template of a replica's value."""
         return copy.tags.get("ValueTemplate", self.managed.template)
 
     def _consents(self, copy: SecretVersion, primary: SecretRef) -> None:
@@ -201,7 +197,7 @@ class Replicas:
             raise NeedsHuman(f"the replica {what}", where=str(copy.ref), fix=fix)
 
     def _problem(self, copy: SecretVersion, primary: SecretRef) -> tuple[str, str] | None:  # noqa: PLR0911 - a table
-        rotator, shape = self.managed.rotator, self._shape(copy)
+        rotator, shape = self.managed.rotator, self.shape(copy)
         if self.parts.policy.is_own(copy.ref):
             return "is the policy document, which is never written", "take it from the tag Replicas"
         if not copy.enabled:

@@ -138,8 +138,10 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         # A vault lags for seconds: one that still does shows what a person has put back.
         if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
-        if error.code == OUT_OF_TIME and _has_one_slot(parts, secret, item):
-            error.add(LOST)
+        if error.code == OUT_OF_TIME:
+            asked = parts.decide(secret, item)
+            if isinstance(asked, Acting) and asked.managed.is_single:
+                error.add(LOST)
         if not resting or item.trigger == "manual":
             reason = secret.tags.get(tags.REASON, "") if resting else ""
             outcome = replace(
@@ -151,14 +153,6 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
             outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
         )
     return outcome
-
-
-def _has_one_slot(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
-    decision = parts.decide(secret, item)
-    if not isinstance(decision, Acting):
-        return False
-    managed = decision.managed
-    return managed.rotator.single_slot(managed.settings)
 
 
 def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:

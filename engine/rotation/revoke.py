@@ -39,7 +39,8 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         if _holds_again(at, secret, version, managed):
             await _replace_current(at, secret, version)
             return
-        await _remove_unread(at, secret, version, managed, _fix_of(unread))
+        fix = PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX
+        await _remove_unread(at, secret, version, managed, fix)
         await at.observed.settle(version, UNLISTED)
         return
     held = _held(at, old, managed)
@@ -148,15 +149,11 @@ async def _replaced_in_place(
     The replaced version is disabled, so its own value cannot be tried any more.
     """
     record, held = at.record, at.parts.held(secret, managed)
-    rotator = at.parts.rotator(managed)
-    if not (
-        rotator.single_slot(managed.settings)
-        and version in record.history.replaced
-        and record.wrote(secret)
-        and held
-    ):
+    is_replaced = version in record.history.replaced and record.wrote(secret)
+    if not (managed.is_single and is_replaced and held):
         return False
-    return await rotator.accepts(at.lease.source, managed.credential_id or "", held)
+    accepts = at.parts.rotator(managed).accepts
+    return await accepts(at.lease.source, managed.credential_id or "", held)
 
 
 async def _remove_unread(
@@ -228,11 +225,6 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     source = at.lease.source
     here = (managed for managed in known if managed.source == source)
     return next(here, replace(known[0], source=source))
-
-
-def _fix_of(unread: PermanentError) -> str:
-    """Return what to do about a version that cannot be read."""
-    return PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX
 
 
 async def leaked_at(parts: Parts, secret: Version, item: WorkItem, left: str) -> str | None:

@@ -97,10 +97,6 @@ class SourceLease:
         """Return whether every lease lasts this long, without a call."""
         return all(lease.remaining > seconds for lease in self.leases)
 
-    async def last(self) -> None:
-        """Make sure that every lease lasts for a while; raises LeaseUnavailable if one is lost."""
-        await self.ensure(FRESH_SECONDS)
-
     async def ensure(self, seconds: float) -> None:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
         if self.lasts(seconds):

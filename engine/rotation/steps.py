@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from engine.errors import NeedsHuman, TransientError
 from engine.follow_up import refresh, tasks
@@ -13,7 +14,7 @@ from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_owner
 from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
-from engine.rotation.source_lease import LOST, UNBOUND_FIX
+from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
@@ -142,7 +143,7 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     decision = turn.acting
     if turn.item.compromised:
         refs = (secret.ref, *decision.managed.replicas)
-        await refresh.give(at.parts, turn.item, refs, at.lease.last)
+        await refresh.give(at.parts, turn.item, refs, partial(at.lease.ensure, FRESH_SECONDS))
         if at.progress.published_now:
             await tasks.refresh_first(at.parts, report.outcome_of(at, secret))
     lagging = await retire.hold_back(at, secret, turn.item, decision)

@@ -7,7 +7,7 @@ alive. Pure.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.secret import SecretRef, Version
@@ -113,21 +113,12 @@ class StateIndex:
 
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
+    item = WorkItem(ref, trigger="sweep", requested_by="sweep", source=listed.source)
     if listed.due and listed.due <= now:
         reason = f"its overlap passed at {listed.due:%Y-%m-%d %H:%M}Z"
-        return WorkItem(
-            ref,
-            "retire",
-            trigger="sweep",
-            requested_by="sweep",
-            reason=reason,
-            source=listed.source,
-        )
+        return replace(item, action="retire", reason=reason)
     if listed.is_open:
-        reason = "a change was never seen to finish"
-        return WorkItem(
-            ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source
-        )
+        return replace(item, action="audit", reason="a change was never seen to finish")
     return None
 
 

@@ -208,20 +208,16 @@ class WorkItem:
         """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
-    def age(self, now: datetime) -> timedelta:
-        """Return how long ago a person asked for it; nothing where the message does not say."""
-        return timedelta(seconds=self.seconds_since_report(now) or 0.0)
-
     def is_tried_on(self, now: datetime) -> bool:
         """Return whether an incident that cannot be dealt with is tried again later."""
-        return self.age(now) < TRIED_ON
+        return now - (self.reported_at or now) < TRIED_ON
 
     def is_told(self, now: datetime) -> bool:
         """Return whether people hear that an incident still cannot be dealt with.
 
         They do at first, now and then, and in the end. It is looked at more often.
         """
-        last, often = _moment(self.told), OFTEN if self.age(now) <= DAY else DAY
+        last, often = _moment(self.told), OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
 
     def to_json(self) -> str:

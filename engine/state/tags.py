@@ -97,6 +97,11 @@ class Managed:
     may_derive: tuple[Consent, ...] = ()
     """What may be made from this key, and for which secrets."""
 
+    @property
+    def is_single(self) -> bool:
+        """Whether the source accepts one credential at a time."""
+        return self.rotator.single_slot(self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
@@ -295,18 +300,15 @@ def shortened(text: str) -> str:
     """Return a text as a tag can hold it: who was refused (`CALLER`) gives way to the fix."""
     if _units(text) > MAX_TAG_LENGTH:
         text = CALLER.sub("", text)
-    return _cut(text, MAX_TAG_LENGTH)
+    if _units(text) <= MAX_TAG_LENGTH:
+        return text
+    kept = text.encode("utf-16-le", "replace")[: 2 * MAX_TAG_LENGTH - 2]
+    return kept.decode("utf-16-le", "ignore") + "…"
 
 
 def _units(text: str) -> int:
     """Return the length in UTF-16 units: what Azure counts is not said."""
     return len(text.encode("utf-16-le", "replace")) // 2
-
-
-def _cut(text: str, most: int) -> str:
-    if _units(text) <= most:
-        return text
-    return text.encode("utf-16-le", "replace")[: 2 * most - 2].decode("utf-16-le", "ignore") + "…"
 
 
 def marked_since(secret: Version, now: datetime) -> datetime | None:

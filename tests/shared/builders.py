@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.contract import Issued
 from engine.kinds import Kinds
-from engine.planning.decision import Tagged, crowded, decide, decided
+from engine.planning.decision import Tagged, crowded, decided
 from engine.planning.draft import new_version
 from engine.planning.inventory import entry
 from engine.planning.plan import Turn, plan
@@ -117,7 +117,8 @@ def judge(
     kinds: Kinds = KINDS,
 ) -> Decision:
     """Decide at NOW."""
-    return decide(secret, request or item(version=secret.version), policy, kinds, NOW)
+    request = request or item(version=secret.version)
+    return decided(Tagged.of(secret, policy, kinds), request, policy, NOW)
 
 
 def turn_of(secret: SecretVersion, request: WorkItem, record: Record, **known: Any) -> Turn:

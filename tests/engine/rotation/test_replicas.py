@@ -118,7 +118,7 @@ async def test_a_disabled_replica_and_the_policy_document_are_refused_whatever_t
 async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None]) -> None:
     at.rig.tag(COPY, **tags)
     copies = await at.replicas.check(at.secret.ref)
-    shapes = [(copy.ref.name, shape) for copy, shape in at.replicas.shapes(copies)]
+    shapes = [(copy.ref.name, at.replicas.shape(copy)) for copy in copies]
     assert shapes == [(COPY, SHAPE), (OTHER, "{key}")]
 
 
