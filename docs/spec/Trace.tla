@@ -98,9 +98,8 @@ Agrees ==
          \* What is in use is verified before what leaked is revoked.
          \/ at[W] = "revoke" /\ IncidentOpen
     [] Event.step \in {"retire", "retire elsewhere"} ->
-         \/ at[W] \in {"revoke", "disable"}
          \* Whoever died before its end was noted has left nothing to do.
-         \/ at[W] = "free" /\ state.retire = {}
+         at[W] \in {"revoke", "disable"} \/ state.retire = {}
     [] Event.step = "revoke" -> at[W] \in Revoking /\ IncidentOpen
     [] Event.step = "report" -> at[W] = "free"
     \* A dead version is left to who verifies the current one; a parked secret is left to a person.

@@ -202,7 +202,10 @@ class Recorder:
 
     def note(self, do: str, worker: Worker | None = None, **fields: Any) -> None:
         """Write one event, after what time alone has brought about."""
-        while self.overlaps and self.overlaps[0][0] <= self.world.kernel.time():
+        # A repair gives what is to be retired another overlap.
+        later = self._stored().retirement
+        is_extended = later is not None and later.at > self.world.kernel.now()
+        while self.overlaps and self.overlaps[0][0] <= self.world.kernel.time() and not is_extended:
             self.events.append({"do": "pass", "version": self.overlaps.pop(0)[1]})
         who = {} if worker is None else {"w": self.numbers[worker.number], **self._said()}
         self.events.append({"do": do, **who, **fields})
