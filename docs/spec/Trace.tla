@@ -166,8 +166,11 @@ Shown ==
     [] Event.do = "pass" -> /\ passed' = (IF Event.version > passed THEN Event.version ELSE passed)
                             /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, reported,
                                            overtaken, interfered, left>>
-    [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ RollBack(W) \/ Revoke(W) \/ Disable(W)
-                              \/ CleanUp(W)) /\ net' # net
+    [] Event.do = "sent" ->
+         \/ /\ Issue(W) \/ Copy(W) \/ Publish(W) \/ RollBack(W) \/ Revoke(W) \/ Disable(W) \/ CleanUp(W)
+            /\ net' # net
+         \* What is disabled already is disabled once more, to no effect.
+         \/ at[W] = "disable" /\ (\A i \in ToDisable(W): ~ver[i].on) /\ Fail(W) /\ at'[W] = "idle"
     [] Event.do = "land" ->
          /\ Land
          /\ \/ Appended(Event.credential)
