@@ -107,20 +107,17 @@ class ParentKey:
 
     async def refused(self, ref: SecretRef, problem: str) -> TransientError:
         """Have the key's own secret audited; return the error that waits for it to be healed."""
-        await self.have_audited(f"the source refuses what {ref} made from it")
+        named = self.managed.derived_from
+        assert named  # noqa: S101 - tags without it are malformed
+        reason = f"the source refuses what {ref} made from it"
+        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
+        await self.parts.queue.post_rotation(item)
         return TransientError(
             f"{problem}: the key in {self.managed.derived_from} is looked at first",
             where=self.managed.source,
             code=KEY_REFUSED,
             retry_after=REFUSED_SECONDS,
         )
-
-    async def have_audited(self, reason: str, *, follows: bool = False) -> None:
-        """Post an audit of the secret with the key; with `follows`, even if that is parked."""
-        named = self.managed.derived_from
-        assert named  # noqa: S101 - tags without it are malformed
-        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
-        await self.parts.queue.post_rotation(replace(item, follows=follows))
 
     @property
     def _rotator(self) -> Derived:

@@ -6,23 +6,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import NeedsHuman
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Name, Step, Turn
 from engine.rotation import publish, report, retire, revoke, verify
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_owner
 from engine.rotation.ownership import other_owner, other_writer
-from engine.rotation.parent_key import KEY_COMPROMISED, ParentKey
+from engine.rotation.parent_key import ParentKey
 from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.request import Outcome, WorkItem
-
-REAUDITS = (1, 3)
-"""After so many waits for a compromised key, of a minute each, its own secret is audited."""
 
 
 type After = Outcome | SecretVersion | Turn | None
@@ -111,15 +108,7 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
 async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Decide about a derived secret once its key is known."""
     parent_key = ParentKey(at.parts, turn.acting.managed)
-    try:
-        decision = await parent_key.judged(secret, turn.item, turn.acting)
-    except TransientError as error:
-        if error.code == KEY_COMPROMISED and turn.item.deferred in REAUDITS:
-            # Whoever replaces it may have died, and its message comes back minutes later. So
-            # may whoever was asked to look.
-            reason = "it is compromised, and what it made waits for another"
-            await parent_key.have_audited(reason, follows=True)
-        raise
+    decision = await parent_key.judged(secret, turn.item, turn.acting)
     return replace(turn, decision=decision)
 
 

@@ -13,7 +13,7 @@ from simulator.wire import Request
 from tests.rotators.sas_scenes import KEY, RULES, SAS, RuleScene, SasScene
 from tests.shared.delivery import Delivery
 from tests.shared.rig import Rig
-from tests.shared.scene import struck, to_arm
+from tests.shared.scene import refuse, struck, to_arm
 
 DAY = 86_400
 NO_ADDRESSES = ("https%3A%2F%2F%5B", "https%3A%2F%2Fa%E2%84%80b")
@@ -163,3 +163,18 @@ async def test_a_key_that_has_left_management_keeps_the_overlap_of_what_it_made(
     rig.clock.advance(2 * DAY)
     await retire(scene)
     assert scene.account.keys["key1"].value != old
+
+
+def _retags(request: Request) -> bool:
+    return request.method == "PATCH" and request.host.startswith("prod.vault")
+
+
+async def test_an_incident_that_the_vault_holds_up_floods_no_queue() -> None:
+    """The key waits for the vault, what it made waits for the key, and neither has the other look."""
+    scene = await left_behind(overlap=1)
+    rig = scene.rig
+    refuse(rig, 403, "Forbidden", _retags, times=10_000)
+    version = rig.latest(KEY).version
+    item = rig.item(KEY, trigger="manual", version=version, compromised=True, force=True)
+    await rig.service().engine.queue.post_rotation(item)
+    await Delivery(rig, rig.service).run(most=250, within=timedelta(hours=1))
