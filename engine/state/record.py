@@ -377,6 +377,9 @@ class Record:
         write, published = self.pending_write, self.published
         if write and secret.version == write.replaces:
             return self._awaiting(write, secret, now)
+        if secret.version in self.history.replaced:
+            # It may hold what an announced write restores.
+            raise _stale(secret, SETTLE)
         if write := self._recognised(secret):
             return self.landed(secret, write)
         if published and not self.wrote(secret):
@@ -385,7 +388,7 @@ class Record:
                 again = replace(published, version=str(secret.version), created=secret.created)
                 # `created` stays: a copy without tags took the secret out of management.
                 return replace(self, published=again)
-            if self._older(secret, published):
+            if published.created is not None and secret.created < published.created:
                 raise _stale(secret, SETTLE)
         return self
 
@@ -414,10 +417,6 @@ class Record:
             return None
         fitting = (write for write in self.unpublished if self.fits(write, secret.value))
         return next(fitting, None)
-
-    def _older(self, secret: Version, published: Published) -> bool:
-        behind = published.created is not None and secret.created < published.created
-        return secret.version in self.history.replaced or behind
 
     def believed[V: Version](self, secret: V) -> V:
         """Return a version with what the record knows of it instead of what its tags claim."""

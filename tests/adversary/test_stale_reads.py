@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simulator.reach.strikes import PUBLISH, RETAG
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
@@ -123,3 +124,26 @@ async def test_replicas_of_the_vault_that_lag_in_turn_keep_nothing_from_being_ro
     await stage.run_for(hours=30)
     assert len(secret.versions) == 2
     assert secret.works
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_version_that_a_restore_repeats_is_not_taken_for_the_restored_one(
+    stage: Stage, kind: str
+) -> None:
+    """The vault fails over to a copy from before the rotation that is taken back, and takes no write."""
+    secret = stage.put(kind)
+    before = stage.clock.now()
+    stage.clock.advance(60)
+    await stage.rotate(secret)
+    stage.post(secret, action="restore", version=secret.current.version)
+    stage.before(PUBLISH, lambda: stage.serve_copy(secret.vault, before))
+    for write in (PUBLISH, RETAG):
+        stage.outage(write, timedelta(minutes=20))
+    await stage.run_for(minutes=20)
+    stage.serve_copy(secret.vault, None)
+    await stage.run_for(hours=27)
+    assert not stage.reason(secret)
+    assert secret.works
+    await stage.run_past_overlap()
+    alive = {version.value for version in secret.versions if secret.accepts(version.value)}
+    assert alive == {secret.current.value}

@@ -356,6 +356,13 @@ def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str)
         record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + SETTLE * 2)
 
 
+def test_a_replaced_version_is_stale_although_it_holds_what_is_being_restored() -> None:
+    record = announced().landed(secret(NEW, OTHER_VALUE))
+    record = replace(record, pending_write=replace(announced_write(record), replaces=NEW))
+    with pytest.raises(Stale):
+        record.seen(secret(OLD, VALUE, NOW - SECOND), NOW + SETTLE * 2)
+
+
 def test_the_published_value_in_another_version_is_that_one_from_now_on() -> None:
     record = announced().landed(secret(NEW)).seen(secret(OTHER, created=NOW + SECOND), NOW + SETTLE)
     assert record.wrote(secret(OTHER))
