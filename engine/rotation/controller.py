@@ -243,8 +243,11 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     is_told = at.item.is_told(at.now)
     if comes_back and not (is_told or at.observed.is_enabled):
         return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
-    # A refusal may pass, and nobody knows the password. What lasts for a day is looked at seldom.
-    at.observed.in_vain |= timedelta() < at.record.unknown_for(at.now) < LONGEST_CHANGE
+    if at.record.is_unknown and not at.observed.audited:
+        # A refusal may pass: it settles nothing, and the next look is soon. What has lasted for a
+        # day is left to a person, and to the audits.
+        since = at.record.change.started_at or at.now
+        at.observed.in_vain |= at.now - since < LONGEST_CHANGE
     return replace(
         await _marked(at, parked),
         comes_back=comes_back,

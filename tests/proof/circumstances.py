@@ -40,6 +40,15 @@ def outages() -> dict[str, Move]:
     }
 
 
+def refusals() -> dict[str, Move]:
+    """Return moves after which a service refuses what it is asked for, for minutes or for hours."""
+    return {
+        f"{service} refuses for {seconds:.0f} s": outage(service, seconds)
+        for service in ("source", "vault", "writes")
+        for seconds in (600.0, 10_800.0)
+    }
+
+
 def outages_elsewhere() -> dict[str, Move]:
     """Return an outage of each service but the source.
 

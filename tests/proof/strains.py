@@ -107,6 +107,14 @@ _cut_off_a_while = _cut_off("outage-after-write", 1800.0)
 _cut_off_for_hours = _cut_off("outage-for-hours-after-write", 7200.0, is_planned=False)
 
 
+@per_kind("refused", circumstances.refusals(), mend=people.mend, is_planned=False)
+def _refused(world: World, kind: str) -> None:
+    """The app's rights to a service are taken away at some moment, and given back."""
+    due(world, kind)
+    ask(world, trigger="event")
+    world.denies = True
+
+
 def _leaked_on_another_day(world: World, kind: str) -> None:
     due(world, kind, days_left=80)
     # A rotation of another day: what is current is as old as that.
@@ -207,4 +215,5 @@ STRAINED = [
     *all_of(EVERY, _died_in_drift, _stays_away),
     *all_of(SINGLE, _deadly, _cut_off_a_while),
     *all_of(("one-slot",), _cut_off_for_hours),
+    *all_of((*EVERY, "one-slow"), _refused),
 ]

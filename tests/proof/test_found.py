@@ -425,6 +425,12 @@ FOUND = {
     "one refusal does so at the end of an outage of hours": (
         "outage-for-hours-after-write/one-slot@1133:forbid"
     ),
+    "a look that is refused half an hour after a change counts as one that has looked": (
+        "refused/one-slot#996486551"
+    ),
+    "so it does where the rotation was refused as a whole a day before": (
+        "refused/one-slow#996486529"
+    ),
     "a value is put back between the proof that it is refused and the answer": (
         "reported-and-put-back/one-slot#782000305"
     ),

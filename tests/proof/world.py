@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from engine.engine import Engine
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import AccessDenied, NeedsHuman, TransientError
 from engine.kinds import Kinds
 from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -164,6 +164,8 @@ class World:
     """By how many seconds the clocks of every second process go wrong, one before and one after."""
     down: dict[str, float] = field(default_factory=dict)
     """Until when a service does not answer: vault, writes, source, storage, apps."""
+    denies: bool = False
+    """Meanwhile it answers with a refusal (403): somebody has taken the app's rights away."""
     away: float = 0.0
     """For how many seconds in all some service has not answered."""
     applies_and_fails: float = 0.0
@@ -268,10 +270,12 @@ class World:
         return min(float(tags.get("OverlapHours", policy.overlap.total_seconds() / 3600)), shortest)
 
     def refuse_while_away(self, label: str, *, changes: bool) -> None:
-        """Raise TransientError where the service of a call does not answer."""
+        """Raise TransientError where a call's service does not answer; AccessDenied if it denies."""
         service, now = service_of(label), self.kernel.time()
         away = self.down.get(service, 0.0) > now
         if away or (service == "vault" and changes and self.down.get("writes", 0.0) > now):
+            if self.denies:
+                raise AccessDenied(f"{label} was refused", fix="grant it")
             raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
 
     def cut_off(self, label: str) -> None:

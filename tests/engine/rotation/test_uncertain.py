@@ -127,20 +127,28 @@ async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_o
 
 
 @pytest.mark.parametrize(
-    ("later", "noted", "is_soon"),
+    ("later", "is_soon"),
     [
-        pytest.param(HOUR / 2, {}, True, id="refused lately"),
-        pytest.param(3 * HOUR, {}, True, id="refused after an outage of hours"),
-        pytest.param(25 * HOUR, {}, False, id="refused for long"),
-        pytest.param(HOUR / 2, {"asked": None}, False, id="proven since"),
+        pytest.param(HOUR / 2, True, id="refused lately"),
+        pytest.param(3 * HOUR, True, id="refused after an outage of hours"),
+        pytest.param(25 * HOUR, False, id="refused for long"),
     ],
 )
+@pytest.mark.parametrize("asked", [None, "2026-11-01T00:00:00+00:00"])
 async def test_a_refusal_does_not_put_off_the_next_look_for_a_day(
-    later: timedelta, noted: dict[str, Any], *, is_soon: bool
+    later: timedelta, asked: str | None, *, is_soon: bool
 ) -> None:
+    """Whether the current version was proven since a change, or it was first asked for days ago."""
     rig = await uncertain()
     refuse(rig, 403, "Forbidden", to_vault("GET"), 20)
-    assert await looked_at_soon(rig, later, **noted) is is_soon
+    assert await looked_at_soon(rig, later, asked=asked) is is_soon
+
+
+async def test_a_refusal_after_the_current_version_was_proven_is_no_hurry() -> None:
+    rig = await uncertain()
+    assert (await rig.handle(NAME, trigger="manual", force=True)).result == "rotated"
+    rig.tag(NAME, Replicas=f"{rig.vault.url}/secrets/none")
+    assert not await looked_at_soon(rig, HOUR / 2, blind=True)
 
 
 async def test_a_refusal_that_bears_its_mark_does_not_put_off_the_next_look_either() -> None:
