@@ -268,6 +268,36 @@ async def test_a_document_is_written_checked_and_with_its_history() -> None:
     assert len(await policies.history()) == 3
 
 
+async def test_a_push_without_an_answer_is_followed_at_once_where_it_has_arrived() -> None:
+    """A document may take rights away: it must not wait for five minutes."""
+    rig = PolicyRig()
+    first = rig.push(owned_by("one"))
+    rig.clock.advance(1)
+    policies = store(rig)
+    assert owner(await policies.current()) == "one"
+    written = lambda request: request.method == "PUT" and OWN.name in request.path  # noqa: E731
+    rig.world.faults.append(Fault(written, after=True))
+    with pytest.raises(TransientError):
+        await policies.push(owned_by("two"), by="ada", why="", replacing=first.version)
+    assert owner(await policies.current()) == "two"
+
+
+async def test_a_process_that_follows_a_version_reads_no_older_one_for_a_wrong_one() -> None:
+    """What it follows is the last good one. The older ones may grant more."""
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    rig.clock.advance(1)
+    followed = rig.push(owned_by("two"))
+    policies = store(rig)
+    await policies.current()
+    rig.clock.advance(FRESH_SECONDS)
+    rig.push(BROKEN)
+    rig.vault.amend(followed, enabled=False)
+    rig.calls()
+    assert owner(await policies.current()) == "two"
+    assert rig.calls() == {"vault": 1}
+
+
 async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> None:
     rig = PolicyRig()
     first = rig.push(owned_by("one"))
