@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
+from engine.errors import LeaseUnavailable
 from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
 from engine.state.request import Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 V1, V2 = "1" * 32, "2" * 32
@@ -245,6 +246,34 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
     assert kind.calls == [(at.lease.source, "op", "theirs")]
     assert at.record.lost_writes == (announced,)
     assert at.record.change.uncertain_until == (announced.at + LATE if blind else None)
+
+
+async def test_what_was_made_at_a_source_outside_the_scopes_is_left_there(at: Held) -> None:
+    kind: Any = Tidied()
+    policy = replace(at.parts.policy, scopes={at.rig.vault.url: ("/subscriptions/another",)})
+    kinds = Kinds({**at.parts.rotators, "many": kind})
+    at.parts = replace(at.parts, kinds=kinds, policy=policy)
+    at.announce("new", 10 * MINUTE)
+    at.know(kind="many")
+    at.rig.vault.put(NAME, "by hand", tags={})
+    await at.observed().look()
+    assert kind.calls == []
+    assert at.record.lost_writes
+
+
+async def test_who_has_lost_the_lease_removes_nothing(at: Held) -> None:
+    """Whoever holds it now may have published what would be removed."""
+    kind: Any = Tidied()
+    kinds = Kinds({**at.parts.rotators, at.managed.rotator.kind: kind})
+    at.parts = replace(at.parts, kinds=kinds)
+    rotation = at.rotation
+    rotation.here = at.managed
+    at.rig.clock.advance(45)
+    lost = "LeaseIdMismatchWithLeaseOperation"
+    refuse(at.rig, 409, lost, lambda request: "comp=lease" in request.url, times=9)
+    with pytest.raises(LeaseUnavailable):
+        await rotation.tidy("op", keep=None)
+    assert kind.calls == []
 
 
 async def test_what_was_just_published_is_believed_before_it_is_written_down(at: Held) -> None:

@@ -335,3 +335,28 @@ async def test_what_a_replica_that_consents_no_more_holds_is_nobodys_to_disable(
     await at.replicas.out_of_use(at.secret.ref)
     assert old.enabled
     assert at.lease.record.stale == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "waits", "retires", "dead"),
+    [
+        pytest.param(False, False, False, ("current",), id="what it holds is refused"),
+        pytest.param(True, False, False, (), id="an earlier try has written it already"),
+        pytest.param(False, True, False, ("earlier", "current"), id="and what it was to retire"),
+        pytest.param(False, True, True, ("current",), id="which the next version retires"),
+    ],
+)
+async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_works(
+    at: Held, dead: tuple[str, ...], *, written: bool, waits: bool, retires: bool
+) -> None:
+    """What is taken for dead is disabled, whoever still reads it."""
+    if written:
+        at.rig.vault.put(COPY, "AccountKey=new", tags=at.rig.tags(COPY))
+        at.rig.vault.put(OTHER, "new", tags=at.rig.tags(OTHER))
+    if waits:
+        at.rig.tag(COPY, RekeyRetire=f"{LATER} {V9} key2")
+    url = f"{at.rig.vault.url}/secrets/{COPY}"
+    named = {"current": f"{url}/{at.rig.latest(COPY).version}", "earlier": f"{url}/{V9}"}
+    retire = {RETIRE: f"{LATER} {V1} key2"} if retires else {}
+    found = await at.replicas.dead(FIELDS, draft(at, retire))
+    assert tuple(it for it in found if it.startswith(f"{url}/")) == tuple(named[it] for it in dead)
