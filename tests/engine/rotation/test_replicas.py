@@ -360,3 +360,18 @@ async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_w
     retire = {RETIRE: f"{LATER} {V1} key2"} if retires else {}
     found = await at.replicas.dead(FIELDS, draft(at, retire))
     assert tuple(it for it in found if it.startswith(f"{url}/")) == tuple(named[it] for it in dead)
+
+
+@pytest.mark.parametrize("consents", [True, False])
+async def test_a_dead_version_of_a_replica_is_disabled_only_with_its_owners_consent(
+    at: Held, *, consents: bool
+) -> None:
+    """Whoever has withdrawn it keeps what is theirs, and nobody asks again."""
+    dead, url = at.rig.latest(COPY), f"{at.rig.vault.url}/secrets/{COPY}"
+    at.rig.vault.put(COPY, "AccountKey=new", tags=at.rig.tags(COPY))
+    if not consents:
+        at.rig.tag(COPY, **{REPLICA_OF: None})
+    at.know(unused=(f"{url}/{dead.version}",))
+    await at.replicas.out_of_use(at.secret.ref)
+    assert versions(at)[0].enabled is not consents
+    assert at.record.stale == ()

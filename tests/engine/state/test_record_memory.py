@@ -204,3 +204,25 @@ def test_what_is_refused_stands_in_the_text_as_earlier_workers_read_it() -> None
 def test_a_record_in_which_no_list_says_what_is_refused_is_damaged(gone: object) -> None:
     with pytest.raises(NeedsHuman, match="damaged"):
         Record.from_json(json.dumps({"format": 1, "gone": gone}), "here")
+
+
+@pytest.mark.parametrize(
+    ("proof", "after", "is_refused"),
+    [
+        (f"{NOW:%Y-%m-%dT%H:%M:%SZ} tried", -SECOND, True),
+        (f"{NOW:%Y-%m-%dT%H:%M:%SZ} tried", 0 * SECOND, True),
+        (f"{NOW:%Y-%m-%dT%H:%M:%SZ} tried", SECOND, False),
+        ("", SECOND, True),
+    ],
+)
+def test_a_version_that_is_reported_after_its_proof_is_proven_anew(
+    proof: str, after: timedelta, *, is_refused: bool
+) -> None:
+    """Of a record of an earlier Rekey nobody knows when that was: it is refused."""
+    assert Compromised(revoked={OLD: proof}).is_refused(OLD, NOW + after) is is_refused
+
+
+def test_a_change_that_was_never_sent_leaves_all_as_it_was() -> None:
+    before = Change(NOW, NOW, NOW, version=OLD)
+    begun = before.begun(NEW, NOW + SECOND, asks=True)
+    assert begun.taken_back(before) == before
