@@ -298,6 +298,14 @@ async def test_a_process_that_follows_a_version_reads_no_older_one_for_a_wrong_o
     assert rig.calls() == {"vault": 1}
 
 
+async def test_who_takes_the_document_for_missing_replaces_none_that_is_there() -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    with pytest.raises(Outdated):
+        await store(rig).push(owned_by("two"), by="ada", why="", replacing=None)
+    assert len(rig.vault.versions(OWN.name)) == 1
+
+
 async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> None:
     rig = PolicyRig()
     first = rig.push(owned_by("one"))

@@ -211,6 +211,20 @@ async def test_a_leak_waits_for_no_overlap_of_who_has_left_but_for_its_incident_
     assert owner.endswith("/owner") is is_kept
 
 
+async def test_a_source_passes_on_whose_owner_left_it_with_what_has_leaked_and_is_in_use() -> None:
+    """Nobody replaces that for a secret without its tags. The next owner owes it."""
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    _edit(ProviderAddress=None)(rig)
+    leaked = rig.latest("owner")
+    await rig.note(source_of(rig), "owner", compromised=(str(leaked.version),))
+    await rig.handle(KEY)
+    known = await rig.known(source_of(rig))
+    assert known.owner.endswith(f"/{KEY}")
+    assert known.compromised.knows(leaked.version)
+
+
 async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:
     """Nobody can see there whether it is still rotated, by hand or by another deployment."""
     rig = scene()

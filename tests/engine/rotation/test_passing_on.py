@@ -73,6 +73,20 @@ async def test_what_was_published_is_reported_before_its_source_passes_on(
     assert [it["secret"] for it in posted if it["action"] == "refresh"] == [NAME]
 
 
+async def test_what_a_renamed_secret_holds_stays_as_its_source_passes_on() -> None:
+    """Rekey made it for the former name, and removes what else that operation has left."""
+    rig = GraphRig()
+    rig.managed()
+    await rig.handle(SECRET)
+    tags, value = rig.tags(SECRET), str(rig.latest(SECRET).value)
+    rig.clock.advance(3600)
+    rig.vault.delete(SECRET)
+    rig.vault.put("renamed", value, tags=tags)
+    await rig.handle("renamed", action="audit")
+    assert value in {password.secret for password in rig.alive()}
+    assert (await rig.known(rig.app.app_id)).owner.endswith("/renamed")
+
+
 async def test_what_was_made_in_vain_is_removed_before_its_source_passes_on() -> None:
     """A worker died once its source had made a credential, and the secret was renamed."""
     rig = GraphRig()

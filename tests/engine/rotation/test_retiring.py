@@ -351,6 +351,15 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
     assert keys_of(rig)["key1"] != first.value
 
 
+async def test_nothing_is_revoked_while_a_right_to_read_its_version_is_missing(rig: Rig) -> None:
+    """A disabled version cannot be tried. One that may not be read is left until it can be."""
+    first, _ = rig.vault.versions(NAME)
+    refuse(rig, 403, "ForbiddenByRbac", to_arm(f"/{first.version}"), times=9)
+    outcome = await retire(rig)
+    assert (outcome.result, outcome.retired) == ("parked", ())
+    assert keys_of(rig)["key1"] == first.value
+
+
 @pytest.mark.parametrize("is_refused", [False, True])
 async def test_a_secret_left_to_a_person_keeps_the_last_key_that_works(
     rig: Rig, *, is_refused: bool
