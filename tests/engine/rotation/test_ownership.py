@@ -184,7 +184,9 @@ async def test_who_has_left_a_source_keeps_it_while_what_it_announced_may_arrive
     # The vault shows what a person has written meanwhile.
     write = Announced("operation", "key1", "ab" * 32, V1, rig.clock.now() - ago)
     await rig.note(source_of(rig), "owner", key="cd" * 32, ahead=write)
-    assert (await rig.handle(KEY)).result == ("parked" if is_kept else "rotated")
+    outcome = await rig.handle(KEY)
+    assert outcome.result == ("parked" if is_kept else "rotated")
+    assert ("whose last change may still take effect" in outcome.reason) is is_kept
 
 
 @pytest.mark.parametrize(
