@@ -134,13 +134,13 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         rest = tags.rests_until(policy.applied(secret), policy.parked_rest, now)
         resting = rest is not None and rest > now
         # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
-        # than a later one from the queue.
-        # A vault lags for seconds: one that still does shows what a person has put back.
+        # than a later one from the queue. A vault lags for seconds: one that still does shows what
+        # a person has put back.
         if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
         if error.code == OUT_OF_TIME:
-            asked = parts.decide(secret, item)
-            if isinstance(asked, Acting) and asked.managed.is_single:
+            decision = parts.decide(secret, item)
+            if isinstance(decision, Acting) and decision.managed.is_single:
                 error.add(LOST)
         if not resting or item.trigger == "manual":
             reason = secret.tags.get(tags.REASON, "") if resting else ""

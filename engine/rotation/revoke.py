@@ -214,8 +214,8 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     They say what its values look like.
     """
     before = replace(secret, tags=at.record.verified.tags)
-    asked = (at.parts.tagged(version).managed for version in (secret, before))
-    known = [managed for managed in asked if managed]
+    meant = (at.parts.tagged(version).managed for version in (secret, before))
+    known = [managed for managed in meant if managed]
     if not known:
         raise NeedsHuman(
             "no tags say where in its values a credential is",

@@ -21,7 +21,6 @@ from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.request import Outcome, WorkItem
 
-
 type After = Outcome | SecretVersion | Turn | None
 """What comes of a step: the end, the secret as it is since, or one more thing that is known.
 

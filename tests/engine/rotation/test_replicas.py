@@ -358,8 +358,10 @@ async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_w
     url = f"{at.rig.vault.url}/secrets/{COPY}"
     named = {"current": f"{url}/{at.rig.latest(COPY).version}", "earlier": f"{url}/{V9}"}
     retire = {RETIRE: f"{LATER} {V1} key2"} if retires else {}
-    found = await at.replicas.dead(FIELDS, draft(at, retire))
-    assert tuple(it for it in found if it.startswith(f"{url}/")) == tuple(named[it] for it in dead)
+    versions = await at.replicas.dead(FIELDS, draft(at, retire))
+    assert tuple(it for it in versions if it.startswith(f"{url}/")) == tuple(
+        named[it] for it in dead
+    )
 
 
 @pytest.mark.parametrize("consents", [True, False])

@@ -101,10 +101,10 @@ async def test_an_incident_that_fails_tells_of_its_failure_alone_and_apps_of_the
     await die_once_published(rig, NAME)
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=99)
     engine = with_app(rig.service(), NAME).engine
-    told = heard(engine.reporter)
+    outcomes = heard(engine.reporter)
     rig.queue("rotations").clear()
     await engine.handle(rig.item(NAME, version=leaked, compromised=True))
-    assert [outcome.result for outcome in told] == ["parked"]
+    assert [outcome.result for outcome in outcomes] == ["parked"]
     assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
 
 
