@@ -69,8 +69,6 @@ class Service:
     """Records that sweeps finish, and measures messages that nobody processes."""
     keys: PrintKeys | None = None
     """Where the keys of prints are read; None if reported leaks are found without."""
-    sweep_seconds: float = SWEEP_SECONDS
-    rotation_seconds: float = ROTATION_SECONDS
 
     async def ready(self) -> Engine:
         """Return the engine under the current policy.
@@ -136,7 +134,7 @@ class Service:
 
     async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:
-            ended = await sweep(await self.ready(), order, self.sweep_seconds)
+            ended = await sweep(await self.ready(), order, SWEEP_SECONDS)
         except TransientError as error:
             if order.incident is None or tries < MAX_TRIES:
                 raise
@@ -166,7 +164,7 @@ class Service:
 
     async def _follow_up(self, task: FollowUp, tries: int) -> None:
         try:
-            async with bounded(self.rotation_seconds, f"a try for {task.ref}"):
+            async with bounded(ROTATION_SECONDS, f"a try for {task.ref}"):
                 await (await self.ready()).follow_up(task)
         except TransientError as problem:
             later = _put_off(problem, task.deferred)
@@ -181,7 +179,7 @@ class Service:
 
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
-            async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
+            async with bounded(ROTATION_SECONDS, f"a try for {item.ref}"):
                 begun = replace(item, tried=0)
                 outcome = await (await self.ready()).handle(begun, tries + item.tried)
         except TransientError as error:

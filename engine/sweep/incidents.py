@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 
-from engine.deadline import SWEEP_SECONDS
 from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
 from engine.ports import Vaults
@@ -59,15 +58,15 @@ class IncidentSweep:
     incident: Incident
     index: StateIndex
 
-    async def send(self, order: SweepOrder, seconds: float = SWEEP_SECONDS) -> bool:
+    async def send(self, order: SweepOrder) -> bool:
         """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
 
         They start as fast as Azure allows. A secret that cannot be read stops no other. A new
         message continues what there is no time for.
         Raises TransientError if the order must be repeated.
         """
-        clock, limit = self.engine.clock, min(seconds, LISTING_SECONDS)
-        so_far, ends = order.so_far or SoFar(None, clock.now()), clock.monotonic() + limit
+        clock, so_far = self.engine.clock, order.so_far or SoFar(None, self.engine.clock.now())
+        ends = clock.monotonic() + LISTING_SECONDS
         secrets, token = await self._list(order.vault, so_far.token, ends)
         elapsed = (clock.now() - so_far.begun).total_seconds() - SETTLE_SECONDS
         scopes, started = self.engine.policy.scopes, so_far.started

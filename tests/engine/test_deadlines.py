@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -80,10 +79,13 @@ def by_schedule(rig: Rig) -> SweepOrder:
 
 
 async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(
-    sent: Collected, caplog: Log
+    sent: Collected,
+    caplog: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = huge(Rig())
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 90)
+    service = rig.service(slow(rig, 60))
     assert await to_the_end(rig, service, by_schedule(rig)) == 3
     assert f"continues the sweep of {rig.vault.url}: {3 * PAGE} seen" in caplog.text
     names = [message["secret"] for message in rig.messages("rotations")]
@@ -94,17 +96,23 @@ async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secr
 
 
 @pytest.mark.parametrize(("seconds", "parts"), [(121, 2), (120, 3), (60, 4)])
-async def test_no_page_is_begun_once_the_time_of_a_part_is_up(seconds: float, parts: int) -> None:
+async def test_no_page_is_begun_once_the_time_of_a_part_is_up(
+    seconds: float, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = huge(Rig())
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=seconds)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", seconds)
+    service = rig.service(slow(rig, 60))
     assert await to_the_end(rig, service, by_schedule(rig)) == parts
 
 
-async def test_its_audits_are_those_of_the_first_part(sent: Collected) -> None:
+async def test_its_audits_are_those_of_the_first_part(
+    sent: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del sent
     rig = huge(Rig())
     first = by_schedule(rig)
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
+    service = rig.service(slow(rig, 60))
     await service.sweep_vault(first.to_json())
     (following,) = orders(rig)
     assert (following["since"], following["until"]) == (
@@ -115,9 +123,12 @@ async def test_its_audits_are_those_of_the_first_part(sent: Collected) -> None:
     assert len(json.dumps(following)) < 5000
 
 
-async def test_only_the_last_part_is_recorded_as_the_sweeps_end() -> None:
+async def test_only_the_last_part_is_recorded_as_the_sweeps_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rig = huge(Rig())
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
+    service = rig.service(slow(rig, 60))
     await service.sweep_vault(by_schedule(rig).to_json())
     assert not [blob for blob in records(rig) if blob["swept"]]
     await to_the_end(
@@ -154,13 +165,16 @@ async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
     assert "so_far" not in anew
 
 
-async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(caplog: Log) -> None:
+async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(
+    caplog: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = huge(Rig())
     rig.clock.advance(60)
     incident = Incident(
         rig.clock.now().replace(microsecond=0), requested_by="ada", reason="a drill"
     )
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 90)
+    service = rig.service(slow(rig, 60))
     assert await to_the_end(rig, service, SweepOrder.for_incident(rig.vault.url, incident)) == 4
     messages = rig.messages("rotations")
     assert len({message["secret"] for message in messages}) == len(messages) == 4 * PAGE
@@ -170,9 +184,11 @@ async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(caplog: Log) ->
 
 async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     sent: Collected,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = huge(Rig(), 2 * PAGE)
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 90)
+    service = rig.service(slow(rig, 60))
     await service.sweep_vault(by_schedule(rig).to_json())
     (following,) = orders(rig)
     following["so_far"]["states"] = {}
@@ -180,7 +196,9 @@ async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
     assert sum(sent.metric("rekey.secrets").values()) == PAGE
 
 
-async def test_what_a_deleted_secret_left_alive_is_told_of_in_a_huge_vault_too() -> None:
+async def test_what_a_deleted_secret_left_alive_is_told_of_in_a_huge_vault_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rig = scene(tags={"OverlapHours": "1"})
     await rig.handle(NAME)
     rig.clock.advance(DAY.total_seconds())
@@ -188,13 +206,14 @@ async def test_what_a_deleted_secret_left_alive_is_told_of_in_a_huge_vault_too()
     for number in range(2 * PAGE):
         rig.vault.put(f"plain-{number:02}", "somebody's own")
     rig.queue("sweeps")
-    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
+    service = rig.service(slow(rig, 60))
     outcomes, now = heard(service.engine.reporter), rig.clock.now()
     assert await to_the_end(rig, service, SweepOrder(rig.vault.url, now - DAY, now, DAY)) > 1
     assert [outcome.reason.partition(",")[0] for outcome in outcomes] == ["deleted"]
 
 
-def hanging(rig: Rig) -> Service:
+def hanging(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Service:
     """Start the app, whose source answers no change, and which waits for that no longer than so."""
 
     async def hangs(request: Request, call: Call) -> Response:
@@ -202,18 +221,22 @@ def hanging(rig: Rig) -> Service:
             await asyncio.Event().wait()
         return await call()
 
-    return replace(rig.service(hangs), rotation_seconds=0.2)
+    monkeypatch.setattr("engine.service.ROTATION_SECONDS", 0.2)
+    return rig.service(hangs)
 
 
-async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: Log) -> None:
+async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(
+    caplog: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = scene()
-    service = hanging(rig)
+    service = hanging(rig, monkeypatch)
     with (
         caplog.at_level(logging.WARNING, "rekey"),
         pytest.raises(TransientError, match="did not finish within"),
     ):
         await service.rotate(rig.item(NAME).to_json(), 1)
     assert f"try 1 of {MAX_TRIES}" in caplog.text
+    monkeypatch.undo()
     await rig.work(NAME, tries=2)
     assert len(rig.vault.versions(NAME)) == 2
 
@@ -221,9 +244,10 @@ async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: L
 @pytest.mark.parametrize("kind", ["a login", "two logins"])
 async def test_a_last_try_that_takes_too_long_warns_of_a_lost_password_where_there_is_one_slot(
     kind: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = sql(kind)
-    await hanging(rig).rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
+    await hanging(rig, monkeypatch).rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
     warned = "nobody knows" in rig.tags(sql_product.NAME)["RekeyReason"]
     assert warned == KINDS[kind].single
 
