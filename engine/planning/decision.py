@@ -196,7 +196,7 @@ def _at_rest(case: Case) -> Skip | None:
     know the password for a day. Nor is a credential without an overlap: it is compromised.
     """
     secret, item = case.secret, case.item
-    rest = rests_until(secret, case.policy.parked_rest, case.now)
+    rest = rests_until(secret, case.now)
     if rest is None or case.now >= rest or item.trigger == "manual":
         return None
     if item.recheck or item.follows or item.compromised or to_cut_off(secret):

@@ -130,8 +130,8 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     outcome = Outcome(item, "parked", error.what, error.fix)
     try:
         secret = await parts.vaults.read(item.ref)
-        now, policy = parts.clock.now(), parts.policy
-        rest = tags.rests_until(policy.applied(secret), policy.parked_rest, now)
+        now = parts.clock.now()
+        rest = tags.rests_until(parts.policy.applied(secret), now)
         resting = rest is not None and rest > now
         # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
         # than a later one from the queue. A vault lags for seconds: one that still does shows what

@@ -32,8 +32,6 @@ class Policy:
     """How long before expiry a secret is due. Key Vault sends its own event 30 days before, too."""
     overlap: timedelta = timedelta(hours=168)
     """How long a superseded credential keeps working."""
-    parked_rest: timedelta = timedelta(days=1)
-    """How long a parked secret is left alone before it is tried again."""
     deployment: str = ""
     """The name of this deployment, so that two deployments on one vault notice each other."""
     document: Document | None = None

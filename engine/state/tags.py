@@ -25,6 +25,8 @@ from engine.state.window import Window
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
 """Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
+PARKED_REST = timedelta(days=1)
+"""How long a parked secret is left alone before it is tried again."""
 CALLER = re.compile(r" \(application [^()]*\)")
 """The ids of an identity that was refused, as Azure tells them."""
 
@@ -328,10 +330,10 @@ def marked_since(secret: Version, now: datetime) -> datetime | None:
             return None
 
 
-def rests_until(secret: Version, rest: timedelta, now: datetime) -> datetime | None:
+def rests_until(secret: Version, now: datetime) -> datetime | None:
     """Return until when a parked secret is left alone; None if it is not parked."""
     since = marked_since(secret, now)
-    return since + rest if since else None
+    return since + PARKED_REST if since else None
 
 
 def to_cut_off(secret: Version) -> bool:

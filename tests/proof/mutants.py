@@ -535,8 +535,8 @@ MUTANTS: Mapping[str, Mutant] = {
         function(
             decide,
             "rests_until",
-            lambda secret, rest, _: (
-                secret.created + rest * 400 if tags.STATE in secret.tags else None
+            lambda secret, _: (
+                secret.created + timedelta(days=400) if tags.STATE in secret.tags else None
             ),
         ),
         "P8",

@@ -322,9 +322,9 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
     marked: SecretVersion = replace(
         secret, tags=parked(secret, "why", NOW, seen=fingerprint(before.applied(secret)))
     )
-    assert rests_until(before.applied(marked), DAY, NOW) == NOW + DAY
-    assert rests_until(other.applied(marked), DAY, NOW) == NOW + DAY
-    assert rests_until(after.applied(marked), DAY, NOW) is None
+    assert rests_until(before.applied(marked), NOW) == NOW + DAY
+    assert rests_until(other.applied(marked), NOW) == NOW + DAY
+    assert rests_until(after.applied(marked), NOW) is None
 
 
 def test_a_malformed_tag_of_the_secrets_own_is_mended_there_although_there_is_a_document() -> None:

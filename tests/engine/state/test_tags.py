@@ -107,7 +107,7 @@ def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:
     ],
 )  # fmt: skip
 def test_a_mark_that_is_none_gives_no_rest(state: str) -> None:
-    assert rests_until(version(changes={"RekeyState": state}), DAY, NOW) is None
+    assert rests_until(version(changes={"RekeyState": state}), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_mark_that_is_none_gives_no_rest(state: str) -> None:
 def test_a_mark_from_a_time_to_come_gives_no_rest(since: str, rests: bool) -> None:
     """Two clocks may differ by two minutes."""
     secret = version(changes={"RekeyState": f"parked {since} {fingerprint(version())}"})
-    assert (rests_until(secret, DAY, NOW) is not None) is rests
+    assert (rests_until(secret, NOW) is not None) is rests
 
 
 def test_a_fingerprint_notices_the_owners_changes_and_not_rekeys() -> None:
@@ -151,7 +151,7 @@ def test_every_mark_says_since_when_until_the_version_or_its_tags_change(
     marked = parked(version(), "why", NOW, **options)
     assert marked["RekeyState"].startswith(f"{word} 2026-11-02T09:00:00Z ")
     assert marked["RekeyReason"] == "why"
-    assert rests_until(version(changes={**marked}), DAY, NOW) == NOW + DAY
+    assert rests_until(version(changes={**marked}), NOW) == NOW + DAY
     assert marked_since(version(changes={**marked}), NOW) == NOW
     assert marked_since(version(changes={**marked, "Owner": "somebody else"}), NOW) is None
 
