@@ -6,7 +6,7 @@ Tasks are posted once the outcome is known. If posting them fails, the outcome s
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from engine.errors import PermanentError, RekeyError
@@ -78,8 +78,7 @@ async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcom
 async def _report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
     """Report how a task ended. Who hears of rotations hears of some tasks, too."""
     await parts.reporter.followed(outcome)
-    for item in _notices(parts, outcome):
-        await _post(parts, item)
+    await _post(parts, _notices(parts, outcome))
     return outcome
 
 
@@ -90,21 +89,20 @@ async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None
         items += _refreshes(parts.policy, outcome)
     if outcome.result in TO_FOLLOW:
         items += map(follow_key, outcome.derived)
-    for item in (*items, *_notices(parts, outcome)):
-        await _post(parts, item)
+    await _post(parts, (*items, *_notices(parts, outcome)))
 
 
 async def refresh_first(parts: Parts, outcome: Outcome) -> None:
     """Have apps refreshed before what leaked is cut off. Never raises: `follow` does so again."""
-    for item in _refreshes(parts.policy, outcome):
-        await _post(parts, item)
+    await _post(parts, _refreshes(parts.policy, outcome))
 
 
-async def _post(parts: Parts, item: WorkItem | FollowUp) -> None:
-    try:
-        await parts.queue.post_rotation(item)
-    except RekeyError as error:
-        log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
+async def _post(parts: Parts, items: Iterable[WorkItem | FollowUp]) -> None:
+    for item in items:
+        try:
+            await parts.queue.post_rotation(item)
+        except RekeyError as error:
+            log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
 
 
 def _notices(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:

@@ -161,17 +161,14 @@ class Rotation:
         elif item.version == secret.version and self.observed.made_since(secret, item.began):
             # Whoever posted it went by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
-        if item.recheck and not (self._may_be_late or self.observed.is_forgotten):
+        may_be_late = self.record.is_uncertain or self.record.change.in_progress_since
+        if item.recheck and not (may_be_late or self.observed.is_forgotten):
             # It finds nothing that may take effect late: it is an audit like any other.
             self.progress.item = replace(self.progress.item, recheck=False)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
         return secret
-
-    @property
-    def _may_be_late(self) -> bool:
-        return self.record.is_uncertain or self.record.change.in_progress_since is not None
 
     @property
     def carries_on(self) -> bool:

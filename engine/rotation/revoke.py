@@ -75,15 +75,6 @@ def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Man
     return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
 
 
-async def foresee(at: Rotation, secret: SecretVersion, decision: Decision) -> None:
-    """Raise NeedsHuman if settling the current version would; changes nothing."""
-    managed = _managed(at, secret)
-    accepts = at.parts.rotator(managed).accepts
-    for credential in _held(at, secret, managed).values():
-        if await accepts(at.lease.source, "", credential):
-            raise _alive(at, decision)
-
-
 def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
     """Return the error for a current version that works where Rekey may not replace it."""
     return NeedsHuman(
@@ -254,7 +245,11 @@ async def foreseen(
         return None
     rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:
-        await foresee(rotation, secret, parts.decide(record.believed(secret), item))
+        managed = _managed(rotation, secret)
+        accepts = parts.rotator(managed).accepts
+        for credential in _held(rotation, secret, managed).values():
+            if await accepts(source, "", credential):
+                raise _alive(rotation, parts.decide(record.believed(secret), item))
     except NeedsHuman as error:
         return Park(f"{error.what} ({error.where})", error.fix)
     return None

@@ -106,7 +106,8 @@ class Record:
     @property
     def is_uncertain(self) -> bool:
         """Return whether something was sent that may not have taken effect yet."""
-        return self.change.is_uncertain or self.pending_write is not None
+        change = self.change
+        return bool(change.open_since or change.uncertain_until or self.pending_write)
 
     @property
     def is_open(self) -> bool:

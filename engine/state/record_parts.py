@@ -165,11 +165,6 @@ class Change:
     recheck_at: datetime | None = None
     """When the source is looked at again; None if nothing is owed there."""
 
-    @property
-    def is_uncertain(self) -> bool:
-        """Return whether a change may not have taken effect yet."""
-        return bool(self.open_since or self.uncertain_until)
-
     def uncertain_for(self, moment: datetime) -> Change:
         """Return the change as one that may take effect at least until a moment."""
         return replace(self, uncertain_until=max(self.uncertain_until or moment, moment))
