@@ -24,13 +24,25 @@ from contextlib import contextmanager
 
 
 class RekeyError(Exception):
-    """What happened, where, and the fix; `code` is Azure's error code, if Azure sent one."""
+    """What happened, where, and the fix; `code` is Azure's error code, if Azure sent one.
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", code: str = "") -> None:
+    `retry_after`: in how many seconds it may be tried again; None if nobody has said.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        code: str = "",
+        retry_after: float | None = None,
+    ) -> None:
         self.what = what
         self.where = where
         self.fix = fix
         self.code = code
+        self.retry_after = retry_after
         super().__init__(what, where, fix)
 
     def add(self, further: str) -> None:
@@ -59,19 +71,7 @@ class ConfigError(RekeyError):
 
 
 class TransientError(RekeyError):
-    """The error may pass by itself. `retry_after` is in seconds, None if Azure did not say."""
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        where: str = "",
-        fix: str = "",
-        code: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(what, where=where, fix=fix, code=code)
-        self.retry_after = retry_after
+    """The error may pass by itself."""
 
 
 class Throttled(TransientError):  # noqa: N818 - the name says what is the case

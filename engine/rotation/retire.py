@@ -138,7 +138,7 @@ async def _has_come(
     try:
         return await _is_replaced(at, secret, pending, old)
     except RekeyError as error:
-        if isinstance(error, TransientError) and error.retry_after is not None:
+        if error.retry_after is not None:
             raise
         # Whatever else keeps the source from saying so, the credential must go.
         return False

@@ -90,7 +90,7 @@ class Rollback:
         try:
             try:
                 # Azure may have named a time, and an earlier read would only put it off.
-                if not (proven and getattr(problem, "retry_after", None)):
+                if not (proven and problem.retry_after):
                     # Perhaps a person has written it meanwhile. A disabled version has no value.
                     fresh = await at.parts.vaults.read(secret.ref)
                     password = at.parts.held(fresh, at.managed)

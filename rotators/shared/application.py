@@ -93,7 +93,7 @@ class ApplicationCredential(ABC):
             if final(problem) or pause is None:
                 raise _flickering(source) if ever and not final(problem) else problem
             accepted = 0
-            await self._clock.sleep(max(pause, getattr(problem, "retry_after", None) or 0))
+            await self._clock.sleep(max(pause, problem.retry_after or 0))
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Sign in with the credential once; an application that is gone accepts none."""

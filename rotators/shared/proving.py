@@ -26,7 +26,7 @@ async def prove(clock: Clock, refusal: Callable[[], Awaitable[RekeyError | None]
             return
         if pause is None or not isinstance(problem, VerificationFailed | TransientError):
             raise problem
-        requested = problem.retry_after if isinstance(problem, TransientError) else None
-        if (requested or 0.0) > LONGEST_PAUSE:
+        requested = problem.retry_after or 0.0
+        if requested > LONGEST_PAUSE:
             raise problem
-        await clock.sleep(max(pause, requested or 0.0))
+        await clock.sleep(max(pause, requested))
