@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 
 from engine.errors import TransientError
 
-FUNCTION_TIMEOUT = 600.0
-"""functionTimeout in host.json, in seconds."""
 HANDLER_SECONDS = 540.0
 """The longest that any function runs. In normal operation, what runs inside it ends earlier."""
 ROTATION_SECONDS = 480.0

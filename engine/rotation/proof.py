@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.contract import Issued, Job, Lists, Readable
-from engine.parts import Parts
 from engine.rotation.source_lease import CALL_SECONDS, SourceLease
 from engine.secret import Sensitive
 from engine.state.record_parts import PROVEN_AT
@@ -52,11 +51,6 @@ class Proof:
 
     lease: SourceLease
 
-    @property
-    def parts(self) -> Parts:
-        """The ports, and the policy."""
-        return self.lease.parts
-
     async def accepted(
         self, managed: Managed, credential_id: str, credential: Sensitive, step: str
     ) -> None:
@@ -64,8 +58,10 @@ class Proof:
 
         This can last until the credential has spread within the source, so it renews the lease.
         """
-        with self.parts.reporter.step(step):
-            verified = self.parts.rotator(managed).verify(managed.source, credential_id, credential)
+        with self.lease.parts.reporter.step(step):
+            verified = self.lease.parts.rotator(managed).verify(
+                managed.source, credential_id, credential
+            )
             proof = asyncio.ensure_future(verified)
             try:
                 while not (await asyncio.wait({proof}, timeout=RENEW_SECONDS))[0]:
@@ -89,7 +85,7 @@ class Proof:
 
         None if it does not show its credentials.
         """
-        rotator = self.parts.rotators[kind]
+        rotator = self.lease.parts.rotators[kind]
         shown = await rotator.read(job, credential_id) if isinstance(rotator, Readable) else None
         if not shown:
             return None
@@ -97,18 +93,18 @@ class Proof:
 
     async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source refuses a credential, after waiting for it to spread."""
-        accepts = self.parts.rotators[kind].accepts
+        accepts = self.lease.parts.rotators[kind].accepts
         return await self._is_gone(lambda: accepts(self.lease.source, credential_id, credential))
 
     async def _is_gone(self, is_there: Callable[[], Awaitable[bool]]) -> bool:
         refusals = 0
-        with self.parts.reporter.step("disprove"):
+        with self.lease.parts.reporter.step("disprove"):
             for pause in (*REVOKED, None):
                 if await is_there():
                     refusals = 0
                 elif (refusals := refusals + 1) >= REFUSALS:
                     return True
                 if pause is not None and refusals == 0:
-                    await self.parts.clock.sleep(pause)
+                    await self.lease.parts.clock.sleep(pause)
                     await self.lease.ensure(CALL_SECONDS)
         return False

@@ -45,7 +45,7 @@ class Replicas:
     @property
     def parts(self) -> Parts:
         """The ports, and the policy."""
-        return self.vault_writer.parts
+        return self.vault_writer.lease.parts
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
         """Read every replica before anything changes; raises what would prevent writing one."""

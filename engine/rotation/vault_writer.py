@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import NeedsHuman, TransientError
-from engine.parts import Parts
 from engine.rotation.source_lease import SourceLease
 from engine.secret import VERSION_ID, Draft, SecretRef, SecretVersion
 from engine.state.tags import CREDENTIAL, MAX_TAGS, OURS
@@ -36,18 +35,13 @@ class VaultWriter:
 
     lease: SourceLease
 
-    @property
-    def parts(self) -> Parts:
-        """The ports, and the policy."""
-        return self.lease.parts
-
     async def unchanged(self, secret: SecretVersion) -> SecretVersion:
         """Return the secret, read afresh.
 
         Raises Overtaken if its current version is another one or is disabled.
         """
         self._no_policy(secret.ref)
-        fresh = await self.parts.vaults.read(secret.ref)
+        fresh = await self.lease.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
             raise Overtaken(
                 "somebody has written a version in the meantime",
@@ -75,7 +69,7 @@ class VaultWriter:
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
         async with self.lease.changing(step):
-            return await self.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
+            return await self.lease.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
 
     async def retag(self, secret: SecretVersion, ours: Tags, step: str) -> SecretVersion:
         """Set exactly these of Rekey's own tags on this version, keeping its owner's tags."""
@@ -85,13 +79,13 @@ class VaultWriter:
         if tags == dict(fresh.tags):
             return fresh
         async with self.lease.changing(step):
-            return await self.parts.vaults.retag(fresh, tags)
+            return await self.lease.parts.vaults.retag(fresh, tags)
 
     async def probe(self, secret: SecretVersion) -> None:
         """Prove that the vault takes a write: set the tags that the version has already."""
         fresh = await self.unchanged(secret)
         async with self.lease.changing("probe"):
-            await self.parts.vaults.retag(fresh, fresh.tags)
+            await self.lease.parts.vaults.retag(fresh, fresh.tags)
 
     async def disable(self, secret: SecretVersion, version: str, step: str = "disable") -> None:
         """Disable a version, unless it is the current one."""
@@ -99,7 +93,7 @@ class VaultWriter:
         if version == secret.version:
             return
         async with self.lease.changing(step):
-            await self.parts.vaults.disable(secret.ref, version)
+            await self.lease.parts.vaults.disable(secret.ref, version)
 
     async def out_of_use(self, secret: SecretVersion) -> None:
         """Disable the versions that hold dead values.
@@ -116,7 +110,7 @@ class VaultWriter:
             self.lease.learn(replace(self.lease.record, stale=left))
 
     def _no_policy(self, ref: SecretRef) -> None:
-        if self.parts.policy.is_own(ref):
+        if self.lease.parts.policy.is_own(ref):
             raise NeedsHuman(
                 "the secret holds the policy document, which no rotation may write",
                 where=str(ref),

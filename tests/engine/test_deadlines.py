@@ -36,9 +36,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def test_every_deadline_is_below_the_hosts_and_in_the_order_in_which_they_must_fall() -> None:
     host = json.loads((ROOT / "host.json").read_text())
-    assert parse_timespan(host["functionTimeout"]).total_seconds() == deadline.FUNCTION_TIMEOUT
+    timeout = parse_timespan(host["functionTimeout"]).total_seconds()
     assert deadline.SWEEP_SECONDS + 60 < deadline.ROTATION_SECONDS < deadline.HANDLER_SECONDS
-    assert deadline.HANDLER_SECONDS + 30 < deadline.FUNCTION_TIMEOUT
+    assert timeout > deadline.HANDLER_SECONDS + 30
     assert deadline.ANSWER_SECONDS < 230, "Azure cuts HTTP off then"
 
 

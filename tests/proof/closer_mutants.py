@@ -105,7 +105,7 @@ async def _not_renewed(
     _: Any, self: Proof, managed: Any, credential_id: str, credential: Any, step: str
 ) -> None:
     del step
-    await self.parts.rotator(managed).verify(managed.source, credential_id, credential)
+    await self.lease.parts.rotator(managed).verify(managed.source, credential_id, credential)
 
 
 @in_place_of(BlobClient, "upload_blob")

@@ -297,7 +297,7 @@ async def _tags_of_the_first_read(
     retag: Any, self: VaultWriter, secret: SecretVersion, ours: Any, step: str
 ) -> Any:
     """Set tags back to what they were when the work began."""
-    reads = self.parts.vaults
+    reads = self.lease.parts.vaults
 
     class Old:
         def __getattr__(self, name: str) -> Any:
@@ -308,7 +308,7 @@ async def _tags_of_the_first_read(
             return replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
 
     await retag(
-        VaultWriter(replace(self.lease, parts=replace(self.parts, vaults=Old()))),
+        VaultWriter(replace(self.lease, parts=replace(self.lease.parts, vaults=Old()))),
         secret,
         ours,
         step,
