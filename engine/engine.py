@@ -171,10 +171,7 @@ class Engine(Parts):
         return Outcome(item, result, reason, error.fix, comes_back=again)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """Give up on an item and mark its secret.
-
-        There is no mark if the secret was rotated since, or bears an older reason.
-        """
+        """Give up on an item, mark its secret and report that."""
         return await self._report(await report.give_up(self, item, error))
 
     async def follow_up(self, task: FollowUp) -> TaskOutcome:

@@ -1,8 +1,4 @@
-"""Prove that the source accepts the current version; heal it if the source refuses it.
-
-An audit also removes what interrupted tries left at the source, and disables the earlier versions
-of a derived secret whose credentials have ended.
-"""
+"""Prove that the source accepts the current version; heal it if the source refuses it."""
 
 from __future__ import annotations
 

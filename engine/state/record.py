@@ -295,10 +295,6 @@ class Record:
         change = replace(self.change.arrived(), open_since=None)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
 
-    def arrived(self) -> Record:
-        """Return the record once the change has come that the source was at."""
-        return replace(self, change=self.change.arrived())
-
     def proven(self, shown: Version, now: datetime) -> Record:
         """Return the record once the current version has been proven."""
         change, write = self.change, self.pending_write
@@ -354,8 +350,8 @@ class Record:
     def without(self, version: str, proof: str = "") -> Record:
         """Return the record once the credential of a version has been proven to be refused."""
         compromised = self.compromised.without(version, proof)
-        dead = self.history.same_as(version)
-        return replace(self.arrived(), compromised=compromised).discarded(*dead)
+        change, dead = self.change.arrived(), self.history.same_as(version)
+        return replace(self, change=change, compromised=compromised).discarded(*dead)
 
     def discarded(self, *versions: str) -> Record:
         """Return the record with further versions that hold dead values."""

@@ -90,7 +90,8 @@ class Sweeper:
             stands = standing(tagged, decision, engine.policy, now, known)
             self.summary.add(stands, days_to_expiry(tagged.held, now))
             self.digests.add(stands)
-            await self._remind(tagged)
+            if text := notices.reminder(tagged, engine.policy, self.order):
+                await post(engine, FollowUp(tagged.held.ref, "remind", reason=text))
             self.summary.posted += await self._consider(tagged, decision)
         except TransientError:
             raise
@@ -141,10 +142,6 @@ class Sweeper:
         except RekeyError as error:
             log.warning("it cannot be noted that a digest is sent: %s", error)
             return True
-
-    async def _remind(self, tagged: Tagged) -> None:
-        if text := notices.reminder(tagged, self.engine.policy, self.order):
-            await post(self.engine, FollowUp(tagged.held.ref, "remind", reason=text))
 
     async def _consider(self, tagged: Tagged, decision: Decision) -> bool:
         order, item = self.order, sweep_of(tagged.held.ref)
