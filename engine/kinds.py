@@ -28,12 +28,6 @@ def lingering(kind: type[Rotator] | None) -> str:
     return kind.lingers.what if isinstance(kind, Lingers) else ""
 
 
-def resource_type(address: str) -> str:
-    """Return the type, in lower case, of the resource at the top of an id; empty for anything else."""
-    # /subscriptions/<id>/resourcegroups/<name>/providers/<namespace>/<type>/<name>, and what is below.
-    return "/".join(address.strip().lower().split("/")[6:8])
-
-
 class Kinds(Mapping[str, type[Rotator]]):
     """The class of each rotator, found by the kind's name or by the address of a source."""
 
@@ -51,7 +45,9 @@ class Kinds(Mapping[str, type[Rotator]]):
 
     def claiming(self, address: str) -> Iterator[type[Rotator]]:
         """Yield the kinds that may claim an address, those that do not say it last."""
-        yield from self._typed.get(resource_type(address), ())
+        # /subscriptions/<id>/resourcegroups/<name>/providers/<namespace>/<type>/<name>, and below.
+        resource_type = "/".join(address.strip().lower().split("/")[6:8])
+        yield from self._typed.get(resource_type, ())
         yield from (self[kind] for kind in self._others)
 
     def follows(self, kind: type[Rotator], protocol: type) -> bool:

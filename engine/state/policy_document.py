@@ -119,7 +119,7 @@ class Leaks:
                     entry.get("feed", ""),
                     entry.get("accepted", False),
                 )
-                for entry in _part(data, "rules")
+                for entry in data.get("rules", ())
             ),
             github.get("webhookSecret", ""),
             github.get("tokenSecret", ""),
@@ -148,7 +148,7 @@ class Document:
         """Read a document from data in the shape of engine.policy.schema."""
         return cls(
             {
-                vault_url(vault): tuple(map(_id, bound["scopes"]))
+                vault_url(vault): tuple(scope.rstrip("/").lower() for scope in bound["scopes"])
                 for vault, bound in data.get("vaults", {}).items()
             },
             as_tags(data.get("defaults", {})),
@@ -162,7 +162,7 @@ class Document:
                     _whole(entry.get("withinDays")),
                     entry.get("signingSecret", ""),
                 )
-                for entry in _part(data, "notifications")
+                for entry in data.get("notifications", ())
             ),
             tuple(
                 Consumers(
@@ -170,7 +170,7 @@ class Document:
                     tuple(entry["resources"]),
                     timedelta(seconds=int(entry.get("graceSeconds", 0))),
                 )
-                for entry in _part(data, "consumers")
+                for entry in data.get("consumers", ())
             ),
             Leaks.of(data.get("leaks", {})),
         )
@@ -231,12 +231,3 @@ def _as_text(value: Any) -> str:
 
 def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
-
-
-def _id(scope: str) -> str:
-    return scope.rstrip("/").lower()
-
-
-def _part(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    part: list[Mapping[str, Any]] = data.get(name, [])
-    return part
