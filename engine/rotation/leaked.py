@@ -78,9 +78,9 @@ def credentials_in(
 ) -> dict[str, Sensitive]:
     """Return each credential that a version may hold, by the template that reads it.
 
-    `shape` is the present template; None if no tag asks for one now. A template that its owner has edited since reads the wrong part
-    of a leaked value: the source refuses that part, and the incident would end while the credential
-    works. Where the record knows what the version held, only that counts.
+    `shape` is the present template, if there is one. A template that its owner has edited since
+    reads the wrong part of a leaked value: the source refuses that part, and the incident would end
+    while the credential works. Where the record knows what the version held, only that counts.
     """
     bare = f"{{{value_field}}}"
     before = (tags.get(TEMPLATE, bare) for tags in (record.verified.tags, old.tags))
