@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from engine.planning.decision import Tagged
 from engine.secret import Version
@@ -29,29 +28,6 @@ from engine.state.record import Record
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
-Name = Literal[
-    "ask owner",
-    "pass on",
-    "leave to recheck",
-    "claim",
-    "read",
-    "revoke",
-    "retire elsewhere",
-    "ask key",
-    "clean up",
-    "park unbound",
-    "conclude",
-    "leave source",
-    "report",
-    "try current",
-    "wait for apps",
-    "verify and report",
-    "verify",
-    "rotate",
-    "retire",
-    "restore",
-]
-"""The steps. `rotate`, `restore` and `retire` are several of the formal model, docs/spec/README.md."""
 type Ending = Skip | Wait | Park
 
 
@@ -94,7 +70,7 @@ class Turn:
     is_first: bool
     was_owner: bool
     """The secret owned the source when the turn began."""
-    taken: frozenset[Name] = frozenset()
+    taken: frozenset[str] = frozenset()
     """The steps that have found something out in this turn."""
     owner: WorkItem | None = None
     """Found out: the same report for the secret that has what leaked now."""
@@ -143,7 +119,7 @@ class Turn:
 class Step:
     """What is done next."""
 
-    name: Name
+    name: str
     says: Ending | None = None
     """Why nothing more is done, and what to do about that."""
 
@@ -274,7 +250,7 @@ def _lags(turn: Turn) -> Wait | None:
 
 type Rule = Callable[[Turn], Ending | bool | None]
 
-TABLE: tuple[tuple[Name, Rule], ...] = (
+TABLE: tuple[tuple[str, Rule], ...] = (
     # Asked once, before anything is done.
     ("ask owner", lambda turn: turn.is_first and turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),
@@ -304,4 +280,7 @@ TABLE: tuple[tuple[Name, Rule], ...] = (
     ("restore", lambda turn: isinstance(turn.decision, Restore)),
     ("verify", lambda turn: isinstance(turn.decision, Confirm)),
 )
-"""In this order. A step that finds something out is taken once a turn."""
+"""In this order. A step that finds something out is taken once a turn.
+
+`rotate`, `restore` and `retire` are several of the formal model, docs/spec/README.md.
+"""

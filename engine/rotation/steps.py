@@ -8,7 +8,7 @@ from functools import partial
 
 from engine.errors import NeedsHuman
 from engine.follow_up import refresh, tasks
-from engine.planning.plan import Name, Step, Turn
+from engine.planning.plan import Step, Turn
 from engine.rotation import publish, report, retire, revoke, verify
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import held_by_owner
@@ -194,7 +194,7 @@ async def _acted(
     raise AssertionError(decision)
 
 
-STEPS: Mapping[Name, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
+STEPS: Mapping[str, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
     "ask owner": ask_owner,
     "pass on": pass_on,
     "leave to recheck": leave_to_recheck,

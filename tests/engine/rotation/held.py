@@ -15,7 +15,7 @@ from cloud.telemetry import tracing
 from engine.errors import AccessDenied
 from engine.kinds import Kinds
 from engine.parts import Parts
-from engine.planning.plan import TABLE, Name
+from engine.planning.plan import TABLE
 from engine.rotation import publish, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
@@ -52,7 +52,6 @@ __all__ = [
     "CALL_SECONDS",
     "EARLY",
     "LOOKING",
-    "NAMES",
     "NOBODY",
     "PLANNED",
     "RECHECK",
@@ -67,7 +66,6 @@ __all__ = [
     "refuse_to_fight",
     "refused_external",
 ]  # fmt: skip
-NAMES = Name
 PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}
 """The steps that the plan knows, and those that can be taken."""
 
