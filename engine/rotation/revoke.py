@@ -39,8 +39,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         if _holds_again(at, secret, version, managed):
             await _replace_current(at, secret, version)
             return
-        fix = PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX
-        await _remove_unread(at, secret, version, managed, fix)
+        await _remove_unread(at, secret, version, managed, unread)
         await at.observed.settle(version, UNLISTED)
         return
     held = _held(at, old, managed)
@@ -148,12 +147,11 @@ async def _replaced_in_place(
 
 
 async def _remove_unread(
-    at: Rotation, secret: SecretVersion, version: str, managed: Managed, fix: str
+    at: Rotation, secret: SecretVersion, version: str, managed: Managed, unread: PermanentError
 ) -> None:
     """Revoke a credential that only the record knows, since its version cannot be read.
 
-    Raises NeedsHuman with this fix if the source neither shows nor lists its credentials, which
-    would prove it.
+    Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove it.
     """
     rotator = at.parts.rotator(managed)
     past = _known(at, version, rotator)
@@ -173,7 +171,7 @@ async def _remove_unread(
     raise NeedsHuman(
         f"the credential in version {version} cannot be read and may still be accepted",
         where=at.record.history.place_of(version) or str(secret.ref),
-        fix=fix,
+        fix=PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX,
     )
 
 
