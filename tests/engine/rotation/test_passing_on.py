@@ -22,7 +22,7 @@ from tests.shared.due import stored
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, source_of, struck, to_arm
+from tests.shared.scene import NAME, scene, source_of, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -187,3 +187,17 @@ async def test_a_release_leaves_the_source_to_the_secret_that_owns_it() -> None:
     await parts.release(other.ref, parts.entry(other).managed, {}, lambda _: None)
     assert "ProviderAddress" not in rig.tags("other")
     assert await rig.known(source_of(rig)) == before
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_whoever_dies_in_a_release_leaves_no_managed_secret_without_its_record(
+    *, after: bool
+) -> None:
+    """What a record no longer knows would be taken for somebody else's, and parked."""
+    rig = scene()
+    await rig.handle(NAME)
+    parts = rig.service(struck(rig, to_vault("PATCH"), after=after)).engine
+    with pytest.raises(Died):
+        await parts.release(rig.item(NAME).ref, None, {}, lambda _: None)
+    assert ("ProviderAddress" in rig.tags(NAME)) is not after
+    assert (await rig.known(source_of(rig))).owner
