@@ -379,14 +379,17 @@ class Record:
             raise _stale(secret, SETTLE)
         if write := self._recognised(secret):
             return self.landed(secret, write)
-        if published and not self.wrote(secret):
-            if self.fits(published, secret.value):
-                # The same value again: a late announced write, or a copy that a person made.
-                again = replace(published, version=str(secret.version), created=secret.created)
-                # `created` stays: a copy without tags took the secret out of management.
-                return replace(self, published=again)
-            if published.created is not None and secret.created < published.created:
-                raise _stale(secret, SETTLE)
+        return self._beside(published, secret) if published and not self.wrote(secret) else self
+
+    def _beside(self, published: Published, secret: SecretVersion) -> Record:
+        """Return the record where the vault shows another version than the one published last."""
+        if self.fits(published, secret.value):
+            # The same value again: a late announced write, or a copy that a person made.
+            again = replace(published, version=str(secret.version), created=secret.created)
+            # `created` stays: a copy without tags took the secret out of management.
+            return replace(self, published=again)
+        if published.created is not None and secret.created < published.created:
+            raise _stale(secret, SETTLE)
         return self
 
     def _awaiting(self, write: Announced, secret: Version, now: datetime) -> Record:
