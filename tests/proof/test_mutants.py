@@ -41,21 +41,27 @@ def failed(mutant: Mutant) -> bool:
     """Return whether the test of a bug fails with it, in a process of its own."""
     child = os.fork()
     if child == 0:
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-        ):
-            mutant.apply(patch)
-            code = pytest.main(
-                ["-q", "-x", *("-p", "no:cacheprovider", "-p", "no:xdist"), mutant.test]
-            )
-        os._exit(
-            2 if code == pytest.ExitCode.TESTS_FAILED else 0 if code == pytest.ExitCode.OK else 1
-        )
+        # Whatever happens here, the child must not go on as a second worker of the tests.
+        code = 1
+        try:
+            code = _judged(mutant)
+        finally:
+            os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code != 1, f"this test could not be run: {mutant.test}"
     return code == 2
+
+
+def _judged(mutant: Mutant) -> int:
+    """Return 2 if the test of a bug fails with it, 0 if it passes, 1 if it cannot be run."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+    ):
+        mutant.apply(patch)
+        code = pytest.main(["-q", "-x", *("-p", "no:cacheprovider", "-p", "no:xdist"), mutant.test])
+    return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 2}.get(pytest.ExitCode(code), 1)
 
 
 @pytest.mark.parametrize("name", BY_TESTS)
