@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import expect
 
 from api.app import Api
 from tests.api.inventory import Inventory, many, varied
@@ -71,8 +71,6 @@ def test_a_page_that_the_app_fails_to_make_is_not_waited_for(
 ) -> None:
     opened = visit()
     monkeypatch.setattr(Api, "answer", None)
-    with pytest.raises((AssertionError, Error)):
+    with pytest.raises(AssertionError, match="answered 500"):
         opened.loaded()
-    assert opened.page.is_closed()
-    assert f"{opened.address}/api/inventory was answered 500" in opened.complaints
     opened.complaints.clear()
