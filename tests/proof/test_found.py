@@ -37,6 +37,9 @@ FOUND = {
     "so does one that goes away over the version itself, and stays away": (
         "outage-in-change/one-slot#545796376"
     ),
+    "nobody can look after a password that nobody knows while storage is away": (
+        "outage-in-change/one-slot#168885678"
+    ),
     "who has superseded a key that another deployment holds, too, is cut off by that one's heal": (
         "one-account/two-slots#10000549"
     ),

@@ -924,8 +924,10 @@ class Watch:
             outcome.result == "parked" and outcome.item.ref in holding for outcome in self.outcomes
         )
         reported = reported or any(STATE in world.vault[ref][-1].tags for ref in holding)
+        # Without the records nobody can look.
+        disturbed = max(self.disturbed, world.down.get("storage", 0.0))
         if not reported and (
-            max(soonest, self.disturbed) > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
+            max(soonest, disturbed) > max(world.kernel.time(), disturbed) + REPAIR_SECONDS
         ):
             raise Broken(
                 f"P1: nobody knows the password, and nothing looks after it before {soonest}"
