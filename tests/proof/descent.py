@@ -38,9 +38,7 @@ def examine(watch: Watch, version: SecretVersion, shown: Mapping[SecretRef, Secr
         return
     name, credential = version.ref.name, credential_in(version.value.reveal())  # type: ignore[union-attr]
     holder = shown.get(SecretRef.parse(version.tags[DERIVED_FROM]))
-    extent = source.removeprefix(f"{roots(watch, source)[1]}/")
-    consents = holder.tags.get(MAY_DERIVE, "").split(",") if holder else []
-    if holder is None or f"{name}={extent}" not in consents:
+    if holder is None or not _consents(watch, holder, version, source):
         raise Wrong(f"P7: {name} was given what the owner of its key does not consent to")
     key, ends = signed(credential)
     if holder.value is None or key != credential_in(holder.value.reveal()):
@@ -66,6 +64,27 @@ def ends(watch: Watch, source: str, held: str, new: SecretVersion) -> float:
     at, born = ((when - EPOCH).total_seconds() for when in (pending.at, published.created))
     followed = watch.world.kernel.time() - born <= FOLLOWED
     return min(own, at if followed else at + min(at - born, PATIENCE))
+
+
+def consented_until(watch: Watch, source: str, version: str) -> float:
+    """Return until when a superseded signature must work whose key's owner consents no more.
+
+    Its key's retirement does not wait for it, so that is when the key's own overlap has passed.
+    """
+    if not isinstance(watch.world.sources[source], Signatures):
+        return NEVER
+    old = next(known for known in watch.world.every_version() if known.version == version)
+    holders = watch.world.vault.get(SecretRef.parse(old.tags[DERIVED_FROM]))
+    claim = watch.world.claims.get(roots(watch, source)[1])
+    pending = claim.record.retirement if claim else None
+    if not (holders and pending) or _consents(watch, holders[-1], old, source):
+        return NEVER
+    return (pending.at - EPOCH).total_seconds()
+
+
+def _consents(watch: Watch, holder: SecretVersion, version: SecretVersion, source: str) -> bool:
+    extent = source.removeprefix(f"{roots(watch, source)[1]}/")
+    return f"{version.ref.name}={extent}" in holder.tags.get(MAY_DERIVE, "").split(",")
 
 
 def lags(watch: Watch, source: str, version: SecretVersion) -> bool:

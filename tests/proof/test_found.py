@@ -37,6 +37,12 @@ FOUND = {
     "so does one that goes away over the version itself, and stays away": (
         "outage-in-change/one-slot#545796376"
     ),
+    "a key waits no longer for what its owner has taken consent back from": (
+        "derived-consent#410262483"
+    ),
+    "a request that is put off is stored, also where the store itself is throttled": (
+        "handed-over-when-leaked-and-deleted/many#410260719"
+    ),
     "nobody can look after a password that nobody knows while storage is away": (
         "outage-in-change/one-slot#168885678"
     ),

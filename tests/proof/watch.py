@@ -176,10 +176,12 @@ class Watch:
         sources = self.world.sources
         # What a person cuts off, or disables, is not Rekey's to keep alive.
         self.protected = [
-            protected
-            for protected in self.protected
-            if sources[protected.source].accepts(protected.credential)
-            and protected.version not in self.off
+            replace(
+                kept,
+                until=min(kept.until, descent.consented_until(self, kept.source, kept.version)),
+            )
+            for kept in self.protected
+            if sources[kept.source].accepts(kept.credential) and kept.version not in self.off
         ]
         self.changed()
 
@@ -214,11 +216,12 @@ class Watch:
         """
         if (
             worker.resting
-            and label not in ("post", "release")
+            and label not in ("post", "keep", "release")
             and worker.resting.get(label, 0.0) > self.world.kernel.time()
         ):
-            # What is put off is put on a queue: to wait for that queue is not possible. Each
-            # release is of another lease, which would otherwise keep others waiting for a minute.
+            # What is put off is put on a queue, and a request is stored with its new time: to wait
+            # for these is not possible. Each release is of another lease, which would otherwise
+            # keep others waiting for a minute.
             raise Broken(f"throttling: {label} was sent again before the time that Azure had named")
         if label in WRITES and worker.last != ("read", about):
             raise Broken(f"gate: {label} of {about} was sent without a fresh read of it")
