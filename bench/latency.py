@@ -17,8 +17,9 @@ from tests.shared.delivery import Delivery
 
 LATENCY = 0.1
 """Seconds that every call takes, those to the lease and the queue included. Tokens are cached."""
-GOAL = 5.0
-"""Seconds that the slowest kind may take in all."""
+STORAGE_GOAL, GOAL = 1.3, 2.5
+"""Seconds that a later rotation of a storage key, and of any kind, may take in all; without what
+the simulated source needs for its change."""
 DAY = 86_400
 
 
@@ -29,6 +30,8 @@ class Seconds(NamedTuple):
     """Until the vault has the new version."""
     whole: float
     """Until it is reported and noted, and the lease is given back."""
+    waited: float
+    """Of that, the pauses in which Rekey waits for the source: they depend on the simulator."""
 
 
 async def rotations(kind: str) -> list[Seconds]:
@@ -40,20 +43,23 @@ async def rotations(kind: str) -> list[Seconds]:
     rig, clock = place.rig, place.rig.clock
     rig.vault.creation_delay = timedelta()
     published: list[datetime] = []
+    called: list[str] = []
 
     async def slow(request: Request, call: Callable[[], Awaitable[Response]]) -> Response:
         clock.advance(LATENCY)
+        called.append(request.url)
         if request.method == "PUT" and f"/secrets/{place.name}" in request.url:
             published.append(clock.now())
         return await call()
 
     async def rotate() -> Seconds:
         before, began = len(rig.vault.versions(place.name)), clock.now()
+        called.clear()
         item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")
         await rig.service(slow).rotate(item.to_json(), 1)
         assert len(rig.vault.versions(place.name)) == before + 1
-        ends = (published[-1], clock.now())
-        return Seconds(*((end - began).total_seconds() for end in ends))
+        shown, whole = ((end - began).total_seconds() for end in (published[-1], clock.now()))
+        return Seconds(shown, whole, round(whole - LATENCY * len(called), 3) + 0.0)
 
     engine = rig.service().engine
     item = rig.item(place.name, action="audit")
@@ -70,14 +76,23 @@ async def rotations(kind: str) -> list[Seconds]:
 
 
 async def report() -> None:
-    """Print one line for each kind."""
+    """Print one line for each kind, and the slowest."""
     print(
-        "seconds of a rotation at 100 ms a call, virtual time, until it is published (in all); "
-        f"goal: under {GOAL:.1f}"
+        "seconds of a rotation at 100 ms a call, virtual time, until it is published (in all, of "
+        "which it waits for the source)"
     )
+    slowest: dict[str, float] = {}
     for kind in PLACES:
         first, later = await rotations(kind)
-        print(
-            f"    {kind}: a secret's first {first.published:.1f} ({first.whole:.1f}), "
-            f"a later one {later.published:.1f} ({later.whole:.1f})"
-        )
+        slowest[kind] = later.whole - later.waited
+        print(f"    {kind}: a secret's first {_told(first)}, a later one {_told(later)}")
+    kind, seconds = max(slowest.items(), key=lambda item: item[1])
+    print(
+        "    later ones, without the wait for the source: "
+        f"storage-key {slowest['storage-key']:.1f} (goal: {STORAGE_GOAL}); "
+        f"the slowest, {kind}, {seconds:.1f} (goal: {GOAL})"
+    )
+
+
+def _told(taken: Seconds) -> str:
+    return f"{taken.published:.1f} ({taken.whole:.1f}, {taken.waited:.1f})"
