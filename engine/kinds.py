@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
 from engine.contract import Lingers, Rotator, Typed
 
@@ -28,20 +29,26 @@ def lingering(kind: type[Rotator] | None) -> str:
     return kind.lingers.what if isinstance(kind, Lingers) else ""
 
 
+@cache
+def follows(kind: type[Rotator], protocol: type) -> bool:
+    """Return whether a kind follows an optional protocol, which is slow to tell of a class."""
+    return isinstance(kind, protocol)
+
+
 class Kinds(Mapping[str, type[Rotator]]):
     """The class of each rotator, found by the kind's name or by the address of a source."""
 
     def __init__(self, rotators: Mapping[str, Rotator]) -> None:
         self.rotators = rotators
-        self._follows: dict[tuple[type[Rotator], type], bool] = {}
         self._typed = defaultdict[str, list[type[Rotator]]](list)
         registered = rotators.registered if isinstance(rotators, OwnKinds) else rotators
         self._others = list(rotators)
         for kind, rotator in registered.items():
-            if isinstance(rotator, Typed):
+            of = type(rotator)
+            if follows(of, Typed):
                 self._others.remove(kind)
-                for name in rotator.resource_types():
-                    self._typed[name.lower()].append(type(rotator))
+                for name in cast("type[Typed]", of).resource_types():
+                    self._typed[name.lower()].append(of)
 
     def claiming(self, address: str) -> Iterator[type[Rotator]]:
         """Yield the kinds that may claim an address, those that do not say it last."""
@@ -49,13 +56,6 @@ class Kinds(Mapping[str, type[Rotator]]):
         resource_type = "/".join(address.strip().lower().split("/")[6:8])
         yield from self._typed.get(resource_type, ())
         yield from (self[kind] for kind in self._others)
-
-    def follows(self, kind: type[Rotator], protocol: type) -> bool:
-        """Return whether a kind follows an optional protocol, which is slow to tell of a class."""
-        pair = kind, protocol
-        if pair not in self._follows:
-            self._follows[pair] = isinstance(kind, protocol)
-        return self._follows[pair]
 
     def __getitem__(self, kind: str) -> type[Rotator]:
         return type(self.rotators[kind])

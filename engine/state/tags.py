@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
-from engine.kinds import Kinds
+from engine.kinds import Kinds, follows
 from engine.secret import VERSION_ID, SecretRef, Version
 from engine.state import template
 from engine.state.derivation import EXPECTED, Consent, consents
@@ -148,7 +148,7 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
     window = reader.read("RotationWindow", Window.parse, None, expected)
     replicas = _served_replicas(reader, policy)
-    derived_from = _parent(reader, policy) if kinds.follows(rotator, Derived) else None
+    derived_from = _parent(reader, policy) if follows(rotator, Derived) else None
     nobody: tuple[Consent, ...] = ()
     may_derive = reader.read(MAY_DERIVE, consents, nobody, EXPECTED)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -250,7 +251,7 @@ class World:
         """Keep the records and the queues as they are, before a record is written."""
         if self.past is not None:
             records = {source: claim.record for source, claim in self.claims.items()}
-            self.past.append(Stored(records, tuple(map(replace, self.messages))))
+            self.past.append(Stored(records, tuple(map(copy, self.messages))))
 
     def storage(self, deployment: str) -> dict[str, Claim]:
         """Return the records of a deployment: each has a storage account of its own."""
