@@ -83,8 +83,6 @@ class Rotation:
 
     lease: SourceLease
     item: WorkItem
-    tries: int = 1
-    """Which delivery of the message this is."""
     here: Managed | None = None
     """What the secret's tags ask for at this source; None if they name another one, or none."""
     progress: Progress = field(init=False)

@@ -31,7 +31,7 @@ from engine.rotation.rollback import Rollback, warning
 from engine.rotation.source_lease import hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
-from engine.state import tags, template
+from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed
 
@@ -61,7 +61,8 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         # The write that was announced did not arrive. Nothing is changed again for a vault that
         # takes no write.
         await at.vault_writer.probe(secret)
-    if _tried_before(at, secret):
+    if job.asked:
+        # An earlier try may have left one.
         await at.tidy(job.operation, keep=None)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
@@ -72,7 +73,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         if issued.doubt:
             return await _undoubted(at, issued, issued.doubt)
     issued = replace(issued, restorable=issued.restorable and restorable)
-    async with Rollback(at, job).on(secret, issued, (RekeyError,)):
+    async with Rollback(at, job).on(issued, (RekeyError,)):
         return await at.proof.issued(managed, issued)
 
 
@@ -146,12 +147,6 @@ async def _announced(
             if record.fits(ahead, value):
                 return Issued(ahead.credential_id, candidate, superseded)
     return None
-
-
-def _tried_before(at: Rotation, secret: SecretVersion) -> bool:
-    item = at.progress.item
-    tried = at.tries > 1 or bool(item.deferred or item.recheck) or tags.STATE in secret.tags
-    return tried or at.record.is_open
 
 
 async def _restorable(at: Rotation, job: Job) -> bool:

@@ -55,12 +55,10 @@ async def rotate(
 
 
 async def withdraw(at: Rotation) -> None:
-    """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
-    if at.progress.new_version or (at.managed.replicas and at.record.pending_write):
-        # What is published bears the same operation, and a replica may hold it already.
-        return
-    if version := at.record.abandoned:
-        await at.tidy(operation_id(at.progress.item.ref, version), keep=None)
+    """Take back what was issued for a version that a person has replaced meanwhile."""
+    may_be_copied = at.managed.replicas and at.record.pending_write
+    if at.record.abandoned and not may_be_copied:
+        await at.tidy(operation_id(at.item.ref, at.record.abandoned), keep=None)
 
 
 async def version(
@@ -78,9 +76,9 @@ async def version(
     draft = _draft(at, secret, issued, overlap)
     job = at.parts.job(secret, at.managed)
     rollback, missed = Rollback(at, job), list[RekeyError]()
-    async with rollback.on(secret, issued, (RekeyError,), proven=True, unsent=True):
+    async with rollback.on(issued, (RekeyError,), proven=True, unsent=True):
         await _announced(at, secret, issued, draft)
-    async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
+    async with rollback.on(issued, (PermanentError, Overtaken), proven=True):
         missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
         if missed and not at.single:
             raise missed[0]
@@ -88,7 +86,7 @@ async def version(
     copied = len(missed) < len(at.managed.replicas)
     final: type[RekeyError] = Overtaken if copied else RekeyError
     prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
-    async with rollback.on(secret, issued, (final,), proven=True):
+    async with rollback.on(issued, (final,), proven=True):
         published = await _write(at, secret, draft)
     at.progress.new_version = at.progress.proven = published.version
     at.observed.audited = True

@@ -15,7 +15,7 @@ from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, Throttled, TransientError
 from engine.rotation.context import Rotation
 from engine.rotation.source_lease import LOST
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import Sensitive
 
 NO_ANSWER = "NoAnswer"
 
@@ -47,7 +47,6 @@ class Rollback:
     @asynccontextmanager
     async def on(
         self,
-        secret: SecretVersion,
         issued: Issued,
         errors: tuple[type[RekeyError], ...],
         *,
@@ -66,38 +65,21 @@ class Rollback:
             raise
         except errors as error:
             unsent |= error.unsent or isinstance(error, Throttled)
-            if proven and error.code == NO_ANSWER and not unsent:
-                # What was sent to the vault may still arrive there, and would be dead.
+            # What was sent to the vault may still arrive there, and would be dead.
+            may_arrive = proven and error.code == NO_ANSWER and not unsent
+            if may_arrive or not self.at.single:
                 raise
-            problem: RekeyError = error
-        else:
-            return
-        if self.at.single:
-            problem = await self._back(secret, issued, problem, proven=proven)
-        raise problem
+            raise await self._back(issued, error, proven=proven) from None
 
-    async def _back(
-        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
-    ) -> RekeyError:
+    async def _back(self, issued: Issued, problem: RekeyError, *, proven: bool) -> RekeyError:
+        """Set the source back to what the vault holds; return the error with what came of it."""
         at = self.at
         at.lease.is_lost = True
         if self._is_unwanted or not issued.restorable or not isinstance(at.rotator, Undo):
             problem.add(LOST)
             return problem
-        # The vault showed it under this very lease, just before the change; what a person does at
-        # the source after that is seen there.
-        password = self.job.held
         try:
-            try:
-                # Azure may have named a time, and an earlier read would only put it off.
-                if not (proven and problem.retry_after):
-                    # Perhaps a person has written it meanwhile. A disabled version has no value.
-                    fresh = await at.parts.vaults.read(secret.ref)
-                    password = at.parts.held(fresh, at.managed)
-            except TransientError as unread:
-                if not proven:
-                    raise
-                problem = _put_off(problem, unread) if unread.retry_after else problem
+            password, problem = await self._held(problem, proven=proven)
             problem.add(await self._set_back(issued, password, proven=proven))
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
@@ -107,6 +89,26 @@ class Rollback:
             # It may or may not have been set back, so the message must come back.
             return _put_off(problem, second) if isinstance(second, TransientError) else problem
         return problem
+
+    async def _held(
+        self, problem: RekeyError, *, proven: bool
+    ) -> tuple[Sensitive | None, RekeyError]:
+        """Return what the vault holds, None if it is disabled by now; and the error, perhaps put off.
+
+        The vault showed a password under this very lease, just before the change. Where it cannot be
+        read once more, that one counts: what a person does at the source after that is seen there.
+        """
+        at = self.at
+        if proven and problem.retry_after:
+            # Azure may have named a time, and an earlier read would only put it off.
+            return self.job.held, problem
+        try:
+            fresh = await at.parts.vaults.read(at.item.ref)
+        except TransientError as unread:
+            if not proven:
+                raise
+            return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
+        return at.parts.held(fresh, at.managed), problem
 
     async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
         """Set the source back to what the vault holds; say what came of it."""

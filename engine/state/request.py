@@ -130,7 +130,7 @@ class WorkItem:
     waited: int = 0
     """How often the item was posted again because another worker held its source."""
     tried: int = 0
-    """How many tries preceded this message: what they left behind is tidied up."""
+    """How many tries preceded this message."""
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 

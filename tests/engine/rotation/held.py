@@ -31,7 +31,15 @@ from engine.rotation.publish import (
 from engine.rotation.replicas import Replicas
 from engine.rotation.report import conclude
 from engine.rotation.rollback import Rollback
-from engine.rotation.source_lease import AHEAD, CALL_SECONDS, EARLY, NOBODY, SourceLease, hold
+from engine.rotation.source_lease import (
+    AHEAD,
+    CALL_SECONDS,
+    EARLY,
+    FRESH_SECONDS,
+    NOBODY,
+    SourceLease,
+    hold,
+)
 from engine.rotation.steps import STEPS
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretVersion, Sensitive
@@ -51,6 +59,7 @@ __all__ = [
     "AHEAD",
     "CALL_SECONDS",
     "EARLY",
+    "FRESH_SECONDS",
     "LOOKING",
     "NOBODY",
     "PLANNED",
@@ -108,9 +117,9 @@ class Held:
         """Return what one work item sees of the secret."""
         return self.steps(**item).observed
 
-    def steps(self, tries: int = 1, **item: Any) -> Steps:
+    def steps(self, **item: Any) -> Steps:
         """Return what one work item may come to."""
-        return Steps(self, tries, **item)
+        return Steps(self, **item)
 
     @property
     def record(self) -> Record:
@@ -172,10 +181,10 @@ class Held:
 class Steps:
     """What one work item about the secret may come to, step by step."""
 
-    def __init__(self, at: Held, tries: int = 1, **item: Any) -> None:
+    def __init__(self, at: Held, **item: Any) -> None:
         self.at = at
         asked = at.rig.item(at.secret.ref.name, **item)
-        self._rotation = Rotation(at.lease, asked, tries, at.managed)
+        self._rotation = Rotation(at.lease, asked, at.managed)
 
     async def run(self) -> tuple[str, Outcome]:
         """Let a worker go on to the end; return its trace of steps, and the outcome."""

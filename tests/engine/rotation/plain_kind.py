@@ -124,8 +124,8 @@ class Able(Plain):
 class Work(Steps):
     """One work item about a secret of the kind, under the lease of its source."""
 
-    def __init__(self, at: Held, kind: Plain, tries: int, **item: Any) -> None:
-        super().__init__(at, tries, **item)
+    def __init__(self, at: Held, kind: Plain, **item: Any) -> None:
+        super().__init__(at, **item)
         self.kind, self.rig = kind, at.rig
 
     async def fails[E: RekeyError](self, error: type[E]) -> E:
@@ -158,7 +158,6 @@ async def working(
     tags: Mapping[str, str | None] | None = None,
     *,
     rig: Rig | None = None,
-    tries: int = 1,
     value: str = OLD,
     days_left: int = 10,
     **item: Any,
@@ -175,7 +174,7 @@ async def working(
     kept = {tag: text for tag, text in {**usual, **(tags or {})}.items() if text is not None}
     rig.vault.put(NAME, value, tags=kept, expires=rig.clock.now() + timedelta(days=days_left))
     async with held(rig, NAME, kinds={"plain": kind}) as at:
-        work = Work(at, kind, tries, **item)
+        work = Work(at, kind, **item)
         await work.observed.look()
         yield work
 

@@ -131,19 +131,18 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
 
 
 @pytest.mark.parametrize(
-    ("published", "replicas", "facts", "is_tidied"),
+    ("replicas", "facts", "is_tidied"),
     [
-        (False, False, {}, True),
-        (True, False, {}, False),
-        (False, True, {"ahead": True}, False),
-        (False, True, {}, True),
-        (False, False, {"ahead": True}, True),
-        (False, False, {"touched": ""}, False),
-        (False, False, {"earlier": (V1,)}, False),
+        (False, {}, True),
+        (True, {"ahead": True}, False),
+        (True, {}, True),
+        (False, {"ahead": True}, True),
+        (False, {"touched": ""}, False),
+        (False, {"earlier": (V1,)}, False),
     ],
 )
 async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
-    facts: dict[str, Any], *, published: bool, replicas: bool, is_tidied: bool
+    facts: dict[str, Any], *, replicas: bool, is_tidied: bool
 ) -> None:
     """Unless a replica may hold it, or it is what is current."""
     kind = Able()
@@ -152,7 +151,6 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
         if facts.get("ahead"):
             facts = {"ahead": work.at.announced()}
         work.at.know(**{"touched": V1, **facts})
-        work.progress.new_version = work.latest.version if published else None
         await work.withdraw()
         operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
         assert kind.calls == ([f"tidy {operation} but None"] if is_tidied else [])

@@ -200,7 +200,7 @@ class Scene:
             job = at.parts.job(at.secret, at.managed)
             rollback = Rollback(at.steps(compromised=unwanted).rotation, job)
             with pytest.raises(RekeyError) as caught:  # noqa: PT012 - what is tried is the block
-                async with rollback.on(at.secret, issued, (RekeyError,), proven=proven):
+                async with rollback.on(issued, (RekeyError,), proven=proven):
                     since()
                     raise problem
             self.is_lost = at.lease.is_lost
