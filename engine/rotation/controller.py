@@ -296,13 +296,9 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     a day later.
     """
     item = at.progress.item
-    since = (
-        at.lease.record.change.in_progress_since or at.lease.record.change.requested_at or at.now
-    )
-    endless = at.now - since >= LONGEST_CHANGE
-    await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
+    is_endless = await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark)
     reason = f"{under_way_since(at.lease.record)}: {error.what}"
-    if endless:
+    if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
         return await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
     if at.progress.has_published:

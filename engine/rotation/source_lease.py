@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from engine.contract import LONGEST_CHANGE
 from engine.errors import (
     LeaseUnavailable,
     NeedsHuman,
@@ -23,7 +24,8 @@ from engine.errors import (
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import NO_TIME, SOONEST, SPACING, Record, parts_of
+from engine.state.record import NO_TIME, SPACING, Record, parts_of
+from engine.state.record_parts import Change
 from engine.state.request import WorkItem
 
 CALL_SECONDS = 20.0
@@ -63,8 +65,8 @@ class SourceLease:
     _learned: Record | None = None
     _found: Record | None = None
     """The record as this run has found it."""
-    _before: Record | None = None
-    """The record from before the first change of this run."""
+    _before: Change | None = None
+    """What the record said of changes before the latest one of this run."""
     _rests: float = 0.0
     """Until when no lease is renewed, by the monotonic clock."""
     is_lost: bool = False
@@ -101,7 +103,7 @@ class SourceLease:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
         if self.lasts(seconds):
             return
-        if self._rests and (left := self._rests - self.parts.clock.monotonic()) > 0:
+        if (left := self._rests - self.parts.clock.monotonic()) > 0:
             # Azure has named a time, and an earlier try would only put it off.
             raise TransientError("the lease cannot be renewed yet", code="Rests", retry_after=left)
         try:
@@ -143,15 +145,12 @@ class SourceLease:
         elif kind and not self._is_urgent(item):
             self._not_again_at_once(now)
         record = self.record
-        self._before = self._before or record
+        self._before = record.change
         change = record.change.begun(touched, now, asks=bool(kind))
         record = replace(record.keyed(), change=change, kind=kind or record.kind)
         if look_after is not None:
-            change = replace(change, password_unknown=True)
-            look = item if item.compromised else replace(item, version=item.version or touched)
-            record = await self._promised(
-                replace(record, change=change), item, look, timedelta(seconds=look_after)
-            )
+            record = replace(record, change=replace(change, password_unknown=True))
+            record = await self._promised(record, item, timedelta(seconds=look_after))
         else:
             record = replace(record, change=replace(change, recheck_at=None))
         await self.write(record)
@@ -191,8 +190,8 @@ class SourceLease:
 
     def untouched(self) -> None:
         """Note that the rotator refused the change just begun, before it sent anything."""
-        before = self._before or self.record
-        change = self.record.change.taken_back(before.change)
+        assert self._before  # noqa: S101 - it was begun
+        change = self.record.change.taken_back(self._before)
         self.learn(replace(self.record, change=change))
 
     @property
@@ -205,21 +204,26 @@ class SourceLease:
     def _as_found(self) -> Record:
         return self._found or self.record
 
-    async def wait(self, item: WorkItem, seconds: float, marker: str, *, on: bool) -> None:
-        """Note that the source is at a change; `on`: its end is looked for, with a hint.
+    async def wait(self, item: WorkItem, seconds: float, marker: str) -> bool:
+        """Note that the source is at a change; return whether that goes on without an end.
 
-        `marker` is what the rotator wants to know of it then.
+        Its end is looked for in so many `seconds`, or later. `marker` is what the rotator wants to
+        know of it then.
         """
         change, now = self.record.change, self.parts.clock.now()
         since = change.in_progress_since or change.requested_at or change.started_at or now
-        recheck_at = self._as_found.change.recheck_at if self.resumes else None
-        if on and not self.resumes:
+        is_endless = now - since >= LONGEST_CHANGE
+        recheck_at = change.recheck_at
+        if self.resumes:
+            recheck_at = self._as_found.change.recheck_at
+        elif not is_endless:
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
             seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
             recheck_at = now + timedelta(seconds=seconds)
-            if not (item.recheck and item.action == "audit"):
+            if item.action != "audit":
+                # An audit comes back with the timer.
                 await self._hint(replace(item, deferred=0, recheck=False, follows=True), seconds)
         change = replace(
             change,
@@ -227,9 +231,10 @@ class SourceLease:
             # What this change does is known once it has come. An unknown password stays so.
             open_since=change.open_since if change.password_unknown else None,
             marker=marker,
-            recheck_at=recheck_at or change.recheck_at,
+            recheck_at=recheck_at,
         )
         await self.write(replace(self.record, change=change))
+        return is_endless
 
     async def recheck(self, item: WorkItem) -> None:
         """Note when the source is looked at again, while an earlier change may take effect.
@@ -237,17 +242,19 @@ class SourceLease:
         That of a change in progress is noted once it is known not to have come.
         """
         self._found = self._as_found
-        now, record = self.parts.clock.now(), self.record.rechecked(self.parts.clock.now())
-        change = record.change
-        if record.is_uncertain and not (change.in_progress_since or self.is_later(record, item)):
-            later = replace(record, change=replace(change, recheck_at=None)).scheduled(now)
-            reason = "an earlier change may still take effect"
-            look = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", reason=reason)
-            # Before a slot that nobody knows may be changed again, the timer comes too late.
-            rest = record.rest(now) if record.is_unknown else NO_TIME
-            if rest > NO_TIME:
-                later = await self._promised(record, item, look, max(rest, SOONEST))
-            record = later
+        now = self.parts.clock.now()
+        record = self.record.rechecked(now)
+        in_progress = record.change.in_progress_since
+        if record.is_uncertain and not (in_progress or self.is_later(record, item)):
+            pause = record.pause(now)
+            record = replace(record, change=replace(record.change, recheck_at=now + pause))
+            if record.is_unknown and record.rest(now) > NO_TIME:
+                # Before a slot that nobody knows may be changed again, the timer comes too late.
+                reason = "an earlier change may still take effect"
+                look = WorkItem(
+                    item.ref, "audit", trigger="sweep", requested_by="rekey", reason=reason
+                )
+                await self._hint(replace(look, recheck=True), pause.total_seconds())
         await self.write(record)
 
     def is_later(self, record: Record, item: WorkItem) -> bool:
@@ -258,15 +265,13 @@ class SourceLease:
         recheck_at = record.change.recheck_at
         return bool(recheck_at and recheck_at > self.parts.clock.now() + ahead)
 
-    async def _promised(
-        self, record: Record, item: WorkItem, look: WorkItem, pause: timedelta
-    ) -> Record:
+    async def _promised(self, record: Record, item: WorkItem, pause: timedelta) -> Record:
         """Return the record with the next look, no later than the one known; post a hint."""
         recheck_at = self.parts.clock.now() + pause
         known = record.change.recheck_at
         if known and known <= recheck_at and self.is_later(record, item):
             return record
-        await self._hint(replace(look, recheck=True), pause.total_seconds())
+        await self._hint(replace(item, recheck=True), pause.total_seconds())
         return replace(record, change=replace(record.change, recheck_at=recheck_at))
 
     async def _hint(self, item: WorkItem, seconds: float) -> None:
@@ -298,11 +303,8 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Sou
     async with AsyncExitStack() as stack:
         try:
             # The record names the whole source: a sweep asks for work at what it reads there.
-            wholes = (source, *names[1:])
-            holds = [
-                parts.leases.hold(part, first, whole)
-                for part, whole in zip(names, wholes, strict=True)
-            ]
+            holds = [parts.leases.hold(names[0], first, source)]
+            holds += [parts.leases.hold(part, first) for part in names[1:]]
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None

@@ -136,7 +136,7 @@ class Record:
         if not self.owes(now):
             recheck_at = None
         elif recheck_at is None or recheck_at <= now or self._is_left(recheck_at - now):
-            recheck_at = now + self._pause(now)
+            recheck_at = now + self.pause(now)
         return replace(self, change=replace(self.change, recheck_at=recheck_at))
 
     def rechecked(self, now: datetime) -> Record:
@@ -165,7 +165,7 @@ class Record:
         longer = self.vain_for / (18 if least else 2)
         return started + min(max(least, longer), LONGEST_SPACING) - now
 
-    def _pause(self, now: datetime) -> timedelta:
+    def pause(self, now: datetime) -> timedelta:
         """Return how long to wait for the next look.
 
         A single slot that must be left alone is looked at as soon as it may be changed.

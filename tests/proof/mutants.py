@@ -31,6 +31,7 @@ from engine.rotation import (
     report,
     retire,
     revoke,
+    source_lease,
     steps,
     verify,
 )
@@ -388,14 +389,8 @@ def _not_announced(patch: pytest.MonkeyPatch) -> None:
 
 def _endless_looks(patch: pytest.MonkeyPatch) -> None:
     """Never tell anybody of a change that does not end."""
-    wait = SourceLease.wait
-
-    async def patient(self: SourceLease, item: Any, seconds: float, mark: str, *, on: bool) -> None:
-        del on
-        await wait(self, item, seconds, mark, on=True)
-
-    patch.setattr(SourceLease, "wait", patient)
-    patch.setattr(controller, "LONGEST_CHANGE", timedelta(days=400))
+    for module in (controller, source_lease):
+        patch.setattr(module, "LONGEST_CHANGE", timedelta(days=400))
 
 
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
@@ -439,10 +434,10 @@ def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bo
 
 @in_place_of(SourceLease, "_promised")
 async def _looks_without_a_version(
-    promised: Any, self: SourceLease, record: Any, item: Any, look: WorkItem, pause: Any
+    promised: Any, self: SourceLease, record: Any, item: WorkItem, pause: Any
 ) -> Any:
     """Forget for which version a look was promised."""
-    return await promised(self, record, item, replace(look, version=None), pause)
+    return await promised(self, record, replace(item, version=None), pause)
 
 
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.contract import LATE
-from tests.engine.rotation.held import AHEAD, EARLY, LOOKING, RECHECK, Held, held
+from engine.contract import LATE, LONGEST_CHANGE
+from tests.engine.rotation.held import AHEAD, EARLY, FRESH_SECONDS, LOOKING, RECHECK, Held, held
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -24,8 +24,10 @@ async def at() -> AsyncIterator[Held]:
 
 
 async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
-    item = at.rig.item(NAME, waited=3, deferred=4)
+    item = at.rig.item(NAME, waited=3, deferred=4, version=at.secret.version)
+    at.rig.clock.advance(20)
     await at.lease.begin(item, at.secret, LOOK_AFTER)
+    assert at.lease.lasts(FRESH_SECONDS), "for what follows the change, too"
     record = at.noted
     assert record.change.password_unknown
     assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_AFTER)
@@ -59,6 +61,12 @@ async def test_looks_never_multiply(
     assert at.record.change.recheck_at == at.now + promised
 
 
+async def test_who_asks_for_something_else_puts_no_look_off(at: Held) -> None:
+    at.know(open_until=at.now + HOUR, look_at=at.now + SECOND)
+    await at.lease.recheck(at.rig.item(NAME))
+    assert at.noted.next_check == at.now + SECOND
+
+
 async def test_a_change_is_begun_where_no_message_can_tell_of_the_look_at_it(at: Held) -> None:
     """The record says when, before the change: the timer reads that."""
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".queue." in sent.host)
@@ -78,25 +86,29 @@ async def test_a_change_is_begun_where_no_message_can_tell_of_the_look_at_it(at:
         ({"begun": -MINUTE}, -MINUTE),
         ({"begun": -MINUTE, "asked": -HOUR}, -HOUR),
         ({"begun": -MINUTE, "asked": -HOUR, "waiting": -2 * HOUR}, -2 * HOUR),
+        ({"waiting": SECOND - LONGEST_CHANGE}, SECOND - LONGEST_CHANGE),
+        ({"waiting": -LONGEST_CHANGE}, -LONGEST_CHANGE),
     ],
 )
 async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
     at: Held, facts: dict[str, Any], since: timedelta
 ) -> None:
     at.know(**at.times(facts))
-    await at.lease.wait(at.rig.item(NAME), 60, "a mark", on=False)
+    is_endless = await at.lease.wait(at.rig.item(NAME), 60, "a mark")
     record = at.noted
     assert (record.change.in_progress_since, record.change.marker) == (at.now + since, "a mark")
-    assert at.posted() == []
+    assert is_endless is (since == -LONGEST_CHANGE)
+    assert len(at.posted()) == (not is_endless)
 
 
 @pytest.mark.parametrize("blind", [False, True])
 async def test_only_a_password_that_nobody_knows_stays_uncertain_while_a_change_is_under_way(
     at: Held, *, blind: bool
 ) -> None:
-    at.know(changing=at.now - MINUTE, blind=blind)
-    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    at.know(changing=at.now - MINUTE, blind=blind, mark="an earlier one")
+    await at.lease.wait(at.rig.item(NAME), 60, "")
     assert at.record.change.open_since == (at.now - MINUTE if blind else None)
+    assert at.record.change.marker == ""
 
 
 @pytest.mark.parametrize(
@@ -115,7 +127,7 @@ async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
 ) -> None:
     at.know(waiting=at.now - ago, blind=blind)
     item = at.rig.item(NAME, deferred=3, waited=2, recheck=True, tried=2)
-    await at.lease.wait(item, 60, "", on=True)
+    await at.lease.wait(item, 60, "")
     ((posted_in, later),) = at.posted()
     assert posted_in == int(seconds)
     assert {name: later[name] for name in ("deferred", "waited", "follow_up", "tried")} == {
@@ -137,14 +149,17 @@ async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
 ) -> None:
     at.know(waiting=at.now - MINUTE, look_at=at.now + look_at if look_at else None)
     await at.lease.recheck(at.rig.item(NAME))
+    await at.lease.begin(at.rig.item(NAME), at.secret)
+    await at.lease.recheck(at.rig.item(NAME))
     assert at.lease.resumes is resumes
-    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    await at.lease.wait(at.rig.item(NAME), 60, "")
     assert len(at.posted()) == (not resumes)
+    assert at.record.change.recheck_at == at.now + (look_at if look_at and resumes else MINUTE)
 
 
 async def test_where_the_timer_asks_for_a_change_under_way_no_message_does(at: Held) -> None:
     at.know(waiting=at.now - MINUTE)
-    await at.lease.wait(at.rig.item(NAME, action="audit", recheck=True), 60, "", on=True)
+    await at.lease.wait(at.rig.item(NAME, action="audit"), 60, "")
     assert at.posted() == []
     assert at.noted.next_check == at.now + MINUTE
 

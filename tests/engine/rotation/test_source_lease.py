@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -213,6 +213,7 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
         ({"begun": timedelta(seconds=-40)}, 21.0, True),
         ({"begun": timedelta(seconds=-45)}, 30.0, False),
         ({"blind": False}, 30.0, False),
+        ({"waiting": timedelta(hours=-1)}, 30.0, False),
     ],
 )
 async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_may_be_changed(
@@ -228,30 +229,33 @@ async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_
     assert due.total_seconds() == pytest.approx(seconds, abs=1)
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["refused", "sent"])
 async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
-    at: Held,
+    at: Held, *, sent: bool
 ) -> None:
+    """What this run has sent before stays begun."""
     before = at.know(touched="earlier", begun=at.now - HOUR, asked=at.now - 2 * HOUR)
     assert not at.lease.has_begun
-    for _ in range(2):
+    if sent:
         await at.lease.begin(at.rig.item(NAME), at.secret, kind="a-kind")
-        at.rig.clock.advance(60)
+        before = at.record
+    at.rig.clock.advance(60)
+    await at.lease.begin(at.rig.item(NAME), at.secret, kind="a-kind")
     assert at.lease.has_begun
     at.lease.untouched()
-    record = at.record
     for name in ("touched", "begun", "asked", "changing"):
-        assert fact(record, name) == fact(before, name)
+        assert fact(at.record, name) == fact(before, name)
 
 
 async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> None:
     """Whoever failed may have to set a password back, for which a lease is needed, too."""
-    busy, answers = json_response(429, {}, {"Retry-After": "9"}), [0]
+    failures, answers = [json_response(503, {}), json_response(429, {}, {"Retry-After": "9"})], [0]
 
     async def throttled(request: Request, call: Call) -> Response:
         if request.headers.get("x-ms-lease-action") != "renew":
             return await call()
         answers[0] += 1
-        return busy if answers[0] == 1 else await call()
+        return failures.pop() if failures else await call()
 
     async with held(scene(), intercept=throttled) as at:
         at.rig.clock.advance(45)
@@ -262,5 +266,27 @@ async def test_a_lease_is_not_renewed_before_the_time_that_azure_has_named() -> 
             assert caught.value.retry_after == 9 - passed
             assert answers[0] == sent
         at.rig.clock.advance(6)
+        with pytest.raises(TransientError):
+            await at.lease.ensure(CALL_SECONDS)
+        assert at.lease.leases[0].remaining < CALL_SECONDS
         await at.lease.ensure(CALL_SECONDS)
-        assert answers[0] == 2
+        assert answers[0] == 3
+
+
+async def test_a_lease_that_is_renewed_slowly_costs_no_other_one_its_time(at: Held) -> None:
+    @dataclass
+    class Slow:
+        """A lease whose renewal takes a quarter of a minute."""
+
+        remaining: float
+
+        async def ensure(self, seconds: float) -> None:
+            if self.remaining <= seconds:
+                for lease in leases:
+                    lease.remaining -= 15
+                self.remaining = 60
+
+    leases = [Slow(45), Slow(10)]
+    at.lease.leases = (*leases,)  # type: ignore[arg-type]
+    await at.lease.ensure(40)
+    assert at.lease.lasts(40)
