@@ -27,7 +27,6 @@ BEING_REPLACED_SECONDS = 60.0
 """How long a derived secret waits for a compromised key before it looks again."""
 REFUSED_SECONDS = 300.0
 """How long it waits for a key that the source refuses, and that its own secret must heal."""
-MOST_ANCESTORS = 20
 KEY_COMPROMISED = "KeyCompromised"
 """The code of an error that waits for a compromised key to be replaced."""
 KEY_REFUSED = "KeyRefused"
@@ -56,7 +55,8 @@ class ParentKey:
         holder = await self._read(named)
         owner = self._parsed(holder)
         if owner.derived_from:
-            raise await self._chain(ref, holder, owner)
+            what = "is derived itself, and signs nothing"
+            raise _wrong(holder, what, f"name the secret with the key in the tag {DERIVED_FROM}")
         self._consents(ref, holder, owner)
         self._refuse_others(holder, owner)
         record = await self._record(holder, owner)
@@ -173,26 +173,6 @@ class ParentKey:
         if isinstance(owner, Malformed):
             raise _wrong(holder, "has malformed tags", "correct them")
         return owner
-
-    async def _chain(self, ref: SecretRef, holder: SecretVersion, owner: Managed) -> NeedsHuman:
-        """Return why a derived secret cannot be the key of another: a circle, or no key at all."""
-        seen, following = [ref, holder.ref], owner.derived_from
-        if ref == holder.ref:
-            return _wrong(holder, "is derived from itself: a circle", f"correct its {DERIVED_FROM}")
-        while following and len(seen) < MOST_ANCESTORS:
-            if following in seen:
-                path = " from ".join(at.name for at in [*seen, following])
-                return _wrong(holder, f"closes a circle: {path}", f"correct a tag {DERIVED_FROM}")
-            seen.append(following)
-            try:
-                following = self._parsed(await self._read(following)).derived_from
-            except NeedsHuman:
-                break
-        return _wrong(
-            holder,
-            "is derived itself, and signs nothing",
-            f"name the secret with the key in the tag {DERIVED_FROM}",
-        )
 
     def _consents(self, ref: SecretRef, holder: SecretVersion, owner: Managed) -> None:
         """Raise NeedsHuman unless the key's owner lets this very secret hold exactly this."""

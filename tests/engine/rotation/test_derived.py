@@ -129,7 +129,7 @@ async def test_a_parent_that_cannot_sign_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("named", "expected"),
     [
-        (SAS, "derived from itself: a circle"),
+        (SAS, "is derived itself, and signs nothing"),
         ("nowhere", "does not exist"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -129,40 +128,6 @@ async def test_a_key_in_a_vault_that_may_not_rotate_its_source_signs_nothing() -
 async def test_who_is_missing_in_a_consent_is_named_as_the_owner_must_write_it() -> None:
     outcome = await refusal(scene(consent=None))
     assert outcome.fix == f"its owner adds {SAS}={EXTENT} to its tag MayDerive"
-
-
-def chain(scene: SasScene, *names: str) -> None:
-    """Let each of these secrets be derived from the next one, the first being the key's."""
-    url, address = scene.rig.vault.url, f"{scene.account.resource_id}/sas/queue/jobs/r"
-    for name, following in pairwise(names):
-        derived = {"DerivedFrom": f"{url}/secrets/{following}", "ValidityPeriodDays": "60"}
-        scene.rig.vault.put(name, "x", tags={"ProviderAddress": address, **derived})
-
-
-@pytest.mark.parametrize(
-    ("names", "what"),
-    [
-        ((KEY, "third", KEY), f"closes a circle: {SAS} from {KEY} from third from {KEY}"),
-        (
-            (KEY, "third", "fourth", "third"),
-            f"closes a circle: {SAS} from {KEY} from third from fourth from third",
-        ),
-        ((KEY, "third", "gone"), "is derived itself, and signs nothing"),
-    ],
-)
-async def test_a_chain_of_derived_secrets_is_refused_with_its_way(
-    signed: SasScene, names: tuple[str, ...], what: str
-) -> None:
-    chain(signed, *names)
-    assert f"the secret with its key {what} (" in (await refusal(signed)).reason
-
-
-async def test_a_long_chain_is_not_followed_to_its_end(signed: SasScene) -> None:
-    chain(signed, KEY, *(f"link-{number}" for number in range(25)))
-    assert "is derived itself, and signs nothing" in (await refusal(signed)).reason
-    read = {exchange.request.path.split("/")[2] for exchange in signed.rig.world.exchanges
-            if exchange.request.path.startswith("/secrets/link-")}  # fmt: skip
-    assert len(read) == 18, "with the secret itself and the key's, twenty"
 
 
 # What an audit and a due secret do with it.
