@@ -15,11 +15,9 @@ from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
 from engine.state.request import PUBLISHED, Outcome, WorkItem
-from engine.state.tags import CREDENTIAL, Pending
+from engine.state.tags import CREDENTIAL, OPERATION, Pending
 
 ANOTHER = "another look at the source follows"
-_SKEW = timedelta(minutes=2)
-"""How much the clocks of the app and of the vault may differ."""
 
 
 @dataclass
@@ -126,11 +124,14 @@ class Observed:
         return Pending(at, last.version, last.credential_id)
 
     async def _beneath(self, record: Record, ahead: Announced, shown: SecretVersion) -> Record:
-        async for version in self.parts.vaults.versions(shown.ref):
-            if (
-                version.version in (None, shown.version, ahead.replaces)
-                or version.created < ahead.at - _SKEW
-            ):
+        versions = [version async for version in self.parts.vaults.versions(shown.ref)]
+        known = (it.created for it in versions if it.version == ahead.replaces)
+        replaced_at = next(known, ahead.at)
+        for version in versions:
+            # What came with the version to be replaced, or before it, may hold the same by chance.
+            is_later = version.created > replaced_at
+            is_ours = is_later or version.tags.get(OPERATION) == ahead.operation
+            if not is_ours or version.version in (None, shown.version, ahead.replaces):
                 continue
             try:
                 whole = await self.parts.vaults.read_version(shown.ref, str(version.version))

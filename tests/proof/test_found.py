@@ -37,6 +37,9 @@ FOUND = {
     "so does one that goes away over the version itself, and stays away": (
         "outage-in-change/one-slot#545796376"
     ),
+    "what a person wrote before an announced write is not taken for it, although it holds the same": (
+        "incident-and-people/two-slots#772007176"
+    ),
     "a key waits no longer for what its owner has taken consent back from": (
         "derived-consent#410262483"
     ),
