@@ -73,7 +73,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         if issued.doubt:
             return await _undoubted(at, issued, issued.doubt)
     issued = replace(issued, restorable=issued.restorable and restorable)
-    async with Rollback(at, job).on(issued, (RekeyError,)):
+    async with Rollback(at, job, issued).on(RekeyError):
         return await at.proof.issued(managed, issued)
 
 

@@ -14,7 +14,6 @@ from engine.errors import (
     AccessDenied,
     LeaseUnavailable,
     NeedsHuman,
-    PermanentError,
     RekeyError,
     TransientError,
 )
@@ -75,18 +74,17 @@ async def version(
     """
     draft = _draft(at, secret, issued, overlap)
     job = at.parts.job(secret, at.managed)
-    rollback, missed = Rollback(at, job), list[RekeyError]()
-    async with rollback.on(issued, (RekeyError,), proven=True, unsent=True):
+    rollback, missed = Rollback(at, job, issued, proven=True), list[RekeyError]()
+    async with rollback.on(RekeyError, unsent=True):
         await _announced(at, secret, issued, draft)
-    async with rollback.on(issued, (PermanentError, Overtaken), proven=True):
+    async with rollback.on(Overtaken):
         missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
-        if missed and not at.single:
-            raise missed[0]
+    if missed and not at.single:
+        raise missed[0]
     # What a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
-    final: type[RekeyError] = Overtaken if copied else RekeyError
     prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
-    async with rollback.on(issued, (final,), proven=True):
+    async with rollback.on(Overtaken if copied else RekeyError):
         published = await _write(at, secret, draft)
     at.progress.new_version = at.progress.proven = published.version
     at.observed.audited = True
@@ -103,7 +101,7 @@ async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft:
     for pause in PAUSES if at.single else ():
         try:
             return await _announce(at, secret, issued, draft)
-        except (LeaseUnavailable, Overtaken):
+        except LeaseUnavailable:
             raise
         except TransientError as error:
             longer = max(pause, error.retry_after or 0.0)
@@ -119,8 +117,6 @@ async def _write(at: Rotation, secret: SecretVersion, draft: Draft) -> SecretVer
         return await at.vault_writer.publish(
             secret, draft, check=lambda now: _still_asked(at, secret, now)
         )
-    except (LeaseUnavailable, Overtaken):
-        raise
     except TransientError as error:
         if at.single and error.code != NO_ANSWER:
             # The vault may show it a moment later. If not, the only slot is set back.

@@ -43,44 +43,41 @@ class Rollback:
 
     at: Rotation
     job: Job
+    issued: Issued
+    proven: bool = False
+    """The source has accepted what was issued. If it no longer does, a person has changed it."""
 
     @asynccontextmanager
     async def on(
-        self,
-        issued: Issued,
-        errors: tuple[type[RekeyError], ...],
-        *,
-        proven: bool = False,
-        unsent: bool = False,
+        self, error_type: type[RekeyError], *, unsent: bool = False
     ) -> AsyncIterator[None]:
-        """Roll back a single-slot source after these errors, and add the result to the error.
+        """Roll back a single-slot source after such an error, and add the result to the error.
 
-        `proven`: the source has accepted what was issued. If it no longer does, a person has
-        changed it. `unsent`: nothing of it has been sent to the vault, so nothing arrives there later.
+        `unsent`: nothing of it has been sent to the vault, so nothing arrives there later.
         """
         try:
             yield
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
             raise
-        except errors as error:
+        except error_type as error:
             unsent |= error.unsent or isinstance(error, Throttled)
             # What was sent to the vault may still arrive there, and would be dead.
-            may_arrive = proven and error.code == NO_ANSWER and not unsent
+            may_arrive = self.proven and error.code == NO_ANSWER and not unsent
             if may_arrive or not self.at.single:
                 raise
-            raise await self._back(issued, error, proven=proven) from None
+            raise await self._back(error) from None
 
-    async def _back(self, issued: Issued, problem: RekeyError, *, proven: bool) -> RekeyError:
+    async def _back(self, problem: RekeyError) -> RekeyError:
         """Set the source back to what the vault holds; return the error with what came of it."""
         at = self.at
         at.lease.is_lost = True
-        if self._is_unwanted or not issued.restorable or not isinstance(at.rotator, Undo):
+        if self._is_unwanted or not self.issued.restorable or not isinstance(at.rotator, Undo):
             problem.add(LOST)
             return problem
         try:
-            password, problem = await self._held(problem, proven=proven)
-            problem.add(await self._set_back(issued, password, proven=proven))
+            password, problem = await self._held(problem)
+            problem.add(await self._set_back(password))
         except LeaseUnavailable:
             # Another worker may have set, and published, another password since.
             return problem
@@ -90,38 +87,36 @@ class Rollback:
             return _put_off(problem, second) if isinstance(second, TransientError) else problem
         return problem
 
-    async def _held(
-        self, problem: RekeyError, *, proven: bool
-    ) -> tuple[Sensitive | None, RekeyError]:
+    async def _held(self, problem: RekeyError) -> tuple[Sensitive | None, RekeyError]:
         """Return what the vault holds, None if it is disabled by now; and the error, perhaps put off.
 
         The vault showed a password under this very lease, just before the change. Where it cannot be
         read once more, that one counts: what a person does at the source after that is seen there.
         """
         at = self.at
-        if proven and problem.retry_after:
+        if self.proven and problem.retry_after:
             # Azure may have named a time, and an earlier read would only put it off.
             return self.job.held, problem
         try:
             fresh = await at.parts.vaults.read(at.item.ref)
         except TransientError as unread:
-            if not proven:
+            if not self.proven:
                 raise
             return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
         return at.parts.held(fresh, at.managed), problem
 
-    async def _set_back(self, issued: Issued, password: Sensitive | None, *, proven: bool) -> str:
+    async def _set_back(self, password: Sensitive | None) -> str:
         """Set the source back to what the vault holds; say what came of it."""
         rotator = self.at.rotator
         assert isinstance(rotator, Undo)  # noqa: S101 - for the type
         if password is None:
             return f"somebody has written a version in the meantime, and {LOST}"
-        new = issued.fields[self.at.managed.rotator.value_field]
+        new = self.issued.fields[self.at.managed.rotator.value_field]
         if password == new:
             self.at.lease.is_lost = False
             return "the vault holds the new password"
-        accepts = self.at.rotator.accepts
-        if proven and not await accepts(self.job.source, issued.credential_id, new):
+        new_id = self.issued.credential_id
+        if self.proven and not await rotator.accepts(self.job.source, new_id, new):
             self.at.lease.is_lost = False
             return "somebody has changed the password at its source since; it was left alone"
         async with self.at.lease.changing("undo"):

@@ -144,7 +144,7 @@ async def _follow_ups_without_end(confirm: Any, at: Rotation, secret: Any, reaso
 
 @in_place_of(Rollback, "_back")
 async def _nothing_undone(*arguments: Any, **_: Any) -> Any:
-    _back, _self, _issued, problem = arguments
+    _back, _self, problem = arguments
     return problem
 
 

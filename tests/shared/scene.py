@@ -133,11 +133,12 @@ def keys_of(rig: Rig) -> dict[str, str]:
     return {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
 
 
-def to_vault(method: str = "GET") -> Callable[[Request], bool]:
-    """Match requests to the vault that carry a token: challenges still come."""
+def to_vault(method: str = "GET", name: str = "") -> Callable[[Request], bool]:
+    """Match requests to the vault, or for one secret, that carry a token: challenges still come."""
     return lambda request: (
         request.host == "prod.vault.azure.net"
         and request.method == method
+        and request.path.startswith(f"/secrets/{name}" if name else "/")
         and bool(request.header("authorization"))
     )
 

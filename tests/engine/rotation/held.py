@@ -265,13 +265,16 @@ class Records:
 
 
 class AtFirstWrite:
-    """Lets something happen with the first write to the vault, which goes on."""
+    """Lets something happen with the first write to the vault, or another request, which goes on."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
+    def __init__(
+        self, act: Callable[[], None], where: Callable[[Request], bool] | None = None
+    ) -> None:
         self.act: Callable[[], None] | None = act
+        self.where = where or to_vault("PUT")
 
     def take(self, request: Request) -> bool:
-        return bool(self.act and to_vault("PUT")(request))
+        return bool(self.act and self.where(request))
 
     def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
         answer, act = serve(request), self.act

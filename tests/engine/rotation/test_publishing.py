@@ -279,10 +279,17 @@ async def test_what_its_source_did_not_confirm_is_published_once_it_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("wish", "pauses"), [(None, 1), (7, 7), (40, None)], ids=["none", "seconds", "too long"]
+    ("status", "code", "wish", "pauses"),
+    [
+        (503, "ServerBusy", None, 1),
+        (503, "ServerBusy", 7, 7),
+        (503, "ServerBusy", 40, None),
+        (412, "LeaseLost", None, None),
+    ],
+    ids=["none", "seconds", "too long", "the lease is lost"],
 )
 async def test_a_single_slots_version_is_announced_again_while_the_lease_lasts(
-    wish: int | None, pauses: int | None
+    status: int, code: str, wish: int | None, pauses: int | None
 ) -> None:
     """Its source has changed already. Where no time is left to try again, it is set back."""
     kind = Able()
@@ -293,7 +300,7 @@ async def test_a_single_slots_version_is_announced_again_while_the_lease_lasts(
             return stores and "comp" not in request.query and "issue" in kind.calls
 
         headers: dict[str, Any] = {"retry_after": str(wish)} if wish else {}
-        refuse(work.rig, 503, "ServerBusy", notes_a_version, **headers)
+        refuse(work.rig, status, code, notes_a_version, **headers)
         began = work.at.now
         if pauses:
             await rotate(work)
@@ -301,7 +308,7 @@ async def test_a_single_slots_version_is_announced_again_while_the_lease_lasts(
         else:
             await work.fails(TransientError)
             assert (work.latest.value, work.at.now) == (OLD, began)
-            assert f"undo {OLD}" in kind.calls
+            assert (f"undo {OLD}" in kind.calls) is (code == "ServerBusy")
 
 
 @pytest.mark.parametrize("single", [False, True])

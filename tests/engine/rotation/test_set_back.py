@@ -67,27 +67,41 @@ async def test_a_single_slots_secret_does_not_wait_for_a_replica_which_is_told_o
 
 @pytest.mark.parametrize(
     ("copies", "refused", "is_undone"),
-    [((), 1, True), ((COPY,), 2, True), ((COPY,), 1, None), ((COPY, OTHER), 1, None)],
+    [
+        ((), (NAME,), True),
+        ((COPY,), (COPY, NAME), True),
+        ((COPY,), (NAME,), None),
+        ((COPY, OTHER), (NAME,), None),
+        ((COPY, OTHER), (COPY, NAME), None),
+    ],
 )
 async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_published(
-    copies: tuple[str, ...], refused: int, *, is_undone: bool | None
+    copies: tuple[str, ...], refused: tuple[str, ...], *, is_undone: bool | None
 ) -> None:
     """What a replica holds is not lost: the next try reads it from there."""
     kind = Able()
     async with rotating(kind, {**SINGLE, **replicas(*copies)}) as work:
         for name in copies:
             work.put_replica(name)
-        own = to_vault("PUT")
-
-        def writes(request: Any) -> bool:
-            held_back = is_undone is None and f"/secrets/{NAME}" not in request.url
-            return own(request) and not held_back
-
-        refuse(work.rig, 403, "Forbidden", writes, times=refused)
+        for name in refused:
+            refuse(work.rig, 403, "Forbidden", to_vault("PUT", name))
         error = await work.fails(AccessDenied)
         assert (f"undo {OLD}" in kind.calls) is bool(is_undone)
         assert (SET_BACK in error.what) is bool(is_undone)
         assert work.at.record.change.password_unknown is not is_undone
+        assert work.progress.result is None
+
+
+async def test_a_password_is_set_back_where_somebody_writes_a_replica_in_the_meantime() -> None:
+    async with rotating(Able(), {**SINGLE, **replicas(COPY)}) as work:
+        work.put_replica()
+
+        def is_read_to_be_written(request: Request) -> bool:
+            return bool(work.at.record.pending_write and to_vault("GET", COPY)(request))
+
+        work.rig.world.faults.append(AtFirstWrite(work.put_replica, is_read_to_be_written))
+        error = await work.fails(TransientError)
+        assert SET_BACK in error.what
 
 
 @pytest.mark.parametrize("announced", [False, True])
@@ -198,9 +212,10 @@ class Scene:
             password = {"password": Sensitive(SECOND)}
             issued = Issued(self.login.name, password, None, restorable=restorable)
             job = at.parts.job(at.secret, at.managed)
-            rollback = Rollback(at.steps(compromised=unwanted).rotation, job)
+            rotation = at.steps(compromised=unwanted).rotation
+            rollback = Rollback(rotation, job, issued, proven)
             with pytest.raises(RekeyError) as caught:  # noqa: PT012 - what is tried is the block
-                async with rollback.on(issued, (RekeyError,), proven=proven):
+                async with rollback.on(RekeyError):
                     since()
                     raise problem
             self.is_lost = at.lease.is_lost
