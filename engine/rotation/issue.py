@@ -27,6 +27,7 @@ from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
 from engine.rotation.parent_key import ParentKey
+from engine.rotation.proof import Proof
 from engine.rotation.rollback import Rollback, warning
 from engine.rotation.source_lease import hold
 from engine.rotation.vault_writer import Overtaken
@@ -208,10 +209,9 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         job = replace(parts.job(secret, managed), proven=True, in_place=True, written=None)
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
-        await rotator.verify(
-            managed.source, issued.credential_id, issued.fields[rotator.value_field]
-        )
-        await rotator.tidy(managed.source, job.operation, issued.credential_id)
+        await Proof(lease).issued(managed, issued)
+        async with lease.changing("tidy"):
+            await rotator.tidy(managed.source, job.operation, issued.credential_id)
         draft = Draft(
             template.render(managed.template, issued.fields),
             min(job.expires, issued.expires or job.expires),
@@ -225,7 +225,8 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
-            await rotator.tidy(managed.source, job.operation, None)
+            async with lease.changing("tidy"):
+                await rotator.tidy(managed.source, job.operation, None)
             raise
 
 

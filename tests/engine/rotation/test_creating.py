@@ -7,17 +7,19 @@ from dataclasses import replace
 import pytest
 
 from engine.engine import Engine
-from engine.errors import AccessDenied, TransientError
+from engine.errors import AccessDenied, LeaseUnavailable, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
+from simulator.reach.transport import Call, Intercept
+from simulator.wire import Request, Response
 from tests.shared.graph_rig import NAME, GraphRig
 from tests.shared.scene import refuse, to_vault
 
 
-async def add(rig: GraphRig) -> SecretVersion:
+async def add(rig: GraphRig, intercept: Intercept | None = None) -> SecretVersion:
     """Have the first version of a secret written, as `rekey adopt` does."""
-    engine: Engine = await rig.service().ready()
+    engine: Engine = await rig.service(intercept).ready()
     tags = {"ProviderAddress": rig.source, "ValidityPeriodDays": "90"}
     managed = parse(tags, engine.policy, engine.kinds)
     assert isinstance(managed, Managed)
@@ -44,6 +46,26 @@ async def test_a_first_version_that_may_just_have_been_written_is_waited_for(
     alive = {password.key_id for password in rig.alive()}
     assert alive == {rig.first.key_id, again.tags[CREDENTIAL]}
     assert made - alive, "what the lost version held is nobody's"
+
+
+async def test_who_loses_the_lease_while_a_first_credential_is_proven_removes_nobody_elses() -> (
+    None
+):
+    """Two people may add one at once, under the same operation."""
+    rig, proofs, others = GraphRig(), list[Request](), list[SecretVersion]()
+
+    async def slowly(request: Request, call: Call) -> Response:
+        if b"client_secret" in request.body:
+            rig.clock.advance(0 if proofs else 61)
+            proofs.append(request)
+        elif proofs and not others:
+            others.append(await add(rig))
+        return await call()
+
+    with pytest.raises(LeaseUnavailable):
+        await add(rig, slowly)
+    (other,) = others
+    assert other.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
 
 
 async def test_a_credential_whose_first_version_is_refused_is_removed() -> None:
