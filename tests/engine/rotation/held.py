@@ -91,7 +91,6 @@ class Held:
 
     @property
     def parts(self) -> Parts:
-        """The ports, and the policy."""
         return self.lease.parts
 
     @parts.setter
@@ -100,12 +99,10 @@ class Held:
 
     @property
     def vault_writer(self) -> VaultWriter:
-        """The way to the vault."""
         return VaultWriter(self.lease)
 
     @property
     def replicas(self) -> Replicas:
-        """Its copies."""
         return Replicas(self.vault_writer, self.managed)
 
     @property
@@ -123,17 +120,14 @@ class Held:
 
     @property
     def record(self) -> Record:
-        """What is known of the source."""
         return self.lease.record
 
     @property
     def noted(self) -> Record:
-        """The record as it is stored."""
         return self.lease.leases[0].record
 
     @property
     def now(self) -> datetime:
-        """The present."""
         return self.rig.clock.now()
 
     def times(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,12 +191,10 @@ class Steps:
 
     @property
     def observed(self) -> Observed:
-        """What is seen of the secret."""
         return self._rotation.observed
 
     @property
     def progress(self) -> Progress:
-        """What was done so far."""
         return self._rotation.progress
 
     @property
@@ -219,7 +211,6 @@ class Steps:
         await publish.withdraw(self.rotation)
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
-        """Prove the current version."""
         return await verify.current(self.rotation, secret, reason)
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:

@@ -24,7 +24,6 @@ OLD, NEW, OLD_ID, NEW_ID = "old-value", "new-value", "old", "new"
 
 
 def url(name: str) -> str:
-    """Return the address of a secret."""
     return f"https://prod.vault.azure.net/secrets/{name}"
 
 
@@ -129,7 +128,6 @@ class Work(Steps):
         self.kind, self.rig = kind, at.rig
 
     async def fails[E: RekeyError](self, error: type[E]) -> E:
-        """Rotate, and return the error that it ends with."""
         with pytest.raises(error) as caught:
             await self.rotate(self.secret, "due", at_once=False)
         return caught.value

@@ -87,42 +87,28 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
 
 
-@pytest.mark.parametrize("audited", [False, True])
-async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
+@pytest.mark.parametrize(("audited", "overwritten"), [(False, False), (True, False), (True, True)])
+async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wrote_over_it(
+    at: Held, *, audited: bool, overwritten: bool
+) -> None:
+    """They may have taken the secret out of management, which the next listing must show."""
     at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
     observed = at.observed()
     await observed.look()
     observed.audited = audited
+    if overwritten:
+        at.rig.clock.advance(1)
+        at.rig.vault.put(NAME, "theirs")
+        await observed.look()
     await observed.note_reported()
-    record = at.noted
-    noted = (
-        record.verified.at,
-        record.verified.version,
-        record.verified.tags,
-        record.verified.created,
-    )
-    if audited:
+    noted = at.noted.verified
+    if audited and not overwritten:
         own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
-        assert noted == (at.now, at.secret.version, own, at.secret.created)
+        assert (noted.at, noted.version) == (at.now, at.secret.version)
+        assert (noted.tags, noted.created) == (own, at.secret.created)
     else:
-        assert noted == (None, "", {}, None)
-
-
-async def test_what_a_person_wrote_over_the_proven_version_is_not_noted_as_proven(at: Held) -> None:
-    """It may have taken the secret out of management, which the next listing must show."""
-    observed = at.observed()
-    await observed.look()
-    observed.audited = True
-    at.rig.clock.advance(1)
-    at.rig.vault.put(NAME, "theirs")
-    await observed.look()
-    await observed.note_reported()
-    record = at.noted
-    assert (record.verified.at, record.verified.version, record.verified.created) == (
-        None,
-        "",
-        None,
-    )
+        assert (noted.at, noted.version, noted.created) == (None, "", None)
+        assert overwritten or noted.tags == {}
 
 
 @pytest.mark.parametrize("single", [False, True])

@@ -42,7 +42,6 @@ def misname(rig: Rig, name: str) -> None:
 
 
 def move(rig: Rig, name: str) -> None:
-    """Name another server."""
     tags = rig.tags(name)
     address = tags["ProviderAddress"].rpartition("/")[0]
     rig.vault.amend(rig.latest(name), tags={**tags, "ProviderAddress": f"{address}/other"})
@@ -69,23 +68,17 @@ def _changes(request: Request) -> bool:
     [
         pytest.param(disable, "enable the secret, then rotate it by hand", id="disabled"),
         pytest.param(disable_and_hide, "", id="disabled, and not to be read"),
+        pytest.param(misname, "", id="asks for a kind that there is not"),
+        pytest.param(move, "", id="asks for another source"),
     ],
 )
 async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
     act: Act, fix: str
 ) -> None:
-    """It is not set back, and nobody knows the new one."""
+    """It is not set back, and nobody knows the new one, whatever the secret asks for now."""
     outcome = await rotate(sql(), SQL, act, compromised=True)
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
-
-
-@pytest.mark.parametrize("act", [misname, move])
-async def test_who_was_overtaken_after_a_change_in_vain_says_so_whatever_the_secret_asks_for_now(
-    act: Act,
-) -> None:
-    outcome = await rotate(sql(), SQL, act, compromised=True)
-    assert (outcome.result, LOST in outcome.reason) == ("parked", True)
 
 
 async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:

@@ -104,6 +104,14 @@ async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() ->
     assert keys_of(rig) == keys
 
 
+async def owned() -> Rig:
+    """Return a rig whose account another secret owns, which holds its second key."""
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.work("owner", action="audit")
+    return rig
+
+
 def _edit(**tags: str | None) -> Callable[[Rig], object]:
     return lambda rig: rig.tag("owner", **tags)
 
@@ -134,9 +142,7 @@ def _delete(rig: Rig) -> None:
 async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
     change: Callable[[Rig], object], *, is_kept: bool
 ) -> None:
-    rig = scene()
-    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.work("owner", action="audit")
+    rig = await owned()
     change(rig)
     outcome = await rig.handle(KEY)
     assert outcome.result == ("parked" if is_kept else "rotated")
@@ -159,9 +165,7 @@ async def test_the_first_owner_keeps_a_source_as_long_as_it_may_need_it(
 async def test_who_has_left_a_source_keeps_it_until_what_is_owed_there_is_done(
     facts: dict[str, Any], why: str
 ) -> None:
-    rig = scene()
-    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.work("owner", action="audit")
+    rig = await owned()
     _edit(ProviderAddress=None)(rig)
     now = rig.clock.now()
     timed = {name: now + it if isinstance(it, timedelta) else it for name, it in facts.items()}
@@ -177,9 +181,7 @@ async def test_who_has_left_a_source_keeps_it_until_what_is_owed_there_is_done(
 async def test_who_has_left_a_source_keeps_it_while_what_it_announced_may_arrive(
     ago: timedelta, *, is_kept: bool
 ) -> None:
-    rig = scene()
-    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.work("owner", action="audit")
+    rig = await owned()
     _edit(ProviderAddress=None)(rig)
     # The vault shows what a person has written meanwhile.
     write = Announced("operation", "key1", "ab" * 32, V1, rig.clock.now() - ago)
@@ -202,9 +204,7 @@ async def test_a_leak_waits_for_no_overlap_of_who_has_left_but_for_its_incident_
     facts: dict[str, Any], *, is_kept: bool
 ) -> None:
     """No record knows of this leak before the source has passed on: its message must not be lost."""
-    rig = scene()
-    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.work("owner", action="audit")
+    rig = await owned()
     _edit(ProviderAddress=None)(rig)
     await rig.note(source_of(rig), "owner", **facts)
     outcome = await rig.handle(KEY, version=rig.latest(KEY).version, compromised=True)
@@ -215,9 +215,7 @@ async def test_a_leak_waits_for_no_overlap_of_who_has_left_but_for_its_incident_
 
 async def test_a_source_passes_on_whose_owner_left_it_with_what_has_leaked_and_is_in_use() -> None:
     """Nobody replaces that for a secret without its tags. The next owner owes it."""
-    rig = scene()
-    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
-    await rig.work("owner", action="audit")
+    rig = await owned()
     _edit(ProviderAddress=None)(rig)
     leaked = rig.latest("owner")
     await rig.note(source_of(rig), "owner", compromised=(str(leaked.version),))

@@ -33,7 +33,6 @@ def scene(tags: Tags | None = None, **options: Any) -> SasScene:
 
 
 async def worked(scene: SasScene, tries: int = 1, **item: Any) -> Outcome:
-    """Work once on the signature."""
     return await scene.rig.service().engine.handle(scene.rig.item(SAS, **item), tries)
 
 

@@ -194,22 +194,15 @@ async def test_a_change_that_was_about_another_version_is_not_told(touched: str)
         assert not job.under_way
 
 
-async def test_a_change_that_is_refused_before_anything_was_sent_is_not_noted() -> None:
-    kind = Plain(problem=NeedsHuman("no such thing"))
-    async with rotating(kind) as work:
-        work.at.know(touched="earlier")
-        await work.fails(NeedsHuman)
-        assert (work.at.record.change.version, work.at.record.change.open_since) == (
-            "earlier",
-            None,
-        )
-
-
-@pytest.mark.parametrize("error", [AccessDenied, TransientError])
-async def test_a_change_that_cannot_have_come_is_not_noted(error: type[RekeyError]) -> None:
+@pytest.mark.parametrize(
+    ("error", "unsent"), [(AccessDenied, True), (TransientError, True), (NeedsHuman, False)]
+)
+async def test_a_change_that_cannot_have_come_is_not_noted(
+    error: type[RekeyError], *, unsent: bool
+) -> None:
     """Else a key that another deployment makes meanwhile passes for one's own."""
     problem = error("no right to list the keys")
-    problem.unsent = True
+    problem.unsent = unsent
     async with rotating(Plain(problem=problem)) as work:
         work.at.know(touched="earlier", begun=work.at.now - HOUR, changing=work.at.now - HOUR)
         await work.fails(error)

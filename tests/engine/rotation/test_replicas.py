@@ -164,20 +164,13 @@ async def test_a_replica_that_holds_the_value_already_gets_no_second_version(at:
 
 
 @pytest.mark.parametrize("holds", ["AccountKey=old", "AccountKey=new"])
-async def test_what_a_replica_without_consent_misses_is_returned_and_the_others_are_written(
-    at: Held, holds: str
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_what_a_replica_without_consent_or_a_disabled_one_misses_is_returned(
+    at: Held, holds: str, *, enabled: bool
 ) -> None:
-    at.rig.vault.put(COPY, holds, tags={})
-    assert await write(at) == ["the replica does not consent"]
+    at.rig.vault.put(COPY, holds, tags={} if enabled else at.rig.tags(COPY), enabled=enabled)
+    assert await write(at) == [f"the replica {'does not consent' if enabled else 'is disabled'}"]
     assert at.rig.latest(COPY).value == holds
-    assert at.rig.latest(OTHER).value == "new"
-
-
-async def test_a_replica_that_is_disabled_by_now_is_missed_and_the_others_are_written(
-    at: Held,
-) -> None:
-    at.rig.vault.amend(at.rig.latest(COPY), enabled=False)
-    assert await write(at) == ["the replica is disabled"]
     assert at.rig.latest(OTHER).value == "new"
 
 
@@ -362,18 +355,3 @@ async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_w
     assert tuple(it for it in versions if it.startswith(f"{url}/")) == tuple(
         named[it] for it in dead
     )
-
-
-@pytest.mark.parametrize("consents", [True, False])
-async def test_a_dead_version_of_a_replica_is_disabled_only_with_its_owners_consent(
-    at: Held, *, consents: bool
-) -> None:
-    """Whoever has withdrawn it keeps what is theirs, and nobody asks again."""
-    dead, url = at.rig.latest(COPY), f"{at.rig.vault.url}/secrets/{COPY}"
-    at.rig.vault.put(COPY, "AccountKey=new", tags=at.rig.tags(COPY))
-    if not consents:
-        at.rig.tag(COPY, **{REPLICA_OF: None})
-    at.know(unused=(f"{url}/{dead.version}",))
-    await at.replicas.out_of_use(at.secret.ref)
-    assert versions(at)[0].enabled is not consents
-    assert at.record.stale == ()

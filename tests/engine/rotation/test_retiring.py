@@ -54,7 +54,6 @@ async def retire(rig: Rig, service: Service | None = None, **fields: Any) -> Out
 
 
 async def record(rig: Rig) -> Record:
-    """Return what is known of the account."""
     return await rig.known(source_of(rig))
 
 

@@ -157,20 +157,16 @@ async def test_only_a_password_that_its_source_accepted_until_now_is_set_back(
         assert (SET_BACK in error.what) is is_undone
 
 
-async def test_a_value_in_no_form_is_not_said_to_have_been_written_by_somebody_meanwhile() -> None:
-    kind = Able(works=False)
-    async with rotating(kind, {**SINGLE, "ValueTemplate": "Key={key}"}) as work:
+@pytest.mark.parametrize(("cls", "tags"), [(Plain, {}), (Able, {"ValueTemplate": "Key={key}"})])
+async def test_of_a_kind_that_cannot_set_back_or_a_value_in_no_form_nothing_is_asked(
+    cls: type[Plain], tags: dict[str, str]
+) -> None:
+    """Nor is it said that somebody has written it meanwhile."""
+    kind = cls(works=False)
+    async with rotating(kind, {**SINGLE, **tags}) as work:
         error = await work.fails(VerificationFailed)
+        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
         assert error.what == f"the source refuses it; {LOST}"
-        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
-
-
-async def test_a_kind_that_cannot_set_back_is_not_asked_what_it_accepts() -> None:
-    kind = Plain(works=False)
-    async with rotating(kind, SINGLE) as work:
-        error = await work.fails(VerificationFailed)
-        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
-        assert LOST in error.what
 
 
 # What is set back at a SQL server after an error, and what the error says of it then.

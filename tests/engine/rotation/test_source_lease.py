@@ -32,7 +32,6 @@ LOOK_AFTER = 90.0
 
 @pytest.fixture
 async def at() -> AsyncIterator[Held]:
-    """The source of a key."""
     async with held(scene()) as held_:
         yield held_
 

@@ -318,6 +318,7 @@ def _with_leftover() -> tuple[GraphRig, str]:
         pytest.param({"open_until": None, "unused": ("x" * 32,)}, False, id="settled"),
         pytest.param({"touched": ""}, False, id="never asked for"),
         pytest.param({"ahead": True}, False, id="announced, so that it may yet be published"),
+        pytest.param({"bound": False}, False, id="at a source that the vault is not bound to"),
     ],
 )
 async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
@@ -327,24 +328,16 @@ async def test_what_was_made_for_a_rotation_that_was_called_off_is_removed(
     now = rig.clock.now()
     write = Announced("operation", "id", "00" * 32, version, now - HOUR)
     changes = {**changes, **({"ahead": write} if "ahead" in changes else {})}
-    open_until = now + HOUR
+    open_until, engine = now + HOUR, rig.service().engine
+    if not changes.pop("bound", True):
+        policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
+        engine = replace(engine, policy=policy)
     known = {"touched": version, "open_until": open_until, "kind": "service-principal-secret"}
     await rig.note(rig.app.app_id, SECRET, **{**known, **changes})
     before = rig.alive()
-    look: dict[str, Any] = {"action": "audit", "recheck": True, "trigger": "sweep"}
-    await rig.handle(SECRET, source=rig.app.app_id, **look)
+    look = rig.item(SECRET, action="audit", recheck=True, trigger="sweep", source=rig.app.app_id)
+    await engine.handle(look)
     assert rig.alive() == (before[:1] if is_removed else before)
-
-
-async def test_nothing_is_removed_from_a_source_that_the_vault_is_no_longer_bound_to() -> None:
-    rig, version = _with_leftover()
-    known = {"touched": version, "open_until": rig.clock.now() + HOUR}
-    await rig.note(rig.app.app_id, SECRET, kind="service-principal-secret", **known)
-    before, engine = rig.alive(), rig.service().engine
-    policy = replace(engine.policy, scopes={rig.vault.url: ("/subscriptions/another",)})
-    look = rig.item(SECRET, action="audit", recheck=True, source=rig.app.app_id)
-    await replace(engine, policy=policy).handle(look)
-    assert rig.alive() == before
 
 
 async def test_who_parks_a_secret_after_its_password_was_set_says_that_nobody_knows_it() -> None:
