@@ -105,40 +105,25 @@ async def test_no_page_is_begun_once_the_time_of_a_part_is_up(
     assert await to_the_end(rig, service, by_schedule(rig)) == parts
 
 
-async def test_its_audits_are_those_of_the_first_part(
-    sent: Collected, monkeypatch: pytest.MonkeyPatch
+async def test_its_audits_are_those_of_the_first_part_and_the_last_one_is_recorded_as_its_end(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    del sent
     rig = huge(Rig())
     first = by_schedule(rig)
     monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
     service = rig.service(slow(rig, 60))
     await service.sweep_vault(first.to_json())
     (following,) = orders(rig)
-    assert (following["since"], following["until"]) == (
-        first.since.isoformat(),
-        first.until.isoformat(),
-    )
+    moments = (first.since.isoformat(), first.until.isoformat())
+    assert (following["since"], following["until"]) == moments
     assert following["so_far"]["seen"] == PAGE
     assert len(json.dumps(following)) < 5000
-
-
-async def test_only_the_last_part_is_recorded_as_the_sweeps_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rig = huge(Rig())
-    monkeypatch.setattr("engine.service.SWEEP_SECONDS", 30)
-    service = rig.service(slow(rig, 60))
-    await service.sweep_vault(by_schedule(rig).to_json())
     assert not [blob for blob in records(rig) if blob["swept"]]
-    await to_the_end(
-        rig, service, SweepOrder.from_json(json.dumps(orders(rig)[0]), rig.clock.now())
-    )
+    await to_the_end(rig, service, SweepOrder.from_json(json.dumps(following), rig.clock.now()))
     assert [blob["swept"] for blob in records(rig)] == [True]
 
 
 def records(rig: Rig) -> list[dict[str, Any]]:
-    """Return what is recorded of sweeps."""
     service = next(
         candidate for candidate in rig.world.services if isinstance(candidate, BlobService)
     )

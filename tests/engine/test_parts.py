@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.kinds import Kinds
-from engine.state.tags import BY, PROOF, Managed, parse
+from engine.state.tags import BY, PROOF
 from rotators.storage_key import StorageKey
 from tests.shared.builders import Rotate
 from tests.shared.collected import Collected, dims
@@ -26,7 +26,8 @@ from tests.shared.scene import NAME, scene
 async def test_when_a_version_was_written_matters_only_if_somebody_else_wrote_it(
     marks: dict[str, str], *, proven: bool, is_ours: bool
 ) -> None:
-    rig = scene(tags=marks)
+    """A rotator learns the owner's tags, and none of Rekey's."""
+    rig = scene(tags={"Owner": "shop", **marks})
     rig.environment = {"WEBSITE_SITE_NAME": "west"}
     engine = await rig.service().ready()
     item = rig.item(NAME)
@@ -35,17 +36,8 @@ async def test_when_a_version_was_written_matters_only_if_somebody_else_wrote_it
     assert isinstance(decision, Rotate)
     job = engine.job(secret, decision.managed, proven=proven)
     assert job.written == (None if is_ours else secret.created)
-
-
-async def test_a_rotator_learns_the_owners_tags_and_none_of_rekeys() -> None:
-    rig = scene(tags={"Owner": "shop", BY: "west", "RekeyState": "parked"})
-    engine = await rig.service().ready()
-    secret = await engine.vaults.read(rig.item(NAME).ref)
-    managed = parse(secret.tags, engine.policy, engine.kinds)
-    assert isinstance(managed, Managed)
-    options = engine.job(secret, managed).options
-    assert options["Owner"] == "shop"
-    assert [tag for tag in options if tag.startswith("Rekey")] == []
+    assert job.options["Owner"] == "shop"
+    assert [tag for tag in job.options if tag.startswith("Rekey")] == []
 
 
 @pytest.mark.parametrize(("enabled", "kind"), [(True, "storage-key"), (False, "unknown")])

@@ -175,6 +175,7 @@ async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever(rig: Rig
         assert rig.messages("rotations")[-1]["tried"] == 1
     assert waits[0] <= 3
     assert max(waits) <= LONGEST_WAIT
+    assert min(waits[-8:]) >= 0.6 * LONGEST_WAIT
     assert 120 <= sum(waits) <= MOST_WAITS * LONGEST_WAIT
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from engine.errors import TransientError
-from engine.service import LONGEST_WAIT, MAX_TRIES
+from engine.service import MAX_TRIES
 from engine.state.incident import Incident
 from engine.state.request import Outcome, WorkItem
 from engine.state.sweep_order import SweepOrder
@@ -23,13 +22,6 @@ async def asked(rig: Rig, **fields: object) -> WorkItem:
     await rig.service().engine.accept(item)
     rig.queue("rotations").clear()
     return item
-
-
-async def test_a_request_that_is_carried_out_is_closed() -> None:
-    rig = scene()
-    item = await asked(rig)
-    await rig.service().rotate(item.to_json(), 1)
-    assert rig.open_requests == []
 
 
 async def test_a_request_that_is_given_up_and_marked_is_closed() -> None:
@@ -82,16 +74,3 @@ async def test_an_incidents_order_is_tried_to_the_last_second_of_its_month(
     rig.clock.advance((order.incident.tried_until - rig.clock.now()).total_seconds() + after)
     await rig.service().sweep_vault(order.to_json())
     assert bool(rig.messages("rotations")) == swept
-
-
-async def test_who_waits_for_a_busy_source_waits_at_least_three_fifths_of_the_longest() -> None:
-    rig = scene()
-    source = rig.tags(NAME)["ProviderAddress"].lower()
-    item = rig.item(NAME, version=rig.latest(NAME).version, waited=20, source=source)
-    waits = []
-    async with rig.service().engine.leases.hold(source, str(item.ref)):
-        for number in range(12):
-            await rig.service().rotate(replace(item, reason=str(number)).to_json(), 1)
-            waits.append((rig.queue("rotations")[-1].visible - rig.clock.now()).total_seconds())
-    assert all(0.6 * LONGEST_WAIT <= wait <= LONGEST_WAIT for wait in waits), waits
-    assert len(set(waits)) > 1

@@ -121,6 +121,18 @@ def judge(
     return decided(Tagged.of(secret, policy, kinds), request, policy, NOW)
 
 
+def decides[D: Decision](
+    kind: type[D],
+    secret: SecretVersion,
+    request: WorkItem | None = None,
+    policy: Policy = POLICY,
+) -> D:
+    """Decide at NOW, and demand that it comes to this."""
+    decision = judge(secret, request, policy)
+    assert isinstance(decision, kind), decision
+    return decision
+
+
 def turn_of(secret: SecretVersion, request: WorkItem, record: Record, **known: Any) -> Turn:
     """Return what a worker knows at NOW that holds the lease of the usual account."""
     tagged = Tagged.of(record.believed(secret), POLICY, KINDS)

@@ -60,8 +60,12 @@ def to_list(request: Request) -> bool:
     return request.path.endswith("/configreferences/appsettings")
 
 
-async def test_after_a_rotation_an_app_holds_the_new_version(caplog: Log) -> None:
-    rig = Consuming(SHOP)
+@pytest.fixture
+def rig() -> Consuming:
+    return Consuming(SHOP)
+
+
+async def test_after_a_rotation_an_app_holds_the_new_version(rig: Consuming, caplog: Log) -> None:
     site = rig.site()
     await rig.rotate()
     assert site.held == {"KEY": rig.latest(NAME).version}
@@ -101,9 +105,9 @@ async def test_an_app_that_no_entry_names_is_left_alone() -> None:
 
 @pytest.mark.parametrize("tells", [True, False])
 async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_is_known(
+    rig: Consuming,
     tells: bool,
 ) -> None:
-    rig = Consuming(SHOP)
     site = rig.site()
     site.tells = tells
     await rig.rotate()
@@ -121,8 +125,7 @@ async def test_a_slot_and_settings_of_other_secrets_are_told_apart() -> None:
     assert site.held["KEY"] == rig.latest(NAME).version
 
 
-async def test_healed_and_restored_versions_reach_the_apps_too() -> None:
-    rig = Consuming(SHOP)
+async def test_healed_and_restored_versions_reach_the_apps_too(rig: Consuming) -> None:
     site = rig.site()
     await rig.rotate()
     await rig.rotate(action="restore", trigger="manual")
@@ -180,9 +183,8 @@ async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) ->
     ids=["no role", "no app", "no setting", "pinned", "unresolved"],
 )  # fmt: skip
 async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_nothing(
-    make: Callable[[Consuming], object], problem: str, caplog: Log
+    rig: Consuming, make: Callable[[Consuming], object], problem: str, caplog: Log
 ) -> None:
-    rig = Consuming(SHOP)
     make(rig)
     await rig.rotate()
     (record,) = [result for result in results(caplog.records) if result["action"] == "refresh"]
@@ -245,8 +247,7 @@ async def test_a_refresh_that_fails_is_found_by_its_operation(sent: Collected) -
     assert attributes(span)["rekey.operation"] == about.operation
 
 
-async def test_after_the_last_try_the_secret_is_not_parked(caplog: Log) -> None:
-    rig = Consuming(SHOP)
+async def test_after_the_last_try_the_secret_is_not_parked(rig: Consuming, caplog: Log) -> None:
     rig.site().held.clear()
     refuse(rig, 503, "Busy", to_refresh, times=99)
     item = rig.item(NAME, action="refresh", trigger="event").to_json()
@@ -259,9 +260,9 @@ async def test_after_the_last_try_the_secret_is_not_parked(caplog: Log) -> None:
 
 
 async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported(
+    rig: Consuming,
     caplog: Log,
 ) -> None:
-    rig = Consuming(SHOP)
     rig.site().stuck = True
     began = rig.clock.now()
     await rig.rotate()
@@ -270,27 +271,22 @@ async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported
     assert sum(doubled) <= (rig.clock.now() - began).total_seconds() < sum(doubled) + 60
 
 
-async def test_a_container_app_gets_one_revision_a_version(caplog: Log) -> None:
+async def test_a_container_app_gets_one_revision_a_version_and_nothing_else_is_changed(
+    caplog: Log,
+) -> None:
     rig = Consuming(WORKER)
     app = rig.container()
     await rig.rotate()
-    suffix = f"worker--rekey-{rig.latest(NAME).version[:12]}"
-    assert list(app.revisions) == [suffix]
+    suffix = f"rekey-{rig.latest(NAME).version[:12]}"
+    assert list(app.revisions) == [f"worker--{suffix}"]
     assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
     await rig.task("refresh")
-    assert list(app.revisions) == [suffix]
-
-
-async def test_a_change_of_a_container_app_touches_nothing_but_the_revisions_name() -> None:
-    rig = Consuming(WORKER)
-    rig.container()
-    await rig.rotate()
+    assert list(app.revisions) == [f"worker--{suffix}"]
     (patch,) = [
         exchange.request
         for exchange in rig.world.exchanges
         if exchange.request.method == "PATCH" and "/worker" in exchange.request.path
     ]
-    suffix = f"rekey-{rig.latest(NAME).version[:12]}"
     assert json.loads(patch.body) == {"properties": {"template": {"revisionSuffix": suffix}}}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -57,11 +57,6 @@ def test_an_owner_is_reminded_when_due_thirty_seven_and_one_days_before_the_expi
     assert [text.partition(":")[0].partition(" ")[0] for _, text in reminded] == ["due"] * 4 + [
         "overdue"
     ] * 4
-
-
-def test_without_an_expiry_the_reminder_comes_every_week() -> None:
-    secret = manual(left=None, age=360, ValidityPeriodDays="365")
-    assert [round(day) for day, _ in reminders(secret, 30)] == [5, 12, 19, 26]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +157,6 @@ def standing(
 
 
 def digests(*entries: Entry, order: SweepOrder = SINCE) -> list[FollowUp]:
-    """Return the digests of one sweep."""
     collected = Digests(order)
     for entry in entries:
         collected.add(entry)
@@ -205,10 +199,21 @@ def test_a_threshold_falls_into_the_one_sweep_that_covers_it(days: int) -> None:
     assert len(digests(standing(left=at - HOUR + timedelta(seconds=1)))) == 1
 
 
-def test_a_sweep_that_covers_many_days_tells_of_the_latest_threshold_once() -> None:
-    late = SweepOrder(VAULT, NOW - 40 * DAY, NOW, HOUR)
-    (item,) = digests(standing(left=5 * DAY), order=late)
-    assert "licence expires within 5 days" in item.reason
+@pytest.mark.parametrize(
+    ("covered", "left", "tags", "reason"),
+    [
+        (40 * DAY, 5 * DAY, {}, "licence expires within 5 days"),
+        (7 * DAY, None, {"Manual": "true"}, "licence is due since 2025-11-03"),
+    ],
+    ids=["the latest threshold", "by the week, without an expiry"],
+)
+def test_a_sweep_that_covers_many_days_tells_of_a_secret_once(
+    covered: timedelta, left: timedelta | None, tags: dict[str, Any], reason: str
+) -> None:
+    (item,) = digests(
+        standing(left=left, **tags), order=SweepOrder(VAULT, NOW - covered, NOW, HOUR)
+    )
+    assert reason in item.reason
 
 
 def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
@@ -218,12 +223,6 @@ def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
     assert [item.ref.name for item in items] == ["a", "b"]
     assert items[0].reason.startswith("2 secrets need a person: a expires within 30 days\n")
     assert "\nc expires within 30 days (2026-12-02 09:00Z): why" in items[0].reason
-
-
-def test_what_a_person_rotates_and_never_expires_is_told_by_the_week_as_due() -> None:
-    week = SweepOrder(VAULT, NOW - 7 * DAY, NOW, HOUR)
-    (item,) = digests(standing(left=None, Manual="true"), order=week)
-    assert "licence is due since 2025-11-03" in item.reason
 
 
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:

@@ -15,6 +15,7 @@ from tests.shared.builders import (
     Park,
     Rotate,
     Skip,
+    decides,
     judge,
     kinds_of,
     tags,
@@ -58,8 +59,7 @@ WRONG: dict[tuple[str, str], tuple[str, ...]] = {
 def test_a_tag_that_cannot_be_followed_is_named_with_what_it_should_say(
     tag: str, text: str, reason: str
 ) -> None:
-    decision = judge(version(changes={tag: text}))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(changes={tag: text}))
     assert f"{tag} {reason.format(text)}" in decision.reason
     assert decision.fix
 
@@ -80,8 +80,7 @@ def test_a_tag_that_cannot_be_followed_is_named_with_what_it_should_say(
 def test_what_is_missing_spans_too_much_or_is_long_is_said_so(
     changes: dict[str, str | None], reason: str
 ) -> None:
-    decision = judge(version(changes=changes))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(changes=changes))
     assert reason in decision.reason
 
 
@@ -101,8 +100,9 @@ def test_what_is_just_inside_its_bounds_is_followed(changes: dict[str, str | Non
 
 
 def test_a_span_inside_ninety_days_is_not_the_problem_of_a_validity_that_cannot_be_read() -> None:
-    decision = judge(version(changes={"ValidityPeriodDays": "sixty", "OverlapHours": "2159"}))
-    assert isinstance(decision, Park)
+    decision = decides(
+        Park, version(changes={"ValidityPeriodDays": "sixty", "OverlapHours": "2159"})
+    )
     assert "OverlapHours" not in decision.reason
 
 
@@ -116,8 +116,7 @@ def test_a_span_inside_ninety_days_is_not_the_problem_of_a_validity_that_cannot_
     ],
 )  # fmt: skip
 def test_an_address_that_is_no_id_is_quoted_and_parked(address: str) -> None:
-    decision = judge(version(changes={"ProviderAddress": address}))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(changes={"ProviderAddress": address}))
     assert f"tag ProviderAddress is {address.strip()[:120]!r}" in decision.reason
     assert len(decision.reason) < 400
 
@@ -127,8 +126,7 @@ def test_an_address_that_is_no_id_is_quoted_and_parked(address: str) -> None:
     [ACCOUNT.upper(), f"  {ACCOUNT}/ ", f"{ACCOUNT}\n", ACCOUNT.replace("groups", "Groups")],
 )
 def test_an_address_is_read_whatever_its_case_and_blanks(address: str) -> None:
-    decision = judge(version(changes={"ProviderAddress": address}))
-    assert isinstance(decision, Rotate)
+    decision = decides(Rotate, version(changes={"ProviderAddress": address}))
     assert decision.managed.source == ACCOUNT
 
 
@@ -164,7 +162,6 @@ def test_every_problem_is_told_at_once() -> None:
         "ProviderAddress": "nowhere", "ValidityPeriodDays": "sixty", "OverlapHours": "-3",
         "ValueTemplate": "{password}",
     }  # fmt: skip
-    decision = judge(version(changes=wrong))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(changes=wrong))
     for tag in ("ProviderAddress", "ValidityPeriodDays", "OverlapHours", "{password}", "{key}"):
         assert tag in decision.reason

@@ -54,19 +54,13 @@ def test_no_overlap_is_cut_short_and_none_at_all_has_passed(
     )
 
 
-@pytest.mark.parametrize("pending", [None, str(Pending(NOW, V2, "key1"))])
-def test_where_nothing_is_superseded_an_earlier_retirement_stays_as_it_is(
-    pending: str | None,
-) -> None:
-    draft = drafted(version(changes={RETIRE: pending}), replace(ISSUED, supersedes=None))
-    assert draft.tags.get(RETIRE) == pending
-
-
-@pytest.mark.parametrize(("credential_id", "is_kept"), [("key1", True), ("key2", False)])
+@pytest.mark.parametrize(
+    ("credential_id", "is_kept"), [(None, True), ("key1", True), ("key2", False)]
+)
 def test_what_a_healed_credential_has_overwritten_is_not_retired_any_more(
-    credential_id: str, *, is_kept: bool
+    credential_id: str | None, *, is_kept: bool
 ) -> None:
-    pending = str(Pending(NOW, V2, credential_id))
+    pending = credential_id and str(Pending(NOW, V2, credential_id))
     draft = drafted(version(changes={RETIRE: pending}), replace(ISSUED, supersedes=None))
     assert draft.tags.get(RETIRE) == (pending if is_kept else None)
 

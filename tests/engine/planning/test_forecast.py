@@ -47,7 +47,6 @@ NAMES = ("early", "late", "short")
 def ahead(
     secret: SecretVersion, days: float = 59, under: Policy = POLICY
 ) -> list[tuple[str, float]]:
-    """Return what is foreseen, and in how many days."""
     events = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
     return [(event.what, (event.at - NOW) / DAY) for event in events]
 

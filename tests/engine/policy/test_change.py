@@ -21,7 +21,6 @@ NARROWED = f"vaults: {{'{VAULT}': {{scopes: []}}}}\n"
 
 
 def named(name: str, changes: Mapping[str, str | None] | None = None) -> SecretVersion:
-    """Return a secret that is not due."""
     return replace(version(left=FAR, changes=changes), ref=SecretRef(VAULT, name))
 
 

@@ -29,6 +29,7 @@ from tests.shared.builders import (
     Rotate,
     Skip,
     Wait,
+    decides,
     drafted,
     item,
     judge,
@@ -147,8 +148,7 @@ def test_every_tag_that_counts_has_one_of_two_origins_and_nothing_else_is_lost(
 
 
 def test_a_rule_alone_puts_a_secret_under_management() -> None:
-    decision = judge(version(changes=BARE), policy=policy(RULE))
-    assert isinstance(decision, Rotate)
+    decision = decides(Rotate, version(changes=BARE), policy=policy(RULE))
     assert decision.managed.source == ACCOUNT
     assert decision.managed.validity == 60 * DAY
 
@@ -163,8 +163,9 @@ def test_nothing_of_the_policy_is_written_into_tags() -> None:
 def test_the_credential_in_use_is_what_rekey_noted_and_not_the_rules_first_one() -> None:
     text = RULE.replace("validity", "credentialId: key1, validity")
     for noted, expected in ((None, "key1"), ("key2", "key2")):
-        decision = judge(version(changes={**BARE, "CredentialId": noted}), policy=policy(text))
-        assert isinstance(decision, Rotate)
+        decision = decides(
+            Rotate, version(changes={**BARE, "CredentialId": noted}), policy=policy(text)
+        )
         assert decision.managed.credential_id == expected
 
 
@@ -173,10 +174,9 @@ def test_what_the_policy_sets_takes_no_room_among_the_tags() -> None:
     assert isinstance(
         judge(version(changes={**BARE, **full}), policy=policy(DEFAULT + RULE)), Rotate
     )
-    decision = judge(
-        version(changes={**BARE, **full, "one": "more"}), policy=policy(DEFAULT + RULE)
+    decision = decides(
+        Park, version(changes={**BARE, **full, "one": "more"}), policy=policy(DEFAULT + RULE)
     )
-    assert isinstance(decision, Park)
     assert "leave no room" in decision.reason
 
 
@@ -189,16 +189,16 @@ def test_default_spans_take_half_of_a_short_life_at_most_whatever_a_tag_says() -
         (10, "1", 5, 120),
     ):
         tags = {"ValidityPeriodDays": str(validity), "RotateBeforeDays": own, "OverlapHours": own}
-        decision = judge(version(left=DAY, changes=tags), policy=policy(text))
-        assert isinstance(decision, Rotate)
+        decision = decides(Rotate, version(left=DAY, changes=tags), policy=policy(text))
         assert decision.managed.rotate_before == days * DAY
         assert decision.managed.overlap == timedelta(hours=hours)
 
 
 def test_a_default_span_that_tags_may_override_is_the_tags() -> None:
     text = "defaults: {rotateBeforeDays: 40}\ntagsMayOverride: [rotateBeforeDays]\n"
-    decision = judge(version(left=DAY, changes={"RotateBeforeDays": "7"}), policy=policy(text))
-    assert isinstance(decision, Rotate)
+    decision = decides(
+        Rotate, version(left=DAY, changes={"RotateBeforeDays": "7"}), policy=policy(text)
+    )
     assert decision.managed.rotate_before == 7 * DAY
 
 
@@ -206,8 +206,7 @@ def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> Non
     assert isinstance(
         judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: [{ACCOUNT}]}}}}")), Rotate
     )
-    decision = judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
     assert "policy document" in decision.fix
     wide = Policy({VAULT: (GROUP,)}).under(
         Document(scopes={VAULT: ("/subscriptions/x",), "https://x": ("/y",)})
@@ -220,8 +219,7 @@ def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> Non
 def test_a_replica_that_only_the_policy_names_must_be_where_the_credential_may_go() -> None:
     far = "https://other.vault.azure.net/secrets/copy"
     text = f"rules: [{{match: {{vault: '{VAULT}', secret: app-key}}, replicas: ['{far}']}}]"
-    decision = judge(version(), policy=policy(text))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(), policy=policy(text))
     assert far in decision.reason
     assert isinstance(judge(version(changes={"Replicas": far}), policy=policy(text)), Rotate), (
         "its owner named it, too"
@@ -238,8 +236,7 @@ MANUAL = "rules: [{match: {secret: 'app-*'}, manual: true}]\n"
 def test_what_only_a_person_can_rotate_is_left_alone(
     changes: dict[str, str | None], force: bool
 ) -> None:
-    decision = judge(version(changes=changes), item(force=force), policy(MANUAL))
-    assert isinstance(decision, Skip)
+    decision = decides(Skip, version(changes=changes), item(force=force), policy(MANUAL))
     assert "a person" in decision.reason
 
 
@@ -309,8 +306,7 @@ def test_the_inventory_follows_the_document() -> None:
 
 def test_the_secret_that_holds_the_document_is_never_rotated() -> None:
     secret = replace(version(), ref=SecretRef(VAULT, OWN.name.upper()))
-    decision = judge(secret, item(force=True), policy(""))
-    assert isinstance(decision, Skip)
+    decision = decides(Skip, secret, item(force=True), policy(""))
     assert "policy document" in decision.reason
 
 
@@ -328,8 +324,7 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
 
 
 def test_a_malformed_tag_of_the_secrets_own_is_mended_there_although_there_is_a_document() -> None:
-    decision = judge(version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
-    assert isinstance(decision, Park)
+    decision = decides(Park, version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
     assert decision.fix == "rekey tags set prod/app-key ValidityPeriodDays=90"
 
 

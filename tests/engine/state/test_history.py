@@ -18,7 +18,6 @@ CHAIN = [V2, V4, V1, V3]
 
 
 def written(name: str, replaces: str | None = None, age: int = 0, **tags: str) -> Version:
-    """Return a version that says which one it replaced."""
     mark = {OPERATION: operation_id(REF, replaces)} if replaces else {}
     return version(version=name, age=age * SECOND, changes={**mark, **tags}).bare
 

@@ -73,7 +73,6 @@ records = st.builds(
 def secret(
     version: str, value: Sensitive = VALUE, created: datetime = NOW, **tags: str
 ) -> SecretVersion:
-    """Return what the vault shows."""
     ref = SecretRef("https://prod.vault.azure.net", "app")
     return SecretVersion(
         ref,

@@ -170,7 +170,6 @@ async def test_for_a_replica_the_record_of_its_primary_counts() -> None:
 
 
 def begun(rig: Rig, **scope: Any) -> Incident:
-    """Return an incident that begins now."""
     since = rig.clock.now().replace(microsecond=0)
     return replace(INCIDENT, since=since, vaults=(rig.vault.url,), **scope)
 

@@ -29,7 +29,6 @@ def order(rig: Rig, **changes: Any) -> str:
 
 
 async def sweep(rig: Rig, **changes: Any) -> list[dict[str, Any]]:
-    """Sweep the vault and return what was posted."""
     await rig.service().sweep_vault(order(rig, **changes))
     return rig.messages("rotations")
 
@@ -55,20 +54,24 @@ async def first_record(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("due", "others"), [(60, 0), (0, 60), (3, 57), (0, 0), (1, 24), (1, 25)])
 async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_that_is_due(
-    due: int, others: int
+    due: int, others: int, caplog: Log
 ) -> None:
     """And one call for the records of all sources, one to note that it came to its end."""
     rig = populated(due, others)
     service = rig.service()
     rig.queue("rotations")
     await first_record(rig)
-    await service.sweep_vault(order(rig))
+    with caplog.at_level(logging.INFO, "rekey.audit"):
+        await service.sweep_vault(order(rig))
     assert {message["secret"] for message in rig.messages("rotations")} == {
         f"due-{number}" for number in range(due)
     }
     pages = max(1, -(-(due + others) // 25))
     expected = {"vault": pages, "host queue": due, "host blob": 2}
     assert rig.calls() == {key: count for key, count in expected.items() if count}
+    seen = {"seen": due + others, "posted": due, "broken": 0}
+    told = {"result": "swept", "vault": rig.vault.url, **seen}
+    assert json.loads(caplog.records[-1].message) == told
 
 
 async def test_pages_without_items_are_passed_over() -> None:
@@ -188,16 +191,3 @@ async def test_the_timer_orders_a_sweep_for_each_vault_measures_what_waits_and_s
     assert [message["vault"] for message in rig.messages("sweeps")] == [rig.vault.url]
     assert ("this sweep is late" in caplog.text) is past_due
     assert sent.metric("rekey.queue.messages")
-
-
-async def test_a_sweep_reports_what_it_saw(caplog: Log) -> None:
-    rig = populated(2, 3)
-    with caplog.at_level(logging.INFO, "rekey.audit"):
-        await sweep(rig)
-    assert json.loads(caplog.records[-1].message) == {
-        "result": "swept",
-        "vault": rig.vault.url,
-        "seen": 5,
-        "posted": 2,
-        "broken": 0,
-    }
