@@ -86,10 +86,13 @@ async def test_a_rule_that_decides_about_no_secret_is_named_one_behind_another_t
     assert shown.unmatched == ["*-1", "prod/sql-*"]
 
 
-async def test_a_rule_decides_about_what_is_disabled_or_cannot_be_rotated_too() -> None:
+async def test_a_rule_decides_about_what_is_disabled_too_which_stays_so_whoever_rotates_it() -> (
+    None
+):
     """Whoever reads that it matches nothing would take it away."""
     disabled = replace(named("app-1"), enabled=False)
     assert (await judged(disabled, then=policy(OFTENER))).unmatched == []
+    assert (await judged(disabled, then=policy(BY_HAND))).then == {"disabled": 1}
 
 
 @pytest.mark.parametrize(
@@ -129,11 +132,6 @@ async def test_a_secret_inside_its_overlap_counts_as_what_it_will_be_after_it() 
     shown = await judged(named("app-1", pending(DAY)), then=policy(BY_HAND))
     assert shown.then == {"manual": 1}
     assert shown.changed[0]["reason"] == "only a person rotates it, once its overlap has passed"
-
-
-async def test_what_is_disabled_stays_so_whoever_rotates_it() -> None:
-    disabled = replace(named("app-1"), enabled=False)
-    assert (await judged(disabled, then=policy(BY_HAND))).then == {"disabled": 1}
 
 
 async def test_fifty_secrets_are_named_those_that_stop_first() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -340,15 +341,23 @@ async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_i
         assert kind.calls == [PROVEN]
 
 
-async def test_a_version_that_is_refused_again_within_a_week_is_left_to_whoever_changes_it() -> (
-    None
-):
+@pytest.mark.parametrize(
+    ("begin", "is_healed", "whose"),
+    [
+        pytest.param(rotating, True, "another deployment or a person", id="again within a week"),
+        pytest.param(working, False, "somebody just wrote", id="just written"),
+    ],
+)
+async def test_a_refused_version_that_somebody_else_changes_is_left_to_them(
+    begin: Callable[..., AbstractAsyncContextManager[Work]], whose: str, *, is_healed: bool
+) -> None:
     kind = Plain(accepted=set())
-    async with rotating(kind) as work:
-        work.at.know(healed=work.at.now - HOUR)
-        with pytest.raises(NeedsHuman, match="another deployment or a person"):
+    async with begin(kind) as work:
+        work.at.know(healed=work.at.now - HOUR if is_healed else None)
+        with pytest.raises(NeedsHuman, match=whose):
             await work.confirm(work.secret, "audited")
         assert kind.calls == [PROVEN]
+        assert work.progress.drifted
 
 
 @pytest.mark.parametrize("problem", [None, NeedsHuman("another deployment uses it")])
@@ -366,15 +375,6 @@ async def test_a_refused_version_of_somebody_else_is_replaced_only_if_the_kind_l
             await work.confirm(work.secret, "audited")
             assert kind.calls[:3] == [PROVEN, "preflight", "issue in place"]
             assert work.latest.value == NEW
-
-
-async def test_a_refused_value_that_somebody_just_wrote_is_left_to_them() -> None:
-    kind = Plain(accepted=set())
-    async with working(kind) as work:
-        with pytest.raises(NeedsHuman, match="somebody just wrote"):
-            await work.confirm(work.secret, "audited")
-        assert kind.calls == [PROVEN]
-        assert work.progress.drifted
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,6 @@ async def rotated() -> Rig:
     return rig
 
 
-async def test_what_was_never_rotated_is_replaced() -> None:
-    rig = scene(days_left=80)
-    outcome = await order(rig, HOUR)
-    assert (outcome.result, outcome.retired) == ("rotated", ("key1",))
-    assert not accepted(rig, 0)
-    assert accepted(rig, 1)
-
-
 async def test_what_was_replaced_since_is_kept_and_its_predecessor_gets_no_overlap() -> None:
     rig = await rotated()
     outcome = await order(rig, 2 * HOUR)
