@@ -50,9 +50,9 @@ class Turn:
     is_bound: bool
     """The secret's vault is bound to the source by the scopes as they are now."""
     is_single: bool
-    """What the tags name accepts one credential at a time."""
+    """What is acted on accepts one credential at a time."""
     is_derived: bool
-    """A key makes its credential."""
+    """A key makes the credential that is acted on."""
     has_value: bool
     """The value is in hand; it is let go of once it is published."""
     proven: str | None
@@ -103,10 +103,14 @@ class Turn:
         return isinstance(self.decision, Acting) and self.decision.managed.source == self.source
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether the source has accepted the current version in this run."""
+        return self.secret.version == self.proven
+
+    @property
     def is_proven(self) -> bool:
         """Whether what is to be proven has been proven in this run."""
-        version = self.secret.version
-        return isinstance(self.decision, Confirm) and version is not None and version == self.proven
+        return isinstance(self.decision, Confirm) and self.is_accepted
 
     @property
     def due(self) -> Pending | None:
@@ -126,7 +130,7 @@ class Step:
 
 def plan(turn: Turn) -> Step:
     """Return the next step."""
-    for name, rule in TABLE:
+    for name, rule in TABLE if turn.is_first else EVERY_TURN:
         if name not in turn.taken and (answer := rule(turn)):
             return Step(name, answer if isinstance(answer, Skip | Wait | Park) else None)
     raise AssertionError(turn.decision)
@@ -134,7 +138,7 @@ def plan(turn: Turn) -> Step:
 
 def _needless(turn: Turn) -> Skip | None:
     """End a recheck that has nothing left to look at."""
-    return Skip(turn.needless) if turn.is_first and turn.needless else None
+    return Skip(turn.needless) if turn.needless else None
 
 
 def _left_to_a_recheck(turn: Turn) -> Skip | None:
@@ -144,10 +148,8 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
     overruled = work.compromised or work.recheck or work.trigger == "manual" or is_waited_for
-    if not turn.is_first or overruled or not turn.recheck_follows:
-        return None
-    is_slot = isinstance(turn.decision, Acting) and turn.is_single
-    return Skip("a look at the source follows") if is_slot else None
+    is_left = turn.is_single and turn.recheck_follows and not overruled
+    return Skip("a look at the source follows") if is_left else None
 
 
 def _in_progress(turn: Turn) -> Wait | None:
@@ -156,9 +158,9 @@ def _in_progress(turn: Turn) -> Wait | None:
     Nor is a credential restored that the change is about to revoke.
     """
     since = under_way_since(turn.record)
-    if turn.is_first and since and isinstance(turn.decision, Restore):
+    if since and isinstance(turn.decision, Restore):
         return Wait(turn.now, f"the earlier credential is being revoked, {since}")
-    if turn.is_first and turn.resumes and isinstance(turn.decision, Rotate | Retire):
+    if turn.resumes and isinstance(turn.decision, Rotate | Retire):
         return Wait(turn.now, f"{since or 'a change is in progress'}; its end is looked for later")
     return None
 
@@ -190,16 +192,18 @@ def _knows_too_little(turn: Turn) -> bool:
 def _has_leaked(turn: Turn) -> bool:
     """Settle what leaked where nothing else is to be done with the current version.
 
-    A single slot that accepts what Rekey published refuses everything else. A late change may have
-    made a source refuse that version, too: it is healed first, as nothing is revoked in a list that
-    lacks what is in use.
+    What Rekey published is verified first where that tells more. A single slot that accepts it
+    refuses everything else. A late change may have made a source refuse it: it is repaired before
+    that, as nothing is revoked in a list that lacks what is in use.
     """
-    if not turn.record.compromised.versions or not turn.acts_here:
-        return bool(turn.record.compromised.versions)
+    if not turn.record.compromised.versions:
+        return False
+    if not turn.acts_here:
+        return True
     if not isinstance(turn.decision, Confirm):
         return False
-    first = turn.is_single or turn.record.change.uncertain_until is not None
-    return not (first and turn.record.wrote(turn.secret) and turn.secret.version != turn.proven)
+    tells_more = turn.is_single or turn.record.change.uncertain_until is not None
+    return turn.is_accepted or not (tells_more and turn.record.wrote(turn.secret))
 
 
 def _is_due_elsewhere(turn: Turn) -> bool:
@@ -208,7 +212,7 @@ def _is_due_elsewhere(turn: Turn) -> bool:
 
 
 def _follows_a_key(turn: Turn) -> bool:
-    return turn.is_derived and turn.acts_here and turn.secret.version != turn.proven
+    return turn.is_derived and turn.acts_here and not turn.is_accepted
 
 
 def _is_done(turn: Turn) -> bool:
@@ -220,7 +224,7 @@ def _is_done(turn: Turn) -> bool:
 def _is_unbound(turn: Turn) -> bool:
     """What is due at a source that the secret has left may not be revoked there."""
     is_asked = turn.due is not None and turn.work.action == "retire"
-    return is_asked and not (turn.acts_here or turn.is_bound or turn.here)
+    return is_asked and not (turn.is_bound or turn.here)
 
 
 def _may_have_left_something(turn: Turn) -> bool:
@@ -250,14 +254,15 @@ def _lags(turn: Turn) -> Wait | None:
 
 type Rule = Callable[[Turn], Ending | bool | None]
 
-TABLE: tuple[tuple[str, Rule], ...] = (
-    # Asked once, before anything is done.
-    ("ask owner", lambda turn: turn.is_first and turn.work.compromised and turn.here is None),
+AT_FIRST: tuple[tuple[str, Rule], ...] = (
+    ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),
     ("leave to recheck", _needless),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),
-    # Asked in every turn.
+)
+"""What is asked once, before anything is done."""
+EVERY_TURN: tuple[tuple[str, Rule], ...] = (
     ("claim", _needs_an_owner),
     ("conclude", lambda turn: turn.obstacle),
     ("read", _knows_too_little),
@@ -280,6 +285,7 @@ TABLE: tuple[tuple[str, Rule], ...] = (
     ("restore", lambda turn: isinstance(turn.decision, Restore)),
     ("verify", lambda turn: isinstance(turn.decision, Confirm)),
 )
+TABLE = (*AT_FIRST, *EVERY_TURN)
 """In this order. A step that finds something out is taken once a turn.
 
 `rotate`, `restore` and `retire` are several of the formal model, docs/spec/README.md.
