@@ -161,10 +161,8 @@ class Engine(Parts):
 
     def _come_back(self, item: WorkItem, error: PermanentError) -> Outcome:
         """End an incident's item whose secret or record could not be read. It comes back for a month."""
-        error, now = (
-            leaked.named_as_deleted(error, item, item.source or "its source"),
-            self.clock.now(),
-        )
+        error = leaked.named_as_deleted(error, item, item.source or "its source")
+        now = self.clock.now()
         again = item.is_tried_on(now)
         result: Result = "parked" if item.is_told(now) else "waiting"
         reason = f"{error.what}; {TRIED_AGAIN if again else NO_MORE}"
@@ -199,14 +197,13 @@ class Engine(Parts):
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
-            source = (
-                await revoke.leaked_at(self, secret, item, left) or decision.managed.source
-                if isinstance(decision, Acting)
-                else await self._left_at(secret, item, tries)
-            )
-            if source is None or isinstance(decision, Park):
-                assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
-                return await self._report(await self._unleasable(secret, item, decision), tries)
+            if isinstance(decision, Acting):
+                leaked_at = await revoke.leaked_at(self, secret, item, left)
+                source = leaked_at or decision.managed.source
+            else:
+                source = await self._left_at(secret, item, tries)
+                if source is None or isinstance(decision, Park):
+                    return await self._report(await self._unleasable(secret, item, decision), tries)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
@@ -249,9 +246,9 @@ class Engine(Parts):
         compared with the record under the lease.
         """
         decision = self.decide(secret, item)
-        bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
-        if isinstance(decision, Acting) or bare == dict(secret.tags):
+        if isinstance(decision, Acting):
             return decision
+        bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         return self.decide(replace(secret, tags=bare), item)
 
     async def _left_at(self, secret: SecretVersion, item: WorkItem, tries: int) -> str | None:

@@ -178,42 +178,40 @@ class Service:
                 await (await self.ready()).drop(task, problem)
 
     async def _work(self, item: WorkItem, tries: int) -> None:
+        tried = tries + item.tried
         try:
             async with bounded(ROTATION_SECONDS, f"a try for {item.ref}"):
-                begun = replace(item, tried=0)
-                outcome = await (await self.ready()).handle(begun, tries + item.tried)
-        except TransientError as error:
-            problem = error
+                outcome = await (await self.ready()).handle(replace(item, tried=0), tried)
+        except TransientError as problem:
+            if isinstance(problem, SourceBusy) and item.waited < MOST_WAITS:
+                await self._wait(item, tried)
+                return
+            # A source that is busy is not broken, nor is one whose lease the last try has lost.
+            is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
+            is_busy = is_lost or isinstance(problem, SourceBusy)
+            later = _put_off(problem, item.deferred, BUSY_SECONDS if is_busy else 0.0)
+            if later and item.deferred < MAX_DEFERRALS:
+                log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
+                await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
+            elif tried >= MAX_TRIES:
+                await self._give_up(item, problem)
+            else:
+                log.warning("try %d of %d for %s: %s", tried, MAX_TRIES, item.ref, problem)
+                if not later:
+                    raise
+                await self.engine.accept(replace(item, tried=tried), later)
         else:
             await self._settle(item, outcome)
-            return
-        is_busy = isinstance(problem, SourceBusy)
-        if is_busy and item.waited < MOST_WAITS:
-            await self._wait(item, tries)
-            return
-        # Azure said when to come back: an earlier try would only lengthen the wait. A source that
-        # is busy is not broken either.
-        is_busy |= isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
-        later = _put_off(problem, item.deferred, BUSY_SECONDS if is_busy else 0.0)
-        if later and item.deferred < MAX_DEFERRALS:
-            log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
-            await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
-        elif (tried := tries + item.tried) < MAX_TRIES:
-            log.warning("try %d of %d for %s: %s", tried, MAX_TRIES, item.ref, problem)
-            if not later:
-                raise problem
-            await self.engine.accept(replace(item, tried=tried), later)
-        else:
-            await self._give_up(item, problem)
 
-    async def _wait(self, item: WorkItem, tries: int) -> None:
+    async def _wait(self, item: WorkItem, tried: int) -> None:
         """Post the item again, to be tried in seconds; only then its message is acknowledged.
 
         A worker that dies in between leaves two messages, of which the second has nothing to do.
         """
         seconds = _pause(item, self.engine.clock.now())
-        tried = item.tried + tries - 1
-        await self.engine.accept(replace(item, waited=item.waited + 1, tried=tried), seconds)
+        # What only waited was no try.
+        later = replace(item, waited=item.waited + 1, tried=tried - 1)
+        await self.engine.accept(later, seconds)
         self.engine.reporter.waits(item)
         log.info("%s waits %.0f s: another worker holds its source", item.ref, seconds)
 
@@ -312,15 +310,16 @@ def revocation_starts(policy: Policy, sources: Sequence[str]) -> list[float]:
     return [pace.start(source) for source in sources]
 
 
-def _put_off(problem: TransientError, deferred: int, least: float = 0.0) -> float:
+def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:
     """Return in how many seconds work is tried again that Azure asked to wait with; 0 if it did not.
 
-    Repeated waits grow: a throttle may ask for too little, or not say how long.
+    An earlier try would only lengthen the wait. Repeated waits grow: a throttle may ask for too
+    little, or not say how long. `usual`: what is waited where nobody has said.
     """
-    later = problem.retry_after or least
-    if later or isinstance(problem, Throttled):
-        return max(later or THROTTLED_SECONDS, deferred * DEFERRAL_SECONDS)
-    return 0.0
+    seconds = problem.retry_after or (
+        THROTTLED_SECONDS if isinstance(problem, Throttled) else usual
+    )
+    return max(seconds, deferred * DEFERRAL_SECONDS) if seconds else 0.0
 
 
 def _pause(item: WorkItem, now: datetime) -> float:

@@ -178,17 +178,20 @@ class Rotation:
 
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
-        compromised, item = self.record.compromised.versions, self.progress.item
-        if not compromised and item.compromised and item.began and item.version is None:
+        item, compromised = self.progress.item, self.record.compromised.versions
+        if compromised:
+            earlier = self.record.retirement
+            is_restorable = earlier and earlier.version not in compromised
+            return replace(
+                item,
+                action="restore" if item.action == "restore" and is_restorable else "rotate",
+                compromised=True,
+                version=self.first_compromised,
+            )
+        if item.compromised and item.began and item.version is None:
+            # Nothing is as old as the incident, so nothing has leaked.
             return replace(item, action="audit", compromised=False)
-        if not compromised:
-            return replace(item, action="rotate", force=True) if self.carries_on else item
-        earlier = self.record.retirement
-        is_restorable = earlier and earlier.version not in compromised
-        item = replace(item, compromised=True, version=self.first_compromised)
-        return (
-            item if item.action == "restore" and is_restorable else replace(item, action="rotate")
-        )
+        return replace(item, action="rotate", force=True) if self.carries_on else item
 
     @property
     def first_compromised(self) -> str:

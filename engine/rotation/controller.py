@@ -237,17 +237,16 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         # The secret may never be looked at again. If it is, that is made up for.
         with suppress(RekeyError):
             await retire.tidy_abandoned(at)
-    comes_back = await _failed(at)
-    if comes_back and not at.progress.item.is_tried_on(at.now):
-        comes_back, parked = False, replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-    is_told = at.item.is_told(at.now)
-    if comes_back and not (is_told or at.observed.is_enabled):
-        return Outcome(at.progress.item, "waiting", parked.reason, parked.fix, comes_back=True)
-    if at.record.is_unknown and not at.observed.audited:
-        # A refusal may pass: it settles nothing, and the next look is soon. What has lasted for a
-        # day is left to a person, and to the audits.
-        since = at.record.change.started_at or at.now
-        at.observed.in_vain |= at.now - since < LONGEST_CHANGE
+    _close_change(at)
+    item = at.progress.item
+    # An incident that the record could not note is in no record, so it comes back by itself.
+    is_unnoted = item.compromised and not at.record.compromised.knows(item.version)
+    comes_back = is_unnoted and item.is_tried_on(at.now)
+    if is_unnoted and not comes_back:
+        parked = replace(parked, reason=f"{parked.reason}; {NO_MORE}")
+    if comes_back and not (item.is_told(at.now) or at.observed.is_enabled):
+        return Outcome(item, "waiting", parked.reason, parked.fix, comes_back=True)
+    _leave_unknown_to_the_next_look(at)
     return replace(
         await _marked(at, parked),
         comes_back=comes_back,
@@ -327,14 +326,18 @@ def _published(at: Rotation) -> Outcome:
     return report.outcome_of(at, at.record.believed(at.observed.shown))
 
 
-async def _failed(at: Rotation) -> bool:
-    """Note after a permanent error that no change is in progress.
-
-    Return whether it is an incident that could not be noted, which comes back.
-    """
-    record, item = at.record, at.progress.item
-    is_over = at.lease.has_begun and not at.lease.is_lost
-    if record.owner and record.change.open_since and is_over:
-        # The error was definite, so what was sent cannot take effect later.
+def _close_change(at: Rotation) -> None:
+    """Note that what this run has sent cannot take effect later: the error was definite."""
+    record = at.record
+    if record.change.open_since and at.lease.has_begun and not at.lease.is_lost:
         at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
-    return item.compromised and not record.compromised.knows(item.version)
+
+
+def _leave_unknown_to_the_next_look(at: Rotation) -> None:
+    """Look again soon where nobody may know the password: a refusal may pass, and settles nothing.
+
+    What has lasted for a day is left to a person, and to the audits.
+    """
+    if at.record.is_unknown and not at.observed.audited:
+        since = at.record.change.started_at or at.now
+        at.observed.in_vain |= at.now - since < LONGEST_CHANGE

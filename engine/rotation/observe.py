@@ -29,7 +29,7 @@ class Observed:
     recheck_follows: bool = False
     """Another look at a change that may take effect late comes later."""
     in_vain: bool = False
-    """The item is a recheck that has found nothing out: a later one does."""
+    """The item is a recheck that settles nothing: a later one follows."""
     audited: bool = False
     """This run has proven the current version."""
     _shown: SecretVersion | None = None
@@ -76,6 +76,7 @@ class Observed:
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
+        # Asked before this look notes the next one.
         self.recheck_follows = self.has_later_recheck()
         self.in_vain = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.in_vain:
@@ -162,23 +163,23 @@ class Observed:
 
     @property
     def is_forgotten(self) -> bool:
-        """Return whether the record does not know of the change that a look is about.
+        """Return whether the record knows nothing of the change that a recheck is about.
 
-        It was lost, or is older than the look: a failover of its storage loses the last writes. For
-        a derived secret no change is sent, so nothing was begun. Whoever begins one notes its kind.
+        It was lost, or went back: a failover of its storage loses the last writes. Whoever makes a
+        credential notes its kind. To a derived secret's source nothing is sent.
         """
-        begun = self.record.kind or self.record.change.started_at or self.record.published
-        return self.item.recheck and not begun
+        record = self.record
+        is_known = record.kind or record.change.started_at or record.published
+        return self.item.recheck and not is_known
 
     @property
     def needless(self) -> str:
         """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.in_vain:
             return ANOTHER
-        is_look = self.item.action == "audit" and self.item.recheck and not self.is_forgotten
-        if is_look and self.record.owner and not self.record.owes(self.parts.clock.now()):
-            return "an earlier look has settled it"
-        return ""
+        is_look = self.item.recheck and self.item.action == "audit"
+        is_owed = self.is_forgotten or self.record.owes(self.parts.clock.now())
+        return "an earlier look has settled it" if is_look and not is_owed else ""
 
     async def read_version(self, version: str) -> SecretVersion:
         """Read an earlier version of the secret, or of a former owner of its source."""
