@@ -40,6 +40,8 @@ async def test_an_event_becomes_an_item_for_the_version_that_it_names(rig: Rig) 
         "secret": NAME,
         "version": rig.latest(NAME).version,
         "trigger": "event",
+        "requested_by": "event grid",
+        "reason": "Microsoft.KeyVault.SecretNearExpiry",
         "force": False,
     }
 

@@ -5,6 +5,7 @@ At, just before and just after every threshold, for every kind of trigger.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -59,9 +60,11 @@ def shown(
     return version(left=left, age=age, version=name, changes=tags)
 
 
-def rested(ago: timedelta, **tags: str | None) -> SecretVersion:
-    """Return a version that was parked so long ago."""
-    return version(changes={**parked(version(), "some reason", NOW - ago), **tags})
+def rested(
+    ago: timedelta, at_first: Mapping[str, str] | None = None, **tags: str | None
+) -> SecretVersion:
+    """Return a version that was parked so long ago, with its tags at first and now."""
+    return version(changes={**parked(version(changes=at_first), "why", NOW - ago), **tags})
 
 
 def marked(ago: timedelta) -> SecretVersion:
@@ -83,6 +86,7 @@ def replaced(name: str) -> dict[str, str | None]:
 LATER, MANUAL = {"RotationWindow": "Mon 09:01-10:00 UTC"}, {"trigger": "manual"}
 TUESDAY, AUDIT = {"RotationWindow": "Tue 01:00-02:00 UTC"}, {"action": "audit", "trigger": "sweep"}
 RESTORE, LEAKED = {"action": "restore", **MANUAL}, {"compromised": True}
+MALFORMED = {"ValidityPeriodDays": "sixty"}
 DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("a second younger than its validity", shown(300 * DAY, 90 * DAY - SECOND), {}, Skip),
     ("as old as its validity, though it expires far away", shown(300 * DAY, 90 * DAY), {}, Rotate),
@@ -158,6 +162,16 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("an audit of what is not due", shown(FAR), AUDIT, Confirm),
     ("an audit of what is due", shown(), AUDIT, Rotate),
     ("an audit of a version replaced by hand", shown(name=V2), AUDIT, Skip),
+    # Where two rules hold, the first decides.
+    ("parked for a malformed tag", rested(SECOND, at_first=MALFORMED, **MALFORMED), {}, Skip),
+    ("restored where that leaked and is in use again", shown(**pending(HOUR, "key1")),
+     {**RESTORE, **LEAKED, "version": None}, Rotate),
+    ("a version that Rekey replaced, after its overlap",
+     shown(name=V2, **replaced(V1), **pending(-SECOND, "key1", V1)), {}, Retire),
+    ("retired where Rekey replaced the version", shown(FAR, name=V2, **replaced(V1)),
+     {"action": "retire"}, Confirm),
+    ("retired as leaked where nothing was superseded", shown(FAR), {"action": "retire", **LEAKED},
+     Skip),
 ]  # fmt: skip
 
 
@@ -287,6 +301,8 @@ def test_a_scope_of_another_vault_gives_no_right() -> None:
     policy = Policy({VAULT: elsewhere, "https://test.vault.azure.net": (GROUP,)})
     for secret in (version(), version(changes=pending(-SECOND))):
         assert isinstance(judge(secret, policy=policy), Park)
+    in_use_again = version(changes=pending(HOUR, "key1"))
+    assert isinstance(judge(in_use_again, item(**LEAKED), policy), Park)
     assert not Policy().manages(VAULT)
     assert POLICY.manages(VAULT)
 
@@ -319,7 +335,13 @@ def test_what_has_expired_says_nothing_of_a_window_that_is_open_or_not_asked_for
 
 
 @pytest.mark.parametrize(
-    "decided", [version(left=FAR), version(enabled=False), version(changes=pending(HOUR))]
+    "decided",
+    [
+        version(left=FAR),
+        version(changes=pending(HOUR)),
+        version(enabled=False),
+        replace(rested(SECOND), enabled=False),
+    ],
 )
 def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
     decision = judge(decided)
