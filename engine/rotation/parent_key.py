@@ -8,7 +8,7 @@ is asked for. Consent and key are read in one answer of the vault, each time one
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from engine.contract import Derived, Issued, Job, Parent
 from engine.errors import NeedsHuman, NotFound, TransientError
@@ -127,9 +127,9 @@ class ParentKey:
 
     def _gains(self, secret: SecretVersion, parent: Parent) -> bool:
         """Return whether a new version would last longer than the current one."""
-        now, latest = self.parts.clock.now(), datetime.max.replace(tzinfo=secret.created.tzinfo)
-        ends = min(now + self.managed.validity, parent.expires or latest)
-        return ends > max(secret.expires or now, now) + GAIN
+        now = self.parts.clock.now()
+        # What is due ends long before its validity would from now on.
+        return parent.expires is None or parent.expires > max(secret.expires or now, now) + GAIN
 
     async def _read(self, ref: SecretRef) -> SecretVersion:
         try:

@@ -115,7 +115,7 @@ async def _write(at: Rotation, secret: SecretVersion, draft: Draft) -> SecretVer
     """Publish the version, once: what gave no answer may have arrived."""
     try:
         return await at.vault_writer.publish(
-            secret, draft, check=lambda now: _still_asked(at, secret, now)
+            secret, draft, check=lambda now: _still_asked(secret, now)
         )
     except TransientError as error:
         if at.single and error.code != NO_ANSWER:
@@ -142,7 +142,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         dead=_is_dead(at),
         held=_past(at, record, secret),
     )
-    _still_asked(at, secret, await at.vault_writer.unchanged(secret))
+    _still_asked(secret, await at.vault_writer.unchanged(secret))
     announced = record.announced(write, at.rotator.kind)
     if _is_dead(at):
         announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))
@@ -171,11 +171,9 @@ def _past(at: Rotation, record: Record, secret: SecretVersion) -> Past | None:
     return Past(str(secret.version), held_id, record.digest(held_id, held))
 
 
-def _still_asked(at: Rotation, secret: SecretVersion, fresh: SecretVersion) -> None:
+def _still_asked(secret: SecretVersion, fresh: SecretVersion) -> None:
     """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
-    policy = at.parts.policy
-    before, now = policy.applied(secret).tags, policy.applied(fresh).tags
-    if any(before.get(tag) != now.get(tag) for tag in DECIDING):
+    if any(secret.tags.get(tag) != fresh.tags.get(tag) for tag in DECIDING):
         raise Overtaken(
             "its owner has changed its tags in the meantime",
             where=str(secret.ref),

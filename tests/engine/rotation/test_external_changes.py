@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, TransientError
 from engine.state.tags import BY
+from simulator.wire import Request
 from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
@@ -53,7 +54,15 @@ async def test_a_source_that_gives_no_answer_about_a_written_value_is_asked_for_
     """Whatever keeps it from answering makes the change fail, too, with its reason."""
     rig = scene()
     written = rig.write(NAME, MADE_UP, 10)
-    refuse(rig, 500, "Broken", lambda request: request.host.startswith("appdata."))
+
+    def is_proof(request: Request) -> bool:
+        return request.host.startswith("appdata.")
+
+    refuse(rig, 503, "ServerBusy", is_proof, retry_after="600")
+    with pytest.raises(TransientError):
+        await rig.handle(NAME, version=written.version)
+    assert rig.latest(NAME).version == written.version, "Azure has named a time"
+    refuse(rig, 500, "Broken", is_proof)
     outcome = await rig.handle(NAME, version=written.version)
     assert outcome.result == "rotated"
 
@@ -114,6 +123,17 @@ async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_i
         known = {name: this if text == "this" else text for name, text in facts.items()}
         at.know(**{name: text for name, text in known.items() if name != "published"})
         assert is_external(at.rotation, at.secret) is is_theirs
+
+
+@pytest.mark.parametrize("look", ["recheck", "follows"])
+@pytest.mark.parametrize("names", [False, True])
+async def test_a_recent_version_is_theirs_unless_a_look_names_it(look: str, *, names: bool) -> None:
+    async with held(scene()) as at:
+        version = at.secret.version if names else None
+        rotation = at.steps(version=version, **{look: True}).rotation
+        at.know(open_until=at.now + SECOND)
+        await rotation.look()
+        assert is_external(rotation, at.secret) is not names
 
 
 @pytest.mark.parametrize("is_late", [False, True])
