@@ -108,10 +108,9 @@ async def _derive(
     key that its own secret must heal first is waited for.
     """
     keyed = await parent_key.keyed(secret.ref, job)
-    issued = earlier if earlier and parent_key.made(keyed, earlier) else None
-    if issued is None and at.record.pending_write:
-        await at.vault_writer.probe(secret)
-    issued = issued or await at.rotator.issue(keyed)
+    issued = earlier
+    if issued is None or not parent_key.made(keyed, issued):
+        issued = await at.rotator.issue(keyed)
     try:
         await at.proof.issued(at.managed, issued)
     except VerificationFailed as error:

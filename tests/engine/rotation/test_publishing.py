@@ -107,6 +107,7 @@ async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised
         assert kind.calls == [f"accepts {OLD_ID} {OLD}", "issue", f"verify {NEW_ID} {NEW}"]
         assert [version.enabled for version in work.rig.vault.versions(NAME)] == [False, True]
         assert work.at.record.stale == ()
+        assert work.at.record.verified.repaired_at is None
         ((seconds, look),) = work.at.posted()
         assert (seconds, look["follow_up"]) == (FOLLOW_UP_SECONDS, 1)
 
@@ -201,10 +202,16 @@ async def test_a_change_that_was_about_another_version_is_not_told(touched: str)
 
 
 @pytest.mark.parametrize(
-    ("error", "unsent"), [(AccessDenied, True), (TransientError, True), (NeedsHuman, False)]
+    ("error", "unsent", "is_noted"),
+    [
+        (AccessDenied, True, False),
+        (TransientError, True, False),
+        (NeedsHuman, False, False),
+        (AccessDenied, False, True),
+    ],
 )
-async def test_a_change_that_cannot_have_come_is_not_noted(
-    error: type[RekeyError], *, unsent: bool
+async def test_only_a_change_that_cannot_have_come_is_not_noted(
+    error: type[RekeyError], *, unsent: bool, is_noted: bool
 ) -> None:
     """Else a key that another deployment makes meanwhile passes for one's own."""
     problem = error("no right to list the keys")
@@ -213,7 +220,10 @@ async def test_a_change_that_cannot_have_come_is_not_noted(
         work.at.know(touched="earlier", begun=work.at.now - HOUR, changing=work.at.now - HOUR)
         await work.fails(error)
         record = work.at.record
-        assert (record.change.version, record.change.started_at) == ("earlier", work.at.now - HOUR)
+        begun = (str(work.secret.version), work.at.now)
+        assert (record.change.version, record.change.started_at) == (
+            begun if is_noted else ("earlier", work.at.now - HOUR)
+        )
         assert record.change.open_since == work.at.now - HOUR
 
 
@@ -262,18 +272,20 @@ async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -
         assert kind.calls == []
 
 
+@pytest.mark.parametrize("tags", [{}, SINGLE])
 @pytest.mark.parametrize("works", [True, False])
 async def test_what_its_source_did_not_confirm_is_published_once_it_is_accepted(
-    *, works: bool
+    tags: dict[str, str | None], *, works: bool
 ) -> None:
     doubt = TransientError("the source gave no answer")
     kind = Plain(works=works)
     kind.issues = replace(kind.issues, doubt=doubt)
-    async with rotating(kind) as work:
+    async with rotating(kind, tags) as work:
         if works:
             await rotate(work)
         else:
             assert await work.fails(TransientError) is doubt
+            assert (LOST in doubt.what) is bool(tags)
         assert work.latest.value == (NEW if works else OLD)
 
 
