@@ -30,11 +30,16 @@ PASSWORDS = (
 )
 
 
-async def problem_of(call: Awaitable[None]) -> RekeyError:
-    """Return what a call raises."""
+async def problem_of(call: Awaitable[object]) -> RekeyError:
     with pytest.raises(RekeyError) as caught:
         await call
     return caught.value
+
+
+async def kind_of(call: Awaitable[object]) -> tuple[type[RekeyError], str | None]:
+    """Return the class of what a call raises, and its code."""
+    error = await problem_of(call)
+    return type(error), error.code
 
 
 class DatabaseContract:
@@ -78,12 +83,13 @@ class DatabaseContract:
         self, server: Server, login: str
     ) -> None:
         elsewhere = server.server.replace("localhost", "127.0.0.1")
-        error = await problem_of(self.sign_in(elsewhere, login))
-        assert (type(error), error.code) == (TransientError, problems.UNTRUSTED)
+        assert await kind_of(self.sign_in(elsewhere, login)) == (TransientError, problems.UNTRUSTED)
 
     async def test_a_server_that_is_not_there_is_out_of_reach(self) -> None:
-        error = await problem_of(self.client.rehearse("localhost:1", self.app, "app"))
-        assert (type(error), error.code) == (TransientError, problems.NOT_REACHED)
+        assert await kind_of(self.client.rehearse("localhost:1", self.app, "app")) == (
+            TransientError,
+            problems.NOT_REACHED,
+        )
 
     async def test_no_error_keeps_a_value(self, server: Server, login: str) -> None:
         for call in (

@@ -72,7 +72,6 @@ async def answered(
 
 
 def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
-    """Return an error's body."""
     return {"error": {"code": code, "message": message, **more}}
 
 

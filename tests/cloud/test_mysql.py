@@ -16,7 +16,7 @@ from cloud.databases.mysql import MySqlServers, _connected, _of_operator, _of_si
 from cloud.databases.servers import Operator
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
-from tests.cloud.database_contract import FIRST, DatabaseContract, problem_of
+from tests.cloud.database_contract import FIRST, DatabaseContract, kind_of, problem_of
 from tests.mariadb import SECRET, SUPERUSER, MariaDb, start_mariadb
 from tests.shared.promises import everything
 
@@ -100,8 +100,10 @@ async def test_the_grants_of_the_kinds_page_are_what_it_takes(mariadb: MariaDb, 
     error = await problem_of(MYSQL.set_password(mariadb.server, app, user, Sensitive("value-x")))
     assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
     for grant in grants:
-        error = await problem_of(MYSQL.rehearse(mariadb.server, app, user))
-        assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
+        assert await kind_of(MYSQL.rehearse(mariadb.server, app, user)) == (
+            AccessDenied,
+            problems.MAY_NOT_ALTER,
+        )
         await asyncio.to_thread(mariadb.sql, grant)
     await MYSQL.rehearse(mariadb.server, app, user)
     assert "CREATE USER 'rekey-" not in mariadb.log(), "a rehearsal makes nobody"
@@ -111,14 +113,12 @@ async def test_the_grants_of_the_kinds_page_are_what_it_takes(mariadb: MariaDb, 
 
 async def test_a_locked_user_needs_a_person(mariadb: MariaDb, user: str) -> None:
     await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} ACCOUNT LOCK")
-    error = await problem_of(sign_in(mariadb, user, FIRST))
-    assert (type(error), error.code) == (NeedsHuman, problems.LOGIN_DISABLED)
+    assert await kind_of(sign_in(mariadb, user, FIRST)) == (NeedsHuman, problems.LOGIN_DISABLED)
 
 
 async def test_an_account_without_a_password_is_left_alone(mariadb: MariaDb, user: str) -> None:
     await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} IDENTIFIED VIA unix_socket")
-    error = await problem_of(MYSQL.rehearse(mariadb.server, APP, user))
-    assert (type(error), error.code) == (NeedsHuman, "PasswordsOff")
+    assert await kind_of(MYSQL.rehearse(mariadb.server, APP, user)) == (NeedsHuman, "PasswordsOff")
 
 
 async def test_a_database_that_is_closed_to_the_user_is_told_apart_from_a_wrong_password(
@@ -154,8 +154,7 @@ async def test_a_server_that_only_reads_needs_a_person(
         MYSQL.rehearse(reading.server, app, "app"),
         MYSQL.set_password(reading.server, app, "app", Sensitive("value-x")),
     ):
-        error = await problem_of(call)
-        assert (type(error), error.code) == (NeedsHuman, problems.READ_ONLY)
+        assert await kind_of(call) == (NeedsHuman, problems.READ_ONLY)
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,11 @@ def refuse(rig: PolicyRig, status: int, times: int = 10) -> None:
     )
 
 
+@pytest.fixture
+def rig() -> PolicyRig:
+    return PolicyRig()
+
+
 async def test_the_document_is_read_when_work_comes_and_then_every_five_minutes() -> None:
     rig = PolicyRig()
     rig.push(owned_by("one"))
@@ -77,13 +82,11 @@ class SlowVaults(KeyVaults):
     """Vaults that let others go first."""
 
     async def read(self, ref: SecretRef) -> engine.secret.SecretVersion:
-        """Read after a moment."""
         await asyncio.sleep(0)
         return await super().read(ref)
 
 
-async def test_many_that_ask_at_once_cost_one_call() -> None:
-    rig = PolicyRig()
+async def test_many_that_ask_at_once_cost_one_call(rig: PolicyRig) -> None:
     rig.push(owned_by("one"))
     transport = SimulatedTransport(rig.world)
     credential = SimulatedCredential(rig.world, rig.identity)
@@ -95,9 +98,8 @@ async def test_many_that_ask_at_once_cost_one_call() -> None:
 
 
 async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(
-    sent: Collected, caplog: pytest.LogCaptureFixture
+    rig: PolicyRig, sent: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = PolicyRig()
     rig.push(owned_by("one"))
     policies = store(rig)
     await policies.current()
@@ -132,9 +134,8 @@ async def test_a_wrong_version_is_told_until_it_is_mended(caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("what", ["deleted", "disabled", "denied", "busy"])
 async def test_a_document_that_cannot_be_read_leaves_the_last_good_one(
-    what: str, sent: Collected, caplog: pytest.LogCaptureFixture
+    rig: PolicyRig, what: str, sent: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = PolicyRig()
     version = rig.push(owned_by("one"))
     policies = store(rig)
     await policies.current()
@@ -181,10 +182,9 @@ async def test_a_process_that_has_seen_none_takes_the_newest_version_that_can_be
 
 @pytest.mark.parametrize(("later", "denied"), [((), False), ((BROKEN,), False), ((), True)])
 async def test_behind_a_version_that_is_disabled_or_cannot_be_read_no_older_one_is_looked_for(
-    later: tuple[str, ...], denied: bool
+    rig: PolicyRig, later: tuple[str, ...], denied: bool
 ) -> None:
     """An older one may grant more."""
-    rig = PolicyRig()
     rig.push(owned_by("wide"))
     narrow = rig.push(owned_by("narrow"))
     for text in later:
@@ -215,8 +215,7 @@ async def test_while_there_is_no_policy_the_vault_is_asked_every_thirty_seconds_
 
 
 @pytest.mark.parametrize(("broken", "reached"), [(LOOK_BACK - 1, True), (LOOK_BACK, False)])
-async def test_it_looks_back_only_so_far(broken: int, reached: bool) -> None:
-    rig = PolicyRig()
+async def test_it_looks_back_only_so_far(rig: PolicyRig, broken: int, reached: bool) -> None:
     rig.push(owned_by("one"))
     for _ in range(broken):
         rig.push(BROKEN)
@@ -249,8 +248,7 @@ async def test_each_version_that_is_adopted_is_a_record_with_who_and_why(sent: C
     ]
 
 
-async def test_a_document_is_written_checked_and_with_its_history() -> None:
-    rig = PolicyRig()
+async def test_a_document_is_written_checked_and_with_its_history(rig: PolicyRig) -> None:
     policies = store(rig)
     first = await policies.push(owned_by("one"), by="ada", why="begin", replacing=None)
     rig.clock.advance(1)
@@ -306,8 +304,7 @@ async def test_who_takes_the_document_for_missing_replaces_none_that_is_there() 
     assert len(rig.vault.versions(OWN.name)) == 1
 
 
-async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> None:
-    rig = PolicyRig()
+async def test_two_pushes_on_one_instance_never_replace_the_same_version(rig: PolicyRig) -> None:
     first = rig.push(owned_by("one"))
     rig.clock.advance(1)
     policies = store(rig)

@@ -15,7 +15,7 @@ from cloud.databases.postgresql import SETTINGS, PostgresServers, identifier
 from cloud.databases.servers import Operator
 from engine.errors import AccessDenied, NeedsHuman, TransientError
 from engine.secret import Sensitive
-from tests.cloud.database_contract import FIRST, DatabaseContract, problem_of
+from tests.cloud.database_contract import FIRST, DatabaseContract, kind_of, problem_of
 from tests.postgresql import HBA, SECRET, SUPERUSER, PostgreSql, start_postgresql
 
 pytestmark = pytest.mark.usefixtures("drained")
@@ -117,8 +117,10 @@ async def test_a_role_that_may_not_sign_in_needs_a_person(
     postgresql: PostgreSql, role: str, state: str
 ) -> None:
     await asyncio.to_thread(postgresql.sql, f'ALTER ROLE "{role}" {state}')
-    error = await problem_of(POSTGRES.rehearse(postgresql.server, APP, role))
-    assert (type(error), error.code) == (NeedsHuman, problems.LOGIN_DISABLED)
+    assert await kind_of(POSTGRES.rehearse(postgresql.server, APP, role)) == (
+        NeedsHuman,
+        problems.LOGIN_DISABLED,
+    )
     if state == "NOLOGIN":
         assert (await problem_of(sign_in(postgresql, role, FIRST))).code == problems.LOGIN_DISABLED
 
@@ -185,10 +187,11 @@ async def test_a_server_that_only_reads_needs_a_person_and_a_closed_network_is_n
     peculiar: PostgreSql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(peculiar.authority))
-    error = await problem_of(POSTGRES.rehearse(peculiar.server, APP, SUPERUSER))
-    assert (type(error), error.code) == (NeedsHuman, problems.READ_ONLY)
-    error = await problem_of(sign_in(peculiar, "anybody", "value"))
-    assert (type(error), error.code) == (AccessDenied, problems.FIREWALL)
+    assert await kind_of(POSTGRES.rehearse(peculiar.server, APP, SUPERUSER)) == (
+        NeedsHuman,
+        problems.READ_ONLY,
+    )
+    assert await kind_of(sign_in(peculiar, "anybody", "value")) == (AccessDenied, problems.FIREWALL)
 
 
 async def test_no_password_without_tls() -> None:

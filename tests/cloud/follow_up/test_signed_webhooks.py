@@ -48,7 +48,6 @@ class Receiver:
     verified: list[dict[str, Any]] = field(default_factory=list)
 
     def answers(self, host: str) -> bool:
-        """Return whether it is meant."""
         return host == HOST
 
     def handle(self, request: Request) -> Response:

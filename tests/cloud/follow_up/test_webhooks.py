@@ -305,7 +305,6 @@ class Chat(Topic):
     """A chat at which a message arrives."""
 
     async def send(self) -> None:
-        """Send one message."""
         webhook = Webhook(None, "slack", "chat")
         await ChatWebhooks(self.azure()).send(webhook, Sensitive(SLACK_URL), NOTICE)
 
@@ -354,11 +353,9 @@ class Relay:
         self.asked: list[str] = []
 
     def answers(self, host: str) -> bool:
-        """Tell whether it is asked."""
         return host.startswith("login.")
 
     def handle(self, request: Request) -> Response:
-        """Redirect."""
         self.asked.append(request.path)
         return Response(
             307, {"Location": request.url.replace("/hook", "/elsewhere")}, b"x" * 1_000_000

@@ -45,7 +45,6 @@ class Wired:
 
 @pytest.fixture
 def rig() -> SqlRig:
-    """A SQL server in process."""
     return SqlRig()
 
 
@@ -98,6 +97,5 @@ def unstarted(rig: SqlRig, best_grammar: Grammar, authority: trustme.CA) -> Iter
 
 @pytest.fixture
 def wired(unstarted: Wired) -> Wired:
-    """Servers that listen."""
     unstarted.servers.start()
     return unstarted

@@ -52,7 +52,6 @@ async def refused(
 async def execute(
     wired: Wired, statement: Sensitive, token: str | None = None
 ) -> tuple[object, ...]:
-    """Run a statement as the app."""
     return await DriverSqlServers().execute(
         wired.rig.server.fqdn, "master", Sensitive(token or token_of(wired.rig)), statement
     )
@@ -226,11 +225,9 @@ class SentAnyway:
     timeout = 0
 
     def cursor(self) -> SentAnyway:
-        """Return itself."""
         return self
 
     def execute(self, statement: str) -> None:
-        """Fail."""
         raise AssertionError(f"{statement} was sent late")
 
 

@@ -35,8 +35,12 @@ async def health(rig: Rig) -> int:
     return (await send(rig.api(), "http_health")).status
 
 
-async def test_an_app_whose_vaults_are_swept_is_well() -> None:
-    rig = Rig()
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+async def test_an_app_whose_vaults_are_swept_is_well(rig: Rig) -> None:
     queues(rig)
     for _ in range(3):
         await sweep(rig)
@@ -44,8 +48,7 @@ async def test_an_app_whose_vaults_are_swept_is_well() -> None:
         wait(rig, HOUR)
 
 
-async def test_an_app_that_was_just_deployed_has_until_its_first_sweep_was_due() -> None:
-    rig = Rig()
+async def test_an_app_that_was_just_deployed_has_until_its_first_sweep_was_due(rig: Rig) -> None:
     assert await health(rig) == 200
     wait(rig, HOUR + SLACK - timedelta(minutes=1))
     # The rig begins at a full hour, and the first sweep is due at the next one.
@@ -54,16 +57,14 @@ async def test_an_app_that_was_just_deployed_has_until_its_first_sweep_was_due()
     assert await health(rig) == 503
 
 
-async def test_a_restart_grants_no_further_grace() -> None:
-    rig = Rig()
+async def test_a_restart_grants_no_further_grace(rig: Rig) -> None:
     for _ in range(10):
         await health(rig)
         wait(rig, timedelta(minutes=20))
     assert await health(rig) == 503
 
 
-async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does() -> None:
-    rig = Rig()
+async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does(rig: Rig) -> None:
     queues(rig)
     await sweep(rig)
     wait(rig, HOUR + SLACK + timedelta(minutes=1))
@@ -76,8 +77,7 @@ async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does() -> None:
     assert await health(rig) == 200
 
 
-async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named() -> None:
-    rig = Rig()
+async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named(rig: Rig) -> None:
     queues(rig, EVENTS)
     await sweep(rig)
     answer = await send(rig.api(), "http_health")
@@ -86,22 +86,19 @@ async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named() -> None:
     assert "deploy the template again" in answer.body["fix"]
 
 
-async def test_storage_that_cannot_be_read_makes_the_app_unwell() -> None:
-    rig = Rig()
+async def test_storage_that_cannot_be_read_makes_the_app_unwell(rig: Rig) -> None:
     refuse(rig, 403, "Mismatch", lambda request: request.host.startswith("rekeyhost"))
     assert await health(rig) == 503
 
 
-async def test_a_record_that_cannot_be_read_counts_as_no_sweep() -> None:
-    rig = Rig()
+async def test_a_record_that_cannot_be_read_counts_as_no_sweep(rig: Rig) -> None:
     await sweep(rig)
     watch = watch_of(rig)
     await watch._blob(rig.vault.url).upload_blob(b"nonsense", overwrite=True)
     assert await health(rig) == 503
 
 
-async def test_64_callers_at_once_cost_what_one_does_and_later_ones_nothing() -> None:
-    rig = Rig()
+async def test_64_callers_at_once_cost_what_one_does_and_later_ones_nothing(rig: Rig) -> None:
     queues(rig)
     await sweep(rig)
     api = rig.api()
@@ -123,9 +120,8 @@ async def test_a_sweep_without_a_record_is_a_sweep(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("account", ["rekeyhost", "rekeyevents"])
 async def test_each_run_of_the_timer_measures_queues_and_dead_letters_where_event_grid_puts_them(
-    account: str, sent: Collected
+    rig: Rig, account: str, sent: Collected
 ) -> None:
-    rig = Rig()
     if account == "rekeyevents":
         key = rig.world.add_account(account).keys["key1"].value
         known = f"DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key}"

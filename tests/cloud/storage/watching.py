@@ -25,7 +25,6 @@ def queues(rig: Rig, *without: str) -> None:
 
 
 def left_over(rig: Rig, queue: str, account: str = "rekeyhost") -> None:
-    """Put a message on a queue."""
     now = rig.clock.now()
     body = base64.b64encode(b"{}").decode()
     waiting = rig.queue(queue, account)

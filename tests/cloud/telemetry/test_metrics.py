@@ -27,7 +27,6 @@ STATES = "ok due overdue parked drifted dropped disabled unmanaged"
 
 
 async def sweep(rig: Rig) -> None:
-    """Sweep the vault."""
     await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
 
 
@@ -160,26 +159,15 @@ async def test_a_request_without_an_answer_counts_as_failed(sent: Collected) -> 
     assert calls(sent, service="arm", operation="RegenerateKey", status="failed") == 1
 
 
-async def test_as_many_calls_are_counted_as_are_made(sent: Collected) -> None:
+async def test_as_many_calls_are_counted_as_are_made_and_cost_what_the_list_prices_say(
+    sent: Collected,
+) -> None:
     rig = scene()
     await rotate(rig)
     made = rig.calls()
     assert calls(sent, service="keyvault") == made["vault"]
     assert calls(sent, service="arm") == made["arm"]
     assert calls(sent, service="blob") == made["blob"] + made["host blob"]
-
-
-async def test_messages_and_queues_are_counted(sent: Collected) -> None:
-    rig = scene()
-    await rig.service().engine.queue.post_rotation(rig.item(NAME))
-    assert calls(sent, service="queue", operation="PutMessage", status="404") == 1
-    assert calls(sent, service="queue", operation="CreateQueue", status="201") == 1
-    assert calls(sent, service="queue", operation="PutMessage", status="201") == 1
-
-
-async def test_the_cost_is_the_calls_times_the_list_prices(sent: Collected) -> None:
-    rig = scene()
-    await rotate(rig)
     expected: dict[Dimensions, float] = {}
     for dimensions, times in sent.metric("rekey.azure.calls").items():
         named: Any = dict(dimensions)
@@ -188,6 +176,14 @@ async def test_the_cost_is_the_calls_times_the_list_prices(sent: Collected) -> N
             expected[about] = expected.get(about, 0) + times * paid
     assert sent.metric("rekey.cost.usd") == pytest.approx(expected)
     assert {dict(labels)["service"] for labels in expected} == {"keyvault", "blob"}
+
+
+async def test_messages_and_queues_are_counted(sent: Collected) -> None:
+    rig = scene()
+    await rig.service().engine.queue.post_rotation(rig.item(NAME))
+    assert calls(sent, service="queue", operation="PutMessage", status="404") == 1
+    assert calls(sent, service="queue", operation="CreateQueue", status="201") == 1
+    assert calls(sent, service="queue", operation="PutMessage", status="201") == 1
 
 
 def test_ten_thousand_reads_cost_three_cents_and_what_has_no_list_price_nothing() -> None:
@@ -246,7 +242,6 @@ class Servers:
         self.error = error
 
     async def sign_in(self, *_: object) -> Row:
-        """Answer."""
         if self.error:
             raise self.error
         return (1,)

@@ -172,7 +172,6 @@ def sent() -> Collected:
 
 
 def observed(sent: Collected, metric: str, dimension: str) -> set[str]:
-    """Return the values of a dimension that were sent."""
     return {
         str(dict(dimensions)[dimension]) for name, dimensions, _ in sent.points() if name == metric
     }
@@ -240,7 +239,6 @@ def test_the_page_lists_every_span_and_attribute(sent: Collected) -> None:
 
 
 def steps() -> Iterator[str]:
-    """Yield the steps that the engine names."""
     for path in (*(ROOT / "engine").rglob("*.py"), *(ROOT / "leaks").rglob("*.py")):
         text = path.read_text()
         yield from re.findall(r'(?:step|changing)\("([a-z ]+)"\)', text)
@@ -257,7 +255,6 @@ def test_the_page_lists_exactly_the_steps_that_the_engine_takes() -> None:
 
 
 def audited(sent: Collected, result: str) -> list[dict[str, object]]:
-    """Return the audit records with a result."""
     bodies = [
         str(record.log_record.body)
         for record in sent.records()

@@ -74,13 +74,11 @@ class Topic:
         return self.answer
 
     def azure(self) -> Azure:
-        """Return the way there."""
         transport = SimulatedTransport(self.rig.world, self)
         credential = SimulatedCredential(self.rig.world, self.rig.identity)
         return Azure(credential, options={"transport": transport})
 
     def reports(self, topic: str | None = TOPIC) -> Reports:
-        """Return the reports that go there."""
         return Reports(self.azure(), topic)
 
 
