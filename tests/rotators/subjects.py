@@ -62,9 +62,7 @@ class Scene(Protocol):
         """Let every new credential take so long until the source accepts it."""
         ...
 
-    def vanish(self) -> None:
-        """Delete the source."""
-        ...
+    def vanish(self) -> None: ...
 
 
 @dataclass(frozen=True)

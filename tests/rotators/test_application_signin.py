@@ -21,7 +21,6 @@ NOBODY = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
 
 @pytest.fixture
 def rig() -> GraphRig:
-    """A world with one application."""
     return GraphRig()
 
 

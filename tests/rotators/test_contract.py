@@ -52,12 +52,10 @@ async def issue(scene: Scene, rotator: Rotator | None = None) -> Issued:
 
 @pytest.fixture
 def scene(subject: Subject) -> Scene:
-    """A source of the kind."""
     return subject.scene()
 
 
 def made(subject: Subject, issued: Issued) -> Sensitive:
-    """Return the credential itself."""
     return issued.fields[subject.kind.value_field]
 
 
@@ -331,7 +329,6 @@ async def strike(
 
 
 async def prove(scene: Scene, rotator: Rotator) -> None:
-    """Prove what the vault holds."""
     job = scene.job()
     assert job.held_id
     await rotator.verify(job.source, job.held_id, held_by(job))

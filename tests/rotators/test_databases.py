@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -25,6 +25,7 @@ from rotators.shared.database_server import Place
 from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.wire import json_response
+from tests.cloud.database_contract import kind_of, problem_of
 from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, TEMPLATE, DatabaseScene
 from tests.shared.promises import everything
 
@@ -43,13 +44,6 @@ def scene_of(name: str) -> DatabaseScene:
 def scene(name: str) -> DatabaseScene:
     """A server of which the vault holds a password."""
     return DatabaseScene(*SCENES[name])
-
-
-async def problem_of(call: Awaitable[object]) -> RekeyError:
-    """Return what a call raises."""
-    with pytest.raises(RekeyError) as caught:
-        await call
-    return caught.value
 
 
 async def preflight_problem(scene: DatabaseScene, **changes: object) -> RekeyError:
@@ -86,19 +80,18 @@ async def test_what_keeps_a_server_from_a_rotation_is_found_before_it(
 async def test_a_server_that_stopped_since_is_found_out_when_it_does_not_answer(name: str) -> None:
     scene = scene_of(name)
     scene.server.state = "Stopped"
-    error = await problem_of(scene.rotator().issue(scene.job()))
-    assert (type(error), error.code) == (NeedsHuman, "Stopped")
+    assert await kind_of(scene.rotator().issue(scene.job())) == (NeedsHuman, "Stopped")
 
 
 @every_login
 async def test_a_server_that_is_out_of_reach_though_it_runs_is_asked_again(name: str) -> None:
     scene = scene_of(name)
     scene.server.fqdn = "elsewhere.example"
-    error = await problem_of(scene.rotator().issue(scene.job()))
-    assert (type(error), error.code) == (TransientError, "NotReached")
+    assert await kind_of(scene.rotator().issue(scene.job())) == (TransientError, "NotReached")
     scene.rig.world.roles.assignments.clear()
-    error = await problem_of(scene.rotator().issue(scene.job()))
-    assert (type(error), error.code) == (TransientError, "NotReached"), "nobody knows why"
+    assert await kind_of(scene.rotator().issue(scene.job())) == (TransientError, "NotReached"), (
+        "nobody knows why"
+    )
 
 
 @every_kind
@@ -214,8 +207,9 @@ async def test_a_database_that_looks_at_no_password_or_takes_a_made_up_one_prove
 ) -> None:
     scene, closed = scene_of(name), Closed(wavers=wavers)
     rotator = scene.rotator(databases={"postgresql": closed, "mysql": closed})
-    error = await problem_of(rotator.accepts(scene.job().source, scene.logins[0], Sensitive(FIRST)))
-    assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
+    assert await kind_of(
+        rotator.accepts(scene.job().source, scene.logins[0], Sensitive(FIRST))
+    ) == (NeedsHuman, "NoDatabase")
 
 
 @every_kind
@@ -376,8 +370,10 @@ async def test_a_superseded_login_that_is_locked_keeps_its_password(engine: Engi
     """The server says that it is locked once the password was right: it may be the one in use."""
     scene = DatabaseScene(engine, ("app_a", "app_b"))
     scene.accounts[0].enabled = False
-    error = await problem_of(scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST)))
-    assert (type(error), error.code) == (NeedsHuman, "LoginDisabled")
+    assert await kind_of(scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST))) == (
+        NeedsHuman,
+        "LoginDisabled",
+    )
     assert FIRST in scene.live()
 
 

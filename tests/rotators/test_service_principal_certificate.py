@@ -39,7 +39,6 @@ UNKNOWN = "00000000-aaaa-4bbb-8ccc-dddddddddddd"
 
 @pytest.fixture
 def rig() -> CertificateRig:
-    """A world with one application."""
     return CertificateRig()
 
 

@@ -23,7 +23,6 @@ SECOND = "S3cond-password-nobody-uses"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Background[Azure]]:
-    """A cloud on loopback."""
     with start_in_thread(lambda domains: Azure(domains=domains)) as running:
         yield running
 

@@ -179,25 +179,25 @@ async def test_an_old_key_in_the_answer_fails_its_proof(scene: Adopting) -> None
 
 
 @pytest.mark.parametrize("action", ["preflight", "verify"])
-async def test_an_account_that_takes_no_keys_is_refused_without_waiting(action: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "error", "pattern", "fix"),
+    [
+        ({"allow_shared_key_access": False}, NeedsHuman, "allowSharedKeyAccess", ""),
+        ({"network_default_action": "Deny"}, AccessDenied, "firewall", "private endpoint"),
+    ],
+)
+async def test_an_account_that_takes_no_keys_or_keeps_the_app_out_is_named_without_waiting(
+    change: dict[str, Any], error: type[RekeyError], pattern: str, fix: str, action: str
+) -> None:
     scene = Adopting()
-    account = scene.rig.world.accounts["appdata"]
-    account.allow_shared_key_access = False
+    vars(scene.rig.world.accounts["appdata"]).update(change)
     before, started = scene.keys(), scene.rig.clock.now()
-    with pytest.raises(NeedsHuman, match="allowSharedKeyAccess") as caught:
+    with pytest.raises(error, match=pattern) as caught:
         await act(scene, action)
     assert caught.value.fix
+    assert fix in caught.value.fix
     assert scene.rig.clock.now() == started
     assert scene.keys() == before
-
-
-@pytest.mark.parametrize("action", ["preflight", "verify"])
-async def test_a_firewall_that_keeps_the_app_out_is_named_as_such(action: str) -> None:
-    scene = Adopting()
-    scene.rig.world.accounts["appdata"].network_default_action = "Deny"
-    with pytest.raises(AccessDenied, match="firewall") as caught:
-        await act(scene, action)
-    assert "private endpoint" in caught.value.fix
 
 
 async def act(

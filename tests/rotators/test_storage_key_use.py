@@ -59,7 +59,6 @@ class Watched(StorageScene):
         rows.append(Logged(time, account, authentication, caller))
 
     def first(self) -> Job:
-        """Return the job of the first rotation."""
         return replace(self.job(), proven=False, written=self.rig.clock.now())
 
     def watching(
@@ -179,7 +178,6 @@ async def test_each_right_of_the_templates_role_is_needed(action: str) -> None:
 
 
 def table_of(*rows: object, columns: Any = None, **more: object) -> Response:
-    """Return an answer with one table."""
     names = ("Type", "Logged", "Requests", "Callers", "Last")
     listed = columns or [{"name": name, "type": "string"} for name in names]
     table = {"name": "PrimaryResult", "columns": listed, "rows": list(rows)}
