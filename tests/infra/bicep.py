@@ -52,7 +52,6 @@ def compiler() -> str:
 
 
 def bicep(command: str, *arguments: str) -> Run:
-    """Run the compiler."""
     done = run(compiler(), command, *arguments, timeout=600)
     return Run(done.returncode, " ".join((done.stdout + done.stderr).split()), done.stdout)
 

@@ -44,12 +44,10 @@ class Right:
 
 
 def of_type(snapshot: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Return the resources of one type."""
     return [resource for resource in snapshot["predictedResources"] if resource["type"] == kind]
 
 
 def only(snapshot: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return the one resource of a type."""
     (resource,) = of_type(snapshot, kind)
     return resource
 
@@ -94,7 +92,6 @@ def custom_roles(
 
 
 def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:
-    """Return the app's settings."""
     listed = only(snapshot, "Microsoft.Web/sites")["properties"]["siteConfig"]["appSettings"]
     assert len({setting["name"] for setting in listed}) == len(listed)
     return {setting["name"]: setting["value"] for setting in listed}

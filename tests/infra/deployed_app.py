@@ -152,13 +152,11 @@ class DeployedApp:
         return queue
 
     def secret(self, vault: str) -> SecretVersion:
-        """Return the current version of a vault's secret."""
         version = self.world.vaults[vault].latest("storage")
         assert version is not None
         return version
 
     def take(self, queue: str) -> Iterator[str]:
-        """Take everything from one of the app's queues."""
         own = Settings.read(self.settings | {"REKEY_EVENT_TOPIC": ""}).storage.account
         messages = self._queues.find(own, queue).messages
         texts = [base64.b64decode(message.body).decode() for message in messages]

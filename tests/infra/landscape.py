@@ -83,7 +83,6 @@ class Landscape:
             self.add(workspace, WORKSPACE, properties={"customerId": CUSTOMER})
 
     def deploy(self) -> dict[str, Any]:
-        """Deploy the template once."""
         self.outputs = Engine(self.tenant, self.clock, self.delays).deploy(
             self.template, self.parameters, PLACE
         )
@@ -109,7 +108,6 @@ class Landscape:
         return template
 
     def add(self, id_: str, kind: str, **body: Any) -> Resource:
-        """Add a resource, its group too."""
         self.tenant.add_group(place_of(id_))
         return self.tenant.keep(Resource(id_, kind, {"location": REGION, **body}, self.clock.now()))
 
@@ -124,7 +122,6 @@ class Landscape:
         return topic
 
     def place(self, vault: dict[str, Any]) -> Place:
-        """Return where a vault is."""
         return Place(vault.get("subscription", SUBSCRIPTION), vault.get("resourceGroup", "rekey"))
 
     def one(self, kind: str) -> Resource:

@@ -51,7 +51,6 @@ def workbook_queries() -> dict[str, str]:
 
 
 def metrics(text: str) -> set[str]:
-    """Return the metrics that a query reads."""
     return set(re.findall(r"name == '(rekey\.[\w.]+)'", text)) if "customMetrics" in text else set()
 
 

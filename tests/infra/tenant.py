@@ -50,12 +50,10 @@ class Tenant:
 
     @property
     def registrations(self) -> list[Application]:
-        """The applications that the script made."""
         return [app for app in self.world.directory.applications.values() if app.unique_name]
 
     @property
     def assignments(self) -> list[tuple[str, str, str]]:
-        """Who was given which role of what."""
         entries = self.world.directory.assignments
         return [
             (entry["principalId"], entry["appRoleId"], entry["resourceId"]) for entry in entries
@@ -88,6 +86,5 @@ class Tenant:
         ]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the script."""
         script = ROOT / "scripts" / self.script
         return run(sys.executable, script, *arguments, env=self.stage.az.environment)

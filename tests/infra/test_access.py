@@ -20,7 +20,6 @@ TENANT = "00000000-0000-0000-0000-0000000000ff"
 
 
 def sign_in() -> dict[str, Any]:
-    """Return the sign-in of the deployment that has one."""
     properties: dict[str, Any] = deployed.only(snapshot("everything-on"), CONFIG)["properties"]
     return properties
 

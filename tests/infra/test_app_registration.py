@@ -25,7 +25,6 @@ def tenant(stage: Stage) -> Tenant:
 
 
 def registered(tenant: Tenant) -> Application:
-    """Return the one registration that there is."""
     done = tenant.run(*REGISTER)
     assert done.returncode == 0, done.stderr
     (application,) = tenant.registrations

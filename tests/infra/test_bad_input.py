@@ -35,7 +35,6 @@ def told(consumer: str) -> str:
 
 
 def bound_to(scope: str) -> str:
-    """Return a vault with one scope."""
     return f"{{ name: 'contoso-{len(scope)}', scopes: ['{scope}'] }}"
 
 

@@ -64,7 +64,6 @@ def would_be_deployed(product: str, folder: Path) -> str:
 
 
 def definition(chat: dict[str, Any]) -> dict[str, Any]:
-    """Return the workflow's definition."""
     workflow = deployed.only(chat, "Microsoft.Logic/workflows")
     return dict(workflow["properties"]["definition"])
 

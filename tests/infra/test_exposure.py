@@ -40,7 +40,6 @@ def accounts(name: str) -> list[dict[str, Any]]:
 
 
 def property_of(resource: dict[str, Any], path: str) -> Any:
-    """Return a property by its path with dots."""
     value = resource["properties"]
     for name in path.split("."):
         value = value[name]
@@ -135,7 +134,6 @@ def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() 
 
 
 def logged(deployment: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return what has which logs."""
     return {
         (setting["id"].partition("/providers/Microsoft.Insights/")[0].split("/")[-2], log)
         for setting in deployed.of_type(deployment, DIAGNOSTICS)

@@ -22,13 +22,11 @@ LABELS = {"vault", "secret", "rotator", "owner", "state", "version"}
 
 
 def dashboard() -> dict[str, Any]:
-    """Return the dashboard."""
     read: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text())
     return read
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return the alerts."""
     data = yaml.safe_load((FOLDER / "alerts.yml").read_text())
     return [rule for group in data["groups"] for rule in group["rules"]]
 

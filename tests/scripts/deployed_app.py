@@ -54,7 +54,6 @@ class Deployed:
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, Any]:
-        """Answer, and note what was asked."""
         del method
         self.asked.append((path, headers, body.decode()))
         return self.content(path)

@@ -142,7 +142,6 @@ def leap(seconds: float) -> list[Line]:
 
 
 def listing(**fields: Any) -> list[Line]:
-    """Return a list that is read."""
     return [asked(30, "source", "list secrets", source=KEYS), answered(30, **fields)]
 
 

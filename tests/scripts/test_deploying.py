@@ -101,39 +101,31 @@ def test_the_wait_ends_and_names_the_fix(late: str, reason: str, flex: Flex, pac
     assert flex.clock.now() - START <= RIGHTS + MINUTE
 
 
-@pytest.mark.parametrize(
-    ("status", "text", "reason"),
-    [
-        (3, "the zip file is broken", "failed: the zip file is broken"),
-        (3, None, "no reason was given; no space"),
-        (-1, "by hand", "was cancelled: by hand"),
-        (6, "one instance", "succeeded in part only: one instance"),
-    ],
-)
-def test_a_deployment_that_fails_for_good_is_not_repeated(
-    status: int, text: str | None, reason: str, flex: Flex, package: Path
-) -> None:
-    flex.ends = {"status": status, "status_text": text, "build_summary": {"errors": ["no space"]}}
-    with pytest.raises(StepError, match=reason):
-        push(site(flex), package, flex.clock)
-    assert len(flex.packages) == 1
+def fails(status: int, text: str | None) -> dict[str, object]:
+    return {
+        "ends": {"status": status, "status_text": text, "build_summary": {"errors": ["no space"]}}
+    }
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
+    ("state", "reason", "is_over"),
     [
-        ({"ends": {"status": 2}}, "has not ended yet"),
-        ({"ends": {"status": 5, "status_text": "in progress"}}, "met another deployment"),
-        ({"unknown": 1000}, "does not know the deployment"),
+        (fails(3, "the zip file is broken"), "failed: the zip file is broken", True),
+        (fails(3, None), "no reason was given; no space", True),
+        (fails(-1, "by hand"), "was cancelled: by hand", True),
+        (fails(6, "one instance"), "succeeded in part only: one instance", True),
+        ({"ends": {"status": 2}}, "has not ended yet", False),
+        ({"ends": {"status": 5, "status_text": "in progress"}}, "met another deployment", False),
+        ({"unknown": 1000}, "does not know the deployment", False),
     ],
 )
-def test_a_deployment_without_an_end_is_not_waited_for_for_ever(
-    state: dict[str, object], reason: str, flex: Flex, package: Path
+def test_a_deployment_that_fails_is_repeated_unless_it_is_over_and_not_for_ever(
+    state: dict[str, object], reason: str, flex: Flex, package: Path, *, is_over: bool
 ) -> None:
     vars(flex).update(state)
     with pytest.raises(StepError, match=reason):
         push(site(flex), package, flex.clock)
-    assert len(flex.packages) > 1
+    assert (len(flex.packages) == 1) is is_over
 
 
 def test_the_way_ends_with_what_the_first_sweep_saw(

@@ -33,7 +33,6 @@ class Arrived:
 
     @property
     def rows(self) -> list[tuple[str, Row]]:
-        """Return all as rows of tables."""
         return [row(envelope) for envelope in self.envelopes] + self.imitated
 
 
@@ -61,7 +60,6 @@ def play() -> str:
 
 
 def read(text: str) -> Run:
-    """Return a run from what was written of it."""
     run = json.loads(text)
     return Run({name: _arrived(**scene) for name, scene in run["scenes"].items()}, run["refused"])
 

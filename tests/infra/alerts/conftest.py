@@ -22,7 +22,6 @@ def workspace() -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def deployed_rules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rule]:
-    """Return the rules that the compiled template deploys."""
     return rules(
         once(tmp_path_factory, "rules.json", lambda: compiled(tmp_path_factory.mktemp("rules")))
     )

@@ -79,6 +79,5 @@ FURTHER = (
 
 
 def every() -> dict[str, Scene]:
-    """Return all scenes by their names."""
     alerts = [scene for pair in SCENES.values() for scene in (*pair.fires, *pair.quiet)]
     return {scene.__name__: scene for scene in (*alerts, *FURTHER)}

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from cloud.rest import vault_log
+from engine.secret import SecretRef
 from rotators.shared.key_use import DAYS, NOTHING, QUERY, TABLES, query_of
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
+from simulator.telemetry import vault_logs
 from simulator.telemetry.logs import Logged
 from simulator.wire import Request
 from simulator_tests.telemetry.kql import Workspace
@@ -78,6 +81,15 @@ def test_the_simulated_workspace_counts_as_a_kusto_engine_does(workspace: Worksp
 
 def counts(row: Mapping[str, Any]) -> tuple[int, int, int]:
     return int(row["Logged"]), int(row["Requests"]), int(row["Callers"])
+
+
+def test_microsofts_parser_finds_nothing_wrong_with_the_question_of_who_read_a_secret() -> None:
+    ours = vault_log.query_of(SecretRef("https://prod.vault.azure.net", "app-key"), 30)
+    misspelt = ours.replace("Status = HttpStatusCode", "Status = HttpStatus")
+    verdicts = parsed({"ours": ours, "misspelt": misspelt})
+    columns = [name for name, _ in vault_logs.COLUMNS]
+    assert verdicts["ours"] == {"complaints": [], "columns": columns}
+    assert verdicts["misspelt"]["complaints"]
 
 
 def test_microsofts_parser_finds_nothing_wrong_with_the_query() -> None:

@@ -17,7 +17,6 @@ SETTINGS = f"{GROUP}/Microsoft.Web/sites/shop/config/appsettings"
 
 
 def asked(method: str, url: str, body: bytes, **headers: str) -> Any:
-    """Return the answer to a request."""
     request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - it is HTTPS
     trusted = ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])
     with urllib.request.urlopen(request, context=trusted) as answer:  # noqa: S310
@@ -25,7 +24,6 @@ def asked(method: str, url: str, body: bytes, **headers: str) -> Any:
 
 
 def signed_in() -> str:
-    """Return a token."""
     form = {"grant_type": "client_credentials", "scope": "https://management.azure.com/.default"}
     form |= {name: os.environ[f"AZURE_{name.upper()}"] for name in ("client_id", "client_secret")}
     url = f"https://login.microsoftonline.com/{os.environ['AZURE_TENANT_ID']}/oauth2/v2.0/token"

@@ -22,6 +22,5 @@ class SundialKey(ProvenByRequest):
     )
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
-        """Read the time."""
         del place
         return Signed(f"https://{host}/time", {"x-dial-key": key})
