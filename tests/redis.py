@@ -35,7 +35,6 @@ class Redis:
 
     @property
     def server(self) -> str:
-        """Host and port."""
         return f"localhost:{self.port}"
 
     def accept(self, *keys: str) -> None:
@@ -84,7 +83,6 @@ def start_redis() -> Iterator[Redis]:
 
 
 def _program() -> str:
-    """Return the server's program."""
     unpacked = UNPACKED / "usr/bin/redis-check-rdb"
     program = str(unpacked) if unpacked.exists() else shutil.which("redis-server")
     return program or missing("Redis (Debian's redis-tools, see scripts/debian.py)")

@@ -51,7 +51,6 @@ def functions() -> dict[str, list[dict[str, Any]]]:
 
 
 def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
-    """Return the binding that starts a function."""
     return next(
         binding for binding in functions[name] if binding["type"].lower().endswith("trigger")
     )

@@ -63,11 +63,9 @@ class Topic:
     """An Event Grid topic that takes whatever comes."""
 
     def answers(self, host: str) -> bool:
-        """Return whether this is the topic's host."""
         return host.endswith("eventgrid.azure.net")
 
     def handle(self, request: Request) -> Response:
-        """Take an event."""
         return Response(200 if request.header("authorization") else 401)
 
 
@@ -139,7 +137,6 @@ class Deployment:
         await api.service.rotate(body, message.dequeued)
 
     def start(self) -> Api:
-        """Start a fresh process."""
         self.strikes.revive()
         return build_api(
             Settings.read(self.settings),
@@ -152,7 +149,6 @@ class Deployment:
 
     @property
     def _containers(self) -> list[Container]:
-        """The containers of the app's own storage."""
         service = next(one for one in self.world.services if isinstance(one, BlobService))
         held = service.containers.held.items()
         return [container for (account, _), container in held if account == self.host.account]
@@ -616,7 +612,6 @@ class Ear(logging.Handler):
         self.warnings: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
         if record.name == "rekey.audit" and record.getMessage().startswith("{"):
             data = json.loads(record.getMessage())
             if "operation" in data:

@@ -74,27 +74,20 @@ async def test_a_version_whose_worker_died_is_announced_when_its_own_message_com
     assert not unannounced(stage, secret)
 
 
+@pytest.mark.parametrize("is_written", [True, False], ids=["written upon", "left its source"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_version_on_which_a_person_wrote_another_is_announced(
-    stage: Stage, kind: str
+async def test_a_version_is_announced_whatever_a_person_does_to_its_secret(
+    stage: Stage, kind: str, *, is_written: bool
 ) -> None:
     secret = stage.put(kind)
     await die_once_published(stage, secret)
     ours = secret.current
-    stage.person_writes(secret, "Written-by-hand-1", tags=ours.tags)
+    if is_written:
+        stage.person_writes(secret, "Written-by-hand-1", tags=ours.tags)
+    else:
+        stage.tag(secret, ProviderAddress=None)
     await stage.run_for(hours=3)
     assert ours.version in announced(stage, secret)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_version_is_announced_although_its_secret_has_left_its_source(
-    stage: Stage, kind: str
-) -> None:
-    secret = stage.put(kind)
-    await die_once_published(stage, secret)
-    stage.tag(secret, ProviderAddress=None)
-    await stage.run_for(hours=3)
-    assert not unannounced(stage, secret)
 
 
 async def test_what_follows_a_version_is_posted_whatever_message_comes_first(stage: Stage) -> None:

@@ -26,7 +26,6 @@ class Single(server.Tokens):  # type: ignore[misc]
         self.sources["orders"] = {"first": "", "admin": FIRST}
 
     def answer(self, call: str, body: Mapping[str, Any]) -> Answer:
-        """Answer one request."""
         if call == "undo" and body["source"] in self.sources:
             self.sources[body["source"]]["admin"] = body["credential"]
             return 200, {"done": True}
@@ -53,7 +52,6 @@ class Many(server.Tokens):  # type: ignore[misc]
         """Ids of tokens by the request that they answered."""
 
     def answer(self, call: str, body: Mapping[str, Any]) -> Answer:
-        """Answer one request."""
         tokens = self.sources.get(body.get("source", ""))
         if tokens is None:
             return 404, {"error": "no-such-source"}
@@ -79,12 +77,10 @@ class Many(server.Tokens):  # type: ignore[misc]
         return 200, {"credential_id": earlier, "fields": {"token": tokens[earlier]}}
 
     def tried(self, tokens: Mapping[str, str], wanted: str, value: str) -> Answer:
-        """Say whether a token works."""
         known = tokens.values() if not wanted else filter(None, [tokens.get(wanted)])
         return 200, {"accepted": bool(value) and value in known}
 
     def tidied(self, tokens: dict[str, str], operation: str, keep: str | None) -> Answer:
-        """Remove what an operation made."""
         for made in [*tokens]:
             if self.operations.get(made) == operation and made != keep:
                 del tokens[made]

@@ -39,7 +39,6 @@ def stand(kind: type[Any] = AcmeToken, sandbox: Callable[[Any], Any] = Sandbox) 
 async def verdicts(
     played: Any, checks: tuple[Check, ...] = CHECKS, seconds: float = 60.0
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return what each check found."""
     return {verdict.check: verdict.broken async for verdict in run(played.begin, checks, seconds)}
 
 

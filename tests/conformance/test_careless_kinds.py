@@ -166,7 +166,6 @@ class Cached(server.Tokens):  # type: ignore[misc]
         self.answers: dict[str, Answer] = {}
 
     def answer(self, call: str, body: Mapping[str, Any]) -> Answer:
-        """Answer one request."""
         if call != "issue" or body["request"] not in self.answers:
             self.answers[body["request"]] = super().answer(call, body)
         return self.answers[body["request"]]

@@ -44,7 +44,6 @@ FRAUDS = (
 
 
 async def found(plan: Path, checks: tuple[Check, ...] = CHECKS) -> Any:
-    """Return what the checks find."""
     stand = EndpointStand.at(Plan.read("acme-hook", plan))
     try:
         return await broken(stand, checks)

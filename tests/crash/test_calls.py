@@ -160,7 +160,6 @@ RETIREMENT |= {name: retirement for name, (_, retirement) in COUNTED.items()}
 
 
 def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
-    """Say in a word what a request was."""
     last = request.path.rpartition("/")[2]
     match request.host.split(".")[0:2]:
         case [_, "vault"]:

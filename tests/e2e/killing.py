@@ -55,11 +55,9 @@ class Topic:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def answers(self, host: str) -> bool:
-        """Return whether this is the topic's host."""
         return host == self.host
 
     def handle(self, request: Request) -> Response:
-        """Keep the events."""
         body = json.loads(request.body)
         self.events += body if isinstance(body, list) else [body]
         return Response(200)
@@ -119,7 +117,6 @@ class Killed:
         return sum(len(vault.versions(part.name)) - 1 for part in self.parts)
 
     def latest(self, part: Part) -> SecretVersion:
-        """Return the current version of a secret."""
         return self.cloud.world.vaults[VAULT].versions(part.name)[-1]
 
     def start(self) -> None:

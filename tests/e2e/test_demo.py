@@ -352,7 +352,6 @@ def test_what_terminates_it_or_closes_its_terminal_lets_it_clean_up(number: sign
 
 
 def children(process: int) -> list[int]:
-    """Return the processes that one has started."""
     return [int(pid) for pid in run("pgrep", "-P", process).stdout.split()]
 
 

@@ -55,7 +55,6 @@ class Witness(Edge):
         self.looking = False
 
     def is_idle(self) -> bool:
-        """Return whether nothing is left to do."""
         return not self.queue() and not self.working and self.state.is_settled()
 
     def die(self) -> None:

@@ -67,7 +67,6 @@ class CertificateRig(ApplicationRig[ServicePrincipalCertificate, KeyCredential])
         return self.put(NAME, held, "application/x-pem-file", own)
 
     def alive(self) -> list[KeyCredential]:
-        """Return the certificates that the application lists now."""
         return self.app.keys(self.clock.now())
 
     @staticmethod

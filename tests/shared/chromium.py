@@ -57,7 +57,6 @@ class Chromium:
         return self._browser
 
     def close(self) -> None:
-        """End it."""
         self._browser.close()
 
     def _started(self) -> Browser:

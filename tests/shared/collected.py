@@ -74,7 +74,6 @@ class Collected(SpanProcessor):
         self.spans: list[ReadableSpan] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span that has ended."""
         if self.listening:
             self.spans.append(span)
 
@@ -95,7 +94,6 @@ class Collected(SpanProcessor):
         return self._points
 
     def metric(self, name: str) -> dict[Dimensions, float]:
-        """Return the sum of a metric by its dimensions."""
         sums: dict[Dimensions, float] = {}
         for metric_name, dimensions, value in self.points():
             if metric_name == name:
@@ -107,11 +105,9 @@ class Collected(SpanProcessor):
         return [span for span in self.spans if span.name == name]
 
     def records(self) -> list[ReadableLogRecord]:
-        """Return the log records."""
         return list(self._logs.get_finished_logs())
 
     def everything(self) -> str:
-        """Return all of it as one text."""
         spans = [span.to_json() for span in self.spans]
         return "\n".join(
             [*spans, *(record.to_json() for record in self.records()), repr(self.points())]
@@ -156,10 +152,8 @@ def providers() -> Collected:
 
 
 def dims(**named: object) -> Dimensions:
-    """Write dimensions."""
     return frozenset(named.items())
 
 
 def attributes(span: ReadableSpan) -> Mapping[str, Any]:
-    """Return a span's attributes."""
     return span.attributes or {}

@@ -106,7 +106,6 @@ class Consuming(PolicyRig):
 
 
 def to_chat(request: Request) -> bool:
-    """Match a message to a chat."""
     return request.host in (TEAMS, SLACK)
 
 
@@ -123,7 +122,6 @@ async def remind(clock: VirtualClock | None = None) -> Rig:
 
 
 def results(records: Sequence[logging.LogRecord]) -> list[dict[str, Any]]:
-    """Return the audit records of outcomes."""
     entries = [json.loads(record.message) for record in records if record.name == "rekey.audit"]
     return [entry for entry in entries if "action" in entry]
 

@@ -80,7 +80,6 @@ class Edge:
     # What comes over the wire.
 
     def sent(self, request: Request) -> None:
-        """Note a request that comes."""
         self.looks(None)
         to, what, name = self._meant(request)
         process = self._who(what, name) if to else None
@@ -106,7 +105,6 @@ class Edge:
         )
 
     def served(self, request: Request) -> None:
-        """Note what a request has changed."""
         self.looks(self.under_way.get(id(request)), by="person")
 
     def answered(self, request: Request, response: Response | None) -> None:

@@ -34,9 +34,7 @@ class Source(Protocol):
         ...
 
     @property
-    def name(self) -> str:
-        """Its name, as the app writes it."""
-        ...
+    def name(self) -> str: ...
 
     def values(self) -> set[str]:
         """Return the values that it accepts now."""
@@ -68,7 +66,6 @@ class Proven:
 
     @staticmethod
     def accepts(response: Response) -> bool | None:
-        """Return whether a credential was accepted."""
         return response.status < HTTPStatus.BAD_REQUEST or (
             False if response.status in REFUSED else None
         )
@@ -100,7 +97,6 @@ class Account(Holder):
         return {key.value for key in self.account.accepted_keys()}
 
     def is_asked(self, request: Request) -> bool:
-        """Return whether a request is to the account, or about it."""
         ours = request.host.partition(".")[0] == self.account.name
         return ours or request.path.lower().startswith(f"{self.name}/")
 
@@ -134,7 +130,6 @@ class Signatures(Proven):
 
     @property
     def name(self) -> str:
-        """Its account's, and the extent."""
         return f"{self.account.name}/sas/{self.extent}"
 
     @staticmethod
@@ -148,7 +143,6 @@ class Signatures(Proven):
 
     @staticmethod
     def asks(_: Request) -> str:
-        """Return the one thing that is asked."""
         return "prove"
 
     def held(self, text: str, ids: Ids) -> str | None:
@@ -162,7 +156,6 @@ class Signatures(Proven):
         return f"{ids[key]}s{int(self.seconds(ends))}" if key and ends else None
 
     def shown(self, request: Request, ids: Ids) -> str | None:
-        """Return the signature in a request."""
         return self.held(request.url, ids) or ""
 
 
@@ -216,7 +209,6 @@ class Logins(Holder):
 
     @property
     def name(self) -> str:
-        """The server's id, and the logins."""
         return f"{self.server.resource_id.lower()}{self.path}"
 
     def values(self) -> set[str]:

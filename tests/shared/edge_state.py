@@ -94,7 +94,6 @@ class State:
         return True
 
     def versions(self, name: str) -> list[SecretVersion]:
-        """Return the versions of a secret, the current one last."""
         return self.world.vaults[self.vault].versions(name)
 
     def credential(self, name: str, version: SecretVersion) -> str | None:

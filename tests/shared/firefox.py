@@ -38,7 +38,6 @@ class Firefox:
         self._send("WebDriver:SetTimeouts", {"script": SCRIPT_MS})
 
     def open(self, address: str) -> None:
-        """Load a page."""
         self._send("WebDriver:Navigate", {"url": address})
 
     def resize(self, width: int, height: int) -> None:

@@ -62,10 +62,8 @@ def _read(request: Request) -> str:
 
 
 def days(count: float) -> timedelta:
-    """Return so many days."""
     return timedelta(days=count)
 
 
 def seconds(count: float) -> timedelta:
-    """Return so many seconds."""
     return timedelta(seconds=count)

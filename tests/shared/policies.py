@@ -39,7 +39,6 @@ def example() -> str:
 
 
 def document(text: str, deployed: Policy = DEPLOYED) -> Document:
-    """Return a document that has no problem."""
     read, problems = check(EMPTY + text, deployed, ALL)
     assert not problems
     assert read

@@ -11,12 +11,10 @@ from engine.state.record import Record
 
 
 def fact(record: Record, name: str) -> Any:
-    """Return one fact of a record."""
     return reduce(getattr, NAMES[name], record)
 
 
 def knowing(record: Record, **facts: Any) -> Record:
-    """Return a record that says something else."""
     for name, value in facts.items():
         *part, field = NAMES[name]
         whole = replace(getattr(record, part[0]), **{field: value}) if part else value

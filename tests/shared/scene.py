@@ -129,7 +129,6 @@ def source_of(rig: Rig) -> str:
 
 
 def keys_of(rig: Rig) -> dict[str, str]:
-    """Return the keys of that account."""
     return {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
 
 

@@ -42,7 +42,6 @@ class SimulatedDatabases:
         self.intercept = intercept
 
     async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
-        """Sign in once."""
         del database
         await self._send("SIGN-IN", server, login, {"password": password.reveal()})
 
@@ -53,7 +52,6 @@ class SimulatedDatabases:
     async def set_password(
         self, server: str, operator: Operator, login: str, password: Sensitive
     ) -> None:
-        """Set a login's password."""
         body = {**_signed(operator), "password": password.reveal()}
         await self._send("ALTER", server, login, body)
 

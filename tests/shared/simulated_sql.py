@@ -37,7 +37,6 @@ class SimulatedSqlServers:
         self.intercept = intercept
 
     async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
-        """Sign in once."""
         body = {"user": user, "password": password.reveal()}
         await self._send("SIGN-IN", server, database, body, user)
 

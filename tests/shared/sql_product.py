@@ -27,7 +27,6 @@ class SqlProduct(Rig):
         self.world.grant(self.identity, SQL_ACTIONS, group)
 
     def put(self, tags: dict[str, str], value: str) -> SecretVersion:
-        """Put the secret under management."""
         usual = {"ProviderAddress": self.server.resource_id, "ValidityPeriodDays": "90"}
         expires = self.clock.now() + timedelta(days=10)
         return self.vault.put(

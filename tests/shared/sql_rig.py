@@ -156,5 +156,4 @@ class SqlRig:
 
 
 def password_of(issued: Issued) -> str:
-    """Return the password that was issued."""
     return issued.fields["password"].reveal()
