@@ -35,7 +35,6 @@ class Element:
         ]
 
     def one(self, tag: str = "", **attributes: str) -> Element:
-        """Return the only such element."""
         (element,) = self.all(tag, **attributes)
         return element
 

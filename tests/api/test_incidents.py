@@ -62,6 +62,11 @@ async def carry_out(rig: Rig) -> None:
     await Delivery(rig, rig.service).run(within=timedelta(hours=2))
 
 
+@pytest.fixture
+def rig() -> Rig:
+    return scattered()
+
+
 async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_touched() -> None:
     rig = scattered()
     api = rig.api()
@@ -107,9 +112,8 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
     ],
 )
 async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(
-    scope: dict[str, Any], names: set[str]
+    rig: Rig, scope: dict[str, Any], names: set[str]
 ) -> None:
-    rig = scattered()
     account = rig.world.accounts["appone"].resource_id
     source = scope.get("source", "").format(appone=account, group=account.split("/providers/")[0])
     await begin(rig.api(), **(scope | ({"source": source} if source else {})))
@@ -121,8 +125,7 @@ async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(
     assert {item["secret"] for item in items if not item["version"]} == names & {"off"}
 
 
-async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> None:
-    rig = scattered()
+async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person(rig: Rig) -> None:
     api = rig.api()
     accepted = await begin(api, everything=True)
     waiting = await progress(api, accepted)
@@ -136,8 +139,7 @@ async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> 
     assert all(named.values())
 
 
-async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing() -> None:
-    rig = scattered()
+async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing(rig: Rig) -> None:
     with unchanged(rig):
         answer = await begin(rig.api(), {"dry_run": "true"}, key="", everything=True)
     assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
@@ -155,8 +157,7 @@ async def listed(api: Api) -> list[dict[str, Any]]:
     return incidents
 
 
-async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None:
-    rig = scattered()
+async def test_incidents_are_listed_newest_first_with_who_why_and_what(rig: Rig) -> None:
     api = rig.api()
     first = await begin(api, name="app-*")
     rig.clock.advance(60)
@@ -174,8 +175,7 @@ async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None
     assert second.headers["Location"] == f"/api/incidents/{newest['id']}"
 
 
-async def test_an_incident_is_asked_for_by_its_id_and_tells_only_of_its_own_scope() -> None:
-    rig = scattered()
+async def test_an_incident_is_asked_for_by_its_id_and_tells_only_of_its_own_scope(rig: Rig) -> None:
     api = rig.api()
     first, other = await begin(api, name="app-one"), await begin(api, key="two", name="batch")
     assert first.body["id"] != other.body["id"]
@@ -195,8 +195,7 @@ async def test_an_incident_that_never_was_is_a_404_and_tells_of_no_other(inciden
     assert "GET /api/incidents" in answer.body["fix"]
 
 
-async def test_an_incident_of_a_process_that_died_early_is_left_to_the_repetition() -> None:
-    rig = scattered()
+async def test_an_incident_of_a_process_that_died_early_is_left_to_the_repetition(rig: Rig) -> None:
     refuse(
         rig, 503, "Busy", lambda request: "/incidents/" in request.path and request.method == "PUT"
     )
@@ -228,10 +227,9 @@ async def test_an_incident_of_a_process_that_died_early_is_left_to_the_repetitio
     ],
 )
 async def test_an_incident_whose_scope_or_reason_is_unclear_is_a_400_and_does_nothing(
-    body: dict[str, Any], named: str
+    rig: Rig, body: dict[str, Any], named: str
 ) -> None:
     """A pattern is never cut or guessed at, and nothing is replaced twice when repeated."""
-    rig = scattered()
     with unchanged(rig):
         answer = await begin(rig.api(), **body)
     assert answer.status == 400
@@ -242,8 +240,7 @@ async def test_an_unknown_vault_is_a_404() -> None:
     assert (await begin(scattered().api(), vault="foreign")).status == 404
 
 
-async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:
-    rig = scattered()
+async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope(rig: Rig) -> None:
     api = rig.api()
     accepted = await begin(api, name="no-such-*")
     await carry_out(rig)
@@ -258,8 +255,7 @@ async def reported(api: Api, accepted: Answer) -> dict[str, Any]:
     return body
 
 
-async def test_the_list_tells_how_far_each_incident_has_come() -> None:
-    rig = scattered()
+async def test_the_list_tells_how_far_each_incident_has_come(rig: Rig) -> None:
     await begin(rig.api(), name="app-*")
     await carry_out(rig)
     rig.clock.advance(60)
@@ -319,8 +315,7 @@ async def test_a_report_names_the_older_credential_that_was_inside_its_overlap_t
     assert all(old["proof"] for old in row["cut_off"])
 
 
-async def test_a_report_stays_as_it_was_after_ordinary_rotations() -> None:
-    rig = scattered()
+async def test_a_report_stays_as_it_was_after_ordinary_rotations(rig: Rig) -> None:
     accepted = await begin(rig.api(), name="app-one")
     await carry_out(rig)
     before = await reported(rig.api(), accepted)
@@ -342,8 +337,7 @@ async def test_a_report_says_of_a_secret_that_needs_a_person_why_and_claims_no_e
     assert off["fix"]
 
 
-async def test_a_replica_is_reported_with_the_proof_of_its_primary() -> None:
-    rig = scattered()
+async def test_a_replica_is_reported_with_the_proof_of_its_primary(rig: Rig) -> None:
     primary = f"{rig.vault.url}/secrets/batch"
     copy = {"ProviderAddress": None, "ReplicaOf": primary}
     rig.secret("copy", rig.world.accounts["batch"], tags=copy)

@@ -84,6 +84,11 @@ async def passed_on(rig: PolicyRig) -> None:
     await audit(rig, "heir")
 
 
+@pytest.fixture
+def rig() -> PolicyRig:
+    return leaky()
+
+
 @pytest.mark.parametrize("document", [TRUSTED, WITHOUT], ids=["keyed", "unkeyed"])
 @pytest.mark.parametrize("audited", [True, False], ids=["seen", "never seen"])
 async def test_a_key_is_found_and_refused_by_its_account(document: str, audited: bool) -> None:
@@ -111,9 +116,9 @@ async def test_a_key_is_found_and_refused_by_its_account(document: str, audited:
 
 @pytest.mark.parametrize("enabled", [True, False])
 async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer(
+    rig: PolicyRig,
     enabled: bool,
 ) -> None:
-    rig = leaky()
     await audit(rig, "app-key", "other")
     rig.vault.amend(rig.latest("leak-key"), enabled=enabled)
     rig.clock.advance(1)
@@ -122,8 +127,7 @@ async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer
     assert (answer.status, answer.body["secret"]) == (202, "other")
 
 
-async def test_an_older_index_in_memory_leads_to_no_wrong_answer() -> None:
-    rig = leaky()
+async def test_an_older_index_in_memory_leads_to_no_wrong_answer(rig: PolicyRig) -> None:
     await audit(rig, "app-key", "other")
     api = rig.api()
     await leak(api, "none-of-ours-at-all")
@@ -215,9 +219,8 @@ async def test_what_was_put_back_at_its_source_is_cut_off_once_more(act: bool) -
     assert await progress(rig.api(), answers[0]) == "ended"
 
 
-async def test_what_was_put_back_and_cannot_be_read_is_left_to_a_person() -> None:
+async def test_what_was_put_back_and_cannot_be_read_is_left_to_a_person(rig: PolicyRig) -> None:
     """Whoever wrote it first, no record knows which key it was, and its version is disabled."""
-    rig = leaky()
     leaked = rig.latest("app-key")
     await leak(rig.api(), leaked.value)
     await settle(rig)
@@ -279,9 +282,9 @@ async def test_what_is_cut_off_in_place_of_a_version_is_part_of_its_incident() -
 
 @pytest.mark.parametrize("role", ["Rekey.Reporter", "Rekey.Operator"])
 async def test_who_may_not_start_incidents_learns_nothing_and_reports_all_the_same(
+    rig: PolicyRig,
     role: str,
 ) -> None:
-    rig = leaky()
 
     async def slow(_: Request, call: Callable[[], Awaitable[Response]]) -> Response:
         rig.clock.advance(0.1)
@@ -314,8 +317,7 @@ async def test_who_may_only_report_is_told_no_name_where_something_cannot_be_rea
     assert (rig.clock.now() - begun).total_seconds() % 5 == 0
 
 
-async def test_a_flood_of_one_reporter_keeps_out_nobody_elses_report() -> None:
-    rig = leaky()
+async def test_a_flood_of_one_reporter_keeps_out_nobody_elses_report(rig: PolicyRig) -> None:
     api = rig.api(env=SIGNED_IN)
     spam = principal("Rekey.Reporter", oid="spammer")
     # The first answer of them comes after five seconds, and none later than a minute.
@@ -351,9 +353,9 @@ async def test_what_is_wrong_with_a_body_is_told_without_a_word_of_it(
 
 
 async def test_no_value_is_left_in_a_message_a_record_a_log_or_an_answer(
+    rig: PolicyRig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    rig = leaky()
     value = rig.latest("app-key").value
     answer = await leak(
         rig.api(),
@@ -418,9 +420,8 @@ async def test_what_may_not_be_read_is_never_answered_as_unknown() -> None:
     ids=["refused", "out of reach", "gone"],
 )
 async def test_what_is_in_use_counts_as_alive_until_its_source_has_accepted_or_replaced_it(
-    breaks: Callable[[PolicyRig], None], reason: str
+    rig: PolicyRig, breaks: Callable[[PolicyRig], None], reason: str
 ) -> None:
-    rig = leaky()
     value = rig.latest("app-key").value
     breaks(rig)
     answer = await leak(rig.api(), value)
@@ -456,8 +457,7 @@ async def test_a_value_is_found_whole_in_whatever_form_it_is_by_a_process_that_r
         assert (answer.body["status"], answer.body["secret"]) == ("alive", "odd")
 
 
-async def test_what_a_person_has_revoked_is_refused_as_of_now() -> None:
-    rig = leaky()
+async def test_what_a_person_has_revoked_is_refused_as_of_now(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
     await rotate(rig)
     rig.world.accounts["appdata"].regenerate("key1")
@@ -500,10 +500,9 @@ async def test_who_reports_and_who_follows_hear_what_outlives_the_refusal(kind: 
     assert ongoing["lingers"] == ([{"kind": kind, "what": expected}] if expected else [])
 
 
-async def test_what_a_replica_holds_before_its_primary_is_published_is_never_answered_as_unknown() -> (
-    None
-):
-    rig = leaky()
+async def test_what_a_replica_holds_before_its_primary_is_published_is_never_answered_as_unknown(
+    rig: PolicyRig,
+) -> None:
     own = {"ReplicaOf": f"{rig.vault.url}/secrets/app-key"}
     rig.vault.put("copy", "none yet", tags=own)
     copies = {"Replicas": f"{rig.vault.url}/secrets/copy"}
@@ -521,8 +520,7 @@ async def test_what_a_replica_holds_before_its_primary_is_published_is_never_ans
     assert "in progress" in answer.body["detail"]
 
 
-async def test_a_match_names_the_credential_of_the_current_version_alone() -> None:
-    rig = leaky()
+async def test_a_match_names_the_credential_of_the_current_version_alone(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
     await rotate(rig)
     engine, current = await rig.service().ready(), rig.latest("app-key")
@@ -532,8 +530,7 @@ async def test_a_match_names_the_credential_of_the_current_version_alone() -> No
         assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
 
 
-async def test_what_is_superseded_while_it_is_looked_for_is_found() -> None:
-    rig = leaky()
+async def test_what_is_superseded_while_it_is_looked_for_is_found(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
 
     async def meanwhile(request: Request, call: Call) -> Response:
@@ -573,9 +570,8 @@ async def test_a_print_that_the_vault_denies_leads_to_no_version() -> None:
 @pytest.mark.parametrize("by_value", [True, False])
 @pytest.mark.parametrize("heir", [True, False])
 async def test_what_was_refused_is_told_once_its_source_has_passed_on_or_its_secret_is_gone(
-    gone: str | None, by_value: bool, heir: bool
+    rig: PolicyRig, gone: str | None, by_value: bool, heir: bool
 ) -> None:
-    rig = leaky()
     await audit(rig, "app-key")
     leaked = rig.latest("app-key")
     if by_value:
@@ -598,10 +594,9 @@ async def test_what_was_refused_is_told_once_its_source_has_passed_on_or_its_sec
     assert secret["cut_off"][0]["proof"] == known["cut_off"][0]["proof"]
 
 
-async def test_a_report_names_what_an_incident_means_and_no_version_that_its_secret_never_had() -> (
-    None
-):
-    rig = leaky()
+async def test_a_report_names_what_an_incident_means_and_no_version_that_its_secret_never_had(
+    rig: PolicyRig,
+) -> None:
     await rotate(rig)
     answer = await begin(rig.api(), vault="prod", name="app-key")
     leaked = rig.latest("app-key").version

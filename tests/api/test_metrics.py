@@ -28,7 +28,6 @@ def parsed(text: str) -> dict[str, Metric]:
 
 
 async def scraped(rig: Rig, **query: str) -> dict[str, Metric]:
-    """Return what one scrape finds."""
     answer = await send(rig.api(), "http_metrics", query=query)
     assert answer.status == 200, answer.body
     return parsed(answer.text())

@@ -23,7 +23,6 @@ FORCE = {"force": True, "reason": "a drill"}
 
 
 async def work_off(rig: Rig) -> None:
-    """Let the app work on what waits for it."""
     await Delivery(rig, rig.service).run()
 
 
@@ -65,23 +64,20 @@ async def test_with_another_key_each_a_forced_rotation_is_one_more_each_time() -
     assert len(versions) == 2
 
 
-async def test_a_key_that_was_sent_with_another_request_is_a_422_and_does_nothing() -> None:
-    rig = scene(days_left=80)
-    await keyed(rig)
-    with unchanged(rig):
-        answer = await keyed(rig, {"force": True, "reason": "another"})
-    assert answer.status == 422
-    assert "new key" in answer.body["fix"]
-
-
-async def test_a_key_that_was_sent_with_another_query_is_a_422_and_does_nothing() -> None:
+@pytest.mark.parametrize(
+    ("body", "query"), [({"force": True, "reason": "another"}, {}), (FORCE, {"dry_run": "true"})]
+)
+async def test_a_key_that_was_sent_with_another_request_is_a_422_and_does_nothing(
+    body: object, query: dict[str, str]
+) -> None:
     """Whoever only wants to see what would happen must not set it going."""
     rig = scene(days_left=80)
     await keyed(rig)
     rig.queue("rotations").clear()
     with unchanged(rig):
-        answer = await keyed(rig, dry_run="true")
+        answer = await keyed(rig, body, KEY, **query)
     assert answer.status == 422
+    assert "new key" in answer.body["fix"]
 
 
 async def test_the_same_key_for_another_secret_is_another_request() -> None:

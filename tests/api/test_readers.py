@@ -41,9 +41,13 @@ def read(rig: Rig, version: str, days: float, resource: str = SITE) -> Audited:
     )
 
 
+@pytest.fixture
+def rig() -> Rig:
+    return a_rig()
+
+
 @pytest.mark.parametrize("table", TABLES)
-async def test_each_reader_is_told_with_the_version_that_it_holds(table: str) -> None:
-    rig = a_rig()
+async def test_each_reader_is_told_with_the_version_that_it_holds(rig: Rig, table: str) -> None:
     current = str(rig.latest(NAME).version)
     rows = [read(rig, current, 2), read(rig, "0" * 32, 1, OWN), read(rig, current, 40, "other")]
     logged(rig).audited[table] = rows
@@ -56,8 +60,7 @@ async def test_each_reader_is_told_with_the_version_that_it_holds(table: str) ->
     assert len(longer.body["readers"]) == 3
 
 
-async def test_without_a_log_of_the_vault_the_answer_says_that_nothing_is_known() -> None:
-    rig = a_rig()
+async def test_without_a_log_of_the_vault_the_answer_says_that_nothing_is_known(rig: Rig) -> None:
     logged(rig)
     answer = await send(rig.api(), "http_readers", PATH)
     assert (answer.status, answer.body["logged"], answer.body["readers"]) == (200, False, [])
@@ -69,8 +72,7 @@ async def test_without_a_workspace_the_answer_says_what_to_set() -> None:
     assert "REKEY_LOGS_WORKSPACE" in str(answer.body)
 
 
-async def test_a_secret_that_there_is_not_has_no_readers() -> None:
-    rig = a_rig()
+async def test_a_secret_that_there_is_not_has_no_readers(rig: Rig) -> None:
     logged(rig)
     answer = await send(rig.api(), "http_readers", {"vault": "prod", "name": "nothing"})
     assert answer.status == 404
@@ -81,16 +83,14 @@ async def shown(rig: Rig, **query: str) -> Element:
     return (await pages.shown(rig, vault="prod", secret=NAME, **query)).one(id="readers")
 
 
-async def test_nobody_waits_for_the_log_who_has_not_asked_for_it() -> None:
-    rig = a_rig()
+async def test_nobody_waits_for_the_log_who_has_not_asked_for_it(rig: Rig) -> None:
     logged(rig)
     (link,) = (await shown(rig)).all("a")
     assert link.attributes["href"] == f"?vault=prod&secret={NAME}&days=30#readers"
     assert not [sent for sent in rig.world.exchanges if "loganalytics" in sent.request.host]
 
 
-async def test_who_asks_is_told_which_version_each_reader_holds() -> None:
-    rig = a_rig()
+async def test_who_asks_is_told_which_version_each_reader_holds(rig: Rig) -> None:
     current = str(rig.latest(NAME).version)
     rows = [read(rig, current, 2), read(rig, "0" * 32, 1, OWN)]
     logged(rig).audited[TABLES[0]] = rows
@@ -101,15 +101,13 @@ async def test_who_asks_is_told_which_version_each_reader_holds() -> None:
     assert "a version that is there no more" in gone.text
 
 
-async def test_what_is_not_logged_is_not_known_rather_than_read_by_nobody() -> None:
-    rig = a_rig()
+async def test_what_is_not_logged_is_not_known_rather_than_read_by_nobody(rig: Rig) -> None:
     assert "Set REKEY_LOGS_WORKSPACE" in (await shown(rig)).text
     logged(rig)
     assert "the workspace has nothing of this vault" in (await shown(rig, days="30")).text
 
 
-async def test_a_log_that_the_app_may_not_read_costs_no_other_part_of_the_page() -> None:
-    rig = a_rig()
+async def test_a_log_that_the_app_may_not_read_costs_no_other_part_of_the_page(rig: Rig) -> None:
     workspace = rig.world.add_log_workspace("central")
     rig.environment = {**rig.environment, "REKEY_LOGS_WORKSPACE": workspace.id}
     part = await shown(rig, days="30")
@@ -117,8 +115,7 @@ async def test_a_log_that_the_app_may_not_read_costs_no_other_part_of_the_page()
 
 
 @pytest.mark.parametrize("days", ["0", "731", "x"])
-async def test_only_days_that_a_workspace_keeps_can_be_asked_for(days: str) -> None:
-    rig = a_rig()
+async def test_only_days_that_a_workspace_keeps_can_be_asked_for(rig: Rig, days: str) -> None:
     logged(rig)
     assert (await send(rig.api(), "http_readers", PATH, {"days": days})).status == 400
     query = {"vault": "prod", "secret": NAME, "days": days}

@@ -24,7 +24,6 @@ exist."""
 
 
 def sections() -> dict[str, str]:
-    """Return the page's sections by heading."""
     return {
         title: body
         for title, _, body in (part.partition("\n") for part in PAGE.read_text().split("\n## ")[1:])

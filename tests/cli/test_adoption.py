@@ -127,23 +127,27 @@ def test_a_connection_string_needs_its_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "arguments", "complaint"),
+    ("options", "arguments", "complaint"),
     [
-        ("no key at all", (), "neither key1 nor key2"),
-        ("no key at all", ("--credential-id", "key1"), "neither key1 nor key2"),
-        ("{key1}", ("--credential-id", "key2"), "the value is key1, not key2"),
-        ("{key1}", ("--template", "{account}"), "no {key}"),
-        ("{key1}", ("--template", "Key={key}"), "does not follow the template"),
-        ("{key1}", ("--rotator", "magic"), "Rotator"),
-        ("{key1}", ("--window", "sometimes"), "RotationWindow"),
-        ("{key1}", ("--validity-days", "10", "--rotate-before-days", "10"), "RotateBeforeDays"),
-        ("{key1}", ("--owner", "x" * 300), "256"),
+        ({"value": "no key at all"}, (), "neither key1 nor key2"),
+        ({"value": "no key at all"}, ("--credential-id", "key1"), "neither key1 nor key2"),
+        ({}, ("--credential-id", "key2"), "the value is key1, not key2"),
+        ({}, ("--template", "{account}"), "no {key}"),
+        ({}, ("--template", "Key={key}"), "does not follow the template"),
+        ({}, ("--rotator", "magic"), "Rotator"),
+        ({}, ("--window", "sometimes"), "RotationWindow"),
+        ({}, ("--validity-days", "10", "--rotate-before-days", "10"), "RotateBeforeDays"),
+        ({}, ("--owner", "x" * 300), "256"),
+        ({"enabled": False}, (), "disabled"),
+        ({"tags": {"ProviderAddress": "x"}}, (), "Rekey manages the secret already"),
+        ({"tags": {f"t{number}": "x" for number in range(13)}}, (), "leave no room"),
+        ({"tags": {"Manual": "true"}}, (), "only a person rotates it"),
     ],
 )
 def test_what_could_not_be_rotated_is_declined_with_the_reason_and_nothing_changes(
-    value: str, arguments: tuple[str, ...], complaint: str
+    options: dict[str, Any], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    desk, account = a_desk(value)
+    desk, account = a_desk(**options)
     with unchanged(desk):
         adopt(desk, account.resource_id, *arguments).ends(5, complaint, "Fix: ")
 
@@ -159,21 +163,6 @@ def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> N
     desk, account = a_desk()
     desk.secret("first", account, days_left=80, tags=tags)
     adopt(desk, account.resource_id).ends(5, "secrets/first already")
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"enabled": False}, "disabled"),
-        ({"tags": {"ProviderAddress": "x"}}, "Rekey manages the secret already"),
-        ({"tags": {f"t{number}": "x" for number in range(13)}}, "leave no room"),
-        ({"tags": {"Manual": "true"}}, "only a person rotates it"),
-    ],
-)
-def test_what_cannot_be_managed_is_declined(options: dict[str, Any], complaint: str) -> None:
-    desk, account = a_desk(**options)
-    with unchanged(desk):
-        adopt(desk, account.resource_id).ends(5, complaint)
 
 
 def test_an_account_that_takes_no_keys_is_declined() -> None:

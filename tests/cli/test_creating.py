@@ -40,19 +40,21 @@ def test_the_key_of_a_resource_becomes_a_secret_and_nothing_is_changed_at_the_so
     assert not [value for value in keys.values() if value in ran.out + ran.err]
 
 
-def test_the_other_key_is_taken_where_it_is_named() -> None:
+@pytest.mark.parametrize(
+    ("option", "text", "expected"),
+    [
+        ("--credential-id", "key2", "{key2}"),
+        ("--template", "Name={account};Key={key}", "Name=newdata;Key={key1}"),
+    ],
+)
+def test_the_named_key_is_taken_and_a_connection_string_is_made_around_it(
+    option: str, text: str, expected: str
+) -> None:
     desk = Desk()
     account = desk.account("newdata")
-    assert create(desk, account.resource_id, "--credential-id", "key2").code == 0
-    assert desk.latest("new").value == account.keys["key2"].value
-
-
-def test_a_connection_string_is_made_around_the_key() -> None:
-    desk = Desk()
-    account = desk.account("newdata")
-    template = "AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
-    assert create(desk, account.resource_id, "--template", template).code == 0
-    assert str(desk.latest("new").value).startswith("AccountName=newdata;AccountKey=")
+    keys = {name: key.value for name, key in account.keys.items()}
+    assert create(desk, account.resource_id, option, text).code == 0
+    assert desk.latest("new").value == expected.format(**keys)
 
 
 def an_application() -> tuple[Desk, Application]:

@@ -32,7 +32,6 @@ HOST_ALONE |= {"azurefunctions-extensions-base"}
 
 
 def bare(requirement: str) -> str:
-    """Return a requirement's name."""
     return re.split(r"[<>=!~\[ ]", requirement)[0]
 
 

@@ -14,7 +14,6 @@ COMMON = {"--output", "--json", "--query", "--settings", "--help"}
 
 
 def sections() -> dict[str, str]:
-    """Return the page's sections by heading."""
     parts = re.split(r"^## (.*)$", TEXT, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
