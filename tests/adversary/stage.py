@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from azure.core.credentials import AccessToken
-
 from api.answers import Answer
 from api.app import Api
 from cloud.settings import Settings
@@ -93,8 +91,6 @@ class Deployment:
     name: str
     settings: dict[str, str]
     watch: Callable[[], None]
-    freeze_token: Callable[[], None] | None = None
-    """Called while the app waits for a token for a database: what a frozen thread would do."""
     ahead: timedelta = timedelta()
     """How far the clock of a process that starts is ahead of the world's."""
     identity: Principal = field(init=False)
@@ -141,7 +137,7 @@ class Deployment:
         return build_api(
             Settings.read(self.settings),
             env={},
-            identity=FreezingCredential(self),
+            identity=SimulatedCredential(self.world, self.identity),
             clock=AheadClock(self.clock, self.ahead),
             options={"transport": SimulatedTransport(self.world, self.strikes, self.clock)},
             sql=SimulatedSqlServers(self.world, self.strikes),
@@ -191,22 +187,6 @@ class AheadClock(RigClock):
     def __init__(self, clock: VirtualClock, ahead: timedelta) -> None:
         super().__init__(clock)
         self.now = lambda: clock.now() + ahead
-
-
-class FreezingCredential(SimulatedCredential):
-    """The app's identity, whose tokens for databases may take as long as a frozen thread does."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        super().__init__(deployment.world, deployment.identity)
-        self._deployment = deployment
-
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token, sooner or later."""
-        if self._deployment.freeze_token and "database" in scopes[0]:
-            self._deployment.freeze_token()
-            for _ in range(5):
-                await asyncio.sleep(0)
-        return await super().get_token(*scopes, **options)
 
 
 @dataclass
@@ -433,13 +413,6 @@ class Stage:
     ) -> Hook:
         """Kill what runs the app at its next matching calls, after their effect or before it."""
         return self._hook(Hook(where, lambda: self.app.strikes.die(what), times, after=after))
-
-    def kill_at(self, number: int, what: Dying = "worker") -> None:
-        """Kill what runs the app before its call of this number, counted from now."""
-        first = len(self.app.strikes.trace)
-        self.kill(
-            lambda _: len(self.app.strikes.trace) - first == number + 1, what=what, after=False
-        )
 
     def _hook(self, hook: Hook) -> Hook:
         self.app.strikes.hooks.append(hook)

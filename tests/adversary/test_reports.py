@@ -46,18 +46,6 @@ async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_rev
     assert secret.current.version not in announced(stage)
 
 
-@pytest.mark.parametrize("number", range(3, 24))
-async def test_whatever_call_a_worker_dies_at_every_new_version_is_announced(
-    stage: Stage, number: int
-) -> None:
-    secret = stage.storage()
-    stage.kill_at(number)
-    await stage.rotate(secret)
-    await stage.run_for(hours=1)
-    assert {version.version for version in secret.versions[1:]} == announced(stage)
-    assert len(secret.versions) == 2
-
-
 async def test_an_outcome_event_warns_of_nothing(stage: Stage, ear: Ear) -> None:
     stage.outcome_topic()
     await stage.rotated("storage")

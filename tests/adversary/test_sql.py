@@ -45,31 +45,6 @@ async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_fiv
 
 
 @pytest.mark.parametrize("kind", ["login", "user", "two logins"])
-async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(
-    stage: Stage, kind: str
-) -> None:
-    """It freezes while it gets its token.
-
-    When it thaws its lease is over, and another may have worked meanwhile.
-    """
-    secret = stage.sql(kind)
-    frozen: list[int] = []
-
-    def freeze() -> None:
-        stage.clock.advance(74)
-        frozen.append(stage.calls(alter))
-
-    stage.app.freeze_token = freeze
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(seconds=1)
-    stage.app.freeze_token = None
-    assert frozen
-    assert stage.calls(alter) == frozen[0], "a statement was sent without the lease"
-    await stage.run_for(hours=1)
-    assert secret.works
-
-
-@pytest.mark.parametrize("kind", ["login", "user", "two logins"])
 async def test_a_statement_that_a_frozen_process_sends_after_its_lease_is_made_up_for(
     stage: Stage, kind: str
 ) -> None:

@@ -127,18 +127,6 @@ async def test_no_lease_is_held_while_a_long_retry_after_passes(stage: Stage) ->
     assert seen == ["available"]
 
 
-async def test_a_throttled_policy_is_answered_from_the_one_that_is_held(stage: Stage) -> None:
-    stage.policy("defaults: {overlapHours: 24}\n")
-    first, second = stage.storage(), stage.storage("second-key", "second")
-    await stage.rotate(first)
-    await stage.run_for(minutes=18)
-    stage.throttle(to("GET", "prod.vault.", "/secrets/rekey-policy"), timedelta(hours=1))
-    stage.post(second, version=second.current.version)
-    await stage.run_for(minutes=1)
-    assert len(second.versions) == 2
-    assert max(stage.app.host.durations) <= MINUTE
-
-
 async def test_health_calls_of_anybody_do_not_keep_an_incident_out(stage: Stage) -> None:
     """The policy is due to be read again, and the vault is slow.
 
