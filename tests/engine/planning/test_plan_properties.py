@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.secret import SecretVersion
 from engine.state.record import Record
-from engine.state.record_parts import Change, Compromised
+from engine.state.record_parts import Change, Compromised, Published
 from engine.state.request import WorkItem
 from engine.state.tags import Pending
 from tests.engine.planning.test_decide_properties import items, secrets, spans
 from tests.shared.builders import (
+    ACCOUNT,
     NOW,
     REF,
     SECOND,
@@ -24,8 +28,10 @@ from tests.shared.builders import (
     Retire,
     Turn,
     Wait,
+    item,
     plan,
     turn_of,
+    version,
 )
 
 PARK, WAIT = Park("another secret owns it", "remove a tag"), Wait(NOW, "an app lags")
@@ -92,6 +98,74 @@ def taken(turn: Turn, world: World) -> list[str]:
             case "wait for apps":
                 turn = replace(turn, lagging=world.lagging)
     return [*steps, step.name]
+
+
+FRESH, DISABLED = version(left=timedelta(days=80)), version(enabled=False)
+AUDIT, FORCED, RETIRE = {"action": "audit"}, {"force": True}, {"action": "retire"}
+LEAKED = {"compromised": Compromised((V2,))}
+DUE: dict[str, Any] = {"retirement": Pending(NOW, V2, "key2")}
+LATE, AT_WORK = {"change": Change(uncertain_until=NOW)}, {"change": Change(in_progress_since=NOW)}
+OURS = {"published": Published("op", "key1", "digest", V2, NOW, version=V1)}
+ELSEWHERE, SLOT = {"source": f"{ACCOUNT}2", "is_bound": False}, {"is_single": True}
+FIRST, LATER = {"is_first": True}, {**SLOT, "recheck_follows": True}
+QUIET = World(None, is_refused=False, lagging=None)
+PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
+    ("ask owner, revoke", FRESH, {"compromised": True}, LEAKED, {**ELSEWHERE, **FIRST}),
+    ("pass on", FRESH, FORCED, {}, {**FIRST, "owner": item(), "needless": "settled"}),
+    ("leave to recheck", FRESH, FORCED, {}, {**FIRST, "needless": "settled"}),
+    ("leave to recheck", FRESH, FORCED, {}, {**FIRST, **LATER}),
+    ("leave to recheck", FRESH, FORCED, AT_WORK, {**FIRST, "resumes": True}),
+    ("claim, rotate", FRESH, FORCED, {}, LATER),
+    ("claim, rotate", FRESH, {**FORCED, "trigger": "manual"}, {}, {**FIRST, **LATER}),
+    ("claim, rotate", FRESH, {**FORCED, "recheck": True}, {}, {**FIRST, **LATER}),
+    ("claim, rotate", FRESH, {"compromised": True}, {}, {**FIRST, **LATER}),
+    ("claim, read, claim, rotate", FRESH, FORCED, {"kind": "any"}, {"was_owner": False}),
+    ("claim, read, claim, revoke", FRESH, AUDIT, LEAKED, {"has_value": False}),
+    ("claim, verify", FRESH, AUDIT, {**LEAKED, **OURS}, SLOT),
+    ("claim, verify", FRESH, AUDIT, {**LEAKED, **OURS, **LATE}, {}),
+    ("claim, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {}),
+    ("claim, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {**SLOT, "proven": V1}),
+    ("claim, revoke", FRESH, AUDIT, LEAKED, SLOT),
+    ("claim, rotate", FRESH, FORCED, LEAKED, {}),
+    ("revoke", FRESH, AUDIT, {**LEAKED, **DUE}, ELSEWHERE),
+    ("retire elsewhere, leave source", FRESH, AUDIT, DUE, ELSEWHERE),
+    ("conclude", DISABLED, AUDIT, DUE, {**ELSEWHERE, "has_value": False}),
+    ("claim, ask key, verify", FRESH, AUDIT, {}, {"is_derived": True}),
+    ("claim, report", FRESH, AUDIT, {}, {"is_derived": True, "proven": V1, "has_value": False}),
+    ("claim, report", DISABLED, RETIRE, DUE, {**ELSEWHERE, "has_done": True}),
+    ("claim, park unbound", DISABLED, RETIRE, DUE, ELSEWHERE),
+    ("clean up, conclude", FRESH, {"recheck": True}, LATE, {}),
+    ("conclude", FRESH, {}, LATE, {}),
+    ("conclude", FRESH, {"recheck": True}, {}, {}),
+)
+
+
+@pytest.mark.parametrize(("path", "secret", "asked", "facts", "known"), PATHS)
+def test_where_several_rows_hold_the_first_is_taken(
+    path: str,
+    secret: SecretVersion,
+    asked: dict[str, Any],
+    facts: dict[str, Any],
+    known: dict[str, Any],
+) -> None:
+    turn = turn_of(secret, item(**asked), Record(owner=str(REF), **facts), **known)
+    assert ", ".join(taken(turn, QUIET)) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "world"),
+    [
+        ("verify", {}, World(None, is_refused=True, lagging=WAIT)),
+        ("wait for apps, conclude", {}, World(None, is_refused=False, lagging=WAIT)),
+        ("wait for apps, verify and report", AUDIT, World(None, is_refused=False, lagging=WAIT)),
+        ("wait for apps, retire", {}, QUIET),
+    ],
+)
+def test_what_is_due_is_retired_where_nothing_speaks_against_it(
+    path: str, asked: dict[str, Any], world: World
+) -> None:
+    turn = turn_of(FRESH, item(**asked), Record(owner=str(REF), **DUE))
+    assert ", ".join(taken(turn, world)) == f"claim, try current, {path}"
 
 
 @given(turns, worlds)
