@@ -46,9 +46,8 @@ late, so that what it superseded is inside its overlap."""
 class Limits:
     """Until when a retirement waits for derived secrets."""
 
-    behind: datetime
-    late: datetime
-    is_short: bool
+    until: Mapping[Lag, datetime]
+    is_short: bool = True
     """It waits for minutes at most for those that are behind."""
 
 
@@ -94,7 +93,7 @@ class Dependents:
         if wait is None:
             await self._follow(behind, LEFT_BEHIND_SECONDS)
             return None
-        is_short = limits.is_short and wait.until == limits.behind
+        is_short = limits.is_short and wait.until == limits.until["behind"]
         if not (item.trigger == "event" and item.requested_by == "rekey"):
             await self._follow(behind, parked=is_short)
         if is_short and item.action != "audit":
@@ -110,7 +109,7 @@ class Dependents:
         Where the current key is compromised itself, nothing can move to it.
         """
         leads_nowhere = item.compromised and item.version == secret.version
-        return leads_nowhere or self.parts.clock.now() >= max(limits.behind, limits.late)
+        return leads_nowhere or self.parts.clock.now() >= max(limits.until.values())
 
     async def _follow(
         self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
@@ -120,24 +119,25 @@ class Dependents:
             await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
 
     def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
-        patient, soon = timeout_of(decision, self._began(secret)), secret.created + LONGEST_LAG
+        soon = secret.created + LONGEST_LAG
         # A tag that somebody copied onto a later version does not tell that there is no overlap.
         is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
         if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
-            return Limits(behind=soon, late=secret.created, is_short=True)
+            # What moved late has no overlap of its own then.
+            return Limits({"behind": soon, "late": secret.created})
+        patient = timeout_of(decision, self._began(secret))
         if not due_reason(secret, self.managed, self.parts.clock.now()):
-            return Limits(behind=patient, late=patient, is_short=False)
+            return Limits({"behind": patient, "late": patient}, is_short=False)
         # The key's next rotation waits for this retirement: for an overlap that goes on, and not
         # for a secret that does not follow.
         late = min(patient, secret.expires - LATE) if secret.expires else patient
-        return Limits(behind=soon, late=late, is_short=True)
+        return Limits({"behind": soon, "late": late})
 
     def _delay(
         self, decision: Retire, limits: Limits, lagging: Mapping[SecretRef, Lag]
     ) -> Wait | None:
-        ends: Mapping[Lag, datetime] = {"behind": limits.behind, "late": limits.late}
         now = self.parts.clock.now()
-        waits = {ref: ends[lag] for ref, lag in lagging.items() if now < ends[lag]}
+        waits = {ref: limits.until[lag] for ref, lag in lagging.items() if now < limits.until[lag]}
         if not waits:
             return None
         until = max(waits.values())

@@ -25,31 +25,31 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     `secret` is the current version.
     """
     item, since = at.progress.item, at.progress.item.began
-    old = since is not None and at.observed.made_before(secret, since)
+    is_old = since is not None and at.observed.made_before(secret, since)
     if item.version:
         # Restored between the order and its item: what is current now is as old as what was
         # reported.
-        return [item.version, *([str(secret.version)] if old else [])]
+        return [item.version, *([str(secret.version)] if is_old else [])]
     if not secret.version:
         raise NeedsHuman(
             "the secret is disabled, so nobody can tell which credential leaked",
             where=str(secret.ref),
             fix="enable it: the incident is tried again for a month",
         )
-    if since is None or old:
-        return [secret.version]
     # When Rekey made what it published, its record tells: the vault's clock may be behind.
     is_ours = at.record.wrote(secret)
-    if secret.created < since and not is_ours:
+    if since is None or is_old or (secret.created < since and not is_ours):
         return [secret.version]
+    # It was replaced since, but what came before it may still be accepted.
     older = await _older(at, secret, since)
-    # Of a secret that is itself younger nobody knows how old its credentials are.
-    superseded = _superseded(at) if is_ours else [secret.version]
-    if older:
-        # It was replaced since, but may still be accepted. What a person wrote in its place
-        # stays, unless it turns out to hold what leaked.
-        return list(dict.fromkeys([*older[:1], *(old for old in superseded if old in older)]))
-    return superseded[:1]
+    if not is_ours:
+        # What a person wrote stays, unless it turns out to hold what leaked. Of a secret that is
+        # itself younger nobody knows how old its credential is.
+        return older[:1] or [secret.version]
+    superseded = _superseded(at)
+    if not older:
+        return superseded[:1]
+    return list(dict.fromkeys([older[0], *(old for old in superseded if old in older)]))
 
 
 async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[str]:

@@ -106,6 +106,23 @@ async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bo
     assert accepted(rig, 2) is not is_older
 
 
+async def test_a_restored_credential_is_cut_off_beside_the_newest_version_from_before() -> None:
+    """The version that repeats it is younger than the incident, and superseded by now."""
+    rig = await rotated()
+    began = rig.clock.now() - HOUR / 2
+    assert (await rig.handle(NAME, action="restore")).result == "restored"
+    rig.clock.advance((8 * DAY).total_seconds())
+    await rig.handle(NAME, action="retire")
+    assert (await rig.handle(NAME, force=True)).result == "rotated"
+    assert accepted(rig, 0)
+    rig.clock.advance(60)
+    reported = rig.clock.now()
+    await order(rig, reported - began, reported=reported.isoformat())
+    older, known = rig.vault.versions(NAME)[:2], (await record(rig)).compromised
+    assert all(known.is_refused(version.version, reported) for version in older)
+    assert not accepted(rig, 0)
+
+
 @pytest.mark.parametrize("by_a_look", [False, True])
 async def test_what_was_made_for_an_incident_dated_ahead_is_not_replaced_for_it_again(
     *, by_a_look: bool
