@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from engine.contract import LATE, Tidy
+from engine.contract import Tidy
 from engine.errors import NeedsHuman, NotFound
 from engine.kinds import Kinds
 from engine.parts import Parts, log
@@ -55,36 +55,33 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
     record = lease.record
     if record.owner in ("", NOBODY):
         return record
-    left = await _left(parts, held, record)
-    if left is None:
+    former = SecretRef.parse(record.owner)
+    if not parts.policy.manages(former.vault):
         return _theirs(record, lease.where, held)
-    known, can_pay = left
+    shown = await _existing(parts, former)
+    if shown:
+        if await _still_claims(parts, held.source, shown):
+            return _theirs(record, lease.where, held)
+        record = record.seen(shown, parts.clock.now())
+    # What it holds now may have leaked: without its tags nobody replaces that for it.
+    can_pay = shown is not None and shown.version not in record.compromised.versions
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
-    owed = _owed(known, held, leaked=leaked and is_first) if can_pay or not is_first else None
+    owed = _owed(record, held, leaked=leaked and is_first) if can_pay or not is_first else None
     if owed and leaked:
         # No record knows of the leak, so its message comes back until the source has passed on.
         raise NeedsHuman(owed.reason, fix=owed.fix)
     if owed:
         return owed
-    return known if is_first else Record(source=record.source, key=record.key)
+    return record if is_first else Record(source=record.source, key=record.key)
 
 
-async def _left(parts: Parts, held: SourceLease, record: Record) -> tuple[Record, bool] | None:
-    """Return what is known of a source that its owner has left, and whether that can pay.
-
-    None if it still claims the source.
-    """
-    former = SecretRef.parse(record.owner)
+async def _existing(parts: Parts, ref: SecretRef) -> SecretVersion | None:
+    """Return the current version of a secret; None if it is deleted."""
     try:
-        shown = await parts.vaults.read(former) if parts.policy.manages(former.vault) else None
+        return await parts.vaults.read(ref)
     except NotFound:
-        return record, False
-    if shown is None or await _still_claims(parts, held.source, shown):
         return None
-    known = record.seen(shown, parts.clock.now())
-    # What it holds now has leaked: without its tags nobody replaces that for it.
-    return known, shown.version not in known.compromised.versions
 
 
 def _theirs(record: Record, where: str, held: SourceLease) -> Park:
@@ -107,18 +104,13 @@ def _owed(record: Record, held: SourceLease, *, leaked: bool) -> Park | None:
     Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
     """
     now, later = held.parts.clock.now(), "wait: it passes on within a day after that"
-    begun = [
-        moment + LATE
-        for moment in (record.change.open_since, record.pending_write and record.pending_write.at)
-        if moment
-    ]
     if record.compromised.versions:
         what = "whose incident there is not over"
         later = "see why that secret is parked; what leaked may also be revoked by hand"
     elif record.retirement and not leaked:
         going = record.retirement
         what = f"which revokes {going.credential_id} there at {going.at:%Y-%m-%d %H:%M}Z"
-    elif max((*begun, record.change.uncertain_until or now)) > now:
+    elif record.rechecked(now).is_pressing(now):
         what = "whose last change may still take effect there"
     else:
         return None

@@ -76,6 +76,23 @@ async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) 
         assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))
 
 
+@pytest.mark.parametrize(
+    "owed", [{"compromised": (V1,)}, {"pending": Pending(NOW + timedelta(days=90), V1, "app_b")}]
+)
+async def test_what_is_owed_at_a_second_login_is_done_first_even_where_something_leaked(
+    rig: SqlProduct, owed: dict[str, Any]
+) -> None:
+    """Its record does not pass on, as two records cannot be one, although its owner is deleted."""
+    put(rig, "app_b")
+    await rotate(rig, "app-b")
+    [theirs] = [listed.source async for listed in rig.service().engine.leases.index()]
+    await rig.note(theirs, "app-b", **owed)
+    rig.vault.delete("app-b")
+    outcome = await rig.handle(NAME, version=rig.latest(NAME).version, compromised=True)
+    assert "was taken over from the secret" in outcome.reason
+    assert (await rig.known(theirs)).owner.endswith("/app-b")
+
+
 async def test_a_leak_is_dealt_with_although_what_a_person_wrote_on_top_is_refused(
     rig: SqlProduct,
 ) -> None:
