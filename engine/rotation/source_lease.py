@@ -247,7 +247,7 @@ class SourceLease:
         in_progress = record.change.in_progress_since
         if record.is_uncertain and not (in_progress or self.is_later(record, item)):
             pause = record.pause(now)
-            record = replace(record, change=replace(record.change, recheck_at=now + pause))
+            record = record.with_recheck(now + pause)
             if record.is_unknown and record.rest(now) > NO_TIME:
                 # Before a slot that nobody knows may be changed again, the timer comes too late.
                 reason = "an earlier change may still take effect"
@@ -272,7 +272,7 @@ class SourceLease:
         if known and known <= recheck_at and self.is_later(record, item):
             return record
         await self._hint(replace(item, recheck=True), pause.total_seconds())
-        return replace(record, change=replace(record.change, recheck_at=recheck_at))
+        return record.with_recheck(recheck_at)
 
     async def _hint(self, item: WorkItem, seconds: float) -> None:
         """Post a message that hints at the next look: it comes sooner than the timer, if at all."""

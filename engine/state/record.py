@@ -131,27 +131,34 @@ class Record:
         return since is not None and now < since + LONGEST_CHANGE
 
     def scheduled(self, now: datetime) -> Record:
-        """Return the record as it is written: it says when its source is looked at again."""
-        recheck_at = self.change.recheck_at
-        if not self.owes(now):
-            recheck_at = None
-        elif recheck_at is None or recheck_at <= now or self._is_left(recheck_at - now):
-            recheck_at = now + self.pause(now)
-        return replace(self, change=replace(self.change, recheck_at=recheck_at))
+        """Return the record as it is written: it says when its source is looked at again.
 
-    def rechecked(self, now: datetime) -> Record:
-        """Return the record as a look finds it: what was begun may take effect until then."""
-        change, write = self.change, self.pending_write
-        if change.open_since:
-            until = max(change.uncertain_until or now, change.open_since + LATE)
-            change = replace(change, uncertain_until=until, open_since=None)
-        if write and now < write.at + LATE:
-            change = change.uncertain_for(write.at + LATE)
-        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
-        looking = LOOKING if change.started_at else timedelta()
-        if change.uncertain_until and change.uncertain_until + looking <= now:
-            change = change.settled()
-        return replace(self, change=change)
+        A time that was noted stays, unless it has come, or was noted before so much was owed.
+        """
+        noted = self.change.recheck_at
+        if not self.owes(now):
+            return self.with_recheck(None)
+        if noted is None or noted <= now or self._is_left(noted - now):
+            return self.with_recheck(now + self.pause(now))
+        return self
+
+    def looked(self, now: datetime) -> Record:
+        """Return the record once a look has ended: what a person must end is looked at seldom."""
+        if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
+            return self.scheduled(now)
+        is_more = self.is_open or self.change.in_progress_since
+        return self.with_recheck(now + (SELDOM if is_more else RARELY))
+
+    def with_recheck(self, moment: datetime | None) -> Record:
+        """Return the record with the time of the next look at its source, if there is to be one."""
+        return replace(self, change=replace(self.change, recheck_at=moment))
+
+    def _is_left(self, pause: timedelta) -> bool:
+        """Return whether the next look is that of a retirement alone (RARELY), and more is owed.
+
+        The end of a change in progress is looked for when its source has named the time.
+        """
+        return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
 
     def rest(self, now: datetime, least: timedelta = SPACING) -> timedelta:
         """Return for how long a source is left alone after a change of unknown effect.
@@ -173,23 +180,19 @@ class Record:
         rest = self.rest(now) if self.is_unknown and not self.change.in_progress_since else NO_TIME
         return max(rest, SOONEST) if rest > NO_TIME else RECHECK
 
-    def looked(self, now: datetime) -> Record:
-        """Return the record once a look has ended: what a person must end is looked at seldom."""
-        if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
-            return self.scheduled(now)
-        return replace(self, change=replace(self.change, recheck_at=now + self._seldom))
-
-    def _is_left(self, pause: timedelta) -> bool:
-        """Return whether a look was left to the sweeps before anything else was owed.
-
-        The end of a change in progress is looked for when its source has named the time.
-        """
-        return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
-
-    @property
-    def _seldom(self) -> timedelta:
-        """The pause after a look in vain."""
-        return SELDOM if self.is_open or self.change.in_progress_since else RARELY
+    def rechecked(self, now: datetime) -> Record:
+        """Return the record as a look finds it: what was begun may take effect until then."""
+        change, write = self.change, self.pending_write
+        if change.open_since:
+            change = change.uncertain_for(max(now, change.open_since + LATE))
+            change = replace(change, open_since=None)
+        if write and now < write.at + LATE:
+            change = change.uncertain_for(write.at + LATE)
+        # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
+        looking = LOOKING if change.started_at else timedelta()
+        if change.uncertain_until and change.uncertain_until + looking <= now:
+            change = change.settled()
+        return replace(self, change=change)
 
     def is_pressing(self, now: datetime) -> bool:
         """Return whether what was sent may still take effect."""
@@ -229,7 +232,7 @@ class Record:
 
     def wrote(self, secret: Version) -> bool:
         """Return whether Rekey published exactly this version."""
-        return bool(self.published and secret.version and self.published.version == secret.version)
+        return self.published is not None and self.published.version == secret.version
 
     def digest(self, credential_id: str, value: Sensitive) -> str:
         """Return the keyed digest of a value with its credential's id."""
@@ -371,24 +374,26 @@ class Record:
             # they took into use.
             beside = self.change.arrived().uncertain_for(since + LONGEST_CHANGE)
             return replace(self, change=beside).seen(secret, now)
-        write, published = self.pending_write, self.published
+        write = self.pending_write
         if write and secret.version == write.replaces:
             return self._awaiting(write, secret, now)
         if secret.version in self.history.replaced:
             # It may hold what an announced write restores.
             raise _stale(secret, SETTLE)
-        if write := self._recognised(secret):
-            return self.landed(secret, write)
-        return self._beside(published, secret) if published and not self.wrote(secret) else self
+        if self.wrote(secret):
+            return self
+        known = next((it for it in self.unpublished if self.fits(it, secret.value)), None)
+        return self.landed(secret, known) if known else self._beside(secret)
 
-    def _beside(self, published: Published, secret: SecretVersion) -> Record:
+    def _beside(self, secret: SecretVersion) -> Record:
         """Return the record where the vault shows another version than the one published last."""
-        if self.fits(published, secret.value):
+        published = self.published
+        if published and self.fits(published, secret.value):
             # The same value again: a late announced write, or a copy that a person made.
             again = replace(published, version=str(secret.version), created=secret.created)
             # `created` stays: a copy without tags took the secret out of management.
             return replace(self, published=again)
-        if published.created is not None and secret.created < published.created:
+        if published and published.created and secret.created < published.created:
             raise _stale(secret, SETTLE)
         return self
 
@@ -410,13 +415,6 @@ class Record:
             return None
         is_again = late.replaces in self.history.replaced and late.replaces != last.replaces
         return last if is_again else None
-
-    def _recognised(self, secret: SecretVersion) -> Announced | None:
-        """Return the announced write that a version holds, unless it has been seen before."""
-        if self.wrote(secret):
-            return None
-        fitting = (write for write in self.unpublished if self.fits(write, secret.value))
-        return next(fitting, None)
 
     def believed[V: Version](self, secret: V) -> V:
         """Return a version with what the record knows of it instead of what its tags claim."""
