@@ -346,8 +346,9 @@ async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_w
     if written:
         at.rig.vault.put(COPY, "AccountKey=new", tags=at.rig.tags(COPY))
         at.rig.vault.put(OTHER, "new", tags=at.rig.tags(OTHER))
+    waiting = f"{LATER} {V9} key2"
     if waits:
-        at.rig.tag(COPY, RekeyRetire=f"{LATER} {V9} key2")
+        at.rig.tag(COPY, RekeyRetire=waiting)
     url = f"{at.rig.vault.url}/secrets/{COPY}"
     named = {"current": f"{url}/{at.rig.latest(COPY).version}", "earlier": f"{url}/{V9}"}
     retire = {RETIRE: f"{LATER} {V1} key2"} if retires else {}
@@ -355,3 +356,7 @@ async def test_a_version_of_a_replica_is_dead_only_where_nothing_that_it_holds_w
     assert tuple(it for it in versions if it.startswith(f"{url}/")) == tuple(
         named[it] for it in dead
     )
+    await at.replicas.write(
+        at.secret.ref, FIELDS, draft(at, retire | {OPERATION: "new"}), dead=True
+    )
+    assert at.rig.tags(COPY).get(RETIRE) == (waiting if waits and retires else None)
