@@ -26,7 +26,8 @@ from engine.rotation.parent_key import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
 from engine.state.follow_up import FollowUp, read
 from engine.state.policy import Policies, Policy
-from engine.state.request import INCIDENT_SECONDS, NO_MORE, Outcome, WorkItem
+from engine.state.record import LOOKING, RECHECK_EVERY
+from engine.state.request import INCIDENT_SECONDS, NO_MORE, UNMARKED, Outcome, WorkItem
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import recheck
 from engine.sweep.pace import REVOCATION_WRITES, Pace
@@ -41,6 +42,9 @@ The last try parks the secret with the error that actually occurred.
 """
 MAX_DEFERRALS = 10
 """How often a work item is deferred because Azure asked to wait."""
+
+MOST_LOOKS = LOOKING // RECHECK_EVERY
+"""How often the timer asks a derived secret to look at its key: for a week, as with any source."""
 
 THROTTLED_SECONDS = 60.0
 """How long to wait after a 429 that does not say how long, as users saw of Key Vault."""
@@ -186,6 +190,12 @@ class Service:
             if isinstance(problem, SourceBusy) and item.waited < MOST_WAITS:
                 await self._wait(item, tried)
                 return
+            needs_key = problem.code in (KEY_REFUSED, KEY_COMPROMISED)
+            if item.looks_at_key and not needs_key and item.deferred < MOST_LOOKS:
+                # Nothing else asks before its daily audit, and messages end while a service is away.
+                stored = replace(item, deferred=item.deferred + 1, waited=0)
+                await self.engine.keep(stored, problem.retry_after or 0.0)
+                return
             # A source that is busy is not broken, nor is one whose lease the last try has lost.
             is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
             is_busy = is_lost or isinstance(problem, SourceBusy)
@@ -271,7 +281,7 @@ class Service:
                 outcome = await (await self.ready()).park(item, error)
             except TransientError as second:
                 # Its message must not come back beside what is tried again: it is reported at least.
-                error.add(f"nor could the secret be marked: {second.what}")
+                error.add(f"{UNMARKED}: {second.what}")
                 outcome = Outcome(item, "parked", error.what, error.fix)
                 await self.engine.reporter.concluded(outcome)
         await self._settle(item, replace(outcome, comes_back=again))

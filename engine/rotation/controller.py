@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, UnderWay
+from engine.errors import (
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    Throttled,
+    TransientError,
+    UnderWay,
+)
 from engine.follow_up import tasks
 from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Turn, plan, under_way_since
@@ -26,7 +34,7 @@ from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
-from engine.state.request import NO_MORE, Outcome, WorkItem
+from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 from engine.state.tags import STATE
 
 MOST_TURNS = 12
@@ -59,7 +67,7 @@ class Controller:
         try:
             outcome = await self._run()
         except TransientError as error:
-            if not (at.item.recheck and at.observed.has_later_recheck()):
+            if not (at.item.recheck and at.lease.is_later(at.lease.record, at.item)):
                 await self._leave_to_another(error)
                 raise
             # Nothing more is sent: Azure may have named a time.
@@ -72,7 +80,7 @@ class Controller:
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await at.lease.write(at.lease.record.scheduled(at.now))
-        return outcome
+        return outcome and at.observed.heard(outcome)
 
     async def finish(self, outcome: Outcome) -> None:
         """Note that the outcome has been reported."""
@@ -84,11 +92,14 @@ class Controller:
     async def _leave_to_another(self, error: TransientError) -> None:
         """Note the next recheck from the end of one that has failed, not from its start.
 
-        Else all who have waited for the lease meanwhile would try the same again, one by one.
+        Else all who have waited for the lease meanwhile would try the same again, one by one, and
+        the timer would add another each time while this one is put off.
         """
-        if self.at.item.recheck and not error.retry_after:
+        wait = error.retry_after or (RESUME_SECONDS if isinstance(error, Throttled) else 0.0)
+        if self.at.item.recheck:
             with suppress(RekeyError):
-                await self.at.lease.recheck(self.at.item)
+                lease, item = self.at.lease, self.at.item
+                await (lease.put_off(wait) if wait else lease.recheck(item))
 
     async def _run(self) -> Outcome | None:
         at = self.at
@@ -265,7 +276,7 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
         if item.recheck and isinstance(error, NotFound):
             # The sweeps tell once a day of a deleted secret.
             return Outcome(item, "skipped", parked.reason, parked.fix)
-        unmarked = f"; nor could the secret be marked: {error.what}"
+        unmarked = f"; {UNMARKED}: {error.what}"
         reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
         return Outcome(item, "parked", reason, parked.fix)
     return await report.conclude(at.parts, current, at.asked(), parked)
@@ -285,7 +296,8 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
     with suppress(TransientError):
         outcome = await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
-        await at.parts.reporter.concluded(outcome)
+        await at.parts.reporter.concluded(at.observed.heard(outcome))
+        at.observed.reported(outcome)
 
 
 async def _wait(at: Rotation, error: UnderWay) -> Outcome:

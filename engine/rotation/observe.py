@@ -14,7 +14,7 @@ from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
-from engine.state.request import PUBLISHED, Outcome, WorkItem
+from engine.state.request import DAY, PUBLISHED, UNMARKED, Outcome, WorkItem
 from engine.state.tags import CREDENTIAL, OPERATION, Pending
 
 ANOTHER = "another look at the source follows"
@@ -273,10 +273,26 @@ class Observed:
         await self.lease.write(record)
         return is_over
 
+    def heard(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a look as one that waits, where people have heard today that it needs them.
+
+        A mark says so by itself. Where none can be made, they are told again the next day.
+        """
+        last, now = self.record.verified.told_at, self.parts.clock.now()
+        is_told = self.item.recheck and last is not None and now < last + DAY
+        return replace(outcome, result="waiting") if is_told and self._is_bare(outcome) else outcome
+
+    def _is_bare(self, outcome: Outcome) -> bool:
+        """Return whether an outcome needs a person, and no mark says so."""
+        return outcome.result == "parked" and (UNMARKED in outcome.reason or not self.is_enabled)
+
     def reported(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
         if self.announces(outcome):
             self.lease.learn(replace(self.record, unreported=False))
+        if self.record.owner and self._is_bare(outcome):
+            verified = replace(self.record.verified, told_at=self.parts.clock.now())
+            self.lease.learn(replace(self.record, verified=verified))
 
     def announces(self, outcome: Outcome) -> bool:
         """Return whether an outcome announces the version published last."""

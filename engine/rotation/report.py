@@ -18,7 +18,7 @@ from engine.state import tags
 from engine.state.decision import Acting, Confirm, Park, Skip, Wait
 from engine.state.due import due_at
 from engine.state.record import Record, Stale
-from engine.state.request import Outcome, Result, WorkItem
+from engine.state.request import UNMARKED, Outcome, Result, WorkItem
 from engine.state.tags import Managed
 
 
@@ -128,6 +128,14 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     There is no mark if the secret was rotated since, or bears an older reason.
     """
     outcome = Outcome(item, "parked", error.what, error.fix)
+    if error.retry_after and error.where.startswith(str(item.ref)):
+        # A mark takes a read of the vault, which is what Azure has asked to wait for.
+        is_audit = item.action == "audit" and item.trigger == "sweep"
+        return replace(
+            outcome,
+            result="skipped" if is_audit else "parked",
+            reason=f"{error.what}; {LATER if is_audit else UNMARKED}",
+        )
     try:
         secret = await parts.vaults.read(item.ref)
         now = parts.clock.now()
@@ -149,9 +157,7 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
                 reason=error.what + await _mark(parts, secret, item, reason or str(error)),
             )
     except PermanentError as second:
-        outcome = replace(
-            outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
-        )
+        outcome = replace(outcome, reason=f"{error.what}; {UNMARKED}: {second.what}")
     return outcome
 
 
@@ -186,14 +192,14 @@ async def _mark(
             return ""
         if fresh.version != secret.version:
             # Somebody wrote it meanwhile, or the vault lags.
-            return f"; nor could the secret be marked: the vault shows version {fresh.version}"
+            return f"; {UNMARKED}: the vault shows version {fresh.version}"
         seen, now = tags.fingerprint(parts.policy.applied(fresh)), parts.clock.now()
         marked = tags.parked(
             fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
         )
         await parts.vaults.retag(fresh, marked)
     except PermanentError as error:
-        return f"; nor could the secret be marked: {error.what}"
+        return f"; {UNMARKED}: {error.what}"
     return ""
 
 

@@ -24,7 +24,7 @@ from engine.errors import (
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import NO_TIME, SPACING, Record, parts_of
+from engine.state.record import NO_TIME, SELDOM, SPACING, Record, parts_of
 from engine.state.record_parts import Change
 from engine.state.request import WorkItem
 
@@ -68,7 +68,7 @@ class SourceLease:
     _before: Change | None = None
     """What the record said of changes before the latest one of this run."""
     _rests: float = 0.0
-    """Until when no lease is renewed, by the monotonic clock."""
+    """Until when no lease is renewed and no record written, by the monotonic clock."""
     is_lost: bool = False
     """This run has left the source with a password that nobody knows, however it ends."""
     prints: dict[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class SourceLease:
         record = replace(record, history=record.history.printed(self.prints))
         if record != self.leases[0].record:
             await self.ensure(CALL_SECONDS)
-            async with _in_time("writing the record"):
+            async with self._unless_it_rests(), _in_time("writing the record"):
                 await self.leases[0].write(record.scheduled(self.parts.clock.now()))
         self._learned = None
 
@@ -103,13 +103,18 @@ class SourceLease:
         """Make sure that every lease lasts this long; raises LeaseUnavailable if one is lost."""
         if self.lasts(seconds):
             return
-        if (left := self._rests - self.parts.clock.monotonic()) > 0:
-            # Azure has named a time, and an earlier try would only put it off.
-            raise TransientError("the lease cannot be renewed yet", code="Rests", retry_after=left)
-        try:
+        async with self._unless_it_rests():
             # Every lease twice, because renewing one takes time that the others lose.
             for lease in (*self.leases, *self.leases):
                 await lease.ensure(seconds)
+
+    @asynccontextmanager
+    async def _unless_it_rests(self) -> AsyncIterator[None]:
+        """Reach the app's storage, but not before it wants: an earlier try would only put it off."""
+        if (left := self._rests - self.parts.clock.monotonic()) > 0:
+            raise TransientError("the app's storage must rest", code="Rests", retry_after=left)
+        try:
+            yield
         except TransientError as error:
             self._rests = self.parts.clock.monotonic() + (error.retry_after or 0.0)
             raise
@@ -256,6 +261,14 @@ class SourceLease:
                 )
                 await self._hint(replace(look, recheck=True), pause.total_seconds())
         await self.write(record)
+
+    async def put_off(self, seconds: float) -> None:
+        """Note that the source is looked at in so many seconds, as Azure has asked, and not before.
+
+        Half an hour later at most: what is further off was left to the sweeps.
+        """
+        recheck_at = self.parts.clock.now() + min(timedelta(seconds=seconds), 2 * SELDOM)
+        await self.write(self.record.with_recheck(recheck_at))
 
     def is_later(self, record: Record, item: WorkItem) -> bool:
         """Return whether the next look comes later, and is not this very item."""

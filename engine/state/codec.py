@@ -170,6 +170,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "created": ("verified", "created"),
     "tags": ("verified", "tags"),
     "healed": ("verified", "repaired_at"),
+    "told": ("verified", "told_at"),
     "earlier": ("history", "replaced"),
     "written": ("history", "published"),
     "past": ("history", "credentials"),

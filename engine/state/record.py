@@ -287,7 +287,11 @@ class Record:
             compromised=replace(self.compromised, versions=versions),
             stale=(),
             verified=replace(
-                self.verified, at=None, created=None, tags=self.verified.tags or owners_tags(secret)
+                self.verified,
+                at=None,
+                created=None,
+                told_at=None,
+                tags=self.verified.tags or owners_tags(secret),
             ),
             history=self.history.passed(self.owner).printed({str(secret.version): prints}),
             unreported=False,
@@ -301,8 +305,8 @@ class Record:
     def proven(self, shown: Version, now: datetime) -> Record:
         """Return the record once the current version has been proven."""
         change, write = self.change, self.pending_write
-        repaired_at, tags = self.verified.repaired_at, owners_tags(shown)
-        verified = Verified(str(shown.version), now, shown.created, tags, repaired_at)
+        version, tags = str(shown.version), owners_tags(shown)
+        verified = replace(self.verified, version=version, at=now, created=shown.created, tags=tags)
         if change.password_unknown:
             # The only slot holds what the vault does: what could not be proven is over.
             change = replace(change, requested_at=None)

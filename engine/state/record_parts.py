@@ -259,6 +259,8 @@ class Verified:
     """The owner's own tags on the version published last, so that they can be given back."""
     repaired_at: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
+    told_at: datetime | None = None
+    """When people last heard of what needs them, and no mark of the secret could say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
 TRIED_AGAIN = "it is tried again every quarter of an hour, for a month"
 NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
 
+UNMARKED = "nor could the secret be marked"
+
 
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
     """Return the id of the operation that replaces this version.
@@ -178,11 +180,11 @@ class WorkItem:
 
     @property
     def request(self) -> str:
-        """The id of what a person asked for, by which it is stored; empty for all other work.
+        """The id of what a person asked for, or a key, by which it is stored; empty for all other work.
 
         It follows from what is asked for, so that only the same work can close it.
         """
-        if self.recheck or not self.lasts:
+        if self.recheck or not (self.lasts or (self.looks_at_key and self.deferred)):
             return ""
         terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
         return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
@@ -198,6 +200,11 @@ class WorkItem:
     def is_own(self) -> bool:
         """Whether nobody asked for it: a record says that its source is due."""
         return self.trigger == "sweep" and self.requested_by == "rekey"
+
+    @property
+    def looks_at_key(self) -> bool:
+        """Whether a derived secret looks at its key, which has changed. It is stored if that fails."""
+        return self.follows and self.action == "audit" and self.requested_by == "rekey"
 
     @property
     def lasts(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.reach.strikes import PUBLISH, SINGLE, Where, to
+from simulator.reach.strikes import FORBIDDEN, PUBLISH, SINGLE, Where, to
 from simulator_tests.holders import Secret
 from tests.adversary.stage import Stage
 
@@ -72,3 +72,19 @@ async def test_nothing_is_set_back_over_what_a_person_has_set_while_the_vault_is
     stage.post(secret, version=secret.current.version, trigger="event")
     await stage.run_for(minutes=10)
     assert account.accepts(person, stage.clock.now()), "what a person has set was undone"
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_person_hears_once_of_a_password_that_no_mark_says_is_lost(
+    stage: Stage, kind: str
+) -> None:
+    """The app's rights to the vault are gone for hours, and looks go on meanwhile."""
+    secret, hours = stage.put(kind), timedelta(hours=4)
+    stage.after(SINGLE[kind], lambda: stage.outage(AWAY["the vault"], hours, FORBIDDEN))
+    await stage.rotate(secret, trigger="event")
+    first = stage.of(secret, "parked")
+    await stage.run_for(hours=3)
+    assert first
+    assert len(stage.of(secret, "parked")) <= len(first) + 1
+    await stage.run_for(hours=1)
+    assert secret.works

@@ -163,6 +163,32 @@ async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
     assert "RekeyReason" not in rig.tags(NAME)
 
 
+OF_ITS_KEY = {"action": "audit", "trigger": "event", "requested_by": "rekey", "follows": True}
+"""The look of a derived secret at its key."""
+
+
+@pytest.mark.parametrize(("deferred", "times"), [(0, 1), (3359, 1), (3360, 0)])
+async def test_a_look_at_a_key_that_fails_is_stored_until_it_has_ended_and_for_a_week(
+    rig: Rig, deferred: int, times: int
+) -> None:
+    """Nothing else asks before the audit, and the key may have gone while everything was away."""
+    item = rig.item(NAME, **OF_ITS_KEY, deferred=deferred)
+    await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
+    await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
+    assert [body["deferred"] for _, body in rig.open_requests] == [deferred + 1] * times
+    assert rig.queue("rotations") == []
+    for _, body in list(rig.open_requests):
+        await rig.service().rotate(json.dumps(body), 1)
+    assert list(rig.open_requests) == []
+
+
+async def test_a_derived_secret_is_parked_where_its_key_is_not_healed(rig: Rig) -> None:
+    refused = TransientError("it failed", code="KeyRefused", retry_after=90)
+    item = rig.item(NAME, **OF_ITS_KEY, deferred=MAX_DEFERRALS)
+    await failing(rig, refused).rotate(item.to_json(), LAST)
+    assert rig.queue("rotations") == []
+
+
 async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks(rig: Rig) -> None:
     item = rig.item(NAME, compromised=True, deferred=3, waited=2)
     await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)

@@ -49,6 +49,15 @@ def refusals() -> dict[str, Move]:
     }
 
 
+def throttles() -> dict[str, Move]:
+    """Return moves after which a service answers 429 for an hour: see World.throttles."""
+    return {
+        f"{service} throttles for {seconds:.0f} s": outage(service, seconds)
+        for service in ("source", "vault", "writes", "storage")
+        for seconds in (900.0, 3600.0)
+    }
+
+
 def outages_elsewhere() -> dict[str, Move]:
     """Return an outage of each service but the source.
 

@@ -101,6 +101,23 @@ def _incident_in_overlap(world: World) -> None:
     ask(world, "sas", action="audit", trigger="sweep")
 
 
+@scenario(
+    "derived-incident-outage",
+    {
+        f"{service} goes away": circumstances.outage(service, 3600.0)
+        for service in ("source", "vault", "writes", "storage")
+    },
+    faults=EVERY_FAULT,
+    is_planned=False,
+)
+def _incident_outage(world: World) -> None:
+    """A service goes away for an hour while the key is known to somebody."""
+    moved(world, 100)
+    # As long as the key is not replaced, what it made is looked at again and again.
+    world.away += 2 * 3600.0
+    cut(world)
+
+
 @scenario("derived-retirement", {"incident": cut}, workers=1)
 def _retirement(world: World) -> None:
     """A key is due to be retired, and what it has signed has not moved on."""
@@ -247,6 +264,6 @@ def _outage(world: World) -> None:
 
 
 DERIVED = [
-    *(_one, _alone, _together, _incident, _incident_in_overlap, _retirement),
+    *(_one, _alone, _together, _incident, _incident_in_overlap, _incident_outage, _retirement),
     *(_consent, _edits, _people, _lagging, _outage),
 ]

@@ -13,7 +13,7 @@ from engine.state.codec import NAMES
 from engine.state.decision import Confirm
 from engine.state.index import Listed
 from engine.state.record import RECHECK_EVERY, Record
-from engine.state.request import WorkItem
+from engine.state.request import UNMARKED, WorkItem
 from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
@@ -39,6 +39,8 @@ MOST_WAITING = 3 * MOST_WAITS
 MOST_EARLY = 12
 """How often a source may be asked for the end of a change long before it has said: faults make it so."""
 MOST_CREDENTIALS = 16
+MOST_TOLD = 5
+"""How often looks may tell people, besides once a day, of what no mark says."""
 A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0
 """Seconds of an outage for which one more may be posted, or made, or made in vain."""
 
@@ -57,6 +59,8 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int | range]) -> None
     for text, _ in watch.world.requests.values():
         _broken(f"P8: what was asked for is never done: {text}")
     _bounded(watch)
+    if (times := told_again(watch)) > MOST_TOLD + watch.world.kernel.time() / 86_400.0:
+        _broken(f"resources: looks have told people {times} times of what no mark says")
     if text := announcing.unannounced(watch):
         _broken(text)
     no_leak(watch)
@@ -90,6 +94,16 @@ def _bounded(watch: Watch) -> None:
     away = world.away - world.fruitless * (1 - A_CREDENTIAL_EACH / A_FRUITLESS_EACH)
     if world.mint.made > MOST_CREDENTIALS + away / A_CREDENTIAL_EACH:
         _broken(f"resources: {world.mint.made} credentials for one schedule")
+
+
+def told_again(watch: Watch) -> int:
+    """Return how often looks have told people that one secret needs them, which no mark says."""
+    reports = Counter(
+        outcome.item.ref
+        for outcome in watch.outcomes
+        if outcome.result == "parked" and outcome.item.recheck and UNMARKED in outcome.reason
+    )
+    return max(reports.values(), default=0)
 
 
 def _broken(text: str) -> None:

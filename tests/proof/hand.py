@@ -77,13 +77,22 @@ class Hand:
             raise
         if label not in ("renew", "release", "post", "keep", "close"):
             worker.last = (label, about)
-        if world.down and mode != "die before":
-            world.refuse_while_away(label, changes=changes)
+        self._throttle(mode, label, about, changes=changes)
         if mode == "read stale":
             return (stale or effect)() if not changes else self._land(label, effect, lease)
         if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
             return self._land(label, effect, lease) if changes else self._seen(effect, stale)
         return self._fail(mode, label, effect, lease)
+
+    def _throttle(self, mode: Mode, label: str, about: object, *, changes: bool) -> None:
+        """Raise what a call meets whose service is away, or asks to wait."""
+        world, wait = self.world, {"throttle": SOON, "throttle for long": LONG}.get(mode, 0.0)
+        if world.down and mode != "die before":
+            wait = world.refuse_while_away(label, changes=changes) or wait
+        if wait:
+            self.worker.resting[label] = world.kernel.time() + wait
+            what, where = f"{label} was throttled", str(about or "")
+            raise TransientError(what, where=where, code="TooManyRequests", retry_after=wait)
 
     def _spoilt(self, mode: Mode, label: str, *, guarded: bool) -> Mode:
         """Return how a call ends where its source applies a change, and its answer is not seen."""
@@ -99,10 +108,6 @@ class Hand:
     def _fail[T](self, mode: str, label: str, effect: Callable[[], T], lease: object) -> T:
         if mode == "die before":
             self._die()
-        if mode.startswith("throttle"):
-            wait = SOON if mode == "throttle" else LONG
-            self.worker.resting[label] = self.world.kernel.time() + wait
-            raise TransientError(f"{label} was throttled", code="TooManyRequests", retry_after=wait)
         if mode == "forbid":
             raise AccessDenied(f"{label} was refused", fix="grant it")
         if mode == "lose the request":

@@ -86,7 +86,7 @@ KILLERS: Mapping[str, str] = {
     "what is retired is not forgotten": "retirement/two-slots",
     "what is to be retired is forgotten": "one/two-slots",
     "what is undone is undone without the lease": "people/one-slot#177",
-    "who cannot enable a purged version is told to": "deleted-in-incident/two-slots#1",
+    "who cannot enable a purged version is told to": "deleted-in-incident/two-slots#3",
     "who fell out of management is not shown": "people/two-slots#0",
     "windows are ignored": "closed/two-slots",
 }

@@ -63,6 +63,7 @@ class ModelRequests:
         world, name = self.hand.world, self._name(request)
         world.requests[name] = (text, due)
         world.kept.add(request)
+        world.watch.traces.add(self.hand.worker.number)
         if self.hand.worker.message.what != "recheck" or name not in world.promised:
             world.promised[name] = (due - EPOCH).total_seconds()
 

@@ -24,6 +24,7 @@ from tests.proof import announcing, ending
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EPOCH
 from tests.proof.sources import LIST_LAGS, Entry, Listing, Signatures, Slots
+from tests.proof.world import BACK_SECONDS, World
 from tests.shared.records import fact
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from engine.state.request import Outcome
     from tests.proof.model_leases import Claim
     from tests.proof.watch import Watch
-    from tests.proof.world import World
 
 _FIELDS = tuple(name for name in NAMES if name not in ("look_at", "audited"))
 DAY = 86_400.0
@@ -74,6 +74,7 @@ def _outside(world: World) -> Hashable:
         tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
         frozenset(world.by_hand),
         frozenset(world.stuck),
+        world.back() if world.back() + BACK_SECONDS > world.kernel.time() else 0.0,
         frozenset(world.apps.items()),
         frozenset(world.known.items()),
     )
@@ -88,6 +89,7 @@ def _counts(world: World) -> Hashable:
         world.mint.made,
         world.started % 2 if world.skew else 0,
         _much(world.deliveries, ending.MOST_DELIVERIES),
+        _much(ending.told_again(world.watch), ending.MOST_TOLD),
         world.away,
     )
 

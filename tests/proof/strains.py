@@ -115,6 +115,14 @@ def _refused(world: World, kind: str) -> None:
     world.denies = True
 
 
+@per_kind("throttled", circumstances.throttles(), mend=people.mend, is_planned=False)
+def _throttled(world: World, kind: str) -> None:
+    """A service answers 429 for an hour, from some moment on, and says each time when to come back."""
+    due(world, kind)
+    ask(world, trigger="event")
+    world.throttles = True
+
+
 def _leaked_on_another_day(world: World, kind: str) -> None:
     due(world, kind, days_left=80)
     # A rotation of another day: what is current is as old as that.
@@ -215,5 +223,5 @@ STRAINED = [
     *all_of(EVERY, _died_in_drift, _stays_away),
     *all_of(SINGLE, _deadly, _cut_off_a_while),
     *all_of(("one-slot",), _cut_off_for_hours),
-    *all_of((*EVERY, "one-slow"), _refused),
+    *all_of((*EVERY, "one-slow"), _refused, _throttled),
 ]

@@ -38,7 +38,7 @@ from tests.proof.ports import (
     NoWatch,
 )
 from tests.proof.sources import Lasting, Mint, Slots, Source, credential_in
-from tests.proof.watch import Watch
+from tests.proof.watch import Broken, Watch
 
 VAULT = "https://prod.vault.azure.net"
 OTHER_VAULT = "https://other.vault.azure.net"
@@ -51,6 +51,12 @@ See tests/shared/delivery.py.
 NEVER = float("inf")
 TICK = RECHECK_EVERY.total_seconds()
 NOTHING: Mapping[SecretRef, SecretVersion] = {}
+BACK_SECONDS = 900.0
+"""For how long the timer asks for all that is due once each service has come back."""
+MOST_NAMED = 600.0
+"""How long a throttled caller is told to wait at most, in seconds."""
+MOST_LOOKS = 6
+"""So many looks at one source may wait at a time."""
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""
 
@@ -167,6 +173,8 @@ class World:
     """Until when a service does not answer: vault, writes, source, storage, apps."""
     denies: bool = False
     """Meanwhile it answers with a refusal (403): somebody has taken the app's rights away."""
+    throttles: bool = False
+    """Or with 429, and names the time that is left, ten minutes at most."""
     away: float = 0.0
     """For how many seconds in all some service has not answered."""
     applies_and_fails: float = 0.0
@@ -270,14 +278,21 @@ class World:
         tags = self.watch.owner_tags(replace(version, tags=policy.applied(version).tags))
         return min(float(tags.get("OverlapHours", policy.overlap.total_seconds() / 3600)), shortest)
 
-    def refuse_while_away(self, label: str, *, changes: bool) -> None:
-        """Raise TransientError where a call's service does not answer; AccessDenied if it denies."""
+    def refuse_while_away(self, label: str, *, changes: bool) -> float:
+        """Raise TransientError where a call's service does not answer; AccessDenied if it denies.
+
+        Return for how many seconds it is throttled; 0 where it is not.
+        """
         service, now = service_of(label), self.kernel.time()
-        away = self.down.get(service, 0.0) > now
-        if away or (service == "vault" and changes and self.down.get("writes", 0.0) > now):
-            if self.denies:
-                raise AccessDenied(f"{label} was refused", fix="grant it")
-            raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
+        writes = self.down.get("writes", 0.0) if service == "vault" and changes else 0.0
+        left = max(self.down.get(service, 0.0), writes) - now
+        if left <= 0:
+            return 0.0
+        if self.throttles:
+            return min(left, MOST_NAMED)
+        if self.denies:
+            raise AccessDenied(f"{label} was refused", fix="grant it")
+        raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
 
     def cut_off(self, label: str) -> None:
         """Raise TransientError where the vault goes away over the version that it has written."""
@@ -420,6 +435,13 @@ class World:
         at_work = any(worker.number == self.watch.actor for worker in self.workers)
         if is_timers or not at_work or self.kernel.time() >= self.losing:
             self.messages.append(message)
+        if (
+            self.throttles
+            and sum('"follow_up": true' in it.text for it in self.messages) > MOST_LOOKS
+        ):
+            raise Broken(
+                f"resources: over {MOST_LOOKS} looks at one source wait while it is throttled"
+            )
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
         return message
@@ -437,7 +459,8 @@ class World:
         What can have no late effect any more is left out after a time: looks at it never end.
         """
         records = (claim.record for claim in (*self.claims.values(), *self.far.values()))
-        latest, now = EPOCH + timedelta(seconds=until), self.kernel.now()
+        until, now = max(until, self.back() + BACK_SECONDS), self.kernel.now()
+        latest = EPOCH + timedelta(seconds=until)
         checks = [
             check
             for record in records
@@ -452,6 +475,10 @@ class World:
         if self.down:
             due = max(due, self.down.get("storage", 0.0))
         return math.ceil(due / TICK) * TICK
+
+    def back(self) -> float:
+        """Return when the last service that was away has come back, or does."""
+        return max(self.down.values(), default=-NEVER)
 
     def tick(self) -> None:
         """Let the timer come, of each deployment that has something due."""

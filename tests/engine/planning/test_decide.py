@@ -61,7 +61,7 @@ def shown(
 
 
 def rested(
-    ago: timedelta, at_first: Mapping[str, str] | None = None, **tags: str | None
+    ago: timedelta, at_first: Mapping[str, str | None] | None = None, **tags: str | None
 ) -> SecretVersion:
     """Return a version that was parked so long ago, with its tags at first and now."""
     return version(changes={**parked(version(changes=at_first), "why", NOW - ago), **tags})

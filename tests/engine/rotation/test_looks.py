@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
+from engine.errors import TransientError
 from tests.engine.rotation.held import AHEAD, EARLY, FRESH_SECONDS, LOOKING, RECHECK, Held, held
-from tests.shared.scene import NAME, refuse, scene
+from tests.shared.scene import NAME, refuse, scene, to_vault
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 LOOK_AFTER = 90.0
+OLDER = "a" * 32
 
 
 @pytest.fixture
@@ -200,3 +202,20 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
     await at.lease.recheck(at.rig.item(NAME, action="audit", recheck=True, trigger="sweep"))
     assert bool(at.noted.next_check) is bool(looks)
     assert (at.noted.change.uncertain_until is None) is (looks == 0)
+
+
+@pytest.mark.parametrize("wait", ["", "90"])
+@pytest.mark.parametrize("facts", [{"open_until": HOUR}, {"unused": (OLDER,)}])
+async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
+    wait: str, facts: dict[str, Any]
+) -> None:
+    """Else one would wait for each time that the timer comes: a throttle may last for hours."""
+    async with held(scene()) as at:
+        at.know(begun=at.now, look_at=at.now - SECOND, **at.times(facts))
+        headers = {"Retry_After": wait} if wait else {}
+        refuse(at.rig, 429, "Throttled", to_vault(), times=99, **headers)
+        with pytest.raises(TransientError):
+            await at.steps(action="audit", trigger="sweep", recheck=True).run()
+        assert at.noted.next_check == at.now + timedelta(seconds=float(wait or 60))
+        _, second = await at.steps(action="audit", trigger="sweep", recheck=True).run()
+        assert second.result == "skipped"

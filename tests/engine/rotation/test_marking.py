@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from engine.deadline import OUT_OF_TIME
-from engine.errors import PermanentError, TransientError
+from engine.errors import PermanentError, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.state.decision import Park
-from engine.state.request import Outcome
+from engine.state.request import UNMARKED, Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.engine.rotation.held import conclude
@@ -124,6 +124,35 @@ async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_nee
     outcome = await rig.handle(NAME, trigger="event")
     assert (outcome.result, outcome.old_version) == (result, rig.latest(NAME).version)
     assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
+
+
+@pytest.mark.parametrize(
+    ("fields", "result", "why"),
+    [
+        ({}, "parked", UNMARKED),
+        (
+            {"action": "audit", "trigger": "sweep"},
+            "skipped",
+            "nothing else is due, and the next sweep looks again",
+        ),
+    ],
+)
+async def test_a_vault_that_asks_to_wait_is_not_read_for_a_mark(
+    rig: Rig, fields: dict[str, Any], result: str, why: str
+) -> None:
+    """Whatever else asks to wait, the vault may be read."""
+    calls: list[Request] = []
+
+    async def counting(request: Request, call: Call) -> Response:
+        calls.append(request)
+        return await call()
+
+    engine, item = rig.service(counting).engine, rig.item(NAME, **fields)
+    for where, reads in ((f"{item.ref}/{OLDER}", False), (source_of(rig), True)):
+        calls.clear()
+        outcome = await engine.park(item, Throttled("it was", where=where, retry_after=60))
+        assert bool(calls) is reads
+        assert reads or (outcome.result, outcome.reason) == (result, f"it was; {why}")
 
 
 async def test_the_policy_document_is_never_marked(rig: Rig) -> None:

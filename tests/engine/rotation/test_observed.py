@@ -13,7 +13,7 @@ from engine.contract import LATE
 from engine.errors import LeaseUnavailable
 from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
-from engine.state.request import Outcome, Result
+from engine.state.request import DAY, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
 from tests.shared.scene import NAME, refuse, scene
@@ -140,6 +140,40 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     observed.reported(Outcome(at.rig.item(NAME), result, "", new_version=version))
     await observed.note_reported()
     assert at.record.unreported is not is_told
+
+
+@pytest.mark.parametrize(
+    ("look", "reason", "ago", "result"),
+    [
+        (True, f"no; {UNMARKED}", DAY - SECOND, "waiting"),
+        (True, f"no; {UNMARKED}", DAY, "parked"),
+        (False, f"no; {UNMARKED}", SECOND, "parked"),
+        (True, "no, and its mark says so", SECOND, "parked"),
+    ],
+)
+async def test_a_look_tells_people_once_a_day_of_what_no_mark_says(
+    at: Held, reason: str, ago: timedelta, result: Result, *, look: bool
+) -> None:
+    observed = at.observed(action="audit", recheck=look)
+    at.know(begun=at.now)
+    await observed.look()
+    parked = Outcome(observed.item, "parked", reason)
+    assert observed.heard(parked).result == "parked"
+    observed.reported(replace(parked, reason=UNMARKED))
+    await observed.note_reported()
+    at.rig.clock.advance(ago.total_seconds())
+    assert observed.heard(parked).result == result
+    assert observed.heard(replace(parked, result="skipped")).result == "skipped"
+
+
+async def test_of_a_disabled_secret_no_mark_says_anything(at: Held) -> None:
+    at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
+    observed = at.observed(action="audit", recheck=True)
+    at.know(begun=at.now)
+    await observed.look()
+    parked = Outcome(observed.item, "parked", "it needs a person")
+    observed.reported(parked)
+    assert observed.heard(parked).result == "waiting"
 
 
 async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -289,3 +290,34 @@ async def test_a_lease_that_is_renewed_slowly_costs_no_other_one_its_time(at: He
     at.lease.leases = (*leases,)  # type: ignore[arg-type]
     await at.lease.ensure(40)
     assert at.lease.lasts(40)
+
+
+async def test_no_record_is_written_before_the_time_that_azure_has_named() -> None:
+    async def throttled(request: Request, call: Call) -> Response:
+        if (
+            request.method != "PUT"
+            or "x-ms-lease-id" not in request.headers
+            or "comp" in request.query
+        ):
+            return await call()
+        sent.append(request)
+        return json_response(429, {}, {"Retry-After": "9"}) if len(sent) == 1 else await call()
+
+    sent: list[Request] = []
+    async with held(scene(), intercept=throttled) as at:
+        later = replace(at.record, kind="storage-key")
+        for passed, tries in ((0, 1), (8.9, 1), (0.2, 2)):
+            at.rig.clock.advance(passed)
+            with nullcontext() if tries > 1 else pytest.raises(TransientError):
+                await at.lease.write(later)
+            assert len(sent) == tries
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(90.0, 1.5), (7200.0, 30)])
+async def test_a_look_that_azure_asks_to_wait_with_is_due_then_and_half_an_hour_later_at_most(
+    at: Held, seconds: float, minutes: float
+) -> None:
+    at.know(begun=at.now, open_until=at.now + timedelta(hours=1), look_at=at.now)
+    await at.lease.put_off(seconds)
+    assert at.noted.next_check == at.now + timedelta(minutes=minutes)
+    assert at.posted() == []
