@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.contract import Forewarn, Job, Preflight
-from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
 from engine.planning import forecast, inventory
@@ -198,8 +198,8 @@ class Engine(Parts):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
-                leaked_at = await revoke.leaked_at(self, secret, item, left)
-                source = leaked_at or decision.managed.source
+                tagged = decision.managed.source
+                source = await revoke.leaked_at(self, secret, item, tagged, left)
             else:
                 source = await self._left_at(secret, item, tries)
                 if source is None or isinstance(decision, Park):
@@ -266,12 +266,5 @@ class Engine(Parts):
         audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
         if isinstance(audit, Acting):
             return audit.managed.source
-        index = await self.index()
-        if index.unread:
-            raise TransientError(
-                "the records cannot be listed, so the source of the credential is not known",
-                where=str(secret.ref),
-                fix="see whether the app reaches its own storage account",
-            )
-        known = index.of(secret.ref)
+        known = await self.known(secret.ref)
         return known[0].source if known else None

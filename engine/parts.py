@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.contract import Job, Rotator
-from engine.errors import PermanentError, RekeyError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, decided
 from engine.ports import (
@@ -25,11 +25,11 @@ from engine.ports import (
     Webhooks,
     WorkQueue,
 )
-from engine.secret import SecretVersion, Sensitive, Version
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
 from engine.state.follow_up import FollowUp
-from engine.state.index import StateIndex
+from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
 from engine.state.request import WorkItem, operation_id
@@ -132,6 +132,17 @@ class Parts:
         except PermanentError as error:
             log.error("the records of the sources cannot be listed: %s", error)
             return StateIndex({}, unread=True)
+
+    async def known(self, ref: SecretRef) -> Sequence[Listed]:
+        """Return what the records say of a secret; raises TransientError if they cannot be listed."""
+        index = await self.index()
+        if index.unread:
+            raise TransientError(
+                "the records cannot be listed, so the source of the credential is not known",
+                where=str(ref),
+                fix="see whether the app reaches its own storage account",
+            )
+        return index.of(ref)
 
     def rotator(self, managed: Managed) -> Rotator:
         """Return the rotator of a secret's kind."""

@@ -13,6 +13,7 @@ from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park
+from engine.state.index import Listed
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed
@@ -216,16 +217,24 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
     return next(here, replace(known[0], source=source))
 
 
-async def leaked_at(parts: Parts, secret: Version, item: WorkItem, left: str) -> str | None:
-    """Return the source whose record says that it holds what leaked, whatever the tags say.
+async def leaked_at(
+    parts: Parts, secret: Version, item: WorkItem, tagged: str, left: str = ""
+) -> str:
+    """Return the source that has accepted what leaked, whatever the tags say.
 
-    None for `left`: what leaked there has been dealt with.
+    The `tagged` one where no other has, but for `left`: what leaked there has been dealt with. Raises
+    TransientError if the records cannot be listed, and that of the tagged source does not tell.
     """
-    if not item.compromised:
-        return None
-    known = (await parts.index()).of(secret.ref)
-    sources = [listed.source for listed in known if listed.holds(secret)]
-    return next((source for source in sources if source != left), None)
+    try:
+        known = await parts.known(secret.ref) if item.compromised else ()
+    except TransientError:
+        record = await parts.leases.peek(tagged)
+        known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
+        if not any(listed.accepted(secret) for listed in known):
+            raise
+    accepted = (listed.source for listed in known if listed.accepted(secret))
+    sources = [source for source in accepted if source != left]
+    return tagged if tagged in sources else next(iter(sources), tagged)
 
 
 async def foreseen(
@@ -239,7 +248,7 @@ async def foreseen(
     if not isinstance(decision, Acting):
         return None
     source = await leaked_at(parts, secret, item, decision.managed.source)
-    if not source or not (record := await parts.leases.peek(source)):
+    if source == decision.managed.source or not (record := await parts.leases.peek(source)):
         return None
     rotation = Rotation(SourceLease(parts, source, (), record), item)
     try:

@@ -153,13 +153,13 @@ def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
 def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
     """Return where a secret's credentials may be accepted: by its tags and by its records.
 
-    Where its tags can be followed, of the records only the one counts that published the current
-    version: the secret may have left the others long ago.
+    Where its tags can be followed, of the records only those count whose source has accepted the
+    current version: the secret may have left the others long ago.
     """
     if entry.managed:
         tagged, known = (
             entry.managed.source,
-            [listed for listed in known if listed.holds(entry.secret)],
+            [listed for listed in known if listed.accepted(entry.secret)],
         )
     else:
         tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
@@ -169,7 +169,8 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
 def leaked_at(entry: Entry, known: Sequence[Listed]) -> str | None:
     """Return the source of what a secret holds: an edited tag may name another one."""
     tagged = entry.managed.source if entry.managed else None
-    return next((listed.source for listed in known if listed.holds(entry.secret)), tagged)
+    sources = [listed.source for listed in known if listed.accepted(entry.secret)]
+    return tagged if tagged in sources else next(iter(sources), tagged)
 
 
 Standing = Literal["refused", "waiting", "needs a person"]

@@ -56,6 +56,10 @@ class Listed:
         """
         return self.published == secret.created
 
+    def accepted(self, secret: Version) -> bool:
+        """Return whether its source has accepted this very version, whoever wrote it."""
+        return secret.created in (self.published, self.created)
+
     def made_since(self, incident: datetime) -> bool:
         """Return whether its credential was made since an incident began, or under that one."""
         return bool(self.made and self.made >= incident) or self.under == incident

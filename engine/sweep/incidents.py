@@ -32,6 +32,7 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Compromised
+from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import SoFar, SweepOrder
 from engine.state.tags import REPLICA_OF
 from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating
@@ -61,6 +62,7 @@ class IncidentSweep:
     async def send(self, order: SweepOrder) -> bool:
         """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
 
+        Without the records not all are known: the order is taken up again, and counted as failed.
         They start as fast as Azure allows. A secret that cannot be read stops no other. A new
         message continues what there is no time for.
         Raises TransientError if the order must be repeated.
@@ -86,7 +88,12 @@ class IncidentSweep:
             sent += await _all(self._send_deleted(ref, pace) for ref in refs)
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
-        return True
+        if self.index.unread:
+            # What is deleted, or whose tags were edited, is known to the records alone.
+            log.error("incident of %s in %s: without the records it is sent on again", since, vault)
+            self.engine.reporter.given_up("sweeps")
+            await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)
+        return not self.index.unread
 
     async def _list(
         self, vault: str, token: str | None, ends: float
@@ -112,7 +119,8 @@ class IncidentSweep:
             # Of what is younger, the record must tell which version held what leaked.
             is_older = current.secret.created < self.incident.since
             version = current.secret.version if is_older else None
-            source = leaked_at(current, self.index.of(ref))
+            # Without the records its worker finds that out: a tag may have been edited.
+            source = None if self.index.unread else leaked_at(current, self.index.of(ref))
         except PermanentError:
             pass  # the worker that receives it parks and reports it
         await self._post(ref, version, source, pace)

@@ -276,6 +276,31 @@ async def test_what_leaked_is_revoked_although_somebody_hid_its_secret_from_the_
     assert secret.works
 
 
+@pytest.mark.parametrize("scope", ["vault", "source"])
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_no_incident_ends_elsewhere_than_where_what_leaked_was_last_accepted(
+    stage: Stage, kind: str, scope: str
+) -> None:
+    """Nobody has rotated the secret yet, an audit has proven it, and its tag names another source."""
+    secret = stage.put(kind, days_left=60)
+    source, leaked = secret.tags["ProviderAddress"], secret.current.value
+    other = stage.account("elsewhere").resource_id
+    other = other if kind == "storage" else stage.application("elsewhere").app_id
+    await stage.run_a_day()
+    stage.tag(secret, ProviderAddress=other)
+    await stage.run_for(hours=2)
+    located = {"vault": "prod"} if scope == "vault" else {"source": source}
+    location = await stage.report_incident(**located)
+    await stage.run_for(hours=1)
+    assert secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "needs a person"
+    stage.tag(secret, ProviderAddress=source)
+    await stage.run_for(hours=1)
+    assert not secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert secret.works
+
+
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_a_leaked_version_that_was_purged_in_mid_incident_is_dealt_with_or_says_how_to_end_it(
     stage: Stage, kind: str

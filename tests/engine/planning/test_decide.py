@@ -61,7 +61,7 @@ def shown(
 
 
 def rested(
-    ago: timedelta, at_first: Mapping[str, str | None] | None = None, **tags: str | None
+    ago: timedelta, at_first: Mapping[str, str] | None = None, /, **tags: str | None
 ) -> SecretVersion:
     """Return a version that was parked so long ago, with its tags at first and now."""
     return version(changes={**parked(version(changes=at_first), "why", NOW - ago), **tags})
@@ -163,7 +163,7 @@ DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
     ("an audit of what is due", shown(), AUDIT, Rotate),
     ("an audit of a version replaced by hand", shown(name=V2), AUDIT, Skip),
     # Where two rules hold, the first decides.
-    ("parked for a malformed tag", rested(SECOND, at_first=MALFORMED, **MALFORMED), {}, Skip),
+    ("parked for a malformed tag", rested(SECOND, MALFORMED, **MALFORMED), {}, Skip),
     ("restored where that leaked and is in use again", shown(**pending(HOUR, "key1")),
      {**RESTORE, **LEAKED, "version": None}, Rotate),
     ("a version that Rekey replaced, after its overlap",

@@ -25,6 +25,7 @@ from engine.state.incident import (
     deleted_at,
 )
 from engine.state.index import Listed, StateIndex
+from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.state.tags import Pending
 from engine.sweep.incidents import IncidentSweep
@@ -43,7 +44,7 @@ from tests.shared.builders import (
 )
 from tests.shared.heard import Log, heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, source_of
+from tests.shared.scene import NAME, refuse, scene, source_of
 
 DAY = timedelta(days=1)
 SINCE = NOW - timedelta(hours=1)
@@ -286,6 +287,23 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
     sources = [message["source"] for message in rig.messages("rotations")]
     expected = source if rotated else named
     assert sources == ([expected.lower()] if expected else [])
+
+
+async def test_without_the_records_an_incident_is_sent_on_again_and_trusts_no_tag(
+    rig: Rig, caplog: Log
+) -> None:
+    """Only they know of deleted secrets, and of where a secret was before its tags were edited."""
+    refuse(rig, 403, "Forbidden", lambda request: "comp=list" in request.url, times=99)
+    begins = SweepOrder.for_incident(rig.vault.url, begun(rig))
+    await rig.service().sweep_vault(begins.to_json(), 1)
+    ((due, order),) = [it for it in rig.open_requests if it[1].get("incident")]
+    assert due == rig.clock.now() + timedelta(seconds=INCIDENT_SECONDS)
+    assert [message["source"] for message in rig.messages("rotations")] == [None]
+    assert "without the records it is sent on again" in caplog.text
+    rig.world.faults.clear()
+    rig.clock.advance(INCIDENT_SECONDS)
+    await rig.service().sweep_vault(json.dumps(order), 1)
+    assert not [body for _, body in rig.open_requests if body.get("incident")]
 
 
 # What a vault does not list, although something of it is still to be revoked.
