@@ -287,15 +287,21 @@ class History:
 
     def after(self, written: Published, held: Past | None) -> History:
         """Return the history once Rekey has published a version; `held`: by the one it replaces."""
-        replaced = (past for past in self.replaced if past != written.replaces)
+        replaced = (
+            written.replaces,
+            *(past for past in self.replaced if past != written.replaces),
+        )[:MOST_REPLACED]
         known = tuple(past for past in self.credentials if past.version != written.replaces)
         copy = {written.version: written.original} if written.original else {}
+        # A record of an earlier version names the newest one last.
+        age = {version: at for at, version in enumerate((written.version, *replaced))}
+        copies = sorted((copy | dict(self.copies)).items(), key=lambda it: age.get(it[0], len(age)))
         return replace(
             self,
-            replaced=(written.replaces, *replaced)[:MOST_REPLACED],
+            replaced=replaced,
             published=(written.version, *self.published)[:MOST_REPLACED],
             credentials=((held, *known) if held else known)[:MOST_REPLACED],
-            copies=dict(islice((copy | dict(self.copies)).items(), MOST_REPLACED)),
+            copies=dict(copies[:MOST_REPLACED]),
         )
 
     def same_as(self, version: str) -> Iterator[str]:

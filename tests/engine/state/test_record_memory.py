@@ -99,6 +99,16 @@ def test_of_restored_versions_the_newest_are_remembered() -> None:
     assert list(copies.items()) == [(NEW, OTHER), *older.items()][:MOST_REPLACED]
 
 
+def test_of_restored_versions_in_an_earlier_record_the_newest_are_remembered_too() -> None:
+    """It named them in the order in which they came."""
+    replaced = tuple(f"{number:032}" for number in reversed(range(MOST_REPLACED + 2)))
+    older = dict.fromkeys(reversed(replaced), OLD)
+    restored = replace(announced_write(announced()), replaces=replaced[0], original=OTHER)
+    history = History(replaced=replaced[:MOST_REPLACED], copies=older)
+    copies = history.after(restored.landed(NEW, NOW), None).copies
+    assert list(copies) == [NEW, *replaced[: MOST_REPLACED - 1]]
+
+
 def test_versions_with_dead_values_are_remembered_once_and_an_empty_id_is_none() -> None:
     record = Record().discarded(OLD).discarded(NEW, OLD, "")
     assert record.stale == (NEW, OLD)
