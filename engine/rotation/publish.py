@@ -101,7 +101,7 @@ async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft:
     for pause in PAUSES if at.single else ():
         try:
             return await _announce(at, secret, issued, draft)
-        except LeaseUnavailable:
+        except (LeaseUnavailable, Overtaken):
             raise
         except TransientError as error:
             longer = max(pause, error.retry_after or 0.0)

@@ -167,6 +167,9 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Se
     try:
         return await _acted(at, secret, turn.acting, step)
     except Overtaken as error:
+        if error.retry_after:
+            # Azure has named a time, and a look would come sooner.
+            raise
         await publish.withdraw(at)
         current = await at.look()
         if LOST in error.what and not current.enabled:

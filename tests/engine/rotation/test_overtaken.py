@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.errors import TransientError
 from engine.state.request import Outcome
 from simulator.wire import Request
 from tests.shared.graph_rig import NAME as GRAPH
@@ -79,6 +80,21 @@ async def test_a_leaked_password_that_is_replaced_in_vain_is_told_of_as_lost(
     outcome = await rotate(sql(), SQL, act, compromised=True)
     assert (outcome.result, LOST in outcome.reason) == ("parked", True)
     assert outcome.fix.startswith(fix)
+
+
+async def test_who_was_overtaken_looks_again_no_sooner_than_azure_wants_to_be_asked() -> None:
+    rig, reads = sql(), list[Request]()
+    acts = struck(rig, _changes, lambda: move(rig, SQL))
+
+    def is_read_to_set_back(request: Request) -> bool:
+        if to_vault()(request) and not acts.hooks[0].times:
+            reads.append(request)
+        return to_vault()(request) and len(reads) == 2
+
+    refuse(rig, 429, "Throttled", is_read_to_set_back, retry_after="600")
+    with pytest.raises(TransientError) as caught:
+        await rig.service(acts).engine.handle(rig.item(SQL))
+    assert (caught.value.retry_after, len(reads)) == (600, 2)
 
 
 async def test_a_password_that_a_person_wrote_meanwhile_is_left_to_them() -> None:
