@@ -179,6 +179,36 @@ NO_NAMES = {"found", "each", "one", "asked", "told", "given", "wanted", "taken",
 type Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+CHANGES = tuple(
+    f"{rotator}.{change}"
+    for rotator in ("rotator", "_rotator_of(at)")
+    for change in ("issue", "tidy", "retire", "undo")
+)
+
+
+def unbounded(text: str) -> list[str]:
+    """Return the calls that change a source outside `changing`, while its lease may end.
+
+    A key makes a credential without a call.
+    """
+    tree = ast.parse(text)
+    bounded = {
+        part
+        for block in ast.walk(tree)
+        if isinstance(block, ast.AsyncWith)
+        and any(".changing(" in ast.unparse(item) for item in block.items)
+        for part in ast.walk(block)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in bounded]
+    changing = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith(CHANGES)]
+    return [call for call in changing if "keyed" not in call]
+
+
+def test_a_source_is_changed_only_while_its_lease_is_certain_to_last() -> None:
+    assert [call for path in sources("engine") for call in unbounded(path.read_text())] == []
+    assert unbounded("await rotator.tidy(source)") == ["rotator.tidy(source)"]
+
+
 def all_files() -> Iterator[Path]:
     """Yield all Python files of the repository, those of tools' environments left out."""
     yield from (ROOT / name for name in files(ROOT))

@@ -105,6 +105,6 @@ class Proof:
                 elif (refusals := refusals + 1) >= REFUSALS:
                     return True
                 if pause is not None and refusals == 0:
+                    await self.lease.ensure(CALL_SECONDS + pause)
                     await self.lease.parts.clock.sleep(pause)
-                    await self.lease.ensure(CALL_SECONDS)
         return False

@@ -78,13 +78,14 @@ class Kept:
     source = "a source"
 
     def __init__(self) -> None:
-        self.renewed, self.slept = 0, 0.0
+        self.renewed, self.lasts, self.slept = 0, 0.0, 0.0
 
     async def ensure(self, seconds: float) -> None:
-        assert seconds >= CALL_SECONDS
+        self.lasts = seconds
         self.renewed += 1
 
     async def sleep(self, seconds: float) -> None:
+        assert self.lasts >= seconds + CALL_SECONDS, "it outlasts the pause, and a call after that"
         self.slept += seconds
 
 

@@ -17,6 +17,7 @@ from engine.kinds import Kinds
 from engine.service import Service
 from engine.state.record import RECHECK, Record
 from engine.state.request import Outcome
+from engine.state.tags import REPLICA_OF
 from simulator.faults import Fault
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call
@@ -25,7 +26,7 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard
 from tests.shared.rig import CONNECTION_STRING, Rig
-from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm
+from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, struck, to_arm, to_vault
 
 DAY = 86_400
 STORAGE = "storage-key"
@@ -88,6 +89,18 @@ async def test_what_a_dead_worker_has_revoked_is_not_revoked_again(rig: Rig) -> 
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
     assert keys_of(rig) == before
+
+
+async def test_a_replicas_old_version_is_disabled_by_the_next_try_where_it_could_not_be() -> None:
+    url = f"{Rig().vault.url}/secrets"
+    rig = scene(tags={"Replicas": f"{url}/copy"})
+    rig.vault.put("copy", rig.latest(NAME).value, tags={REPLICA_OF: f"{url}/{NAME}"})
+    await rig.handle(NAME)
+    refuse(rig, 503, "ServerBusy", to_vault("PATCH", "copy"))
+    with pytest.raises(TransientError):
+        await retire(rig)
+    await retire(rig)
+    assert [version.enabled for version in rig.vault.versions("copy")] == [False, True]
 
 
 async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_refused() -> None:

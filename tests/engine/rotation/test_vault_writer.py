@@ -12,7 +12,7 @@ from engine.secret import Draft, SecretVersion, Sensitive
 from engine.state.tags import BY, CAUSE, CREDENTIAL, MAX_TAGS, OPERATION, STATE
 from tests.engine.rotation.held import Held, held
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene
+from tests.shared.scene import NAME, refuse, scene, to_vault
 
 BEFORE = {"team": "a", OPERATION: "the one before", CAUSE: "a sweep"}
 
@@ -179,6 +179,10 @@ async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find
     dead, leaked, current = (version.version for version in rig.vault.versions(NAME))
     async with held(rig) as at:
         at.know(unused=(leaked, dead), compromised=(leaked,))
+        refuse(rig, 503, "ServerBusy", to_vault("PATCH"))
+        with pytest.raises(TransientError):
+            await at.vault_writer.out_of_use(at.secret)
+        assert {*at.record.stale} == {leaked, dead}
         await at.vault_writer.out_of_use(at.secret)
         assert at.record.stale == (leaked,)
     enabled = {version.version: version.enabled for version in rig.vault.versions(NAME)}
