@@ -128,7 +128,8 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     There is no mark if the secret was rotated since, or bears an older reason.
     """
     outcome = Outcome(item, "parked", error.what, error.fix)
-    if error.retry_after and error.where.startswith(str(item.ref)):
+    is_stale = isinstance(error, Stale)
+    if error.retry_after and not is_stale and error.where.startswith(str(item.ref)):
         # A mark takes a read of the vault, which is what Azure has asked to wait for.
         is_audit = item.action == "audit" and item.trigger == "sweep"
         return replace(
@@ -144,7 +145,7 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
         # than a later one from the queue. A vault lags for seconds: one that still does shows what
         # a person has put back.
-        if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
+        if not (is_stale or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
         if error.code == OUT_OF_TIME:
             decision = parts.decide(secret, item)

@@ -26,7 +26,7 @@ from engine.secret import Draft, SecretVersion
 from engine.service import Service
 from engine.state import index
 from engine.state.follow_up import FollowUp
-from engine.state.record import Record
+from engine.state.record import SELDOM, Record
 from engine.state.record_parts import Compromised
 from engine.state.request import WorkItem
 from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
@@ -216,7 +216,7 @@ CLOSER: Mapping[str, Mutant] = {
         _at_once, "throttling", ("clocks/two-slots#300",)
     ),
     "a source that names hours is asked at every look": Mutant(
-        function(Record, "_is_left", lambda self, pause: pause > 2 * self._seldom),
+        function(Record, "_is_left", lambda _, pause: pause > 2 * SELDOM),
         "resources",
         ("slow-by-its-word/two-slow",),
     ),
