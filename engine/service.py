@@ -190,16 +190,11 @@ class Service:
             if isinstance(problem, SourceBusy) and item.waited < MOST_WAITS:
                 await self._wait(item, tried)
                 return
-            needs_key = problem.code in (KEY_REFUSED, KEY_COMPROMISED)
-            if item.looks_at_key and not needs_key and item.deferred < MOST_LOOKS:
-                # Nothing else asks before its daily audit, and messages end while a service is away.
+            if _looks_on(item, problem):
                 stored = replace(item, deferred=item.deferred + 1, waited=0)
                 await self.engine.keep(stored, problem.retry_after or 0.0)
                 return
-            # A source that is busy is not broken, nor is one whose lease the last try has lost.
-            is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
-            is_busy = is_lost or isinstance(problem, SourceBusy)
-            later = _put_off(problem, item.deferred, BUSY_SECONDS if is_busy else 0.0)
+            later = _put_off(problem, item.deferred, _busy(problem, tries))
             if later and item.deferred < MAX_DEFERRALS:
                 log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
                 await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
@@ -318,6 +313,24 @@ def revocation_starts(policy: Policy, sources: Sequence[str]) -> list[float]:
     """Return in how many seconds work on each source may start that revokes what leaked."""
     pace = Pace(policy.scopes, MOST_DELAY, writes=REVOCATION_WRITES)
     return [pace.start(source) for source in sources]
+
+
+def _busy(problem: TransientError, tries: int) -> float:
+    """Return in how many seconds a busy source is tried again; 0 for any other problem.
+
+    A source that is busy is not broken, nor is one whose lease the last try has lost.
+    """
+    is_lost = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
+    return BUSY_SECONDS if is_lost or isinstance(problem, SourceBusy) else 0.0
+
+
+def _looks_on(item: WorkItem, problem: TransientError) -> bool:
+    """Return whether a look at a key is stored, to be asked for again.
+
+    Nothing else asks before its daily audit, and messages end while a service is away.
+    """
+    needs_key = problem.code in (KEY_REFUSED, KEY_COMPROMISED)
+    return item.looks_at_key and not needs_key and item.deferred < MOST_LOOKS
 
 
 def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.figures import complexities
 from cloud.azure import Azure
 from cloud.clock import SystemClock
 from engine.errors import ConfigError, PermanentError, RekeyError, TransientError
@@ -171,7 +172,7 @@ def test_every_error_says_what_where_and_the_fix() -> None:
     assert "2 wrong setting(s)" in str(ConfigError(["a", "b"]))
 
 
-LONGEST_LINE, MOST_LINES = 100, 40
+LONGEST_LINE, MOST_LINES, MOST_COMPLEX = 100, 40, 12
 MOST_LONG = 0.005
 """The share of lines that may be longer: URLs and answers of Azure cannot always be wrapped."""
 NO_NAMES = {"found", "each", "one", "asked", "told", "given", "wanted", "taken", "said"}
@@ -273,6 +274,10 @@ def test_locals_are_named_for_what_they_are() -> None:
     texts = [path.read_text() for path in all_files()]
     total = sum(1 for text in texts for _ in functions(text))
     assert sum(len(nameless(text)) for text in texts) < total / 100
+
+
+def test_no_function_of_the_engine_forks_too_often_to_be_followed() -> None:
+    assert max(complexities()) <= MOST_COMPLEX
 
 
 def test_what_breaks_a_limit_is_found() -> None:

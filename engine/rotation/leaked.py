@@ -29,7 +29,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if item.version:
         # Restored between the order and its item: what is current now is as old as what was
         # reported.
-        return [item.version, *([str(secret.version)] if is_old else [])]
+        return [item.version] + [str(secret.version)] * is_old
     if not secret.version:
         raise NeedsHuman(
             "the secret is disabled, so nobody can tell which credential leaked",

@@ -68,10 +68,10 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
     owed = _owed(record, held, leaked=leaked and is_first) if can_pay or not is_first else None
-    if owed and leaked:
-        # No record knows of the leak, so its message comes back until the source has passed on.
-        raise NeedsHuman(owed.reason, fix=owed.fix)
     if owed:
+        if leaked:
+            # No record knows of the leak: its message comes back until the source has passed on.
+            raise NeedsHuman(owed.reason, fix=owed.fix)
         return owed
     return record if is_first else Record(source=record.source, key=record.key)
 

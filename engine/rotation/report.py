@@ -127,16 +127,17 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
 
     There is no mark if the secret was rotated since, or bears an older reason.
     """
-    outcome = Outcome(item, "parked", error.what, error.fix)
     is_stale = isinstance(error, Stale)
     if error.retry_after and not is_stale and error.where.startswith(str(item.ref)):
         # A mark takes a read of the vault, which is what Azure has asked to wait for.
-        is_audit = item.action == "audit" and item.trigger == "sweep"
-        return replace(
-            outcome,
-            result="skipped" if is_audit else "parked",
-            reason=f"{error.what}; {LATER if is_audit else UNMARKED}",
-        )
+        if item.action == "audit" and item.trigger == "sweep":
+            return Outcome(item, "skipped", f"{error.what}; {LATER}", error.fix)
+        return Outcome(item, "parked", f"{error.what}; {UNMARKED}", error.fix)
+    return await _given_up(parts, item, error)
+
+
+async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
+    outcome = Outcome(item, "parked", error.what, error.fix)
     try:
         secret = await parts.vaults.read(item.ref)
         now = parts.clock.now()
@@ -145,18 +146,16 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
         # than a later one from the queue. A vault lags for seconds: one that still does shows what
         # a person has put back.
-        if not (is_stale or _is_asked(parts, secret, item)):
+        if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
-        if error.code == OUT_OF_TIME:
-            decision = parts.decide(secret, item)
-            if isinstance(decision, Acting) and decision.managed.is_single:
-                error.add(LOST)
+        decision = parts.decide(secret, item)
+        is_single = isinstance(decision, Acting) and decision.managed.is_single
+        if error.code == OUT_OF_TIME and is_single:
+            error.add(LOST)
         if not resting or item.trigger == "manual":
             reason = secret.tags.get(tags.REASON, "") if resting else ""
-            outcome = replace(
-                outcome,
-                reason=error.what + await _mark(parts, secret, item, reason or str(error)),
-            )
+            unmarked = await _mark(parts, secret, item, reason or str(error))
+            outcome = replace(outcome, reason=error.what + unmarked)
     except PermanentError as second:
         outcome = replace(outcome, reason=f"{error.what}; {UNMARKED}: {second.what}")
     return outcome
