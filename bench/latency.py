@@ -94,5 +94,5 @@ async def report() -> None:
     )
 
 
-def _told(taken: Seconds) -> str:
-    return f"{taken.published:.1f} ({taken.whole:.1f}, {taken.waited:.1f})"
+def _told(rotation: Seconds) -> str:
+    return f"{rotation.published:.1f} ({rotation.whole:.1f}, {rotation.waited:.1f})"

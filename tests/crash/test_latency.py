@@ -14,8 +14,8 @@ from tests.proof.places import PLACES
 async def test_a_rotation_ends_within_five_seconds_at_100_ms_a_call(kind: str) -> None:
     """A later one takes half of that, but for what the source itself takes."""
     first, later = await rotations(kind)
-    for taken in (first, later):
-        assert 5 * LATENCY < taken.published < taken.whole < 2 * GOAL
+    for rotation in (first, later):
+        assert 5 * LATENCY < rotation.published < rotation.whole < 2 * GOAL
     assert later.whole - later.waited <= GOAL
 
 

@@ -140,20 +140,20 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
 )
 
 
-@pytest.mark.parametrize(("path", "secret", "asked", "facts", "known"), PATHS)
+@pytest.mark.parametrize(("path", "secret", "fields", "facts", "known"), PATHS)
 def test_where_several_rows_hold_the_first_is_taken(
     path: str,
     secret: SecretVersion,
-    asked: dict[str, Any],
+    fields: dict[str, Any],
     facts: dict[str, Any],
     known: dict[str, Any],
 ) -> None:
-    turn = turn_of(secret, item(**asked), Record(owner=str(REF), **facts), **known)
+    turn = turn_of(secret, item(**fields), Record(owner=str(REF), **facts), **known)
     assert ", ".join(taken(turn, QUIET)) == path
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "world"),
+    ("path", "fields", "world"),
     [
         ("verify", {}, World(None, is_refused=True, lagging=WAIT)),
         ("wait for apps, conclude", {}, World(None, is_refused=False, lagging=WAIT)),
@@ -162,9 +162,9 @@ def test_where_several_rows_hold_the_first_is_taken(
     ],
 )
 def test_what_is_due_is_retired_where_nothing_speaks_against_it(
-    path: str, asked: dict[str, Any], world: World
+    path: str, fields: dict[str, Any], world: World
 ) -> None:
-    turn = turn_of(FRESH, item(**asked), Record(owner=str(REF), **DUE))
+    turn = turn_of(FRESH, item(**fields), Record(owner=str(REF), **DUE))
     assert ", ".join(taken(turn, world)) == f"claim, try current, {path}"
 
 

@@ -70,8 +70,8 @@ async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_th
     expected = {"vault": pages, "host queue": due, "host blob": 2}
     assert rig.calls() == {key: count for key, count in expected.items() if count}
     seen = {"seen": due + others, "posted": due, "broken": 0}
-    told = {"result": "swept", "vault": rig.vault.url, **seen}
-    assert json.loads(caplog.records[-1].message) == told
+    logged = {"result": "swept", "vault": rig.vault.url, **seen}
+    assert json.loads(caplog.records[-1].message) == logged
 
 
 async def test_pages_without_items_are_passed_over() -> None:
