@@ -14,7 +14,7 @@ from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
-from engine.state.request import DAY, PUBLISHED, UNMARKED, Outcome, WorkItem
+from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
 from engine.state.tags import CREDENTIAL, OPERATION, Pending
 
 ANOTHER = "another look at the source follows"
@@ -290,8 +290,11 @@ class Observed:
         """Note that an outcome was reported: only then is the version that it names told of."""
         if self.announces(outcome):
             self.lease.learn(replace(self.record, unreported=False))
-        if self.record.owner and self._is_bare(outcome):
-            verified = replace(self.record.verified, told_at=self.parts.clock.now())
+        is_bare, is_over = self._is_bare(outcome), outcome.result in DONE
+        if self.record.owner and (is_bare or is_over):
+            # What needs people after that is something else: they hear of it.
+            told_at = self.parts.clock.now() if is_bare else None
+            verified = replace(self.record.verified, told_at=told_at)
             self.lease.learn(replace(self.record, verified=verified))
 
     def announces(self, outcome: Outcome) -> bool:

@@ -280,6 +280,8 @@ Result = Literal[
 ]
 PUBLISHED: frozenset[Result] = frozenset({"rotated", "healed", "restored"})
 """How work ends that has published a version."""
+DONE: frozenset[Result] = PUBLISHED | {"retired", "confirmed"}
+"""How work ends that needs nobody."""
 
 
 @dataclass(frozen=True, slots=True)

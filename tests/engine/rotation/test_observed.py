@@ -164,6 +164,8 @@ async def test_a_look_tells_people_once_a_day_of_what_no_mark_says(
     at.rig.clock.advance(ago.total_seconds())
     assert observed.heard(parked).result == result
     assert observed.heard(replace(parked, result="skipped")).result == "skipped"
+    observed.reported(replace(parked, result="confirmed"))
+    assert observed.heard(parked).result == "parked"
 
 
 async def test_of_a_disabled_secret_no_mark_says_anything(at: Held) -> None:
