@@ -13,7 +13,7 @@ from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Acting, Decision, Park
-from engine.state.index import Listed
+from engine.state.index import Listed, accepted_at
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed
@@ -232,9 +232,7 @@ async def leaked_at(
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
-    accepted = (listed.source for listed in known if listed.accepted(secret))
-    sources = [source for source in accepted if source != left]
-    return tagged if tagged in sources else next(iter(sources), tagged)
+    return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
 
 
 async def foreseen(

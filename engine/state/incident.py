@@ -12,7 +12,7 @@ from engine.contract import Opens, Ranked, Rotator
 from engine.kinds import lingering
 from engine.secret import SecretRef
 from engine.state.entry import Entry
-from engine.state.index import Listed
+from engine.state.index import Listed, accepted_at
 from engine.state.manual import is_manual
 from engine.state.request import WorkItem
 from engine.state.tags import REPLICA_OF
@@ -169,8 +169,7 @@ def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
 def leaked_at(entry: Entry, known: Sequence[Listed]) -> str | None:
     """Return the source of what a secret holds: an edited tag may name another one."""
     tagged = entry.managed.source if entry.managed else None
-    sources = [listed.source for listed in known if listed.accepted(entry.secret)]
-    return tagged if tagged in sources else next(iter(sources), tagged)
+    return accepted_at(entry.secret, known, tagged)
 
 
 Standing = Literal["refused", "waiting", "needs a person"]

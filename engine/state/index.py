@@ -87,6 +87,12 @@ class Listed:
         )
 
 
+def accepted_at[T: str | None](secret: Version, known: Sequence[Listed], tagged: T) -> str | T:
+    """Return the source that has accepted a version: the `tagged` one where no other record says so."""
+    sources = [listed.source for listed in known if listed.accepted(secret)]
+    return tagged if tagged in sources else next(iter(sources), tagged)
+
+
 @dataclass(frozen=True)
 class StateIndex:
     """Records by the secret (lower case) that owns them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -110,6 +111,25 @@ async def test_an_incident_comes_back_where_its_source_cannot_be_looked_up() -> 
     with pytest.raises(TransientError, match="the records cannot be listed"):
         await handle(rig, compromised=True)
     assert state(rig) == before
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+async def test_without_the_records_an_incident_goes_on_where_that_of_its_tag_knows_the_version(
+    *, is_edited: bool
+) -> None:
+    """An edited tag names a source whose record knows nothing of it: nothing is changed there."""
+    rig = scene()
+    await handle(rig)
+    leaked = rig.latest(NAME)
+    if is_edited:
+        rig.tag(NAME, ProviderAddress=rig.account("elsewhere").resource_id)
+    rig.clock.advance(60)
+    refuse(rig, 403, "Forbidden", lambda request: "comp=list" in request.url, times=99)
+    before = state(rig)
+    with pytest.raises(TransientError) if is_edited else nullcontext():
+        await handle(rig, version=leaked.version, compromised=True)
+    assert (state(rig) == before) is is_edited
+    assert accepted(rig, leaked) is is_edited
 
 
 async def test_an_incident_of_an_earlier_version_is_dealt_with_whatever_may_be_rotated() -> None:
