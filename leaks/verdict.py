@@ -51,6 +51,7 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
         match = await _found(engine, index, reported)
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
+    before = await engine.leases.peek(match.source)
     with engine.reporter.step("prove"):
         is_accepted, untried = await _tried(engine, match)
     if not match.version and (is_accepted or untried):
@@ -66,9 +67,22 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     if match.is_current:
         # Rekey heals what is drifted, and a new credential takes its time to spread.
         return Verdict("alive", reported, match, untried=DRIFTED)
+    if _was_amid(before, record):
+        what = "its source is in the midst of a change, which may be taken back"
+        raise TransientError(what, where=str(match.ref), fix=AGAIN, retry_after=AGAIN_SECONDS)
     refused, how = read_proof(proof)
     now = engine.clock.now().replace(microsecond=0)
     return Verdict("refused", reported, match, refused=refused or now, proof=how or TRIED)
+
+
+def _was_amid(before: Record | None, after: Record | None) -> bool:
+    """Return whether a source may have been amid a change between two looks at its record.
+
+    What a single slot refuses then, it may accept again.
+    """
+    known = [record for record in (before, after) if record]
+    began = {record.change.started_at for record in known}
+    return len(began) > 1 or any(record.is_unknown for record in known)
 
 
 async def _found(engine: Engine, index: Index, reported: Reported) -> LeakedVersion | None:
