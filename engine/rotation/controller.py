@@ -30,6 +30,7 @@ from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
 from engine.rotation.parent_key import ParentKey
+from engine.rotation.revoke import MayComeBack
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
@@ -114,6 +115,8 @@ class Controller:
             return await self._advance()
         except UnderWay as error:
             return await _wait(at, error)
+        except MayComeBack as error:
+            return await _leave_open(at, str(error))
         except TransientError as error:
             await _warn(at, error)
             raise
@@ -322,6 +325,19 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
         if not at.progress.published_now:
             await tasks.follow(at.parts, _published(at))
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
+
+
+async def _leave_open(at: Rotation, reason: str) -> Outcome:
+    """End the work for now: looks try what leaked until it can come back no more.
+
+    Only then is its incident over, and done what else a person has asked for.
+    """
+    if at.progress.published_now:
+        await tasks.follow(at.parts, _published(at))
+    item = at.progress.item
+    is_asked = item.compromised or item.trigger == "manual"
+    old = at.progress.old_version
+    return Outcome(item, "waiting", reason, old_version=old, comes_back=is_asked)
 
 
 async def _tell_published(at: Rotation) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from engine.contract import LATE, Tidy
+from engine.contract import LATE, Lists, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
@@ -96,6 +96,13 @@ class Observed:
             self.shown
         )
         return is_late and self.parts.is_anothers(self.shown)
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether what is revoked may come back: a list that was sent before may still land."""
+        until = self.record.change.uncertain_until
+        lists = isinstance(self.parts.rotators.get(self.record.kind), Lists)
+        return lists and until is not None and self.parts.clock.now() < until
 
     def has_later_recheck(self) -> bool:
         """Return whether another look at a change that may take effect late comes later."""

@@ -201,7 +201,8 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     An incident ends only with a proof that the credential is refused.
     """
     record = at.record
-    if proof:
+    is_leak = pending.version in record.compromised.versions
+    if proof and not (is_leak and at.observed.may_come_back):
         at.observed.tell_refused(pending.version)
         record = record.without(pending.version, at.observed.proof(proof))
     await at.lease.write(record.discarded(*record.history.same_as(pending.version)))

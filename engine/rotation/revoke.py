@@ -25,6 +25,10 @@ PURGED_FIX = (
 )
 
 
+class MayComeBack(Exception):  # noqa: N818 - the name says what is the case
+    """What leaked is refused, and a list that is replaced as a whole may bring it back."""
+
+
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
     """Settle one version; raises NeedsHuman if its credential may still be accepted."""
     if isinstance(decision, Park):
@@ -41,7 +45,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
             await _replace_current(at, secret, version)
             return
         await _remove_unread(at, secret, version, managed, unread)
-        await at.observed.settle(version, UNLISTED)
+        await _settle_for_good(at, secret, version, UNLISTED)
         return
     held = _held(at, old, managed)
     is_current, current = version == secret.version, secret.value
@@ -54,8 +58,16 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         if is_current:
             raise _alive(at, decision)
         await _revoke_leaked(at, secret, old, managed, shape, credential)
-    await at.observed.settle(version, TRIED)
+    await _settle_for_good(at, secret, version, TRIED)
     await at.vault_writer.out_of_use(secret)
+
+
+async def _settle_for_good(at: Rotation, secret: SecretVersion, version: str, how: str) -> None:
+    """Note the proof; raises MayComeBack while a list may land that was sent before it."""
+    if at.observed.may_come_back:
+        await at.vault_writer.out_of_use(secret)
+        raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
+    await at.observed.settle(version, how)
 
 
 async def _replace_current(at: Rotation, secret: SecretVersion, version: str) -> None:

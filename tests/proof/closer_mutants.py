@@ -29,6 +29,7 @@ from engine.state.follow_up import FollowUp
 from engine.state.record import SELDOM, Record
 from engine.state.record_parts import Compromised
 from engine.state.request import WorkItem
+from leaks import verdict
 from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue
 
@@ -179,6 +180,16 @@ CLOSER: Mapping[str, Mutant] = {
         function(Observed, "may_have_cut_off", property(lambda _: False)),
         "P1",
         ("two-deployments/two-slots",),
+    ),
+    "an incident is over although a list may land that brings back what leaked": Mutant(
+        function(Observed, "may_come_back", property(lambda _: False)),
+        "P5",
+        ("writers-in-overlap/listed#700003319", "writers-in-overlap/listed#700016065"),
+    ),
+    "what a single slot refuses in mid-change is answered as refused": Mutant(
+        function(verdict, "_was_amid", lambda *_: False),
+        "P5",
+        ("reported-and-put-back/one-slot#120526836",),
     ),
     "a preview knows nothing of the record": Mutant(
         _without_the_record,

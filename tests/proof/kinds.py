@@ -301,6 +301,10 @@ class ManySecrets(_Kind):
                 raise NeedsHuman("the secret may be the one in use", fix="revoke it by hand")
         await self._remove(many, credential_id)
 
+    async def lists(self, source: str, credential_id: str) -> bool:
+        many = self._many(source)
+        return await self.hand.reach("list secrets", lambda: credential_id in many.entries)
+
     async def _remove(self, many: Many, key: str) -> None:
         await self.hand.reach(
             f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True

@@ -61,6 +61,10 @@ class ReplacedList(ManySecrets):
             raise _lagging()
         await self._without(listing, listed, {credential_id})
 
+    async def lists(self, source: str, credential_id: str) -> bool:
+        """Say whether the list has an entry."""
+        return credential_id in await self._read(self._listing(source))
+
     async def _check_complete(self, job: Job, listed: Entries) -> None:
         held = job.held.reveal() if job.held else ""
         if job.in_place or held in {entry.secret for entry in listed.values()}:

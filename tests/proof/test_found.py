@@ -20,6 +20,15 @@ FOUND = {
     "the mark of a refused audit is taken off": "one/two-slots@14:forbid",
     "a finished incident does not mark the version after it": "incident-alone/one-slot@12:forbid",
     "an incident outlives the healing of what replaced its version": "incident/many#1019416",
+    "a list that was sent before brings back what was cut off, and what leaked lives on": (
+        "writers-in-overlap/listed#700005252"
+    ),
+    "so it does right after what leaked was proven to be refused": (
+        "writers-in-overlap/listed#700021701"
+    ),
+    "a single slot in mid-change refuses what leaked, and is set back to it": (
+        "reported-and-put-back/one-slot#120526836"
+    ),
     "a password that nobody knows is told of where the secret cannot be read to be marked": (
         "incident-alone/one-slot@6:forbid+7:forbid"
     ),
@@ -45,6 +54,9 @@ FOUND = {
     ),
     "a request that is put off is stored, also where the store itself is throttled": (
         "handed-over-when-leaked-and-deleted/many#410260719"
+    ),
+    "an answer that comes too late is a fault of its own, before a vault takes no writes": (
+        "outage-in-change/one-slot#81001103"
     ),
     "nobody can look after a password that nobody knows while storage is away": (
         "outage-in-change/one-slot#168885678"
