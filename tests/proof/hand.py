@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import AccessDenied, TransientError
-from tests.proof.kernel import Died, Mode, Worker
+from tests.proof.kernel import CLIENT_TIMEOUT, Died, Mode, Worker
 
 if TYPE_CHECKING:
     from tests.proof.world import World
 
-CLIENT_TIMEOUT = 15.0
-"""Seconds after which a client has stopped waiting for the answer to a change; the request may
-still take effect."""
 SOON, LONG = 7.0, 400.0
 """What a throttled caller is told to wait, in seconds."""
 VAULT_CALLS = frozenset({"read", "read version", "list", "publish", "retag", "disable"})

@@ -39,6 +39,9 @@ lease, and a function."""
 FAULTS: tuple[Mode, ...] = EVERY_FAULT[:8]
 """Those of every scenario; the further two strike where a scenario says so, so that an older seed
 means what it meant."""
+CLIENT_TIMEOUT = 15.0
+"""Seconds after which a client has stopped waiting for the answer to a change; the request may
+still take effect."""
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 

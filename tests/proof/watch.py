@@ -19,7 +19,7 @@ from engine.state.request import Outcome
 from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from tests.proof import announcing, appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
-from tests.proof.kernel import Died, Worker
+from tests.proof.kernel import CLIENT_TIMEOUT, Died, Worker
 from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
 
 if TYPE_CHECKING:
@@ -169,6 +169,15 @@ class Watch:
         # A second one in the first may keep it from being taken back.
         self.struck |= self.elsewhere > self.world.kernel.time()
         self.elsewhere = max(self.elsewhere, until)
+
+    @property
+    def back_elsewhere(self) -> float:
+        """When what was away elsewhere is back; 0 where nothing keeps a change from being taken back.
+
+        A second fault may, and so may an answer that takes too long.
+        """
+        is_alone = not self.struck and self.leapt <= CLIENT_TIMEOUT
+        return 0.0 if is_alone else self.elsewhere
 
     def by_hand(self) -> None:
         """Take note of what a person has done, and check what must hold after that."""
@@ -812,7 +821,7 @@ class Watch:
             return
         for ref, since in self.refused.items():
             bound = HEALED_SECONDS + self._takes(refused[ref])
-            disturbed = max(self.disturbed, self.elsewhere if self.struck else 0.0)
+            disturbed = max(self.disturbed, self.back_elsewhere)
             # Calls take no time here, so what takes all of it takes longer in earnest.
             late = now - max(since, disturbed) >= bound
             if late and not self._lapsed(ref, refused[ref], Excuse.STORE):

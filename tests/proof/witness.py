@@ -259,8 +259,7 @@ class Witness:
         leapt, self.leapt = self.world.watch.leapt - self.leapt, self.world.watch.leapt
         if leapt:
             self.say("leap", seconds=leapt)
-        watch = self.world.watch
-        until = max(moment, watch.elsewhere if watch.struck else 0.0)
+        until = max(moment, self.world.watch.back_elsewhere)
         self.say("fault", until=until if until > self.world.kernel.time() else None)
 
     def _leaked(self, credential: str) -> None:
