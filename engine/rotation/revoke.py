@@ -45,7 +45,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
             await _replace_current(at, secret, version)
             return
         await _remove_unread(at, secret, version, managed, unread)
-        await _settle_for_good(at, secret, version, UNLISTED)
+        await _settle_for_good(at, version, UNLISTED)
         return
     held = _held(at, old, managed)
     is_current, current = version == secret.version, secret.value
@@ -58,14 +58,13 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         if is_current:
             raise _alive(at, decision)
         await _revoke_leaked(at, secret, old, managed, shape, credential)
-    await _settle_for_good(at, secret, version, TRIED)
+    await _settle_for_good(at, version, TRIED)
     await at.vault_writer.out_of_use(secret)
 
 
-async def _settle_for_good(at: Rotation, secret: SecretVersion, version: str, how: str) -> None:
+async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
     """Note the proof; raises MayComeBack while a list may land that was sent before it."""
     if at.observed.may_come_back:
-        await at.vault_writer.out_of_use(secret)
         raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
     await at.observed.settle(version, how)
 

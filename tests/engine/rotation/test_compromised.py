@@ -123,6 +123,36 @@ async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
     assert not enabled(rig, leaked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "comes_back"),
+    [
+        ({"compromised": True}, True),
+        ({"trigger": "manual", "force": True}, True),
+        ({"trigger": "sweep"}, False),
+    ],
+    ids=["the incident", "what a person asks for", "a sweep"],
+)
+async def test_an_incident_stays_open_while_an_earlier_request_may_bring_back_what_leaked(
+    asked: dict[str, Any], *, comes_back: bool
+) -> None:
+    rig = GraphRig()
+    leaked = rig.managed()
+    late = rig.clock.now() + timedelta(hours=1)
+    await rig.handle(SECRET, version=leaked.version)
+    source = rig.app.app_id
+    await rig.note(source, SECRET, open_until=late, compromised=(leaked.version,))
+    asked = {"version": leaked.version, "reason": "asked", **asked}
+    first = await rig.handle(SECRET, **asked)
+    assert (first.result, first.comes_back) == ("waiting", comes_back)
+    assert [entry.secret for entry in rig.alive()] == [rig.latest(SECRET).value]
+    assert (await rig.known(source)).compromised.versions == (leaked.version,)
+    rig.clock.advance(3601)
+    await rig.handle(SECRET, **asked)
+    known = (await rig.known(source)).compromised
+    assert (known.versions, [*known.revoked]) == ((), [leaked.version])
+    assert not enabled(rig, leaked)
+
+
 @pytest.mark.parametrize("is_enabled", [False, True])
 async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is_disabled(
     *, is_enabled: bool
