@@ -5,7 +5,7 @@ engine/rotation/controller.py works under the lease.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,12 +27,11 @@ from engine.rotation.parent_key import ParentKey
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease, hold
 from engine.rotation.vault_writer import VaultWriter
-from engine.secret import SecretRef, SecretVersion, Sensitive, Version
+from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.entry import Coming, Entry
-from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.incident import STILL_ACCEPTED
-from engine.state.index import Listed, Owned
+from engine.state.index import Listed
 from engine.state.record import Record
 from engine.state.request import NO_MORE, TRIED_AGAIN, Outcome, Result, WorkItem
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
@@ -43,6 +42,11 @@ LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 @dataclass(frozen=True)
 class Engine(Parts):
     """The engine's entry points, on top of its parts."""
+
+    nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
+    owned, release = ownership.owned, ownership.release
+    follow_up, drop = tasks.run, tasks.give_up
+    """What other modules do with the parts, as the engine's own methods."""
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
@@ -91,32 +95,6 @@ class Engine(Parts):
         """Raise why the key of a derived secret does not consent to it; return where none is derived."""
         if parent_key := ParentKey.of(self, managed):
             await parent_key.parent(secret.ref)
-
-    def nothing_yet(self, ref: SecretRef) -> SecretVersion:
-        """Return what stands for a secret that does not exist."""
-        return issue.nothing_yet(ref, self.clock.now())
-
-    async def first_value(self, secret: SecretVersion, managed: Managed) -> Sensitive | None:
-        """Return a value for a secret that does not exist: see engine/rotation/issue.py."""
-        return await issue.first_value(self, secret, managed)
-
-    async def add_first(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
-        """Add a credential at the source, and write it as the secret's first version."""
-        return await issue.added(self, secret, managed)
-
-    async def owned(self, ref: SecretRef) -> Owned:
-        """Look at a secret and at the records that it owns, without a lease."""
-        return await ownership.owned(self, ref)
-
-    async def release(
-        self,
-        ref: SecretRef,
-        managed: Managed | None,
-        kept: Mapping[str, str],
-        check: Callable[[Owned], None],
-    ) -> None:
-        """Take a secret out of management for good: see engine/rotation/ownership.py."""
-        await ownership.release(self, ref, managed, kept, check)
 
     async def rehearse(
         self, secret: SecretVersion, managed: Managed, item: WorkItem | None = None
@@ -171,14 +149,6 @@ class Engine(Parts):
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item, mark its secret and report that."""
         return await self._report(await report.give_up(self, item, error))
-
-    async def follow_up(self, task: FollowUp) -> TaskOutcome:
-        """Do what follows an outcome and report it; raises TransientError for what may pass."""
-        return await tasks.run(self, task)
-
-    async def drop(self, task: FollowUp, error: RekeyError) -> TaskOutcome:
-        """Give up on what follows an outcome. The secret is not marked: it was rotated."""
-        return await tasks.give_up(self, task, error)
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error: the source is looked at again as its record says."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.contract import Job, Rotator
-from engine.errors import PermanentError, RekeyError, TransientError
+from engine.errors import NotFound, PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, decided
 from engine.ports import (
@@ -91,6 +91,13 @@ class Parts:
             item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
         )
         return decision
+
+    async def existing(self, ref: SecretRef) -> SecretVersion | None:
+        """Return the current version of a secret; None if there is no such secret."""
+        try:
+            return await self.vaults.read(ref)
+        except NotFound:
+            return None
 
     async def accept(self, work: WorkItem | SweepOrder, delay: float = 0.0) -> None:
         """Store what a person asked for, and post a message that hastens it.

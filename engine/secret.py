@@ -111,7 +111,7 @@ class Version:
     enabled: bool
     created: datetime
     expires: datetime | None
-    content_type: str | None
+    content_type: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -60,14 +60,7 @@ async def _read(parts: Parts, item: FollowUp) -> Version:
         if item.action != "tell":
             raise
         now = parts.clock.now()
-        return Version(
-            item.ref,
-            item.version,
-            enabled=False,
-            created=now,
-            expires=None,
-            content_type=None,
-        )
+        return Version(item.ref, item.version, enabled=False, created=now, expires=None)
 
 
 async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcome:

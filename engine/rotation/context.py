@@ -85,19 +85,19 @@ class Rotation:
     item: WorkItem
     here: Managed | None = None
     """What the secret's tags ask for at this source; None if they name another one, or none."""
+    parts: Parts = field(init=False)
     progress: Progress = field(init=False)
     vault_writer: VaultWriter = field(init=False)
     observed: Observed = field(init=False)
+    proof: Proof = field(init=False)
+    """What tries credentials at the source."""
 
     def __post_init__(self) -> None:
+        self.parts = self.lease.parts
         self.progress = Progress(self.item)
         self.vault_writer = VaultWriter(self.lease)
         self.observed = Observed(self.lease, self.item)
-
-    @property
-    def parts(self) -> Parts:
-        """The ports, and the policy."""
-        return self.lease.parts
+        self.proof = Proof(self.lease)
 
     @property
     def now(self) -> datetime:
@@ -134,11 +134,6 @@ class Rotation:
     def single(self) -> bool:
         """Whether the source accepts one credential at a time."""
         return self.managed.is_single
-
-    @property
-    def proof(self) -> Proof:
-        """What tries credentials at the source."""
-        return Proof(self.lease)
 
     @property
     def replicas(self) -> Replicas:
@@ -235,24 +230,25 @@ class Rotation:
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
-        record = self.observed.record
-        proven, touched = self.record.wrote(secret), record.change.version == secret.version
+        record, change = self.record, self.record.change
+        proven = record.wrote(secret)
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
         # An incident does not wait for whoever else may use the source, nor does who has looked.
         leaked = self.progress.item.compromised or record.compromised.versions
-        overruled = leaked or self.is_unparked
-        job = replace(job, changed=record.change.started_at if proven and not overruled else None)
-        # What was restored since is in use again.
-        job = replace(job, revoked=record.revoked_ids - {job.held_id or ""})
-        if not touched:
+        job = replace(
+            job,
+            changed=change.started_at if proven and not (leaked or self.is_unparked) else None,
+            # What was restored since is in use again.
+            revoked=record.revoked_ids - {job.held_id or ""},
+        )
+        if change.version != secret.version:
             return job
-        under_way = record.change.in_progress_since is not None
         return replace(
             job,
-            asked=record.change.requested_at,
-            sent=record.change.started_at,
-            under_way=under_way,
-            mark=record.change.marker,
+            asked=change.requested_at,
+            sent=change.started_at,
+            under_way=change.in_progress_since is not None,
+            mark=change.marker,
         )
 
     async def is_refused(self, secret: SecretVersion) -> bool:

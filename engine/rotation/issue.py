@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
     NeedsHuman,
-    NotFound,
     PermanentError,
     RekeyError,
     TransientError,
@@ -161,11 +159,10 @@ NOTHING = "0" * 32
 BY_HAND = "have `az keyvault secret set` read its value from a file, then adopt it without --create"
 
 
-def nothing_yet(ref: SecretRef, now: datetime) -> SecretVersion:
+def nothing_yet(parts: Parts, ref: SecretRef) -> SecretVersion:
     """Return what stands for a secret that does not exist."""
-    return SecretVersion(
-        ref, NOTHING, value=None, enabled=True, created=now, expires=None, content_type=None
-    )
+    now = parts.clock.now()
+    return SecretVersion(ref, NOTHING, value=None, enabled=True, created=now, expires=None)
 
 
 async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> Sensitive | None:
@@ -197,7 +194,9 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
     rotator = parts.rotators[managed.rotator.kind]
     assert isinstance(rotator, Tidy)  # noqa: S101 - `first_value` refuses others
     async with hold(parts, managed.source, secret.ref) as lease:
-        await _still_nothing(parts, secret.ref)
+        if await parts.existing(secret.ref):
+            what = "somebody has written the secret meanwhile"
+            raise NeedsHuman(what, where=str(secret.ref), fix="type it again: see what it holds")
         now, record = parts.clock.now(), lease.record
         if record.owner != str(secret.ref).lower():
             what = f"{managed.source} belongs to the secret {record.owner}"
@@ -227,12 +226,3 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             async with lease.changing("tidy"):
                 await rotator.tidy(managed.source, job.operation, None)
             raise
-
-
-async def _still_nothing(parts: Parts, ref: SecretRef) -> None:
-    try:
-        await parts.vaults.read(ref)
-    except NotFound:
-        return
-    what, fix = "somebody has written the secret meanwhile", "type it again: see what it holds"
-    raise NeedsHuman(what, where=str(ref), fix=fix)

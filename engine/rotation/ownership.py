@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from engine.contract import Tidy
-from engine.errors import NeedsHuman, NotFound
+from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.parts import Parts, log
 from engine.planning.decision import Tagged
@@ -58,7 +58,7 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
     former = SecretRef.parse(record.owner)
     if not parts.policy.manages(former.vault):
         return _theirs(record, lease.where, held)
-    shown = await _existing(parts, former)
+    shown = await parts.existing(former)
     if shown:
         if await _still_claims(parts, held.source, shown):
             return _theirs(record, lease.where, held)
@@ -74,14 +74,6 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
             raise NeedsHuman(owed.reason, fix=owed.fix)
         return owed
     return record if is_first else Record(source=record.source, key=record.key)
-
-
-async def _existing(parts: Parts, ref: SecretRef) -> SecretVersion | None:
-    """Return the current version of a secret; None if it is deleted."""
-    try:
-        return await parts.vaults.read(ref)
-    except NotFound:
-        return None
 
 
 def _theirs(record: Record, where: str, held: SourceLease) -> Park:
@@ -241,7 +233,7 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool
     """
     mine = str(ref).lower()
     known = [listed async for listed in parts.leases.index() if listed.owner == mine]
-    return any(listed.due is not None and listed.source != record.source for listed in known)
+    return any(listed.due and listed.source != record.source for listed in known)
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:
@@ -268,10 +260,7 @@ async def release(
     it again. A record that still named the secret would later call it dropped.
     """
     before = await owned(parts, ref)
-    sources = [
-        *(record.source for record in before.records),
-        *([managed.source] if managed else []),
-    ]
+    sources = [record.source for record in before.records] + ([managed.source] if managed else [])
     # Each part once: of a source of several logins, every part has a record that names the secret.
     names = dict.fromkeys(name for source in sources for name in parts_of(source))
     mine = (str(ref).lower(), NOBODY)

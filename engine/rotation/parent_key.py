@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine.contract import Derived, Issued, Job, Parent
-from engine.errors import NeedsHuman, NotFound, TransientError
+from engine.errors import NeedsHuman, TransientError
 from engine.parts import Parts
 from engine.planning.decision import crowded
 from engine.rotation.source_lease import NOBODY
@@ -56,14 +56,18 @@ class ParentKey:
         owner = self._parsed(holder)
         if owner.derived_from:
             what = "is derived itself, and signs nothing"
-            raise _wrong(holder, what, f"name the secret with the key in the tag {DERIVED_FROM}")
+            raise _wrong(
+                holder.ref, what, f"name the secret with the key in the tag {DERIVED_FROM}"
+            )
         self._consents(ref, holder, owner)
         self._refuse_others(holder, owner)
         record = await self._record(holder, owner)
         shown = record.believed(holder) if record else holder
         key = self.parts.held(holder, owner)
         if key is None:
-            raise _wrong(holder, "does not follow its ValueTemplate", "correct its value or tag")
+            raise _wrong(
+                holder.ref, "does not follow its ValueTemplate", "correct its value or tag"
+            )
         credential_id = shown.tags.get("CredentialId", "").strip() or "key"
         return Parent(owner.source, credential_id, key, holder.expires)
 
@@ -132,18 +136,13 @@ class ParentKey:
         return parent.expires is None or parent.expires > max(secret.expires or now, now) + GAIN
 
     async def _read(self, ref: SecretRef) -> SecretVersion:
-        try:
-            holder = await self.parts.vaults.read(ref)
-        except NotFound:
-            raise NeedsHuman(
-                "the secret with its key does not exist",
-                where=str(ref),
-                fix=f"correct the tag {DERIVED_FROM}",
-            ) from None
+        holder = await self.parts.existing(ref)
+        if holder is None:
+            raise _wrong(ref, "does not exist", f"correct the tag {DERIVED_FROM}")
         if self.parts.policy.is_own(ref):
-            raise _wrong(holder, "is the policy document", f"correct the tag {DERIVED_FROM}")
+            raise _wrong(ref, "is the policy document", f"correct the tag {DERIVED_FROM}")
         if not holder.enabled:
-            raise _wrong(holder, "is disabled", "enable it")
+            raise _wrong(ref, "is disabled", "enable it")
         return holder
 
     def _refuse_others(self, holder: SecretVersion, owner: Managed) -> None:
@@ -151,27 +150,31 @@ class ParentKey:
         kind, kinds = owner.rotator.kind, self._rotator.parents
         if kind not in kinds:
             raise _wrong(
-                holder,
+                holder.ref,
                 f"is of the kind {kind}, which makes no {self.managed.rotator.kind}",
                 f"name one of the kind {', '.join(sorted(kinds))} in the tag {DERIVED_FROM}",
             )
         if owner.source != self._rotator.made_at(self.managed.source):
             raise _wrong(
-                holder,
+                holder.ref,
                 f"is the key of {owner.source}",
                 f"correct the tag ProviderAddress or {DERIVED_FROM}",
             )
         if not self.parts.policy.allows(holder.ref.vault, owner.source):
             raise _wrong(
-                holder, "is in a vault not bound to its source", "see REKEY_SCOPES and the policy"
+                holder.ref,
+                "is in a vault not bound to its source",
+                "see REKEY_SCOPES and the policy",
             )
 
     def _parsed(self, holder: SecretVersion) -> Managed:
         owner = self.parts.tagged(holder).asks
         if owner is None:
-            raise _wrong(holder, "is not managed", "give it its tags, so that its key is rotated")
+            raise _wrong(
+                holder.ref, "is not managed", "give it its tags, so that its key is rotated"
+            )
         if isinstance(owner, Malformed):
-            raise _wrong(holder, "has malformed tags", "correct them")
+            raise _wrong(holder.ref, "has malformed tags", "correct them")
         return owner
 
     def _consents(self, ref: SecretRef, holder: SecretVersion, owner: Managed) -> None:
@@ -181,7 +184,7 @@ class ParentKey:
         if not any(consent.covers(holder.ref, ref, extent) for consent in owner.may_derive):
             name = ref.name if ref.vault == holder.ref.vault else str(ref)
             raise _wrong(
-                holder,
+                holder.ref,
                 "does not consent",
                 f"its owner adds {name}={extent} to its tag {MAY_DERIVE}",
             )
@@ -196,7 +199,7 @@ class ParentKey:
             return None
         if record.owner != str(holder.ref).lower():
             raise _wrong(
-                holder,
+                holder.ref,
                 f"does not own its source, which {record.owner} rotates",
                 f"name that secret in the tag {DERIVED_FROM}",
             )
@@ -211,5 +214,5 @@ class ParentKey:
         return seen
 
 
-def _wrong(holder: SecretVersion, what: str, fix: str) -> NeedsHuman:
-    return NeedsHuman(f"the secret with its key {what}", where=str(holder.ref), fix=fix)
+def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
+    return NeedsHuman(f"the secret with its key {what}", where=str(holder), fix=fix)

@@ -29,7 +29,7 @@ from engine.state import tags, template
 from engine.state.decision import Restore
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Past
-from engine.state.request import Result, WorkItem, operation_id
+from engine.state.request import Result, operation_id
 from engine.state.tags import Pending
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -45,7 +45,7 @@ async def rotate(
     at: Rotation, secret: SecretVersion, reason: str, *, at_once: bool
 ) -> SecretVersion:
     """Replace the credential. With `at_once`, the superseded one gets no overlap."""
-    await respect_external(at, secret, at.progress.item)
+    await _respect_external(at, secret)
     issued = await issue.new_credential(at, secret)
     overlap = timedelta() if at_once else at.managed.overlap
     rotated = await version(at, secret, issued, overlap, "rotated", reason)
@@ -212,24 +212,23 @@ COOL_DOWN = timedelta(days=7)
 """How soon a second drift after the first means that somebody else changes the credential, too."""
 
 
-async def respect_external(at: Rotation, secret: SecretVersion, item: WorkItem) -> None:
+async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
     """Raise NeedsHuman if somebody just wrote a value that the source refuses.
 
     Rekey does not supersede what a person has just written.
     """
-    held = at.parts.held(secret, at.managed)
+    item = at.progress.item
     overruled = item.force or item.compromised or at.record.compromised.versions
-    if overruled or not held or not is_external(at, secret):
+    if overruled or not is_external(at, secret):
         return
-    rotator = at.rotator
     try:
-        accepted = await rotator.accepts(at.managed.source, at.managed.credential_id or "", held)
+        is_refused = await at.is_refused(secret)
     except TransientError as error:
         if error.retry_after is not None:
             raise
         # Whatever keeps the source from answering makes the change fail, too, with its reason.
         return
-    if not accepted:
+    if is_refused:
         raise refused_external(at, secret)
 
 
@@ -249,8 +248,7 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
         return False
     if at.observed.may_have_cut_off:
         return False
-    is_single = at.single
-    return is_single or at.now - secret.created < LEFT_ALONE
+    return at.single or at.now - secret.created < LEFT_ALONE
 
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
@@ -269,9 +267,8 @@ def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
 def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:
     """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
     record, now = at.record, at.now
-    again = (
-        record.verified.repaired_at is not None and now - record.verified.repaired_at < COOL_DOWN
-    )
+    repaired_at = record.verified.repaired_at
+    again = repaired_at is not None and now - repaired_at < COOL_DOWN
     if again and at.record.wrote(secret) and not record.change.uncertain_until:
         raise NeedsHuman(
             "another deployment or a person changes this credential at its source, too",
