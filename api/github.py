@@ -14,7 +14,7 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.secret import SecretRef, Sensitive
-from engine.state.policy_document import Leaks
+from engine.state.policy import Leaks
 from leaks.feeds import alert_of, is_signed
 
 MOST_BODY = 256 * 1024

@@ -29,7 +29,7 @@ from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.follow_up import REPORTED_LEAK, FollowUp
 from engine.state.incident import LEAD, Incident, danger
-from engine.state.policy_document import Leaks
+from engine.state.policy import Leaks
 from leaks.index import Index, LeakedVersion
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 

@@ -16,7 +16,7 @@ from api.listing import every
 from api.requests import Request
 from api.route import Desk
 from engine.secret import SecretRef
-from engine.state import manual
+from engine.state.due import is_manual
 from engine.state.entry import NEEDS_A_PERSON, STATES, UNKNOWN_KIND, Entry, LastSweep
 from engine.version import VERSION
 
@@ -114,7 +114,7 @@ def _by_state(vaults: Sequence[str], entries: Iterable[Entry]) -> list[Sample]:
 
 def _about(entry: Entry) -> dict[str, str]:
     rotator = entry.managed.rotator.kind if entry.managed else UNKNOWN_KIND
-    rotator = "manual" if manual.is_manual(entry.secret.tags) else rotator
+    rotator = "manual" if is_manual(entry.secret.tags) else rotator
     rotator = "none" if entry.state == "unmanaged" else rotator
     return {
         "rotator": rotator,

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.state.entry import State
+from engine.state.history import Kind
 from engine.state.phase import Phase
-from engine.state.readers import Kind
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]

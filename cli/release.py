@@ -17,8 +17,8 @@ from cli.terminal import moment
 from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef, Version
+from engine.state.due import is_manual
 from engine.state.index import Owned
-from engine.state.manual import is_manual
 from engine.state.tags import (
     DERIVED_FROM,
     OURS,

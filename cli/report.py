@@ -17,8 +17,8 @@ from cli.query import csv_text
 from cli.report_page import as_html
 from cli.session import Session
 from cli.terminal import iso, moment, printable
+from engine.state.due import is_manual
 from engine.state.entry import Entry
-from engine.state.manual import is_manual
 from engine.state.policy import Policy
 from engine.state.tags import REPLICA_OF
 

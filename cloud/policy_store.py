@@ -25,8 +25,7 @@ from engine.policy.check import check
 from engine.ports import Clock
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.history import PUSHED_BY, PUSHED_WHY
-from engine.state.policy import Policy
-from engine.state.policy_document import Document
+from engine.state.policy import Document, Policy
 
 log = logging.getLogger("rekey.policy")
 audit = logging.getLogger("rekey.audit")

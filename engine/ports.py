@@ -10,11 +10,10 @@ from typing import Protocol
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import LastSweep, SweepSummary
 from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
+from engine.state.history import Readers
 from engine.state.incident import Incident
 from engine.state.index import Listed
-from engine.state.policy import Policy
-from engine.state.policy_document import Webhook
-from engine.state.readers import Readers
+from engine.state.policy import Policy, Webhook
 from engine.state.record import Record
 from engine.state.record_parts import Prints
 from engine.state.request import Outcome, WorkItem

@@ -17,7 +17,7 @@ from engine.errors import RekeyError, TransientError
 from engine.rotation.proof import REFUSALS, TRIED, read_proof
 from engine.secret import Sensitive
 from engine.state.index import StateIndex
-from engine.state.policy_document import LeakRule, Leaks
+from engine.state.policy import LeakRule, Leaks
 from engine.state.record import Record
 from leaks.index import Index, LeakedVersion, Owner
 from leaks.reading import Reported, read

@@ -27,7 +27,7 @@ from cloud.waiting import retry_after
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.secret import Sensitive
 from engine.state.follow_up import Event, Notice
-from engine.state.policy_document import Webhook
+from engine.state.policy import Webhook
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient

@@ -17,7 +17,7 @@ from cloud.rest.client import Json
 from cloud.rest.logs import Logs
 from engine.errors import NeedsHuman, TransientError
 from engine.secret import SecretRef
-from engine.state.readers import Read, Readers, readers_of
+from engine.state.history import Read, Readers, readers_of
 
 VAULT = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?")
 NAME = re.compile(r"[0-9A-Za-z-]{1,127}")

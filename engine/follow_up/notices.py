@@ -22,11 +22,10 @@ from engine.errors import NeedsHuman
 from engine.parts import Parts
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, Sensitive, Version
-from engine.state import manual
+from engine.state.due import BY_HAND_FIX, due_by_hand, is_manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.follow_up import REPORTED_LEAK, Event, FollowUp, Notice, TaskOutcome, TaskResult
-from engine.state.policy import Policy
-from engine.state.policy_document import STANDARD, Webhook
+from engine.state.policy import STANDARD, Policy, Webhook
 from engine.state.request import Outcome, Result
 from engine.state.sweep_order import SweepOrder
 
@@ -77,14 +76,10 @@ def of(outcome: Outcome | TaskOutcome) -> FollowUp:
 
 async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     """Remind the owner that a manual secret is due, unless it was rotated meanwhile."""
-    due = manual.due_at(secret, parts.policy)
-    if (
-        not manual.is_manual(parts.policy.applied(secret).tags)
-        or due is None
-        or due > parts.clock.now()
-    ):
+    due = due_by_hand(secret, parts.policy)
+    if not is_manual(parts.policy.applied(secret).tags) or due is None or due > parts.clock.now():
         return TaskOutcome(item, "skipped", "it is not due any more")
-    return TaskOutcome(item, "reminded", item.reason, manual.FIX)
+    return TaskOutcome(item, "reminded", item.reason, BY_HAND_FIX)
 
 
 async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
@@ -132,7 +127,7 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
     if item.news != EXPIRING:
         return hook.within is None
     now = parts.clock.now()
-    if moment(secret, manual.due_at(secret, parts.policy), now) is None:
+    if moment(secret, due_by_hand(secret, parts.policy), now) is None:
         return item.reason.count("\n") > 1
     return hook.within is None or (
         secret.expires is not None and secret.expires <= now + hook.within * DAY
@@ -163,9 +158,9 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
     so each falls into exactly one sweep, however often sweeps run.
     """
     secret = tagged.held
-    if not (secret.enabled and manual.is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
+    if not (secret.enabled and is_manual(tagged.applied.tags)) or policy.is_own(secret.ref):
         return None
-    due, expires = manual.due_at(secret, policy), secret.expires
+    due, expires = due_by_hand(secret, policy), secret.expires
     last = moment(tagged.applied, due, order.until)
     if due is None or last is None or last <= order.since:
         return None
@@ -223,7 +218,7 @@ def latest(
 
 def moment(secret: Version, due: datetime | None, now: datetime) -> datetime | None:
     """Return the last moment up to now for a secret with the tags that count; None if none was."""
-    by_hand = manual.is_manual(secret.tags)
+    by_hand = is_manual(secret.tags)
     begins = due if by_hand else secret.created
     return latest(begins, secret.expires, now, by_hand=by_hand) if begins else None
 
@@ -240,7 +235,7 @@ class Digests:
 
     def add(self, entry: Entry) -> None:
         """Look at one secret, as the inventory shows it."""
-        by_hand = entry.state != "disabled" and manual.is_manual(entry.secret.tags)
+        by_hand = entry.state != "disabled" and is_manual(entry.secret.tags)
         notified_at = moment(entry.secret, entry.due, self.order.until)
         if notified_at is None or not (by_hand or entry.state in NEEDS_A_PERSON):
             return
@@ -283,7 +278,7 @@ def _text(entries: Sequence[Entry], now: datetime) -> str:
 
 
 def _line(entry: Entry, now: datetime) -> str:
-    by_hand = manual.is_manual(entry.secret.tags)
+    by_hand = is_manual(entry.secret.tags)
     reason = "only a person rotates it" if by_hand else entry.reason[:MOST_REASON]
     expires = entry.secret.expires
     date = f" ({expires:%Y-%m-%d %H:%M}Z)" if expires else ""

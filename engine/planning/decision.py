@@ -13,7 +13,6 @@ from datetime import datetime
 
 from engine.kinds import Kinds
 from engine.secret import Version
-from engine.state import manual
 from engine.state.decision import (
     Confirm,
     Decision,
@@ -24,7 +23,7 @@ from engine.state.decision import (
     Skip,
     Wait,
 )
-from engine.state.due import due_at, due_reason
+from engine.state.due import BY_HAND_FIX, due_at, due_reason, is_manual
 from engine.state.index import Listed
 from engine.state.policy import Policy
 from engine.state.request import WorkItem, operation_id
@@ -184,8 +183,8 @@ def _left_alone(case: Case) -> Skip | None:
         return Skip("disabled", "enable the current version")
     if case.policy.is_own(secret.ref):
         return Skip("it holds the policy document, which nothing rotates")
-    if manual.is_manual(secret.tags):
-        return Skip("only a person rotates it", manual.FIX)
+    if is_manual(secret.tags):
+        return Skip("only a person rotates it", BY_HAND_FIX)
     return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
 
 

@@ -10,9 +10,8 @@ from engine.kinds import Kinds
 from engine.planning.decision import Tagged, decided
 from engine.planning.inventory import entry
 from engine.secret import Version
-from engine.state import manual
 from engine.state.decision import Decision, Retire, Rotate, Skip, Wait
-from engine.state.due import due_at
+from engine.state.due import BY_HAND_FIX, due_at, is_manual
 from engine.state.entry import Coming
 from engine.state.policy import Policy
 from engine.state.request import WorkItem
@@ -78,9 +77,9 @@ def forecast(
     current = entry(secret, policy, kinds, now)
     if policy.is_own(secret.ref):
         return
-    if secret.enabled and manual.is_manual(current.secret.tags):
+    if secret.enabled and is_manual(current.secret.tags):
         if current.due and current.due <= until:
-            yield Coming(current.due, "remind", secret, current.reason, manual.FIX)
+            yield Coming(current.due, "remind", secret, current.reason, BY_HAND_FIX)
     elif current.managed and current.state in ("ok", "due", "overdue"):
         yield from _ahead(secret, current.managed, policy, kinds, now, until)
         return

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, decided, mended
 from engine.secret import SecretRef, Version
-from engine.state import manual
 from engine.state.decision import Decision, Park, Retire, Rotate, Wait
-from engine.state.due import due_at, why_due
+from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
 from engine.state.entry import Entry, State
 from engine.state.index import Listed
 from engine.state.policy import Policy
@@ -81,8 +80,8 @@ def _judged(
         )
     if policy.is_own(secret.ref):
         return Entry(secret, "unmanaged", "it holds the policy document")
-    if manual.is_manual(secret.tags):
-        return _by_hand(secret, manual.due_at(held, policy), now)
+    if is_manual(secret.tags):
+        return _by_hand(secret, due_by_hand(held, policy), now)
     if tagged.asks is None:
         return _without_source(secret, now, records)
     known = tagged.managed
@@ -147,7 +146,7 @@ def _by_hand(secret: Version, due: datetime | None, now: datetime) -> Entry:
     if secret.expires:
         tense = "expired" if _has_expired(secret, now) else "expires"
         reason += f", it {tense} {secret.expires:%Y-%m-%d %H:%M}Z"
-    return Entry(secret, "overdue", reason, manual.FIX, due=due)
+    return Entry(secret, "overdue", reason, BY_HAND_FIX, due=due)
 
 
 def _without_source(secret: Version, now: datetime, known: Sequence[Listed]) -> Entry:

@@ -12,10 +12,9 @@ from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.planning.inventory import entry
 from engine.secret import SecretRef, Version
+from engine.state.due import is_manual
 from engine.state.entry import Entry, State
-from engine.state.manual import is_manual
-from engine.state.policy import Policy
-from engine.state.policy_document import Match, Rule
+from engine.state.policy import Match, Policy, Rule
 from engine.state.tags import RETIRE, Managed, unretired
 
 MOST_NAMED = 50

@@ -15,8 +15,7 @@ from engine.policy import schema as policy_schema
 from engine.policy import text as policy_text
 from engine.secret import SecretRef
 from engine.state import template
-from engine.state.policy import Policy
-from engine.state.policy_document import STANDARD, Document, Match, Rule, Webhook, tag, vault_url
+from engine.state.policy import STANDARD, Document, Match, Policy, Rule, Webhook, tag, vault_url
 from engine.state.tags import DERIVED_FROM, Malformed, parse
 from engine.state.window import Window
 

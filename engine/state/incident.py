@@ -11,9 +11,9 @@ from typing import Any, Literal
 from engine.contract import Opens, Ranked, Rotator
 from engine.kinds import lingering
 from engine.secret import SecretRef
+from engine.state.due import is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed, accepted_at
-from engine.state.manual import is_manual
 from engine.state.request import WorkItem
 from engine.state.tags import REPLICA_OF
 

@@ -1,4 +1,4 @@
-"""What holds for every secret: the bounds that no tag can move, and the policy document."""
+"""What holds for every secret: the bounds that no tag can move, and the policy document. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,233 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Protocol
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol
 
 from engine.secret import SecretRef, Version
-from engine.state.policy_document import Document, Webhook
+
+STANDARD = "standard"
+"""The kind of webhook that takes signed events in the form of Standard Webhooks."""
+SPANS = frozenset({"RotateBeforeDays", "OverlapHours"})
+"""Tags whose defaults yield to a short life: see engine.state.tags.parse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Secrets by vault (None for all) and by name.
+
+    In the name `*` stands for any characters. Upper and lower case are the same.
+    """
+
+    vault: str | None
+    secret: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> Match:
+        """Read a match from the document's data."""
+        return cls(vault_url(data["vault"]) if "vault" in data else None, data["secret"].lower())
+
+    def covers(self, ref: SecretRef) -> bool:
+        """Return whether the match covers a secret, or every name that a pattern stands for."""
+        return self.vault in (None, ref.vault) and fnmatchcase(ref.name.lower(), self.secret)
+
+    @property
+    def exact(self) -> SecretRef | None:
+        """The one secret that matches; None if several can."""
+        return SecretRef(self.vault, self.secret) if self.vault and "*" not in self.secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Settings, as tags, for the secrets that match."""
+
+    match: Match
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where to notify an owner (None for all); `secret`, in the document's vault, holds the URL."""
+
+    owner: str | None
+    kind: Literal["slack", "teams", "standard"]
+    secret: str
+    within: int | None = None
+    """Only digests of what expires within so many days go there; None for all messages."""
+    signing: str = ""
+    """The secret, in the document's vault, with the key that signs events; empty for chats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Resource ids of the apps that use the secrets that match."""
+
+    match: Match
+    resources: tuple[str, ...]
+    grace: timedelta = timedelta()
+    """How long a leaked credential lives on at most until these apps use the new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakRule:
+    """What is done about reported leaks of the secrets that match. An empty part matches all."""
+
+    acts: bool
+    """They are cut off at once, without asking a person first."""
+    match: Match | None = None
+    kind: str = ""
+    owner: str = ""
+    feed: str = ""
+    accepted: bool = False
+    """Only where the source has just accepted the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """How reported leaks are dealt with. Secrets that are named here are in the document's vault."""
+
+    key: str = ""
+    """The secret whose versions are the keys of prints; empty for none."""
+    trusted: frozenset[str] = frozenset()
+    """The feeds whose reports act by themselves once the source has accepted the value."""
+    rules: tuple[LeakRule, ...] = ()
+    """The first that matches counts, before what is trusted."""
+    webhook: str = ""
+    """The secret with which GitHub signs its webhook; empty if it may not report."""
+    token: str = ""
+    """The secret with the token that reads GitHub's alerts, or with the private key of `app`."""
+    app: str = ""
+    """The client id of the GitHub App whose key that is; empty for a token."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Leaks:
+        """Read them from the document's data."""
+        github = data.get("github", {})
+        return cls(
+            data.get("keySecret", ""),
+            frozenset(data.get("trusted", ())),
+            tuple(
+                LeakRule(
+                    entry["action"] == "cut off",
+                    Match.of(entry["match"]) if "match" in entry else None,
+                    entry.get("rotator", ""),
+                    entry.get("owner", ""),
+                    entry.get("feed", ""),
+                    entry.get("accepted", False),
+                )
+                for entry in data.get("rules", ())
+            ),
+            github.get("webhookSecret", ""),
+            github.get("tokenSecret", ""),
+            github.get("app", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A policy document."""
+
+    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Vault URL → the ids (lower case) to which its secrets are narrowed.
+
+    A vault that is not a key here is not narrowed.
+    """
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    may_override: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    consumers: tuple[Consumers, ...] = ()
+    leaks: Leaks = Leaks()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Document:
+        """Read a document from data in the shape of engine.policy.schema."""
+        return cls(
+            {
+                vault_url(vault): tuple(scope.rstrip("/").lower() for scope in bound["scopes"])
+                for vault, bound in data.get("vaults", {}).items()
+            },
+            as_tags(data.get("defaults", {})),
+            frozenset(map(tag, data.get("tagsMayOverride", ()))),
+            tuple(Rule(Match.of(rule["match"]), as_tags(rule)) for rule in data.get("rules", ())),
+            tuple(
+                Webhook(
+                    entry.get("owner"),
+                    entry["kind"],
+                    entry["webhookSecret"],
+                    _whole(entry.get("withinDays")),
+                    entry.get("signingSecret", ""),
+                )
+                for entry in data.get("notifications", ())
+            ),
+            tuple(
+                Consumers(
+                    Match.of(entry["match"]),
+                    tuple(entry["resources"]),
+                    timedelta(seconds=int(entry.get("graceSeconds", 0))),
+                )
+                for entry in data.get("consumers", ())
+            ),
+            Leaks.of(data.get("leaks", {})),
+        )
+
+    def rule_for(self, ref: SecretRef) -> Mapping[str, str]:
+        """Return the settings of the first rule that matches; empty if none does."""
+        return next((rule.settings for rule in self.rules if rule.match.covers(ref)), {})
+
+    def tags_for(self, ref: SecretRef, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that count: the document's, and the secret's own tags where it allows.
+
+        CredentialId is state: the document knows only the first one, the tag knows the current
+        one.
+        """
+        rule = self.rule_for(ref)
+        settings = {**self.defaults, **rule}
+        bound = {
+            tag
+            for tag in settings
+            if tag not in own or tag not in self.may_override | {"CredentialId"}
+        }
+        kept = {tag: text for tag, text in own.items() if tag not in bound}
+        return kept | {tag: settings[tag] for tag in bound if tag in rule or tag not in SPANS}
+
+    def default_span(self, tag: str, unit: timedelta, otherwise: timedelta) -> timedelta:
+        """Return the document's default for a span of time, or `otherwise` if it has none."""
+        return int(self.defaults[tag]) * unit if tag in self.defaults else otherwise
+
+
+def vault_url(text: str) -> str:
+    """Return a vault's URL in the spelling that settings and secrets use."""
+    return text.rstrip("/").lower()
+
+
+def tag(setting: str) -> str:
+    """Return the tag that a setting stands for."""
+    return setting[0].upper() + setting[1:]
+
+
+def as_tags(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return settings as the tags that they stand for."""
+    return {
+        tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"
+    }
+
+
+def _as_text(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(value)
+        case int() | float():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
 
 SCOPE = re.compile(
     r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

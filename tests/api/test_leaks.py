@@ -19,7 +19,7 @@ from api.app import Api
 from engine.contract import Lingers
 from engine.errors import TransientError
 from engine.kinds import Kinds
-from engine.state.policy_document import LeakRule, Leaks
+from engine.state.policy import LeakRule, Leaks
 from leaks.index import Index
 from leaks.reading import read
 from leaks.verdict import Verdict, acts, judge

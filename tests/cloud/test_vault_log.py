@@ -10,7 +10,7 @@ from cloud.azure import Azure
 from cloud.rest.vault_log import MOST, VaultLog, query_of
 from engine.errors import AccessDenied, NeedsHuman, TransientError
 from engine.secret import SecretRef
-from engine.state.readers import Read, readers_of
+from engine.state.history import Read, readers_of
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
 from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.state.policy_document import Document
+from engine.state.policy import Document
 from tests.proof import adversaries, people
 from tests.proof.excuses import Excuse
 from tests.proof.staging import Move, source_of

@@ -46,8 +46,8 @@ from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
-from engine.state import manual, tags
 from engine.state import record as records
+from engine.state import tags
 from engine.state.policy import Policy
 from engine.state.record import Record, Stale
 from engine.state.request import WorkItem
@@ -621,7 +621,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "_and_publishes_nothing_unasked[login-rotate it]",
     ),
     "a manual secret is rotated": Mutant(
-        function(manual, "is_manual", lambda _: False),
+        function(decide, "is_manual", lambda _: False),
         "people",
         test="tests/adversary/test_people.py::"
         "test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef, SecretVersion
-from engine.state.manual import is_manual
+from engine.state.due import is_manual
 from engine.state.tags import CREDENTIAL, DERIVED_FROM, MAY_DERIVE, OURS, REPLICA_OF
 from tests.proof.kernel import EPOCH
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef, SecretVersion
-from engine.state.manual import is_manual
+from engine.state.due import is_manual
 from engine.state.record import parts_of
 from engine.state.request import Outcome
 from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE

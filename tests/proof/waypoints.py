@@ -17,8 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from engine.state.policy import Policy
-from engine.state.policy_document import Document
+from engine.state.policy import Document, Policy
 from engine.state.record import Record
 from engine.state.request import Outcome
 from tests.proof.kernel import Mode

@@ -19,8 +19,7 @@ from engine.kinds import Kinds
 from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
-from engine.state.policy import Policy
-from engine.state.policy_document import Document
+from engine.state.policy import Document, Policy
 from engine.state.record import LOOKING, RECHECK, RECHECK_EVERY, Record
 from engine.state.record_parts import Prints
 from engine.state.request import WorkItem

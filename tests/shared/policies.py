@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from cloud.settings import Settings
 from engine.policy.check import check
 from engine.secret import SecretRef
-from engine.state.policy import Policy
-from engine.state.policy_document import Document
+from engine.state.policy import Document, Policy
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from engine.planning.forecast import forecast, plan, steps
 from engine.secret import SecretRef, SecretVersion
+from engine.state.due import due_by_hand
 from engine.state.entry import Coming
-from engine.state.manual import due_at
 from engine.state.policy import Policy
 from engine.state.tags import Pending, parked
 from rotators.sql_admin_password import SqlAdminPassword
@@ -131,7 +131,7 @@ def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
 @pytest.mark.parametrize(("text", "days"), [("3650", 3649), ("9999", 9998), ("10000", None)])
 def test_a_validity_that_is_none_reminds_nobody(text: str, days: int | None) -> None:
     secret = version(left=None, changes={"Manual": "true", "ValidityPeriodDays": text})
-    assert due_at(secret, POLICY) == (None if days is None else NOW + days * DAY)
+    assert due_by_hand(secret, POLICY) == (None if days is None else NOW + days * DAY)
 
 
 def test_the_policy_document_is_left_out_and_its_settings_count() -> None:

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.secret import SecretRef, SecretVersion
-from engine.state import manual
+from engine.state.due import due_by_hand
 from engine.state.entry import NEEDS_A_PERSON
-from engine.state.policy import Policy
-from engine.state.policy_document import Consumers, Document, LeakRule, Leaks, Match, Rule, Webhook
+from engine.state.policy import Consumers, Document, LeakRule, Leaks, Match, Policy, Rule, Webhook
 from engine.state.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from tests.shared.builders import (
     ACCOUNT,
@@ -268,7 +267,7 @@ def test_the_day_on_which_a_person_should_rotate_is_known(
     left: timedelta | None, age: timedelta, changes: dict[str, str | None], expected: object
 ) -> None:
     secret = version(left=left, age=age, changes={**BARE, **changes})
-    assert manual.due_at(secret, policy(MANUAL)) == expected
+    assert due_by_hand(secret, policy(MANUAL)) == expected
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from engine.policy.schema import SCHEMA, SETTINGS, problems
 from engine.policy.text import load
-from engine.state.policy_document import as_tags
+from engine.state.policy import as_tags
 from tests.shared import policies
 
 PUBLISHED = json.loads(policies.PAGE.with_name("policy.schema.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import LeaseUnavailable, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.service import Service
-from engine.state.policy_document import Consumers, Document, Match
+from engine.state.policy import Consumers, Document, Match
 from engine.state.request import Outcome
 from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call

@@ -10,7 +10,7 @@ import pytest
 
 from engine.contract import LONGEST_CHANGE
 from engine.service import Service
-from engine.state.policy_document import Consumers, Document, Match
+from engine.state.policy import Consumers, Document, Match
 from engine.state.record import Record
 from engine.state.request import Outcome
 from rotators.cosmos_db_key import CosmosDbKey
