@@ -36,11 +36,11 @@ PRODUCT = (
 CORNERS = {
     "compromised": (
         r"compromis|doomed|cut_?off|leaked",
-        ("incident", "incidents", "leak", "leaked", "revoke"),
+        ("incident", "incidents", "leak", "leaked"),
     ),
     "derived": (
         r"deriv|parent_?key|dependent",
-        ("derivation", "dependents", "parent_key"),
+        ("derived",),
     ),
     "follow-up": (
         r"errand|follow_?up|refresh|notice",

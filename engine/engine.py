@@ -17,13 +17,12 @@ from engine.parts import Parts, log
 from engine.planning import forecast, inventory
 from engine.planning.decision import Tagged
 from engine.planning.forecast import steps
-from engine.rotation import issue, leaked, ownership, report, revoke
+from engine.rotation import issue, leaked, ownership, report
 from engine.rotation.context import Rotation
 from engine.rotation.controller import Controller
-from engine.rotation.dependents import Dependents
+from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
-from engine.rotation.parent_key import ParentKey
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease, hold
 from engine.rotation.vault_writer import VaultWriter
@@ -73,7 +72,7 @@ class Engine(Parts):
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
-        return await revoke.foreseen(self, secret, item, decision) or decision
+        return await leaked.foreseen(self, secret, item, decision) or decision
 
     def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
         """Return all that one request leads to, beginning with its first decision."""
@@ -169,7 +168,7 @@ class Engine(Parts):
             decision = self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
                 tagged = decision.managed.source
-                source = await revoke.leaked_at(self, secret, item, tagged, left)
+                source = await leaked.leaked_at(self, secret, item, tagged, left)
             else:
                 source = await self._left_at(secret, item, tries)
                 if source is None or isinstance(decision, Park):

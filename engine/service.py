@@ -22,16 +22,15 @@ from engine.errors import (
 )
 from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch
-from engine.rotation.parent_key import KEY_COMPROMISED, KEY_REFUSED
+from engine.rotation.derived import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
 from engine.state.follow_up import FollowUp, read
 from engine.state.policy import Policies, Policy
 from engine.state.record import LOOKING, RECHECK_EVERY
 from engine.state.request import INCIDENT_SECONDS, NO_MORE, UNMARKED, Outcome, WorkItem
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
-from engine.sweep import recheck
+from engine.sweep import sweeper
 from engine.sweep.pace import REVOCATION_WRITES, Pace
-from engine.sweep.sweeper import sweep
 
 log = logging.getLogger("rekey")
 
@@ -112,11 +111,11 @@ class Service:
         """Ask for what is due; what cannot be asked for now is asked for next time."""
         posted = Counter[str]()
         try:
-            await recheck.requests(self.engine, posted)
+            await sweeper.recheck_requests(self.engine, posted)
         except RekeyError as error:
             log.warning("what people asked for is looked for later: %s", error)
         try:
-            await recheck.sources(await self.ready(), posted)
+            await sweeper.recheck_sources(await self.ready(), posted)
         except RekeyError as error:
             log.warning("the sources are rechecked later: %s", error)
 
@@ -138,7 +137,7 @@ class Service:
 
     async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:
-            ended = await sweep(await self.ready(), order, SWEEP_SECONDS)
+            ended = await sweeper.sweep(await self.ready(), order, SWEEP_SECONDS)
         except TransientError as error:
             if order.incident is None or tries < MAX_TRIES:
                 raise

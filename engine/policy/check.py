@@ -16,8 +16,8 @@ from engine.policy import text as policy_text
 from engine.secret import SecretRef
 from engine.state import template
 from engine.state.policy import STANDARD, Document, Match, Policy, Rule, Webhook, tag, vault_url
+from engine.state.tag_texts import Window
 from engine.state.tags import DERIVED_FROM, Malformed, parse
-from engine.state.window import Window
 
 ONE_SECRET = tuple(policy_schema.ONE_SECRET)
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from engine.contract import Job, Rotator, Tidy
 from engine.errors import NeedsHuman
 from engine.parts import Parts
+from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
-from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST, SourceLease

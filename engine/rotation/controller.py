@@ -26,11 +26,10 @@ from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
-from engine.rotation.leaked import owed_by_owner
+from engine.rotation.derived import ParentKey
+from engine.rotation.leaked import MayComeBack, owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
-from engine.rotation.parent_key import ParentKey
-from engine.rotation.revoke import MayComeBack
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion

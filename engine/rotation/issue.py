@@ -24,7 +24,7 @@ from engine.errors import (
 from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
-from engine.rotation.parent_key import ParentKey
+from engine.rotation.derived import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.rollback import Rollback, warning
 from engine.rotation.source_lease import hold

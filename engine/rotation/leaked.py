@@ -1,4 +1,7 @@
-"""What leaked: which versions an incident means, what they hold, and whose it is by now."""
+"""What leaked: which versions an incident means, what they hold, and whose it is by now.
+
+A compromised credential is proven to be refused, or revoked, before its incident may end.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,22 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from engine.errors import NeedsHuman, NotFound, PermanentError
+from engine.contract import Lists, Readable, Recognise, Rotator
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.parts import Parts
 from engine.rotation.context import Rotation
-from engine.rotation.source_lease import NOBODY
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
+from engine.rotation.source_lease import NOBODY, SourceLease
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
+from engine.state.decision import Acting, Decision, Park
 from engine.state.history import newest_first
 from engine.state.incident import RECOVER, deleted_at
+from engine.state.index import Listed, accepted_at
 from engine.state.record import Record
+from engine.state.record_parts import Past
 from engine.state.request import WorkItem
+from engine.state.tags import Managed
 
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
@@ -46,7 +55,9 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         # What a person wrote stays, unless it turns out to hold what leaked. Of a secret that is
         # itself younger nobody knows how old its credential is.
         return older[:1] or [secret.version]
-    superseded = _superseded(at)
+    going = at.record.retirement
+    # What Rekey superseded, and those whose value it held, if restored.
+    superseded = [*at.record.history.same_as(going.version)] if going else []
     if not older:
         return superseded[:1]
     return list(dict.fromkeys([older[0], *(old for old in superseded if old in older)]))
@@ -60,14 +71,6 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
         if version.version not in (None, secret.version) and version.created < since
     ]
     return [str(version.version) for version in newest_first(older)]
-
-
-def _superseded(at: Rotation) -> list[str]:
-    """Return the version that Rekey superseded, and those whose value it held, if restored."""
-    record = at.record
-    if record.retirement is None:
-        return []
-    return [*record.history.same_as(record.retirement.version)]
 
 
 TEMPLATE = "ValueTemplate"
@@ -92,12 +95,10 @@ def credentials_in(
         if fields and value_field in fields
     }
     past = record.history.credential_of(str(old.version))
-    if past is None:
-        return held
     return {
         written: credential
         for written, credential in held.items()
-        if record.digest(past.credential_id, credential) == past.digest
+        if past is None or record.digest(past.credential_id, credential) == past.digest
     }
 
 
@@ -113,7 +114,7 @@ def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | No
 
 
 async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
-    """Return the same report for that secret, about its own version that holds what leaked, if one does.
+    """Return the same report for that secret, about its version that holds what leaked, if any.
 
     None if what leaked is refused. The report was accepted while another secret owned the source,
     whose versions lead nowhere now. Raises PermanentError if a version cannot be read: the report
@@ -163,3 +164,251 @@ def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> Perm
     if item.compromised and isinstance(error, NotFound) and error.where == str(item.ref):
         return NotFound(deleted_at(source), where=error.where, fix=RECOVER, code=error.code)
     return error
+
+
+ENABLE_FIX = "enable that version for a moment, so that Rekey can try it"
+PURGED_FIX = (
+    "the vault has no such version: revoke it at its source by hand, then move the record of that "
+    "source aside, see docs/runbook.md, section 'The record of a source'"
+)
+
+
+class MayComeBack(Exception):  # noqa: N818 - the name says what is the case
+    """What leaked is refused, and a list that is replaced as a whole may bring it back."""
+
+
+async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
+    """Settle one version; raises NeedsHuman if its credential may still be accepted."""
+    if isinstance(decision, Park):
+        raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
+    managed = _managed(at, secret)
+    if await _replaced_in_place(at, secret, version, managed):
+        await at.observed.settle(version, IN_PLACE)
+        await at.vault_writer.out_of_use(secret)
+        return
+    try:
+        old = await at.observed.read_version(version)
+    except (NotFound, AccessDenied) as unread:
+        if _holds_again(at, secret, version, managed):
+            await _replace_current(at, secret, version)
+            return
+        await _remove_unread(at, secret, version, managed, unread)
+        await _settle_for_good(at, version, UNLISTED)
+        return
+    held = _held(at, old, managed)
+    is_current, current = version == secret.version, secret.value
+    if not is_current and current and any(c.reveal() in current.reveal() for c in held.values()):
+        await _replace_current(at, secret, version)
+        return
+    for shape, credential in held.items():
+        if await at.proof.refused(managed.rotator.kind, "", credential):
+            continue
+        if is_current:
+            raise _alive(at, decision)
+        await _revoke_leaked(at, secret, old, managed, shape, credential)
+    await _settle_for_good(at, version, TRIED)
+    await at.vault_writer.out_of_use(secret)
+
+
+async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
+    """Note the proof; raises MayComeBack while a list may land that was sent before it."""
+    if at.observed.may_come_back:
+        raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
+    await at.observed.settle(version, how)
+
+
+async def _replace_current(at: Rotation, secret: SecretVersion, version: str) -> None:
+    """Have the current version replaced, as a person has written what leaked again.
+
+    Or the source has passed to another secret, which holds what leaked in a form of its own.
+    """
+    await at.observed.note_compromised(str(secret.version))
+    await at.observed.settle(version, SAME_VALUE)
+
+
+def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:
+    """Return whether the current version holds what a version held that cannot be read."""
+    record = at.record
+    past, held = record.history.credential_of(version), at.parts.held(secret, managed)
+    is_known = past and held and record.digest(past.credential_id, held) == past.digest
+    return bool(is_known) or record.history.hold_the_same(version, str(secret.version))
+
+
+def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
+    """Return the error for a current version that works where Rekey may not replace it."""
+    return NeedsHuman(
+        f"the current version is compromised and still accepted; {decision.reason}",
+        where=at.lease.source,
+        fix="revoke its credential at the source, or let Rekey rotate it",
+    )
+
+
+def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
+    """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
+    field = managed.rotator.value_field
+    if held := credentials_in(old, field, managed.template, at.record):
+        return held
+    raise NeedsHuman(
+        f"the credential in version {old.version} is unknown and may still be accepted",
+        where=str(old.ref),
+        fix="set the tag ValueTemplate of that version to what its value looks like",
+    )
+
+
+async def _revoke_leaked(
+    at: Rotation,
+    secret: SecretVersion,
+    old: SecretVersion,
+    managed: Managed,
+    shape: str,
+    credential: Sensitive,
+) -> None:
+    rotator, source = at.parts.rotator(managed), at.lease.source
+    if not isinstance(rotator, Recognise):
+        raise NeedsHuman(
+            f"the credential of version {old.version} is still accepted",
+            where=source,
+            fix="revoke it there",
+        )
+    read = replace(secret, version=old.version, value=old.value)
+    job = replace(at.parts.job(read, replace(managed, template=shape)), held_id=None)
+    try:
+        known = await rotator.recognise(job)
+    except PermanentError as error:
+        what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
+        raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
+    held = at.parts.held(secret, managed)
+    await at.lease.begin(at.observed.item, secret)
+    async with at.lease.changing("retire"):
+        await rotator.retire(source, known.credential_id, held, at.held_id(secret))
+    if not await at.proof.refused(managed.rotator.kind, known.credential_id, credential):
+        raise TransientError(
+            f"{known.credential_id} was revoked, but is still accepted",
+            where=source,
+            code="NotRevoked",
+        )
+
+
+async def _replaced_in_place(
+    at: Rotation, secret: SecretVersion, version: str, managed: Managed
+) -> bool:
+    """Return whether a single slot accepts what Rekey published in place of a version.
+
+    It accepts nothing else. The replaced version is disabled, so its own value cannot be tried.
+    """
+    record, held = at.record, at.parts.held(secret, managed)
+    is_replaced = version in record.history.replaced and record.wrote(secret)
+    if not (managed.is_single and is_replaced and held):
+        return False
+    accepts = at.parts.rotator(managed).accepts
+    return await accepts(at.lease.source, managed.credential_id or "", held)
+
+
+async def _remove_unread(
+    at: Rotation, secret: SecretVersion, version: str, managed: Managed, unread: PermanentError
+) -> None:
+    """Revoke a credential that only the record knows, since its version cannot be read.
+
+    Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove it.
+    """
+    rotator = at.parts.rotator(managed)
+    past = _known(at, version, rotator)
+    if past and isinstance(rotator, Readable | Lists):
+        if not await _is_absent(at, secret, past, managed):
+            await at.lease.begin(at.observed.item, secret)
+            async with at.lease.changing("retire"):
+                held = at.parts.held(secret, managed)
+                await rotator.retire(at.lease.source, past.credential_id, held)
+        if isinstance(rotator, Lists):
+            # One server of the source may know of it, and others not yet.
+            is_gone = await at.proof.unlisted(rotator, past.credential_id)
+        else:
+            is_gone = await _is_absent(at, secret, past, managed)
+        if is_gone:
+            return
+    raise NeedsHuman(
+        f"the credential in version {version} cannot be read and may still be accepted",
+        where=at.record.history.place_of(version) or str(secret.ref),
+        fix=PURGED_FIX if isinstance(unread, NotFound) else ENABLE_FIX,
+    )
+
+
+def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
+    """Return what the record knows of a version's credential.
+
+    Of the version published last it has the id, which suffices where a source lists its ids.
+    """
+    record = at.record
+    published = record.published
+    if published and published.version == version and isinstance(rotator, Lists):
+        return Past(version, published.credential_id, "")
+    return record.history.credential_of(version)
+
+
+async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: Managed) -> bool:
+    """Return whether the source no longer shows, or lists, a credential."""
+    rotator, proof = at.parts.rotator(managed), at.proof
+    if isinstance(rotator, Lists):
+        return not await rotator.lists(at.lease.source, past.credential_id)
+    job = at.parts.job(secret, managed)
+    shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
+    return shown is not None and shown != past.digest
+
+
+def _managed(at: Rotation, secret: SecretVersion) -> Managed:
+    """Return what the tags ask for at this source, or did before: what its values look like."""
+    before = replace(secret, tags=at.record.verified.tags)
+    meant = (at.parts.tagged(version).managed for version in (secret, before))
+    known = [managed for managed in meant if managed]
+    if not known:
+        raise NeedsHuman(
+            "no tags say where in its values a credential is",
+            where=str(secret.ref),
+            fix="give the secret its tags back",
+        )
+    source = at.lease.source
+    here = (managed for managed in known if managed.source == source)
+    return next(here, replace(known[0], source=source))
+
+
+async def leaked_at(
+    parts: Parts, secret: Version, item: WorkItem, tagged: str, left: str = ""
+) -> str:
+    """Return the source that has accepted what leaked, whatever the tags say.
+
+    The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Raises
+    TransientError if the records cannot be listed, and that of the tagged source does not tell.
+    """
+    try:
+        known = await parts.known(secret.ref) if item.compromised else ()
+    except TransientError:
+        record = await parts.leases.peek(tagged)
+        known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
+        if not any(listed.accepted(secret) for listed in known):
+            raise
+    return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
+
+
+async def foreseen(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Park | None:
+    """Return with which reason the secret would be parked; None if it would be acted on.
+
+    A worker looks first at the source that the record names, and parks the secret while the
+    credential is accepted there. Changes nothing.
+    """
+    if not isinstance(decision, Acting):
+        return None
+    source = await leaked_at(parts, secret, item, decision.managed.source)
+    if source == decision.managed.source or not (record := await parts.leases.peek(source)):
+        return None
+    rotation = Rotation(SourceLease(parts, source, (), record), item)
+    try:
+        managed = _managed(rotation, secret)
+        accepts = parts.rotator(managed).accepts
+        for credential in _held(rotation, secret, managed).values():
+            if await accepts(source, "", credential):
+                raise _alive(rotation, parts.decide(record.believed(secret), item))
+    except NeedsHuman as error:
+        return Park(f"{error.what} ({error.where})", error.fix)
+    return None

@@ -11,7 +11,7 @@ from engine.kinds import Kinds
 from engine.parts import Parts, log
 from engine.planning.decision import Tagged
 from engine.ports import Lease
-from engine.rotation.parent_key import ParentKey
+from engine.rotation.derived import ParentKey
 from engine.rotation.report import report_before_it_passes
 from engine.rotation.source_lease import NOBODY, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken

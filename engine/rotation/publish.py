@@ -17,20 +17,29 @@ from engine.errors import (
     RekeyError,
     TransientError,
 )
-from engine.planning.draft import new_version
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
 from engine.rotation.retire import DISABLED
 from engine.rotation.rollback import NO_ANSWER, Rollback
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.vault_writer import Overtaken
-from engine.secret import Draft, SecretVersion
+from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
 from engine.state import tags, template
 from engine.state.decision import Restore
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Past
 from engine.state.request import Result, operation_id
-from engine.state.tags import Pending
+from engine.state.tags import (
+    BY,
+    CAUSE,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    RETIRE,
+    Managed,
+    Pending,
+    shortened,
+)
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries of what a changed single slot waits for."""
@@ -158,7 +167,7 @@ def _is_dead(at: Rotation) -> bool:
 
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
-    """Return the date of the incident that this is done for, or was noted last, if clocks put that ahead."""
+    """Return the date of the incident that this is for, or was noted last, if that is ahead."""
     item, noted = at.progress.item, at.record.compromised.incident
     incident = (item.began if item.compromised else None) or noted
     return incident if incident and incident > now else None
@@ -321,3 +330,48 @@ async def _ends(at: Rotation, old: SecretVersion, pending: Pending) -> datetime 
         return None
     job = replace(at.parts.job(old, at.managed), held_id=pending.credential_id)
     return (await at.rotator.recognise(job)).ends
+
+
+def new_version(
+    secret: Version,
+    managed: Managed,
+    issued: Issued,
+    now: datetime,
+    overlap: timedelta,
+    cause: str = "",
+    deployment: str = "",
+) -> Draft:
+    """Compose the version that replaces `secret`: other tags are kept, Rekey's own are renewed."""
+    assert secret.version is not None  # noqa: S101 - a version that was read has an id
+    tags = {key: value for key, value in secret.tags.items() if key not in OURS}
+    tags["CredentialId"] = issued.credential_id
+    tags[OPERATION] = operation_id(secret.ref, secret.version)
+    if issued.supersedes:
+        tags[RETIRE] = str(Pending(_end_of(overlap, now), secret.version, issued.supersedes))
+    elif RETIRE in secret.tags and not _is_overwritten(secret.tags[RETIRE], issued):
+        tags[RETIRE] = secret.tags[RETIRE]
+    for tag, text in ((BY, deployment), (CAUSE, cause)):
+        if text and len(tags) < MAX_TAGS:
+            tags[tag] = shortened(text)
+    return Draft(
+        value=template.render(managed.template, issued.fields),
+        expires=min(now + managed.validity, issued.expires or now + managed.validity),
+        content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
+        tags=tags,
+    )
+
+
+def _is_overwritten(pending: str, issued: Issued) -> bool:
+    """Return whether a new credential took the place of the one that was to be retired.
+
+    A person had put theirs there, and it was healed in place: what was there before is gone.
+    """
+    return pending.split(" ", 2)[-1] == issued.credential_id
+
+
+def _end_of(overlap: timedelta, now: datetime) -> datetime:
+    """Return when an overlap ends that begins now: a second later, since a tag cuts off fractions.
+
+    So no overlap is cut short, and no overlap at all means that the moment has already passed.
+    """
+    return now + overlap + timedelta(seconds=1) if overlap else now

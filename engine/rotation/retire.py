@@ -10,7 +10,7 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, Transi
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
-from engine.rotation.dependents import Dependents
+from engine.rotation.derived import Dependents
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST

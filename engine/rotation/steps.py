@@ -9,11 +9,10 @@ from functools import partial
 from engine.errors import NeedsHuman
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
-from engine.rotation import publish, report, retire, revoke, verify
+from engine.rotation import leaked, publish, report, retire, verify
 from engine.rotation.context import Rotation
-from engine.rotation.leaked import held_by_owner
+from engine.rotation.derived import ParentKey
 from engine.rotation.ownership import other_owner, other_writer
-from engine.rotation.parent_key import ParentKey
 from engine.rotation.source_lease import FRESH_SECONDS, LOST, UNBOUND_FIX
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
@@ -33,7 +32,7 @@ None if the work ends because the secret's source is not the one under lease.
 
 async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
     """Look for the secret to which the source has passed, where that has what leaked."""
-    owner = await held_by_owner(at.parts, at.lease.record, at.progress.item)
+    owner = await leaked.held_by_owner(at.parts, at.lease.record, at.progress.item)
     return replace(turn, owner=owner)
 
 
@@ -95,8 +94,8 @@ async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: 
 
 async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Claim the source; find out whether another secret owns it, or another deployment wrote."""
-    leaked = at.progress.item.compromised
-    obstacle = await other_owner(at.parts, at.lease, secret, leaked=leaked)
+    is_leak = at.progress.item.compromised
+    obstacle = await other_owner(at.parts, at.lease, secret, leaked=is_leak)
     # Whoever wrote it cannot know of the change that a look is about.
     is_ours = at.item.recheck and at.observed.may_have_cut_off
     if obstacle is None and not is_ours:
@@ -147,7 +146,7 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
     try:
-        await revoke.settle(at, secret, at.first_compromised, turn.decision)
+        await leaked.settle(at, secret, at.first_compromised, turn.decision)
     except NeedsHuman as error:
         at.leave_to_a_person(error)
     return await at.look()

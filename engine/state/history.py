@@ -1,4 +1,4 @@
-"""What is known of a secret's past: what its versions say, and who read them by its vault's audit log. Pure."""
+"""A secret's past: what its versions say, and who read them, by its vault's audit log. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def events(
     Rekey wrote the versions that its record lists as `written`, whatever their tags say by now: a
     change with Azure CLI removes them. Of versions older than those the tags tell. Anybody can copy
     tags, so such a version counts as Rekey's only if it is the oldest one with its operation's id,
-    and if that operation replaced a known version. The secret of the `policy` document has no operations: a tag names who pushed a version.
+    and if that operation replaced a known version. The secret of the `policy` document has no
+    operations: a tag names who pushed a version.
     """
     if policy:
         return [

@@ -1,4 +1,4 @@
-"""The state index: what the listing of all records shows of each source, and of the secrets of a vault.
+"""The state index: what the listing of all records shows of each source, and of a secret.
 
 Tags say the same to people. A sweep believes the records, so removing a tag keeps no credential
 alive. Pure.
@@ -88,7 +88,7 @@ class Listed:
 
 
 def accepted_at[T: str | None](secret: Version, known: Sequence[Listed], tagged: T) -> str | T:
-    """Return the source that has accepted a version: the `tagged` one where no other record says so."""
+    """Return the source that has accepted a version: the `tagged` one where no other has."""
     sources = [listed.source for listed in known if listed.accepted(secret)]
     return tagged if tagged in sources else next(iter(sources), tagged)
 

@@ -18,9 +18,8 @@ from engine.errors import NeedsHuman
 from engine.kinds import Kinds, follows
 from engine.secret import VERSION_ID, SecretRef, Version
 from engine.state import template
-from engine.state.derivation import EXPECTED, Consent, consents
 from engine.state.policy import Policy
-from engine.state.window import Window
+from engine.state.tag_texts import EXPECTED, Consent, Window, consents
 
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
@@ -36,7 +35,7 @@ REPLICA_OF = "ReplicaOf"
 DERIVED_FROM = "DerivedFrom"
 """Set by the owner of a derived secret: the URL of the secret with the key that it is made from."""
 MAY_DERIVE = "MayDerive"
-"""Set by the owner of a key: which secrets may hold what is made from it. See derivation.py."""
+"""Set by the owner of a key: which secrets may hold what is made from it. See tag_texts.py."""
 MANUAL = "Manual"
 """Set by the owner or the policy: only a person rotates the secret."""
 PROOF = "RekeyProof"

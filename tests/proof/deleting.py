@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from engine.rotation.revoke import PURGED_FIX
+from engine.rotation.leaked import PURGED_FIX
 from engine.secret import SecretRef, SecretVersion
 from engine.state.request import operation_id
 from engine.state.tags import OURS

@@ -22,23 +22,22 @@ from engine.errors import TransientError
 from engine.follow_up import refresh
 from engine.parts import Parts
 from engine.planning import decision as decide
-from engine.planning import draft, inventory
+from engine.planning import inventory
 from engine.rotation import (
     controller,
     issue,
+    leaked,
     ownership,
     publish,
     report,
     retire,
-    revoke,
     source_lease,
     steps,
     verify,
 )
 from engine.rotation.context import Rotation
-from engine.rotation.dependents import Dependents
+from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import Observed
-from engine.rotation.parent_key import ParentKey
 from engine.rotation.proof import Proof
 from engine.rotation.replicas import Replicas
 from engine.rotation.rollback import Rollback
@@ -51,9 +50,9 @@ from engine.state import tags
 from engine.state.policy import Policy
 from engine.state.record import Record, Stale
 from engine.state.request import WorkItem
+from engine.state.tag_texts import Window
 from engine.state.tags import CAUSE, Managed, Pending
-from engine.state.window import Window
-from engine.sweep import recheck
+from engine.sweep import sweeper
 from engine.sweep.incidents import IncidentSweep
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
@@ -91,7 +90,7 @@ def _no_reading_again_under_the_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def _operation_id_at_random(patch: pytest.MonkeyPatch) -> None:
-    for module in (decide, draft, publish, verify, ownership, parts):
+    for module in (decide, publish, verify, ownership, parts):
         patch.setattr(module, "operation_id", lambda *_: str(uuid.uuid4()))
 
 
@@ -278,7 +277,7 @@ def _incident_marks_the_next_version(
     return parked(secret, reason, now, **{**options, "compromised": True})
 
 
-@in_place_of(revoke, "settle")
+@in_place_of(leaked, "settle")
 async def _compromised_taken_for_gone(
     _: Any, at: Rotation, secret: Any, version: str, decision: Any
 ) -> None:
@@ -582,7 +581,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _closed_at_once, "P8", (f"lost-request/{SLOTS}",)
     ),
     "nobody looks for what was asked for": Mutant(
-        method(recheck, "requests"), "P1", (f"lost-request/{SLOTS}",)
+        method(sweeper, "recheck_requests"), "P1", (f"lost-request/{SLOTS}",)
     ),
     "a request is never closed": Mutant(method(Parts, "close"), "P1", (f"lost-request/{SLOTS}",)),
     "incident orders send nothing": Mutant(
@@ -696,13 +695,13 @@ MUTANTS: Mapping[str, Mutant] = {
         ("records-in-incident/two-slots#5005",),
     ),
     "what a healed key has overwritten is retired": Mutant(
-        function(draft, "_is_overwritten", lambda *_: False),
+        function(publish, "_is_overwritten", lambda *_: False),
         "P8",
-        test="tests/engine/planning/test_draft.py::"
+        test="tests/engine/rotation/test_draft.py::"
         "test_what_a_healed_credential_has_overwritten_is_not_retired_any_more",
     ),
     "who cannot enable a purged version is told to": Mutant(
-        function(revoke, "PURGED_FIX", "enable that version"),
+        function(leaked, "PURGED_FIX", "enable that version"),
         "P8",
         (f"deleted-in-incident/{SLOTS}#100",),
     ),

@@ -10,7 +10,7 @@ import pytest
 from scripts import plant
 
 ROOT = Path(__file__).parents[2]
-BUG = "engine/planning/draft.py"
+BUG = "engine/rotation/publish.py"
 ONE = ["--schedules", "one/two-slots"]
 PATCH = """--- a/engine/version.py
 +++ b/engine/version.py

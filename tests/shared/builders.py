@@ -12,9 +12,9 @@ from typing import Any
 from engine.contract import Issued
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, crowded, decided
-from engine.planning.draft import new_version
 from engine.planning.inventory import entry
 from engine.planning.plan import Turn, plan
+from engine.rotation.publish import new_version
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.state.decision import (
     Acting,

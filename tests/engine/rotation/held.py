@@ -19,7 +19,7 @@ from engine.planning.plan import TABLE
 from engine.rotation import publish, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
-from engine.rotation.dependents import Dependents
+from engine.rotation.derived import Dependents
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
 from engine.rotation.publish import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.secret import SecretRef
-from engine.state.derivation import Consent, consents
+from engine.state.tag_texts import Consent, consents
 from tests.shared.builders import REF, VAULT
 
 EXTENT = "sas/container/uploads/rl"

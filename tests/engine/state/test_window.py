@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.state.window import Window
+from engine.state.tag_texts import Window
 
 
 def at(text: str) -> datetime:

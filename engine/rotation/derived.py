@@ -1,0 +1,396 @@
+"""Derived secrets: the key behind one, and what was made from a key.
+
+A tag is a wish. Whoever may edit a derived secret names its key with `DerivedFrom`, and nothing is
+made before the key's own secret consents with `MayDerive`, to this very secret and to exactly what
+is asked for. Consent and key are read in one answer of the vault, each time one is used.
+
+What was made from a key moves on before the key's predecessor is revoked. A retirement waits for a
+derived secret that still lives on the superseded key, and for its overlap where it moved late. It
+waits as long as it would for an app, so nobody keeps a key alive by leaving something behind.
+An incident waits for two minutes at most. What is left behind then looks at its key a minute later,
+and is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, TypeIs
+
+from engine.contract import Derived, Issued, Job, Parent
+from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.follow_up.refresh import timeout_of
+from engine.follow_up.tasks import follow_key
+from engine.parts import Parts
+from engine.planning.decision import crowded
+from engine.rotation.source_lease import NOBODY
+from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.state.decision import Acting, Confirm, Decision, Retire, Rotate, Wait
+from engine.state.due import due_reason
+from engine.state.record import Record
+from engine.state.request import WorkItem
+from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, unfinished_incident
+
+GAIN = timedelta(hours=1)
+"""How much longer a new version must last, or there is no use in making one."""
+BEING_REPLACED_SECONDS = 60.0
+"""How long a derived secret waits for a compromised key before it looks again."""
+REFUSED_SECONDS = 300.0
+"""How long it waits for a key that the source refuses, and that its own secret must heal."""
+KEY_COMPROMISED = "KeyCompromised"
+"""The code of an error that waits for a compromised key to be replaced."""
+KEY_REFUSED = "KeyRefused"
+"""The code of an error that waits for a key to be healed which the source refuses."""
+
+
+@dataclass(frozen=True)
+class ParentKey:
+    """Where the credential of one derived secret comes from."""
+
+    parts: Parts
+    managed: Managed
+
+    @classmethod
+    def of(cls, parts: Parts, managed: Managed) -> ParentKey | None:
+        """Return the key of a secret whose kind is derived; None for every other kind."""
+        return cls(parts, managed) if managed.derived_from else None
+
+    async def parent(self, ref: SecretRef) -> Parent:
+        """Return the key, as its secret holds it and lets this one use it.
+
+        Raises NeedsHuman that says what is wrong, and TransientError while the key is replaced.
+        """
+        holder = await self._read(self._named)
+        owner = self._parsed(holder)
+        if owner.derived_from:
+            what = "is derived itself, and signs nothing"
+            raise _wrong(
+                holder.ref, what, f"name the secret with the key in the tag {DERIVED_FROM}"
+            )
+        self._consents(ref, holder, owner)
+        self._refuse_others(holder, owner)
+        record = await self._record(holder, owner)
+        shown = record.believed(holder) if record else holder
+        key = self.parts.held(holder, owner)
+        if key is None:
+            raise _wrong(
+                holder.ref, "does not follow its ValueTemplate", "correct its value or tag"
+            )
+        credential_id = shown.tags.get("CredentialId", "").strip() or "key"
+        return Parent(owner.source, credential_id, key, holder.expires)
+
+    async def keyed(self, ref: SecretRef, job: Job) -> Job:
+        """Return a job with the key, for a credential that never outlasts it."""
+        parent = await self.parent(ref)
+        return replace(job, parent=parent, expires=min(job.expires, parent.expires or job.expires))
+
+    async def judged(self, secret: SecretVersion, item: WorkItem, decision: Acting) -> Decision:
+        """Return the decision once the key is known: a derived secret follows it.
+
+        Where the key has moved on, an audit replaces what it made before. A secret that is due
+        waits for its key if it could last no longer than now.
+        """
+        if isinstance(decision, Confirm) and item.action == "audit":
+            moved = not self.is_made_from(secret, (await self.parent(secret.ref)).key)
+            follow = Rotate(self.managed, "its key has a new version, or never made this value")
+            return (crowded(secret) or follow) if moved else decision
+        if not isinstance(decision, Rotate) or decision.at_once or item.force:
+            return decision
+        parent = await self.parent(secret.ref)
+        if self.is_made_from(secret, parent.key) and not self._gains(secret, parent):
+            ends = parent.expires or self.parts.clock.now()
+            return Wait(
+                ends,
+                f"{decision.reason}, as does its key in {self.managed.derived_from}",
+                "rotate the secret with the key: this one follows it",
+            )
+        return decision
+
+    def made(self, keyed: Job, issued: Issued) -> bool:
+        """Return whether the key of a job made a credential, for exactly its source."""
+        assert keyed.parent  # noqa: S101 - it was returned by `keyed`
+        credential = issued.fields[self.managed.rotator.value_field]
+        return self._rotator.is_made_from(keyed.source, credential, keyed.parent.key)
+
+    def is_made_from(self, secret: SecretVersion, key: Sensitive) -> bool:
+        """Return whether this key made what a version of the derived secret holds."""
+        held = self.parts.held(secret, self.managed)
+        return held is not None and self._rotator.is_made_from(self.managed.source, held, key)
+
+    async def refused(self, ref: SecretRef, problem: str) -> TransientError:
+        """Have the key's own secret audited; return the error that waits for it to be healed."""
+        named, reason = self._named, f"the source refuses what {ref} made from it"
+        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
+        await self.parts.queue.post_rotation(item)
+        return TransientError(
+            f"{problem}: the key in {named} is looked at first",
+            where=self.managed.source,
+            code=KEY_REFUSED,
+            retry_after=REFUSED_SECONDS,
+        )
+
+    @property
+    def _named(self) -> SecretRef:
+        """The secret with the key."""
+        assert self.managed.derived_from  # noqa: S101 - tags without it are malformed
+        return self.managed.derived_from
+
+    @property
+    def _rotator(self) -> Derived:
+        rotator = self.parts.rotator(self.managed)
+        assert isinstance(rotator, Derived)  # noqa: S101 - only made for such a kind
+        return rotator
+
+    def _gains(self, secret: SecretVersion, parent: Parent) -> bool:
+        """Return whether a new version would last longer than the current one."""
+        now = self.parts.clock.now()
+        # What is due ends long before its validity would from now on.
+        return parent.expires is None or parent.expires > max(secret.expires or now, now) + GAIN
+
+    async def _read(self, ref: SecretRef) -> SecretVersion:
+        holder = await self.parts.existing(ref)
+        if holder is None:
+            raise _wrong(ref, "does not exist", f"correct the tag {DERIVED_FROM}")
+        if self.parts.policy.is_own(ref):
+            raise _wrong(ref, "is the policy document", f"correct the tag {DERIVED_FROM}")
+        if not holder.enabled:
+            raise _wrong(ref, "is disabled", "enable it")
+        return holder
+
+    def _refuse_others(self, holder: SecretVersion, owner: Managed) -> None:
+        """Raise NeedsHuman if the secret with the key is of another kind, source or scope."""
+        kind, kinds = owner.rotator.kind, self._rotator.parents
+        if kind not in kinds:
+            what = f"is of the kind {kind}, which makes no {self.managed.rotator.kind}"
+            fix = f"name one of the kind {', '.join(sorted(kinds))} in the tag {DERIVED_FROM}"
+            raise _wrong(holder.ref, what, fix)
+        if owner.source != self._rotator.made_at(self.managed.source):
+            fix = f"correct the tag ProviderAddress or {DERIVED_FROM}"
+            raise _wrong(holder.ref, f"is the key of {owner.source}", fix)
+        if not self.parts.policy.allows(holder.ref.vault, owner.source):
+            what = "is in a vault not bound to its source"
+            raise _wrong(holder.ref, what, "see REKEY_SCOPES and the policy")
+
+    def _parsed(self, holder: SecretVersion) -> Managed:
+        owner = self.parts.tagged(holder).asks
+        if owner is None:
+            raise _wrong(
+                holder.ref, "is not managed", "give it its tags, so that its key is rotated"
+            )
+        if isinstance(owner, Malformed):
+            raise _wrong(holder.ref, "has malformed tags", "correct them")
+        return owner
+
+    def _consents(self, ref: SecretRef, holder: SecretVersion, owner: Managed) -> None:
+        """Raise NeedsHuman unless the key's owner lets this very secret hold exactly this."""
+        source = self.managed.source
+        extent = source.removeprefix(f"{self._rotator.made_at(source)}/")
+        if not any(consent.covers(holder.ref, ref, extent) for consent in owner.may_derive):
+            name = ref.name if ref.vault == holder.ref.vault else str(ref)
+            fix = f"its owner adds {name}={extent} to its tag {MAY_DERIVE}"
+            raise _wrong(holder.ref, "does not consent", fix)
+
+    async def _record(self, holder: SecretVersion, owner: Managed) -> Record | None:
+        """Return the record of the key's source if this secret owns it; None if nobody does yet.
+
+        Raises Stale while the vault may still show an older key.
+        """
+        record = await self.parts.leases.peek(owner.source)
+        if record is None or record.owner in ("", NOBODY):
+            return None
+        if record.owner != str(holder.ref).lower():
+            what = f"does not own its source, which {record.owner} rotates"
+            raise _wrong(holder.ref, what, f"name that secret in the tag {DERIVED_FROM}")
+        seen = record.seen(holder, self.parts.clock.now())
+        if holder.version in seen.compromised.versions:
+            raise TransientError(
+                "its key is compromised and is being replaced",
+                where=str(holder.ref),
+                code=KEY_COMPROMISED,
+                retry_after=BEING_REPLACED_SECONDS,
+            )
+        return seen
+
+
+def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
+    return NeedsHuman(f"the secret with its key {what}", where=str(holder), fix=fix)
+
+
+LONGEST_LAG = timedelta(minutes=2)
+"""How long after the new key was published a compromised one is kept, at most."""
+LAG_PAUSE = 20.0
+LATE = timedelta(hours=1)
+"""A derived secret that moved later than this after its key has an overlap of its own."""
+SECOND = timedelta(seconds=1)
+LEFT_BEHIND_SECONDS = 60.0
+"""When a derived secret looks at its key that goes before it has moved.
+
+The new key is usually there by then, or whoever makes it has died.
+"""
+
+
+type Lag = Literal["behind", "late"]
+"""Why a derived secret still needs the superseded key: its current version lives on it, or it moved
+late, so that what it superseded is inside its overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Until when a retirement waits for derived secrets."""
+
+    until: Mapping[Lag, datetime]
+    is_short: bool = True
+    """It waits for minutes at most for those that are behind."""
+
+
+@dataclass(frozen=True)
+class Dependents:
+    """The derived secrets of one key."""
+
+    parts: Parts
+    managed: Managed
+    """What the tags of the secret with the key ask for."""
+    since: datetime | None = None
+    """When Rekey published a key last, which the secret holds since; None if nobody knows."""
+
+    async def delay(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
+        """Return until when a retirement waits, if it does; changes nothing."""
+        if not self._concerns(decision):
+            return None
+        limits = self._limits(secret, item, decision)
+        if self._goes(limits, secret, item):
+            return None
+        return self._delay(decision, limits, await self._lagging(secret))
+
+    async def hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> Wait | None:
+        """Have what lags look at its key; return until when a retirement waits for it, if it does.
+
+        Raises TransientError to come back within seconds where the key is to go at once. An audit
+        does not wait. Where a derived secret has asked for one, as its key is refused, it is not
+        told to look: it would ask again.
+        """
+        if not self._concerns(decision):
+            return None
+        limits = self._limits(secret, item, decision)
+        if self._goes(limits, secret, item):
+            # What cannot be asked for keeps no key alive, so nothing is read here.
+            refs = [ref for ref, _ in self._served(secret)]
+            await self._follow(refs, LEFT_BEHIND_SECONDS)
+            return None
+        lagging = await self._lagging(secret)
+        behind = [ref for ref, lag in lagging.items() if lag == "behind"]
+        wait = self._delay(decision, limits, lagging)
+        if wait is None:
+            await self._follow(behind, LEFT_BEHIND_SECONDS)
+            return None
+        is_short = limits.is_short and wait.until == limits.until["behind"]
+        if not (item.trigger == "event" and item.requested_by == "rekey"):
+            await self._follow(behind, parked=is_short)
+        if is_short and item.action != "audit":
+            raise TransientError(wait.reason, code="Followed", retry_after=LAG_PAUSE)
+        return wait
+
+    def _concerns(self, decision: Decision) -> TypeIs[Retire]:
+        return isinstance(decision, Retire) and bool(self.managed.may_derive)
+
+    def _goes(self, limits: Limits, secret: SecretVersion, item: WorkItem) -> bool:
+        """Return whether a key goes now, whatever lags.
+
+        Where the current key is compromised itself, nothing can move to it.
+        """
+        leads_nowhere = item.compromised and item.version == secret.version
+        return leads_nowhere or self.parts.clock.now() >= max(limits.until.values())
+
+    async def _follow(
+        self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
+    ) -> None:
+        """Have derived secrets look at their key; before it goes, as this worker may die then."""
+        for ref in refs:
+            await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
+
+    def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
+        soon = secret.created + LONGEST_LAG
+        # A tag that somebody copied onto a later version does not tell that there is no overlap.
+        is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
+        if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
+            # What moved late has no overlap of its own then.
+            return Limits({"behind": soon, "late": secret.created})
+        patient = timeout_of(decision, self._began(secret))
+        if not due_reason(secret, self.managed, self.parts.clock.now()):
+            return Limits({"behind": patient, "late": patient}, is_short=False)
+        # The key's next rotation waits for this retirement: for an overlap that goes on, and not
+        # for a secret that does not follow.
+        late = min(patient, secret.expires - LATE) if secret.expires else patient
+        return Limits({"behind": soon, "late": late})
+
+    def _delay(
+        self, decision: Retire, limits: Limits, lagging: Mapping[SecretRef, Lag]
+    ) -> Wait | None:
+        now = self.parts.clock.now()
+        waits = {ref: limits.until[lag] for ref, lag in lagging.items() if now < limits.until[lag]}
+        if not waits:
+            return None
+        until = max(waits.values())
+        credential, names = decision.pending.credential_id, ", ".join(map(str, waits))
+        reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
+        return Wait(until, reason, "see why that secret has not followed, or send force")
+
+    def _began(self, secret: SecretVersion) -> datetime:
+        """Return since when the secret holds its key: somebody may have written it once more."""
+        return min(self.since or secret.created, secret.created)
+
+    def _served(self, secret: SecretVersion) -> list[tuple[SecretRef, str]]:
+        """Return the secrets that may hold what the key makes, each with its source."""
+        refs = [
+            (consent.ref(secret.ref.vault), f"{self.managed.source}/{consent.extent}")
+            for consent in self.managed.may_derive
+        ]
+        return [(ref, source) for ref, source in refs if self.parts.policy.manages(ref.vault)]
+
+    async def _lagging(self, secret: SecretVersion) -> dict[SecretRef, Lag]:
+        key = self.parts.held(secret, self.managed)
+        if key is None:
+            return {}
+        lags = {
+            ref: await self._lag(ref, source, secret, key) for ref, source in self._served(secret)
+        }
+        return {ref: lag for ref, lag in lags.items() if lag}
+
+    async def _lag(
+        self, ref: SecretRef, source: str, secret: SecretVersion, key: Sensitive
+    ) -> Lag | None:
+        try:
+            copy = await self.parts.vaults.read(ref)
+        except NotFound:
+            return None
+        except PermanentError:
+            # What cannot be read may still live on the key.
+            return "behind"
+        managed = self.parts.tagged(copy).managed
+        held = self.parts.held(copy, managed) if managed else None
+        if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
+            return None
+        try:
+            has_moved = ParentKey(self.parts, managed).is_made_from(copy, key)
+        except RekeyError:
+            # No such signature exists, whatever its owner writes: it keeps no key alive.
+            return None
+        if has_moved:
+            moved_late = copy.created > self._began(secret) + LATE
+            goes_on = self.parts.clock.now() < copy.created + managed.overlap
+            return "late" if moved_late and goes_on else None
+        return "behind" if await self._lives(managed, held) else None
+
+    async def _lives(self, managed: Managed, held: Sensitive) -> bool:
+        """Return whether a value works; one that does not, whoever wrote it, keeps no key alive."""
+        try:
+            return await self.parts.rotator(managed).accepts(managed.source, "", held)
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            return True
+        except RekeyError:
+            return True
