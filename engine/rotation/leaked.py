@@ -55,9 +55,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         # What a person wrote stays, unless it turns out to hold what leaked. Of a secret that is
         # itself younger nobody knows how old its credential is.
         return older[:1] or [secret.version]
-    going = at.record.retirement
-    # What Rekey superseded, and those whose value it held, if restored.
-    superseded = [*at.record.history.same_as(going.version)] if going else []
+    superseded = _superseded(at.record)
     if not older:
         return superseded[:1]
     return list(dict.fromkeys([older[0], *(old for old in superseded if old in older)]))
@@ -71,6 +69,12 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
         if version.version not in (None, secret.version) and version.created < since
     ]
     return [str(version.version) for version in newest_first(older)]
+
+
+def _superseded(record: Record) -> list[str]:
+    """Return the version that Rekey superseded, and those whose value it held, if restored."""
+    going = record.retirement
+    return [*record.history.same_as(going.version)] if going else []
 
 
 TEMPLATE = "ValueTemplate"
