@@ -27,9 +27,9 @@ from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.kinds import lingering
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
-from engine.state.follow_up import REPORTED_LEAK, FollowUp
 from engine.state.incident import LEAD, Incident, danger
 from engine.state.policy import Leaks
+from engine.state.request import REPORTED_LEAK, FollowUp
 from leaks.index import Index, LeakedVersion
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 

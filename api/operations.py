@@ -59,7 +59,7 @@ class Operation:
         return WorkItem(
             self.ref,
             action,
-            version,
+            version=version,
             trigger="manual",
             force=self.force,
             compromised=self.compromised,

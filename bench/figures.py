@@ -44,7 +44,7 @@ CORNERS = {
     ),
     "follow-up": (
         r"errand|follow_?up|refresh|notice",
-        ("tasks", "refresh", "notices", "follow_up"),
+        ("tasks", "refresh", "notices", "follow_up", "request"),
     ),
 }
 """A concern, the words that name it, and the modules, or rooms of them, that are about it."""

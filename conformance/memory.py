@@ -15,9 +15,8 @@ from conformance.faults import Mode, Striker
 from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.entry import LastSweep, SweepSummary
-from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.record import Record
-from engine.state.request import Outcome, WorkItem
+from engine.state.request import FollowUp, Outcome, TaskOutcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 
 PAUSE = 7.0

@@ -28,11 +28,10 @@ from engine.ports import (
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
-from engine.state.follow_up import FollowUp
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
-from engine.state.request import WorkItem, operation_id
+from engine.state.request import FollowUp, WorkItem, operation_id
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import Managed
 

@@ -9,14 +9,13 @@ from typing import Protocol
 
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import LastSweep, SweepSummary
-from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.history import Readers
 from engine.state.incident import Incident
 from engine.state.index import Listed
 from engine.state.policy import Policy, Webhook
 from engine.state.record import Record
 from engine.state.record_parts import Prints
-from engine.state.request import Outcome, WorkItem
+from engine.state.request import Event, FollowUp, Notice, Outcome, TaskOutcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 
 

@@ -24,10 +24,17 @@ from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch
 from engine.rotation.derived import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
-from engine.state.follow_up import FollowUp, read
 from engine.state.policy import Policies, Policy
 from engine.state.record import LOOKING, RECHECK_EVERY
-from engine.state.request import INCIDENT_SECONDS, NO_MORE, UNMARKED, Outcome, WorkItem
+from engine.state.request import (
+    INCIDENT_SECONDS,
+    NO_MORE,
+    UNMARKED,
+    FollowUp,
+    Outcome,
+    WorkItem,
+    read,
+)
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import sweeper
 from engine.sweep.pace import REVOCATION_WRITES, Pace

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 
 from engine.errors import NeedsHuman
-from engine.state.follow_up import Event
+from engine.state.request import Event
 
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64

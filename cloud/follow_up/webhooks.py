@@ -26,8 +26,8 @@ from cloud.rest.client import Json, quiet_pipeline, without_logging
 from cloud.waiting import retry_after
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.secret import Sensitive
-from engine.state.follow_up import Event, Notice
 from engine.state.policy import Webhook
+from engine.state.request import Event, Notice
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient

@@ -10,8 +10,7 @@ from cloud.azure import CHANGING, NOT_READ, Azure, call
 from cloud.storage.host_storage import HostStorage
 from cloud.telemetry.tracing import traceparent
 from engine.errors import NotFound, RekeyError
-from engine.state.follow_up import FollowUp
-from engine.state.request import WorkItem
+from engine.state.request import FollowUp, WorkItem
 from engine.state.sweep_order import SweepOrder
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import UNKNOWN_KIND, SweepSummary
-from engine.state.follow_up import FollowUp, TaskOutcome
-from engine.state.request import Outcome, WorkItem
+from engine.state.request import FollowUp, Outcome, TaskOutcome, WorkItem
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient

@@ -18,7 +18,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from engine.state.follow_up import FollowUp
+from engine.state.request import FollowUp
 
 if TYPE_CHECKING:
     from engine.state.request import WorkItem

@@ -24,9 +24,17 @@ from engine.planning.decision import Tagged
 from engine.secret import SecretRef, Sensitive, Version
 from engine.state.due import BY_HAND_FIX, due_by_hand, is_manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
-from engine.state.follow_up import REPORTED_LEAK, Event, FollowUp, Notice, TaskOutcome, TaskResult
 from engine.state.policy import STANDARD, Policy, Webhook
-from engine.state.request import Outcome, Result
+from engine.state.request import (
+    REPORTED_LEAK,
+    Event,
+    FollowUp,
+    Notice,
+    Outcome,
+    Result,
+    TaskOutcome,
+    TaskResult,
+)
 from engine.state.sweep_order import SweepOrder
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

@@ -19,9 +19,8 @@ from engine.parts import Parts
 from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Retire, Wait
 from engine.state.due import due_reason
-from engine.state.follow_up import FollowUp, TaskOutcome
 from engine.state.policy import Policy
-from engine.state.request import WorkItem
+from engine.state.request import FollowUp, TaskOutcome, WorkItem
 from engine.state.tags import unfinished_incident
 
 log = logging.getLogger("rekey.follow_up")

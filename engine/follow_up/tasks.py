@@ -13,9 +13,8 @@ from engine.errors import PermanentError, RekeyError
 from engine.follow_up import notices, refresh
 from engine.parts import Parts
 from engine.secret import SecretRef, Version
-from engine.state.follow_up import FollowUp, Task, TaskOutcome, TaskResult
 from engine.state.policy import Policy
-from engine.state.request import Outcome, Result, WorkItem
+from engine.state.request import FollowUp, Outcome, Result, Task, TaskOutcome, TaskResult, WorkItem
 
 log = logging.getLogger("rekey.follow_up")
 

@@ -1,6 +1,7 @@
-"""A request to look at a secret, as it travels on the queue `rotations`, and what came of it.
+"""What travels on the queue `rotations`, and what came of it. Nothing secret is in either.
 
-Nothing secret is in either.
+A request asks to look at a secret. A task follows an outcome: an app to refresh, or an owner to tell.
+It touches neither source nor secret.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from engine.errors import NeedsHuman
-from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
+from engine.secret import SECRET_NAME, VERSION_ID, SecretRef, Sensitive
 from engine.state.codec import YEARS
 
 FIX = "request work with rekey or the HTTP API, which write such messages"
@@ -113,22 +114,39 @@ def operation_id(ref: SecretRef, replaced_version: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkItem:
-    """One request to look at a secret and do what is due."""
+class Message:
+    """What each message of the queue names."""
 
     ref: SecretRef
-    action: Action = "rotate"
-    version: str | None = None
+    version: str | None = field(default=None, kw_only=True)
     """The version that the sender saw; None if it could not know (a listing does not say)."""
-    trigger: Trigger = "manual"
+    trigger: Trigger = field(default="manual", kw_only=True)
+    reason: str = field(default="", kw_only=True)
+    deferred: int = field(default=0, kw_only=True)
+    """How often it was put off, as Azure asked to wait, or an app did not use the version yet."""
+    trace: str | None = field(default=None, kw_only=True)
+    """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
+
+    @property
+    def operation(self) -> str | None:
+        """The id of the operation that replaces `version`."""
+        return operation_id(self.ref, self.version) if self.version else None
+
+    def about(self, version: str | None) -> Self:
+        """Return it with this version, if its sender could not name one."""
+        return self if self.version else replace(self, version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem(Message):
+    """One request to look at a secret and do what is due."""
+
+    action: Action = "rotate"
     requested_by: str = ""
-    reason: str = ""
     force: bool = False
     compromised: bool = False
     recheck: bool = False
     """It looks at a source that is due by its record. A timer asks, too, so it may be lost."""
-    deferred: int = 0
-    """How often the item was deferred because Azure asked to wait."""
     waited: int = 0
     """How often the item was posted again because another worker held its source."""
     tried: int = 0
@@ -155,13 +173,6 @@ class WorkItem:
 
     The key that a derived secret is made from has changed, or a change under way may have come.
     """
-    trace: str | None = None
-    """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
-
-    @property
-    def operation(self) -> str | None:
-        """The id of the operation that replaces `version`."""
-        return operation_id(self.ref, self.version) if self.version else None
 
     @property
     def began(self) -> datetime | None:
@@ -210,10 +221,6 @@ class WorkItem:
     def lasts(self) -> bool:
         """Whether its message does not expire while the app is stopped."""
         return self.compromised or self.trigger == "manual"
-
-    def about(self, version: str | None) -> WorkItem:
-        """Return the item with this version, if its sender could not name one."""
-        return self if self.version else replace(self, version=version)
 
     def is_tried_on(self, now: datetime) -> bool:
         """Return whether an incident that cannot be dealt with is tried again later."""
@@ -306,3 +313,86 @@ class Outcome:
     """The secrets that may hold what is made from it."""
     comes_back: bool = False
     """What was asked for could not be dealt with, nor noted in a record: it is tried again."""
+
+
+REPORTED_LEAK = "leaked"
+"""What a message is about that asks a person whether a reported credential is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to people: a title, and facts as pairs of a name and a text."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message to a program, which is signed when it is sent."""
+
+    id: str
+    """The same however often it is sent."""
+    type: str
+    timestamp: str
+    """When it happened, in ISO 8601."""
+    data: Mapping[str, str | None]
+    key: Sensitive
+    """What it is signed with: one or more texts that start with `whsec_`."""
+    sent: datetime
+    """When it is sent this time."""
+
+
+Task = Literal["refresh", "remind", "tell"]
+TaskResult = Literal["refreshed", "unrefreshed", "told", "untold", "reminded", "skipped", "waiting"]
+_OF_A_TASK: Mapping[str, type] = {
+    **dict.fromkeys(("action", "version", "trigger", "reason", "news", "to", "since"), str),
+    "deferred": int,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp(Message):
+    """One task that follows an outcome. It is a message on the queue `rotations`, too."""
+
+    action: Task
+    trigger: Trigger = field(default="sweep", kw_only=True)
+    """What had started the work that it follows."""
+    news: str = ""
+    """The outcome to announce, where the action is `tell`."""
+    to: str = ""
+    """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
+    since: str = ""
+    """When that happened which is told (ISO 8601)."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its message does not expire while the app is stopped."""
+        return self.trigger == "manual"
+
+    def to_json(self) -> str:
+        """Return the text of the queue message, which earlier versions of Rekey read as well."""
+        return text_of(self, _OF_A_TASK, {})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> FollowUp:
+        """Read a message; raises NeedsHuman that lists every problem in it."""
+        return cls(**fields_of(text, _OF_A_TASK, {"action": Task, "trigger": Trigger}))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What came of a task."""
+
+    task: FollowUp
+    result: TaskResult
+    reason: str
+    fix: str = ""
+    version: str | None = None
+    """The version that the task found current."""
+
+
+def read(text: str | bytes) -> WorkItem | FollowUp:
+    """Read a message of the queue `rotations`; raises NeedsHuman that lists every problem in it."""
+    is_task = action_of(text) in get_args(Task)
+    return FollowUp.from_json(text) if is_task else WorkItem.from_json(text)

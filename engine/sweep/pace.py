@@ -16,8 +16,7 @@ from datetime import timedelta
 
 from engine.errors import PermanentError, TransientError
 from engine.parts import Parts
-from engine.state.follow_up import FollowUp
-from engine.state.request import WorkItem
+from engine.state.request import FollowUp, WorkItem
 from engine.state.sweep_order import MOST_DELAY
 
 WRITES_PER_SECOND = 10

@@ -22,10 +22,9 @@ from engine.planning.inventory import days_to_expiry, standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
-from engine.state.follow_up import FollowUp
 from engine.state.index import Listed, StateIndex
 from engine.state.record import LOOKING, RECHECK_EVERY
-from engine.state.request import Outcome, WorkItem
+from engine.state.request import FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import Managed
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted

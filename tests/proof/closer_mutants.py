@@ -25,10 +25,9 @@ from engine.rotation.vault_writer import VaultWriter, _nothing
 from engine.secret import Draft, SecretVersion
 from engine.service import Service
 from engine.state import index
-from engine.state.follow_up import FollowUp
 from engine.state.record import SELDOM, Record
 from engine.state.record_parts import Compromised
-from engine.state.request import WorkItem
+from engine.state.request import FollowUp, WorkItem
 from leaks import verdict
 from tests.proof.mutant import Mutant, function, in_place_of, method, overlap
 from tests.proof.ports import ModelQueue

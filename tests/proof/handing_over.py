@@ -233,7 +233,8 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
         # A day before it is tried no more: a month of it shows nothing else.
         reported = world.kernel.now() - TRIED_ON + timedelta(days=1)
         item = WorkItem(
-            *(APP, "rotate", older.version),
+            APP,
+            version=older.version,
             compromised=True,
             force=True,
             reported=reported.isoformat(),

@@ -11,8 +11,7 @@ from typing import Any
 from cloud.telemetry.reports import record, record_of_task
 from engine.errors import AccessDenied, TransientError
 from engine.service import Service
-from engine.state.follow_up import TaskOutcome
-from engine.state.request import Outcome
+from engine.state.request import Outcome, TaskOutcome
 from simulator.reach.sabotage import Died
 from tests.shared.edge import Edge
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 from engine.secret import Sensitive, Version
 from engine.state.entry import LastSweep, SweepSummary
-from engine.state.follow_up import Event, FollowUp, Notice, TaskOutcome
 from engine.state.policy import Webhook
-from engine.state.request import Outcome, Result, WorkItem
+from engine.state.request import Event, FollowUp, Notice, Outcome, Result, TaskOutcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH, Worker

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from engine.state.follow_up import FollowUp, Task
+from engine.state.request import FollowUp, Task
 from engine.state.sweep_order import SweepOrder
 from simulator.arm.container_apps import ContainerApp
 from simulator.arm.web import Site

@@ -16,7 +16,7 @@ from standardwebhooks import webhooks
 from cloud.follow_up.signatures import body, headers
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from engine.state.follow_up import Event
+from engine.state.request import Event
 from engine.state.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
 from simulator.faults import Fault

@@ -18,8 +18,8 @@ from cloud.follow_up.webhooks import ChatWebhooks, slack, teams
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.secret import SecretRef, Sensitive
 from engine.service import MAX_TRIES
-from engine.state.follow_up import FollowUp, Notice
 from engine.state.policy import Webhook
+from engine.state.request import FollowUp, Notice
 from engine.state.sweep_order import SweepOrder
 from engine.state.tags import STATE
 from simulator.azure import build_world

@@ -17,8 +17,7 @@ from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
 from engine.errors import RekeyError, TransientError
 from engine.service import MAX_TRIES
 from engine.state.entry import STATES, UNKNOWN_KIND
-from engine.state.follow_up import Task, TaskResult
-from engine.state.request import Action, Outcome, Result, Trigger
+from engine.state.request import Action, Outcome, Result, Task, TaskResult, Trigger
 from tests.cloud.storage.watching import dead_letter, queues
 from tests.proof.places import PLACES
 from tests.shared.builders import item

@@ -17,8 +17,7 @@ from azure.core.exceptions import (
 from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record, record_of_task
 from engine.state.entry import SweepSummary
-from engine.state.follow_up import FollowUp, TaskOutcome, TaskResult
-from engine.state.request import Outcome, Result
+from engine.state.request import FollowUp, Outcome, Result, TaskOutcome, TaskResult
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import NOW, REF, V1, V2, item

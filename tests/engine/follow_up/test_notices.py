@@ -14,8 +14,7 @@ from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.entry import Entry, State
-from engine.state.follow_up import FollowUp, Task
-from engine.state.request import Outcome
+from engine.state.request import FollowUp, Outcome, Task
 from engine.state.sweep_order import SweepOrder
 from tests.shared.builders import KINDS, NOW, POLICY, REF, V1, VAULT, item, version
 from tests.shared.rig import Rig

@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 
 from engine.errors import NeedsHuman
-from engine.state.follow_up import _TYPES, FollowUp, read
-from engine.state.request import WorkItem, operation_id
+from engine.state.request import _OF_A_TASK, FollowUp, WorkItem, operation_id, read
 from tests.shared.builders import REF, V1, V2, VAULT, item
 
 TASK = FollowUp(
-    REF, "tell", V1, "manual", "why", "parked", "chat-all", "2026-11-01T10:00:00+00:00", 3, "t"
+    REF,
+    "tell",
+    news="parked",
+    to="chat-all",
+    since="2026-11-01T10:00:00+00:00",
+    version=V1,
+    trigger="manual",
+    reason="why",
+    deferred=3,
+    trace="t",
 )
 
 
@@ -23,7 +31,7 @@ def test_a_task_survives_the_queue_with_every_field_and_its_operation() -> None:
     written = json.loads(TASK.to_json())
     names = {field.name for field in fields(FollowUp)} - {"ref"}
     assert set(written) == names | {"vault", "secret", "operation"}
-    assert {name for name in names if name not in _TYPES} == {"trace"}
+    assert {name for name in names if name not in _OF_A_TASK} == {"trace"}
     assert written["operation"] == operation_id(REF, V1)
     assert replace(TASK, version=None).operation is None
 
