@@ -134,7 +134,7 @@ class Engine(Parts):
             outcome = Outcome(item, "parked", error.what, error.fix)
             if item.compromised:
                 outcome = self._come_back(item, error)
-        return await self._report(outcome, tries)
+        return await tasks.conclude(self, outcome, again=tries > 1)
 
     def _come_back(self, item: WorkItem, error: PermanentError) -> Outcome:
         """End an incident's item whose secret or record could not be read. It comes back for a month."""
@@ -147,17 +147,12 @@ class Engine(Parts):
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item, mark its secret and report that."""
-        return await self._report(await report.give_up(self, item, error))
+        return await tasks.conclude(self, await report.give_up(self, item, error))
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error: the source is looked at again as its record says."""
-        return await self._report(Outcome(item, "skipped", f"{error.what}; {ANOTHER}", error.fix))
-
-    async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
-        """Report an outcome, and post what follows it."""
-        await self.reporter.concluded(outcome)
-        await tasks.follow(self, outcome, again=tries > 1)
-        return outcome
+        outcome = Outcome(item, "skipped", f"{error.what}; {ANOTHER}", error.fix)
+        return await tasks.conclude(self, outcome)
 
     async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:
         """Work under the lease of the item's source; `left` is one that the secret has left."""
@@ -172,7 +167,8 @@ class Engine(Parts):
             else:
                 source = await self._left_at(secret, item, tries)
                 if source is None or isinstance(decision, Park):
-                    return await self._report(await self._unleasable(secret, item, decision), tries)
+                    unleased = await self._unleasable(secret, item, decision)
+                    return await tasks.conclude(self, unleased, again=tries > 1)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
@@ -181,7 +177,7 @@ class Engine(Parts):
             if outcome:
                 # It is reported under the lease and noted afterwards. A worker that dies in between
                 # causes a second report, but never a missing one.
-                outcome = await self._report(outcome, tries)
+                await tasks.conclude(self, outcome, again=tries > 1)
                 await controller.finish(outcome)
         if outcome is None:
             return await self._handle(replace(item, source=None), tries, left=source)

@@ -171,10 +171,7 @@ async def _lags(parts: Parts, app: str, secret: Version) -> bool:
 
 
 async def give(
-    parts: Parts,
-    item: WorkItem,
-    refs: Sequence[SecretRef],
-    keep: Callable[[], Awaitable[None]],
+    parts: Parts, item: WorkItem, refs: Sequence[SecretRef], keep: Callable[[], Awaitable[None]]
 ) -> None:
     """Refresh the apps of these secrets until they use the current versions, or the grace is over.
 

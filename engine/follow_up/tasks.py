@@ -14,7 +14,16 @@ from engine.follow_up import notices, refresh
 from engine.parts import Parts
 from engine.secret import SecretRef, Version
 from engine.state.policy import Policy
-from engine.state.request import FollowUp, Outcome, Result, Task, TaskOutcome, TaskResult, WorkItem
+from engine.state.request import (
+    PUBLISHED,
+    FollowUp,
+    Outcome,
+    Result,
+    Task,
+    TaskOutcome,
+    TaskResult,
+    WorkItem,
+)
 
 log = logging.getLogger("rekey.follow_up")
 
@@ -28,12 +37,12 @@ GIVEN_UP: Mapping[Task, TaskResult] = {
     "remind": "untold",
     "tell": "untold",
 }
-TO_REFRESH: frozenset[Result] = frozenset({"rotated", "healed", "restored", "confirmed"})
+TO_REFRESH: frozenset[Result] = PUBLISHED | {"confirmed"}
 """`confirmed` is a retry that found its rotation done, or the daily audit.
 
 So a task that a dead worker did not post is posted after all.
 """
-TO_FOLLOW: frozenset[Result] = frozenset({"rotated", "healed", "restored", "retired"})
+TO_FOLLOW: frozenset[Result] = PUBLISHED | {"retired"}
 """After these a derived secret looks at its key. Its own daily audit does so, too."""
 FOUND_DONE: frozenset[Result] = frozenset({"skipped", "waiting"})
 """How a retry of an item without a version ends if its rotation was already done."""
@@ -71,6 +80,13 @@ async def _report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
     """Report how a task ended. Who hears of rotations hears of some tasks, too."""
     await parts.reporter.followed(outcome)
     await _post(parts, _notices(parts, outcome))
+    return outcome
+
+
+async def conclude(parts: Parts, outcome: Outcome, *, again: bool = False) -> Outcome:
+    """Report an outcome, and post what follows it."""
+    await parts.reporter.concluded(outcome)
+    await follow(parts, outcome, again=again)
     return outcome
 
 

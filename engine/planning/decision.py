@@ -13,16 +13,7 @@ from datetime import datetime
 
 from engine.kinds import Kinds
 from engine.secret import Version
-from engine.state.decision import (
-    Confirm,
-    Decision,
-    Park,
-    Restore,
-    Retire,
-    Rotate,
-    Skip,
-    Wait,
-)
+from engine.state.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_reason, is_manual
 from engine.state.index import Listed
 from engine.state.policy import Policy

@@ -15,24 +15,11 @@ from engine.state.due import BY_HAND_FIX, due_at, is_manual
 from engine.state.entry import Coming
 from engine.state.policy import Policy
 from engine.state.request import WorkItem
-from engine.state.tags import (
-    OPERATION,
-    OURS,
-    REPLICA_OF,
-    RETIRE,
-    Managed,
-    Pending,
-    unretired,
-)
+from engine.state.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending, unretired
 
 
 def steps(
-    secret: Version,
-    item: WorkItem,
-    first: Decision,
-    policy: Policy,
-    kinds: Kinds,
-    now: datetime,
+    secret: Version, item: WorkItem, first: Decision, policy: Policy, kinds: Kinds, now: datetime
 ) -> list[Decision]:
     """Return the decisions in turn, beginning with `first`.
 
@@ -90,12 +77,7 @@ def forecast(
 
 
 def _ahead(
-    secret: Version,
-    managed: Managed,
-    policy: Policy,
-    kinds: Kinds,
-    now: datetime,
-    until: datetime,
+    secret: Version, managed: Managed, policy: Policy, kinds: Kinds, now: datetime, until: datetime
 ) -> Iterator[Coming]:
     """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
@@ -134,7 +116,6 @@ def _rotated(secret: Version, managed: Managed, at: datetime) -> Version:
 
 
 def _next(secret: Version, managed: Managed, moment: datetime) -> datetime | None:
-    """Return when the next thing will be due."""
     times = [
         due_at(secret, managed),
         *([Pending.parse(secret.tags[RETIRE]).at] if RETIRE in secret.tags else []),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.kinds import Kinds
-from engine.planning.decision import Tagged, decided, mended
+from engine.planning.decision import Case, Tagged, decided, mended
 from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Park, Retire, Rotate, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
@@ -26,21 +26,16 @@ GRACE = timedelta(days=1)
 
 
 def entry(
-    secret: Version,
-    policy: Policy,
-    kinds: Kinds,
-    now: datetime,
-    records: Sequence[Listed] = (),
+    secret: Version, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()
 ) -> Entry:
     """Return the state of one secret.
 
     `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
     records say of it.
     """
-    tagged = Tagged.believed(secret, records, policy, kinds)
-    return standing(
-        tagged, decided(tagged, sweep_of(secret.ref), policy, now), policy, now, records
-    )
+    tagged, item = Tagged.believed(secret, records, policy, kinds), sweep_of(secret.ref)
+    decision = decided(tagged, item, policy, now)
+    return standing(Case(tagged, item, policy, now), decision, records)
 
 
 def sweep_of(ref: SecretRef) -> WorkItem:
@@ -48,15 +43,9 @@ def sweep_of(ref: SecretRef) -> WorkItem:
     return WorkItem(ref, trigger="sweep", requested_by="sweep")
 
 
-def standing(
-    tagged: Tagged,
-    decision: Decision,
-    policy: Policy,
-    now: datetime,
-    records: Sequence[Listed],
-) -> Entry:
+def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
     """Return the state of a secret of which it has been decided what a sweep does."""
-    stands = _judged(tagged, decision, policy, now, records)
+    stands = _judged(case, decision, records)
     source = stands.managed.source if stands.managed else ""
     since = next((listed.waiting for listed in records if listed.source == source), None)
     if since is None or stands.state not in UNFINISHED:
@@ -66,14 +55,8 @@ def standing(
     return replace(stands, reason=reason, under_way_since=since)
 
 
-def _judged(
-    tagged: Tagged,
-    decision: Decision,
-    policy: Policy,
-    now: datetime,
-    records: Sequence[Listed],
-) -> Entry:
-    held, secret = tagged.held, tagged.applied
+def _judged(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
+    tagged, secret, policy, now = case.tagged, case.secret, case.policy, case.now
     if not secret.enabled:
         return Entry(
             secret, "disabled", "the current version is disabled", "enable it, or delete the secret"
@@ -81,7 +64,7 @@ def _judged(
     if policy.is_own(secret.ref):
         return Entry(secret, "unmanaged", "it holds the policy document")
     if is_manual(secret.tags):
-        return _by_hand(secret, due_by_hand(held, policy), now)
+        return _by_hand(secret, due_by_hand(tagged.held, policy), now)
     if tagged.asks is None:
         return _without_source(secret, now, records)
     known = tagged.managed
@@ -163,10 +146,7 @@ def _without_source(secret: Version, now: datetime, known: Sequence[Listed]) -> 
             "a new version without tags took it out of management: its credentials are not rotated"
         )
         return Entry(
-            secret,
-            "dropped",
-            reason,
-            f"give its tags back: rekey adopt {secret.ref.place}",
+            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.place}"
         )
     if secret.ref.holds_key_pairs:
         return Entry(secret, "unmanaged", "it holds key pairs that Rekey has the vault make")

@@ -137,7 +137,6 @@ def plan(turn: Turn) -> Step:
 
 
 def _needless(turn: Turn) -> Skip | None:
-    """End a recheck that has nothing left to look at."""
     return Skip(turn.needless) if turn.needless else None
 
 

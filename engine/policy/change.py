@@ -166,7 +166,6 @@ async def effect(
 
 
 def _falling_due(present: Schedule | None, proposed: Schedule) -> dict[str, dict[str, int | None]]:
-    """Return how many secrets fall due within so many days, under either policy."""
     return {
         str(days): {"now": present.due[days] if present else None, "then": proposed.due[days]}
         for days in COUNTED_DAYS

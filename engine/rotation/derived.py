@@ -132,7 +132,6 @@ class ParentKey:
 
     @property
     def _named(self) -> SecretRef:
-        """The secret with the key."""
         assert self.managed.derived_from  # noqa: S101 - tags without it are malformed
         return self.managed.derived_from
 

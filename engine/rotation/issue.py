@@ -14,13 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
-from engine.errors import (
-    NeedsHuman,
-    PermanentError,
-    RekeyError,
-    TransientError,
-    VerificationFailed,
-)
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
@@ -170,7 +164,7 @@ async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> 
 
     Raises NeedsHuman for a kind whose only credential is in use, and what would prevent the rest.
     """
-    rotator, job = parts.rotators[managed.rotator.kind], parts.job(secret, managed)
+    rotator, job = parts.rotator(managed), parts.job(secret, managed)
     if parent_key := ParentKey.of(parts, managed):
         issued = await rotator.issue(await parent_key.keyed(secret.ref, job))
         return template.render(managed.template, issued.fields)
@@ -185,13 +179,13 @@ async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> 
         what = f"a {managed.rotator.kind} replaces the one that is in use, so none is made here"
         raise NeedsHuman(what, where=managed.source, fix=BY_HAND)
     if isinstance(rotator, Preflight):
-        await rotator.preflight(replace(job, proven=True, in_place=True, written=None))
+        await rotator.preflight(parts.job(secret, managed, proven=True, in_place=True))
     return None
 
 
 async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> SecretVersion:
     """Add a credential at the source, prove it, and write it as the secret's first version."""
-    rotator = parts.rotators[managed.rotator.kind]
+    rotator = parts.rotator(managed)
     assert isinstance(rotator, Tidy)  # noqa: S101 - `first_value` refuses others
     async with hold(parts, managed.source, secret.ref) as lease:
         if await parts.existing(secret.ref):
@@ -204,7 +198,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if record.verified.created and now < record.verified.created + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
-        job = replace(parts.job(secret, managed), proven=True, in_place=True, written=None)
+        job = parts.job(secret, managed, proven=True, in_place=True)
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
         await Proof(lease).issued(managed, issued)

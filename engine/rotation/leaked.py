@@ -62,7 +62,6 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
 
 
 async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[str]:
-    """Return the versions from before the incident, the newest first."""
     older = [
         version
         async for version in at.parts.vaults.versions(secret.ref)

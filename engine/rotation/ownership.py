@@ -47,6 +47,8 @@ async def other_owner(
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         await lease.write(record.passed(mine, secret, parts.printed(secret)))
+        if lease is held.leases[0]:
+            held.learn(lease.record)
     return None
 
 

@@ -10,13 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.contract import Issued, Recognise
-from engine.errors import (
-    AccessDenied,
-    LeaseUnavailable,
-    NeedsHuman,
-    RekeyError,
-    TransientError,
-)
+from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, RekeyError, TransientError
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
 from engine.rotation.retire import DISABLED
@@ -347,7 +341,10 @@ def new_version(
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
-        tags[RETIRE] = str(Pending(_end_of(overlap, now), secret.version, issued.supersedes))
+        # A second later, since a tag cuts off fractions: no overlap is cut short, and no overlap at
+        # all means that the moment has already passed.
+        ends = now + overlap + timedelta(seconds=1) if overlap else now
+        tags[RETIRE] = str(Pending(ends, secret.version, issued.supersedes))
     elif RETIRE in secret.tags and not _is_overwritten(secret.tags[RETIRE], issued):
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):
@@ -367,11 +364,3 @@ def _is_overwritten(pending: str, issued: Issued) -> bool:
     A person had put theirs there, and it was healed in place: what was there before is gone.
     """
     return pending.split(" ", 2)[-1] == issued.credential_id
-
-
-def _end_of(overlap: timedelta, now: datetime) -> datetime:
-    """Return when an overlap ends that begins now: a second later, since a tag cuts off fractions.
-
-    So no overlap is cut short, and no overlap at all means that the moment has already passed.
-    """
-    return now + overlap + timedelta(seconds=1) if overlap else now

@@ -42,8 +42,7 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
         new_version=published.version,
         credential_id=published.credential_id,
     )
-    await parts.reporter.concluded(outcome)
-    await tasks.follow(parts, outcome)
+    await tasks.conclude(parts, outcome)
 
 
 def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
@@ -91,14 +90,11 @@ async def report_unreported(at: Rotation) -> None:
     at.progress.publishes_earlier(record.published.version)
     outcome = outcome_of(at, record.believed(at.observed.shown))
     outcome = replace(outcome, item=replace(outcome.item, compromised=False))
-    await at.parts.reporter.concluded(outcome)
-    await tasks.follow(at.parts, outcome)
-    at.observed.reported(outcome)
+    at.observed.reported(await tasks.conclude(at.parts, outcome))
     at.progress.begin_anew()
 
 
 def _derived(at: Rotation, managed: Managed) -> tuple[SecretRef, ...]:
-    """Return the secrets that may hold what is made from this key."""
     refs = (consent.ref(at.progress.item.ref.vault) for consent in managed.may_derive)
     return tuple(ref for ref in refs if at.parts.policy.manages(ref.vault))
 

@@ -258,9 +258,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
     """
     if at.progress.retired:
         # The rest of the item is about another source.
-        outcome = report.outcome_of(at, secret)
-        await at.parts.reporter.concluded(outcome)
-        await tasks.follow(at.parts, outcome)
+        outcome = await tasks.conclude(at.parts, report.outcome_of(at, secret))
         at.observed.reported(outcome)
     is_unknown = at.record.is_unknown
     is_over = at.item.recheck and await at.observed.note_left()

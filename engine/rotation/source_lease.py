@@ -14,13 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from engine.contract import LONGEST_CHANGE
-from engine.errors import (
-    LeaseUnavailable,
-    NeedsHuman,
-    RekeyError,
-    SourceBusy,
-    TransientError,
-)
+from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, TransientError
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
@@ -77,7 +71,9 @@ class SourceLease:
     @property
     def record(self) -> Record:
         """The record of the source; raises NeedsHuman if it cannot be read."""
-        return self._learned or self.leases[0].record
+        if self._learned is None:
+            self._learned = self.leases[0].record
+        return self._learned
 
     def learn(self, record: Record) -> None:
         """Keep what is known until the next write of the record.

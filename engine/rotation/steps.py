@@ -50,18 +50,12 @@ async def sent_on(at: Rotation, later: WorkItem) -> Outcome:
     return Outcome(progress.item, "waiting", reason, old_version=progress.old_version)
 
 
-async def leave_to_recheck(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Outcome:
-    """End the work where a recheck of the source follows."""
-    assert step.says  # noqa: S101 - it is planned with its reason
-    return await report.conclude(at.parts, secret, turn.work, step.says)
-
-
 async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Outcome:
-    """End the work where nothing is to be done, and say why."""
-    says = step.says
+    """End the work where nothing is to be done, or a recheck of the source follows; say why."""
+    says, item = step.says, turn.work if step.name == "leave to recheck" else turn.item
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
-    return await report.conclude(at.parts, secret, turn.item, says)
+    return await report.conclude(at.parts, secret, item, says)
 
 
 async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
@@ -173,9 +167,7 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Se
         current = await at.look()
         if LOST in error.what and not current.enabled:
             raise NeedsHuman(
-                error.what,
-                where=str(secret.ref),
-                fix="enable the secret, then rotate it by hand",
+                error.what, where=str(secret.ref), fix="enable the secret, then rotate it by hand"
             ) from None
         return current
 
@@ -199,7 +191,7 @@ async def _acted(
 STEPS: Mapping[str, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[After]]] = {
     "ask owner": ask_owner,
     "pass on": pass_on,
-    "leave to recheck": leave_to_recheck,
+    "leave to recheck": conclude,
     "claim": claim,
     "read": lambda at, *_: at.look(),
     "revoke": settle_leaked,

@@ -193,8 +193,7 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
         old = await at.parts.vaults.read_version(secret.ref, version)
     except (NotFound, AccessDenied):
         return False
-    fields = template.extract(at.managed.template, old.value) or {}
-    held = fields.get(at.managed.rotator.value_field)
+    held = at.parts.held(old, at.managed)
     if held is None:
         return False
     accepts = at.rotator.accepts

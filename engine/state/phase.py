@@ -64,11 +64,7 @@ STEPS = (
         lambda record: record.stale,
         "the versions are disabled whose credentials are dead",
     ),
-    Step(
-        "reporting",
-        lambda record: record.unreported,
-        "the version published last is reported",
-    ),
+    Step("reporting", lambda record: record.unreported, "the version published last is reported"),
     Step(
         "overlap",
         lambda record: record.retirement,

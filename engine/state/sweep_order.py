@@ -73,11 +73,7 @@ class SweepOrder:
 
     @classmethod
     def by_schedule(
-        cls,
-        vault: str,
-        status: Mapping[str, str],
-        now: datetime,
-        covered: datetime | None = None,
+        cls, vault: str, status: Mapping[str, str], now: datetime, covered: datetime | None = None
     ) -> SweepOrder:
         """Derive the times from a timer's ScheduleStatus (`Last`, `Next`).
 

@@ -244,7 +244,6 @@ class IncidentSweep:
         return is_refused and not (is_passed_on and compromised.versions)
 
     async def _existed(self, ref: SecretRef) -> bool:
-        """Return whether there was such a secret when the incident began."""
         versions = self.engine.vaults.versions(ref)
         return any([version.created < self.incident.since async for version in versions])
 

@@ -17,7 +17,7 @@ from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.follow_up import notices, refresh
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
-from engine.planning.decision import Tagged
+from engine.planning.decision import Case, Tagged
 from engine.planning.inventory import days_to_expiry, standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
@@ -91,9 +91,9 @@ class Sweeper:
         try:
             engine, known = self.engine, self.index.of(secret.ref)
             tagged = Tagged.believed(secret, known, engine.policy, engine.kinds)
-            decision = engine.decided(tagged, sweep_of(secret.ref))
-            now = engine.clock.now()
-            stands = standing(tagged, decision, engine.policy, now, known)
+            item, now = sweep_of(secret.ref), engine.clock.now()
+            decision = engine.decided(tagged, item)
+            stands = standing(Case(tagged, item, engine.policy, now), decision, known)
             self.summary.add(stands, days_to_expiry(tagged.held, now))
             self.digests.add(stands)
             if text := notices.reminder(tagged, engine.policy, self.order):
