@@ -14,9 +14,8 @@ from engine.contract import Forewarn, Job, Preflight
 from engine.errors import AccessDenied, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
-from engine.planning import forecast, inventory
+from engine.planning import inventory
 from engine.planning.decision import Tagged
-from engine.planning.forecast import steps
 from engine.rotation import issue, leaked, ownership, report
 from engine.rotation.context import Rotation
 from engine.rotation.controller import Controller
@@ -76,7 +75,7 @@ class Engine(Parts):
 
     def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
         """Return all that one request leads to, beginning with its first decision."""
-        return steps(secret, item, first, self.policy, self.kinds, self.clock.now())
+        return inventory.steps(secret, item, first, self.policy, self.kinds, self.clock.now())
 
     def entry(self, secret: Version, known: Sequence[Listed] = ()) -> Entry:
         """Return the state of a secret, as a listing or a read shows it and its records know it."""
@@ -84,7 +83,7 @@ class Engine(Parts):
 
     def plan(self, secrets: Iterable[Version], until: datetime) -> list[Coming]:
         """Return what will happen to secrets if nothing goes wrong, in order of time."""
-        return forecast.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
+        return inventory.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
 
     def claims(self, tags: Mapping[str, str]) -> set[str]:
         """Return the parts of every source that tags may mean, even if other tags are malformed."""

@@ -56,7 +56,8 @@ class SourceLease:
     parts: Parts
     source: str
     leases: tuple[Lease, ...]
-    _learned: Record | None = None
+    record: Record = field(default_factory=Record)
+    """What is known of the source; what was learned since the last write is not stored yet."""
     _found: Record | None = None
     """The record as this run has found it."""
     _before: Change | None = None
@@ -68,19 +69,12 @@ class SourceLease:
     prints: dict[str, str] = field(default_factory=dict)
     """The prints of the versions that were seen: the next write of the record notes them."""
 
-    @property
-    def record(self) -> Record:
-        """The record of the source; raises NeedsHuman if it cannot be read."""
-        if self._learned is None:
-            self._learned = self.leases[0].record
-        return self._learned
-
     def learn(self, record: Record) -> None:
         """Keep what is known until the next write of the record.
 
         If this worker dies before, the next one finds it out again.
         """
-        self._learned = record
+        self.record = record
 
     async def write(self, record: Record) -> None:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
@@ -89,7 +83,7 @@ class SourceLease:
             await self.ensure(CALL_SECONDS)
             async with self._unless_it_rests(), _in_time("writing the record"):
                 await self.leases[0].write(record.scheduled(self.parts.clock.now()))
-        self._learned = None
+        self.record = self.leases[0].record
 
     def lasts(self, seconds: float) -> bool:
         """Return whether every lease lasts this long, without a call."""
@@ -305,7 +299,10 @@ async def _in_time(what: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[SourceLease]:
-    """Hold every part of a source; raises SourceBusy if another worker holds one."""
+    """Hold every part of a source; raises SourceBusy if another worker holds one.
+
+    Raises NeedsHuman if its record cannot be read.
+    """
     names = parts_of(source)
     # Whoever makes a record owns it. With several parts, another may belong to another secret.
     first = str(owner).lower() if len(names) == 1 else NOBODY
@@ -317,4 +314,4 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Sou
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None
-        yield SourceLease(parts, source, tuple(leases))
+        yield SourceLease(parts, source, tuple(leases), leases[0].record)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.forecast import forecast, plan, steps
+from engine.planning.inventory import forecast, plan, steps
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import due_by_hand
 from engine.state.entry import Coming
