@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.contract import Forewarn, Job, Preflight
+from engine.contract import Forewarn, Preflight
 from engine.errors import AccessDenied, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.parts import Parts, log
@@ -22,9 +22,7 @@ from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import claimed, unrecorded
-from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease, hold
-from engine.rotation.vault_writer import VaultWriter
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.state.entry import Coming, Entry
@@ -102,25 +100,24 @@ class Engine(Parts):
         Returns what an operator must know beforehand, or an empty text. Raises the error that
         would make the rotation fail, for `item` if that is given.
         """
-        rotator = self.rotator(managed)
-        job = await self._job(secret, managed, item or WorkItem(secret.ref))
-        if parent_key := ParentKey.of(self, managed):
-            job = await parent_key.keyed(secret.ref, job)
-        vault_writer = VaultWriter(SourceLease(self, managed.source, ()))
-        await Replicas(vault_writer, managed).check(secret.ref)
+        at = await self._rotation(managed, item or WorkItem(secret.ref))
+        rotator, job = at.rotator, at.job(secret)
+        if at.parent_key:
+            job = await at.parent_key.keyed(secret.ref, job)
+        await at.replicas.check(secret.ref)
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
 
-    async def _job(self, secret: SecretVersion, managed: Managed, item: WorkItem) -> Job:
-        """Describe to a rotator what a worker would issue: the record knows what is under way."""
+    async def _rotation(self, managed: Managed, item: WorkItem) -> Rotation:
+        """Return what a worker would have in hand: the record knows what is under way."""
         try:
             record = await self.leases.peek(managed.source)
         except AccessDenied as error:
             log.error("the record of %s cannot be read: %s", managed.source, error)
             record = None
         lease = SourceLease(self, managed.source, (), record or Record())
-        return Rotation(lease, item, here=managed).job(secret)
+        return Rotation(lease, item, here=managed)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
         """Do what is due and report it; raises TransientError if it must be tried again."""

@@ -14,14 +14,21 @@ from contextlib import suppress
 from dataclasses import replace
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
-from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import ParentKey
 from engine.rotation.proof import Proof
-from engine.rotation.rollback import Rollback, warning
-from engine.rotation.source_lease import hold
+from engine.rotation.rollback import Rollback
+from engine.rotation.source_lease import LOST, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 from engine.state import template
@@ -61,23 +68,31 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     await at.vault_writer.unchanged(secret)
     look = FOLLOW_UP_SECONDS if at.single else None
     await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
-    async with warning(at.single):
-        issued = await _made(at, job)
-        if issued.doubt:
-            return await _undoubted(at, issued, issued.doubt)
+    issued = await _made(at, job)
+    if issued.doubt:
+        return await _undoubted(at, issued, issued.doubt)
     issued = replace(issued, restorable=issued.restorable and restorable)
     async with Rollback(at, job, issued).on(RekeyError):
         return await at.proof.issued(managed, issued)
 
 
 async def _made(at: Rotation, job: Job) -> Issued:
-    async with at.lease.changing("issue"):
-        try:
+    """Have a credential made; for a single slot, warn that nobody may know the new password.
+
+    That is not rolled back, because the change could still take effect after it.
+    """
+    try:
+        async with at.lease.changing("issue"):
             return await at.rotator.issue(job)
-        except RekeyError as error:
-            if error.unsent or isinstance(error, NeedsHuman):
-                at.lease.untouched()
-            raise
+    except LeaseUnavailable:
+        # Nothing was sent without the lease.
+        raise
+    except RekeyError as error:
+        if error.unsent or isinstance(error, NeedsHuman):
+            at.lease.untouched()
+        elif at.single and isinstance(error, TransientError):
+            error.add(LOST)
+        raise
 
 
 async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Issued:
@@ -88,6 +103,8 @@ async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Iss
     try:
         return await at.proof.issued(at.managed, replace(issued, doubt=None))
     except RekeyError:
+        if at.single:
+            doubt.add(LOST)
         raise doubt from None
 
 

@@ -20,23 +20,6 @@ from engine.secret import Sensitive
 NO_ANSWER = "NoAnswer"
 
 
-@asynccontextmanager
-async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
-    """For single-slot sources, warn in the error that the new password may be unknown.
-
-    Rekey does not roll back here, because the change could still take effect after that. Without
-    the lease nothing was sent, so there is nothing to warn of.
-    """
-    try:
-        yield
-    except LeaseUnavailable:
-        raise
-    except TransientError as error:
-        if single_slot and not error.unsent:
-            error.add(LOST)
-        raise
-
-
 @dataclass(frozen=True)
 class Rollback:
     """Rolls one source back, under its lease."""

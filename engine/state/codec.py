@@ -91,22 +91,17 @@ def _plain(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
+def _a[T](shape: type[T], value: object) -> T:
+    if not isinstance(value, shape):
         raise TypeError
     return value
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
+_text = partial(_a, str)
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError
-    return tuple(map(_text, value))
+    return tuple(map(_text, _a(list, value)))
 
 
 def _words(value: Mapping[str, object]) -> dict[str, str]:
@@ -134,7 +129,7 @@ def _each(shape: type[Any]) -> Callable[[Any], Any]:
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "str": _text,
-    "bool": _flag,
+    "bool": partial(_a, bool),
     "datetime": _moment,
     "datetime | None": _time,
     "tuple[str, ...]": _texts,

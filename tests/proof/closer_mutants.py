@@ -119,7 +119,7 @@ def _empty(self: Record, owner: str, *_: object) -> Record:
     return Record(source=self.source, owner=owner, key=self.key)
 
 
-@in_place_of(Engine, "_job")
+@in_place_of(Engine, "_rotation")
 async def _without_the_record(peek: Any, self: Engine, *about: Any) -> Any:
     """Preview a rotation as if nothing were under way."""
 
