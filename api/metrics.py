@@ -15,10 +15,10 @@ from api.answers import PROMETHEUS, Answer
 from api.listing import every
 from api.requests import Request
 from api.route import Desk
+from engine import VERSION
 from engine.secret import SecretRef
 from engine.state.due import is_manual
 from engine.state.entry import NEEDS_A_PERSON, STATES, UNKNOWN_KIND, Entry, LastSweep
-from engine.version import VERSION
 
 type Sample = tuple[Mapping[str, str], float]
 

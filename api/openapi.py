@@ -18,11 +18,11 @@ from api.page.columns import SORTS
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
+from engine import VERSION
 from engine.secret import SECRET_NAME, VERSION_ID
 from engine.state.entry import State
 from engine.state.incident import INCIDENT_ID
 from engine.state.policy import SCOPE
-from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}

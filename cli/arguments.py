@@ -12,7 +12,7 @@ from cli.examples import EXAMPLES, WHOLE, shown
 from cli.parsing import Parser
 from cli.readers import incident, version, whole
 from cli.words import SHELLS, VERBS
-from engine.version import VERSION as RELEASE
+from engine import VERSION as RELEASE
 
 EPILOG = (
     "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 "

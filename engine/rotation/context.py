@@ -11,9 +11,8 @@ from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST, SourceLease
-from engine.rotation.vault_writer import VaultWriter
+from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Park
 from engine.state.record import Record

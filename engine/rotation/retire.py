@@ -12,8 +12,8 @@ from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents
 from engine.rotation.proof import TRIED, UNLISTED
-from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import LOST
+from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags
 from engine.state.decision import Acting, Retire, Wait

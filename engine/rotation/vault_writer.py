@@ -4,17 +4,41 @@ Every write happens under the lease, right after a fresh read. Rekey never overw
 that somebody wrote since, never writes without the owner's present consent, and never writes the
 policy document. Key Vault has no If-Match, so a change by somebody else can only be missed in the
 time of one call, between the read and the write.
+
+Replicas are further secrets that hold the same credential, in other vaults or other forms. A tag on
+the primary alone gives nobody power over another owner's secret. The owner of a replica consents by
+tagging it with `ReplicaOf` and the URL of the primary. Rekey checks this consent before every touch.
+A replica's tags and value decide nothing about the primary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.parts import Parts
 from engine.rotation.source_lease import SourceLease
-from engine.secret import VERSION_ID, Draft, SecretRef, SecretVersion
-from engine.state.tags import CREDENTIAL, MAX_TAGS, OURS
+from engine.secret import (
+    DEFAULT_CONTENT_TYPE,
+    VERSION_ID,
+    Draft,
+    SecretRef,
+    SecretVersion,
+    Sensitive,
+)
+from engine.state import template
+from engine.state.tags import (
+    CREDENTIAL,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Managed,
+    Pending,
+)
 
 type Tags = Mapping[str, str]
 type Check = Callable[[SecretVersion], None]
@@ -125,3 +149,217 @@ class VaultWriter:
                 where=str(ref),
                 fix="remove a tag",
             )
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The replicas of one secret."""
+
+    vault_writer: VaultWriter
+    managed: Managed
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, and the policy."""
+        return self.vault_writer.lease.parts
+
+    async def check(self, primary: SecretRef) -> list[SecretVersion]:
+        """Read every replica before anything changes; raises what would prevent writing one."""
+        copies = [await self.parts.vaults.read(ref) for ref in self.managed.replicas]
+        for copy in copies:
+            self._consents(copy, primary)
+        return copies
+
+    async def write(
+        self,
+        primary: SecretRef,
+        fields: Mapping[str, Sensitive],
+        draft: Draft,
+        *,
+        dead: bool = False,
+    ) -> list[RekeyError]:
+        """Write every replica in its own form; return permanent errors for the caller to judge.
+
+        `dead`: the source refuses what is replaced, so that no overlap is left to it.
+        """
+        missed: list[RekeyError] = []
+        for ref in self.managed.replicas:
+            try:
+                copy = await self.parts.vaults.read(ref)
+                await self._write(copy, primary, fields, draft, dead=dead)
+            except PermanentError as error:
+                missed.append(error)
+        return missed
+
+    async def catch_up(self, primary: SecretVersion, fields: Mapping[str, Sensitive]) -> None:
+        """Write each replica that does not hold the primary's credential.
+
+        It missed a rotation, or an older write reached it late.
+        """
+        is_late = False
+        for ref in self.managed.replicas:
+            copy = await self.parts.vaults.read(ref)
+            self._consents(copy, primary.ref)
+            is_late |= RETIRE in copy.tags
+            if _holds(copy, self.shape(copy), fields):
+                continue
+            if primary.value is None or primary.expires is None:
+                raise NeedsHuman(
+                    "the replica missed a rotation", where=str(ref), fix="rotate the primary"
+                )
+            draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
+            await self._write(copy, primary.ref, fields, draft)
+        record = self.vault_writer.lease.record
+        if is_late and record.wrote(primary) and record.retirement is None:
+            # A late write has brought the tag back, though what it names is revoked already.
+            await self.disable_superseded(primary.ref)
+
+    async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
+        """Return which versions of replicas hold nothing that works once a draft is published.
+
+        Their replaced ones do not, nor does what they were to retire, if the draft retires nothing.
+        """
+        urls = list[str]()
+        for ref in self.managed.replicas:
+            with suppress(PermanentError):
+                copy = await self.parts.vaults.read(ref)
+                pending = None if RETIRE in draft.tags else _pending(copy)
+                versions = [pending.version] if pending else []
+                if not _holds(copy, self.shape(copy), fields):
+                    versions.append(str(copy.version))
+                urls += (f"{ref}/{version}" for version in versions)
+        return tuple(urls)
+
+    async def out_of_use(self, primary: SecretRef) -> None:
+        """Disable what the record knows to be dead of replicas that still consent."""
+        lease = self.vault_writer.lease
+        urls = [entry for entry in lease.record.stale if not VERSION_ID.fullmatch(entry)]
+        done = [url for url in urls if await self._is_out_of_use(primary, url)]
+        if done:
+            left = tuple(entry for entry in lease.record.stale if entry not in done)
+            lease.learn(replace(lease.record, stale=left))
+
+    async def _is_out_of_use(self, primary: SecretRef, url: str) -> bool:
+        """Disable one version, unless it is still the current one; return whether that is over."""
+        where, _, version = url.rpartition("/")
+        try:
+            copy = await self.parts.vaults.read(SecretRef.parse(where))
+            self._consents(copy, primary)
+        except (NeedsHuman, NotFound):
+            # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
+            return True
+        if copy.version == version:
+            return False
+        await self.vault_writer.disable(copy, version, "disable replica")
+        return True
+
+    async def disable_superseded(self, primary: SecretRef) -> None:
+        """Disable the version of each replica that holds the retired credential, with consent."""
+        for ref in self.managed.replicas:
+            try:
+                copy = await self.parts.vaults.read(ref)
+                self._consents(copy, primary)
+                pending = _pending(copy)
+            except (NeedsHuman, NotFound):
+                # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
+                continue
+            if pending is None:
+                continue
+            await self.vault_writer.disable(copy, pending.version, "disable replica")
+            rest = {tag: text for tag, text in copy.tags.items() if tag in OURS - {RETIRE}}
+            await self.vault_writer.retag(copy, rest, "forget")
+
+    async def _write(
+        self,
+        copy: SecretVersion,
+        primary: SecretRef,
+        fields: Mapping[str, Sensitive],
+        draft: Draft,
+        *,
+        dead: bool = False,
+    ) -> None:
+        self._consents(copy, primary)
+        shape = self.shape(copy)
+        if missing := template.fields(shape) - set(fields):
+            needed = ", ".join(sorted(missing))
+            raise NeedsHuman(
+                f"the replica's ValueTemplate needs {needed}, which only a rotation can fill in",
+                where=str(copy.ref),
+                fix="rotate the primary",
+            )
+        value = template.render(shape, fields)
+        if copy.value == value:
+            # An interrupted try has already written it. A second write would leave that version
+            # enabled for ever.
+            return
+        own = {tag: text for tag, text in copy.tags.items() if tag not in OURS}
+        ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
+        if retire := _superseded(copy, draft, dead=dead):
+            ours[RETIRE] = retire
+        content_type = copy.content_type or draft.content_type
+        whole = Draft(value, draft.expires, content_type, own | ours)
+        await self.vault_writer.publish(
+            copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
+        )
+
+    def shape(self, copy: SecretVersion) -> str:
+        """Return the template of a replica's value."""
+        return copy.tags.get("ValueTemplate", self.managed.template)
+
+    def _consents(self, copy: SecretVersion, primary: SecretRef) -> None:
+        """Raise NeedsHuman if a replica may not be written, or cannot be."""
+        if problem := self._problem(copy, primary):
+            what, fix = problem
+            raise NeedsHuman(f"the replica {what}", where=str(copy.ref), fix=fix)
+
+    def _problem(self, copy: SecretVersion, primary: SecretRef) -> tuple[str, str] | None:  # noqa: PLR0911 - a table
+        rotator, shape = self.managed.rotator, self.shape(copy)
+        if self.parts.policy.is_own(copy.ref):
+            return "is the policy document, which is never written", "take it from the tag Replicas"
+        if not copy.enabled:
+            return "is disabled", "enable it, or remove it from the tag Replicas"
+        if copy.tags.get(REPLICA_OF, "").strip().rstrip("/").lower() != str(primary).lower():
+            return "does not consent", f"its owner sets its tag {REPLICA_OF} to {primary}"
+        if "ProviderAddress" in copy.tags:
+            return (
+                "is rotated in its own right",
+                f"remove either its tag ProviderAddress or its tag {REPLICA_OF}",
+            )
+        if (
+            len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE})
+            > MAX_TAGS
+        ):
+            return "has too many tags to leave room for Rekey's own", "remove one of its tags"
+        if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
+            return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
+        return None
+
+
+def _holds(copy: SecretVersion, shape: str, fields: Mapping[str, Sensitive]) -> bool:
+    """Return whether a replica holds these fields; what else its form has, only a rotation knows."""
+    if template.fields(shape) <= set(fields):
+        return copy.value == template.render(shape, fields)
+    held = template.extract(shape, copy.value)
+    return held is not None and all(held[name] == fields[name] for name in held.keys() & fields)
+
+
+def _pending(copy: SecretVersion) -> Pending | None:
+    try:
+        return Pending.parse(copy.tags[RETIRE]) if RETIRE in copy.tags else None
+    except ValueError:
+        raise NeedsHuman(
+            f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it"
+        ) from None
+
+
+def _superseded(copy: SecretVersion, draft: Draft, *, dead: bool) -> str | None:
+    """Return what the replica's tag RekeyRetire must say: which version to disable, and when.
+
+    A retry keeps what its first try wrote there, because that version held a live credential. In
+    place of a dead one the draft retires what an earlier version holds, as the replica does.
+    """
+    if dead or copy.tags.get(OPERATION) == draft.tags.get(OPERATION):
+        return copy.tags.get(RETIRE) if RETIRE in draft.tags else None
+    if RETIRE not in draft.tags or copy.version is None:
+        return None
+    return str(replace(Pending.parse(draft.tags[RETIRE]), version=copy.version))

@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 from api.requests import Request
 from api.route import Route
 from api.routes import ROUTES, document
-from engine.version import VERSION
+from engine import VERSION
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, send
 from tests.unchanged import unchanged
@@ -54,7 +54,7 @@ def test_the_document_is_a_valid_openapi_document() -> None:
 def test_the_version_is_written_in_one_place_and_the_changelog_begins_with_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
-    assert project["tool"]["hatch"]["version"]["path"] == "engine/version.py"
+    assert project["tool"]["hatch"]["version"]["path"] == "engine/__init__.py"
     assert document()["info"]["version"] == VERSION
     releases = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert releases[:1] == [VERSION]

@@ -13,6 +13,7 @@ import pytest
 from cli.arguments import parser
 from cli.codes import Exit, exit_of
 from cli.terminal import Terminal
+from engine import VERSION
 from engine.errors import (
     AccessDenied,
     ConfigError,
@@ -21,7 +22,6 @@ from engine.errors import (
     NotFound,
     TransientError,
 )
-from engine.version import VERSION
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.shared.policies import EMPTY, OWN

@@ -15,13 +15,12 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
-from engine.rotation import publish, replicas
+from engine.rotation import publish, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.replicas import Replicas
 from engine.rotation.source_lease import SourceLease
-from engine.rotation.vault_writer import VaultWriter, _nothing
+from engine.rotation.vault_writer import Replicas, VaultWriter, _nothing
 from engine.secret import Draft, SecretVersion
 from engine.service import Service
 from engine.state import index
@@ -155,7 +154,7 @@ def _refused_for_good(self: Compromised, version: Any, reported: Any = None) -> 
     return version in self.revoked and version not in self.versions
 
 
-@in_place_of(replicas, "_superseded")
+@in_place_of(vault_writer, "_superseded")
 def _never_dead(superseded: Any, copy: Any, new: Any, **_: Any) -> Any:
     """Leave an overlap to what a replica held, although its source refuses that."""
     return superseded(copy, new, dead=False)

@@ -39,10 +39,9 @@ from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents, ParentKey
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.replicas import Replicas
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import SourceLease
-from engine.rotation.vault_writer import VaultWriter
+from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
 from engine.state import record as records

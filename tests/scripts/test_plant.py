@@ -12,8 +12,8 @@ from scripts import plant
 ROOT = Path(__file__).parents[2]
 BUG = "engine/rotation/publish.py"
 ONE = ["--schedules", "one/two-slots"]
-PATCH = """--- a/engine/version.py
-+++ b/engine/version.py
+PATCH = """--- a/engine/__init__.py
++++ b/engine/__init__.py
 @@ -1 +1 @@
 -no such line
 +another

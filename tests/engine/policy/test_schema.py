@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
+from engine.policy.check import load
 from engine.policy.schema import SCHEMA, SETTINGS, problems
-from engine.policy.text import load
 from engine.state.policy import as_tags
 from tests.shared import policies
 

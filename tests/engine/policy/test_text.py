@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.policy.text import MAX_BYTES, load
+from engine.policy.check import MAX_BYTES, load
 from tests.shared import policies
 
 LONG = "x" * 300

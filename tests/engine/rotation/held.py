@@ -28,7 +28,6 @@ from engine.rotation.publish import (
     refused_external,
     restore,
 )
-from engine.rotation.replicas import Replicas
 from engine.rotation.report import conclude
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import (
@@ -41,7 +40,7 @@ from engine.rotation.source_lease import (
     hold,
 )
 from engine.rotation.steps import STEPS
-from engine.rotation.vault_writer import VaultWriter
+from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive
 from engine.state.decision import Restore
 from engine.state.index import Listed
