@@ -46,7 +46,7 @@ async def other_owner(
         await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
-        await lease.write(record.passed(mine, secret, parts.printed(secret)))
+        await held.write_part(lease, record.passed(mine, secret, parts.printed(secret)))
         if lease is held.leases[0]:
             held.learn(lease.record)
     return None

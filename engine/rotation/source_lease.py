@@ -80,10 +80,14 @@ class SourceLease:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
         record = replace(record, history=record.history.printed(self.prints))
         if record != self.leases[0].record:
-            await self.ensure(CALL_SECONDS)
-            async with self._unless_it_rests(), _in_time("writing the record"):
-                await self.leases[0].write(record.scheduled(self.parts.clock.now()))
+            await self.write_part(self.leases[0], record.scheduled(self.parts.clock.now()))
         self.record = self.leases[0].record
+
+    async def write_part(self, lease: Lease, record: Record) -> None:
+        """Write the record under one of its leases."""
+        await self.ensure(CALL_SECONDS)
+        async with self._unless_it_rests(), _in_time("writing the record"):
+            await lease.write(record)
 
     def lasts(self, seconds: float) -> bool:
         """Return whether every lease lasts this long, without a call."""
