@@ -177,7 +177,7 @@ PURGED_FIX = (
 
 
 class MayComeBack(Exception):  # noqa: N818 - the name says what is the case
-    """What leaked is refused, and a list that is replaced as a whole may bring it back."""
+    """What leaked is refused, and an earlier request may bring it back."""
 
 
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:
@@ -186,7 +186,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
     managed = _managed(at, secret)
     if await _replaced_in_place(at, secret, version, managed):
-        await at.observed.settle(version, IN_PLACE)
+        await _settle_for_good(at, version, IN_PLACE)
         await at.vault_writer.out_of_use(secret)
         return
     try:
@@ -214,8 +214,11 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
 
 
 async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
-    """Note the proof; raises MayComeBack while a list may land that was sent before it."""
-    if at.observed.may_come_back:
+    """Note the proof; raises MayComeBack while a request may land that was sent before it.
+
+    Of a password that this run has lost a person is told at once.
+    """
+    if at.observed.may_come_back and not at.leaves_unknown:
         raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
     await at.observed.settle(version, how)
 

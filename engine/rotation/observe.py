@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from engine.contract import LATE, Lists, Tidy
+from engine.contract import LATE, Lists, Tidy, Undo
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
@@ -99,10 +99,13 @@ class Observed:
 
     @property
     def may_come_back(self) -> bool:
-        """Whether what is revoked may come back: a list that was sent before may still land."""
+        """Whether what is revoked may come back: an earlier request may still land.
+
+        It brings a whole list, as it was, or sets a single slot back.
+        """
         until = self.record.change.uncertain_until
-        lists = isinstance(self.parts.rotators.get(self.record.kind), Lists)
-        return lists and until is not None and self.parts.clock.now() < until
+        brings = isinstance(self.parts.rotators.get(self.record.kind), Lists | Undo)
+        return brings and until is not None and self.parts.clock.now() < until
 
     def has_later_recheck(self) -> bool:
         """Return whether another look at a change that may take effect late comes later."""

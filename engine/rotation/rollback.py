@@ -47,6 +47,8 @@ class Rollback:
             unsent |= error.unsent or isinstance(error, Throttled)
             # What was sent to the vault may still arrive there, and would be dead.
             may_arrive = self.proven and error.code == NO_ANSWER and not unsent
+            if may_arrive and self.at.single:
+                error.add(LOST)
             if may_arrive or not self.at.single:
                 raise
             raise await self._back(error) from None

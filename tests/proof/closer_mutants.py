@@ -179,10 +179,10 @@ CLOSER: Mapping[str, Mutant] = {
         "P1",
         ("two-deployments/two-slots",),
     ),
-    "an incident is over although a list may land that brings back what leaked": Mutant(
+    "an incident is over although a request may land that brings back what leaked": Mutant(
         function(Observed, "may_come_back", property(lambda _: False)),
         "P5",
-        ("writers-in-overlap/listed#700003319", "writers-in-overlap/listed#700016065"),
+        ("set-back-late/one-slot#16", "writers-in-overlap/listed#700003319"),
     ),
     "what a single slot refuses in mid-change is answered as refused": Mutant(
         function(verdict, "_was_amid", lambda *_: False),

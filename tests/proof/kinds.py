@@ -191,8 +191,13 @@ class OneSlot(_Kind):
         return Recognised("admin")
 
     async def undo(self, job: Job, held: Sensitive) -> None:
-        slots = self._slots(job.source)
-        back = lambda: slots.held.update(admin=held.reveal())  # noqa: E731
+        slots, worker, watch = self._slots(job.source), self.hand.worker, self.hand.world.watch
+
+        def back() -> None:
+            slots.held.update(admin=held.reveal())
+            if worker.lease is None or not worker.lease.held:
+                watch.brought_back(set(), {held.reveal()})
+
         await self.hand.reach("set back", back, changes=True, guarded=True)
 
     async def retire(

@@ -98,7 +98,12 @@ class ReplacedList(ManySecrets):
         """
         watch, now = self.hand.world.watch, listing.entries
         lost = {entry.secret for key, entry in now.items() if key not in listed} & watch.foreign
-        back = {entry.secret for key, entry in listed.items() if key in new and key not in now}
+        # A try that comes late lists what a later one has listed, too, and others took away since.
+        back = {
+            entry.secret
+            for key, entry in new.items()
+            if key not in now and (key in listed or entry.secret in watch.ended)
+        }
         lease = self.hand.worker.lease
         if lease is not None and lease.held:
             back &= watch.revoked

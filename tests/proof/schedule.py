@@ -570,14 +570,16 @@ class Schedule:
         False where there is nothing to come.
         """
         world = self.world
-        if world.in_flight and not world.workers:
+        lands_in = max(world.lands_at - world.kernel.time(), 0.0) if world.in_flight else NEVER
+        if not (lands_in or world.workers):
             self._land(0)
             return True
         free = len(world.workers) < self.scenario.workers
         timer = world.kernel.next_timer()
         tick = self._next_tick() if free else NEVER
         message = world.next_message() if free else NEVER
-        soonest = min(message, tick, NEVER if timer is None else timer)
+        lands = world.lands_at if world.in_flight and lands_in else NEVER
+        soonest = min(message, tick, lands, NEVER if timer is None else timer)
         if soonest == NEVER:
             return False
         self._say(f"{soonest - world.kernel.time():.0f} s pass")
@@ -636,6 +638,7 @@ class Schedule:
 
     def _resume(self, worker: Worker, call: Call) -> None:
         mode = self.director.mode(call.label)
+        mode = self.world.spoils.pop(call.label, mode) if mode == "go" else mode
         if mode != "go":
             # Who dies while looking after a source is followed by nobody before the message itself
             # comes back.

@@ -51,6 +51,7 @@ def fingerprint(
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
     away |= world.applies_and_fails > now or world.deadly > 0 or world.cuts_off > 0
+    away |= bool(world.spoils)
     if world.workers or world.in_flight or away:
         return None
     moment = now if when is None else when
@@ -198,7 +199,7 @@ def _watch(watch: Watch) -> Hashable:
             watch.leapt,
             len(watch.outcomes) > watch.verdicts,
         ),
-        lambda: (frozenset(watch.alive_before), frozenset(watch.ended)),
+        lambda: (frozenset(watch.alive_before), frozenset(watch.ended), frozenset(watch.over)),
         lambda: tuple(
             (name, strand.slot, strand.unknown, strand.look, strand.vain)
             for name, strand in watch.strands.items()

@@ -24,6 +24,7 @@ from tests.proof.staging import (
     credential_of,
     current,
     due,
+    incident,
     leaked,
     ordered,
     per_kind,
@@ -218,10 +219,41 @@ def _deadly(world: World, kind: str) -> None:
     ask(world, trigger="event")
 
 
+@per_kind(
+    "set-back-late",
+    {"incident": incident},
+    versions={"app": range(2, 5)},
+    workers=1,
+    is_planned=False,
+)
+def _set_back_late(world: World, kind: str) -> None:
+    """A password that cannot be published is set back, which takes effect late. Somebody knows it."""
+    due(world, kind)
+    ask(world, trigger="event")
+    world.spoils = {"publish": "lose the request", "set back": "arrive late"}
+    world.lands_at = 600.0
+
+
+@per_kind(
+    "late-by-minutes",
+    {"incident": incident},
+    versions={"app": range(2, 6)},
+    faults=("arrive late", "lose the answer"),
+    workers=1,
+    is_planned=False,
+)
+def _late_by_minutes(world: World, kind: str) -> None:
+    """What gets no answer takes effect ten minutes later, while somebody knows the credential."""
+    due(world, kind)
+    ask(world, trigger="event")
+    world.lands_at = 600.0
+
+
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away),
-    *all_of(SINGLE, _deadly, _cut_off_a_while),
+    *all_of(SINGLE, _deadly, _cut_off_a_while, _set_back_late),
     *all_of(("one-slot",), _cut_off_for_hours),
-    *all_of((*EVERY, "one-slow"), _refused, _throttled),
+    *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),
+    *all_of(("listed",), _late_by_minutes),
 ]

@@ -26,6 +26,17 @@ FOUND = {
     "so it does right after what leaked was proven to be refused": (
         "writers-in-overlap/listed#700021701"
     ),
+    "a source that is claimed is written once more before its storage may be asked again": (
+        "recovered/two-logins#130705348"
+    ),
+    "so it is by the look after an incident": "lost-incident-alone/two-logins#130702486",
+    "what arrives once its sender has ended is late, although its lease was never given back": (
+        "slow-incident/two-slow#130700397"
+    ),
+    "a password is set back late, after its incident has ended": "set-back-late/one-slot#1371",
+    "the last try gets no answer from the vault, and nobody is told what the source may hold": (
+        "set-back-late/one-slot#1130"
+    ),
     "a single slot in mid-change refuses what leaked, and is set back to it": (
         "reported-and-put-back/one-slot#120526836"
     ),

@@ -98,6 +98,8 @@ class Watch:
     back takes what the one before it has published for leaked, too."""
     cut: set[str] = field(default_factory=set)
     """Sources with an incident under way: no overlap is left to any older credential."""
+    over: set[str] = field(default_factory=set)
+    """What leaked, and was reported as dealt with."""
     disowned: set[str] = field(default_factory=set)
     """Credentials in versions that a person replaced by hand: whoever does that looks after what
     was there."""
@@ -355,7 +357,14 @@ class Watch:
         return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
 
     def brought_back(self, lost: set[str], back: set[str]) -> None:
-        """Note what a list has lost, and what came back with it, that nobody can condition."""
+        """Note what a list has lost, and what came back with it, that nobody can condition.
+
+        Whoever knows that something is under way tells of no end before that.
+        """
+        if back & self.over:
+            raise Broken(
+                f"P5: the incident of {back & self.over} was reported as over: it came back"
+            )
         self.foreign -= lost
         self.revoked -= back
         self.disowned |= lost | back
@@ -737,6 +746,7 @@ class Watch:
                     f"P5: the incident of {version.ref.name} was reported as {outcome.result}, and "
                     f"{credential} lives"
                 )
+            self.over.add(credential)
 
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that no version which a person wrote is called Rekey's.

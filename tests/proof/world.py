@@ -183,6 +183,10 @@ class World:
     that it failed."""
     deadly: int = 0
     """So many of the next changes of a source end with the death of whoever has sent them."""
+    spoils: dict[str, Mode] = field(default_factory=dict)
+    """How the next call of a name ends, once: a fault that a situation needs."""
+    lands_at: float = 0.0
+    """Nothing that is under way arrives by itself before that."""
     fruitless: float = 0.0
     """For how many seconds of those that is so: no excuse to make further credentials."""
     copy_until: float = 0.0
@@ -350,7 +354,7 @@ class World:
 
     def land[T](self, label: str, effect: Callable[[], T], lease: Any) -> T:
         """Let a change take effect."""
-        if lease is not None and not lease.held:
+        if lease is not None and not (lease.held and lease.hand.worker in self.workers):
             self.watch.too_late(label, lease.source)
         result = effect()
         self.watch.changed()
