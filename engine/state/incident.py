@@ -257,12 +257,8 @@ class Progress:
             self.rotated += 1
             self.each.append(Stands(ref, "refused", reason=why))
             return
-        self.needs_a_person += 1
         reason = deleted_at(*sources, why=why)
-        self.each.append(Stands(ref, "needs a person", reason=reason, fix=fix))
-        if len(self.named) < MOST_NAMED:
-            place = {"vault": ref.vault_name, "secret": ref.name}
-            self.named.append({**place, "reason": reason, "fix": fix})
+        self._needs(Stands(ref, "needs a person", reason=reason, fix=fix))
 
     def add_passed_on(self, ref: SecretRef, *, is_refused: bool) -> None:
         """Count one secret that has left the source of what leaked."""
@@ -271,8 +267,7 @@ class Progress:
         self.waiting += not is_refused
         self.each.append(Stands(ref, "refused" if is_refused else "waiting", reason=PASSED_ON))
         if not is_refused:
-            place = {"vault": ref.vault_name, "secret": ref.name}
-            self.waiting_for.append({**place, "source": None, "owner": None})
+            self.waiting_for.append({**_place(ref), "source": None, "owner": None})
 
     def _linger(self, entry: Entry) -> None:
         kind = entry.managed.rotator if entry.managed else None
@@ -295,13 +290,17 @@ class Progress:
         self.each.append(_stands(entry, "waiting"))
         if len(self.waiting_for) < MOST_WAITING:
             source, owner = leaked_at(entry, known), entry.secret.tags.get("Owner")
-            self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
+            place = _place(entry.secret.ref)
+            self.waiting_for.append({**place, "source": source, "owner": owner})
 
     def _name(self, entry: Entry, reason: str, fix: str) -> None:
+        self._needs(_stands(entry, "needs a person", reason, fix))
+
+    def _needs(self, known: Stands) -> None:
         self.needs_a_person += 1
-        self.each.append(_stands(entry, "needs a person", reason, fix))
+        self.each.append(known)
         if len(self.named) < MOST_NAMED:
-            self.named.append({**_place(entry), "reason": reason, "fix": fix})
+            self.named.append({**_place(known.ref), "reason": known.reason, "fix": known.fix})
 
 
 def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -> Stands:
@@ -311,8 +310,8 @@ def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -
     return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary, what)
 
 
-def _place(entry: Entry) -> dict[str, str]:
-    return {"vault": entry.secret.ref.vault_name, "secret": entry.secret.ref.name}
+def _place(ref: SecretRef) -> dict[str, str]:
+    return {"vault": ref.vault_name, "secret": ref.name}
 
 
 type Danger = tuple[bool, bool, Opens, bool]
