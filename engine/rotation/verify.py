@@ -39,7 +39,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     except VerificationFailed:
         await _refuse_misread(at, secret)
         return await _repair(at, secret)
-    at.observed.audited, at.progress.proven = True, secret.version
+    at.observed.audited = True
     await at.vault_writer.out_of_use(secret)
     await _look_around(at, secret)
     if at.is_unparked:
@@ -51,7 +51,9 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     await at.replicas.catch_up(secret, fields)
     await at.replicas.out_of_use(secret.ref)
     secret = await _with_our_tags(at, secret)
+    # Only now: a version that is overtaken meanwhile, or that the vault hides, is looked at again.
     known = at.progress
+    known.proven = secret.version
     known.done(known.result or "confirmed", known.reason or reason, at.managed)
     return secret
 

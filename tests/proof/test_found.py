@@ -475,6 +475,9 @@ FOUND = {
     "a late write brings back to a replica what it was to retire": (
         "reported-in-replica/two-slots#61000853"
     ),
+    "a vault that lags once a version is proven ends the work with nothing to report": (
+        "clocks/two-slots#303646241"
+    ),
 }
 
 

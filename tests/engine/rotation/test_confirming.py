@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
-from engine.errors import AccessDenied, NeedsHuman, VerificationFailed
-from engine.secret import SecretRef
+from engine.errors import AccessDenied, NeedsHuman, TransientError, VerificationFailed
+from engine.secret import SecretRef, Sensitive
 from engine.state.record_parts import Past
 from engine.state.request import operation_id
 from engine.state.tags import CREDENTIAL, OPERATION, PROOF, STATE, Pending
@@ -116,6 +116,20 @@ async def test_what_is_out_of_use_is_disabled_with_a_proof() -> None:
 
 
 PARKED = {STATE: "parked 2026-01-01T00:00:00Z 0123456789ab"}
+
+
+async def test_a_version_that_is_overtaken_once_it_is_proven_is_looked_at_again() -> None:
+    """The vault may only have lagged: else the work would end with nothing to report."""
+
+    class Overtaken(Plain):
+        async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
+            await super().verify(source, credential_id, credential)
+            work.rig.vault.put(NAME, NEW)
+
+    async with rotating(Overtaken(), PARKED) as work:
+        with pytest.raises(TransientError, match="in the meantime"):
+            await work.confirm(work.secret, "audited")
+        assert (work.progress.proven, work.progress.result) == (None, None)
 
 
 @pytest.mark.parametrize(
