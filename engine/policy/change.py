@@ -13,7 +13,7 @@ from engine.kinds import Kinds
 from engine.planning.inventory import entry
 from engine.secret import SecretRef, Version
 from engine.state.due import is_manual
-from engine.state.entry import Entry, State
+from engine.state.entry import Entry, State, iso
 from engine.state.policy import Match, Policy, Rule
 from engine.state.tags import RETIRE, Managed, unretired
 
@@ -151,7 +151,7 @@ async def effect(
         if old != new and (old or new in STOPPED):
             changed.append({"secret": name, "from": old, "to": new, "reason": reason})
         if present and due != falls:
-            moved.append({"secret": name, "from": _iso(due), "to": _iso(falls)})
+            moved.append({"secret": name, "from": iso(due), "to": iso(falls)})
     changed.sort(key=lambda change: change["to"] not in STOPPED)
     moved.sort(key=lambda move: (move["to"] is None, move["to"] or "", move["secret"]))
     return Effect(
@@ -170,10 +170,6 @@ def _falling_due(present: Schedule | None, proposed: Schedule) -> dict[str, dict
         str(days): {"now": present.due[days] if present else None, "then": proposed.due[days]}
         for days in COUNTED_DAYS
     }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat(timespec="seconds") if time else None
 
 
 def _judged(current: Entry) -> tuple[str, str]:

@@ -204,7 +204,7 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         await _replace_current(at, secret, version)
         return
     for shape, credential in held.items():
-        if await at.proof.refused(managed.rotator.kind, "", credential):
+        if await at.proof.refused(at.parts.rotator(managed), "", credential):
             continue
         if is_current:
             raise _alive(at, decision)
@@ -287,7 +287,7 @@ async def _revoke_leaked(
     await at.lease.begin(at.observed.item, secret)
     async with at.lease.changing("retire"):
         await rotator.retire(source, known.credential_id, held, at.held_id(secret))
-    if not await at.proof.refused(managed.rotator.kind, known.credential_id, credential):
+    if not await at.proof.refused(rotator, known.credential_id, credential):
         raise TransientError(
             f"{known.credential_id} was revoked, but is still accepted",
             where=source,
@@ -353,11 +353,11 @@ def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
 
 async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: Managed) -> bool:
     """Return whether the source no longer shows, or lists, a credential."""
-    rotator, proof = at.parts.rotator(managed), at.proof
+    rotator = at.parts.rotator(managed)
     if isinstance(rotator, Lists):
         return not await rotator.lists(at.lease.source, past.credential_id)
     job = at.parts.job(secret, managed)
-    shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
+    shown = await at.proof.slot(rotator, job, past.credential_id)
     return shown is not None and shown != past.digest
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.contract import Issued, Job, Lists, Readable
+from engine.contract import Issued, Job, Lists, Readable, Rotator
 from engine.rotation.source_lease import CALL_SECONDS, SourceLease
 from engine.secret import Sensitive
 from engine.state.record_parts import PROVEN_AT
@@ -80,21 +80,20 @@ class Proof:
         """Return whether the source lists a credential no more, after waiting for it to spread."""
         return await self._is_gone(lambda: rotator.lists(self.lease.source, credential_id))
 
-    async def slot(self, kind: str, job: Job, credential_id: str) -> str | None:
+    async def slot(self, rotator: Rotator, job: Job, credential_id: str) -> str | None:
         """Return a keyed digest of what the source shows where a credential is, or was.
 
         None if it does not show its credentials.
         """
-        rotator = self.lease.parts.rotators[kind]
         shown = await rotator.read(job, credential_id) if isinstance(rotator, Readable) else None
         if not shown:
             return None
         return self.lease.record.digest(credential_id, shown[rotator.value_field])
 
-    async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
+    async def refused(self, rotator: Rotator, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source refuses a credential, after waiting for it to spread."""
-        accepts = self.lease.parts.rotators[kind].accepts
-        return await self._is_gone(lambda: accepts(self.lease.source, credential_id, credential))
+        source = self.lease.source
+        return await self._is_gone(lambda: rotator.accepts(source, credential_id, credential))
 
     async def _is_gone(self, is_there: Callable[[], Awaitable[bool]]) -> bool:
         refusals = 0

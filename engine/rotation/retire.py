@@ -114,11 +114,11 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
 
 async def _is_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> bool:
     """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
-    proof, rotator = at.proof, _rotator_of(at)
+    rotator = _rotator_of(at)
     if old:
-        return await proof.refused(_rotator_of(at).kind, pending.credential_id, old)
+        return await at.proof.refused(rotator, pending.credential_id, old)
     if isinstance(rotator, Lists):
-        return await proof.unlisted(rotator, pending.credential_id)
+        return await at.proof.unlisted(rotator, pending.credential_id)
     return True
 
 
@@ -171,7 +171,7 @@ async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | 
     if at.here is None:
         return None
     job = at.parts.job(secret, at.here)
-    return await at.proof.slot(_rotator_of(at).kind, job, pending.credential_id)
+    return await at.proof.slot(_rotator_of(at), job, pending.credential_id)
 
 
 async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> bool:

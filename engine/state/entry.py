@@ -47,17 +47,18 @@ class Entry:
             "replica_of": secret.tags.get(REPLICA_OF),
             "derived_from": secret.tags.get(DERIVED_FROM),
             "enabled": secret.enabled,
-            "created": _iso(secret.created),
-            "expires": _iso(secret.expires),
-            "due": _iso(self.due),
-            "parked_since": _iso(self.parked_since),
-            "under_way_since": _iso(self.under_way_since),
-            "overlap_until": _iso(pending.at if pending else None),
+            "created": iso(secret.created),
+            "expires": iso(secret.expires),
+            "due": iso(self.due),
+            "parked_since": iso(self.parked_since),
+            "under_way_since": iso(self.under_way_since),
+            "overlap_until": iso(pending.at if pending else None),
             "operation": secret.tags.get(OPERATION),
         }
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """Return a time as people and programs are shown it."""
     return moment.isoformat(timespec="seconds") if moment else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -105,14 +105,10 @@ async def test_while_a_revocation_spreads_the_lease_is_renewed(
     answers: str, *, is_refused: bool, tries: int, pauses: int
 ) -> None:
     kept, source = Kept(), Spreading(answers)
-    parts: Any = SimpleNamespace(
-        reporter=SimpleNamespace(step=lambda _: nullcontext()),
-        rotators={"a kind": source},
-        clock=kept,
-    )
+    parts: Any = SimpleNamespace(reporter=SimpleNamespace(step=lambda _: nullcontext()), clock=kept)
     lease: Any = kept
-    lease.parts = parts
-    refused = await Proof(lease).refused("a kind", "key1", Sensitive("value"))
+    lease.parts, rotator = parts, cast("Any", source)
+    refused = await Proof(lease).refused(rotator, "key1", Sensitive("value"))
     assert refused is is_refused
     assert (source.tries, kept.renewed) == (tries, pauses)
     if answers.startswith("a" * pauses):
