@@ -217,13 +217,9 @@ class Engine(Parts):
 
         That is a compromised version's, or one where an earlier try has begun what nobody ended.
         """
-        if item.compromised:
-            return await self._incident_at(secret, item)
-        known = (await self.index()).of(secret.ref) if tries > 1 else ()
-        return next((listed.source for listed in known if listed.is_open), None)
-
-    async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
-        """Return the source of a compromised version whose secret itself asks for nothing."""
+        if not item.compromised:
+            begun = (await self.index()).of(secret.ref) if tries > 1 else ()
+            return next((listed.source for listed in begun if listed.is_open), None)
         audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
         if isinstance(audit, Acting):
             return audit.managed.source

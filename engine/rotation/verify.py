@@ -95,7 +95,10 @@ async def _look_around(at: Rotation, secret: SecretVersion) -> None:
     if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
         # The next rotation may already have been tried, and failed for good half-way.
         await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
-        await _tidy_abandoned(at, secret)
+        abandoned = at.record.abandoned
+        if abandoned and abandoned != secret.version:
+            # A person replaced that version before what was made for it was published.
+            await at.tidy(operation_id(secret.ref, abandoned), keep=at.managed.credential_id)
         await _tidy_late(at, secret)
         await _tidy_unrecorded(at, secret)
     if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
@@ -117,14 +120,6 @@ async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
     if ahead:
         await at.vault_writer.probe(secret)
     return True
-
-
-async def _tidy_abandoned(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what a rotation made for a version that a person replaced before it was published."""
-    version = at.record.abandoned
-    if version and version != secret.version:
-        held_id = at.managed.credential_id
-        await at.tidy(operation_id(secret.ref, version), keep=held_id)
 
 
 async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
