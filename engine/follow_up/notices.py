@@ -205,14 +205,16 @@ def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Eve
     )
 
 
-def latest(
-    begins: datetime, expires: datetime | None, now: datetime, *, by_hand: bool
-) -> datetime | None:
+def moment(secret: Version, due: datetime | None, now: datetime) -> datetime | None:
     """Return the last moment up to now at which an owner is notified; None if there was none.
 
-    Nobody is before `begins`. Of a secret that a person rotates (`by_hand`), the owner is notified
-    at that moment too, and again every day once it has expired, or every week if it never does.
+    Of a secret that a person rotates, by the tags that count, the owner is notified when it is
+    `due`, and again every day once it has expired, or every week if it never does.
     """
+    by_hand, expires = is_manual(secret.tags), secret.expires
+    begins = due if by_hand else secret.created
+    if begins is None:
+        return None
     ahead = [expires - days * DAY for days in (*DAYS_AHEAD, 0)] if expires else []
     past = [moment for moment in [begins] * by_hand + ahead if begins <= moment <= now]
     if not past:
@@ -222,13 +224,6 @@ def latest(
         return last
     every = DAY if expires else WEEK
     return last + (now - last) // every * every
-
-
-def moment(secret: Version, due: datetime | None, now: datetime) -> datetime | None:
-    """Return the last moment up to now for a secret with the tags that count; None if none was."""
-    by_hand = is_manual(secret.tags)
-    begins = due if by_hand else secret.created
-    return latest(begins, secret.expires, now, by_hand=by_hand) if begins else None
 
 
 @dataclass

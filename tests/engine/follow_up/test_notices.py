@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from engine.follow_up import notices
-from engine.follow_up.notices import MOST_NOTICE, Digests, latest
+from engine.follow_up.notices import MOST_NOTICE, Digests, moment
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef, SecretVersion, Version
@@ -165,12 +165,13 @@ def digests(*entries: Entry, order: SweepOrder = SINCE) -> list[FollowUp]:
 def told(by_hand: bool, days: int, left: int | None) -> list[int]:
     """Return the days on which an owner is told of a secret that is due on day 2."""
     expires = None if left is None else NOW + left * DAY
-    begins = NOW + 2 * DAY
+    begins, tags = NOW + 2 * DAY, {"Manual": "true"} if by_hand else {}
+    secret = Version(REF, V1, enabled=True, created=begins, expires=expires, tags=tags)
     moments = set[datetime]()
     for hour in range(days * 24 + 1):
-        if moment := latest(begins, expires, NOW + hour * HOUR, by_hand=by_hand):
-            moments.add(moment)
-    return [(moment - NOW) // DAY for moment in sorted(moments)]
+        if last := moment(secret, begins, NOW + hour * HOUR):
+            moments.add(last)
+    return [(last - NOW) // DAY for last in sorted(moments)]
 
 
 @pytest.mark.parametrize(
