@@ -135,15 +135,6 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
         await at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
 
 
-def _make_room(at: Rotation, secret: SecretVersion) -> None:
-    """Raise NeedsHuman if a version could not be published: nothing is changed for it."""
-    if full := crowded(secret, in_place=True):
-        error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
-        if at.record.is_unknown:
-            error.add(LOST)
-        raise error
-
-
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     """Replace a version that the source refuses by a new credential, and disable it."""
     at.progress.drifted = True
@@ -152,7 +143,12 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     job = at.job(secret)
     if not at.parent_key:
         publish.refuse_to_fight(at, secret)
-    _make_room(at, secret)
+    if full := crowded(secret, in_place=True):
+        # Nothing is changed for a version that could not be published.
+        error = NeedsHuman(full.reason, where=str(secret.ref), fix=full.fix)
+        if at.record.is_unknown:
+            error.add(LOST)
+        raise error
     if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
         # Somebody else wrote this version, so check first whether it may be replaced at all.
         await at.rotator.preflight(job)
