@@ -29,8 +29,8 @@ BOUNDS = (
     "rotations", "requests", "incidents", "crashes", "losses",
     "failures", "lates", "persons", "moves", "forgeries", "lies",
 )  # fmt: skip
-INVARIANTS = ("P1", "P2", "P3", "P4", "P5", "P8", "P1Replica", "InPhase")
-PROPERTIES = ("P1End", "P1ReplicaEnd", "P5End", "P7", "P8End", "People", "Requested")
+INVARIANTS = ("P1", "P2", "P3", "P5", "P8", "P1Replica", "InPhase")
+PROPERTIES = ("P1End", "P1ReplicaEnd", "P4", "P5End", "P7", "P8End", "People", "Requested")
 HOLDS, VIOLATED = (0,), (12, 13)
 """TLC's exit codes if everything holds, and if an invariant or a property is violated."""
 NOTHING_CHECKED = 2

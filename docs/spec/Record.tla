@@ -194,15 +194,14 @@ First == {i \in 1..Total: ver[i].from = 0}
 Asked(w) == (IF Rotations > 0 THEN First ELSE {}) \cup ({state.requested} \ {0})
 
 Known == Rule("pending write") /\ state.pending_write # 0
-\* Published already; by now, or in a version that other ones have replaced since.
-Fits(r) == ver[r].c = state.pending_write
 \* The vault shows no more than what the state says was to be replaced: not published, or a stale read.
-\* So is what is older than the version published last: creation times tell.
+\* (That may hold what is announced, where an earlier credential is published again.) So is what is
+\* older than the version published last: creation times tell.
 Behind(r) ==
-  /\ Known /\ ~Fits(r)
+  /\ Known
   /\ \/ r <= state.replaces
      \/ \E i \in r + 1..Total: /\ ver[i].by = "rekey" /\ ver[i].c = state.pending_write
-                               /\ ver[i].of = ver[r].of
+                               /\ ver[i].of = ver[r].of /\ ver[r].c # state.pending_write
 \* Where a source still shows what was announced (a key can be read), or a replica holds it, that
 \* very one is published.
 Readable == Alive(state.pending_write) /\ (Strategy = "two" \/ (Replica /\ copy = state.pending_write))
@@ -538,7 +537,8 @@ Vanish ==
 
 \* The overlap of everything that has been superseded so far ends.
 Pass ==
-  /\ passed < Total - 1 /\ passed' = Total - 1
+  /\ \E i \in InOverlap: i > passed
+  /\ passed' = Total - 1
   /\ UNCHANGED <<source, vault, state, lease, audit, worker, net, proven, leaked, accepted, reported, overtaken,
                  interfered, left>>
 
@@ -664,9 +664,11 @@ P2 == ~overtaken => \A i, j \in 1..Total:
         (i # j /\ ver[i].by = "rekey" /\ ver[j].by = "rekey") => ver[i].from # ver[j].from
 \* Only what the source accepted is published.
 P3 == \A i \in 1..Total: ver[i].by = "rekey" => ver[i].c \in proven
-\* What a version holds works until its overlap has passed, unless it is compromised, or a person's doing.
-P4 == (Undisturbed /\ Strategy # "one" /\ leaked = 0) =>
-        \A i \in Superseded: i > passed => Alive(ver[i].c) \/ ver[i].c \in revoked
+\* What a version holds works until its overlap has passed, and as long as the source refuses the current
+\* version, as it may be the last one that works; unless it is compromised, or a person's doing.
+P4 == [][(Undisturbed /\ Strategy # "one" /\ leaked = 0)' =>
+          \A i \in Superseded: Alive(ver[i].c) /\ ~Alive(ver[i].c)' =>
+            (i <= passed /\ Alive(Held)) \/ ver[i].c \in revoked']_vars
 \* Rekey never removes what it did not make for this secret, nor ends an incident while the leak works.
 P5 == /\ Strategy = "many" => Alive(Foreign)
       /\ Ended \in reported => ~Alive(Leak)
