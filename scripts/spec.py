@@ -26,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 SPEC = ROOT / "docs" / "spec"
 BOUNDS = (
-    "rotations", "requests", "incidents", "crashes", "losses",
+    "rotations", "requests", "restores", "incidents", "crashes", "losses",
     "failures", "lates", "persons", "moves", "forgeries", "lies",
 )  # fmt: skip
 INVARIANTS = ("P1", "P2", "P3", "P5", "P8", "P1Replica", "InPhase")
@@ -184,7 +184,7 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
         model = {"strategy": strategy, "replica": replica, "workers": TRACED_WORKERS}
         config = configuration(model, (*without, *NOT_SEEN_IN_RUNS), ()).replace(
             "SPECIFICATION Spec\nCONSTANTS",
-            "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun",
+            "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun\n  Undone <- UndoneInRun",
         )
         quick = [tlc[0], QUICK, *tlc[1:]]
         code, output = run(quick, "Trace.tla", config, {"Recorded.tla": _recorded(batch)})

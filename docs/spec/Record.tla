@@ -14,6 +14,7 @@ CONSTANTS
   Rotations,  \* 1: version 1 is due, so that whoever comes by replaces it
   Secrets,    \* 2: another secret may come to name the source
   Requests,   \* 1: somebody may ask for the rotation of version 1
+  Restores,   \* 1: somebody may ask to go back to what the current version has superseded
   Incidents,  \* 1: somebody may report the current credential as leaked, once
   Crashes, Losses, Failures, Lates, Persons, Moves, Forgeries, Lies,  \* how often what happens
   Without     \* rules that are left out
@@ -37,7 +38,7 @@ VARIABLES
   proven,     \* credentials that the source accepted when asked
   passed,     \* the overlap of this version, and of all before it, has passed
   leaked,     \* the version that was reported as leaked, 0 for none
-  accepted,   \* whether the request for a rotation was accepted
+  accepted,   \* the version whose replacement was accepted, 0 for none
   reported,   \* outcomes that were reported: credentials published, and Ended
   overtaken,  \* whether a request took effect after its sender had stopped waiting
   interfered, \* whether a person changed something while a worker held the lease
@@ -77,16 +78,17 @@ Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
 \*   stale          versions whose credential is dead, and which are to be disabled
 \*   compromised    the version that was reported as leaked
 \*   requested      the version whose rotation was asked for
+\*   undone         the version in place of which what it superseded was asked for
 \*   unreported     outcomes that are still to be reported, each once it is there
 \*   next_check     why the state is to be looked at again
 Blank == [owner |-> 1, phase |-> "idle", change |-> FALSE, pending_write |-> 0, replaces |-> 0,
           retire |-> {}, stale |-> {},
-          compromised |-> 0, requested |-> 0, unreported |-> {}, next_check |-> "none"]
+          compromised |-> 0, requested |-> 0, undone |-> 0, unreported |-> {}, next_check |-> "none"]
 
 \* Every write of the state says why it is to be looked at again: something is to be done, a change
 \* may still take effect, or an overlap passes.
 NextCheck(s) ==
-  CASE s.compromised # 0 \/ s.requested # 0 \/ s.stale # {} \/ s.unreported # {} -> "work"
+  CASE {s.compromised, s.requested, s.undone} # {0} \/ s.stale # {} \/ s.unreported # {} -> "work"
     [] s.change -> "change"
     [] s.retire # {} -> "overlap"
     [] OTHER -> "none"
@@ -108,11 +110,11 @@ Init ==
   /\ state = Blank /\ lease = None /\ audit = FALSE
   /\ at = [w \in 1..Workers |-> "idle"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {}
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = 0 /\ reported = {}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> Crashes, loss |-> Losses, failure |-> Failures, late |-> Lates,
              person |-> Persons, move |-> Moves, forgery |-> Forgeries, lie |-> Lies, incident |-> Incidents,
-             request |-> Requests]
+             request |-> Requests, restore |-> Restores]
 
 ----------------------------------------------------------------------------
 (* What wakes a worker, and the lease *)
@@ -124,9 +126,14 @@ Drop(w) == view' = [view EXCEPT ![w] = 0] /\ made' = [made EXCEPT ![w] = 0]
 \* A worker whose call has failed gives its lease back. The state says what is to be looked at.
 GiveUp(w) == Go(w, "idle") /\ Drop(w) /\ lease' = (IF lease = w THEN None ELSE lease)
 
-\* Of several versions a retirement revokes one at a time. An overlap that has not passed is waited for.
 Replaced(i) == \E j \in 1..Total: ver[j].by = "rekey" /\ ver[j].from = i
-Due == {i \in state.retire: Replaced(i) /\ (i <= passed \/ i = state.compromised \/ ~Rule("overlap"))}
+\* A version, and those that held its credential before, where that was restored.
+Same(i) == {j \in 1..i: ver[j].c = ver[i].c}
+\* What Rekey itself has taken into use again is not to be retired.
+InUseAgain(i, r) == i < r /\ ver[r].by = "rekey" /\ ver[i].c = ver[r].c
+\* Of several versions a retirement revokes one at a time. An overlap that has not passed is waited for.
+Due(r) == {i \in state.retire: /\ Replaced(i) /\ ~InUseAgain(i, r)
+                               /\ i <= passed \/ i = state.compromised \/ ~Rule("overlap")}
 
 \* A recheck comes minutes later than the change that it looks for.
 Late == ~Rule("late recheck") \/ (Settled /\ net = {})
@@ -134,7 +141,7 @@ CheckDue ==
   \/ audit \/ (tag # 0 /\ ~Rule("evidence"))
   \/ CASE state.next_check = "work" -> TRUE
        [] state.next_check = "change" -> Late /\ Rule("recheck")
-       [] state.next_check = "overlap" -> Due # {}
+       [] state.next_check = "overlap" -> Due(Newest) # {}
        [] OTHER -> FALSE
 
 \* Any message wakes a worker, or none does: messages may be lost, doubled or late. What they are about
@@ -172,8 +179,17 @@ Free(w) ==
 \* A request and a report of an incident stand in the state before they are accepted. The state is
 \* written under its lease only.
 Ask ==
-  /\ Spend("request") /\ lease = None /\ accepted' = TRUE
+  /\ Spend("request") /\ lease = None /\ accepted' = 1
   /\ IF Rule("store") THEN Write([state EXCEPT !.requested = 1]) ELSE UNCHANGED state
+  /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, leaked, reported, overtaken,
+                 interfered>>
+
+\* What the current version superseded, and still works, may take its place again.
+Restorable(r) == {i \in state.retire: /\ Replaced(i) /\ ver[i].of = state.owner
+                                      /\ Alive(ver[i].c) /\ ver[i].c \notin {ver[r].c, Leak}}
+AskBack ==
+  /\ Spend("restore") /\ lease = None /\ Restorable(Newest) # {} /\ accepted' = Newest
+  /\ Write([state EXCEPT !.undone = Newest])
   /\ UNCHANGED <<source, vault, lease, audit, worker, net, proven, passed, leaked, reported, overtaken,
                  interfered>>
 
@@ -232,13 +248,19 @@ Sound(r) == Alive(ver[r].c) \/ ~Rule("repair first")
 
 \* Where something waits for its overlap to pass, its place is not free yet.
 InOverlap == {i \in state.retire: Replaced(i)}
+\* Which version is to be undone.
+Undone(w) == state.undone
+Restore(r) == {<<"verify", ver[i].c>>: i \in Restorable(r)}
 MayReplace(w, r) == r \in Asked(w) /\ (InOverlap = {} \/ ~Rule("one overlap"))
 
 \* The next step and the credential that it is about. Whatever wakes a worker, the plan is the same.
 Plan(w, r) ==
-  (CASE IncidentOpen -> IF ver[r].c = Leak THEN Replace(r) ELSE {<<"revoke", 0>>}
+  (CASE IncidentOpen -> IF ver[r].c # Leak THEN {<<"revoke", 0>>}
+                         ELSE IF Undone(w) = r /\ Restorable(r) # {} THEN Restore(r) ELSE Replace(r)
+     \* Else what is to be restored would be retired.
+     [] Undone(w) = r /\ Restorable(r) # {} /\ (Rule("restore first") \/ Due(r) = {}) -> Restore(r)
      \* What is due to be retired comes first, but not before the current version is repaired.
-     [] Due # {} /\ Sound(r) -> {<<"revoke", 0>>}
+     [] Due(r) # {} /\ Sound(r) -> {<<"revoke", 0>>}
      [] tag # 0 /\ ~Rule("evidence") -> {<<"revoke", 0>>}
      [] MayReplace(w, r) -> Replace(r)
      [] ~Alive(ver[r].c) /\ Rule("verify current") -> Repair(r)
@@ -249,11 +271,12 @@ Plan(w, r) ==
   \cup IF Stale # {} /\ ~IncidentOpen /\ Sound(r) THEN {<<"disable", 0>>} ELSE {}
 
 \* What the state need not say any more: a request is done; no change can take effect any more, so that
-\* what a lost write was to supersede has not been superseded.
+\* what a lost write was to supersede has not been superseded; what was restored is in use again.
 Observed(r) ==
   LET sure == {i \in 1..Total: ~Late \/ Replaced(i)} IN
-  [state EXCEPT !.requested = IF r > @ THEN 0 ELSE @, !.change = @ /\ ~Late,
-                !.retire = @ \cap sure, !.stale = @ \cap sure,
+  [state EXCEPT !.requested = IF r > @ THEN 0 ELSE @,
+                !.undone = IF r > @ \/ (r = @ /\ Restorable(r) = {}) THEN 0 ELSE @, !.change = @ /\ ~Late,
+                !.retire = {i \in @ \cap sure: ~InUseAgain(i, r)}, !.stale = @ \cap sure,
                 !.unreported = {c \in @: ~Late \/ c = Ended \/ Published(c, Total)}]
 
 \* Another secret takes the source over with all that is owed there. It disables versions of its own
@@ -262,7 +285,8 @@ Orphaned == Secrets > 1 /\ state.owner \notin names
 Claim(w) ==
   \E secret \in names \ {state.owner}:
     /\ Write(IF Rule("pass whole")
-             THEN [state EXCEPT !.owner = secret, !.stale = {}, !.requested = 0, !.change = TRUE]
+             THEN [state EXCEPT !.owner = secret, !.stale = {}, !.requested = 0, !.undone = 0,
+                                !.change = TRUE]
              ELSE [Blank EXCEPT !.owner = secret])
     /\ UNCHANGED <<at, view, made, lease, audit>>
 
@@ -284,7 +308,8 @@ Read(w) ==
 ----------------------------------------------------------------------------
 (* Change the source, verify it, announce it, publish it *)
 
-Repairing(w) == ~IncidentOpen /\ ~MayReplace(w, view[w])
+Restoring(w) == Undone(w) = view[w] /\ \E i \in 1..Total: ver[i].c = made[w]
+Repairing(w) == ~IncidentOpen /\ ~MayReplace(w, view[w]) /\ ~Restoring(w)
 Target(w) ==
   CASE Strategy = "one" -> 1
     [] Strategy = "two" -> IF Repairing(w) THEN ver[view[w]].s ELSE 3 - ver[view[w]].s
@@ -323,7 +348,7 @@ Prepare(w) ==
                                  !.replaces = view[w], !.change = TRUE,
                                  !.unreported = {made[w]} \cup IF Rule("keep unreported") THEN @ ELSE {},
                                  !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
-                                 !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @]))
+                                 !.stale = IF Gone(w) /\ Rule("out of use") THEN @ \cup Same(view[w]) ELSE @]))
           /\ Go(w, IF Replica /\ Rule("copies first") THEN "copy" ELSE "publish")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
@@ -398,7 +423,7 @@ ToRevoke(w) ==
   LET of(i) == Slotted(ver[i].c, ver[i].s)
       tagged == IF Rule("evidence") \/ tag = 0 THEN {}
                 ELSE {Slotted(tag, IF Alive(tag) THEN SlotOf(tag) ELSE 1)}
-      wanted == IF IncidentOpen THEN {of(leaked)} ELSE {of(i): i \in Due} \cup tagged
+      wanted == IF IncidentOpen THEN {of(leaked)} ELSE {of(i): i \in Due(view[w])} \cup tagged
   IN {x \in wanted: x.c \notin Spared(w)}
 
 \* A slot is never empty: its key is replaced. (A retirement that is repeated replaces it once more;
@@ -438,7 +463,8 @@ ConfirmRevoked(w) ==
                                  !.unreported = IF IncidentOpen /\ made[w] = Leak THEN @ \cup {Ended} ELSE @,
                                  !.retire = {i \in @: ver[i].c # made[w]},
                                  !.stale = IF Alive(made[w]) THEN @
-                                           ELSE @ \cup {i \in state.retire: ver[i].c = made[w]}]))
+                                           ELSE @ \cup UNION {Same(i): i \in {j \in state.retire:
+                                                                        ver[j].c = made[w]}}]))
           /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
           /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history, left>>
@@ -496,7 +522,8 @@ Fail(w) ==
   /\ \/ GiveUp(w) /\ UNCHANGED state
      \/ /\ Strategy = "one" /\ at[w] \in {"verify", "prepare", "publish"} /\ Go(w, "roll back")
         /\ UNCHANGED <<state, lease, view, made>>
-     \/ /\ Strategy = "many" /\ at[w] \in {"verify", "prepare"} /\ lease = w /\ Go(w, "clean up")
+     \/ /\ Strategy = "many" /\ at[w] \in {"verify", "prepare"} /\ made[w] \in Leftovers /\ lease = w
+        /\ Go(w, "clean up")
         /\ Write(In(Phase("clean up", state), state)) /\ UNCHANGED <<lease, view, made>>
   /\ UNCHANGED <<source, vault, audit, net, history>>
 
@@ -613,7 +640,8 @@ Step(w) ==
 Next ==
   \/ \E w \in 1..Workers: Wake(w) \/ Step(w) \/ Crash(w) \/ Fail(w)
   \/ Expire \/ Settle \/ Land \/ Vanish \/ Pass
-  \/ Ask \/ Report \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ PersonNames \/ PersonReleases
+  \/ Ask \/ AskBack \/ Report
+  \/ PersonWrites \/ PersonGoesBack \/ PersonRevokes \/ PersonNames \/ PersonReleases
   \/ Withdraw \/ Forge
 
 \* Nothing is promised of a message: no Wake is fair but that of the timer.
@@ -647,8 +675,10 @@ InPhase ==
 
 Undisturbed == ~overtaken /\ ~interfered
 Superseded == {i \in 1..Total: Replaced(i)}
-\* What a person has put back is that person's to remove.
-TakenBack == {i \in 1..Total: \E j \in i + 1..Total: ver[j].by = "person" /\ ver[j].c = ver[i].c}
+\* What a person has put back is that person's to remove, and what was restored is so where a person has
+\* replaced that.
+TakenBack == {i \in 1..Total: \E j \in i + 1..Total: /\ ver[j].c = ver[i].c
+                                                     /\ ver[j].by = "person" \/ j \notin Superseded}
 
 \* Whose the source is: that of the secret that named it first, as long as it does.
 Rightful == IF 1 \in names THEN 1 ELSE 2
@@ -677,7 +707,7 @@ ByRekey == {ver[i].c: i \in {j \in 1..Total: ver[j].by = "rekey"}}
 P8 == ByRekey \subseteq reported \cup state.unreported
 P8End == <>[](ByRekey \subseteq reported)
 \* What was asked for is done in the end.
-Requested == <>[](accepted => Newest > 1)
+Requested == <>[](accepted = 0 \/ Newest > accepted \/ (accepted > 1 /\ overtaken))
 \* In the end nothing superseded is alive or enabled, nothing unpublished is left, and no incident is open.
 P5End == <>[](/\ \A i \in Superseded \ TakenBack: 
                    ver[i].c # Current.c => ~Alive(ver[i].c) /\ (ver[i].of = state.owner => ~ver[i].on)

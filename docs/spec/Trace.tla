@@ -9,7 +9,7 @@ EXTENDS Record, Recorded
 
 VARIABLES
   run, line,
-  asking,     \* each worker: whether its message asks for a rotation
+  asking,     \* each worker: what its message asks for, "rotate" or "restore"; else ""
   doing       \* each worker: the step of the engine's plan that it is at
 
 Start == Runs[run].start
@@ -28,13 +28,13 @@ Begin ==
                            !.retire = Set(Start.retire),
                            !.phase = IF Start.retire = <<>> THEN "idle" ELSE "overlap"]
   /\ lease = None /\ audit = FALSE
-  /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> FALSE]
+  /\ at = [w \in 1..Workers |-> "idle"] /\ asking = [w \in 1..Workers |-> ""]
   /\ doing = [w \in 1..Workers |-> ""]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
-  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = FALSE /\ reported = {ver[i].c: i \in 1..Len(ver)}
+  /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ accepted = 0 /\ reported = {ver[i].c: i \in 1..Len(ver)}
   /\ overtaken = FALSE /\ interfered = FALSE /\ revoked = {}
   /\ left = [crash |-> 999, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999, move |-> 0, forgery |-> 0,
-             lie |-> 0, incident |-> 999, request |-> 0]
+             lie |-> 0, incident |-> 999, request |-> 0, restore |-> 0]
 
 W == Event.w
 
@@ -43,11 +43,12 @@ W == Event.w
 (* state. A message asks for a rotation, or reports an incident, before the state does. (A message    *)
 (* that comes later to look again is a `next_check` of the state. Any message may come at any time.)  *)
 
-AskedInRun(w) == IF asking[w] THEN Set(Start.asked) ELSE {}
+AskedInRun(w) == IF asking[w] = "rotate" THEN Set(Start.asked) ELSE {}
+UndoneInRun(w) == IF asking[w] = "restore" THEN Start.undone ELSE 0
 \* An audit rotates what is due as well.
 TakesMessage(w, kind) ==
   /\ Wake(w)
-  /\ \E asks \in (CASE kind = "rotate" -> {TRUE} [] kind = "recheck" -> BOOLEAN [] OTHER -> {FALSE}):
+  /\ \E asks \in (CASE kind \in {"rotate", "restore"} -> {kind} [] kind = "recheck" -> {"rotate", ""} [] OTHER -> {""}):
        asking' = [asking EXCEPT ![w] = asks]
 PostsReport ==
   /\ leaked' = Newest
@@ -67,7 +68,7 @@ Publishing == Making \cup {"prepare", "copy", "publish", "roll back", "disable",
 Revoking == {"revoke", "confirm revoked", "disable", "forget"}
 \* The steps of the model that a worker may take within each.
 Takes ==
-  "rotate" :> Publishing @@ "verify" :> Publishing \cup {"catch up"}
+  "rotate" :> Publishing @@ "restore" :> Publishing @@ "verify" :> Publishing \cup {"catch up"}
   @@ "retire" :> Revoking @@ "retire elsewhere" :> Revoking @@ "revoke" :> Revoking
 Within(w) == {"idle", "read"} \cup IF doing[w] \in DOMAIN Takes THEN Takes[doing[w]] ELSE {}
 Changing == {"issue", "prepare", "copy", "publish", "roll back", "revoke", "disable", "clean up", "sent"}
@@ -92,6 +93,7 @@ StateSays ==
 \* Where the engine plans a step, the model has planned the same.
 Agrees ==
   CASE Event.step = "rotate" -> at[W] \in Making /\ ~Repairing(W)
+    [] Event.step = "restore" -> at[W] = "verify" /\ Restoring(W)
     [] Event.step = "verify" ->
          \/ at[W] \in {"free", "catch up", "disable", "clean up"}
          \/ at[W] \in Making /\ Repairing(W)
@@ -113,7 +115,7 @@ Appended(c) == Len(ver') = Newest + 1 /\ ver'[Newest + 1].c = c
 \* A retirement that is repeated replaces once more what its first try has put into the slot.
 Again(w, c) ==
   /\ at[w] = "revoke" /\ lease = w /\ Strategy = "two" /\ Alive(c) /\ \A i \in 1..Newest: ver[i].c # c
-  /\ \E i \in Due \cup ({leaked} \ {0}):
+  /\ \E i \in Due(view[w]) \cup ({leaked} \ {0}):
        /\ held[ver[i].s] = c /\ held' = [held EXCEPT ![ver[i].s] = last + 1] /\ last' = last + 1
        /\ made' = [made EXCEPT ![w] = ver[i].c]
   /\ Go(w, "confirm revoked") /\ UNCHANGED <<view, lease, revoked, vault, state, audit, net, history, left>>

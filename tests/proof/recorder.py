@@ -43,7 +43,7 @@ from tests.proof.staging import REPLICAS, blob_of
 from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
-KINDS = {"rotate": "rotate", "audit": "recheck", "retire": "retire"}
+KINDS = {"rotate": "rotate", "restore": "restore", "audit": "recheck", "retire": "retire"}
 STRATEGIES = {"two-slots": "two", "one-slot": "one", "many": "many"}
 REFUSED = ("parked", "skipped", "waiting")
 """Outcomes in which nothing was done."""
@@ -101,7 +101,8 @@ class Recorder:
             self._number("another")
         held = [self.credentials[self.held[place]] if place in self.held else 0 for place in places]
         self.start = {"held": held, "last": len(self.credentials), "replica": bool(self.copied)}
-        self.start |= self._remembered(history) | {"asked": self._asked()}
+        self.start |= self._remembered(history) | {"asked": self._asked("rotate")}
+        self.start["undone"] = max(self._asked("restore"), default=0)
         for message in self.world.messages:
             self._posted(message.text)
         self._hook()
@@ -132,10 +133,10 @@ class Recorder:
         retire = [ids.index(record.retirement.version) + 1] if record.retirement else []
         return {"versions": versions, "retire": retire, **known}
 
-    def _asked(self) -> list[int]:
-        """Return the versions that messages ask to be replaced."""
+    def _asked(self, action: str) -> list[int]:
+        """Return the versions that messages ask to be replaced in this way."""
         items = [json.loads(message.text) for message in self.world.messages]
-        versions = [item["version"] for item in items if item.get("action") == "rotate"]
+        versions = [item["version"] for item in items if item.get("action") == action]
         ids = [version for version, _ in self.versions]
         return sorted({ids.index(version) + 1 if version else len(ids) for version in versions})
 

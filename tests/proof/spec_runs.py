@@ -37,7 +37,7 @@ MODELLED = (
     ),
     *(
         f"{what}/{kind}"
-        for what in ("retirement", "hostile", "drift-in-overlap")
+        for what in ("retirement", "restore", "hostile", "drift-in-overlap")
         for kind in SLOTTED
     ),
 )

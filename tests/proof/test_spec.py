@@ -213,6 +213,16 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "drift-in-overlap/two-slots@3:forbid",
         until("plan verify", planned("retire"), step("revoke", credential=1)),
     ),
+    "restore first: what is to be restored is retired": (
+        "restore first",
+        "restore/two-slots",
+        until(
+            "plan restore",
+            {"do": "pass", "version": 1},
+            planned("retire"),
+            step("revoke", credential=1),
+        ),
+    ),
     "out of use: reported while a dead version stays enabled": (
         "out of use",
         "one/one-slot",
@@ -280,6 +290,11 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         "",
         "one/two-slots",
         until("plan rotate", planned("verify")),
+    ),
+    "restored although nobody asks for it": (
+        "",
+        "restore/two-slots",
+        other("take", kind="recheck"),
     ),
     "a repair that is taken for a rotation": (
         "",
