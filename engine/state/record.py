@@ -335,6 +335,7 @@ class Record:
         write = late or self.pending_write
         assert write and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         published = write.landed(secret.version, secret.created)
+        dead = self.history.same_as(write.replaces) if write.dead else ()
         # Whoever takes its address away takes with it what says how to pay what is owed here.
         has_left = "ProviderAddress" in {*self.verified.tags} - {*secret.tags}
         return replace(
@@ -343,7 +344,7 @@ class Record:
             pending_write=None,
             lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
             retirement=write.due(secret.created),
-            stale=(write.replaces, *self.stale) if write.dead else self.stale,
+            stale=(*dead, *self.stale),
             verified=replace(
                 self.verified,
                 version=secret.version,

@@ -363,6 +363,18 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
     assert keys_of(rig)["key1"] != first.value
 
 
+async def test_every_version_that_held_what_a_source_refuses_is_disabled() -> None:
+    """What was restored is in an earlier version, too."""
+    rig = await overlapping()
+    assert (await rig.handle(NAME, action="restore")).result == "restored"
+    rig.clock.advance(60)
+    rig.world.accounts["appdata"].regenerate("key1")
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "healed"
+    await retire(rig)
+    await rig.handle(NAME, action="audit", trigger="sweep")
+    assert [version.enabled for version in rig.vault.versions(NAME)] == [False, False, False, True]
+
+
 async def test_nothing_is_revoked_while_a_right_to_read_its_version_is_missing(rig: Rig) -> None:
     """A disabled version cannot be tried. One that may not be read is left until it can be."""
     first, _ = rig.vault.versions(NAME)
