@@ -343,6 +343,8 @@ class Record:
             published=published,
             pending_write=None,
             lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
+            # What was asked for has come: nothing is tried in vain, nor looked at more seldom.
+            change=replace(self.change, requested_at=None, recheck_at=None),
             retirement=write.due(secret.created),
             stale=(*dead, *self.stale),
             verified=replace(
