@@ -253,6 +253,16 @@ class Lists(Protocol):
 
 
 @runtime_checkable
+class Rewrites(Protocol):
+    """For kinds whose source takes its list of credentials as a whole.
+
+    A request that comes late brings back what was removed since it was sent.
+    """
+
+    rewrites: ClassVar[bool]
+
+
+@runtime_checkable
 class Undo(Protocol):
     """For kinds with a single slot whose new credential can be chosen."""
 

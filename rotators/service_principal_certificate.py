@@ -45,6 +45,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
     """Rotates the certificates of Entra applications."""
 
     kind: ClassVar[str] = CERTIFICATE
+    rewrites: ClassVar[bool] = True
     value_field: ClassVar[str] = "certificate"
     template_fields: ClassVar[frozenset[str]] = frozenset({"certificate", "client_id", "tenant_id"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from engine.contract import LATE, Lists, Tidy, Undo
+from engine.contract import LATE, Rewrites, Tidy, Undo
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
@@ -104,7 +104,7 @@ class Observed:
         It brings a whole list, as it was, or sets a single slot back.
         """
         until = self.record.change.uncertain_until
-        brings = isinstance(self.parts.rotators.get(self.record.kind), Lists | Undo)
+        brings = isinstance(self.parts.rotators.get(self.record.kind), Rewrites | Undo)
         return brings and until is not None and self.parts.clock.now() < until
 
     def has_later_recheck(self) -> bool:

@@ -24,6 +24,7 @@ from engine.contract import (
     Readable,
     Recognise,
     Recognised,
+    Rewrites,
     Rotator,
     Tidy,
     Undo,
@@ -245,6 +246,7 @@ def guarded(rotator: Any, base: type[Guard] = Guard) -> Rotator:
         "template_fields": rotator.template_fields,
         "plugin": type(rotator),
     }
+    facts |= {"rewrites": True} if isinstance(rotator, Rewrites) else {}
     made: Callable[[Any], Rotator] = type("Guarded", (*extras, base), facts)
     return made(rotator)
 

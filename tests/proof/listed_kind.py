@@ -18,6 +18,7 @@ class ReplacedList(ManySecrets):
     """Each try of an operation lists the same one, under an id that follows from the operation."""
 
     kind = "listed"
+    rewrites = True
 
     async def issue(self, job: Job) -> Issued:
         """Make a pair, read the list once more, and put it back with one more entry."""

@@ -26,6 +26,9 @@ FOUND = {
     "so it does right after what leaked was proven to be refused": (
         "writers-in-overlap/listed#700021701"
     ),
+    "a password is looked at as seldom as before, although what was tried in vain has come": (
+        "slow-for-hours/one-slow#130714644"
+    ),
     "a source that is claimed is written once more before its storage may be asked again": (
         "recovered/two-logins#130705348"
     ),
