@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.contract import Derived, Issued, Job, Preflight, Rotator, Tidy, Typed, Undo
+from engine.contract import Derived, Issued, Job, Preflight, Rewrites, Rotator, Tidy, Typed, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
@@ -389,3 +389,9 @@ async def test_retiring_may_be_repeated_whatever_happened_to_it(subject: Subject
 
     scenes: list[Scene] = []
     assert await strike(subject, retire, check)
+
+
+def test_a_kind_whose_list_is_taken_as_a_whole_says_so() -> None:
+    """Graph has no other way to list a certificate; no incident ends before a late one has come."""
+    whole = {kind for kind, rotator in REGISTERED.items() if isinstance(rotator, Rewrites)}
+    assert whole == {"service-principal-certificate"}

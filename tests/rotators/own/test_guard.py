@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Issued, Job, Recognised
+from engine.contract import Issued, Job, Recognised, Rewrites
 from engine.errors import (
     AccessDenied,
     ConfigError,
@@ -279,3 +279,9 @@ async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.M
     await CALLS["verify"](rotator)
     with pytest.raises(TransientError, match="TimeoutError"):
         await CALLS["accepts"](rotator)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_takes_its_list_as_a_whole_says_so_inside_its_guard(*, whole: bool) -> None:
+    base = type("Whole", (Plugin,), {"rewrites": True}) if whole else Plugin
+    assert isinstance(guarded(base(lambda: None)), Rewrites) is whole
