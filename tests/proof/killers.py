@@ -60,7 +60,7 @@ KILLERS: Mapping[str, str] = {
     "publish before verify": "one/two-slots",
     "replicas are forgotten": "replicas/two-slots",
     "replicas are never caught up": "replicas/one-slot#12",
-    "replicas are published after the primary": "replicas/one-slot#88",
+    "replicas are published after the primary": "replicas/one-slot#1061",
     "retire before publish": "one/two-slots",
     "scopes are ignored": "unbound/two-slots",
     "tags are set back to what they were": "people-in-overlap/two-slots#3",
