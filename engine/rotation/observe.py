@@ -274,6 +274,8 @@ class Observed:
         Return whether that holds for an earlier change.
         """
         record, now = self.record, self.parts.clock.now()
+        if not record.owner:
+            return False
         until, write = record.change.uncertain_until, record.pending_write
         is_over = until is not None and until <= now
         if is_over:

@@ -78,6 +78,8 @@ class SourceLease:
 
     async def write(self, record: Record) -> None:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
+        # A claim alone changes the owner, by `write_part`: what is owed to one stays.
+        assert record.owner == self.leases[0].record.owner, record.owner  # noqa: S101
         record = replace(record, history=record.history.printed(self.prints))
         if record != self.leases[0].record:
             await self.write_part(self.leases[0], record.scheduled(self.parts.clock.now()))

@@ -29,6 +29,9 @@ FOUND = {
     "a password is looked at as seldom as before, although what was tried in vain has come": (
         "slow-for-hours/one-slow#130714644"
     ),
+    "a look at a source that the secret has left empties the record of its next owner": (
+        "derived-edits#151902946"
+    ),
     "a source that is claimed is written once more before its storage may be asked again": (
         "recovered/two-logins#130705348"
     ),
