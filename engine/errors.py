@@ -100,6 +100,10 @@ class UnderWay(TransientError):  # noqa: N818 - the name says what is the case
         self.mark = mark
 
 
+class MayComeBack(TransientError):  # noqa: N818 - the name says what is the case
+    """What leaked is refused, and an earlier request may bring it back."""
+
+
 class LeaseUnavailable(TransientError):  # noqa: N818 - the name says what is the case
     """Another worker holds the lease, or this worker has lost it."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from engine.contract import Job, Rotator, Tidy
-from engine.errors import NeedsHuman
+from engine.errors import MayComeBack, NeedsHuman
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
@@ -43,7 +43,7 @@ class Progress:
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
-    left_to_a_person: dict[str, NeedsHuman] = field(default_factory=dict)
+    left: dict[str, NeedsHuman | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
 
     @property
@@ -189,17 +189,17 @@ class Rotation:
 
     @property
     def first_compromised(self) -> str:
-        """The compromised version that comes next; one that a person must settle holds up no other."""
+        """The compromised version that comes next; one that cannot be settled holds up no other."""
         compromised = self.record.compromised.versions
-        left = self.progress.left_to_a_person
+        left = self.progress.left
         return next((version for version in compromised if version not in left), compromised[0])
 
-    def leave_to_a_person(self, error: NeedsHuman) -> None:
-        """Go on with the next compromised version; raises why the first needs a person if none is left."""
-        left = self.progress.left_to_a_person
+    def leave(self, error: NeedsHuman | MayComeBack) -> None:
+        """Go on with the next compromised version; raises why if none is left, for a person first."""
+        left = self.progress.left
         left.setdefault(self.first_compromised, error)
         if left.keys() >= set(self.record.compromised.versions):
-            raise next(iter(left.values()))
+            raise min(left.values(), key=lambda why: isinstance(why, MayComeBack))
 
     @property
     def leaves_unknown(self) -> bool:

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
 from engine.errors import (
+    MayComeBack,
     NeedsHuman,
     NotFound,
     PermanentError,
@@ -27,7 +28,7 @@ from engine.planning.plan import Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
 from engine.rotation.derived import ParentKey
-from engine.rotation.leaked import MayComeBack, owed_by_owner
+from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
 from engine.rotation.source_lease import CALL_SECONDS, LOST
@@ -115,7 +116,7 @@ class Controller:
         except UnderWay as error:
             return await _wait(at, error)
         except MayComeBack as error:
-            return await _leave_open(at, str(error))
+            return await _leave_open(at, error.what)
         except TransientError as error:
             await _warn(at, error)
             raise

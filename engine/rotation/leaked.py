@@ -11,7 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.contract import Lists, Readable, Recognise, Rotator
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from engine.errors import (
+    AccessDenied,
+    MayComeBack,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 from engine.parts import Parts
 from engine.rotation.context import Rotation
 from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
@@ -174,10 +181,6 @@ PURGED_FIX = (
     "the vault has no such version: revoke it at its source by hand, then move the record of that "
     "source aside, see docs/runbook.md, section 'The record of a source'"
 )
-
-
-class MayComeBack(Exception):  # noqa: N818 - the name says what is the case
-    """What leaked is refused, and an earlier request may bring it back."""
 
 
 async def settle(at: Rotation, secret: SecretVersion, version: str, decision: Decision) -> None:

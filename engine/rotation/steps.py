@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.errors import NeedsHuman
+from engine.errors import MayComeBack, NeedsHuman
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
 from engine.rotation import leaked, publish, report, retire, verify
@@ -135,14 +135,14 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
 
 
 async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
-    """Prove that what leaked is refused, or revoke it. One that needs a person holds up no other."""
+    """Prove that what leaked is refused, or revoke it. One that has to wait holds up no other."""
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
     try:
         await leaked.settle(at, secret, at.first_compromised, turn.decision)
-    except NeedsHuman as error:
-        at.leave_to_a_person(error)
+    except (NeedsHuman, MayComeBack) as error:
+        at.leave(error)
     return await at.look()
 
 

@@ -13,6 +13,7 @@ from engine.secret import SecretRef
 from engine.state.record import RECHECK, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import Outcome
+from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.wire import json_response
@@ -149,6 +150,23 @@ async def test_an_incident_stays_open_while_an_earlier_request_may_bring_back_wh
     known = (await rig.known(source)).compromised
     assert (known.versions, [*known.revoked]) == ((), [leaked.version])
     assert not enabled(rig, leaked)
+
+
+async def test_what_may_come_back_holds_up_nothing_else_that_leaked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ServicePrincipalSecret, "rewrites", True, raising=False)
+    rig = GraphRig()
+    gone = rig.managed(value="what-was-removed-before")
+    leaked = rig.managed()
+    await rig.handle(SECRET, version=leaked.version)
+    late, source = rig.clock.now() + timedelta(hours=1), rig.app.app_id
+    both = (gone.version, leaked.version)
+    await rig.note(source, SECRET, open_until=late, compromised=both)
+    outcome = await report(rig, gone)
+    assert (outcome.result, outcome.comes_back) == ("waiting", True)
+    assert [entry.secret for entry in rig.alive()] == [rig.latest(SECRET).value]
+    assert (await rig.known(source)).compromised.versions == both
 
 
 @pytest.mark.parametrize("is_enabled", [False, True])
