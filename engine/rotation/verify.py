@@ -15,7 +15,6 @@ from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Version
 from engine.state import tags, template
 from engine.state.request import operation_id
-from engine.state.tags import OPERATION
 
 log = logging.getLogger("rekey")
 
@@ -203,8 +202,7 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     version before it, so no other version can hold what that operation made.
     """
     rotator, published = at.rotator, at.record.published
-    is_marked = OPERATION in at.observed.shown.tags
-    if at.record.wrote(secret) or not (published or is_marked):
+    if at.record.wrote(secret):
         return
     if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
         return
