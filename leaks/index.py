@@ -306,7 +306,7 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
             if record.digest(credential_id, part) == digest:
                 return owner.leaked(record, version, part)
     superseded = (
-        record.retirement.version if record.retirement else "",
+        *(pending.version for pending in record.to_retire),
         record.pending_write.replaces if record.pending_write else "",
     )
     for version in filter(None, superseded):

@@ -254,7 +254,13 @@ class Rotation:
         """Return whether the source refuses what the current version holds, from one try."""
         held = self.parts.held(secret, self.managed)
         source, held_id = self.managed.source, self.managed.credential_id or ""
-        return held is not None and not await self.rotator.accepts(source, held_id, held)
+        if held is None:
+            return False
+        accepted = await self.rotator.accepts(source, held_id, held)
+        if accepted and self.record.verified.version == secret.version:
+            # Whoever takes its tags away later takes with them what a retirement waits for.
+            self.lease.learn(self.record.with_tags_of(self.observed.shown))
+        return not accepted
 
     async def out_of_use(self, secret: SecretVersion) -> None:
         """Disable the versions that hold dead values, its replicas' too."""

@@ -15,7 +15,7 @@ from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
 from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
-from engine.state.tags import CREDENTIAL, OPERATION, Pending
+from engine.state.tags import CREDENTIAL, OPERATION
 
 ANOTHER = "another look at the source follows"
 
@@ -114,25 +114,25 @@ class Observed:
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())
         if last := self.record.overtaken(seen):
-            seen = replace(seen, retirement=self._superseded(shown, last, seen))
+            seen = self._superseding(shown, last, seen)
         ahead = seen.pending_write
         if ahead and shown.enabled and shown.version != ahead.replaces:
             # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
         self.lease.learn(seen)
 
-    def _superseded(self, shown: SecretVersion, last: Published, seen: Record) -> Pending | None:
-        """Return what is to be retired once an earlier write has come over the last one.
+    def _superseding(self, shown: SecretVersion, last: Published, seen: Record) -> Record:
+        """Return the record once an earlier write has come over the last one.
 
         What was published last is superseded now, unless both are in one place.
         """
         managed = self.parts.tagged(shown).managed
         if managed is None or seen.published is None:
-            return seen.retirement
+            return seen
         if last.credential_id == seen.published.credential_id:
-            return self.record.retirement
+            return replace(seen, retirement=self.record.retirement)
         at = self.parts.clock.now() + managed.overlap + timedelta(seconds=1)
-        return Pending(at, last.version, last.credential_id)
+        return seen.superseding(last, at)
 
     async def _beneath(self, record: Record, ahead: Announced, shown: SecretVersion) -> Record:
         versions = [version async for version in self.parts.vaults.versions(shown.ref)]

@@ -205,7 +205,7 @@ def _is_news(secret: SecretVersion, record: Record) -> bool:
     except ValueError:
         return record.published is None
     known = [*record.history.replaced, *record.compromised.revoked]
-    known += [record.retirement.version] if record.retirement else []
+    known += [pending.version for pending in record.to_retire]
     known += [record.published.replaces] if record.published else []
     return version not in known
 

@@ -78,9 +78,9 @@ async def _retire_one(
     }
     secret = replace(secret, tags=(await at.vault_writer.retag(secret, rest, "forget")).tags)
     # Written once it has been reported: who dies before finds it proven, and reports it.
-    record = at.record
+    record = at.record.retired()
     change = replace(record.change.arrived(), open_since=None)
-    at.lease.learn(replace(record, retirement=None, change=change))
+    at.lease.learn(replace(record, change=change))
     return at.observed.retagged(secret), is_revoked
 
 

@@ -136,7 +136,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "Mapping[str, str]": _words,
     **{part.__name__: partial(_whole, part) for part in (Change, Compromised, Verified, History)},
     **{f"{part.__name__} | None": _maybe(part) for part in (Announced, Published, Past, Pending)},
-    **{f"tuple[{part.__name__}, ...]": _each(part) for part in (Announced, Past)},
+    **{f"tuple[{part.__name__}, ...]": _each(part) for part in (Announced, Past, Pending)},
 }
 """The type of a field → what reads it."""
 _UNSAID = {"version": "", "created": None, "retire": None, "dead": False, "held": None}
@@ -171,5 +171,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "past": ("history", "credentials"),
     "twins": ("history", "copies"),
     "prints": ("history", "prints"),
+    "unretired": ("history", "unretired"),
 }
 """Name in the text → field of the record, or part of it and field of that."""

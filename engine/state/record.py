@@ -258,10 +258,15 @@ class Record:
         return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
 
     @property
+    def to_retire(self) -> tuple[Pending, ...]:
+        """The superseded credentials that must be retired, in this order."""
+        return (*((self.retirement,) if self.retirement else ()), *self.history.unretired)
+
+    @property
     def is_printed(self) -> bool:
         """Return whether every version whose credential is known, or may work, has a print."""
         known = {past.version for past in self.history.credentials}
-        known |= {last.version for last in (self.published, self.retirement) if last}
+        known |= {last.version for last in (self.published, *self.to_retire) if last}
         known |= {*self.compromised.versions}
         printed = {version.rpartition("/")[2] for version in self.history.prints}
         return known <= printed and not self.unpublished
@@ -312,6 +317,29 @@ class Record:
             change = replace(change, requested_at=None)
         record = self.lose() if write and write.at + LATE <= now else self
         return replace(record, change=change, verified=verified)
+
+    def with_tags_of(self, shown: Version) -> Record:
+        """Return the record with the owner's tags as the version shows them that was verified last."""
+        return replace(self, verified=replace(self.verified, tags=owners_tags(shown)))
+
+    def superseding(self, last: Published, at: datetime) -> Record:
+        """Return the record where an earlier write has come over the last one; that is retired at `at`.
+
+        A retirement that was due before is not forgotten for it. In a slot that holds what was
+        published, now or last, nothing else is left to retire.
+        """
+        going, history = self.retirement, self.history
+        slots = {write.credential_id for write in (last, self.published) if write}
+        if going and going.credential_id not in slots:
+            history = replace(history, unretired=(*history.unretired, going))
+        retirement = Pending(at, last.version, last.credential_id)
+        return replace(self, retirement=retirement, history=history)
+
+    def retired(self) -> Record:
+        """Return the record once its retirement is over: the next one is owed, if any."""
+        following, *left = self.history.unretired or (None,)
+        history = replace(self.history, unretired=tuple(left))
+        return replace(self, retirement=following, history=history)
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.

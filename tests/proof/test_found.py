@@ -484,6 +484,16 @@ FOUND = {
     "a vault that lags once a version is proven ends the work with nothing to report": (
         "clocks/two-slots#303646241"
     ),
+    "a write that comes again over the last one hides what was to be retired before": (
+        "late-by-minutes/listed#91000862"
+    ),
+    "a key that leaves in the minute of its retirement takes a consent of yesterday with it": (
+        "derived-consent#151919797"
+    ),
+    "after failovers no record knows what an incident's rotation has made in vain": (
+        "records-in-incident/many#151909486"
+    ),
+    "so it is where a rotation was forced inside an overlap": ("records-in-overlap/many#163003086"),
 }
 
 

@@ -532,3 +532,27 @@ def test_a_source_that_asks_for_hours_until_its_change_has_come_is_not_asked_bef
     change = Change(in_progress_since=NOW, uncertain_until=NOW + HOUR, recheck_at=NOW + 3 * HOUR)
     assert Record(change=change).scheduled(NOW).next_check == NOW + 3 * HOUR
     assert Record(stale=(OLD,), change=change).looked(NOW).next_check == NOW + 3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("place", "follows"),
+    [
+        pytest.param("id7", True, id="an entry of its own"),
+        pytest.param("key2", False, id="the slot of what was published last"),
+        pytest.param("key1", False, id="the slot of what came over it"),
+    ],
+)
+def test_what_was_to_be_retired_before_follows_what_is_superseded_now(
+    place: str, follows: bool
+) -> None:
+    """A slot that is in use holds nothing else, so nothing more is retired there."""
+    owed = Pending(NOW, OTHER, place)
+    record = replace(announced().landed(secret(NEW)), retirement=owed)
+    assert record.published
+    last = replace(record.published, version=OLD, credential_id="key2")
+    record = replace(record, published=replace(record.published, credential_id="key1"))
+    overtaken = record.superseding(last, NOW + HOUR)
+    overtaken = Record.from_json(overtaken.to_json(), "here")
+    assert overtaken.retirement == Pending(NOW + HOUR, OLD, "key2")
+    assert overtaken.retired().retirement == (owed if follows else None)
+    assert overtaken.retired().retired().retirement is None
