@@ -238,6 +238,9 @@ class SingleSlot(OwnEndpoint):
 class Many(OwnEndpoint):
     """Any number of credentials, whose ids the endpoint chooses."""
 
+    rewrites: ClassVar[bool] = True
+    """Nobody can see from here how an endpoint keeps them, so what was removed may come back late."""
+
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Have what an operation made removed, except what is kept."""
         await self._ask("tidy", Done, source, operation=operation, keep=keep)

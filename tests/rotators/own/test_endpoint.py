@@ -18,7 +18,7 @@ from cloud.rest import signed_requests
 from cloud.rest.signing import SigningKey
 from cloud.signing_keys import SigningKeys
 from cloud.vaults import KeyVaults
-from engine.contract import Issued, Job, Tidy, Undo
+from engine.contract import Issued, Job, Rewrites, Tidy, Undo
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -30,6 +30,7 @@ from engine.errors import (
 )
 from engine.secret import SecretRef, Sensitive
 from rotators.own.endpoint import rotator
+from rotators.own.guard import guarded
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import UNANSWERED, Request, Response, json_response
 from tests.shared.promises import everything
@@ -464,3 +465,10 @@ async def test_a_new_key_is_taken_up_within_five_minutes() -> None:
     assert (await keys.read(ref)).id == first.id
     rig.clock.advance(300)
     assert (await keys.read(ref)).key == Sensitive(KEY[::-1])
+
+
+@pytest.mark.parametrize("entry", [ENTRY, SINGLE, MANY], ids=lambda entry: entry["strategy"])
+def test_what_an_endpoint_of_many_has_removed_may_come_back_late(entry: dict[str, Any]) -> None:
+    """It may replace its list as a whole: an incident waits until no request can land any more."""
+    made = Stage(entry).rotator
+    assert isinstance(guarded(made), Rewrites) is (entry["strategy"] == "many")
