@@ -576,7 +576,8 @@ class Schedule:
             return True
         free = len(world.workers) < self.scenario.workers
         timer = world.kernel.next_timer()
-        tick = self._next_tick() if free else NEVER
+        # The timer comes although everybody is at work: the first who is free does what it asks.
+        tick = self._next_tick()
         message = world.next_message() if free else NEVER
         lands = world.lands_at if world.in_flight and lands_in else NEVER
         soonest = min(message, tick, lands, NEVER if timer is None else timer)

@@ -494,6 +494,9 @@ FOUND = {
         "records-in-incident/many#151909486"
     ),
     "so it is where a rotation was forced inside an overlap": ("records-in-overlap/many#163003086"),
+    "a timer that comes while everybody is at work asks once somebody is free": (
+        "derived-retirement#200011191"
+    ),
 }
 
 

@@ -489,7 +489,8 @@ class World:
         for deployment in self.deployments:
             due = [claim.record.next_check for claim in self.storage(deployment).values()]
             due += [at for (where, _), (_, at) in self.requests.items() if where == deployment]
-            if any(moment and moment <= now for moment in due):
+            waits = (it.deployment for it in self.visible() if it.what == "recheck")
+            if deployment not in waits and any(moment and moment <= now for moment in due):
                 self.post("recheck", "{}", deployment=deployment)
 
     def ask(
