@@ -182,7 +182,7 @@ def _left_alone(case: Case) -> Skip | None:
 def _at_rest(case: Case) -> Skip | None:
     """Leave a parked secret alone for a while.
 
-    A follow-up is never put to rest: its source may have changed already, and then nobody would
+    A recheck is never put to rest: its source may have changed already, and then nobody would
     know the password for a day. Nor is a credential without an overlap: it is compromised.
     """
     secret, item = case.secret, case.item
@@ -324,7 +324,7 @@ def _rotate_when_due(case: Case) -> Decision:
 def _in_its_window(case: Case, reason: str) -> Rotate | Wait:
     """Rotate when the window is open, or if the secret expires before that.
 
-    A follow-up finishes what began inside the window: the source may already have changed. An
+    A recheck finishes what began inside the window: the source may already have changed. An
     audit begins nothing: it heals what is refused, whatever the window.
     """
     secret, managed, item, now = case.secret, case.managed, case.item, case.now

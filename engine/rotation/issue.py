@@ -35,8 +35,8 @@ from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed
 
-FOLLOW_UP_SECONDS = 60.0
-"""How long after its change a follow-up looks at a single-slot source.
+RECHECK_SECONDS = 60.0
+"""How long after its change a recheck looks at a single-slot source.
 
 A dead worker's own message comes back only after 10 minutes.
 """
@@ -66,7 +66,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         await at.tidy(job.operation, keep=None)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
-    look = FOLLOW_UP_SECONDS if at.single else None
+    look = RECHECK_SECONDS if at.single else None
     await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
     issued = await _made(at, job)
     if issued.doubt:

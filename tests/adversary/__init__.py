@@ -17,7 +17,7 @@ What is played, a theme a file:
 - outages: answers that are lost and effects that come late, dead workers and instances, vaults and
   servers that are away: five minutes after the last fault consumers have something that works;
 - stale_reads: replicas of the vault that lag, copies after a failover;
-- undo: passwords revoked on purpose, overlaps longer than a life, follow-ups that multiply;
+- undo: passwords revoked on purpose, overlaps longer than a life, rechecks that multiply;
 - people: versions, tags and switches changed by hand at the worst moment, secrets that fell out of
   management; handovers: a source that passes to another secret, or is left;
 - throttling: Retry-After of many minutes at every kind of call, and an API under load;

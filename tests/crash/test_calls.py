@@ -29,7 +29,7 @@ LEASE = {"lease": 6}
 """Taken, read, given back; the record notes the change, what is about to be published, and what was
 reported."""
 POSTED = {"post": 1}
-"""A single slot's follow-up."""
+"""A single slot's recheck."""
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "listKeys": 1, "regenerateKey": 1, "signed request": 1, **LEASE},
     # The key is read three times with its record: to decide, afresh to sign, and once the signature

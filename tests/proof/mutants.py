@@ -112,7 +112,7 @@ async def _calls_without_a_bound(_: Any, self: SourceLease, step: str) -> Any:
     yield
 
 
-def _no_follow_up(patch: pytest.MonkeyPatch) -> None:
+def _no_recheck(patch: pytest.MonkeyPatch) -> None:
     """Have no record say when its source is looked at again."""
     _hints_are_lost(patch)
     patch.setattr(Record, "next_check", None)
@@ -135,8 +135,8 @@ _hints_are_lost = method(SourceLease, "_hint")
 
 
 @in_place_of(verify, "current")
-async def _follow_ups_without_end(confirm: Any, at: Rotation, secret: Any, reason: str) -> Any:
-    await at.parts.queue.post_rotation(at.progress.item, issue.FOLLOW_UP_SECONDS)
+async def _rechecks_without_end(confirm: Any, at: Rotation, secret: Any, reason: str) -> Any:
+    await at.parts.queue.post_rotation(at.progress.item, issue.RECHECK_SECONDS)
     return await confirm(at, secret, reason)
 
 
@@ -161,7 +161,7 @@ def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
 
 
 @in_place_of(decide, "_in_its_window")
-def _window_binds_follow_ups(judge: Any, case: Any, reason: str) -> Any:
+def _window_binds_rechecks(judge: Any, case: Any, reason: str) -> Any:
     return judge(replace(case, item=replace(case.item, recheck=False)), reason)
 
 
@@ -464,14 +464,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "the SDK retries what changes": Mutant(_sdk_retries_what_changes, "P2", ("real:storage-key",)),
     "the lease is not looked after": Mutant(method(ModelLease, "ensure"), "P2", ("seeds",)),
     "changing calls have no bound": Mutant(_calls_without_a_bound, "P2", ("seeds",)),
-    "no look after an uncertain change": Mutant(_no_follow_up, "P1", (f"one/{ONE}",)),
+    "no look after an uncertain change": Mutant(_no_recheck, "P1", (f"one/{ONE}",)),
     "a look is promised once only": Mutant(
         _looks_once_only,
         "P1",
         test="tests/adversary/test_outages.py::"
         "test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]",
     ),
-    "follow-ups without end": Mutant(_follow_ups_without_end, "resources", (f"one/{ONE}",)),
+    "rechecks without end": Mutant(_rechecks_without_end, "resources", (f"one/{ONE}",)),
     "nothing is undone": Mutant(_nothing_undone, "P1", (f"one/{ONE}",)),
     "what is undone is undone without the lease": Mutant(
         _undone_without_the_lease, "P2", (f"people/{ONE}#400",)
@@ -479,10 +479,10 @@ MUTANTS: Mapping[str, Mutant] = {
     "a compromised password is set back": Mutant(
         _compromised_undone, "P5", (f"incident-alone/{ONE}", f"incident/{ONE}")
     ),
-    "the window binds follow-ups": Mutant(
-        _window_binds_follow_ups,
+    "the window binds rechecks": Mutant(
+        _window_binds_rechecks,
         "P1",
-        test="tests/engine/planning/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",
+        test="tests/engine/planning/test_decide.py::test_a_recheck_is_not_bound_by_the_window",
     ),
     "windows are ignored": Mutant(
         function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)

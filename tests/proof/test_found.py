@@ -11,9 +11,9 @@ FOUND = {
         "one-account/two-slots!m8=forbid+i12=m0+m14=lose the request+i65=l1+c70=1"
     ),
     "nor is it after a refused change": "one-account/two-slots#532",
-    "a follow-up repairs a password although the window has closed meanwhile": "window/one-slot@5:die after",
+    "a recheck repairs a password although the window has closed meanwhile": "window/one-slot@5:die after",
     "a look that had to wait for its source is not left to the look after it": "rotation/one-slot#559",
-    "a redelivered try posts a follow-up too": "one/one-slot@3:fail after the effect+10:die before",
+    "a redelivered try posts a recheck too": "one/one-slot@3:fail after the effect+10:die before",
     "a replica that a late write reached is written again": "replicas/two-slots@11:arrive late",
     "what a refused rotation added is removed": "forced/many@6:forbid",
     "what a late write superseded is removed": "rotation/many@7:arrive late",

@@ -319,7 +319,7 @@ def test_a_replica_may_be_in_any_vault_only_where_the_secrets_own_tag_names_it()
     )
 
 
-def test_a_follow_up_is_not_bound_by_the_window() -> None:
+def test_a_recheck_is_not_bound_by_the_window() -> None:
     """Its source may have changed already, inside the window that has closed since."""
     closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
     assert isinstance(judge(closed, item(version=V1, trigger="event")), Wait)

@@ -40,7 +40,7 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
 
 
 @pytest.mark.parametrize(
-    ("look_at", "follow_up", "posts"),
+    ("look_at", "is_recheck", "posts"),
     [
         (SECOND, False, False),
         (0 * SECOND, False, True),
@@ -52,11 +52,11 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
     ],
 )
 async def test_looks_never_multiply(
-    at: Held, look_at: timedelta, follow_up: bool, *, posts: bool
+    at: Held, look_at: timedelta, is_recheck: bool, *, posts: bool
 ) -> None:
     """One that comes soon enough is enough, unless it is this very one: clocks differ."""
     at.know(look_at=at.now + look_at)
-    await at.lease.begin(at.rig.item(NAME, recheck=follow_up), at.secret, LOOK_AFTER)
+    await at.lease.begin(at.rig.item(NAME, recheck=is_recheck), at.secret, LOOK_AFTER)
     assert len(at.posted()) == posts
     promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
     assert at.record.change.recheck_at == at.now + promised

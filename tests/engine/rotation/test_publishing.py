@@ -40,7 +40,7 @@ DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 ZERO = timedelta()
 COPY = "copy"
 SINGLE: dict[str, str | None] = {"Single": "true"}
-FOLLOW_UP_SECONDS = 60
+RECHECK_SECONDS = 60
 
 
 def retires(work: Work) -> Pending:
@@ -109,7 +109,7 @@ async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised
         assert work.at.record.stale == ()
         assert work.at.record.verified.repaired_at is None
         ((seconds, look),) = work.at.posted()
-        assert (seconds, look["follow_up"]) == (FOLLOW_UP_SECONDS, 1)
+        assert (seconds, look["follow_up"]) == (RECHECK_SECONDS, 1)
 
 
 @pytest.mark.parametrize("tag", ["ProviderAddress", "Rotator", "Logins", "Manual", "DerivedFrom"])

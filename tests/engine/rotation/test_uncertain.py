@@ -273,9 +273,9 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     assert outcome.fix.endswith(", then rotate it by hand")
 
 
-@pytest.mark.parametrize(("follow_up", "is_told"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("is_recheck", "is_told"), [(True, True), (False, False)])
 async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of_by_its_look(
-    *, follow_up: bool, is_told: bool
+    *, is_recheck: bool, is_told: bool
 ) -> None:
     rig = await uncertain()
     source = await source_of(rig)
@@ -283,7 +283,7 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     rig.clock.advance(1)
     rig.write(NAME, "0ther-password-nobody-uses", CredentialId="other")
     await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
-    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": follow_up}
+    fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": is_recheck}
     outcome = await rig.handle(NAME, source=source, **fields)
     assert (outcome.result == "parked") is is_told
     assert (LOST in outcome.reason) is is_told
