@@ -15,6 +15,7 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
+from engine.errors import MayComeBack
 from engine.rotation import publish, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.observe import Observed
@@ -82,6 +83,14 @@ def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
 @in_place_of(index, "_work")
 def _without_the_open_ones(work: Any, ref: Any, listed: Any, now: Any) -> Any:
     return work(ref, replace(listed, is_open=False), now)
+
+
+@in_place_of(Rotation, "leave")
+def _left_for_people_alone(leave: Any, self: Rotation, error: Any) -> None:
+    """Wait with everything for what may come back."""
+    if isinstance(error, MayComeBack):
+        raise error
+    leave(self, error)
 
 
 def _consent_kept(patch: pytest.MonkeyPatch) -> None:
@@ -183,6 +192,11 @@ CLOSER: Mapping[str, Mutant] = {
         function(Observed, "may_come_back", property(lambda _: False)),
         "P5",
         ("set-back-late/one-slot#16", "writers-in-overlap/listed#700003319"),
+    ),
+    "what may come back holds up the other leaks": Mutant(
+        _left_for_people_alone,
+        "P5",
+        ("both-leaked/listed#600000273",),
     ),
     "what a single slot refuses in mid-change is answered as refused": Mutant(
         function(verdict, "_was_amid", lambda *_: False),

@@ -38,7 +38,7 @@ from tests.proof.staging import (
     source_of,
 )
 from tests.proof.watch import AUDITED_SECONDS
-from tests.proof.world import VAULT, World
+from tests.proof.world import NEVER, VAULT, World
 
 BARE = "{key}"
 REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
@@ -230,6 +230,8 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
         world.claims[blob_of(source_of(kind))] = Claim(
             replace(claim.record, compromised=Compromised((str(older.version),)))
         )
+        # People have heard of it for a month.
+        world.watch.known_since[source_of(kind), str(older.version)] = NEVER
         # A day before it is tried no more: a month of it shows nothing else.
         reported = world.kernel.now() - TRIED_ON + timedelta(days=1)
         item = WorkItem(

@@ -81,6 +81,7 @@ KILLERS: Mapping[str, str] = {
     "what an earlier try asked for is asked for again": "slow/two-slow",
     "what an operation without a record made is left": "records/many!i8=m1+c14=1+i24=m0+i31=m0",
     "what is current is tidied too": "one/many",
+    "what may come back holds up the other leaks": "both-leaked/listed#600000273",
     "what is made from a key outlasts it": "derived-alone",
     "what is put off comes back at once": "one/two-slots@0:throttle",
     "what is retired is not forgotten": "retirement/two-slots",

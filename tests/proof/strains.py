@@ -29,6 +29,7 @@ from tests.proof.staging import (
     ordered,
     per_kind,
     proven,
+    rotated,
     source_of,
 )
 from tests.proof.world import VAULT, World
@@ -249,6 +250,28 @@ def _late_by_minutes(world: World, kind: str) -> None:
     world.lands_at = 600.0
 
 
+def _so_has_the_earlier_one(world: World) -> None:
+    """An operator says that the superseded credential is known to somebody, too."""
+    earlier = world.vault[SecretRef(VAULT, "app")][0]
+    leaked(world, "app", credential_of(earlier), str(world.watch.source_of(earlier)))
+    ask(world, pinned=False, version=earlier.version, compromised=True, force=True)
+
+
+@per_kind(
+    "both-leaked",
+    {"incident": incident, "so has the earlier one": _so_has_the_earlier_one},
+    versions={"app": range(2, 8)},
+    faults=("arrive late", "lose the answer"),
+    workers=1,
+    is_planned=False,
+)
+def _both_leaked(world: World, kind: str) -> None:
+    """Both credentials of an overlap leak, while what got no answer takes effect ten minutes later."""
+    rotated(world, kind, hours_left=30)
+    ask(world, trigger="manual", force=True)
+    world.lands_at = 600.0
+
+
 STRAINED = [
     *all_of(EVERY, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed, _died),
     *all_of(EVERY, _died_in_drift, _stays_away),
@@ -256,4 +279,5 @@ STRAINED = [
     *all_of(("one-slot",), _cut_off_for_hours),
     *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),
     *all_of(("listed",), _late_by_minutes),
+    *all_of(("two-slots", "many", "listed"), _both_leaked),
 ]

@@ -26,7 +26,7 @@ from tests.proof.staging import (
     rotated,
     source_of,
 )
-from tests.proof.world import VAULT, World
+from tests.proof.world import NEVER, VAULT, World
 
 HOURS = 2
 """The overlap of what is rotated here."""
@@ -84,6 +84,8 @@ def _left_open(world: World, kind: str) -> None:
         verified=replace(record.verified, at=world.kernel.now()),
     )
     world.claims[blob_of(source_of(kind))] = Claim(noted)
+    # It says not when it is looked at again, so only the sweep finds it.
+    world.watch.known_since[source_of(kind), str(older.version)] = NEVER
     world.watch.changed()
     world.post("sweep", SweepOrder.by_schedule(VAULT, {}, world.kernel.now()).to_json())
 

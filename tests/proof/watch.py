@@ -89,6 +89,8 @@ class Watch:
     had ended."""
     compromised: dict[str, str] = field(default_factory=dict)
     """Credentials that must die at once, each with the secret that held it."""
+    known_since: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Since when a record has known that a version of its source has leaked."""
     incidents: set[str] = field(default_factory=set)
     """The secrets of which somebody said so, even if a list brings their credentials back."""
     ended: set[str] = field(default_factory=set)
@@ -821,7 +823,7 @@ class Watch:
     def passed(self) -> None:
         """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
-        if text := unending.untold(self) or self._set_in_vain():
+        if text := unending.untold(self) or self._set_in_vain() or self._left_alive():
             raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
@@ -849,6 +851,42 @@ class Watch:
                 what = f"{strand.vain} passwords of {ref.name} were set in vain"
                 return f"P8: {what}, and nobody was told"
         return ""
+
+    def _left_alive(self) -> str:
+        """Return what a record has known for minutes to have leaked, and is accepted; else empty.
+
+        Somebody is told of what has to wait longer.
+        """
+        now, noted = self.world.kernel.time(), dict[tuple[str, str], float]()
+        for claim in self.world.claims.values():
+            for version in claim.record.compromised.versions:
+                key = (claim.record.source, version)
+                noted[key] = self.known_since.get(key, now)
+        self.known_since = noted
+        if not noted or self.world.workers or self.world.in_flight:
+            return ""
+        disturbed = max(self.disturbed, self.back_elsewhere)
+        for (source, version), since in noted.items():
+            # One change makes what replaces it, and one revokes it.
+            bound = HEALED_SECONDS + 2 * self._takes(source)
+            if now - max(since, disturbed) < bound or self.is_unsure():
+                continue
+            held = (
+                credential_in(it.value.reveal())
+                for all_ in self.world.vault.values()
+                for it in all_
+                if it.version == version and it.value
+            )
+            for credential in held:
+                name = self.compromised.get(credential)
+                if not name or credential not in self.alive() or self._was_parked(name):
+                    continue
+                return f"P5: {credential} of {name} has leaked, and is accepted minutes later"
+        return ""
+
+    def _was_parked(self, name: str) -> bool:
+        parked = (outcome for outcome in self.outcomes if outcome.result == "parked")
+        return any(outcome.item.ref.name == name for outcome in parked)
 
     def _is_reported(self, ref: SecretRef) -> bool:
         parked = (outcome for outcome in self.outcomes if outcome.result == "parked")
