@@ -22,7 +22,6 @@ from engine.errors import (
     TransientError,
     UnderWay,
 )
-from engine.follow_up import tasks
 from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
@@ -75,8 +74,8 @@ class Controller:
             self._is_over = True
             return Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         is_reported = outcome is not None and at.observed.announces(outcome)
-        # An incident is not over before what leaked is refused.
-        if at.observed.has_read and not (is_reported or at.record.compromised.versions):
+        # What else has to wait, an incident too, keeps nobody from hearing of a new version.
+        if at.observed.has_read and not is_reported:
             await report.report_unreported(at)
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
@@ -246,7 +245,6 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
     # A worker that has lost the lease must not judge what another worker has done since.
     await at.lease.ensure(CALL_SECONDS)
-    await _tell_published(at)
     if at.lease.has_begun and at.record.change.requested_at:
         # The secret may never be looked at again. If it is, that is made up for.
         with suppress(RekeyError):
@@ -315,15 +313,10 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
         return await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
-    if at.progress.has_published:
+    if at.progress.has_published and not at.asked().compromised:
+        # The message that looks for the end knows only of the rest.
         at.progress.reason += f"; {reason}"
-        if not at.asked().compromised:
-            # Told now: the message that looks for the end knows only of the rest.
-            return _published(at)
-        # An incident is not over before what leaked is refused. Apps must not wait for that:
-        # what they hold stops working then. This run has told them of what it published.
-        if not at.progress.published_now:
-            await tasks.follow(at.parts, _published(at))
+        return report.outcome_of(at, at.record.believed(at.observed.shown))
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
 
@@ -332,26 +325,10 @@ async def _leave_open(at: Rotation, reason: str) -> Outcome:
 
     Only then is its incident over, and done what else a person has asked for.
     """
-    if at.progress.published_now:
-        await tasks.follow(at.parts, _published(at))
     item = at.progress.item
     is_asked = item.compromised or item.trigger == "manual"
     old = at.progress.old_version
     return Outcome(item, "waiting", reason, old_version=old, comes_back=is_asked)
-
-
-async def _tell_published(at: Rotation) -> None:
-    """Report a version that was published before the rest failed, which is told after it."""
-    if at.progress.has_published:
-        if not at.asked().compromised:
-            # An incident is not over before what leaked is refused.
-            await at.parts.reporter.concluded(_published(at))
-            at.observed.reported(_published(at))
-        await tasks.follow(at.parts, _published(at))
-
-
-def _published(at: Rotation) -> Outcome:
-    return report.outcome_of(at, at.record.believed(at.observed.shown))
 
 
 def _close_change(at: Rotation) -> None:

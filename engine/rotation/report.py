@@ -17,6 +17,7 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state import tags
 from engine.state.decision import Acting, Confirm, Park, Skip, Wait
 from engine.state.due import due_at
+from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record, Stale
 from engine.state.request import UNMARKED, Outcome, Result, WorkItem
 from engine.state.tags import Managed
@@ -78,16 +79,18 @@ async def report_earlier(at: Rotation) -> None:
 
 
 async def report_unreported(at: Rotation) -> None:
-    """Report by itself the version that an earlier try published, if nobody has yet.
+    """Report by itself a version that was published, by this or an earlier try, if nobody has yet.
 
-    Nothing else will: what this item is about is something else. So it says nothing of an
-    incident, which may not be over. Whoever ends the item notes it, once: a record that could
-    not be written may have to rest.
+    Nothing else will: what this item is about is something else, or has to wait. An incident that
+    is not over is told of by itself. Whoever ends the item notes it, once: a record that could not
+    be written may have to rest.
     """
     record = at.record
     if not (record.unreported and record.published):
         return
     at.progress.publishes_earlier(record.published.version)
+    if record.compromised.versions:
+        at.progress.reason += f"; {STILL_ACCEPTED}"
     outcome = outcome_of(at, record.believed(at.observed.shown))
     outcome = replace(outcome, item=replace(outcome.item, compromised=False))
     at.observed.reported(await tasks.conclude(at.parts, outcome))

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import LeaseUnavailable, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.service import Service
+from engine.state.incident import STILL_ACCEPTED
 from engine.state.policy import Consumers, Document, Match
 from engine.state.request import Outcome
 from simulator.reach.sabotage import Died
@@ -92,10 +93,10 @@ async def test_what_was_published_is_told_before_what_failed_after_it(*, comprom
     assert (outcomes[0].replicas, outcomes[0].derived) == ((), ())
 
 
-async def test_an_incident_that_fails_tells_of_its_failure_alone_and_apps_of_the_new_version() -> (
+async def test_an_incident_that_fails_says_of_the_new_version_that_what_leaked_may_still_work() -> (
     None
 ):
-    """Whoever reads that it was rotated would take what leaked for refused."""
+    """Whoever reads that it was rotated might take what leaked for refused."""
     rig = scene()
     leaked = rig.latest(NAME).version
     await die_once_published(rig, NAME)
@@ -104,7 +105,9 @@ async def test_an_incident_that_fails_tells_of_its_failure_alone_and_apps_of_the
     outcomes = heard(engine.reporter)
     rig.queue("rotations").clear()
     await engine.handle(rig.item(NAME, version=leaked, compromised=True))
-    assert [outcome.result for outcome in outcomes] == ["parked"]
+    assert [outcome.result for outcome in outcomes] == ["rotated", "parked"]
+    assert outcomes[0].reason.endswith(f"; {STILL_ACCEPTED}")
+    assert not outcomes[0].item.compromised
     assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
 
 

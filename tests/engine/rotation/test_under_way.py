@@ -154,7 +154,10 @@ async def test_a_version_without_an_overlap_is_told_of_before_its_predecessor_is
     assert "; under way since " in outcome.reason
 
 
-async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_before() -> None:
+async def test_an_incident_is_over_once_what_leaked_is_gone_and_its_version_is_told_of_before() -> (
+    None
+):
+    """Whoever holds what is revoked needs the new version at once."""
     slow = Slow()
     slow.takes(timedelta())
     leaked = slow.rig.latest(NAME)
@@ -166,12 +169,13 @@ async def test_an_incident_is_told_of_once_what_leaked_is_gone_and_apps_before()
     current = slow.rig.latest(NAME)
     assert current.version != leaked.version
     assert (first.result, first.new_version, first.retired) == ("waiting", None, ())
-    assert (await slow.record()).unreported
+    assert not (await slow.record()).unreported
     posted = [message["action"] for message in slow.rig.messages("rotations")]
-    assert sorted(posted) == ["refresh", "rotate"]
+    assert sorted(posted) == ["refresh", "refresh", "rotate"], "also before it is revoked"
     slow.rig.clock.advance(TAKES.total_seconds())
     last = await slow.handle(version=leaked.version, compromised=True, force=True)
-    assert (last.result, last.new_version) == ("rotated", current.version)
+    assert (last.result, last.new_version) == ("retired", None)
+    assert last.item.compromised
     assert last.retired
     assert slow.asked() == 2, "for the new key, and to revoke the old one"
 
