@@ -109,6 +109,13 @@ class Rotation:
         return self.observed.record
 
     @property
+    def incident(self) -> datetime | None:
+        """The date of the incident that is dealt with; None if there is none, or it has none."""
+        item, known = self.progress.item, self.record.compromised
+        began = item.began if item.compromised else None
+        return began or (known.incident if known.versions else None)
+
+    @property
     def is_bound(self) -> bool:
         """Whether the secret's vault is bound to the source by the scopes as they are now."""
         return self.lease.is_bound(self.item.ref)

@@ -212,6 +212,11 @@ class ParentKey:
         return seen
 
 
+def _names(managed: Managed, holder: SecretRef) -> bool:
+    """Return whether tags name a secret as their key's; whoever types a name need not keep its case."""
+    return str(managed.derived_from).lower() == str(holder).lower()
+
+
 def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
     return NeedsHuman(f"the secret with its key {what}", where=str(holder), fix=fix)
 
@@ -370,7 +375,7 @@ class Dependents:
             return "behind"
         managed = self.parts.tagged(copy).managed
         held = self.parts.held(copy, managed) if managed else None
-        if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
+        if not (managed and held and _names(managed, secret.ref)) or managed.source != source:
             return None
         try:
             has_moved = ParentKey(self.parts, managed).is_made_from(copy, key)

@@ -27,6 +27,7 @@ from engine.rotation import report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import ParentKey
 from engine.rotation.proof import Proof
+from engine.rotation.retire import tidy_abandoned
 from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import LOST, hold
 from engine.rotation.vault_writer import Overtaken
@@ -64,6 +65,9 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     if job.asked:
         # An earlier try may have left one.
         await at.tidy(job.operation, keep=None)
+    elif not copies:
+        # So may one for a version that somebody has replaced since: only the record names it.
+        await tidy_abandoned(at)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
     look = RECHECK_SECONDS if at.single else None
@@ -138,8 +142,11 @@ async def _announced(
     The source may still show it, or a replica may already hold it.
     """
     record = at.record
-    ahead = record.pending_write
+    ahead, incident = record.pending_write, at.incident
     if ahead is None or ahead.replaces != secret.version:
+        return None
+    if incident and not ahead.made_since(incident):
+        # Whoever knows what leaked may know what was made before, too.
         return None
     # A repair inside an overlap passes on an earlier version's retirement, and adds none.
     own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None

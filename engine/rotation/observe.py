@@ -150,8 +150,10 @@ class Observed:
                 continue
             if record.fits(ahead, whole.value):
                 return record.landed(whole)
-        rotator = self.parts.rotators.get(record.kind)
-        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref):
+        rotator, managed = self.parts.rotators.get(record.kind), self.parts.tagged(shown).managed
+        # A replica may hold it already: the audit removes it once that has caught up.
+        is_copied = managed is not None and managed.replicas
+        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref) and not is_copied:
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
         if record.change.password_unknown:

@@ -140,7 +140,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         replaces,
         now,
         retire=retire,
-        born=earlier.created if earlier else _ahead_of(at, now),
+        born=earlier.created if earlier else _carried_on(record, draft) or _ahead_of(at, now),
         original=str(earlier.version) if earlier else "",
         dead=_is_dead(at),
         held=_past(at, record, secret),
@@ -155,6 +155,12 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
     await at.lease.write(announced)
 
 
+def _carried_on(record: Record, draft: Draft) -> datetime | None:
+    """Return when a credential was made that an earlier try has announced."""
+    ahead = record.pending_write
+    return ahead.made if ahead and record.fits(ahead, draft.value) else None
+
+
 def _is_dead(at: Rotation) -> bool:
     """Whether the source refuses what the version to be replaced holds."""
     return at.single or at.progress.drifted
@@ -162,8 +168,7 @@ def _is_dead(at: Rotation) -> bool:
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
     """Return the date of the incident that this is for, or was noted last, if that is ahead."""
-    item, noted = at.progress.item, at.record.compromised.incident
-    incident = (item.began if item.compromised else None) or noted
+    incident = at.incident or at.record.compromised.incident
     return incident if incident and incident > now else None
 
 

@@ -194,25 +194,35 @@ class Replicas:
     async def catch_up(self, primary: SecretVersion, fields: Mapping[str, Sensitive]) -> None:
         """Write each replica that does not hold the primary's credential.
 
-        It missed a rotation, or an older write reached it late.
+        It missed a rotation, or an older write reached it late. Raises what keeps one from it once
+        the others have caught up: each of them may be the only one that lives on what goes next.
         """
-        is_late = False
+        is_late, missed = False, list[PermanentError]()
         for ref in self.managed.replicas:
-            copy = await self.parts.vaults.read(ref)
-            self._consents(copy, primary.ref)
-            is_late |= RETIRE in copy.tags
-            if _holds(copy, self.shape(copy), fields):
-                continue
-            if primary.value is None or primary.expires is None:
-                raise NeedsHuman(
-                    "the replica missed a rotation", where=str(ref), fix="rotate the primary"
-                )
-            draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
-            await self._write(copy, primary.ref, fields, draft)
+            try:
+                copy = await self.parts.vaults.read(ref)
+                self._consents(copy, primary.ref)
+                is_late |= RETIRE in copy.tags
+                await self._caught_up(copy, primary, fields)
+            except PermanentError as error:
+                missed.append(error)
+        if missed:
+            raise missed[0]
         record = self.vault_writer.lease.record
         if is_late and record.wrote(primary) and record.retirement is None:
             # A late write has brought the tag back, though what it names is revoked already.
             await self.disable_superseded(primary.ref)
+
+    async def _caught_up(
+        self, copy: SecretVersion, primary: SecretVersion, fields: Mapping[str, Sensitive]
+    ) -> None:
+        if _holds(copy, self.shape(copy), fields):
+            return
+        if primary.value is None or primary.expires is None:
+            what, where = "the replica missed a rotation", str(copy.ref)
+            raise NeedsHuman(what, where=where, fix="rotate the primary")
+        draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
+        await self._write(copy, primary.ref, fields, draft)
 
     async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
         """Return which versions of replicas hold nothing that works once a draft is published.

@@ -14,6 +14,7 @@ from engine.rotation.proof import REFUSALS, TRIED, proof_text
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Version
 from engine.state import tags, template
+from engine.state.due import BY_HAND_FIX, by_hand
 from engine.state.request import operation_id
 
 log = logging.getLogger("rekey")
@@ -40,6 +41,8 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
         return await _repair(at, secret)
     at.observed.audited = True
     await at.vault_writer.out_of_use(secret)
+    # A replica may hold what an interrupted try has made, until it has caught up.
+    await at.replicas.catch_up(secret, fields)
     await _look_around(at, secret)
     if at.is_unparked:
         # What the source shows now is nobody else's: a person says so.
@@ -47,7 +50,6 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
         at.lease.learn(replace(at.record, change=change))
     if at.parent_key and at.progress.item.action == "audit":
         await _disable_expired(at, secret)
-    await at.replicas.catch_up(secret, fields)
     await at.replicas.out_of_use(secret.ref)
     secret = await _with_our_tags(at, secret)
     # Only now: a version that is overtaken meanwhile, or that the vault hides, is looked at again.
@@ -137,6 +139,9 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     """Replace a version that the source refuses by a new credential, and disable it."""
     at.progress.drifted = True
+    if by_hand(at.parts.policy.applied(secret).tags):
+        what = "the source refuses the current version, and its owner leaves the secret to people"
+        raise NeedsHuman(what, where=str(secret.ref), fix=BY_HAND_FIX)
     if publish.is_external(at, secret):
         raise publish.refused_external(at, secret)
     job = at.job(secret)

@@ -65,7 +65,12 @@ def is_manual(tags: Mapping[str, str]) -> bool:
     `tags` are those that count under the policy. A credential that Rekey still has to retire
     comes first.
     """
-    return tags.get(MANUAL, "").strip().lower() not in ("", "false") and RETIRE not in tags
+    return by_hand(tags) and RETIRE not in tags
+
+
+def by_hand(tags: Mapping[str, str]) -> bool:
+    """Return whether the tags leave new credentials to a person, whatever is still to be retired."""
+    return tags.get(MANUAL, "").strip().lower() not in ("", "false")
 
 
 def due_by_hand(secret: Version, policy: Policy) -> datetime | None:

@@ -280,7 +280,10 @@ class Record:
         None of the former owner's versions is disabled any more, and no operation of its own made
         what the next one holds.
         """
-        published, versions = self.published, self.compromised.versions
+        published, versions, change = self.published, self.compromised.versions, self.change
+        if change.password_unknown:
+            # What was sent may have replaced what the next owner's version holds.
+            change = replace(change, version=str(secret.version))
         if published and self.fits(published, secret.value):
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
@@ -288,7 +291,7 @@ class Record:
             self,
             owner=owner,
             published=published and replace(published, created=None, operation=""),
-            change=replace(self.change, recheck_at=None),
+            change=replace(change, recheck_at=None),
             compromised=replace(self.compromised, versions=versions),
             stale=(),
             verified=replace(

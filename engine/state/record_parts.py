@@ -184,7 +184,11 @@ class Change:
         `version`: the current one. `asks`: it asks for a new credential.
         """
         is_same = self.version == version
-        requested = (self.requested_at if is_same else None) or now
+        # A try that can take effect no more was in vain: this one is asked for the first time.
+        ends = [self.open_since + LATE] if self.open_since else []
+        ends += [self.uncertain_until] if self.uncertain_until else []
+        goes_on = bool(self.in_progress_since) or any(end > now for end in ends)
+        requested = (self.requested_at if is_same and goes_on else None) or now
         return replace(
             self if is_same else self.arrived(),
             open_since=self.open_since or now,

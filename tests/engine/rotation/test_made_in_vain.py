@@ -1,0 +1,46 @@
+"""What a dead worker has made in vain, where a person replaces its version before the next look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from simulator.reach.sabotage import Died
+from tests.shared.delivery import Delivery
+from tests.shared.graph_rig import NAME, GraphRig
+from tests.shared.scene import struck
+
+
+async def died_after_adding(rig: GraphRig) -> None:
+    """Let a worker die once the application has another secret, before that is announced."""
+    dies = struck(rig, lambda request: request.path.endswith("/addPassword"))
+    with pytest.raises(Died):
+        await rig.service(dies).engine.handle(rig.item(NAME, trigger="event"))
+    assert len(rig.alive()) == 2
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_nothing_is_left_of_a_version_that_a_person_replaced(*, force: bool) -> None:
+    """They force a rotation of their own version, or gave it no expiry, so that it is due."""
+    rig = GraphRig()
+    rig.managed()
+    await died_after_adding(rig)
+    rig.clock.advance(65)
+    theirs = rig.directory.add_password(rig.app, "by hand, too")
+    kept = {**rig.tags(NAME), "CredentialId": theirs.key_id}
+    expires = rig.clock.now() + timedelta(days=80) if force else None
+    rig.vault.put(NAME, theirs.secret, expires=expires, tags=kept, content_type="text/plain")
+    rig.clock.advance(5)
+    delivery = Delivery(rig, rig.service)
+    if force:
+        assert (await rig.handle(NAME, force=True)).result == "rotated"
+    for _ in range(20):
+        await delivery.recheck(rig.clock.now() + timedelta(hours=1))
+        rig.clock.advance(86_400)
+        await rig.handle(NAME, action="audit", trigger="sweep")
+        await rig.handle(NAME, action="retire", trigger="sweep")
+    names = [password.name for password in rig.alive()]
+    current = rig.tags(NAME)["CredentialId"]
+    made = [it for it in rig.alive() if it.key_id not in (current, rig.first.key_id, theirs.key_id)]
+    assert not made, names
