@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.planning.decision import Tagged
 from engine.secret import Version
 from engine.state.decision import (
     Acting,
@@ -39,20 +38,17 @@ class Turn:
     """The work item."""
     item: WorkItem
     """What is asked for: an incident that the record knows of comes before the work item."""
-    tagged: Tagged
-    """The secret as Rekey believes it to be, and what its tags ask for."""
+    secret: Version
+    """The current version as Rekey believes it to be."""
+    here: Managed | None
+    """What its tags ask for at the source under lease; None if they name another one, or none."""
     record: Record
     """What is known of the source; blank where another secret owns it."""
     decision: Decision
-    source: str
-    """The source under lease."""
+    """What its tags, the request, the policy and the time ask for."""
     now: datetime
     is_bound: bool
     """The secret's vault is bound to the source by the scopes as they are now."""
-    is_single: bool
-    """What is acted on accepts one credential at a time."""
-    is_derived: bool
-    """A key makes the credential that is acted on."""
     has_value: bool
     """The value is in hand; it is let go of once it is published."""
     proven: str | None
@@ -82,16 +78,6 @@ class Turn:
     """Found out: what a retirement waits for."""
 
     @property
-    def secret(self) -> Version:
-        """The current version as Rekey believes it to be."""
-        return self.tagged.held
-
-    @property
-    def here(self) -> Managed | None:
-        """What the tags ask for at this source; None if they name another one, or none."""
-        return self.tagged.managed if self.tagged.source == self.source else None
-
-    @property
     def acting(self) -> Acting:
         """The decision, once a row before has ended what does not act."""
         assert isinstance(self.decision, Acting)  # noqa: S101 - for the type
@@ -100,7 +86,7 @@ class Turn:
     @property
     def acts_here(self) -> bool:
         """Whether something is to be done at this source."""
-        return isinstance(self.decision, Acting) and self.decision.managed.source == self.source
+        return isinstance(self.decision, Acting) and self.here is not None
 
     @property
     def is_accepted(self) -> bool:
@@ -147,7 +133,8 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
     overruled = work.compromised or work.recheck or work.trigger == "manual" or is_waited_for
-    is_left = turn.is_single and turn.recheck_follows and not overruled
+    is_single = isinstance(turn.decision, Acting) and turn.decision.managed.is_single
+    is_left = is_single and turn.recheck_follows and not overruled
     return Skip("a look at the source follows") if is_left else None
 
 
@@ -201,7 +188,7 @@ def _has_leaked(turn: Turn) -> bool:
         return True
     if not isinstance(turn.decision, Confirm):
         return False
-    tells_more = turn.is_single or turn.record.change.uncertain_until is not None
+    tells_more = turn.decision.managed.is_single or turn.record.change.uncertain_until is not None
     return turn.is_accepted or not (tells_more and turn.record.wrote(turn.secret))
 
 
@@ -211,7 +198,8 @@ def _is_due_elsewhere(turn: Turn) -> bool:
 
 
 def _follows_a_key(turn: Turn) -> bool:
-    return turn.is_derived and turn.acts_here and not turn.is_accepted
+    is_derived = turn.acts_here and turn.acting.managed.derived_from
+    return bool(is_derived) and not turn.is_accepted
 
 
 def _is_done(turn: Turn) -> bool:

@@ -26,7 +26,6 @@ from engine.planning.decision import Tagged, crowded
 from engine.planning.plan import Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
-from engine.rotation.derived import ParentKey
 from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
 from engine.rotation.ownership import other_owner
@@ -151,18 +150,15 @@ class Controller:
         tagged = at.parts.tagged(secret)
         at.here = tagged.managed if tagged.source == at.lease.source else None
         item, decision = self._decided(tagged)
-        managed = decision.managed if isinstance(decision, Acting) else None
         return Turn(
             work=at.progress.item,
             item=item,
-            tagged=tagged,
+            secret=tagged.held,
+            here=at.here,
             record=at.record,
             decision=decision,
-            source=at.lease.source,
             now=at.now,
             is_bound=at.is_bound,
-            is_single=bool(managed and managed.is_single),
-            is_derived=bool(managed and ParentKey.of(at.parts, managed)),
             has_value=secret.value is not None,
             proven=at.progress.proven,
             has_done=at.progress.has_done,

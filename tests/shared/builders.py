@@ -6,6 +6,7 @@ What stands behind it may be built anew. Then this file changes, and no test of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,14 +134,36 @@ def decides[D: Decision](
     return decision
 
 
-def turn_of(secret: SecretVersion, request: WorkItem, record: Record, **known: Any) -> Turn:
+class OneSlot(StorageKey):
+    """A kind whose new credential replaces the live one at once."""
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        del tags
+        return True
+
+
+def turn_of(
+    secret: SecretVersion,
+    request: WorkItem,
+    record: Record,
+    *,
+    is_single: bool = False,
+    is_derived: bool = False,
+    **known: Any,
+) -> Turn:
     """Return what a worker knows at NOW that holds the lease of the usual account."""
     tagged = Tagged.of(record.believed(secret), POLICY, KINDS)
+    decision = decided(tagged, request, POLICY, NOW)
+    if isinstance(decision, Acting):
+        managed = replace(decision.managed, rotator=OneSlot if is_single else StorageKey)
+        derived_from = REF if is_derived else None
+        decision = replace(decision, managed=replace(managed, derived_from=derived_from))
     usual = {
         "work": request,
         "item": request,
-        "decision": decided(tagged, request, POLICY, NOW),
-        "source": ACCOUNT,
+        "here": tagged.managed,
+        "decision": decision,
         "now": NOW,
         "is_bound": True,
         "has_value": True,
@@ -148,9 +171,9 @@ def turn_of(secret: SecretVersion, request: WorkItem, record: Record, **known: A
         "needless": "",
         "was_owner": True,
     }
-    never = ("is_single", "is_derived", "has_done", "recheck_follows", "resumes", "carries_on")
-    others = dict.fromkeys((*never, "is_first"), False)
-    return Turn(tagged=tagged, record=record, **{**usual, **others, **known})
+    never = ("has_done", "recheck_follows", "resumes", "carries_on", "is_first")
+    others = dict.fromkeys(never, False)
+    return Turn(secret=tagged.held, record=record, **{**usual, **others, **known})
 
 
 def stands(

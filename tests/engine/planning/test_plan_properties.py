@@ -17,7 +17,6 @@ from engine.state.request import WorkItem
 from engine.state.tags import Pending
 from tests.engine.planning.test_decide_properties import items, secrets, spans
 from tests.shared.builders import (
-    ACCOUNT,
     NOW,
     REF,
     SECOND,
@@ -106,7 +105,7 @@ LEAKED = {"compromised": Compromised((V2,))}
 DUE: dict[str, Any] = {"retirement": Pending(NOW, V2, "key2")}
 LATE, AT_WORK = {"change": Change(uncertain_until=NOW)}, {"change": Change(in_progress_since=NOW)}
 OURS = {"published": Published("op", "key1", "digest", V2, NOW, version=V1)}
-ELSEWHERE, SLOT = {"source": f"{ACCOUNT}2", "is_bound": False}, {"is_single": True}
+ELSEWHERE, SLOT = {"here": None, "is_bound": False}, {"is_single": True}
 FIRST, LATER = {"is_first": True}, {**SLOT, "recheck_follows": True}
 QUIET = World(None, is_refused=False, lagging=None)
 PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
