@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from engine.contract import Job, Rotator, Tidy
+from engine.contract import Job, Rotator
 from engine.errors import MayComeBack, NeedsHuman
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
@@ -276,6 +276,4 @@ class Rotation:
 
     async def tidy(self, operation: str, keep: str | None) -> None:
         """Remove what an operation left at the source, but the credential to keep."""
-        if isinstance(self.rotator, Tidy):
-            async with self.lease.changing("tidy"):
-                await self.rotator.tidy(self.managed.source, operation, keep)
+        await self.lease.tidy(self.managed.rotator.kind, operation, keep)

@@ -210,7 +210,6 @@ async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> 
 async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> SecretVersion:
     """Add a credential at the source, prove it, and write it as the secret's first version."""
     rotator = parts.rotator(managed)
-    assert isinstance(rotator, Tidy)  # noqa: S101 - `first_value` refuses others
     async with hold(parts, managed.source, secret.ref) as lease:
         if await parts.existing(secret.ref):
             what = "somebody has written the secret meanwhile"
@@ -226,8 +225,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
         await Proof(lease).issued(managed, issued)
-        async with lease.changing("tidy"):
-            await rotator.tidy(managed.source, job.operation, issued.credential_id)
+        await lease.tidy(rotator.kind, job.operation, issued.credential_id)
         draft = Draft(
             template.render(managed.template, issued.fields),
             min(job.expires, issued.expires or job.expires),
@@ -241,6 +239,5 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)
         except PermanentError:
-            async with lease.changing("tidy"):
-                await rotator.tidy(managed.source, job.operation, None)
+            await lease.tidy(rotator.kind, job.operation, None)
             raise

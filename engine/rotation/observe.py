@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from engine.contract import LATE, Rewrites, Tidy, Undo
+from engine.contract import LATE, Rewrites, Undo
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
@@ -150,12 +150,11 @@ class Observed:
                 continue
             if record.fits(ahead, whole.value):
                 return record.landed(whole)
-        rotator, managed = self.parts.rotators.get(record.kind), self.parts.tagged(shown).managed
+        managed = self.parts.tagged(shown).managed
         # A replica may hold it already: the audit removes it once that has caught up.
         is_copied = managed is not None and managed.replicas
-        if isinstance(rotator, Tidy) and self.lease.is_bound(shown.ref) and not is_copied:
-            async with self.lease.changing("tidy"):
-                await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
+        if self.lease.is_bound(shown.ref) and not is_copied:
+            await self.lease.tidy(record.kind, ahead.operation, keep=shown.tags.get(CREDENTIAL))
         if record.change.password_unknown:
             change = replace(record.change, uncertain_until=ahead.at + LATE)
             record = replace(record, change=change)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from engine.contract import Tidy
 from engine.errors import NeedsHuman
 from engine.kinds import Kinds
 from engine.parts import Parts, log
@@ -42,7 +41,7 @@ async def other_owner(
         passing_on.append((lease, passing))
     # Claimed only now: a secret that is refused one part must not take other parts.
     for lease, record in passing_on:
-        await _tidy(parts, held, record, secret)
+        await _tidy(held, record, secret)
         await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
@@ -116,13 +115,13 @@ def _short(held: SourceLease) -> str:
     return "/".join(held.source.split("/")[-2:])
 
 
-async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretVersion) -> None:
+async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> None:
     """Remove what the former owner had made in vain: nobody else knows of it.
 
     That is what it has not published, and what a late write to the vault lies over.
     """
-    rotator, published = parts.rotators.get(record.kind), record.published
-    if record.pending_write or not isinstance(rotator, Tidy) or not held.is_bound(secret.ref):
+    published = record.published
+    if record.pending_write or not held.is_bound(secret.ref):
         return
     vain = dict[str, str | None]()
     if record.abandoned:
@@ -130,8 +129,7 @@ async def _tidy(parts: Parts, held: SourceLease, record: Record, secret: SecretV
     if published and published.operation and record.fits(published, secret.value):
         vain[published.operation] = published.credential_id
     for operation, keep in vain.items():
-        async with held.changing("tidy"):
-            await rotator.tidy(held.source, operation, keep)
+        await held.tidy(record.kind, operation, keep)
 
 
 async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:

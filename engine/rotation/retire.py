@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from engine.contract import Lists, Recognise, Rotator, Tidy
+from engine.contract import Lists, Recognise, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
@@ -270,12 +270,10 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
 async def tidy_abandoned(at: Rotation) -> None:
     """Remove what a rotation made that is not carried on: nobody will publish it."""
-    record, ref = at.record, at.item.ref
-    rotator, source = at.parts.rotators.get(record.kind), at.lease.source
-    is_called_off = record.abandoned and not record.pending_write
-    if is_called_off and at.is_bound and isinstance(rotator, Tidy):
-        async with at.lease.changing("tidy"):
-            await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
+    record = at.record
+    if record.abandoned and not record.pending_write and at.is_bound:
+        operation = operation_id(at.item.ref, record.abandoned)
+        await at.lease.tidy(record.kind, operation, keep=None)
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:

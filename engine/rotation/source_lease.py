@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from engine.contract import LONGEST_CHANGE
+from engine.contract import LONGEST_CHANGE, Tidy
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, TransientError
 from engine.parts import Parts
 from engine.ports import Lease
@@ -122,6 +122,13 @@ class SourceLease:
         with self.parts.reporter.step(step):
             async with _in_time(step):
                 yield
+
+    async def tidy(self, kind: str, operation: str, keep: str | None) -> None:
+        """Remove what an operation left at a source that holds many, but the credential to keep."""
+        rotator = self.parts.rotators.get(kind)
+        if isinstance(rotator, Tidy):
+            async with self.changing("tidy"):
+                await rotator.tidy(self.source, operation, keep)
 
     async def begin(
         self,

@@ -207,9 +207,7 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     version before it, so no other version can hold what that operation made.
     """
     rotator, published = at.rotator, at.record.published
-    if at.record.wrote(secret):
-        return
-    if not isinstance(rotator, Tidy) or not isinstance(rotator, Recognise):
+    if at.record.wrote(secret) or not isinstance(rotator, Recognise):
         return
     before = await _version_before(at, secret)
     if before is None or (published and published.version != before.version):
@@ -220,9 +218,7 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     except NeedsHuman:
         # Nobody can tell which one is in use, so all of them stay.
         return
-    async with at.lease.changing("tidy"):
-        operation = operation_id(secret.ref, str(before.version))
-        await rotator.tidy(at.lease.source, operation, keep=held_id)
+    await at.tidy(operation_id(secret.ref, str(before.version)), keep=held_id)
 
 
 async def _version_before(at: Rotation, secret: Version) -> Version | None:
