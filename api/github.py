@@ -14,7 +14,6 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.secret import SecretRef, Sensitive
-from engine.state.policy import Leaks
 from leaks.feeds import alert_of, is_signed
 
 MOST_BODY = 256 * 1024
@@ -31,7 +30,7 @@ RECEIVED = Answer.of(202, views.Leak(status="received"))
 
 async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
     """Take one delivery. One that comes twice, or is replayed, is taken once."""
-    leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
+    leaks = engine.policy.document.leaks
     if not leaks.webhook or engine.alerts is None or engine.policy.own is None:
         raise Unauthorized(
             "no webhook of GitHub is expected", fix="see docs/leaks.md, leaks.github"

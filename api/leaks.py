@@ -28,7 +28,6 @@ from engine.kinds import lingering
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.incident import LEAD, Incident, danger
-from engine.state.policy import Leaks
 from engine.state.request import REPORTED_LEAK, FollowUp
 from leaks.index import Index, LeakedVersion
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
@@ -149,7 +148,7 @@ def _read(request: Request) -> LeakBody:
 async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     """Judge one finding; what it comes to is kept and posted before anybody is answered."""
     verdict = await judge(engine, reports.index, finding.value)
-    leaks = engine.policy.document.leaks if engine.policy.document else Leaks()
+    leaks = engine.policy.document.leaks
     if verdict.match is None or verdict.status == "refused":
         unseen = "" if verdict.match else _unseen(engine, reports.index, verdict)
         return Queued((), Answer.of(200, _view(engine, verdict, reason=unseen)))

@@ -39,7 +39,7 @@ class PrintKeys:
 
     async def current(self, policy: Policy) -> Prints:
         """Return what makes prints under this policy. Without a key there are none, and no error."""
-        name = policy.document.leaks.key if policy.document else ""
+        name = policy.document.leaks.key
         if not (name and policy.own):
             return Prints()
         now = self.clock.monotonic()

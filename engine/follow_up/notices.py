@@ -68,7 +68,7 @@ FOR_PROGRAMS: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"}
 
 def is_news(result: Result | TaskResult, policy: Policy) -> bool:
     """Return whether somebody is to be notified of a result: people, or a program."""
-    webhooks = policy.document.webhooks if policy.document else ()
+    webhooks = policy.document.webhooks
     if result in FOR_PROGRAMS:
         return any(webhook.kind == STANDARD for webhook in webhooks)
     return bool(webhooks) and result in TITLES

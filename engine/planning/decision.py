@@ -16,7 +16,7 @@ from engine.secret import Version
 from engine.state.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_reason, is_manual
 from engine.state.index import Listed
-from engine.state.policy import Policy
+from engine.state.policy import NO_DOCUMENT, Policy
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import (
     MAX_TAGS,
@@ -205,9 +205,8 @@ def _malformed(case: Case) -> Park | None:
 def _unbound(case: Case) -> Park | None:
     held, managed, policy = case.tagged.held, case.managed, case.policy
     vault, source = held.ref.vault, managed.source
-    bounds = (
-        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
-    )
+    in_document = "" if policy.document is NO_DOCUMENT else " and in the policy document"
+    bounds = f"REKEY_SCOPES{in_document}"
     if not policy.allows(vault, source):
         pending = managed.pending
         lives = f", so {pending.credential_id} is not revoked there" if pending else ""

@@ -14,7 +14,7 @@ from engine.planning.inventory import entry
 from engine.secret import SecretRef, Version
 from engine.state.due import is_manual
 from engine.state.entry import Entry, State, iso
-from engine.state.policy import Match, Policy, Rule
+from engine.state.policy import Match, Policy
 from engine.state.tags import RETIRE, Managed, unretired
 
 MOST_NAMED = 50
@@ -64,16 +64,15 @@ class Schedule:
     _applied: set[int] = field(default_factory=set)
     _often: Counter[tuple[int, float]] = field(default_factory=Counter)
 
-    @property
-    def _rules(self) -> Sequence[Rule]:
-        return self.policy.document.rules if self.policy.document else ()
-
     def take(self, secret: Version) -> tuple[str, str, datetime | None]:
         """Count a secret; return its state, why, and when it falls due; None if nothing rotates it."""
-        current, ref = entry(secret, self.policy, self.kinds, self.now), secret.ref
+        current, rules = (
+            entry(secret, self.policy, self.kinds, self.now),
+            self.policy.document.rules,
+        )
         state, reason = _judged(current)
         self.states[state] += 1
-        matches = (index for index, rule in enumerate(self._rules) if rule.match.covers(ref))
+        matches = (index for index, rule in enumerate(rules) if rule.match.covers(secret.ref))
         # No rule decides about it: -1.
         rule = next(matches, -1)
         self._applied.add(rule)
@@ -87,14 +86,14 @@ class Schedule:
 
     def unmatched(self) -> list[str]:
         """Return the rules that decide nothing: no secret has such a name, or earlier rules do."""
-        rules = enumerate(self._rules)
+        rules = enumerate(self.policy.document.rules)
         return [spelt(rule.match) for index, rule in rules if index not in self._applied]
 
     def often(self) -> list[Often]:
         """Return what makes secrets rotate every few days, the most frequent first."""
         rows = list[Often]()
         for (index, days), count in sorted(self._often.items(), key=lambda item: item[0][::-1]):
-            rule = spelt(self._rules[index].match) if index >= 0 else ""
+            rule = spelt(self.policy.document.rules[index].match) if index >= 0 else ""
             rows.append(Often(rule=rule, days=round(days, 1), secrets=count))
         return rows
 

@@ -201,6 +201,10 @@ class Document:
         return int(self.defaults[tag]) * unit if tag in self.defaults else otherwise
 
 
+NO_DOCUMENT = Document()
+"""Stands for a document where there is none: it says nothing."""
+
+
 def vault_url(text: str) -> str:
     """Return a vault's URL in the spelling that settings and secrets use."""
     return text.rstrip("/").lower()
@@ -257,7 +261,7 @@ class Policy:
     """How long a superseded credential keeps working."""
     deployment: str = ""
     """The name of this deployment, so that two deployments on one vault notice each other."""
-    document: Document | None = None
+    document: Document = NO_DOCUMENT
     own: SecretRef | None = None
     """The secret that holds the document. It is never managed itself."""
 
@@ -282,7 +286,7 @@ class Policy:
 
     def allows(self, vault: str, source: str) -> bool:
         """Return whether secrets in this vault may rotate this source (canonical, lower case)."""
-        narrowed = self.document.scopes.get(vault) if self.document else None
+        narrowed = self.document.scopes.get(vault)
         return _inside(source, self.scopes.get(vault, ())) and (
             narrowed is None or _inside(source, narrowed)
         )
@@ -292,8 +296,6 @@ class Policy:
 
         Use it only to decide: what Rekey writes keeps the secret's own tags.
         """
-        if self.document is None:
-            return secret
         return replace(secret, tags=self.document.tags_for(secret.ref, secret.tags))
 
     def is_own(self, ref: SecretRef) -> bool:
@@ -302,15 +304,13 @@ class Policy:
 
     def webhooks(self, owner: str | None) -> tuple[Webhook, ...]:
         """Return this owner's webhooks, and those without an owner: they serve every secret."""
-        webhooks = self.document.webhooks if self.document else ()
-        return tuple(webhook for webhook in webhooks if webhook.owner in (None, owner))
+        return tuple(hook for hook in self.document.webhooks if hook.owner in (None, owner))
 
     def consumers(self, ref: SecretRef) -> tuple[str, ...]:
         """Return the resource ids of the apps that use a secret."""
-        entries = self.document.consumers if self.document else ()
         apps = (
             app
-            for consumers in entries
+            for consumers in self.document.consumers
             if consumers.match.covers(ref)
             for app in consumers.resources
         )
@@ -318,10 +318,9 @@ class Policy:
 
     def grace(self, ref: SecretRef) -> timedelta:
         """Return how long a leaked credential lives on at most until its apps use the new value."""
-        entries = self.document.consumers if self.document else ()
-        return max(
-            (entry.grace for entry in entries if entry.match.covers(ref)), default=timedelta()
-        )
+        entries = self.document.consumers
+        spans = (entry.grace for entry in entries if entry.match.covers(ref))
+        return max(spans, default=timedelta())
 
 
 class Policies(Protocol):

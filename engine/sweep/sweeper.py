@@ -135,7 +135,7 @@ class Sweeper:
 
         A sweep that is repeated posts its own again: a message may come twice, but not never.
         """
-        if self.engine.policy.document and self.engine.policy.document.webhooks:
+        if self.engine.policy.document.webhooks:
             for key, item in self.digests.items():
                 if await self._is_first(key):
                     await post(self.engine, item)

@@ -50,7 +50,7 @@ BARE: Mapping[str, str | None] = {
 
 def test_without_a_document_nothing_is_touched() -> None:
     secret = version()
-    assert POLICY.applied(secret) is secret
+    assert POLICY.applied(secret) == secret
     assert POLICY.webhooks("somebody") == ()
     assert POLICY.consumers(REF) == ()
     assert not POLICY.is_own(REF)
