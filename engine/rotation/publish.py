@@ -13,9 +13,9 @@ from engine.contract import Issued, Recognise
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, RekeyError, TransientError
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
+from engine.rotation.issue import Rollback
 from engine.rotation.retire import DISABLED
-from engine.rotation.rollback import NO_ANSWER, Rollback
-from engine.rotation.source_lease import CALL_SECONDS, LOST
+from engine.rotation.source_lease import CALL_SECONDS, LOST, NO_ANSWER
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
 from engine.state import tags, template

@@ -45,6 +45,8 @@ UNBOUND_FIX = (
 )
 """What to do about a credential at a source that scopes no longer contain."""
 LOST = "the source may hold a password that nobody knows"
+NO_ANSWER = "NoAnswer"
+"""The code of a call that may or may not have taken effect."""
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
 
@@ -306,7 +308,7 @@ async def _in_time(what: str) -> AsyncIterator[None]:
     except TimeoutError:
         raise TransientError(
             f"{what} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect",
-            code="NoAnswer",
+            code=NO_ANSWER,
         ) from None
 
 

@@ -37,9 +37,9 @@ from engine.rotation import (
 )
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents, ParentKey
+from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
-from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import SourceLease
 from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import Draft, SecretRef, SecretVersion

@@ -20,6 +20,7 @@ from engine.rotation import publish, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents
+from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
 from engine.rotation.ownership import other_writer
 from engine.rotation.publish import (
@@ -29,7 +30,6 @@ from engine.rotation.publish import (
     restore,
 )
 from engine.rotation.report import conclude
-from engine.rotation.rollback import Rollback
 from engine.rotation.source_lease import (
     AHEAD,
     CALL_SECONDS,
