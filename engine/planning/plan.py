@@ -122,10 +122,6 @@ def plan(turn: Turn) -> Step:
     raise AssertionError(turn.decision)
 
 
-def _needless(turn: Turn) -> Skip | None:
-    return Skip(turn.needless) if turn.needless else None
-
-
 def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """Leave a single slot whose password is uncertain to the recheck that follows.
 
@@ -235,16 +231,12 @@ def _may_be_hit(turn: Turn) -> bool:
     return is_last or is_late or turn.carries_on
 
 
-def _lags(turn: Turn) -> Wait | None:
-    return None if turn.item.action == "audit" else turn.lagging
-
-
 type Rule = Callable[[Turn], Ending | bool | None]
 
 AT_FIRST: tuple[tuple[str, Rule], ...] = (
     ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),
-    ("leave to recheck", _needless),
+    ("leave to recheck", lambda turn: Skip(turn.needless) if turn.needless else None),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),
 )
@@ -266,7 +258,7 @@ EVERY_TURN: tuple[tuple[str, Rule], ...] = (
     ("wait for apps", lambda turn: isinstance(turn.decision, Retire)),
     # An audit does not wait: the current version is still proven.
     ("verify and report", lambda turn: turn.lagging and turn.item.action == "audit"),
-    ("conclude", _lags),
+    ("conclude", lambda turn: turn.lagging),
     ("rotate", lambda turn: isinstance(turn.decision, Rotate)),
     ("retire", lambda turn: isinstance(turn.decision, Retire)),
     ("restore", lambda turn: isinstance(turn.decision, Restore)),
