@@ -239,13 +239,8 @@ type Lag = Literal["behind", "late"]
 late, so that what it superseded is inside its overlap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Until when a retirement waits for derived secrets."""
-
-    until: Mapping[Lag, datetime]
-    is_short: bool = True
-    """It waits for minutes at most for those that are behind."""
+type Limits = Mapping[Lag, datetime]
+"""Until when a retirement waits for derived secrets."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +285,7 @@ class Dependents:
         if wait is None:
             await self._follow(behind, LEFT_BEHIND_SECONDS)
             return None
-        is_short = limits.is_short and wait.until == limits.until["behind"]
+        is_short = wait.until == limits["behind"] == secret.created + LONGEST_LAG
         if not (item.trigger == "event" and item.requested_by == "rekey"):
             await self._follow(behind, parked=is_short)
         if is_short and item.action != "audit":
@@ -306,7 +301,7 @@ class Dependents:
         Where the current key is compromised itself, nothing can move to it.
         """
         leads_nowhere = item.compromised and item.version == secret.version
-        return leads_nowhere or self.parts.clock.now() >= max(limits.until.values())
+        return leads_nowhere or self.parts.clock.now() >= max(limits.values())
 
     async def _follow(
         self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
@@ -321,20 +316,20 @@ class Dependents:
         is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
         if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
             # What moved late has no overlap of its own then.
-            return Limits({"behind": soon, "late": secret.created})
+            return {"behind": soon, "late": secret.created}
         patient = timeout_of(decision, self._began(secret))
         if not due_reason(secret, self.managed, self.parts.clock.now()):
-            return Limits({"behind": patient, "late": patient}, is_short=False)
+            return {"behind": patient, "late": patient}
         # The key's next rotation waits for this retirement: for an overlap that goes on, and not
         # for a secret that does not follow.
         late = min(patient, secret.expires - LATE) if secret.expires else patient
-        return Limits({"behind": soon, "late": late})
+        return {"behind": soon, "late": late}
 
     def _delay(
         self, decision: Retire, limits: Limits, lagging: Mapping[SecretRef, Lag]
     ) -> Wait | None:
         now = self.parts.clock.now()
-        waits = {ref: limits.until[lag] for ref, lag in lagging.items() if now < limits.until[lag]}
+        waits = {ref: limits[lag] for ref, lag in lagging.items() if now < limits[lag]}
         if not waits:
             return None
         until = max(waits.values())
