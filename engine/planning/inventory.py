@@ -172,11 +172,6 @@ def _without_source(secret: Version, now: datetime, known: Sequence[Listed]) -> 
     )
 
 
-def days_to_expiry(secret: Version, now: datetime) -> float | None:
-    """Return the days until the secret expires, negative once it has; None where it never does."""
-    return None if secret.expires is None else (secret.expires - now) / timedelta(days=1)
-
-
 def steps(
     secret: Version, item: WorkItem, first: Decision, policy: Policy, kinds: Kinds, now: datetime
 ) -> list[Decision]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from engine.secret import Version
@@ -91,12 +91,13 @@ class SweepSummary:
     goes_on: bool = False
     """Whether another call of the sweep follows."""
 
-    def add(self, entry: Entry, days: float | None) -> None:
-        """Count one secret that expires in `days`; None if it never does."""
+    def add(self, entry: Entry, now: datetime) -> None:
+        """Count one secret."""
         self.states[entry.state] += 1
-        if days is not None and entry.state not in ("disabled", "unmanaged"):
+        if (expires := entry.secret.expires) and entry.state not in ("disabled", "unmanaged"):
             kind = entry.managed.rotator.kind if entry.managed else UNKNOWN_KIND
-            self.expiries.append(Expiry(entry.secret.ref.name, kind, round(days, 3)))
+            days = round((expires - now) / timedelta(days=1), 3)
+            self.expiries.append(Expiry(entry.secret.ref.name, kind, days))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from engine.follow_up import notices, refresh
 from engine.follow_up.notices import Digests
 from engine.parts import Parts
 from engine.planning.decision import Case, Tagged
-from engine.planning.inventory import days_to_expiry, standing, sweep_of
+from engine.planning.inventory import standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
@@ -94,7 +94,7 @@ class Sweeper:
             item, now = sweep_of(secret.ref), engine.clock.now()
             decision = engine.decided(tagged, item)
             stands = standing(Case(tagged, item, engine.policy, now), decision, known)
-            self.summary.add(stands, days_to_expiry(tagged.held, now))
+            self.summary.add(stands, now)
             self.digests.add(stands)
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind", reason=text))
@@ -208,8 +208,6 @@ def _left_behind(listed: Listed, now: datetime) -> str:
         return f"{what}: a credential may still be accepted there"
     return ""
 
-
-log = logging.getLogger("rekey.sweep")
 
 APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from engine.state.entry import Expiry, SweepSummary
-from tests.shared.builders import stands, version
+from tests.shared.builders import NOW, stands, version
 
 
 @pytest.mark.parametrize(
@@ -29,10 +31,10 @@ def test_each_state_is_counted_and_the_expiry_of_what_is_managed(
     expiries: list[Expiry],
 ) -> None:
     summary = SweepSummary("https://prod.vault.azure.net")
-    shown = stands(version(enabled=enabled, changes=changes))
-    summary.add(shown, days)
+    left = None if days is None else timedelta(days=days)
+    summary.add(stands(version(left=left, enabled=enabled, changes=changes)), NOW)
     assert {name: count for name, count in summary.states.items() if count} == {state: 1}
     assert summary.expiries == expiries
-    summary.add(shown, None)
-    assert summary.states[shown.state] == 2
+    summary.add(stands(version(left=None, enabled=enabled, changes=changes)), NOW)
+    assert {name: count for name, count in summary.states.items() if count} == {state: 2}
     assert summary.expiries == expiries
