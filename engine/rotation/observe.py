@@ -77,7 +77,8 @@ class Observed:
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
         # Asked before this look notes the next one.
-        self.recheck_follows = self.has_later_recheck()
+        is_later = self.lease.is_later(self.record, self.item)
+        self.recheck_follows = self.record.is_uncertain and is_later
         self.in_vain = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.in_vain:
             await self._compare(shown)
@@ -106,10 +107,6 @@ class Observed:
         until = self.record.change.uncertain_until
         brings = isinstance(self.parts.rotators.get(self.record.kind), Rewrites | Undo)
         return brings and until is not None and self.parts.clock.now() < until
-
-    def has_later_recheck(self) -> bool:
-        """Return whether another look at a change that may take effect late comes later."""
-        return self.record.is_uncertain and self.lease.is_later(self.record, self.item)
 
     async def _compare(self, shown: SecretVersion) -> None:
         seen = self.record.seen(shown, self.parts.clock.now())

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
+from engine.planning.decision import crowded
 from engine.rotation.source_lease import SourceLease
 from engine.secret import (
     DEFAULT_CONTENT_TYPE,
@@ -335,10 +336,7 @@ class Replicas:
                 "is rotated in its own right",
                 f"remove either its tag ProviderAddress or its tag {REPLICA_OF}",
             )
-        if (
-            len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE})
-            > MAX_TAGS
-        ):
+        if crowded(copy):
             return "has too many tags to leave room for Rekey's own", "remove one of its tags"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
