@@ -111,9 +111,8 @@ class Rotation:
     @property
     def incident(self) -> datetime | None:
         """The date of the incident that is dealt with; None if there is none, or it has none."""
-        item, known = self.progress.item, self.record.compromised
-        began = item.began if item.compromised else None
-        return began or (known.incident if known.versions else None)
+        known = self.record.compromised
+        return self.progress.item.began or (known.incident if known.versions else None)
 
     @property
     def is_bound(self) -> bool:
@@ -155,7 +154,7 @@ class Rotation:
         """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
         secret = await self.observed.look()
         item = self.progress.item
-        if not (item.compromised and item.began):
+        if item.began is None:
             self.progress.item = item.about(secret.version)
         elif item.version == secret.version and self.observed.made_since(secret, item.began):
             # Whoever posted it went by the clock of the vault. The record knows better.
@@ -189,7 +188,7 @@ class Rotation:
                 compromised=True,
                 version=self.first_compromised,
             )
-        if item.compromised and item.began and item.version is None:
+        if item.began and item.version is None:
             # Nothing is as old as the incident, so nothing has leaked.
             return replace(item, action="audit", compromised=False)
         return replace(item, action="rotate", force=True) if self.carries_on else item

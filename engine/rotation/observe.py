@@ -240,10 +240,8 @@ class Observed:
         known = record.compromised
         new = tuple(version for version in versions if not known.knows(version, reported))
         if new:
-            began = self.item.began if self.item.compromised else None
-            noted = replace(
-                known, versions=(*known.versions, *new), incident=began or known.incident
-            )
+            incident = self.item.began or known.incident
+            noted = replace(known, versions=(*known.versions, *new), incident=incident)
             await self.lease.write(replace(record, compromised=noted))
 
     async def settle(self, version: str, how: str) -> None:

@@ -176,8 +176,8 @@ class WorkItem(Message):
 
     @property
     def began(self) -> datetime | None:
-        """When the incident began; None where no time is given, or none that can be read."""
-        return _moment(self.since)
+        """When the incident began; None where it is none, or no time is given that can be read."""
+        return _moment(self.since) if self.compromised else None
 
     @property
     def reported_at(self) -> datetime | None:

@@ -344,7 +344,7 @@ async def test_an_incident_may_name_what_was_made_for_it_as_soon_as_that_is_anno
     assert not at.observed(since=since.isoformat()).may_be_under(at.rig.item(NAME))
     at.know(**{name: at.announced(born=since)})
     for moment, expected in ((since, True), (since + SECOND, False)):
-        item = at.rig.item(NAME, since=moment.isoformat())
+        item = at.rig.item(NAME, since=moment.isoformat(), compromised=True)
         assert at.observed().may_be_under(item) is expected
 
 

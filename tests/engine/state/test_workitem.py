@@ -264,4 +264,5 @@ def test_the_cause_of_a_version_says_on_one_line_who_asked_and_why(
 def test_an_incident_began_at_its_time_if_that_can_be_read(
     since: str, began: datetime | None
 ) -> None:
-    assert item(since=since).began == began
+    assert item(since=since, compromised=True).began == began
+    assert item(since=since).began is None
