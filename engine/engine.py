@@ -51,7 +51,7 @@ class Engine(Parts):
         believed = Tagged.believed(shown, records, self.policy, self.kinds).held
         secret = replace(shown, tags=believed.tags)
         decision = self.decide(secret, item.about(secret.version))
-        is_known = index.unread or any(listed.published or listed.due for listed in records)
+        is_known = index.unread or any(listed.published or listed.pending for listed in records)
         if not isinstance(decision, Acting):
             return secret, decision
         if RETIRE in shown.tags and not is_known:

@@ -233,7 +233,7 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool
     """
     mine = str(ref).lower()
     known = [listed async for listed in parts.leases.index() if listed.owner == mine]
-    return any(listed.due and listed.source != record.source for listed in known)
+    return any(listed.pending and listed.source != record.source for listed in known)
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:

@@ -44,11 +44,6 @@ class Listed:
     is_printed: bool = False
     """Every version whose credential the record knows has a print."""
 
-    @property
-    def due(self) -> datetime | None:
-        """When the superseded credential is due to be retired."""
-        return self.pending.at if self.pending else None
-
     def holds(self, secret: Version) -> bool:
         """Return whether Rekey published this very version, with a credential of this source.
 
@@ -124,8 +119,8 @@ class StateIndex:
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
     item = WorkItem(ref, trigger="sweep", requested_by="sweep", source=listed.source)
-    if listed.due and listed.due <= now:
-        reason = f"its overlap passed at {listed.due:%Y-%m-%d %H:%M}Z"
+    if listed.pending and listed.pending.at <= now:
+        reason = f"its overlap passed at {listed.pending.at:%Y-%m-%d %H:%M}Z"
         return replace(item, action="retire", reason=reason)
     if listed.is_open:
         return replace(item, action="audit", reason="a change was never seen to finish")

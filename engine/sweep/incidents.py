@@ -171,7 +171,7 @@ class IncidentSweep:
     async def _retires_older(self, current: Entry, known: Sequence[Listed]) -> bool:
         """Return whether what a secret is to retire may be from before the incident."""
         pending = current.managed.pending if current.managed else None
-        if pending is None or not any(listed.due for listed in known):
+        if pending is None or not any(listed.pending for listed in known):
             return False
         versions = self.engine.vaults.versions(current.secret.ref)
         superseded = [it async for it in versions if it.version == pending.version]

@@ -12,10 +12,9 @@ import pytest
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from engine.state.index import Listed
 from engine.state.record import SETTLE, Record, Stale
 from engine.state.record_parts import MOST_REPLACED, Change, Compromised, History, Past, Write
-from engine.state.tags import CREDENTIAL, OPERATION, Pending
+from engine.state.tags import CREDENTIAL, OPERATION
 from tests.engine.state.test_record import (
     NEW,
     NOW,
@@ -158,11 +157,6 @@ def test_what_was_published_last_says_nothing_of_another_version() -> None:
     tags = record.believed(replace(secret(OTHER), tags={CREDENTIAL: "key7"})).tags
     assert tags[CREDENTIAL] == "key7"
     assert OPERATION not in tags
-
-
-def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
-    assert Listed("/source", "owner", Pending(NOW, OLD, "key1")).due == NOW
-    assert Listed("/source", "owner").due is None
 
 
 WRITE = announced_write(announced())
