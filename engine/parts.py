@@ -170,12 +170,6 @@ class Parts:
         texts = [value.reveal() for value in (held, secret.value) if value]
         return self.prints.of(*dict.fromkeys(texts))
 
-    def _marked(self, secret: Version) -> bool:
-        """Return whether this deployment, or a Rekey without deployment names, marked a version."""
-        return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (
-            self.policy.deployment or None
-        )
-
     def is_anothers(self, secret: Version) -> bool:
         """Return whether another deployment says that it wrote a version, shown with its tags."""
         writer, own = secret.tags.get(tags.BY, ""), self.policy.deployment
@@ -194,12 +188,14 @@ class Parts:
         `proven`: the record says that Rekey wrote this version.
         """
         assert secret.version is not None  # noqa: S101 - a version that was read has an id
+        # This deployment, or a Rekey without deployment names, marked it.
+        is_ours = secret.tags.get(tags.BY) == (self.policy.deployment or None)
         return Job(
             source=managed.source,
             operation=operation_id(secret.ref, secret.version),
             held_id=managed.credential_id,
             held=self.held(secret, managed),
-            written=None if proven or self._marked(secret) else secret.created,
+            written=None if proven or is_ours or tags.PROOF in secret.tags else secret.created,
             proven=proven,
             in_place=in_place,
             expires=self.clock.now() + managed.validity,

@@ -67,10 +67,6 @@ class Progress:
             self.result, self.reason = "rotated", EARLIER
             self.new_version = version
 
-    def begin_anew(self) -> None:
-        """Forget what was done, once it has been reported by itself."""
-        self.result, self.reason, self.new_version = None, "", None
-
     def done(self, result: Result, reason: str, managed: Managed) -> None:
         """Note what was done."""
         self.result, self.reason, self.managed = result, reason, managed
@@ -134,11 +130,6 @@ class Rotation:
     def rotator(self) -> Rotator:
         """The plug-in for its kind."""
         return self.parts.rotator(self.managed)
-
-    @property
-    def single(self) -> bool:
-        """Whether the source accepts one credential at a time."""
-        return self.managed.is_single
 
     @property
     def replicas(self) -> Replicas:

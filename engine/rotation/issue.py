@@ -75,7 +75,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         await tidy_abandoned(at)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
-    look = RECHECK_SECONDS if at.single else None
+    look = RECHECK_SECONDS if at.managed.is_single else None
     await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
     issued = await _made(at, job)
     if issued.doubt:
@@ -99,7 +99,7 @@ async def _made(at: Rotation, job: Job) -> Issued:
     except RekeyError as error:
         if error.unsent or isinstance(error, NeedsHuman):
             at.lease.untouched()
-        elif at.single and isinstance(error, TransientError):
+        elif at.managed.is_single and isinstance(error, TransientError):
             error.add(LOST)
         raise
 
@@ -112,7 +112,7 @@ async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Iss
     try:
         return await at.proof.issued(at.managed, replace(issued, doubt=None))
     except RekeyError:
-        if at.single:
+        if at.managed.is_single:
             doubt.add(LOST)
         raise doubt from None
 
@@ -172,7 +172,7 @@ async def _announced(
 
 async def _restorable(at: Rotation, job: Job) -> bool:
     """Return whether the source accepts what the vault holds: only then may it be set back."""
-    if not (at.single and isinstance(at.rotator, Undo) and job.held):
+    if not (at.managed.is_single and isinstance(at.rotator, Undo) and job.held):
         return False
     return await at.rotator.accepts(job.source, job.held_id or "", job.held)
 
@@ -204,9 +204,9 @@ class Rollback:
             unsent |= error.unsent or isinstance(error, Throttled)
             # What was sent to the vault may still arrive there, and would be dead.
             may_arrive = self.proven and error.code == NO_ANSWER and not unsent
-            if may_arrive and self.at.single:
+            if may_arrive and self.at.managed.is_single:
                 error.add(LOST)
-            if may_arrive or not self.at.single:
+            if may_arrive or not self.at.managed.is_single:
                 raise
             raise await self._back(error) from None
 

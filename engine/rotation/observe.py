@@ -165,11 +165,6 @@ class Observed:
         return not (write.dead or write.original)
 
     @property
-    def _has_looked(self) -> bool:
-        """Return whether this run was a look that ran to its end."""
-        return not self.in_vain and (self.audited or self.item.recheck)
-
-    @property
     def is_forgotten(self) -> bool:
         """Return whether the record knows nothing of the change that a recheck is about.
 
@@ -319,14 +314,14 @@ class Observed:
         now = self.parts.clock.now()
         record = record if self.has_read else record.rechecked(now)
         change = record.change
-        if change.uncertain_until and change.uncertain_until <= now and self._has_looked:
+        # It was a look that ran to its end.
+        has_looked = not self.in_vain and (self.audited or self.item.recheck)
+        if change.uncertain_until and change.uncertain_until <= now and has_looked:
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
             record = record.proven(self._shown, now)
         try:
-            await self.lease.write(
-                record.looked(now) if self._has_looked else record.scheduled(now)
-            )
+            await self.lease.write(record.looked(now) if has_looked else record.scheduled(now))
         except RekeyError:
             # The next look finds it not noted, and reports it once more.
             return

@@ -82,7 +82,7 @@ async def version(
         await _announced(at, secret, issued, draft)
     async with rollback.on(Overtaken):
         missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
-    if missed and not at.single:
+    if missed and not at.managed.is_single:
         raise missed[0]
     # What a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
@@ -101,7 +101,7 @@ async def version(
 
 async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
     """Announce the version. For a single slot, which has changed already, try while there is time."""
-    for pause in PAUSES if at.single else ():
+    for pause in PAUSES if at.managed.is_single else ():
         try:
             return await _announce(at, secret, issued, draft)
         except (LeaseUnavailable, Overtaken):
@@ -121,7 +121,7 @@ async def _write(at: Rotation, secret: SecretVersion, draft: Draft) -> SecretVer
             secret, draft, check=lambda now: _still_asked(secret, now)
         )
     except TransientError as error:
-        if at.single and error.code != NO_ANSWER:
+        if at.managed.is_single and error.code != NO_ANSWER:
             # The vault may show it a moment later. If not, the only slot is set back.
             await at.parts.clock.sleep(ARRIVING_SECONDS)
         raise
@@ -163,7 +163,7 @@ def _carried_on(record: Record, draft: Draft) -> datetime | None:
 
 def _is_dead(at: Rotation) -> bool:
     """Whether the source refuses what the version to be replaced holds."""
-    return at.single or at.progress.drifted
+    return at.managed.is_single or at.progress.drifted
 
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
@@ -256,7 +256,7 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
         return False
     if at.observed.may_have_cut_off:
         return False
-    return at.single or at.now - secret.created < LEFT_ALONE
+    return at.managed.is_single or at.now - secret.created < LEFT_ALONE
 
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:

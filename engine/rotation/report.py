@@ -94,7 +94,8 @@ async def report_unreported(at: Rotation) -> None:
     outcome = outcome_of(at, record.believed(at.observed.shown))
     outcome = replace(outcome, item=replace(outcome.item, compromised=False))
     at.observed.reported(await tasks.conclude(at.parts, outcome))
-    at.progress.begin_anew()
+    # What this run does after that is about something else.
+    at.progress.result, at.progress.reason, at.progress.new_version = None, "", None
 
 
 def _derived(at: Rotation, managed: Managed) -> tuple[SecretRef, ...]:

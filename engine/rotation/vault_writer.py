@@ -65,7 +65,12 @@ class VaultWriter:
 
         Raises Overtaken if its current version is another one or is disabled.
         """
-        self._no_policy(secret.ref)
+        if self.lease.parts.policy.is_own(secret.ref):
+            raise NeedsHuman(
+                "the secret holds the policy document, which no rotation may write",
+                where=str(secret.ref),
+                fix="rotate another secret, or move the document and change REKEY_POLICY",
+            )
         fresh = await self.lease.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
             raise Overtaken(
@@ -133,14 +138,6 @@ class VaultWriter:
         if ready:
             left = tuple(version for version in record.stale if version not in ready)
             self.lease.learn(replace(self.lease.record, stale=left))
-
-    def _no_policy(self, ref: SecretRef) -> None:
-        if self.lease.parts.policy.is_own(ref):
-            raise NeedsHuman(
-                "the secret holds the policy document, which no rotation may write",
-                where=str(ref),
-                fix="rotate another secret, or move the document and change REKEY_POLICY",
-            )
 
     @staticmethod
     def _room(ref: SecretRef, tags: Tags) -> None:

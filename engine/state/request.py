@@ -48,11 +48,6 @@ def fields_of(
     return {"ref": ref, "trace": trace, **fields}
 
 
-def action_of(text: str | bytes) -> str:
-    """Return what a message asks for; raises NeedsHuman if it is no JSON object."""
-    return str(_object(text).get("action"))
-
-
 def _object(text: str | bytes) -> dict[str, Any]:
     try:
         data = json.loads(text)
@@ -394,5 +389,5 @@ class TaskOutcome:
 
 def read(text: str | bytes) -> WorkItem | FollowUp:
     """Read a message of the queue `rotations`; raises NeedsHuman that lists every problem in it."""
-    is_task = action_of(text) in get_args(Task)
+    is_task = _object(text).get("action") in get_args(Task)
     return FollowUp.from_json(text) if is_task else WorkItem.from_json(text)
