@@ -63,11 +63,10 @@ class Turn:
     """A change is in progress, and its end is looked for later."""
     carries_on: bool
     """It looks for the end of a change that a rotation of this version has asked for."""
-    is_first: bool
     was_owner: bool
     """The secret owned the source when the turn began."""
     taken: frozenset[str] = frozenset()
-    """The steps that have found something out in this turn."""
+    """The steps that have found something out in this turn, and those of a first turn in a later one."""
     owner: WorkItem | None = None
     """Found out: the same report for the secret that has what leaked now."""
     obstacle: Park | None = None
@@ -116,7 +115,7 @@ class Step:
 
 def plan(turn: Turn) -> Step:
     """Return the next step."""
-    for name, rule in TABLE if turn.is_first else EVERY_TURN:
+    for name, rule in TABLE:
         if name not in turn.taken and (answer := rule(turn)):
             return Step(name, answer if isinstance(answer, Skip | Wait | Park) else None)
     raise AssertionError(turn.decision)
@@ -233,15 +232,14 @@ def _may_be_hit(turn: Turn) -> bool:
 
 type Rule = Callable[[Turn], Ending | bool | None]
 
-AT_FIRST: tuple[tuple[str, Rule], ...] = (
+AT_FIRST = frozenset({"ask owner", "pass on", "leave to recheck"})
+"""What is asked once, before anything is done."""
+TABLE: tuple[tuple[str, Rule], ...] = (
     ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),
     ("leave to recheck", lambda turn: Skip(turn.needless) if turn.needless else None),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),
-)
-"""What is asked once, before anything is done."""
-EVERY_TURN: tuple[tuple[str, Rule], ...] = (
     ("claim", _needs_an_owner),
     ("conclude", lambda turn: turn.obstacle),
     ("read", _knows_too_little),
@@ -264,7 +262,6 @@ EVERY_TURN: tuple[tuple[str, Rule], ...] = (
     ("restore", lambda turn: isinstance(turn.decision, Restore)),
     ("verify", lambda turn: isinstance(turn.decision, Confirm)),
 )
-TABLE = (*AT_FIRST, *EVERY_TURN)
 """In this order. A step that finds something out is taken once a turn.
 
 `rotate`, `restore` and `retire` are several of the formal model, docs/spec/README.md.

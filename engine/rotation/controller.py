@@ -23,7 +23,7 @@ from engine.errors import (
     UnderWay,
 )
 from engine.planning.decision import Tagged, crowded
-from engine.planning.plan import Turn, plan, under_way_since
+from engine.planning.plan import AT_FIRST, Turn, plan, under_way_since
 from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import owed_by_owner
@@ -166,8 +166,8 @@ class Controller:
             recheck_follows=at.observed.recheck_follows,
             resumes=at.lease.resumes,
             carries_on=at.carries_on,
-            is_first=is_first,
             was_owner=was_owner,
+            taken=frozenset() if is_first else AT_FIRST,
         )
 
     async def _note_incident(self, secret: SecretVersion) -> None:

@@ -14,7 +14,7 @@ from engine.contract import Issued
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, crowded, decided
 from engine.planning.inventory import entry
-from engine.planning.plan import Turn, plan
+from engine.planning.plan import AT_FIRST, Turn, plan
 from engine.rotation.publish import new_version
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.state.decision import (
@@ -37,6 +37,7 @@ from engine.state.tags import Managed, Pending, parse
 from rotators.storage_key import StorageKey
 
 __all__ = [
+    "AT_FIRST",
     "Acting",
     "Confirm",
     "Decision",
@@ -150,6 +151,7 @@ def turn_of(
     *,
     is_single: bool = False,
     is_derived: bool = False,
+    is_first: bool = False,
     **known: Any,
 ) -> Turn:
     """Return what a worker knows at NOW that holds the lease of the usual account."""
@@ -171,9 +173,9 @@ def turn_of(
         "needless": "",
         "was_owner": True,
     }
-    never = ("has_done", "recheck_follows", "resumes", "carries_on", "is_first")
-    others = dict.fromkeys(never, False)
-    return Turn(secret=tagged.held, record=record, **{**usual, **others, **known})
+    others = dict.fromkeys(("has_done", "recheck_follows", "resumes", "carries_on"), False)
+    taken = frozenset[str]() if is_first else AT_FIRST
+    return Turn(secret=tagged.held, record=record, taken=taken, **{**usual, **others, **known})
 
 
 def stands(

@@ -17,6 +17,7 @@ from engine.state.request import WorkItem
 from engine.state.tags import Pending
 from tests.engine.planning.test_decide_properties import items, secrets, spans
 from tests.shared.builders import (
+    AT_FIRST,
     NOW,
     REF,
     SECOND,
@@ -86,7 +87,7 @@ def taken(turn: Turn, world: World) -> list[str]:
     ):
         steps.append(step.name)
         if step.name == "read":
-            turn = replace(turn, has_value=True, was_owner=True, taken=frozenset())
+            turn = replace(turn, has_value=True, was_owner=True, taken=AT_FIRST)
             continue
         turn = replace(turn, taken=turn.taken | {step.name})
         match step.name:
@@ -204,7 +205,7 @@ def test_what_leaked_is_revoked_unless_the_current_version_is_dealt_with_first(
     """What is only left to a recheck, or to the secret that owns the source, is not forgotten."""
     last = taken(turn, world)[-1]
     assert last != "revoke" or turn.record.compromised.versions
-    is_left = turn.is_first or world.obstacle
+    is_left = not turn.taken or world.obstacle
     if turn.record.compromised.versions and not is_left:
         assert last == "revoke" or isinstance(turn.decision, Acting)
 
