@@ -66,12 +66,12 @@ FOR_PROGRAMS: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"}
 """The outcomes that only programs hear of. They hear of all that people do, too."""
 
 
-def is_news(result: Result | TaskResult, policy: Policy) -> bool:
-    """Return whether somebody is to be notified of a result: people, or a program."""
-    webhooks = policy.document.webhooks
-    if result in FOR_PROGRAMS:
-        return any(webhook.kind == STANDARD for webhook in webhooks)
-    return bool(webhooks) and result in TITLES
+def news(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
+    """Return the task that announces an outcome, if people or a program are to be notified of it."""
+    kinds = {webhook.kind for webhook in parts.policy.document.webhooks}
+    heard = STANDARD in kinds if outcome.result in FOR_PROGRAMS else outcome.result in TITLES
+    now = parts.clock.now().isoformat()
+    return [replace(of(outcome), since=now)] if kinds and heard else []
 
 
 def of(outcome: Outcome | TaskOutcome) -> FollowUp:

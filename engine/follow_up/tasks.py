@@ -79,7 +79,7 @@ async def give_up(parts: Parts, item: FollowUp, error: RekeyError) -> TaskOutcom
 async def _report(parts: Parts, outcome: TaskOutcome) -> TaskOutcome:
     """Report how a task ended. Who hears of rotations hears of some tasks, too."""
     await parts.reporter.followed(outcome)
-    await _post(parts, _notices(parts, outcome))
+    await _post(parts, notices.news(parts, outcome))
     return outcome
 
 
@@ -97,7 +97,7 @@ async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None
         items += _refreshes(parts.policy, outcome)
     if outcome.result in TO_FOLLOW:
         items += map(follow_key, outcome.derived)
-    await _post(parts, (*items, *_notices(parts, outcome)))
+    await _post(parts, (*items, *notices.news(parts, outcome)))
 
 
 async def refresh_first(parts: Parts, outcome: Outcome) -> None:
@@ -111,12 +111,6 @@ async def _post(parts: Parts, items: Iterable[WorkItem | FollowUp]) -> None:
             await parts.queue.post_rotation(item)
         except RekeyError as error:
             log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
-
-
-def _notices(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
-    if not notices.is_news(outcome.result, parts.policy):
-        return []
-    return [replace(notices.of(outcome), since=parts.clock.now().isoformat())]
 
 
 def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
