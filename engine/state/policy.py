@@ -160,7 +160,7 @@ class Document:
                     entry.get("owner"),
                     entry["kind"],
                     entry["webhookSecret"],
-                    _whole(entry.get("withinDays")),
+                    int(entry["withinDays"]) if "withinDays" in entry else None,
                     entry.get("signingSecret", ""),
                 )
                 for entry in data.get("notifications", ())
@@ -232,10 +232,6 @@ def _as_text(value: Any) -> str:
             return str(int(value))
         case _:
             return str(value)
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
 
 
 SCOPE = re.compile(
