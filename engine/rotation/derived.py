@@ -212,9 +212,10 @@ class ParentKey:
         return seen
 
 
-def _names(managed: Managed, holder: SecretRef) -> bool:
-    """Return whether tags name a secret as their key's; whoever types a name need not keep its case."""
-    return str(managed.derived_from).lower() == str(holder).lower()
+def _is_made(managed: Managed, holder: SecretRef, source: str) -> bool:
+    """Return whether tags ask for what a key makes for a source; whoever types its name may change case."""
+    is_named = str(managed.derived_from).lower() == str(holder).lower()
+    return is_named and managed.source == source
 
 
 def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
@@ -370,7 +371,7 @@ class Dependents:
             return "behind"
         managed = self.parts.tagged(copy).managed
         held = self.parts.held(copy, managed) if managed else None
-        if not (managed and held and _names(managed, secret.ref)) or managed.source != source:
+        if not (managed and held and _is_made(managed, secret.ref, source)):
             return None
         try:
             has_moved = ParentKey(self.parts, managed).is_made_from(copy, key)

@@ -39,6 +39,7 @@ from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
 from engine.state import template
 from engine.state.record import SETTLE
+from engine.state.record_parts import Announced
 from engine.state.tags import CREDENTIAL, Managed
 
 RECHECK_SECONDS = 60.0
@@ -146,12 +147,8 @@ async def _announced(
 
     The source may still show it, or a replica may already hold it.
     """
-    record = at.record
-    ahead, incident = record.pending_write, at.incident
-    if ahead is None or ahead.replaces != secret.version:
-        return None
-    if incident and not ahead.made_since(incident):
-        # Whoever knows what leaked may know what was made before, too.
+    record, ahead = at.record, _to_carry_on(at, secret)
+    if ahead is None:
         return None
     # A repair inside an overlap passes on an earlier version's retirement, and adds none.
     own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
@@ -168,6 +165,17 @@ async def _announced(
             if record.fits(ahead, value):
                 return Issued(ahead.credential_id, candidate, superseded)
     return None
+
+
+def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:
+    """Return what an interrupted try has announced in place of this version; None if that is void.
+
+    In an incident, whoever knows what leaked may know what was made before it, too.
+    """
+    ahead, incident = at.record.pending_write, at.incident
+    if ahead is None or ahead.replaces != secret.version:
+        return None
+    return None if incident and not ahead.made_since(incident) else ahead
 
 
 async def _restorable(at: Rotation, job: Job) -> bool:

@@ -147,15 +147,17 @@ class Observed:
                 continue
             if record.fits(ahead, whole.value):
                 return record.landed(whole)
-        managed = self.parts.tagged(shown).managed
-        # A replica may hold it already: the audit removes it once that has caught up.
-        is_copied = managed is not None and managed.replicas
-        if self.lease.is_bound(shown.ref) and not is_copied:
+        if not self._may_be_copied(shown) and self.lease.is_bound(shown.ref):
             await self.lease.tidy(record.kind, ahead.operation, keep=shown.tags.get(CREDENTIAL))
         if record.change.password_unknown:
             change = replace(record.change, uncertain_until=ahead.at + LATE)
             record = replace(record, change=change)
         return record.lose()
+
+    def _may_be_copied(self, shown: SecretVersion) -> bool:
+        """Return whether a replica may hold what was announced: it goes once that has caught up."""
+        managed = self.parts.tagged(shown).managed
+        return managed is not None and bool(managed.replicas)
 
     def is_announced(self, secret: Version) -> bool:
         """Return whether a rotation has announced what it will publish in place of this version."""

@@ -24,5 +24,5 @@ async def test_a_password_that_nobody_knows_is_replaced_although_the_secret_is_r
     stage.post(new, action="audit")
     since = stage.clock.now()
     await stage.run_for(hours=26)
-    said = [(told["result"], told["reason"]) for told in stage.of(new)]
-    assert stage.longest_refusal(new, since) <= timedelta(minutes=5), said
+    outcomes = [(it["result"], it["reason"]) for it in stage.of(new)]
+    assert stage.longest_refusal(new, since) <= timedelta(minutes=5), outcomes

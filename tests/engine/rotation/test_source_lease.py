@@ -111,7 +111,12 @@ async def test_a_change_without_an_answer_may_have_taken_effect(at: Held) -> Non
         ({"kind": "a-kind"}, "", {"kind": "a-kind", "asked": None}),
         ({"kind": "another"}, "a-kind", {"kind": "a-kind"}),
         ({"changing": -MINUTE}, "", {"changing": -MINUTE}),
-        ({"touched": "this", "asked": -HOUR}, "a-kind", {"asked": -HOUR}),
+        ({"touched": "this", "asked": -HOUR}, "a-kind", {"asked": 0 * SECOND}),
+        (
+            {"touched": "this", "asked": -HOUR, "changing": -MINUTE},
+            "a-kind",
+            {"asked": -HOUR, "changing": -MINUTE},
+        ),
         ({"touched": "this", "asked": -HOUR}, "", {"asked": None}),
         ({"touched": "other", "asked": -HOUR}, "a-kind", {"asked": 0 * SECOND}),
         ({"touched": "this", "waiting": -HOUR, "mark": "m"}, "", {"waiting": -HOUR, "mark": "m"}),
