@@ -70,17 +70,20 @@ class Owner:
     credential_id: str = ""
     held: Sensitive | None = None
     name: str = ""
-    """Whom its tag Owner names."""
+    """Whom its tags name, as they count under the policy."""
 
     @classmethod
     async def of(cls, engine: Engine, record: Record) -> Owner:
         """Read the current version; of what nobody can read any more, the record tells."""
         ref, kind = SecretRef.parse(record.owner), record.kind
-        current = await read(engine, ref)
+        current, known = await read(engine, ref), record.verified.tags
+        # The vault shows no tags of what is disabled.
+        tags = current.tags if current and current.enabled else known
+        name = engine.policy.document.tags_for(ref, tags).get("Owner", "")
         managed = engine.entry(current).managed if current else None
         if current is None or managed is None:
             field = engine.rotators[kind].value_field if kind in engine.rotators else ""
-            return cls(ref, kind, field, record.verified.tags.get(leaked.TEMPLATE, f"{{{field}}}"))
+            return cls(ref, kind, field, known.get(leaked.TEMPLATE, f"{{{field}}}"), name=name)
         return cls(
             current.ref,
             managed.rotator.kind,
@@ -90,7 +93,7 @@ class Owner:
             current.version or "",
             managed.credential_id or "",
             engine.held(current, managed),
-            current.tags.get("Owner", ""),
+            name,
         )
 
     async def credentials(
