@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import token_hex
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from api import incidents, views
 from api.access import Caller, Role, demand
@@ -49,6 +50,7 @@ BARE = (
     "report it with its URL"
 )
 MORE = "; of several lines one credential is found: report each line by itself"
+QUOTED = re.compile("%[0-9A-Fa-f]{2}")
 SHAPE = '{"value": text, "location": text, "act": bool}'
 
 
@@ -228,16 +230,31 @@ def _ask(verdict: Verdict, finding: Finding) -> FollowUp:
 
 def _why(verdict: Verdict, finding: Finding) -> str:
     """Return where it was found, as far as that shows no value and is short."""
-    place = f"leaked: {finding.location or 'reported by value'}"
-    return scrubbed(place, verdict.reported.parts)[:MAX_REASON]
+    place = scrubbed(finding.location, verdict.reported.parts)
+    return f"leaked: {place or 'reported by value'}"[:MAX_REASON]
 
 
 def scrubbed(text: str, values: Iterable[str]) -> str:
-    """Return a text without any part of a reported value, quoted or not, as one printable line."""
-    written = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
-    for value in sorted(written, key=len, reverse=True):
-        text = text.replace(value, "…")
-    return "".join(letter for letter in text if letter.isprintable())
+    """Return a text without any part of a reported value, quoted or not, as one printable line.
+
+    A text that holds one in yet another form, such as wrapped at a space, is not shown at all.
+    """
+    text, values = _line(text), set(values)
+    forms = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
+    for form in sorted(map(_line, forms), key=len, reverse=True):
+        text = text.replace(form, "…")
+    bare = _bare(text)
+    return "…" if any(_bare(_line(value)) in bare for value in values) else text
+
+
+def _line(text: str) -> str:
+    """Return a text as one printable line. Some quote in lower case: here all is upper case."""
+    line = "".join(letter for letter in text if letter.isprintable())
+    return QUOTED.sub(lambda match: match[0].upper(), line)
+
+
+def _bare(text: str) -> str:
+    return "".join(unquote(text).split())
 
 
 def _view(

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
 from tests.api.test_leaks import TRUSTED, leak, leaky, rotate
+from tests.shared.scene import send
+
+
+def lower(value: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), quote(value, safe=""))
+
+
+def wrapped(value: str) -> str:
+    return f"{value[:30]}\n{value[30:]}"
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "wrapped": wrapped,
+    "quoted in lower case": lower,
+    "quoted in lower case and wrapped": lambda value: wrapped(lower(value)),
+    "wrapped and indented": lambda value: f"{value[:30]}\n  {value[30:]}",
+    "quoted in part": lambda value: f"%{ord(value[0]):x}{value[1:]}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_location_shows_no_value_that_is_wrapped_or_quoted_in_another_way(
+    form: str,
+) -> None:
+    """Key Vault, GitHub and people wrap long lines; .NET quotes in lower case."""
+    rig = leaky()
+    value = rig.latest("app-key").value
+    assert (await leak(rig.api(), value, location=FORMS[form](value))).status == 202
+    (incident,) = (await send(rig.api(), "http_incidents")).body["incidents"]
+    assert value not in "".join(unquote(incident["reason"]).split())
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["without a tag", "with another tag"])
