@@ -49,6 +49,11 @@ MOST_NOTICE = 1500
 
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
+NOBODY = "no webhook is to be notified"
+HEARD = (
+    "decide, as `asked_because` says, and give the policy a webhook for this owner, or for all, that "
+    "hears of more than urgent digests: see docs/notifications.md"
+)
 
 TITLES: Mapping[str, str] = {
     REPORTED_LEAK: "A credential of {} has leaked: a person must decide",
@@ -100,7 +105,9 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     named = (hook for hook in hooks.values() if item.to in ("", hook.secret))
     targets = [hook for hook in named if _concerns(hook, item, secret, parts)]
     if not targets or parts.webhooks is None or parts.policy.own is None:
-        return TaskOutcome(item, "skipped", "no webhook is to be notified")
+        if item.news == REPORTED_LEAK:
+            raise NeedsHuman(f"{NOBODY}: what leaked works on until a person decides", fix=HEARD)
+        return TaskOutcome(item, "skipped", NOBODY)
     if len(targets) > 1:
         for hook in targets:
             await parts.queue.post_rotation(replace(item, to=hook.secret))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,38 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+from tests.api.test_github import POLICY, deliver, hooked
 from tests.api.test_leaks import TRUSTED, leak, leaky, rotate
+from tests.cloud.conftest import sent
+from tests.shared.collected import Collected
+from tests.shared.delivery import Delivery
+from tests.shared.heard import Log
 from tests.shared.scene import send
+
+__all__ = ["sent"]
+WITHIN = """\
+notifications:
+  - {kind: teams, webhookSecret: chat, withinDays: 7}
+"""
+
+
+@pytest.mark.parametrize("hooks", ["", WITHIN], ids=["no webhook", "urgent digests only"])
+async def test_a_live_credential_that_github_has_found_is_not_passed_over_in_silence(
+    hooks: str, caplog: Log, sent: Collected
+) -> None:
+    """Nothing may be cut off by itself, and nobody has a webhook: an alert must say so."""
+    caplog.set_level(logging.WARNING, "rekey")
+    rig, _ = hooked(POLICY.replace("  trusted: [github]\n", "") + hooks)
+    assert (await deliver(rig.api())).status == 202
+    await Delivery(rig, rig.service).run()
+    alerting = {
+        outcome
+        for name in ("rekey.errands", "rekey.rotations", "rekey.parked")
+        for dimensions in sent.metric(name)
+        for outcome in dict(dimensions).values()
+        if outcome in ("untold", "unrefreshed", "parked")
+    }
+    assert alerting or caplog.records
 
 
 def lower(value: str) -> str:
