@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from api import views
-from api.answers import Answer, Unauthorized
+from api.answers import Answer, TooMany, Unauthorized
 from api.leaks import Finding, Reports, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
@@ -41,17 +41,21 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
     alert = alert_of(request.headers.get("x-github-event", ""), request.body)
     # What GitHub signs is the body alone: a replay may call itself another delivery.
     name = hashlib.sha256(b"github " + request.body).hexdigest()
-    if alert is None or (engine.memory and await engine.memory.recall(name)):
+    if alert is None:
         return RECEIVED
-    reports.let_in(now, "GitHub", MOST)
     try:
+        if engine.memory and await engine.memory.recall(name):
+            return RECEIVED
+        reports.let_in(now, "GitHub", MOST)
         key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
         value = await engine.alerts.value(alert.repository, alert.number, key, leaks.app)
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
         await queued.post(engine)
     except RekeyError as error:
-        raise unjudged(error, "GitHub") from error
+        # GitHub sends it no second time by itself, so an alert must tell of it.
+        engine.reporter.given_up("leaks")
+        raise error if isinstance(error, TooMany) else unjudged(error, "GitHub") from error
     if engine.memory:
         # Only now: what failed may be delivered again.
         await engine.memory.remember(name, stamp(engine.clock.now()))

@@ -10,13 +10,14 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.api.test_github import POLICY, deliver, hooked
+from api import github
+from tests.api.test_github import POLICY, deliver, hooked, numbered
 from tests.api.test_leaks import TRUSTED, leak, leaky, rotate
 from tests.cloud.conftest import sent
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
-from tests.shared.scene import send
+from tests.shared.scene import refuse, send
 
 __all__ = ["sent"]
 WITHIN = """\
@@ -84,6 +85,22 @@ async def test_who_is_asked_first_is_the_owner_whom_the_policy_document_names(
     rig.clock.advance(60)
     answer = await leak(rig.api(), rig.latest("app-key").value)
     assert (answer.status, answer.body["owner"], answer.body["incident"]) == (200, "orders", None)
+
+
+@pytest.mark.parametrize("fails", ["queue", "memory", "limit"])
+async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
+    fails: str, sent: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub sends it no second time by itself, and a log that no rule reads tells nobody."""
+    rig, _ = hooked()
+    where = {"queue": ".queue.", "memory": "/requests/"}.get(fails, "nowhere")
+    refuse(rig, 503, "ServerBusy", lambda sent: where in f"{sent.host}{sent.path}", times=99)
+    monkeypatch.setattr(github, "MOST", 1)
+    api = rig.api()
+    if fails == "limit":
+        assert (await deliver(api, numbered(10))).status == 202
+    assert (await deliver(api)).status == (429 if fails == "limit" else 503)
+    assert sum(sent.metric("rekey.poison").values()) == 1
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"tags": {"Owner": "orders"}}])

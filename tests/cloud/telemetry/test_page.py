@@ -18,6 +18,7 @@ from engine.errors import RekeyError, TransientError
 from engine.service import MAX_TRIES
 from engine.state.entry import STATES, UNKNOWN_KIND
 from engine.state.request import Action, Outcome, Result, Task, TaskResult, Trigger
+from tests.api.test_github import deliver, hooked
 from tests.cloud.storage.watching import dead_letter, queues
 from tests.proof.places import PLACES
 from tests.shared.builders import item
@@ -148,6 +149,9 @@ async def watching() -> None:
         with suppress(RekeyError):
             await take("nonsense", MAX_TRIES)
     await rig.service().park("nonsense", "a-message")
+    reporting, github = hooked()
+    github.status = 502
+    await deliver(reporting.api())
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +196,7 @@ def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) 
         ("`outcome` of `rekey.errands`", "rekey.errands", {*get_args(TaskResult), FAILED}),
         ("`errand`", "rekey.errands", set(get_args(Task))),
         ("`state` of `rekey.secrets`", "rekey.secrets", set(STATES)),
-        ("`queue` of `rekey.poison`", "rekey.poison", set(QUEUES)),
+        ("`queue` of `rekey.poison`", "rekey.poison", {*QUEUES, "leaks"}),
         ("`where`", "rekey.access.denied", {"azure", "caller"}),
     ):
         dimension = row.split("`")[1]
