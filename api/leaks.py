@@ -49,7 +49,7 @@ BARE = (
     "a signature that does not say where it leads is found if a secret here holds such a one: "
     "report it with its URL"
 )
-MORE = "; of several lines one credential is found: report each line by itself"
+MORE = "; of several lines or keys one credential is found: report each by itself"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
 SHAPE = '{"value": text, "location": text, "act": bool}'
 

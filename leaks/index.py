@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
@@ -181,6 +182,11 @@ class Index:
 
         unprinted = _unprinted(engine, index, self._listed)
         return next(filter(None, await asyncio.gather(*map(compared, unprinted))), None)
+
+    def are_several(self, engine: Engine, parts: Sequence[str]) -> bool:
+        """Return whether the last look knows these texts of more than one source."""
+        known = (self._sources.get(print_, ()) for print_ in _by_print(engine, parts))
+        return len(set(chain(*known))) > 1
 
     async def _look(self, engine: Engine, seen: int) -> StateIndex:
         """List the records, unless a look that began after the first `seen` ones has done so.

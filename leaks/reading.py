@@ -48,7 +48,7 @@ class Reported:
     resource: str
     """The name of the resource that the text names, in lower case; empty if it names none."""
     has_more: bool = False
-    """It has several lines: another one may hold a credential as well."""
+    """It has several lines, or keys: another one may be a credential as well."""
 
     def __repr__(self) -> str:
         return f"Reported({len(self.parts)} parts)"
@@ -59,9 +59,9 @@ def read(text: str) -> Reported:
     text = text[:MOST_TEXT].encode(errors="replace").decode()
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
-    kind = next(filter(None, map(kind_of, parts)), None)
-    has_more = "\n" in text.strip() and PEM not in text
-    return Reported(parts, kind, _resource(text), has_more)
+    kinds = [*filter(None, map(kind_of, parts))]
+    has_more = len(kinds) > 1 or ("\n" in text.strip() and PEM not in text)
+    return Reported(parts, next(iter(kinds), None), _resource(text), has_more)
 
 
 def _parts(text: str) -> Iterator[str]:

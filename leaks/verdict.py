@@ -51,6 +51,8 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
         match = await _found(engine, index, reported)
     if match is None:
         return Verdict("not ours" if reported.kind else "unknown", reported)
+    if index.are_several(engine, reported.parts):
+        reported = replace(reported, has_more=True)
     before = await engine.leases.peek(match.source)
     with engine.reporter.step("prove"):
         is_accepted, untried = await _tried(engine, match)

@@ -12,7 +12,7 @@ import pytest
 
 from api import github
 from tests.api.test_github import POLICY, deliver, hooked, numbered
-from tests.api.test_leaks import TRUSTED, leak, leaky, rotate
+from tests.api.test_leaks import TRUSTED, audit, leak, leaky, rotate, settle
 from tests.cloud.conftest import sent
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
@@ -85,6 +85,20 @@ async def test_who_is_asked_first_is_the_owner_whom_the_policy_document_names(
     rig.clock.advance(60)
     answer = await leak(rig.api(), rig.latest("app-key").value)
     assert (answer.status, answer.body["owner"], answer.body["incident"]) == (200, "orders", None)
+
+
+@pytest.mark.parametrize(
+    "shape", ['{{"a": "{0}", "b": "{1}"}}', "curl -u {0} -H {1}", "A={0};B={1}"]
+)
+async def test_of_two_credentials_in_one_line_none_is_passed_over_in_silence(shape: str) -> None:
+    """Of several lines the answer says that one was found; of one line it says nothing."""
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    both = rig.latest("app-key").value, rig.world.accounts["otherdata"].keys["key1"].value
+    answer = await leak(rig.api(), shape.format(*both))
+    await settle(rig)
+    works = both[1] in {key.value for key in rig.world.accounts["otherdata"].keys.values()}
+    assert not works or "one credential is found" in answer.body["reason"]
 
 
 @pytest.mark.parametrize("fails", ["queue", "memory", "limit"])
