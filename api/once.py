@@ -1,8 +1,9 @@
 """A request that is sent twice with the same Idempotency-Key acts once.
 
-What is remembered is the answer and the messages behind it. A repetition posts those again before
-it repeats the answer: had the process died between remembering and posting, nothing would be lost;
-and a message that comes twice does no harm, since it names the version that it is about. Header:
+What is remembered is the answer and the messages behind it, and then that those are posted. Until
+that is noted, a repetition posts them again before it repeats the answer, however late it comes:
+nothing is said to be queued that is not, and a message that comes twice does no harm, since it
+names the version that it is about. Header:
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
@@ -13,12 +14,12 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
 from api.refusals import KeyMissing, KeyReused
-from api.requests import Request
+from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.ports import Memory
 from engine.state.incident import USUAL, Danger, Incident
@@ -26,8 +27,6 @@ from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
 
 HEADER = "idempotency-key"
-FRESH = timedelta(days=1)
-"""For how long a repetition posts the messages again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,7 @@ class Queued:
         items = [message.to_json() for message in self.messages if isinstance(message, WorkItem)]
         orders = [message.to_json() for message in self.messages if isinstance(message, SweepOrder)]
         data = {
+            # Earlier versions read it.
             "at": now.isoformat(),
             "request": fingerprint,
             "answer": answer,
@@ -76,9 +76,6 @@ class Queued:
     def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
         """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
-        if now - datetime.fromisoformat(data["at"]) > FRESH:
-            # Long since done: what was written since is none of its business.
-            data |= {"items": [], "orders": []}
         if data["request"] != fingerprint:
             raise KeyReused(
                 "this Idempotency-Key was sent with another request", fix="send a new key"
@@ -126,7 +123,12 @@ async def once(
         if isinstance(considered, Answer):
             return considered
         earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
-    return await Queued.from_json(earlier, fingerprint, engine.clock.now()).post(engine)
+    queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
+    posted = _digest("posted", digest)
+    if await memory.recall(posted) is None:
+        await queued.post(engine)
+        await memory.remember(posted, stamp(engine.clock.now()))
+    return queued.answer
 
 
 def _digest(*parts: str) -> str:
