@@ -212,7 +212,7 @@ async def _ask_once(engine: Engine, verdict: Verdict, finding: Finding) -> None:
     key = _today("asked", match, now)
     if engine.memory and await engine.memory.recall(key):
         return
-    await engine.queue.post_rotation(_ask(verdict, finding))
+    await engine.queue.post_rotation(replace(_ask(verdict, finding), since=now.isoformat()))
     if engine.memory:
         # Only now: whoever dies before that is told nothing, and reports again.
         await engine.memory.remember(key, stamp(now))

@@ -188,9 +188,11 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
 def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Event:
     """Return an item's news as an event, to be signed with a key.
 
-    Its id follows from the item, so it stays the same however often the event is sent.
+    Its id follows from the item, so it stays the same however often the event is sent. Of a leak it
+    is the same all day: whoever was not answered reports it again.
     """
-    named = f"{item.ref}/{item.news}/{item.version}/{item.since}".lower()
+    since = item.since[:10] if item.news == REPORTED_LEAK else item.since
+    named = f"{item.ref}/{item.news}/{item.version}/{since}".lower()
     data = {
         "id": str(item.ref),
         "vault": item.ref.vault_name,

@@ -12,11 +12,13 @@ import pytest
 
 from api import github
 from tests.api.test_github import POLICY, deliver, hooked, numbered
-from tests.api.test_leaks import TRUSTED, audit, leak, leaky, rotate, settle
+from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle
 from tests.cloud.conftest import sent
+from tests.cloud.follow_up.test_signed_webhooks import HOOK, KEY, URL, Receiver, at
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
+from tests.shared.policies import PolicyRig
 from tests.shared.scene import refuse, send
 
 __all__ = ["sent"]
@@ -43,6 +45,43 @@ async def test_a_live_credential_that_github_has_found_is_not_passed_over_in_sil
         if outcome in ("untold", "unrefreshed", "parked")
     }
     assert alerting or caplog.records
+
+
+def listened(monkeypatch: pytest.MonkeyPatch) -> tuple[PolicyRig, Receiver]:
+    """Return a rig that asks people first, and a program that hears of it."""
+    rig = leaky(KEYED + HOOK)
+    rig.vault.put("hook-url", URL)
+    rig.vault.put("hook-key", KEY)
+    receiver = Receiver(rig.clock)
+    rig.world.services.insert(0, receiver)
+    at(monkeypatch, rig.clock.now)
+    return rig, receiver
+
+
+async def test_a_leak_that_is_reported_again_on_another_day_is_another_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A program takes each id once: it would never hear that what was put back leaks again."""
+    rig, receiver = listened(monkeypatch)
+    for _ in range(2):
+        await leak(rig.api(), rig.latest("app-key").value)
+        await Delivery(rig, rig.service).run()
+        rig.clock.advance(86_400)
+    ids = [request.header("webhook-id") for request in receiver.requests]
+    assert (len(ids), len(set(ids))) == (2, 2)
+
+
+async def test_a_report_that_is_sent_again_for_want_of_an_answer_is_the_same_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, receiver = listened(monkeypatch)
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.method == "PUT" and "/requests/" in sent.path)
+    for status in (503, 200):
+        assert (await leak(rig.api(), rig.latest("app-key").value)).status == status
+        rig.clock.advance(120)
+    await Delivery(rig, rig.service).run()
+    ids = [request.header("webhook-id") for request in receiver.requests]
+    assert (len(ids), len(set(ids))) == (2, 1)
 
 
 def lower(value: str) -> str:
