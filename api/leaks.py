@@ -29,7 +29,8 @@ from engine.kinds import lingering
 from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.incident import LEAD, Incident, danger
-from engine.state.request import REPORTED_LEAK, FollowUp
+from engine.state.record import SELDOM
+from engine.state.request import REPORTED_LEAK, FollowUp, WorkItem
 from leaks.index import Index, LeakedVersion
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
 
@@ -157,13 +158,26 @@ async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
     if not acts(leaks, verdict, finding.feed, asked=finding.act):
         await _ask_once(engine, verdict, finding)
         return Queued((), Answer.of(200, _view(engine, verdict, command=_confirm(verdict))))
-    incident = await _incident(engine, verdict, finding)
+    incident, is_known = await _incident(engine, verdict, finding)
     headers = {"Location": f"/api/incidents/{incident.id}"}
     answer = Answer.of(202, _view(engine, verdict, incident), headers)
     match, is_alive = verdict.match, verdict.is_accepted
     kind = engine.kinds.get(match.kind)
     ranked = danger(kind, is_alive=is_alive, is_current=match.is_current)
-    return Queued(incidents.messages(incident), answer, incident, danger=ranked)
+    work = incident.exact()
+    messages = () if is_known and await _is_tried(engine, work, match) else (work,)
+    return Queued(messages, answer, incident, danger=ranked)
+
+
+async def _is_tried(engine: Engine, work: WorkItem, match: LeakedVersion) -> bool:
+    """Return whether it is cut off, or tried again, by itself: one more message tells its owner again.
+
+    It stands in the record as soon as that can be written, and until then it is stored.
+    """
+    record = await engine.leases.peek(match.source)
+    if record and match.version in record.compromised.versions and record.next_check:
+        return engine.clock.now() < record.next_check + SELDOM
+    return await engine.requests.read(work.request) is not None
 
 
 def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
@@ -176,8 +190,11 @@ def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
     return "; ".join(reasons)
 
 
-async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incident:
-    """Return the incident of a version: the same for all reports of one day, until it is refused."""
+async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> tuple[Incident, bool]:
+    """Return the incident of a version, and whether it is stored already.
+
+    It is the same for all reports of one day, until the version is refused.
+    """
     match = verdict.match
     assert match  # noqa: S101 - what is cut off is ours
     since = engine.clock.now().replace(microsecond=0) + LEAD
@@ -192,11 +209,12 @@ async def _incident(engine: Engine, verdict: Verdict, finding: Finding) -> Incid
         match.version,
     )
     if engine.memory is None or engine.incidents is None:
-        return incident
+        return incident, False
     first = await engine.memory.remember(
         _today(f"leak {verdict.was}".strip(), match, since - LEAD), incident.id
     )
-    return await engine.incidents.find(first) or replace(incident, id=first)
+    stored = await engine.incidents.find(first)
+    return stored or replace(incident, id=first), stored is not None
 
 
 def _today(what: str, match: LeakedVersion, now: datetime) -> str:

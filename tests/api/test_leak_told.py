@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -12,14 +13,14 @@ import pytest
 
 from api import github
 from tests.api.test_github import POLICY, deliver, hooked, numbered
-from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle
+from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle, works
 from tests.cloud.conftest import sent
 from tests.cloud.follow_up.test_signed_webhooks import HOOK, KEY, URL, Receiver, at
 from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.policies import PolicyRig
-from tests.shared.scene import refuse, send
+from tests.shared.scene import refuse, send, to_arm
 
 __all__ = ["sent"]
 WITHIN = """\
@@ -138,6 +139,27 @@ async def test_of_two_credentials_in_one_line_none_is_passed_over_in_silence(sha
     await settle(rig)
     works = both[1] in {key.value for key in rig.world.accounts["otherdata"].keys.values()}
     assert not works or "one credential is found" in answer.body["reason"]
+
+
+async def test_an_owner_hears_once_of_a_leak_that_cannot_be_cut_off_however_often_it_is_reported(
+    sent: Collected,
+) -> None:
+    """A scanner reports what works 30 times a minute; of what is asked, an owner hears once a day."""
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=999)
+    for _ in range(4):
+        await leak(rig.api(), rig.latest("app-key").value)
+        queue = rig.queue("rotations")
+        while queue and min(it.visible for it in queue) <= rig.clock.now():
+            await Delivery(rig, rig.service).run_one()
+            queue = rig.queue("rotations")
+        rig.clock.advance(10)
+    assert sum(sent.metric("rekey.parked").values()) == 1
+    rig.world.faults.clear()
+    leaked = rig.latest("app-key").value
+    await Delivery(rig, rig.service).recheck(rig.clock.now() + timedelta(minutes=20))
+    assert not works(rig, leaked)
 
 
 @pytest.mark.parametrize("fails", ["queue", "memory", "limit"])
