@@ -119,6 +119,9 @@ class MemoryQueue:
         """Keep nothing."""
         del order, delay
 
+    async def reach(self) -> None:
+        """Find nothing in the way."""
+
 
 class NoRequests:
     """See engine.ports.Requests. Nobody asks for anything here: the kit has its own messages."""

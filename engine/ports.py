@@ -150,6 +150,10 @@ class WorkQueue(Protocol):
         """Post a sweep order that becomes visible after this many seconds."""
         ...
 
+    async def reach(self) -> None:
+        """Raise what would keep work from being posted; posts nothing."""
+        ...
+
 
 class Apps(Protocol):
     """The apps that use secrets, by resource id (lower case). Methods raise only RekeyErrors."""

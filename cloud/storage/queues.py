@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,14 @@ class StorageQueues:
         """Put an order on `sweeps`, visible after so many seconds; an incident's does not expire."""
         await self._post(SWEEPS, order.to_json(), delay, lasts=order.incident is not None)
 
-    async def _post(self, queue: str, text: str, delay: float, *, lasts: bool) -> None:
-        from azure.storage.queue import TextBase64EncodePolicy
+    async def reach(self) -> None:
+        """Read `rotations`, as far as it exists."""
+        request = self._client(ROTATIONS).get_queue_properties(**CHANGING)
+        with suppress(NotFound):
+            await call("reading a queue", request, where=f"queue {ROTATIONS}", role=ROLE)
 
-        if self._service is None:
-            self._service = self._storage.queues(self._azure)
-        client = self._service.get_queue_client(
-            queue, message_encode_policy=TextBase64EncodePolicy()
-        )
-        where = f"queue {queue}"
+    async def _post(self, queue: str, text: str, delay: float, *, lasts: bool) -> None:
+        client, where = self._client(queue), f"queue {queue}"
         options = {
             "visibility_timeout": math.ceil(min(delay, MOST_HIDDEN)),
             "time_to_live": FOREVER if lasts else None,
@@ -70,6 +70,13 @@ class StorageQueues:
             await call(
                 "posting a message", client.send_message(text, **options), where=where, role=ROLE
             )
+
+    def _client(self, queue: str) -> QueueClient:
+        from azure.storage.queue import TextBase64EncodePolicy
+
+        if self._service is None:
+            self._service = self._storage.queues(self._azure)
+        return self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
 
     async def _create(self, client: QueueClient, where: str) -> None:
         try:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from api import github
+from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked, numbered
 from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle, works
 from tests.cloud.conftest import sent
@@ -139,6 +140,21 @@ async def test_of_two_credentials_in_one_line_none_is_passed_over_in_silence(sha
     await settle(rig)
     works = both[1] in {key.value for key in rig.world.accounts["otherdata"].keys.values()}
     assert not works or "one credential is found" in answer.body["reason"]
+
+
+@pytest.mark.parametrize("document", [TRUSTED, KEYED], ids=["cut off", "asked"])
+@pytest.mark.parametrize("away", [".queue.", "/requests/", "nothing"])
+async def test_a_reporter_cannot_tell_a_hit_by_its_failing_where_nothing_can_be_posted(
+    away: str, document: str
+) -> None:
+    rig = leaky(document)
+    await audit(rig, "app-key", "other")
+    refuse(rig, 503, "ServerBusy", lambda sent: away in f"{sent.host}{sent.path}", times=99)
+    api, reporter = rig.api(env=SIGNED_IN), principal("Rekey.Reporter")
+    values = (rig.latest("app-key").value, "none-of-ours-at-all")
+    hit, miss = [await leak(api, value, headers=reporter) for value in values]
+    assert (hit.status, hit.text()) == (miss.status, miss.text())
+    assert hit.status == (202 if away == "nothing" else 503)
 
 
 async def test_an_owner_hears_once_of_a_leak_that_cannot_be_cut_off_however_often_it_is_reported(

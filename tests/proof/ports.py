@@ -41,6 +41,10 @@ class ModelQueue:
         text = order.to_json()
         await self.hand.reach("post", lambda: self._post("sweep", text, delay), changes=True)
 
+    async def reach(self) -> None:
+        """Post nothing."""
+        await self.hand.reach("read queue", lambda: None)
+
     def _post(self, what: str, text: str, delay: float) -> None:
         world, worker = self.hand.world, self.hand.worker
         message = world.post(what, text, math.ceil(delay), worker.deployment)
