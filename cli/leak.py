@@ -78,7 +78,7 @@ async def post(engine: Engine, judged: Sequence[Queued]) -> None:
     ordered = sorted(judged, key=lambda queued: queued.danger)
     leaks = [queued for queued in ordered if queued.incident]
     sources = [queued.incident.source for queued in leaks if queued.incident]
-    due = list(zip(leaks, revocation_starts(engine.policy, sources), strict=True))
+    due = list(zip(leaks, revocation_starts(sources), strict=True))
     due += [(queued, 0.0) for queued in ordered if not queued.incident]
     for some in batched(due, AT_ONCE, strict=False):
         await asyncio.gather(*(queued.post(engine, delay) for queued, delay in some))

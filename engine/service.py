@@ -24,7 +24,7 @@ from engine.parts import GRACE_SECONDS
 from engine.ports import PrintKeys, Watch
 from engine.rotation.derived import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
-from engine.state.policy import Policies, Policy
+from engine.state.policy import Policies
 from engine.state.record import LOOKING, RECHECK_EVERY
 from engine.state.request import (
     INCIDENT_SECONDS,
@@ -315,9 +315,9 @@ class Service:
             raise
 
 
-def revocation_starts(policy: Policy, sources: Sequence[str]) -> list[float]:
+def revocation_starts(sources: Sequence[str]) -> list[float]:
     """Return in how many seconds work on each source may start that revokes what leaked."""
-    pace = Pace(policy.scopes, MOST_DELAY, writes=REVOCATION_WRITES)
+    pace = Pace({}, MOST_DELAY, writes=REVOCATION_WRITES)
     return [pace.start(source) for source in sources]
 
 

@@ -120,7 +120,7 @@ class Incident:
         return replace(self.work(ref, self.version, self.source or None), since="")
 
     def to_dict(self) -> dict[str, str]:
-        """Return the incident as a part of a message. The message names its only vault itself."""
+        """Return the incident as a part of a message, which names its vaults itself."""
         texts = {name: text for name, text in asdict(self).items() if name != "vaults"}
         return {**texts, "since": self.since.isoformat()}
 

@@ -103,7 +103,10 @@ class SweepOrder:
         """Return the text of the queue message."""
         times = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         data: dict[str, Any] = {"vault": self.vault, **times, "period": self.period.total_seconds()}
-        data |= {"incident": self.incident.to_dict()} if self.incident else {}
+        if self.incident:
+            # One that covers all vaults names none: each of its many messages would name them all.
+            only = [self.vault] if len(self.incident.vaults) == 1 else []
+            data["incident"] = {**self.incident.to_dict(), "vaults": only}
         return json.dumps(data | ({"so_far": self.so_far.to_dict()} if self.so_far else {}))
 
     @classmethod

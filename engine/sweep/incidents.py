@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 
@@ -71,8 +71,7 @@ class IncidentSweep:
         ends = clock.monotonic() + LISTING_SECONDS
         secrets, token = await self._list(order.vault, so_far.token, ends)
         elapsed = (clock.now() - so_far.begun).total_seconds() - SETTLE_SECONDS
-        scopes, started = self.engine.policy.scopes, so_far.started
-        pace = Pace(scopes, order.period, started, elapsed, REVOCATION_WRITES)
+        pace = Pace(self._scopes(), order.period, so_far.started, elapsed, REVOCATION_WRITES)
         seen, sent = so_far.seen + len(secrets), so_far.posted
         entries = sorted(map(self.engine.entry, secrets), key=self._danger)
         for some in batched(entries, PAGE, strict=False):
@@ -94,6 +93,12 @@ class IncidentSweep:
             self.engine.reporter.given_up("sweeps")
             await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)
         return not self.index.unread
+
+    def _scopes(self) -> Mapping[str, Sequence[str]]:
+        """Return the scopes of its vaults: no other one shares a budget with them."""
+        scopes = self.engine.policy.scopes
+        # A message names one vault, or none where the incident covers all.
+        return {vault: scopes.get(vault, ()) for vault in self.incident.vaults} or scopes
 
     async def _list(
         self, vault: str, token: str | None, ends: float
