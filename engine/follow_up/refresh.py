@@ -53,7 +53,7 @@ async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
     apps = named(parts.policy, task.ref)
     if not apps or not secret.enabled or parts.clock.now() - secret.created > REFRESHED_FOR:
         return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
-    refreshes = (ask(parts, app, secret, first=not task.deferred) for app in apps)
+    refreshes = (ask(parts, app, secret, first=not task.since) for app in apps)
     answers = dict(zip(apps, await asyncio.gather(*refreshes), strict=True))
     problems = {app: answer for app, answer in answers.items() if isinstance(answer, RekeyError)}
     if problems:
@@ -99,7 +99,9 @@ async def _look_again(
         fix = "see whether the app starts, and restart it"
         return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
     delay = min(FIRST_LOOK * 2**task.deferred, LAST_LOOK)
-    await parts.queue.post_rotation(replace(task, deferred=task.deferred + 1), delay)
+    since = task.since or parts.clock.now().isoformat()
+    again = replace(task, deferred=task.deferred + 1, since=since)
+    await parts.queue.post_rotation(again, delay)
     return TaskOutcome(task, "waiting", what, version=secret.version)
 
 

@@ -358,7 +358,7 @@ class FollowUp(Message):
     to: str = ""
     """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
     since: str = ""
-    """When that happened which is told (ISO 8601)."""
+    """When that happened which is told, or all apps had been asked to refresh (ISO 8601)."""
 
     @property
     def lasts(self) -> bool:

@@ -1,0 +1,30 @@
+"""An app that Azure had no time for is still asked to refresh: to be told to wait is no refresh."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from simulator.wire import Request
+from tests.engine.follow_up.test_consumers import to_list, to_refresh
+from tests.shared.consuming import SHOP, Consuming, ended
+from tests.shared.heard import Log
+from tests.shared.scene import NAME, refuse
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["version told", "version not told"])
+@pytest.mark.parametrize("where", [to_list, to_refresh], ids=["list", "refresh"])
+async def test_an_app_is_refreshed_although_azure_asked_to_wait_with_the_first_call(
+    where: Callable[[Request], bool], caplog: Log, *, tells: bool
+) -> None:
+    """Where Azure does not tell the version, the app is even reported as refreshed."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = Consuming(SHOP)
+    site = rig.site()
+    site.tells = tells
+    refuse(rig, 429, "TooManyRequests", where, Retry_After="40")
+    await rig.rotate()
+    assert (site.refreshed, ended(caplog.records, "refresh")[-1]) == (1, "refreshed")
+    assert site.held == {"KEY": rig.latest(NAME).version}
