@@ -229,7 +229,8 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
         at = listed.next_check
         if at and now - LOOKING < at <= now and (item := _audit(parts, listed)):
             due.append((at, item))
-    pace = Pace(parts.policy.scopes, RECHECK_EVERY)
+    # One timer looks after all vaults, and none of them needs room for others.
+    pace = Pace({}, RECHECK_EVERY)
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
         if delay is not None:
