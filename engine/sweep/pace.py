@@ -68,8 +68,8 @@ class Pace:
         delay = self.delay(source)
         return MOST_DELAY.total_seconds() if delay is None else delay
 
-    def delay(self, source: str | None) -> float | None:
-        """Return the seconds until work on this source may start.
+    def delay(self, source: str | None, wait: float = 0.0) -> float | None:
+        """Return the seconds until work on this source may start, which has to `wait` for so many.
 
         None means that it must wait for the next sweep.
         """
@@ -86,7 +86,8 @@ class Pace:
             hours * 3600 + rest * sharing / WRITES_PER_SECOND,
             (self._created - 1) / CREATES_PER_SECOND,
         )
-        return max(start - self._elapsed, 0.0)
+        # What waits for the same moment takes turns from then on, however long the sweep has taken.
+        return wait + start if wait else max(start - self._elapsed, 0.0)
 
 
 def _budget(source: str) -> str:

@@ -167,9 +167,8 @@ class Sweeper:
                 pass
             case Wait(until) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
-                later = replace(item, reason=decision.reason)
-                await post(self.engine, later, (until - order.until).total_seconds())
-                return True
+                later = replace(item, source=tagged.source, reason=decision.reason)
+                return await self._post(later, (until - self.engine.clock.now()).total_seconds())
             case _:
                 return await self._audit(tagged) or any(posted)
         if any(work.source == item.source for work in certain):
@@ -190,8 +189,8 @@ class Sweeper:
         times = (listed.audited for listed in known if listed.source == managed.source)
         return audit_is_due(ref, self.order, next(times, None))
 
-    async def _post(self, item: WorkItem) -> bool:
-        delay = self.pace.delay(item.source)
+    async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:
+        delay = self.pace.delay(item.source, wait)
         if delay is None:
             return False
         await post(self.engine, item, delay)

@@ -151,3 +151,8 @@ def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
     second = Pace(scopes, 2 * HOUR, first.started, elapsed=10)
     rest = [second.delay(source) for _ in range(800)]
     assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]
+
+
+def test_what_waits_takes_turns_however_long_the_sweep_has_taken() -> None:
+    pace = Pace({}, HOUR, elapsed=240)
+    assert [pace.delay(None, 600), pace.delay(None), pace.delay(None, 600)] == [600, 0, 600.2]
