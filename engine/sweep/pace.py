@@ -57,7 +57,7 @@ class Pace:
 
     @property
     def started(self) -> Mapping[str, int]:
-        """How many changes each budget has started so far."""
+        """How many changes, or looks, each budget has started so far."""
         return dict(self._started)
 
     def start(self, source: str | None) -> float:
@@ -68,17 +68,18 @@ class Pace:
         delay = self.delay(source)
         return MOST_DELAY.total_seconds() if delay is None else delay
 
-    def delay(self, source: str | None, wait: float = 0.0) -> float | None:
+    def delay(self, source: str | None, wait: float = 0.0, *, looks: bool = False) -> float | None:
         """Return the seconds until work on this source may start, which has to `wait` for so many.
 
-        None means that it must wait for the next sweep.
+        None means that it must wait for the next sweep. What only looks takes no room from the rest.
         """
         budget = _budget(source or "")
         sharing = max(1, sum(budget in scopes for scopes in self._bound))
-        started = self._started[budget]
+        spent = f"looks at {budget}" if looks else budget
+        started = self._started[spent]
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
-        self._started[budget] += self._writes
+        self._started[spent] += self._writes
         self._created += 1
         # The first 1,200 may start within this hour, the next 1,200 only an hour later.
         hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))

@@ -190,7 +190,9 @@ class Sweeper:
         return audit_is_due(ref, self.order, next(times, None))
 
     async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:
-        delay = self.pace.delay(item.source, wait)
+        # What goes without a source is to be parked.
+        looks = item.action == "audit" or item.source is None
+        delay = self.pace.delay(item.source, wait, looks=looks)
         if delay is None:
             return False
         await post(self.engine, item, delay)
