@@ -150,13 +150,10 @@ class Service:
                 raise
             log.warning("the incident order for %s is tried again later: %s", order.vault, error)
             await self.engine.keep(order, error.retry_after or GRACE_SECONDS)
-        except PermanentError as error:
-            if order.so_far is None:
-                await self.engine.keep(order, INCIDENT_SECONDS)
-                raise
-            # The next page cannot be read: Key Vault may have forgotten its token.
-            log.warning("the sweep of %s starts again: %s", order.vault, error)
-            await self.engine.accept(replace(order, so_far=None))
+        except PermanentError:
+            # An incident's order starts again: Key Vault may have forgotten the token of its page.
+            await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)
+            raise
         else:
             if ended and order.incident is None:
                 await self.watch.swept(order)

@@ -272,14 +272,18 @@ async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one(rig: Rig) -
     assert rig.queue("sweeps") == []
 
 
-async def test_a_sweep_whose_next_page_is_refused_starts_again(rig: Rig, caplog: Log) -> None:
-    """Key Vault may have forgotten the token of the page."""
+@pytest.mark.parametrize("incident", [False, True])
+async def test_a_sweep_whose_next_page_is_refused_fails_and_an_incidents_starts_again_later(
+    rig: Rig, *, incident: bool
+) -> None:
+    """Key Vault may have forgotten the token of the page, or refuse it every time."""
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     page = f"{rig.vault.url}/secrets?$skiptoken=forgotten"
-    await rig.service().sweep_vault(order(rig, incident=False, token=page).to_json())
-    ((delay, message),) = waiting(rig, "sweeps")
-    assert (delay, "so_far" in message) == (0, False)
-    assert f"the sweep of {rig.vault.url} starts again" in caplog.text
+    with pytest.raises(PermanentError):
+        await rig.service().sweep_vault(order(rig, incident=incident, token=page).to_json())
+    stored = [(due - rig.clock.now(), "so_far" in text) for due, text in rig.open_requests]
+    assert stored == [(timedelta(seconds=INCIDENT_SECONDS), False)] * incident
+    assert rig.queue("sweeps") == []
 
 
 async def test_a_sweep_whose_first_page_is_refused_fails(rig: Rig) -> None:
