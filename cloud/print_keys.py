@@ -6,6 +6,7 @@ found as long as that is enabled, and are replaced by the daily audits.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ log = logging.getLogger("rekey.leak")
 
 KEPT_SECONDS = 300.0
 """How long keys are kept before they are read again."""
+PATIENCE_SECONDS = 3.0
+"""The longest that a read may take while keys are in memory, as with the policy: all work waits."""
 MOST_KEYS = 3
 """How many versions count, the newest first."""
 LEAST_KEY = 32
@@ -44,11 +47,14 @@ class PrintKeys:
             return Prints()
         now = self.clock.monotonic()
         if now >= self._ends or name != self._name:
+            held = self._prints if name == self._name else Prints()
             try:
-                self._prints = await self._fresh(SecretRef(policy.own.vault, name))
-            except RekeyError as error:
-                log.error("the key of reported leaks cannot be read: %s", error)
-                self._prints = self._prints if name == self._name else Prints()
+                async with asyncio.timeout(PATIENCE_SECONDS if held.keys else None):
+                    self._prints = await self._fresh(SecretRef(policy.own.vault, name))
+            except (RekeyError, TimeoutError) as error:
+                why = str(error) or "no answer in time"
+                log.error("the key of reported leaks cannot be read: %s", why)
+                self._prints = held
             self._ends, self._name = now + KEPT_SECONDS, name
         return self._prints
 
