@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
@@ -22,6 +23,7 @@ from engine.planning.inventory import standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
+from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex
 from engine.state.record import LOOKING, RECHECK_EVERY
 from engine.state.request import FollowUp, Outcome, WorkItem
@@ -32,10 +34,8 @@ from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
-DELETED = (
-    "recover the secret, or revoke that at its source and move its record aside: see the runbook"
-)
-"""What to do about a deleted secret that had something to retire."""
+BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
+"""What else to do about a secret out of reach that had something to retire."""
 
 
 async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
@@ -77,7 +77,7 @@ class Sweeper:
                 seen.add(secret.ref)
                 await self._look(secret)
             if token is None:
-                await self._report_deleted(seen)
+                await self._report_left(seen)
                 break
             if self.engine.clock.monotonic() >= ends:
                 await self._continue(token)
@@ -105,20 +105,32 @@ class Sweeper:
             self.summary.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
-    async def _report_deleted(self, seen: set[SecretRef]) -> None:
-        """Report, once a day, each deleted secret of which something is left at its source.
+    async def _report_left(self, seen: set[SecretRef]) -> None:
+        """Report, once a day, each secret out of reach of which something is left at its source.
 
         That is a superseded credential that lives, or one that an incident has named. `seen`: what
         this call has listed. What an earlier one has is read, and so found not to be deleted.
         """
-        for ref in deleted_secrets(self.order.vault, seen, self.index):
+        served = self.engine.policy.scopes
+        vaults = [self.order.vault]
+        if self.order.vault == next(iter(served), None):
+            # Of vaults that nobody sweeps any more one sweep tells.
+            owners = {owner.partition("/secrets/")[0] for owner in self.index.records}
+            vaults += sorted(owners - set(served))
+        for ref in chain(*(deleted_secrets(vault, seen, self.index) for vault in vaults)):
             if not audit_is_due(ref, self.order, None):
                 continue
+            why, way = (
+                ("deleted", "recover the secret")
+                if ref.vault in served
+                else (UNSERVED, "list its vault in REKEY_VAULTS again")
+            )
             for listed in self.index.of(ref):
-                reason = _left_behind(listed, self.order.until)
-                if reason and await is_deleted(self.engine.vaults, ref):
+                left = _left_behind(listed, self.order.until)
+                if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
                     item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
-                    await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
+                    what, fix = f"{why}, and {left}", f"{way}, {BY_HAND}"
+                    await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
 
     async def _continue(self, token: str) -> None:
         summary, begun = self.summary, self.so_far.begun
@@ -200,12 +212,12 @@ class Sweeper:
 
 
 def _left_behind(listed: Listed, now: datetime) -> str:
-    """Say what is left at the source of a deleted secret; empty if nothing is."""
+    """Say what is left at the source of a secret out of reach; empty if nothing is."""
     pending = listed.pending
     if pending and pending.at <= now:
-        return f"deleted, and {pending.credential_id} of {listed.source} lives"
+        return f"{pending.credential_id} of {listed.source} lives"
     if listed.is_open:
-        what = f"deleted, and what was begun at {listed.source} is not finished"
+        what = f"what was begun at {listed.source} is not finished"
         return f"{what}: a credential may still be accepted there"
     return ""
 
