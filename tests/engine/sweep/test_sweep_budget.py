@@ -48,5 +48,5 @@ async def test_a_secret_that_is_due_is_rotated_however_many_before_it_are_only_l
         order = SweepOrder(rig.vault.url, now - covers, now, HOUR)
         await rig.service().sweep_vault(order.to_json())
         rig.clock.advance(3600)
-    asked = {message["secret"]: message["action"] for message in rig.messages("rotations")}
-    assert asked.get("z-due") == "rotate"
+    actions = {message["secret"]: message["action"] for message in rig.messages("rotations")}
+    assert actions.get("z-due") == "rotate"
