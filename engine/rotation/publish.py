@@ -156,9 +156,9 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
 
 
 def _carried_on(record: Record, draft: Draft) -> datetime | None:
-    """Return when a credential was made that an earlier try has announced."""
+    """Return when a credential was made that an earlier try has announced, or for which incident."""
     ahead = record.pending_write
-    return ahead.made if ahead and record.fits(ahead, draft.value) else None
+    return (ahead.born or ahead.at) if ahead and record.fits(ahead, draft.value) else None
 
 
 def _is_dead(at: Rotation) -> bool:
