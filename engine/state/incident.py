@@ -15,7 +15,7 @@ from engine.state.due import is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed, accepted_at
 from engine.state.request import WorkItem
-from engine.state.tags import REPLICA_OF
+from engine.state.tags import REPLICA_OF, named
 
 MOST_NAMED = 100
 """How many of the secrets that need a person a report names. It counts all of them."""
@@ -142,12 +142,12 @@ def deleted_at(*sources: str, why: str = "deleted") -> str:
 
 
 def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
-    """Return whether a secret is only written when another one is rotated.
+    """Return whether a secret says that it is only written when another one is rotated.
 
     One with a record was rotated itself, whatever its tags say now.
     """
     tags = entry.secret.tags
-    return REPLICA_OF in tags and "ProviderAddress" not in tags and not known
+    return bool(named(tags.get(REPLICA_OF, "")) and "ProviderAddress" not in tags and not known)
 
 
 def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:

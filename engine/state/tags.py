@@ -256,6 +256,14 @@ def _secret(url: str) -> SecretRef:
         raise ValueError(url) from error
 
 
+def named(text: str) -> SecretRef | None:
+    """Return the secret whose URL a tag holds; None if it is the URL of none."""
+    try:
+        return _secret(text)
+    except ValueError:
+        return None
+
+
 def fingerprint(secret: Version) -> str:
     """Return a digest of the version and its owner's tags, which changes when either does."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
