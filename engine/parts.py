@@ -28,6 +28,7 @@ from engine.ports import (
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import tags, template
 from engine.state.decision import Acting, Decision
+from engine.state.history import newest_first
 from engine.state.index import Listed, StateIndex
 from engine.state.policy import Policy
 from engine.state.record_parts import Prints
@@ -149,6 +150,19 @@ class Parts:
                 fix="see whether the app reaches its own storage account",
             )
         return index.of(ref)
+
+    async def primary(self, copy: Version) -> SecretRef | None:
+        """Return the secret whose rotation writes a replica; None if it does not name the replica.
+
+        The tag ReplicaOf alone gives its writer no power over the secret that it names. No value is
+        read. Raises what prevents that secret from being looked at.
+        """
+        ref = tags.named(copy.tags.get(tags.REPLICA_OF, ""))
+        if ref is None or not self.policy.manages(ref.vault):
+            return None
+        current = newest_first([version async for version in self.vaults.versions(ref)])[:1]
+        is_named = any(tags.names_replica(self.policy.applied(it), copy.ref) for it in current)
+        return ref if is_named else None
 
     def rotator(self, managed: Managed) -> Rotator:
         """Return the rotator of a secret's kind."""

@@ -31,8 +31,9 @@ AT_ONCE = 20
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
     """Count how far each incident has come; each vault is listed once."""
-    index = await engine.index()
-    works = [(IncidentSweep(engine, incident, index), Progress()) for incident in incidents]
+    index, primaries = await engine.index(), dict[SecretRef, SecretRef | None]()
+    sweeps = [IncidentSweep(engine, incident, index, primaries) for incident in incidents]
+    works = [(work, Progress()) for work in sweeps]
     for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
         listed = set[SecretRef]()
         if engine.policy.manages(vault):

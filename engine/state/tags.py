@@ -264,6 +264,12 @@ def named(text: str) -> SecretRef | None:
         return None
 
 
+def names_replica(primary: Version, copy: SecretRef) -> bool:
+    """Return whether a secret, shown with the tags that count, names another one as its replica."""
+    urls = primary.tags.get("Replicas", "").split(",")
+    return str(copy).lower() in {str(named(url)).lower() for url in urls}
+
+
 def fingerprint(secret: Version) -> str:
     """Return a digest of the version and its owner's tags, which changes when either does."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]

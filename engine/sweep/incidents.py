@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import batched
 
 from engine.engine import Engine
@@ -34,7 +35,6 @@ from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import SoFar, SweepOrder
-from engine.state.tags import REPLICA_OF
 from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating
 
 log = logging.getLogger("rekey.incident")
@@ -58,6 +58,8 @@ class IncidentSweep:
     engine: Engine
     incident: Incident
     index: StateIndex
+    primaries: dict[SecretRef, SecretRef | None] = field(default_factory=dict)
+    """Of each replica that was looked at the secret that writes it, for all incidents together."""
 
     async def send(self, order: SweepOrder) -> bool:
         """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
@@ -117,7 +119,10 @@ class IncidentSweep:
             return False
         version, source = None, shown.managed.source if shown.managed else None
         try:
-            ref = self._primary(shown)
+            primary = await self._primary(shown)
+            if primary is None and is_replica(shown, known):
+                return False  # nothing writes it: its progress says so
+            ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
             if not await self.is_open(current):
                 return False
@@ -153,23 +158,22 @@ class IncidentSweep:
             return []
         return [record.source for record in covered if not self.incident.is_over_at(record)]
 
-    async def is_open(self, current: Entry) -> bool:
-        """Return whether the compromise may not be over for a secret.
+    async def is_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
+        """Return whether the compromise may not be over for a secret; `primary` writes a replica.
 
         It is not over while the vault still holds, or the source may still accept, what the
         secret held when the incident began. The record says what Rekey has replaced since. A tag
         proves nothing, because it can be copied.
         """
         secret, since = current.secret, self.incident.since
-        primary = self._primary(current)
-        known = self.index.of(primary)
+        known = self.index.of(primary or secret.ref)
         if not known or any(listed.is_open for listed in known):
             return True
         # Of what Rekey published the record tells when it was made: the vault's clock may be behind.
         ours = [listed for listed in known if listed.holds(secret)]
         if not any(listed.made_since(since) for listed in ours or known):
             return True
-        if not ours and (secret.created < since or primary == secret.ref):
+        if not ours and (secret.created < since or primary is None):
             return secret.created < since
         return await self._retires_older(current, known)
 
@@ -182,11 +186,10 @@ class IncidentSweep:
         superseded = [it async for it in versions if it.version == pending.version]
         return all(version.created < self.incident.since for version in superseded)
 
-    def _by_hand(self, current: Entry) -> bool:
+    def _by_hand(self, secret: Version) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
-        secret, known = current.secret, self.index.of(current.secret.ref)
-        ours = any(listed.holds(secret) for listed in known)
-        return secret.created >= self.incident.since and not is_replica(current, known) and not ours
+        ours = any(listed.holds(secret) for listed in self.index.of(secret.ref))
+        return secret.created >= self.incident.since and not ours
 
     async def count(self, current: Entry, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
@@ -194,14 +197,17 @@ class IncidentSweep:
         if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
             return
         is_noted = by_hand = False
+        primary: SecretRef | None = None
+        with suppress(PermanentError):
+            primary = await self._primary(current)
         if self.incident.version:
             is_open = not await self._is_gone(known)
         else:
             is_noted = any(listed.is_open for listed in known)
-            by_hand = self._by_hand(current)
+            by_hand = primary is None and self._by_hand(current.secret)
             if by_hand and not is_noted and not await self._existed(ref):
                 return
-            is_open = is_noted or (not by_hand and await self.is_open(current))
+            is_open = is_noted or (not by_hand and await self.is_open(current, primary))
         is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
         progress.add(
             self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
@@ -258,10 +264,14 @@ class IncidentSweep:
         is_copy = is_replica(shown, self.index.of(shown.secret.ref))
         return danger(kind, is_copy=is_copy, is_alive=shown.secret.enabled)
 
-    def _primary(self, shown: Entry) -> SecretRef:
-        """Return the secret whose record tells of this one: a replica has none."""
-        is_copy = is_replica(shown, self.index.of(shown.secret.ref))
-        return SecretRef.parse(shown.secret.tags[REPLICA_OF]) if is_copy else shown.secret.ref
+    async def _primary(self, shown: Entry) -> SecretRef | None:
+        """Return the secret whose record tells of a replica, which has none; None for any other."""
+        ref = shown.secret.ref
+        if not is_replica(shown, self.index.of(ref)):
+            return None
+        if ref not in self.primaries:
+            self.primaries[ref] = await self.engine.primary(shown.secret)
+        return self.primaries[ref]
 
 
 async def _all(posts: Iterable[Awaitable[bool]]) -> int:

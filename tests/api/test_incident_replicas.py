@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.api.test_incidents import begin, scattered
+from tests.api.test_incidents import begin, carry_out, scattered
+from tests.shared.rig import VAULT_ACTIONS
 from tests.shared.scene import send
 
 
@@ -23,3 +26,31 @@ async def test_a_tag_that_names_no_secret_hides_the_progress_of_no_incident(text
     assert answers == dict.fromkeys(answers, 200)
     listed = (await send(rig.api(), "http_incidents")).body["incidents"]
     assert listed[0]["status"] == "running"
+
+
+async def test_a_secret_that_calls_itself_a_replica_has_no_other_one_cut_off() -> None:
+    """The victim names no replica, and lies in a vault that the incident does not cover."""
+    rig = scattered()
+    other = rig.world.add_vault("other")
+    rig.world.grant(rig.identity, VAULT_ACTIONS, other.resource_id)
+    group = rig.host.resource_id.split("/providers/")[0]
+    urls = [rig.vault.url, other.url]
+    rig.environment = {
+        "REKEY_VAULTS": ",".join(urls),
+        "REKEY_SCOPES": json.dumps({url: [group] for url in urls}),
+    }
+    held = rig.latest("app-one").value
+    other.put("evil", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/app-one"})
+    rig.clock.advance(60)
+    await begin(rig.api(), vault="other")
+    await carry_out(rig)
+    assert held in {key.value for key in rig.world.accounts["appone"].keys.values()}
+
+
+async def test_a_foreign_vault_that_a_tag_names_is_not_reported_on_for_a_month() -> None:
+    rig = scattered()
+    rig.vault.put("evil", "x", tags={"ReplicaOf": "https://evil.example/secrets/any"})
+    rig.clock.advance(60)
+    await begin(rig.api(), name="evil")
+    await carry_out(rig)
+    assert [text["vault"] for _, text in rig.open_requests] == []
