@@ -31,6 +31,8 @@ Even if clocks differ by that much, everything written before the report is olde
 STILL_ACCEPTED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
+UNWRITTEN = f"its tag {REPLICA_OF} names no secret that names it in its tag Replicas"
+AGREE = "make the two tags agree and report it once more, or revoke by hand what it holds"
 UNSERVED = "its vault is not served any more"
 SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
 PASSED_ON = "its source has passed to another secret, or it is gone"
@@ -222,33 +224,35 @@ class Progress:
         is_tried: bool = True,
         by_hand: bool,
         known: Sequence[Listed] = (),
+        primary: SecretRef | None = None,
     ) -> None:
         """Count one secret that the incident covers.
 
         `is_open`: the compromise may not be over for it. `is_tried`: something still works on that.
         `by_hand`: somebody else has written its current version since the incident began. `known`:
-        what the records say of it.
+        what the records say of it. `primary`: the secret whose rotation writes it, if one does.
         """
         self.secrets += 1
         self._linger(entry)
+        stands = _stands(entry, primary)
         if entry.state == "disabled":
-            self._name(entry, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
-        elif entry.managed is None and not is_replica(entry, known):
-            self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
+            self._name(stands, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
+        elif entry.managed is None and primary is None:
+            self._name(stands, *_unrotated(entry, known))
         elif self._stuck(incident, entry):
-            self._name(entry, entry.reason, entry.fix)
+            self._name(stands, entry.reason, entry.fix)
         elif by_hand and not is_open:
             fix = "see whether that value is a new one; else rotate it with compromised"
             self._name(
-                entry, "somebody has written a version by hand since the incident began", fix
+                stands, "somebody has written a version by hand since the incident began", fix
             )
         elif is_open and not is_tried:
-            self._name(entry, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
+            self._name(stands, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
         elif is_open:
-            self._wait(entry, known)
+            self._wait(stands, leaked_at(entry, known))
         else:
             self.rotated += 1
-            self.each.append(_stands(entry, "refused"))
+            self.each.append(replace(stands, standing="refused"))
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""
@@ -257,8 +261,7 @@ class Progress:
             self.rotated += 1
             self.each.append(Stands(ref, "refused", reason=why))
             return
-        reason = deleted_at(*sources, why=why)
-        self._needs(Stands(ref, "needs a person", reason=reason, fix=fix))
+        self._name(Stands(ref, "waiting"), deleted_at(*sources, why=why), fix)
 
     def add_passed_on(self, ref: SecretRef, *, is_refused: bool) -> None:
         """Count one secret that has left the source of what leaked."""
@@ -285,29 +288,33 @@ class Progress:
         began = incident.reported if incident.version else incident.since
         return entry.parked_since >= began if entry.parked_since else entry.state == "parked"
 
-    def _wait(self, entry: Entry, known: Sequence[Listed]) -> None:
+    def _wait(self, stands: Stands, source: str | None) -> None:
         self.waiting += 1
-        self.each.append(_stands(entry, "waiting"))
+        self.each.append(stands)
         if len(self.waiting_for) < MOST_WAITING:
-            source, owner = leaked_at(entry, known), entry.secret.tags.get("Owner")
-            place = _place(entry.secret.ref)
-            self.waiting_for.append({**place, "source": source, "owner": owner})
+            known = {"source": source, "owner": stands.owner or None}
+            self.waiting_for.append({**_place(stands.ref), **known})
 
-    def _name(self, entry: Entry, reason: str, fix: str) -> None:
-        self._needs(_stands(entry, "needs a person", reason, fix))
-
-    def _needs(self, known: Stands) -> None:
+    def _name(self, stands: Stands, reason: str, fix: str) -> None:
         self.needs_a_person += 1
-        self.each.append(known)
+        self.each.append(replace(stands, standing="needs a person", reason=reason, fix=fix))
         if len(self.named) < MOST_NAMED:
-            self.named.append({**_place(known.ref), "reason": known.reason, "fix": known.fix})
+            self.named.append({**_place(stands.ref), "reason": reason, "fix": fix})
 
 
-def _stands(entry: Entry, standing: Standing, reason: str = "", fix: str = "") -> Stands:
-    tags = entry.secret.tags
-    primary = tags.get(REPLICA_OF, "") if is_replica(entry) else ""
+def _stands(entry: Entry, primary: SecretRef | None) -> Stands:
+    """Return how an incident stands with a secret that waits."""
+    owner = entry.secret.tags.get("Owner", "")
     what = lingering(entry.managed.rotator if entry.managed else None)
-    return Stands(entry.secret.ref, standing, tags.get("Owner", ""), reason, fix, primary, what)
+    return Stands(entry.secret.ref, "waiting", owner, primary=str(primary or ""), lingers=what)
+
+
+def _unrotated(entry: Entry, known: Sequence[Listed]) -> tuple[str, str]:
+    """Return why nothing rotates a secret, and its way out."""
+    tags = entry.secret.tags
+    if REPLICA_OF in tags and "ProviderAddress" not in tags and not known:
+        return f"{UNWRITTEN}: {STILL_ACCEPTED}", AGREE
+    return entry.reason or "it cannot be rotated", entry.fix
 
 
 def _place(ref: SecretRef) -> dict[str, str]:

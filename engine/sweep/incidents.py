@@ -210,7 +210,13 @@ class IncidentSweep:
             is_open = is_noted or (not by_hand and await self.is_open(current, primary))
         is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
         progress.add(
-            self.incident, current, is_open=is_open, is_tried=is_tried, by_hand=by_hand, known=known
+            self.incident,
+            current,
+            is_open=is_open,
+            is_tried=is_tried,
+            by_hand=by_hand,
+            known=known,
+            primary=primary,
         )
 
     async def count_unreached(self, ref: SecretRef, progress: Progress) -> None:

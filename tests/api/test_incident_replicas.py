@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.api.test_incidents import begin, carry_out, scattered
-from tests.shared.rig import VAULT_ACTIONS
+from tests.api.test_incidents import begin, carry_out, progress, reported, scattered
+from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import send
 
 
@@ -54,3 +54,19 @@ async def test_a_foreign_vault_that_a_tag_names_is_not_reported_on_for_a_month()
     await begin(rig.api(), name="evil")
     await carry_out(rig)
     assert [text["vault"] for _, text in rig.open_requests] == []
+
+
+async def test_an_incident_says_of_a_replica_that_nothing_writes_that_it_needs_a_person() -> None:
+    """Its primary does not name it any more, so it would be waited for until the month is over."""
+    rig: Rig = scattered()
+    primary = f"{rig.vault.url}/secrets/app-one"
+    rig.vault.put("app-copy", rig.latest("app-one").value, tags={"ReplicaOf": primary})
+    rig.clock.advance(60)
+    accepted = await begin(rig.api(), name="app-*")
+    await carry_out(rig)
+    rig.clock.advance(86_400)
+    await carry_out(rig)
+    shown = await progress(rig.api(), accepted)
+    assert (shown["status"], shown["rotated"]) == ("needs a person", 2)
+    rows = (await reported(rig.api(), accepted))["secrets"]
+    assert {row["secret"]: row["status"] for row in rows}["app-copy"] == "needs a person"

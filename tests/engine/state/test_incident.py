@@ -12,7 +12,15 @@ import pytest
 
 from engine.secret import SecretRef
 from engine.state.entry import Entry
-from engine.state.incident import MOST_NAMED, MOST_WAITING, Incident, Progress
+from engine.state.incident import (
+    MOST_NAMED,
+    MOST_WAITING,
+    STILL_ACCEPTED,
+    UNWRITTEN,
+    Incident,
+    Progress,
+    is_replica,
+)
 from engine.state.index import Listed
 from engine.state.request import WorkItem
 from engine.state.tags import MANUAL, REPLICA_OF, parked
@@ -20,7 +28,8 @@ from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, V1, VAULT, stands, v
 
 SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
-COPY = {**BARE, REPLICA_OF: f"{VAULT}/secrets/primary"}
+PRIMARY = SecretRef(VAULT, "primary")
+COPY = {**BARE, REPLICA_OF: str(PRIMARY)}
 BROKEN = {"ValidityPeriodDays": "soon"}
 CREATED = version().created
 KNOWN = (Listed(ACCOUNT, str(REF)),)
@@ -92,13 +101,21 @@ def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
 
 
-@pytest.mark.parametrize(("known", "waits"), [((), True), (KNOWN, False)])
+@pytest.mark.parametrize("known", [(), KNOWN])
 def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
-    known: tuple[Listed, ...], *, waits: bool
+    known: tuple[Listed, ...],
 ) -> None:
-    progress = Progress()
-    progress.add(Incident(SINCE), shown(COPY), is_open=True, by_hand=False, known=known)
-    assert (progress.waiting, progress.needs_a_person) == (int(waits), int(not waits))
+    assert is_replica(shown(COPY), known) is not bool(known)
+
+
+@pytest.mark.parametrize("primary", [None, PRIMARY])
+def test_a_replica_that_nothing_writes_needs_a_person(primary: SecretRef | None) -> None:
+    progress = counted(shown(COPY), primary=primary)
+    assert (progress.waiting, progress.needs_a_person) == (bool(primary), not primary)
+    assert [row["reason"] for row in progress.named] == [f"{UNWRITTEN}: {STILL_ACCEPTED}"] * (
+        not primary
+    )
+    assert progress.each[0].primary == str(primary or "")
 
 
 def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why() -> None:
@@ -128,12 +145,15 @@ def test_an_incident_of_which_only_the_time_is_known_covers_everything() -> None
 
 
 def counted(
-    *entries: Entry, is_open: bool = True, by_hand: bool = False, since: Any = SINCE
+    *entries: Entry,
+    is_open: bool = True,
+    by_hand: bool = False,
+    primary: SecretRef | None = None,
 ) -> Progress:
     """Return the progress of an incident that covers these secrets."""
     progress = Progress()
-    for shown_entry in entries:
-        progress.add(Incident(since), shown_entry, is_open=is_open, by_hand=by_hand)
+    for entry in entries:
+        progress.add(Incident(SINCE), entry, is_open=is_open, by_hand=by_hand, primary=primary)
     return progress
 
 
@@ -189,7 +209,7 @@ def test_what_waits_is_named_with_its_source_and_owner_by_its_vaults_short_name(
     """A replica waits for its primary."""
     entry = shown(changes)
     west = replace(entry.secret, ref=SecretRef("https://west.vault.azure.net", "db"))
-    (row,) = counted(replace(entry, secret=west)).waiting_for
+    (row,) = counted(replace(entry, secret=west), primary=PRIMARY).waiting_for
     assert row == {"vault": "west", "secret": "db", "source": source, "owner": owner}
 
 
