@@ -166,25 +166,24 @@ class IncidentSweep:
         proves nothing, because it can be copied.
         """
         secret, since = current.secret, self.incident.since
-        known = self.index.of(primary or secret.ref)
+        told_by = primary or secret.ref
+        known = self.index.of(told_by)
         if not known or any(listed.is_open for listed in known):
             return True
         # Of what Rekey published the record tells when it was made: the vault's clock may be behind.
         ours = [listed for listed in known if listed.holds(secret)]
-        if not any(listed.made_since(since) for listed in ours or known):
+        telling = ours or known
+        if not any(listed.made_since(since) for listed in telling):
             return True
         if not ours and (secret.created < since or primary is None):
             return secret.created < since
-        return await self._retires_older(current, known)
+        return await self._retires_older(told_by, telling)
 
-    async def _retires_older(self, current: Entry, known: Sequence[Listed]) -> bool:
-        """Return whether what a secret is to retire may be from before the incident."""
-        pending = current.managed.pending if current.managed else None
-        if pending is None or not any(listed.pending for listed in known):
-            return False
-        versions = self.engine.vaults.versions(current.secret.ref)
-        superseded = [it async for it in versions if it.version == pending.version]
-        return all(version.created < self.incident.since for version in superseded)
+    async def _retires_older(self, ref: SecretRef, known: Sequence[Listed]) -> bool:
+        """Return whether what the records say is to be retired may be from before the incident."""
+        due = {listed.pending.version for listed in known if listed.pending}
+        versions, since = self.engine.vaults.versions(ref), self.incident.since
+        return bool(due) and not due <= {it.version async for it in versions if it.created >= since}
 
     def _by_hand(self, secret: Version) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
