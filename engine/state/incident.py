@@ -89,12 +89,15 @@ class Incident:
         """Return the records in its scope of a secret that is deleted: only they know of it."""
         return [record for record in known if self._is_named(ref) and self._contains(record.source)]
 
-    def is_over_at(self, record: Listed) -> bool:
+    def is_over_at(self, record: Listed, noted: datetime | None = None) -> bool:
         """Return whether a deleted secret's source accepts nothing that is older than the incident.
 
         Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
+        `noted`: the date of the incident that the record has noted last. All that was older was cut
+        off for that one, so what was superseded later is younger.
         """
-        return record.made_since(self.since) and record.pending is None and not record.is_open
+        is_cut_off = record.pending is None or (noted is not None and noted >= self.since)
+        return record.made_since(self.since) and is_cut_off and not record.is_open
 
     def _is_named(self, ref: SecretRef) -> bool:
         return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
@@ -235,24 +238,25 @@ class Progress:
         self.secrets += 1
         self._linger(entry)
         stands = _stands(entry, primary)
-        if entry.state == "disabled":
+        if not (is_open or by_hand):
+            # First, as what the records prove stays true whatever becomes of the secret.
+            self.rotated += 1
+            self.each.append(replace(stands, standing="refused"))
+        elif entry.state == "disabled":
             self._name(stands, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
         elif entry.managed is None and primary is None:
             self._name(stands, *_unrotated(entry, known))
         elif self._stuck(incident, entry):
             self._name(stands, entry.reason, entry.fix)
-        elif by_hand and not is_open:
+        elif not is_open:
             fix = "see whether that value is a new one; else rotate it with compromised"
             self._name(
                 stands, "somebody has written a version by hand since the incident began", fix
             )
-        elif is_open and not is_tried:
+        elif not is_tried:
             self._name(stands, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
-        elif is_open:
-            self._wait(stands, leaked_at(entry, known))
         else:
-            self.rotated += 1
-            self.each.append(replace(stands, standing="refused"))
+            self._wait(stands, leaked_at(entry, known))
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""

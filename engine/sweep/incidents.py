@@ -156,7 +156,14 @@ class IncidentSweep:
         covered = self.incident.covers_deleted(ref, self.index.of(ref))
         if self.incident.version and await self._is_gone(covered):
             return []
-        return [record.source for record in covered if not self.incident.is_over_at(record)]
+        return [record.source for record in covered if not await self._is_over_at(record)]
+
+    async def _is_over_at(self, listed: Listed) -> bool:
+        noted = None
+        with suppress(PermanentError):  # a damaged record proves nothing
+            record = await self.engine.leases.peek(listed.source) if listed.pending else None
+            noted = record.compromised.incident if record else None
+        return self.incident.is_over_at(listed, noted)
 
     async def is_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         """Return whether the compromise may not be over for a secret; `primary` writes a replica.

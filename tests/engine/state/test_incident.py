@@ -23,8 +23,8 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed
 from engine.state.request import WorkItem
-from engine.state.tags import MANUAL, REPLICA_OF, parked
-from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, V1, VAULT, stands, version
+from engine.state.tags import MANUAL, REPLICA_OF, Pending, parked
+from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, SECOND, V1, VAULT, stands, version
 
 SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
@@ -32,6 +32,7 @@ PRIMARY = SecretRef(VAULT, "primary")
 COPY = {**BARE, REPLICA_OF: str(PRIMARY)}
 BROKEN = {"ValidityPeriodDays": "soon"}
 CREATED = version().created
+OVERLAP = Pending(NOW, V1, "key1")
 KNOWN = (Listed(ACCOUNT, str(REF)),)
 
 
@@ -116,6 +117,35 @@ def test_a_replica_that_nothing_writes_needs_a_person(primary: SecretRef | None)
         not primary
     )
     assert progress.each[0].primary == str(primary or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "noted", "expected"),
+    [
+        ({}, None, True),
+        ({"made": SINCE - SECOND}, SINCE, False),
+        ({"is_open": True}, SINCE, False),
+        ({"pending": OVERLAP}, None, False),
+        ({"pending": OVERLAP}, SINCE - SECOND, False),
+        ({"pending": OVERLAP}, SINCE, True),
+        ({"pending": OVERLAP}, SINCE + SECOND, True),
+    ],
+)
+def test_what_was_superseded_once_a_record_had_noted_an_incident_is_younger_than_that(
+    changes: dict[str, Any], noted: datetime | None, *, expected: bool
+) -> None:
+    record = Listed(ACCOUNT, str(REF), made=SINCE)
+    assert Incident(SINCE).is_over_at(replace(record, **changes), noted) is expected
+
+
+@pytest.mark.parametrize("changes", [{}, BROKEN, {**BARE, MANUAL: "true"}])
+def test_what_the_records_prove_to_be_refused_needs_nobody_whatever_becomes_of_its_secret(
+    changes: dict[str, str | None],
+) -> None:
+    disabled = stands(replace(version(changes=changes), enabled=False))
+    for entry in (shown(changes), disabled):
+        progress = counted(entry, is_open=False)
+        assert (progress.rotated, progress.needs_a_person) == (1, 0)
 
 
 def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why() -> None:
