@@ -1,7 +1,11 @@
-"""How an operation goes, told from the vault alone: there is no journal that could be wrong."""
+"""How an operation goes, told from the vault and the records: there is no journal that could be wrong.
+
+Anybody may edit a tag. Tags tell only where no record can.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +18,15 @@ from api.near import no_such
 from api.requests import Request
 from api.views import Status, Verb
 from engine.engine import Engine
-from engine.errors import NotFound
+from engine.errors import NotFound, PermanentError
 from engine.secret import SecretRef, Version
 from engine.state.decision import Park, Skip, Wait
 from engine.state.history import newest_first
+from engine.state.record import Record
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import OPERATION, REASON, RETIRE, STATE, marked_since
+
+log = logging.getLogger("rekey.api")
 
 MOST_WAIT = 120
 """Seconds that a request may wait for an operation's end: Azure's load balancer gives up after
@@ -85,61 +92,91 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
         )
         if not versions:
             raise await no_such(engine, operation.ref)
-        progress = look(engine, operation, versions)
+        progress = look(engine, operation, versions, await _records(engine, operation.ref))
         left = ends - engine.clock.monotonic()
         if progress.status != "running" or left <= 0:
             return _answer(operation, progress)
         await engine.clock.sleep(min(next(pauses), left))
 
 
-def look(engine: Engine, operation: Operation, versions: Sequence[Version]) -> Found:
-    """Judge an operation by a secret's versions, newest first.
+async def _records(engine: Engine, ref: SecretRef) -> list[Record]:
+    """Return the records of a secret; none where nobody here may read them."""
+    try:
+        index = await engine.index()
+        records = [await engine.leases.peek(listed.source) for listed in index.of(ref)]
+    except PermanentError as error:
+        log.warning("how an operation goes is told by tags: %s", error)
+        return []
+    return [record for record in records if record]
+
+
+def look(
+    engine: Engine, operation: Operation, versions: Sequence[Version], records: Sequence[Record]
+) -> Found:
+    """Judge an operation by a secret's versions, newest first, and the records of its sources.
 
     NotFound where it is none on this secret.
     """
-    if not versions:
-        raise NotFound(
-            "there is no such secret", where=str(operation.ref), fix="GET /api/secrets lists all"
-        )
-    current, earlier = versions[0], versions[1:]
-    published = current.tags.get(OPERATION) == operation.id
-    if published or operation_id(operation.ref, str(current.version)) == operation.id:
+    current = versions[0]
+    ids = [operation_id(operation.ref, str(version.version)) for version in versions]
+    if operation.id not in ids:
+        what = f"this secret has no operation {operation.id[:40]!r}"
+        raise NotFound(what, where=str(operation.ref), fix="see its history")
+    place = ids.index(operation.id)
+    made = _made(operation, versions[:place], records)
+    if made is current or not place:
         marked = marked_since(engine.policy.applied(current), engine.clock.now())
         if marked and marked >= operation.since:
             return Found("failed", current.version, current.tags.get(REASON, ""))
-        return _published(operation, current) if published else _before(engine, operation, current)
-    for version in earlier:
-        if version.tags.get(OPERATION) == operation.id:
-            return Found("succeeded", version.version)
-    if any(
-        operation_id(operation.ref, str(version.version)) == operation.id for version in earlier
-    ):
-        return Found(
-            "superseded", current.version, "another version was written before this operation began"
-        )
-    where = str(operation.ref)
-    raise NotFound(
-        f"this secret has no operation {operation.id[:40]!r}", where=where, fix="see its history"
-    )
-
-
-def _published(operation: Operation, current: Version) -> Found:
-    """A credential that was to be cut off must be gone as well."""
+    if not place:
+        return _before(engine, operation, current, records)
+    if made:
+        # A credential that was to be cut off must be gone as well.
+        is_owed = operation.compromised and versions[place].version in _owed(made, records)
+        return Found("running" if is_owed else "succeeded", made.version)
+    if any(it.pending_write and it.pending_write.operation == operation.id for it in records):
+        return Found("running", current.version)
     return Found(
-        "running" if operation.compromised and RETIRE in current.tags else "succeeded",
-        current.version,
+        "superseded", current.version, "another version was written before this operation began"
     )
 
 
-def _before(engine: Engine, operation: Operation, current: Version) -> Found:
+def _made(
+    operation: Operation, later: Sequence[Version], records: Sequence[Record]
+) -> Version | None:
+    """Return the version that an operation made, of those after the one that it replaces."""
+    if not later:
+        return None
+    made = later[-1]
+    if not records:
+        return made if made.tags.get(OPERATION) == operation.id else None
+    is_ours = any(made.version in record.history.published for record in records)
+    return made if is_ours else None
+
+
+def _owed(shown: Version, records: Sequence[Record]) -> set[str | None]:
+    """Return the versions whose credentials are still to be revoked; `shown` says it by its tag."""
+    if not records:
+        return {*shown.tags.get(RETIRE, "").split(" ")[1:2]}
+    return {
+        version
+        for record in records
+        for version in (*record.compromised.versions, *(it.version for it in record.to_retire))
+    }
+
+
+def _before(
+    engine: Engine, operation: Operation, current: Version, records: Sequence[Record]
+) -> Found:
     """Judge where the version that the operation is about is still the current one.
 
     What would a worker do now?
     """
-    gone = {"retire": RETIRE, "unpark": STATE}.get(operation.verb)
-    if gone and gone not in current.tags:
+    is_left = {"retire": bool(_owed(current, records)), "unpark": STATE in current.tags}
+    if not is_left.get(operation.verb, True):
         return Found("succeeded", current.version)
-    decision = engine.decide(current, operation.item(current.version))
+    believed = next((it.believed(current) for it in records if it.wrote(current)), current)
+    decision = engine.decide(believed, operation.item(current.version))
     if operation.compromised and isinstance(decision, Park):
         # A worker takes a leak up all the same, and marks the secret.
         return Found("running", current.version)

@@ -1,4 +1,4 @@
-"""An operation is followed from the vault alone: running, succeeded, failed or superseded."""
+"""An operation is followed from the vault and the records: running, succeeded, failed or superseded."""
 
 from __future__ import annotations
 
