@@ -37,7 +37,8 @@ from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 from engine.state.tags import STATE
 
 MOST_TURNS = 12
-"""How many turns one work item may take, against endless loops. No rotation needs as many."""
+"""How many turns one work item may take, but for one for each version that leaked, against endless
+loops. No rotation needs as many."""
 ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
@@ -125,8 +126,9 @@ class Controller:
         at = self.at
         secret = await at.look()
         at.progress.old_version = secret.version
-        for number in range(MOST_TURNS):
-            after: After = await self._opened(secret, is_first=number == 0)
+        revoked, turns = set[str | None](), 0
+        while turns - len(revoked) < MOST_TURNS:
+            after: After = await self._opened(secret, is_first=turns == 0)
             while isinstance(after, Turn):
                 step = plan(after)
                 at.parts.reporter.planned(step.name)
@@ -135,7 +137,9 @@ class Controller:
                     after = replace(after, taken=turn.taken | {step.name})
             if not isinstance(after, SecretVersion):
                 return after
-            secret = after
+            secret, turns = after, turns + 1
+            if step.name == "revoke":
+                revoked.add(turn.item.version)
         raise NeedsHuman(
             "the secret changes faster than it can be rotated",
             where=str(at.progress.item.ref),
