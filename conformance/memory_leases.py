@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from conformance.memory import Claim, World
 from engine.errors import LeaseUnavailable, RekeyError
 from engine.state.index import Listed
-from engine.state.record import Record
+from engine.state.record import Record, covers
 
 LEASE_SECONDS = 60.0
 
@@ -45,7 +45,8 @@ class MemoryLease:
 
     async def write(self, record: Record) -> None:
         """Write the record over exactly the one that was read."""
-        record = replace(record, source=self.source)
+        source = record.source if covers(record.source, self.source) else self.source
+        record = replace(record, source=source)
         self.world.said.append(record.to_json())
         self.etag = await self.world.reach("note", lambda: self._write(record))
         self.record = record

@@ -26,7 +26,7 @@ from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, Tr
 from engine.ports import Clock
 from engine.state.codec import FIX
 from engine.state.index import Listed
-from engine.state.record import Record, parts_of
+from engine.state.record import Record, covers, parts_of
 from engine.state.record_parts import SEPARATOR
 from engine.state.tags import Pending
 
@@ -80,7 +80,8 @@ class BlobLease:
 
     async def write(self, record: Record) -> None:
         """Replace the record, if it is still exactly the one that was read."""
-        record = replace(record, source=self._source)
+        source = record.source if covers(record.source, self._source) else self._source
+        record = replace(record, source=source)
         request = self._blob.upload_blob(
             record.to_json().encode(),
             overwrite=True,

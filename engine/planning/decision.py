@@ -17,6 +17,7 @@ from engine.state.decision import Confirm, Decision, Park, Restore, Retire, Rota
 from engine.state.due import BY_HAND_FIX, due_at, due_reason, is_manual
 from engine.state.index import Listed
 from engine.state.policy import NO_DOCUMENT, Policy
+from engine.state.record import covers
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import (
     MAX_TAGS,
@@ -72,7 +73,7 @@ class Tagged:
         if not records:
             return cls.of(secret, policy, kinds)
         read = cls.of(replace(secret, tags=unretired(secret.tags)), policy, kinds)
-        known = [listed.pending for listed in records if listed.source == read.source]
+        known = [listed.pending for listed in records if covers(listed.source, read.source)]
         pending = next(filter(None, known), None)
         if read.managed is None or pending is None:
             return read

@@ -17,6 +17,7 @@ from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_du
 from engine.state.entry import Coming, Entry, State
 from engine.state.index import Listed
 from engine.state.policy import Policy
+from engine.state.record import covers
 from engine.state.request import WorkItem
 from engine.state.tags import (
     OPERATION,
@@ -61,7 +62,7 @@ def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry
     """Return the state of a secret of which it has been decided what a sweep does."""
     stands = _judged(case, decision, records)
     source = stands.managed.source if stands.managed else ""
-    since = next((listed.waiting for listed in records if listed.source == source), None)
+    since = next((listed.waiting for listed in records if covers(listed.source, source)), None)
     if since is None or stands.state not in UNFINISHED:
         return stands
     under_way = f"under way since {since:%Y-%m-%d %H:%M}Z"

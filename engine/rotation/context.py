@@ -215,7 +215,7 @@ class Rotation:
     def managed_here(self, secret: SecretVersion) -> Managed | None:
         """Return what a secret's tags ask for at this source; None if they name another one."""
         tagged = self.parts.tagged(secret)
-        return tagged.managed if tagged.source == self.lease.source else None
+        return tagged.managed if self.lease.covers(tagged.source) else None
 
     @property
     def is_unparked(self) -> bool:

@@ -33,6 +33,7 @@ from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
+from engine.state.record import parts_of
 from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 from engine.state.tags import STATE
 
@@ -152,7 +153,7 @@ class Controller:
         was_owner = bool(at.record.owner)
         await self._note_incident(secret)
         tagged = at.parts.tagged(secret)
-        at.here = tagged.managed if tagged.source == at.lease.source else None
+        at.here = tagged.managed if at.lease.covers(tagged.source) else None
         item, decision = self._decided(tagged)
         return Turn(
             work=at.progress.item,
@@ -196,7 +197,8 @@ class Controller:
             return
         if not isinstance(at.parts.decide(secret, at.asked()), Skip | Confirm):
             return
-        if owned := await other_owner(at.parts, at.lease, secret, leaked=True):
+        names = parts_of(managed.source)
+        if owned := await other_owner(at.parts, at.lease, secret, names, leaked=True):
             raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:

@@ -376,7 +376,7 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
             fix="give the secret its tags back",
         )
     source = at.lease.source
-    here = (managed for managed in known if managed.source == source)
+    here = (managed for managed in known if at.lease.covers(managed.source))
     return next(here, replace(known[0], source=source))
 
 

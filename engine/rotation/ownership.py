@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 from engine.errors import NeedsHuman
@@ -23,19 +23,25 @@ from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Managed, Pendin
 
 
 async def other_owner(
-    parts: Parts, held: SourceLease, secret: SecretVersion, *, leaked: bool = False
+    parts: Parts,
+    held: SourceLease,
+    secret: SecretVersion,
+    names: Collection[str] = (),
+    *,
+    leaked: bool = False,
 ) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
-    The first owner keeps the source as long as it still claims it, or owes something there. If it
+    `names`: the parts that are asked for, if not all. The first owner keeps the source as long as it still claims it, or owes something there. If it
     cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
     """
     mine = str(secret.ref).lower()
     passing_on = list[tuple[Lease, Record]]()
-    for lease in held.leases:
-        if lease.record.owner == mine:
+    asked = {*names} or {*parts_of(held.source)}
+    for part, lease in zip(parts_of(held.source), held.leases, strict=True):
+        if part not in asked or lease.record.owner == mine:
             continue
-        passing = await _passing(parts, held, lease, leaked=leaked)
+        passing = await _passing(parts, held, lease, asked, leaked=leaked)
         if isinstance(passing, Park):
             return passing
         passing_on.append((lease, passing))
@@ -51,7 +57,9 @@ async def other_owner(
     return None
 
 
-async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: bool) -> Record | Park:
+async def _passing(
+    parts: Parts, held: SourceLease, lease: Lease, asked: set[str], *, leaked: bool
+) -> Record | Park:
     """Return the record of a part that passes on; why it does not if its owner keeps that part."""
     record = lease.record
     if record.owner in ("", NOBODY):
@@ -61,7 +69,7 @@ async def _passing(parts: Parts, held: SourceLease, lease: Lease, *, leaked: boo
         return _theirs(record, lease.where, held)
     shown = await parts.existing(former)
     if shown:
-        if await _still_claims(parts, held.source, shown):
+        if await _still_claims(parts, asked, shown):
             return _theirs(record, lease.where, held)
         record = record.seen(shown, parts.clock.now())
     # What it holds now may have leaked: without its tags nobody replaces that for it.
@@ -132,10 +140,10 @@ async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> Non
         await held.tidy(record.kind, operation, keep)
 
 
-async def _still_claims(parts: Parts, source: str, other: SecretVersion) -> bool:
-    """Return whether another secret is still tagged for a part of this source."""
+async def _still_claims(parts: Parts, asked: set[str], other: SecretVersion) -> bool:
+    """Return whether another secret is still tagged for one of these parts of a source."""
     tagged = parts.tagged(other)
-    claims = claimed(tagged.applied.tags, parts.kinds) & set(parts_of(source))
+    claims = claimed(tagged.applied.tags, parts.kinds) & asked
     return bool(claims or not other.enabled) and await _is_entitled(parts, tagged)
 
 
@@ -265,7 +273,10 @@ async def release(
     names = dict.fromkeys(name for source in sources for name in parts_of(source))
     mine = (str(ref).lower(), NOBODY)
     async with AsyncExitStack() as stack:
-        under = [await stack.enter_async_context(hold(parts, name, ref)) for name in names]
+        under = list[SourceLease]()
+        for name in names:
+            if not any(name in parts_of(lease.source) for lease in under):
+                under.append(await stack.enter_async_context(hold(parts, name, ref)))
         leases = [part for lease in under for part in lease.leases if part.record.owner in mine]
         fresh = await parts.vaults.read(ref)
         if fresh.version != before.secret.version:
@@ -275,4 +286,4 @@ async def release(
             await parts.vaults.retag(fresh, kept)
         for lease in leases:
             await report_before_it_passes(parts, lease.record)
-            await lease.write(Record(source=lease.record.source, key=lease.record.key))
+            await lease.write(Record(key=lease.record.key))

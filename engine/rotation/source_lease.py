@@ -18,7 +18,7 @@ from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, 
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import NO_TIME, SELDOM, SPACING, Record, parts_of
+from engine.state.record import NO_TIME, SELDOM, SPACING, Record, covers, parts_of
 from engine.state.record_parts import Change
 from engine.state.request import WorkItem
 
@@ -57,6 +57,7 @@ class SourceLease:
 
     parts: Parts
     source: str
+    """All that its record is about: more than was asked for while the rest of it is owed something."""
     leases: tuple[Lease, ...]
     record: Record = field(default_factory=Record)
     """What is known of the source; what was learned since the last write is not stored yet."""
@@ -90,8 +91,10 @@ class SourceLease:
     async def write_part(self, lease: Lease, record: Record) -> None:
         """Write the record under one of its leases."""
         await self.ensure(CALL_SECONDS)
+        is_first = lease is self.leases[0]
+        source = self.source if is_first else parts_of(self.source)[self.leases.index(lease)]
         async with self._unless_it_rests(), _in_time("writing the record"):
-            await lease.write(record)
+            await lease.write(replace(record, source=source))
 
     def lasts(self, seconds: float) -> bool:
         """Return whether every lease lasts this long, without a call."""
@@ -170,6 +173,10 @@ class SourceLease:
         record = self.record
         is_leak = item.compromised or record.compromised.versions
         return bool(is_leak or record.change.in_progress_since) or record.vain_for < VAIN
+
+    def covers(self, source: str | None) -> bool:
+        """Return whether the record under lease is that of a source."""
+        return covers(self.source, source)
 
     def is_bound(self, ref: SecretRef) -> bool:
         """Return whether a secret's vault is bound to this source by the scopes as they are now."""
@@ -320,13 +327,14 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Sou
     """
     names = parts_of(source)
     # Whoever makes a record owns it. With several parts, another may belong to another secret.
-    first = str(owner).lower() if len(names) == 1 else NOBODY
+    owns = str(owner).lower() if len(names) == 1 else NOBODY
     async with AsyncExitStack() as stack:
         try:
             # The record names the whole source: a sweep asks for work at what it reads there.
-            holds = [parts.leases.hold(names[0], first, source)]
-            holds += [parts.leases.hold(part, first) for part in names[1:]]
-            leases = [await stack.enter_async_context(hold) for hold in holds]
+            first = await stack.enter_async_context(parts.leases.hold(names[0], owns, source))
+            whole = first.record.whole(source)
+            holds = [parts.leases.hold(part, NOBODY) for part in parts_of(whole)[1:]]
+            further = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None
-        yield SourceLease(parts, source, tuple(leases), leases[0].record)
+        yield SourceLease(parts, whole, (first, *further), first.record)

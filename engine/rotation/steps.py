@@ -18,6 +18,7 @@ from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import STILL_ACCEPTED
+from engine.state.record import parts_of
 from engine.state.request import Outcome, WorkItem
 
 type After = Outcome | SecretVersion | Turn | None
@@ -89,7 +90,8 @@ async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: 
 async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Claim the source; find out whether another secret owns it, or another deployment wrote."""
     is_leak = at.progress.item.compromised
-    obstacle = await other_owner(at.parts, at.lease, secret, leaked=is_leak)
+    names = parts_of(at.here.source) if at.here else ()
+    obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
     # Whoever wrote it cannot know of the change that a look is about.
     is_ours = at.item.recheck and at.observed.may_have_cut_off
     if obstacle is None and not is_ours:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.secret import SecretRef, Version
-from engine.state.record import Record
+from engine.state.record import Record, parts_of
 from engine.state.record_parts import SEPARATOR
 from engine.state.request import WorkItem
 from engine.state.tags import Pending, unfinished_incident
@@ -83,9 +83,14 @@ class Listed:
 
 
 def accepted_at[T: str | None](secret: Version, known: Sequence[Listed], tagged: T) -> str | T:
-    """Return the source that has accepted a version: the `tagged` one where no other has."""
+    """Return the source that has accepted a version: the `tagged` one where no other has.
+
+    That is also what has several logins, of which the tags name fewer now.
+    """
     sources = [listed.source for listed in known if listed.accepted(secret)]
-    return tagged if tagged in sources else next(iter(sources), tagged)
+    names = {*parts_of(str(tagged))}
+    is_tagged = any(names <= {*parts_of(source)} for source in sources)
+    return tagged if is_tagged else next(iter(sources), tagged)
 
 
 @dataclass(frozen=True)

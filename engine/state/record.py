@@ -59,6 +59,15 @@ def parts_of(source: str) -> tuple[str, ...]:
     return tuple(f"{head}{slash}{name}" for name in names.split("+"))
 
 
+def covers(whole: str, source: str | None) -> bool:
+    """Return whether the record of a source is that of another one, too, whose parts are among its own.
+
+    It is stored under the first part of both.
+    """
+    parts, others = parts_of(whole), parts_of(source or "")
+    return parts[0] == others[0] and {*others} <= {*parts}
+
+
 class Stale(TransientError):  # noqa: N818 - the name says what is the case
     """The vault shows an older state than the record, so it is read again later."""
 
@@ -119,6 +128,20 @@ class Record:
     def next_check(self) -> datetime | None:
         """When the source is to be looked at again; None if nothing is owed there."""
         return self.change.recheck_at or (self.retirement.at if self.retirement else None)
+
+    def whole(self, source: str) -> str:
+        """Return a source with the further parts that it had when what is owed here was begun.
+
+        The owner's tags name them no more. What Rekey made there is still Rekey's to revoke.
+        """
+        is_owed = self.is_uncertain or self.to_retire or self.compromised.versions
+        if not (is_owed or self.change.in_progress_since) or covers(source, self.source):
+            return source
+        parts, asked = parts_of(self.source), parts_of(source)
+        if parts[0] != asked[0]:
+            return source
+        more = (part.rpartition("/")[2] for part in asked if part not in parts)
+        return "+".join((self.source, *more))
 
     def owes(self, now: datetime) -> bool:
         """Return whether something is due at the source, or may still take effect there."""

@@ -25,7 +25,7 @@ from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED
 from engine.state.index import Listed, StateIndex
-from engine.state.record import LOOKING, RECHECK_EVERY
+from engine.state.record import LOOKING, RECHECK_EVERY, covers
 from engine.state.request import FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import Managed
@@ -183,7 +183,7 @@ class Sweeper:
                 return await self._post(later, (until - self.engine.clock.now()).total_seconds())
             case _:
                 return await self._audit(tagged) or any(posted)
-        if any(work.source == item.source for work in certain):
+        if any(covers(str(work.source), item.source) for work in certain):
             return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]))
 
@@ -198,7 +198,7 @@ class Sweeper:
 
     def _audit_is_due(self, ref: SecretRef, managed: Managed) -> bool:
         known = self.index.of(ref)
-        times = (listed.audited for listed in known if listed.source == managed.source)
+        times = (listed.audited for listed in known if covers(listed.source, managed.source))
         return audit_is_due(ref, self.order, next(times, None))
 
     async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from cloud.storage.leases import checked
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
 from engine.state.index import Listed
-from engine.state.record import Record, parts_of
+from engine.state.record import Record, covers, parts_of
 from tests.proof.hand import Hand
 
 LEASE_SECONDS = 60.0
@@ -115,7 +115,8 @@ class ModelLease:
 
     async def write(self, record: Record) -> None:
         """Write the record in place of exactly the one that was read."""
-        record = replace(record, source=self.source)
+        source = record.source if covers(record.source, self.source) else self.source
+        record = replace(record, source=source)
         etag = self.etag
         # Not guarded: the storage account itself refuses it without the lease, or over another
         # text.

@@ -16,7 +16,16 @@ from engine.errors import NeedsHuman
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.codec import FORMAT
 from engine.state.index import Listed
-from engine.state.record import MOST_LOST, RARELY, RECHECK, SELDOM, SETTLE, Record, Stale
+from engine.state.record import (
+    MOST_LOST,
+    RARELY,
+    RECHECK,
+    SELDOM,
+    SETTLE,
+    Record,
+    Stale,
+    covers,
+)
 from engine.state.record_parts import (
     MOST_REPLACED,
     Announced,
@@ -556,3 +565,49 @@ def test_what_was_to_be_retired_before_follows_what_is_superseded_now(
     assert overtaken.retirement == Pending(NOW + HOUR, OLD, "key2")
     assert overtaken.retired().retirement == (owed if follows else None)
     assert overtaken.retired().retired().retirement is None
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "whole"),
+    [
+        ("/s/a+b", "/s/a", "/s/a+b"),
+        ("/s/a+b", "/s/a+c", "/s/a+b+c"),
+        ("/s/a+b", "/s/a+b", "/s/a+b"),
+        ("/s/a", "/s/a+b", "/s/a+b"),
+        ("/s/a+b+c", "/s/a+c", "/s/a+b+c"),
+        # Its record is stored elsewhere.
+        ("/s/a+b", "/s/b", "/s/b"),
+        ("", "/s/a", "/s/a"),
+    ],
+)
+def test_a_source_keeps_the_logins_that_no_tag_names_while_something_is_owed_there(
+    known: str, asked: str, whole: str
+) -> None:
+    debts: list[dict[str, Any]] = [
+        {"retirement": Pending(NOW, OLD, "b")},
+        {"history": History(unretired=(Pending(NOW, OLD, "b"),))},
+        {"compromised": Compromised((OLD,))},
+        {"change": Change(open_since=NOW)},
+        {"change": Change(in_progress_since=NOW)},
+    ]
+    for owed in debts:
+        assert Record(known, **owed).whole(asked) == whole
+    assert Record(known, unreported=True).whole(asked) == asked
+    assert covers(whole, asked)
+
+
+@pytest.mark.parametrize(
+    ("whole", "source", "is_covered"),
+    [
+        ("/s/a+b", "/s/a", True),
+        ("/s/a+b", "/s/a+b", True),
+        ("/s/a", "/s/a+b", False),
+        ("/s/a+b", "/s/b", False),
+        ("/s/a+b", "/t/a", False),
+        ("/s/a", None, False),
+    ],
+)
+def test_a_record_is_that_of_fewer_logins_if_the_first_is_among_them(
+    whole: str, source: str | None, *, is_covered: bool
+) -> None:
+    assert covers(whole, source) is is_covered

@@ -1,0 +1,140 @@
+"""A source of two logins becomes another one: Logins names one of them, or another pair.
+
+What Rekey made for a login that is named no more is still Rekey's to revoke.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from simulator_tests.holders import Secret, of_logins
+from tests.adversary.stage import Stage
+
+ONE = "sql-login-password"
+
+
+async def in_overlap(stage: Stage) -> Secret:
+    """Return a pair that has rotated twice: `app_a` is in use, and `app_b` is superseded."""
+    pair = await stage.rotated("two logins")
+    await stage.run_past_overlap()
+    await stage.rotate(pair, force=True)
+    assert "User ID=app_a" in pair.current.value
+    return pair
+
+
+def narrowed(stage: Stage, pair: Secret) -> None:
+    """Its owner takes the tag Logins away."""
+    stage.tag(pair, Logins=None, Rotator=ONE)
+
+
+async def own_secret(stage: Stage, login: str) -> Secret:
+    """Give a login a secret of its own, which holds its password."""
+    held = stage.server.logins[login]
+    own = Secret(stage.prod, "one-login", of_logins(stage.clock.now, held))
+    tags = {
+        "ProviderAddress": stage.server.resource_id,
+        "ValidityPeriodDays": "90",
+        "CredentialId": login,
+        "Rotator": ONE,
+    }
+    expires = stage.clock.now() + timedelta(days=80)
+    own.vault.put(own.name, str(held.newest), expires=expires, tags=tags, content_type="text/plain")
+    stage._watched.append(own)
+    stage.post(own, action="audit")
+    await stage.run_for(hours=2)
+    return own
+
+
+def works(stage: Stage, pair: Secret) -> bool:
+    """Return whether one of the server's logins takes what the vault holds."""
+    return of_logins(stage.clock.now, *stage.server.logins.values())(pair.current.value)
+
+
+@pytest.mark.parametrize("logins", ["app_a", "app_a,app_c"])
+async def test_a_pair_that_becomes_another_source_inside_its_overlap_is_rotated_on(
+    stage: Stage, logins: str
+) -> None:
+    """What it superseded is revoked once its overlap has passed, and not before."""
+    pair = await in_overlap(stage)
+    await stage.run_for(hours=5)
+    old = pair.versions[-2]
+    if "," in logins:
+        stage.server.add_login("app_c", "Th1rd-password-nobody-uses", "shop")
+        stage.tag(pair, Logins=logins)
+    else:
+        narrowed(stage, pair)
+    await stage.run_a_day()
+    await stage.run_for(days=5)
+    assert pair.accepts(old.value)
+    await stage.run_for(days=2)
+    assert not pair.accepts(old.value)
+    assert not stage.reason(pair)
+    await stage.rotate(pair, force=True)
+    assert len(pair.versions) == 4
+    assert works(stage, pair)
+
+
+async def test_a_debt_of_a_pair_passes_on_with_one_of_its_logins(stage: Stage) -> None:
+    """The pair is deleted, and its current login gets a secret of its own."""
+    pair = await in_overlap(stage)
+    await stage.run_for(hours=5)
+    old = pair.versions[-2]
+    pair.vault.delete(pair.name)
+    own = await own_secret(stage, "app_a")
+    await stage.run_past_overlap()
+    await stage.run_a_day()
+    assert not own.accepts(str(old.value))
+    assert not pair.accepts(old.value)
+    assert own.works
+
+
+async def test_a_leak_is_cut_off_at_once_although_another_login_is_to_be_retired(
+    stage: Stage,
+) -> None:
+    """The pair became one login inside its overlap, and then its only password leaks."""
+    pair = await in_overlap(stage)
+    await stage.run_for(hours=5)
+    old = pair.versions[-2]
+    narrowed(stage, pair)
+    await stage.run_a_day()
+    leaked = pair.current
+    location = await stage.report_incident(vault="prod", name=pair.name)
+    await stage.run_for(hours=3)
+    assert not pair.accepts(leaked.value), stage.reason(pair)
+    assert not pair.accepts(old.value)
+    assert pair.works
+    assert (await stage.incident(location))["status"] == "ended"
+
+
+@pytest.mark.parametrize("hours", [0, 25])
+async def test_a_pair_that_becomes_its_second_login_is_rotated_on(stage: Stage, hours: int) -> None:
+    """The record of the pair stays under its first login, which is superseded."""
+    pair = await stage.rotated("two logins")
+    await stage.run_for(hours=5)
+    old, leaked = pair.versions[-2:]
+    narrowed(stage, pair)
+    await stage.run_for(hours=hours)
+    assert pair.accepts(old.value)
+    location = await stage.report_incident(vault="prod", name=pair.name)
+    await stage.run_for(hours=3)
+    assert not pair.accepts(leaked.value), stage.reason(pair)
+    assert pair.works
+    await stage.run_for(days=8)
+    assert not pair.accepts(old.value)
+    assert (await stage.incident(location))["status"] == "ended"
+
+
+async def test_a_leak_of_what_a_former_login_is_to_lose_is_cut_off_at_once(stage: Stage) -> None:
+    pair = await in_overlap(stage)
+    await stage.run_for(hours=5)
+    old, current = pair.versions[-2], pair.current
+    narrowed(stage, pair)
+    await stage.run_a_day()
+    location = await stage.report_incident(vault="prod", name=pair.name, version=old.version)
+    await stage.run_for(hours=3)
+    assert not pair.accepts(old.value)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert pair.current.version == current.version
+    assert pair.works
