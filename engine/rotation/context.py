@@ -15,7 +15,7 @@ from engine.rotation.source_lease import LOST, SourceLease
 from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Park
-from engine.state.record import Record
+from engine.state.record import Record, parts_of
 from engine.state.request import PUBLISHED, Result, WorkItem
 from engine.state.tags import Managed
 
@@ -216,6 +216,11 @@ class Rotation:
         """Return what a secret's tags ask for at this source; None if they name another one."""
         tagged = self.parts.tagged(secret)
         return tagged.managed if self.lease.covers(tagged.source) else None
+
+    def parts_with(self, managed: Managed | None, credential_id: str) -> tuple[str, ...]:
+        """Return the parts of the source under lease that hold a credential; empty if that is unknown."""
+        names = parts_of(managed.source_of(credential_id)) if managed else ()
+        return names if {*names} <= {*parts_of(self.lease.source)} else ()
 
     @property
     def is_unparked(self) -> bool:

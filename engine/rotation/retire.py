@@ -11,12 +11,13 @@ from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import Dependents
+from engine.rotation.ownership import other_owner
 from engine.rotation.proof import TRIED, UNLISTED
 from engine.rotation.source_lease import LOST
 from engine.rotation.vault_writer import Replicas
 from engine.secret import SecretVersion, Sensitive
 from engine.state import tags
-from engine.state.decision import Acting, Retire, Wait
+from engine.state.decision import Acting, Park, Retire, Wait
 from engine.state.record_parts import Past
 from engine.state.request import Outcome, WorkItem, operation_id
 from engine.state.tags import Managed, Pending
@@ -61,7 +62,11 @@ async def _retire_one(
     """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
     is_revoked = True
     await at.vault_writer.out_of_use(secret)
-    if pending.version not in at.record.compromised.revoked:
+    if theirs := await _taken_over(at, secret, pending):
+        # Its owner's consent went with its login.
+        log.warning("%s of %s is not retired: %s", pending.credential_id, secret.ref, theirs.reason)
+        is_revoked = False
+    elif pending.version not in at.record.compromised.revoked:
         try:
             await _revoke(at, secret, pending)
         except NeedsHuman:
@@ -82,6 +87,13 @@ async def _retire_one(
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
     return at.observed.retagged(secret), is_revoked
+
+
+async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
+    """Return that another secret has the login by now whose credential is to be retired, if one has."""
+    before = at.managed_here(replace(secret, tags=at.record.verified.tags))
+    names = at.parts_with(at.here or before, pending.credential_id)
+    return await other_owner(at.parts, at.lease, secret, names)
 
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:

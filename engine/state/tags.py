@@ -103,6 +103,16 @@ class Managed:
         """Whether the source accepts one credential at a time."""
         return self.rotator.single_slot(self.settings)
 
+    def source_of(self, credential_id: str) -> str:
+        """Return the source that holds one credential alone: of several logins, the one it is of."""
+        address, canonical = self.settings.get("ProviderAddress", ""), self.rotator.canonical
+        if canonical(address, self.settings) != self.source:
+            # The tags name another source than the one that this is about.
+            return self.source
+        alone = {tag: text for tag, text in self.settings.items() if tag != "Logins"}
+        alone |= {"Rotator": self.rotator.kind, CREDENTIAL: credential_id}
+        return canonical(address, alone) or self.source
+
 
 @dataclass(frozen=True, slots=True)
 class Malformed:

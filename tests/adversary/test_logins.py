@@ -1,6 +1,7 @@
 """A source of two logins becomes another one: Logins names one of them, or another pair.
 
-What Rekey made for a login that is named no more is still Rekey's to revoke.
+What Rekey made for a login that is named no more is still Rekey's to revoke, unless that login has a
+secret of its own by then.
 """
 
 from __future__ import annotations
@@ -50,6 +51,34 @@ async def own_secret(stage: Stage, login: str) -> Secret:
 def works(stage: Stage, pair: Secret) -> bool:
     """Return whether one of the server's logins takes what the vault holds."""
     return of_logins(stage.clock.now, *stage.server.logins.values())(pair.current.value)
+
+
+@pytest.mark.parametrize("way", ["untagged", "one login", "other pair", "deleted"])
+async def test_a_login_with_a_secret_of_its_own_is_not_cut_off_by_the_pair_that_it_left(
+    stage: Stage, way: str
+) -> None:
+    pair = await in_overlap(stage)
+    await stage.run_for(days=6, hours=20)
+    if way == "untagged":
+        stage.tag(pair, ProviderAddress=None)
+    elif way == "deleted":
+        pair.vault.delete(pair.name)
+    elif way == "other pair":
+        stage.server.add_login("app_c", "Th1rd-password-nobody-uses", "shop")
+        stage.tag(pair, Logins="app_a,app_c")
+    else:
+        narrowed(stage, pair)
+    since = stage.clock.now()
+    own = await own_secret(stage, "app_b")
+    assert stage.of(own, "confirmed"), "it owns its login"
+    assert own.works
+    await stage.run_past_overlap()
+    assert stage.longest_refusal(own, since=since) == timedelta()
+    if way in ("one login", "other pair"):
+        await stage.rotate(pair, force=True)
+        assert len(pair.versions) == 4, stage.reason(pair)
+        assert works(stage, pair)
+        assert own.works
 
 
 @pytest.mark.parametrize("logins", ["app_a", "app_a,app_c"])
