@@ -113,8 +113,7 @@ class Owner:
     ) -> LeakedVersion:
         """Return a version of this secret, or of a former owner, that holds a credential."""
         is_current = version == self.version
-        past = record.history.credential_of(version) if record else None
-        past_id = past.credential_id if past else ""
+        past_id = record.id_of(version) if record else ""
         return LeakedVersion(
             self.ref,
             record.source if record else self.source,
@@ -313,7 +312,9 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
     for version, credential_id, digest in _digests(record):
         for part in map(Sensitive, parts):
             if record.digest(credential_id, part) == digest:
-                return owner.leaked(record, version, part)
+                # Of what was published, the digest is of the whole value.
+                fields = template.extract(owner.shape, part) or {}
+                return owner.leaked(record, version, fields.get(owner.field, part))
     superseded = (
         *(pending.version for pending in record.to_retire),
         record.pending_write.replaces if record.pending_write else "",

@@ -21,6 +21,7 @@ from engine.errors import (
 )
 from engine.parts import Parts
 from engine.rotation.context import Rotation
+from engine.rotation.ownership import other_owner
 from engine.rotation.proof import IN_PLACE, SAME_VALUE, TRIED, UNLISTED
 from engine.rotation.source_lease import NOBODY, SourceLease
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
@@ -29,10 +30,10 @@ from engine.state.decision import Acting, Decision, Park
 from engine.state.history import newest_first
 from engine.state.incident import RECOVER, deleted_at
 from engine.state.index import Listed, accepted_at
-from engine.state.record import Record
+from engine.state.record import Record, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
-from engine.state.tags import Managed
+from engine.state.tags import CREDENTIAL, Managed
 
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
@@ -206,12 +207,16 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
     if not is_current and current and any(c.reveal() in current.reveal() for c in held.values()):
         await _replace_current(at, secret, version)
         return
+    # A tag may say where what leaked is tried, too, and never what is revoked.
+    known = at.record.id_of(version)
+    former = _former(managed, known or old.tags.get(CREDENTIAL, ""))
     for shape, credential in held.items():
-        if await at.proof.refused(at.parts.rotator(managed), "", credential):
+        if await _is_refused(at, managed, former, credential):
             continue
         if is_current:
             raise _alive(at, decision)
-        await _revoke_leaked(at, secret, old, managed, shape, credential)
+        revoked = (former and known) or await _recognised(at, secret, old, managed, shape)
+        await _revoke_leaked(at, secret, old, managed, revoked, credential)
     await _settle_for_good(at, version, TRIED)
     await at.vault_writer.out_of_use(secret)
 
@@ -264,14 +269,25 @@ def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensi
     )
 
 
-async def _revoke_leaked(
-    at: Rotation,
-    secret: SecretVersion,
-    old: SecretVersion,
-    managed: Managed,
-    shape: str,
-    credential: Sensitive,
-) -> None:
+def _former(managed: Managed, credential_id: str) -> str:
+    """Return the id of a credential if it is that of a login which the secret's tags name no more."""
+    names = {*parts_of(managed.source_of(credential_id))} if credential_id else set[str]()
+    return "" if names <= {*parts_of(managed.source)} else credential_id
+
+
+async def _is_refused(at: Rotation, managed: Managed, former: str, credential: Sensitive) -> bool:
+    """Return whether the source refuses a credential, as that of a former login, too."""
+    rotator = at.parts.rotator(managed)
+    is_refused = await at.proof.refused(rotator, "", credential)
+    if not is_refused or not former or at.parts_with(managed, former):
+        return is_refused
+    return await at.proof.refused(rotator, former, credential)
+
+
+async def _recognised(
+    at: Rotation, secret: SecretVersion, old: SecretVersion, managed: Managed, shape: str
+) -> str:
+    """Return the id of what a version holds; raises NeedsHuman if it cannot be told."""
     rotator, source = at.parts.rotator(managed), at.lease.source
     if not isinstance(rotator, Recognise):
         raise NeedsHuman(
@@ -282,17 +298,37 @@ async def _revoke_leaked(
     read = replace(secret, version=old.version, value=old.value)
     job = replace(at.parts.job(read, replace(managed, template=shape)), held_id=None)
     try:
-        known = await rotator.recognise(job)
+        return (await rotator.recognise(job)).credential_id
     except PermanentError as error:
-        what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
-        raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
+        raise _not_ours(at, old, error.what) from None
+
+
+def _not_ours(at: Rotation, old: SecretVersion, why: str) -> NeedsHuman:
+    what = f"version {str(old.version)[:8]} is still accepted, and {why}"
+    return NeedsHuman(what, where=at.lease.source, fix="revoke it at its source by hand")
+
+
+async def _revoke_leaked(
+    at: Rotation,
+    secret: SecretVersion,
+    old: SecretVersion,
+    managed: Managed,
+    credential_id: str,
+    credential: Sensitive,
+) -> None:
+    rotator, source = at.parts.rotator(managed), at.lease.source
+    names = at.parts_with(managed, credential_id)
+    if not names and _former(managed, credential_id):
+        raise _not_ours(at, old, f"no tag names {credential_id} any more")
+    if theirs := await other_owner(at.parts, at.lease, secret, names, leaked=True):
+        raise _not_ours(at, old, theirs.reason)
     held = at.parts.held(secret, managed)
     await at.lease.begin(at.observed.item, secret)
     async with at.lease.changing("retire"):
-        await rotator.retire(source, known.credential_id, held, at.held_id(secret))
-    if not await at.proof.refused(rotator, known.credential_id, credential):
+        await rotator.retire(source, credential_id, held, at.held_id(secret))
+    if not await at.proof.refused(rotator, credential_id, credential):
         raise TransientError(
-            f"{known.credential_id} was revoked, but is still accepted",
+            f"{credential_id} was revoked, but is still accepted",
             where=source,
             code="NotRevoked",
         )
@@ -307,6 +343,7 @@ async def _replaced_in_place(
     """
     record, held = at.record, at.parts.held(secret, managed)
     is_replaced = version in record.history.replaced and record.wrote(secret)
+    is_replaced = is_replaced and not _former(managed, record.id_of(version))
     if not (managed.is_single and is_replaced and held):
         return False
     accepts = at.parts.rotator(managed).accepts

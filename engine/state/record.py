@@ -411,6 +411,11 @@ class Record:
             unreported=True,
         )
 
+    def id_of(self, version: str | None) -> str:
+        """Return the id of the credential in a version; empty if it is not known."""
+        known = (self.published, *self.history.credentials, *self.to_retire)
+        return next((it.credential_id for it in known if it and it.version == version), "")
+
     def without(self, version: str, proof: str = "") -> Record:
         """Return the record once the credential of a version has been proven to be refused."""
         compromised = self.compromised.without(version, proof)

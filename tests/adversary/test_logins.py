@@ -14,6 +14,7 @@ from simulator_tests.holders import Secret, of_logins
 from tests.adversary.stage import Stage
 
 ONE = "sql-login-password"
+THEIRS = "By-hand-123456-nobody"
 
 
 async def in_overlap(stage: Stage) -> Secret:
@@ -48,9 +49,36 @@ async def own_secret(stage: Stage, login: str) -> Secret:
     return own
 
 
+async def replaced_by_hand(stage: Stage, *, is_seen: bool) -> tuple[Secret, str]:
+    """A person replaces a pair's current version by one of the other login alone.
+
+    Returns the secret, and the version that holds the password of the login that is named no more.
+    """
+    pair = await stage.rotated("two logins")
+    replaced = pair.current
+    assert "app_b" in replaced.value
+    await stage.run_for(hours=5)
+    stage.server.logins["app_a"].set(THEIRS, stage.clock.now())
+    tags = {name: text for name, text in pair.tags.items() if not name.startswith("Rekey")}
+    tags |= {"CredentialId": "app_a", "Rotator": ONE}
+    del tags["Logins"]
+    head = replaced.value.split("User ID=")[0]
+    stage.person_writes(pair, f"{head}User ID=app_a;Password={THEIRS}", tags)
+    if is_seen:
+        stage.post(pair, action="audit")
+    await stage.run_for(minutes=10)
+    assert pair.works
+    return pair, str(replaced.version)
+
+
 def works(stage: Stage, pair: Secret) -> bool:
     """Return whether one of the server's logins takes what the vault holds."""
     return of_logins(stage.clock.now, *stage.server.logins.values())(pair.current.value)
+
+
+def value_of(pair: Secret, version: str) -> str:
+    """Return the value of a version."""
+    return next(it.value for it in pair.versions if it.version == version)
 
 
 @pytest.mark.parametrize("way", ["untagged", "one login", "other pair", "deleted"])
@@ -166,4 +194,55 @@ async def test_a_leak_of_what_a_former_login_is_to_lose_is_cut_off_at_once(stage
     assert not pair.accepts(old.value)
     assert (await stage.incident(location))["status"] == "ended"
     assert pair.current.version == current.version
+    assert pair.works
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+async def test_a_leak_of_a_login_that_is_named_no_more_is_revoked(
+    stage: Stage, *, is_seen: bool
+) -> None:
+    """What leaked is what a person has replaced by the password of the other login."""
+    pair, version = await replaced_by_hand(stage, is_seen=is_seen)
+    location = await stage.report_incident(vault="prod", name=pair.name, version=version)
+    await stage.run_for(hours=3)
+    assert not pair.accepts(value_of(pair, version))
+    assert (await stage.incident(location))["status"] == "ended"
+    assert pair.works
+
+
+async def test_a_leak_of_a_former_login_is_told_once_nothing_is_owed_there(stage: Stage) -> None:
+    """Its pair owes nothing any more, and has given it up: people must revoke it."""
+    pair, version = await replaced_by_hand(stage, is_seen=True)
+    await stage.run_past_overlap()
+    await stage.run_a_day()
+    location = await stage.report_incident(vault="prod", name=pair.name, version=version)
+    await stage.run_for(hours=3)
+    assert pair.accepts(value_of(pair, version)), "it is nobody's to revoke"
+    assert (await stage.incident(location))["status"] == "needs a person"
+
+
+async def test_a_leak_of_a_login_with_a_secret_of_its_own_is_told(stage: Stage) -> None:
+    """Nothing of that secret's is changed for the pair that the login has left."""
+    pair = await in_overlap(stage)
+    await stage.run_for(hours=5)
+    old = pair.versions[-2]
+    narrowed(stage, pair)
+    own = await own_secret(stage, "app_b")
+    location = await stage.report_incident(vault="prod", name=pair.name, version=old.version)
+    await stage.run_for(hours=3)
+    assert own.works
+    assert (await stage.incident(location))["status"] == "needs a person"
+    assert "one-login" in stage.reason(pair)
+
+
+async def test_a_value_of_a_login_that_is_named_no_more_is_not_called_refused_while_it_works(
+    stage: Stage,
+) -> None:
+    stage.policy("leaks:\n  trusted: [api]\n")
+    pair, version = await replaced_by_hand(stage, is_seen=True)
+    answer = await stage.http("http_leak", body={"value": value_of(pair, version)})
+    assert pair.accepts(value_of(pair, version))
+    assert dict(answer.body)["status"] == "alive"
+    await stage.run_for(hours=1)
+    assert not pair.accepts(value_of(pair, version))
     assert pair.works
