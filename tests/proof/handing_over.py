@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 
 from engine.secret import SecretRef
+from engine.state.record import parts_of
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS, TRIED_ON, WorkItem
 from engine.state.tags import OURS, REASON, STATE
@@ -22,6 +23,8 @@ from tests.proof.model_leases import Claim
 from tests.proof.people import identify, make_credential, unmanage
 from tests.proof.staging import (
     EVERY,
+    FIRST,
+    SECOND,
     SLOTTED,
     Move,
     Scenario,
@@ -266,7 +269,63 @@ def _deleted(kind: str) -> Scenario:
     return _with_an_open_incident(kind, is_deleted, "when-leaked-and-deleted")
 
 
+def takes_logins_away(world: World) -> None:
+    """The owner of a pair names the login alone that the vault holds."""
+    version = current(world)
+    world.edit(version.ref, tags={**version.tags, "Rotator": "two-logins"})
+
+
+def names_both_again(world: World) -> None:
+    """The owner names the pair again."""
+    version = current(world)
+    world.edit(version.ref, tags={tag: it for tag, it in version.tags.items() if tag != "Rotator"})
+
+
+NARROWING = {
+    "Logins is taken away": takes_logins_away,
+    "both logins are named again": names_both_again,
+    "it is audited": lambda world: ask(world, action="audit", trigger="sweep", pinned=False),
+    "it is to be retired": lambda world: ask(world, action="retire", trigger="sweep", pinned=False),
+}
+
+
+@per_kind("narrowed", NARROWING, is_planned=False)
+def _narrowed(world: World, kind: str) -> None:
+    """A pair becomes one login, and a pair again, while the other login is superseded."""
+    rotated(world, kind, hours_left=30)
+    world.scopes += parts_of(source_of(kind))
+    ask(world, action="audit", trigger="sweep")
+
+
+def has_left(world: World) -> None:
+    """The superseded login leaves its pair, and gets a secret of its own."""
+    if HEIR not in world.vault and current(world).tags.get("CredentialId") == SECOND["two-logins"]:
+        takes_logins_away(world)
+        first, tags = world.vault[APP][0], {"CredentialId": FIRST["two-logins"]}
+        assert first.value
+        # Whether it is revoked before the new one has claimed its login, or never, is chance.
+        world.watch.disowned.add(credential_of(first))
+        _write_heir(world, first.value.reveal(), {**tags, "Rotator": "two-logins"})
+
+
+SPLITTING = {
+    "the superseded login leaves": has_left,
+    "Logins is taken away": takes_logins_away,
+    "the new one is audited": asks,
+    "it is to be retired": NARROWING["it is to be retired"],
+}
+
+
+@per_kind("split", SPLITTING, mend=mend, mends=2, is_planned=False)
+def _split(world: World, kind: str) -> None:
+    """A superseded login leaves its pair, and gets a secret of its own."""
+    rotated(world, kind, hours_left=30)
+    world.scopes += parts_of(source_of(kind))
+    ask(world, action="audit", trigger="sweep")
+
+
 HANDED_OVER = [
+    *all_of(("two-logins",), _narrowed, _split),
     *all_of(EVERY, _in_incident, _in_rotation),
     *all_of(SLOTTED, _in_overlap, _named, _deleted),
 ]

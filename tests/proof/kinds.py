@@ -13,6 +13,7 @@ from typing import ClassVar
 from engine.contract import CLOCKS, LATE, Issued, Job, Recognised
 from engine.errors import NeedsHuman, PermanentError, VerificationFailed, before_sending
 from engine.secret import Sensitive
+from engine.state.record import parts_of
 from tests.proof.hand import Hand
 from tests.proof.kernel import EPOCH
 from tests.proof.sources import Many, Slots
@@ -209,14 +210,45 @@ class OneSlot(_Kind):
 class TwoLogins(_Kind):
     """As two alternating logins.
 
-    The one that the vault does not hold gets a password, which cannot be read back.
+    The one that the vault does not hold gets a password, which cannot be read back. With a tag
+    Rotator, and none that names the pair, a secret is about the login that it holds alone.
     """
 
     kind = "two-logins"
     other: ClassVar[Mapping[str, str]] = {"app_a": "app_b", "app_b": "app_a"}
+    lies: ClassVar[tuple[str, str]] = ("app_b", "app_a")
+    """Which login each part of a pair's source is."""
+
+    @classmethod
+    def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
+        pair, login = super().canonical(address, tags), tags.get("CredentialId", "")
+        parts = dict(zip(cls.lies, parts_of(pair or ""), strict=False))
+        return parts.get(login, pair) if pair and cls.single_slot(tags) else pair
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        return tags.get("Rotator") == TwoLogins.kind
+
+    def _pair(self, source: str) -> tuple[str, tuple[str, ...]]:
+        """Return the pair that a source is of, and which of its logins the source is."""
+        part = parts_of(source)[0]
+        pair = next(it for it in self.hand.world.sources if part in parts_of(it))
+        known = zip(parts_of(pair), self.lies, strict=True)
+        return pair, tuple(login for name, login in known if name in parts_of(source))
+
+    def _slots(self, source: str) -> Slots:
+        return super()._slots(self._pair(source)[0])
+
+    async def _proves(self, source: str, credential: str) -> bool:
+        pair, logins = self._pair(source)
+        slots = self._slots(source)
+        signs_in = lambda: credential in [slots.held[login] for login in logins]  # noqa: E731
+        return await self.hand.reach("prove", signs_in, of=(pair, credential))
 
     async def issue(self, job: Job) -> Issued:
         held = str(job.held_id)
+        if self.single_slot(job.options):
+            return Issued(held, {"key": Sensitive(await self._set(job.source, held))}, None)
         if held not in self.other:
             raise NeedsHuman(f"there is no {held}", fix="name one of the two logins")
         login = held if job.in_place else self.other[held]
@@ -225,7 +257,7 @@ class TwoLogins(_Kind):
 
     async def recognise(self, job: Job) -> Recognised:
         slots, value = self._slots(job.source), job.held.reveal() if job.held else ""
-        for login in self.other:
+        for login in self._pair(job.source)[1]:
             signs_in = lambda login=login: slots.held[login] == value  # noqa: E731
             if await self.hand.reach(f"sign in as {login}", signs_in):
                 return Recognised(login)
@@ -235,6 +267,8 @@ class TwoLogins(_Kind):
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
         del held_id
+        if credential_id not in self._pair(source)[1]:
+            raise NeedsHuman(f"{credential_id} is none of {source}", fix="name it again")
         slots = self._slots(source)
         holds = lambda: held is None or slots.held[credential_id] == held.reveal()  # noqa: E731
         if await self.hand.reach(f"sign in as {credential_id}", holds):
