@@ -5,7 +5,7 @@ A compromised credential is proven to be refused, or revoked, before its inciden
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -207,18 +207,34 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
     if not is_current and current and any(c.reveal() in current.reveal() for c in held.values()):
         await _replace_current(at, secret, version)
         return
-    # A tag may say where what leaked is tried, too, and never what is revoked.
-    known = at.record.id_of(version)
+    alive = _alive(at, decision) if is_current else None
+    await _cut_off(at, secret, old, managed, held, alive)
+    await _settle_for_good(at, version, TRIED)
+    await at.vault_writer.out_of_use(secret)
+
+
+async def _cut_off(
+    at: Rotation,
+    secret: SecretVersion,
+    old: SecretVersion,
+    managed: Managed,
+    held: Mapping[str, Sensitive],
+    alive: NeedsHuman | None,
+) -> None:
+    """Prove that what a version may hold is refused, or revoke it; raises `alive` where it may not be.
+
+    `held`: the credentials by the template that reads each. A tag may say where what leaked is
+    tried, too, and never what is revoked.
+    """
+    known = at.record.id_of(str(old.version))
     former = _former(managed, known or old.tags.get(CREDENTIAL, ""))
     for shape, credential in held.items():
         if await _is_refused(at, managed, former, credential):
             continue
-        if is_current:
-            raise _alive(at, decision)
+        if alive:
+            raise alive
         revoked = (former and known) or await _recognised(at, secret, old, managed, shape)
         await _revoke_leaked(at, secret, old, managed, revoked, credential)
-    await _settle_for_good(at, version, TRIED)
-    await at.vault_writer.out_of_use(secret)
 
 
 async def _settle_for_good(at: Rotation, version: str, how: str) -> None:

@@ -268,9 +268,7 @@ async def release(
     it again. A record that still named the secret would later call it dropped.
     """
     before = await owned(parts, ref)
-    sources = [record.source for record in before.records] + ([managed.source] if managed else [])
-    # Each part once: of a source of several logins, every part has a record that names the secret.
-    names = dict.fromkeys(name for source in sources for name in parts_of(source))
+    names = _parts_owned(before, managed)
     mine = (str(ref).lower(), NOBODY)
     async with AsyncExitStack() as stack:
         under = list[SourceLease]()
@@ -287,3 +285,9 @@ async def release(
         for lease in leases:
             await report_before_it_passes(parts, lease.record)
             await lease.write(Record(key=lease.record.key))
+
+
+def _parts_owned(known: Owned, managed: Managed | None) -> list[str]:
+    """Return each part once: of a source of several logins, every part has a record of the secret's."""
+    sources = [record.source for record in known.records] + ([managed.source] if managed else [])
+    return list(dict.fromkeys(name for source in sources for name in parts_of(source)))
