@@ -7,6 +7,7 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -71,8 +72,11 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
     if not incident.version or incident.source:
         return incident
     ref = SecretRef(incident.vaults[0], incident.name)
-    sources = [listed.source for listed in (await engine.index()).of(ref)]
-    return replace(incident, source=sources[0]) if len(sources) == 1 else incident
+    with suppress(RekeyError):
+        known = (await engine.index()).of(ref)
+        return replace(incident, source=await engine.held_at(ref, incident.version, known))
+    # What leaked must not wait: its worker finds that out, too.
+    return incident
 
 
 def messages(incident: Incident) -> tuple[WorkItem | SweepOrder, ...]:

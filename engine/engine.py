@@ -40,7 +40,7 @@ class Engine(Parts):
     """The engine's entry points, on top of its parts."""
 
     nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
-    owned, release = ownership.owned, ownership.release
+    owned, release, held_at = ownership.owned, ownership.release, leaked.held_at
     follow_up, drop = tasks.run, tasks.give_up
     """What other modules do with the parts, as the engine's own methods."""
 

@@ -188,8 +188,13 @@ def _has_leaked(turn: Turn) -> bool:
 
 
 def _is_due_elsewhere(turn: Turn) -> bool:
-    """While a person has disabled the secret nothing is revoked: nobody could tell what it holds."""
-    return turn.due is not None and not turn.acts_here and turn.secret.enabled
+    """While a person has disabled the secret nothing is revoked: nobody could tell what it holds.
+
+    What was revoked for an incident is not retired any more.
+    """
+    going, revoked = turn.record.retirement, turn.record.compromised.revoked
+    is_due = turn.due is not None or bool(going and going.version in revoked)
+    return is_due and not turn.acts_here and turn.secret.enabled
 
 
 def _follows_a_key(turn: Turn) -> bool:

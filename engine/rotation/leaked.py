@@ -5,7 +5,7 @@ A compromised credential is proven to be refused, or revoked, before its inciden
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -46,7 +46,8 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if item.version:
         # Restored between the order and its item: what is current now is as old as what was
         # reported.
-        return [item.version] + [str(secret.version)] * is_old
+        restored = [str(secret.version)] * is_old
+        return [*dict.fromkeys((item.version, *restored, *await _left_behind(at, secret)))]
     if not secret.version:
         raise NeedsHuman(
             "the secret is disabled, so nobody can tell which credential leaked",
@@ -67,6 +68,19 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if not older:
         return superseded[:1]
     return list(dict.fromkeys([older[0], *(old for old in superseded if old in older)]))
+
+
+async def _left_behind(at: Rotation, secret: SecretVersion) -> list[str]:
+    """Return what an incident cuts off that is to be retired where tags no longer lead.
+
+    Nothing else that is decided there retires it.
+    """
+    since, tagged = at.progress.item.began, at.parts.tagged(secret)
+    owed = [going.version for going in at.record.to_retire]
+    if since is None or not owed or tagged.source in (None, at.lease.source):
+        return []
+    older = await _older(at, secret, since)
+    return [version for version in owed if version in older]
 
 
 async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[str]:
@@ -441,6 +455,7 @@ async def leaked_at(
     The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Raises
     TransientError if the records cannot be listed, and that of the tagged source does not tell.
     """
+    version = item.version
     try:
         known = await parts.known(secret.ref) if item.compromised else ()
     except TransientError:
@@ -448,7 +463,30 @@ async def leaked_at(
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
+    is_exact = version not in (None, secret.version) and not item.began
+    if version and is_exact and any(listed.source != tagged for listed in known):
+        source = await held_at(parts, secret.ref, version, known)
+        if source and source != left:
+            return source
     return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
+
+
+async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
+    """Return the source of what one version holds, wherever its secret is now; empty if nothing tells.
+
+    A record tells that has accepted it, or has seen it. The version's own tags are only a hint
+    which one, as they may name a source that has passed to another secret since.
+    """
+    owned = [listed.source for listed in known]
+    named = None
+    with suppress(PermanentError):
+        named = parts.tagged(await parts.vaults.read_version(ref, version)).source
+    sources = [*filter(None, dict.fromkeys((named, *owned)))]
+    records = [(source, await parts.leases.peek(source)) for source in sources]
+    seen = [(source, record) for source, record in records if record and record.knows(version)]
+    accepted = [source for source, record in seen if record.has_accepted(version)]
+    hints = (*accepted, *(source for source, _ in seen), *(it for it in owned if it == named))
+    return next(iter(hints), owned[0] if len(owned) == 1 and not named else "")
 
 
 async def foreseen(

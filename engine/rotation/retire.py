@@ -268,6 +268,11 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
     Say so if nobody may know its password.
     """
+    if _is_settled(at, secret):
+        # Its version is disabled, and tells no other source what leaked.
+        at.progress.result = at.progress.result or "confirmed"
+        at.progress.reason = at.progress.reason or "what leaked is refused"
+        return report.outcome_of(at, secret)
     if at.progress.retired:
         # The rest of the item is about another source.
         outcome = await tasks.conclude(at.parts, report.outcome_of(at, secret))
@@ -278,6 +283,14 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
         return None
     reason = f"the secret has left {at.lease.source}, and {LOST}"
     return Outcome(at.progress.item, "parked", reason, "set a password there by hand")
+
+
+def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
+    """Return whether the item is about an earlier version alone, whose credential was of this source."""
+    item, record = at.progress.item, at.record
+    is_exact = item.compromised and not item.began and item.version != secret.version
+    was_here = bool(at.progress.retired) or record.has_accepted(item.version or "")
+    return is_exact and was_here and record.compromised.is_refused(item.version, item.reported_at)
 
 
 async def tidy_abandoned(at: Rotation) -> None:

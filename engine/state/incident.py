@@ -35,7 +35,7 @@ UNWRITTEN = f"its tag {REPLICA_OF} names no secret that names it in its tag Repl
 AGREE = "make the two tags agree and report it once more, or revoke by hand what it holds"
 UNSERVED = "its vault is not served any more"
 SERVE = "list its vault in REKEY_VAULTS again and report it once more, or revoke it there by hand"
-PASSED_ON = "its source has passed to another secret, or it is gone"
+PASSED_ON = "the secret has left that source, or it is gone"
 RECOVER = (
     "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
     "by hand, and move its record aside: see the runbook"
@@ -78,6 +78,13 @@ class Incident:
 
         `known` is what the records say of it. No edited tag takes a secret out of an incident.
         """
+        is_left = self.version or self.owed(known)
+        if is_left and self.covers_deleted(entry.secret.ref, known):
+            return True
+        return self.covers_held(entry, known)
+
+    def covers_held(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
+        """Return whether the incident covers what a secret holds now."""
         if not self._is_named(entry.secret.ref):
             return False
         tags = entry.secret.tags
@@ -85,8 +92,15 @@ class Incident:
             return any(map(self._contains, _sources(entry, known)))
         return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
 
+    def owed(self, known: Sequence[Listed]) -> list[Listed]:
+        """Return the records in its scope of whose sources a credential is still to be retired.
+
+        The secret may have left them.
+        """
+        return [record for record in known if record.pending and self._contains(record.source)]
+
     def covers_deleted(self, ref: SecretRef, known: Sequence[Listed]) -> list[Listed]:
-        """Return the records in its scope of a secret that is deleted: only they know of it."""
+        """Return the records in its scope, which know of a secret that is deleted, or has left."""
         return [record for record in known if self._is_named(ref) and self._contains(record.source)]
 
     def is_over_at(self, record: Listed, noted: datetime | None = None) -> bool:
@@ -256,7 +270,7 @@ class Progress:
         elif not is_tried:
             self._name(stands, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
         else:
-            self._wait(stands, leaked_at(entry, known))
+            self._wait(stands, incident.source if incident.version else leaked_at(entry, known))
 
     def add_unreached(self, ref: SecretRef, sources: Sequence[str], why: str, fix: str) -> None:
         """Count one secret that only records know; `sources`: where its credentials may work."""

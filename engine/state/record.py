@@ -253,6 +253,17 @@ class Record:
         past, revoked = self.history.credentials, self.compromised.revoked
         return frozenset(known.credential_id for known in past if known.version in revoked)
 
+    def knows(self, version: str) -> bool:
+        """Return whether a version was seen here, of the owner or of a former one."""
+        noted = (*self.history.replaced, *self.history.prints, *self.compromised.versions)
+        seen = {known.rpartition("/")[2] for known in (*noted, *self.compromised.revoked)}
+        return version in seen or self.has_accepted(version)
+
+    def has_accepted(self, version: str) -> bool:
+        """Return whether the source has accepted what a version holds, as far as is remembered."""
+        held = (self.published, *self.to_retire, *self.history.credentials)
+        return version == self.verified.version or version in {it.version for it in held if it}
+
     def wrote(self, secret: Version) -> bool:
         """Return whether Rekey published exactly this version."""
         return self.published is not None and self.published.version == secret.version

@@ -33,7 +33,7 @@ from engine.state.incident import (
 )
 from engine.state.index import Listed, StateIndex
 from engine.state.record_parts import Compromised
-from engine.state.request import INCIDENT_SECONDS
+from engine.state.request import INCIDENT_SECONDS, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
 from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating
 
@@ -119,13 +119,16 @@ class IncidentSweep:
             return False
         version, source = None, shown.managed.source if shown.managed else None
         try:
+            is_left = await self._send_left(shown, pace)
+            if not self.incident.covers_held(shown, known):
+                return is_left
             primary = await self._primary(shown)
             if primary is None and is_replica(shown, known):
-                return False  # nothing writes it: its progress says so
+                return is_left  # nothing writes it: its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
-            if not await self.is_open(current):
-                return False
+            if not await self._is_held_open(current):
+                return is_left
             # Of what is younger, the record must tell which version held what leaked.
             is_older = current.secret.created < self.incident.since
             version = current.secret.version if is_older else None
@@ -133,23 +136,43 @@ class IncidentSweep:
             source = None if self.index.unread else leaked_at(current, self.index.of(ref))
         except PermanentError:
             pass  # the worker that receives it parks and reports it
-        await self._post(ref, version, source, pace)
+        await self._post(self.incident.work(ref, version, source), pace)
         return True
+
+    async def _send_left(self, shown: Entry, pace: Pace) -> bool:
+        """Send on what is to be retired where the secret was before: each version by itself."""
+        left = await self._left(shown)
+        for source, version in left.items():
+            work = self.incident.work(shown.secret.ref, version, source)
+            await self._post(replace(work, since=""), pace)
+        return bool(left)
+
+    async def _left(self, current: Entry) -> dict[str, str]:
+        """Return what is older than the incident and still to be retired, by its source.
+
+        That is where the secret was before.
+        """
+        ref, since = current.secret.ref, self.incident.since
+        known = self.index.of(ref)
+        here, owed = leaked_at(current, known), self.incident.owed(known)
+        left = {it.source: it.pending.version for it in owed if it.pending and it.source != here}
+        if not (here and left):
+            return {}
+        versions = self.engine.vaults.versions(ref)
+        young = {version.version async for version in versions if version.created >= since}
+        return {source: version for source, version in left.items() if version not in young}
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
         """Send on a deleted secret: it is reported, and comes back until it is recovered."""
         left = await self._left_at(ref)
         if not left or not await is_deleted(self.engine.vaults, ref):
             return False
-        await self._post(ref, None, left[0], pace)
+        await self._post(self.incident.work(ref, None, left[0]), pace)
         return True
 
-    async def _post(
-        self, ref: SecretRef, version: str | None, source: str | None, pace: Pace
-    ) -> None:
-        work = self.incident.work(ref, version, source)
+    async def _post(self, work: WorkItem, pace: Pace) -> None:
         with repeating():
-            await self.engine.accept(work, pace.start(source))
+            await self.engine.accept(work, pace.start(work.source))
 
     async def _left_at(self, ref: SecretRef) -> list[str]:
         """Return the sources where what a deleted secret held may still be accepted."""
@@ -169,9 +192,16 @@ class IncidentSweep:
         """Return whether the compromise may not be over for a secret; `primary` writes a replica.
 
         It is not over while the vault still holds, or the source may still accept, what the
-        secret held when the incident began. The record says what Rekey has replaced since. A tag
-        proves nothing, because it can be copied.
+        secret held when the incident began, or was still to be retired where it was before that.
+        The record says what Rekey has replaced since. A tag proves nothing, because it can be
+        copied.
         """
+        is_held = self.incident.covers_held(current, self.index.of(current.secret.ref))
+        return (is_held and await self._is_held_open(current, primary)) or bool(
+            await self._left(current)
+        )
+
+    async def _is_held_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         secret, since = current.secret, self.incident.since
         told_by = primary or secret.ref
         known = self.index.of(told_by)
@@ -207,7 +237,7 @@ class IncidentSweep:
         with suppress(PermanentError):
             primary = await self._primary(current)
         if self.incident.version:
-            is_open = not await self._is_gone(known)
+            is_open = not await self._is_gone(self.incident.covers_deleted(ref, known) or known)
         else:
             is_noted = any(listed.is_open for listed in known)
             by_hand = primary is None and self._by_hand(current.secret)
@@ -238,16 +268,19 @@ class IncidentSweep:
             progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
 
     async def count_passed_on(self, progress: Progress) -> None:
-        """Count the only version of an incident whose secret has left its source, or is gone.
+        """Count what was cut off at a source that its secret has left, or the only version of one.
 
-        The record of the source has passed to whoever owns that now, and tells all the same.
+        The record of the source may have passed to whoever owns that now, and tells all the same.
         """
         incident = self.incident
-        record = await self.engine.leases.peek(incident.source) if incident.version else None
-        known = record.compromised if record else Compromised()
-        if known.knows(incident.version):
+        record = await self.engine.leases.peek(incident.source) if incident.source else None
+        owner, known = (record.owner, record.compromised) if record else ("", Compromised())
+        cut_off = [known.is_refused(version, incident.reported) for version in known.revoked]
+        if incident.version and known.knows(incident.version):
             ref = SecretRef(incident.vaults[0], incident.name)
             progress.add_passed_on(ref, is_refused=self._is_refused(known))
+        elif not incident.version and owner.startswith(incident.vaults) and any(cut_off):
+            progress.add_passed_on(SecretRef.parse(owner), is_refused=not known.versions)
 
     def covers_deleted(self, ref: SecretRef) -> bool:
         """Return whether a secret that is deleted was in its scope, as records tell."""

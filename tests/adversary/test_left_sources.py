@@ -1,0 +1,70 @@
+"""What leaked at a source that its secret has left."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.storage.accounts import StorageAccount
+from simulator_tests.holders import Secret
+from tests.adversary.stage import Stage
+
+
+async def moved(stage: Stage, secret: Secret) -> StorageAccount:
+    """Let a person write a key of another account, and name that; return the account."""
+    other = stage.account("others")
+    tags = {name: text for name, text in secret.tags.items() if not name.startswith("Rekey")}
+    tags |= {"CredentialId": "key1", "ProviderAddress": other.resource_id}
+    stage.person_writes(secret, other.keys["key1"].value, tags)
+    expires = int(stage.clock.now().timestamp()) + 80 * 86_400
+    secret.vault.amend(secret.current, expires=expires)
+    stage.post(secret, action="audit")
+    await stage.run_for(minutes=10)
+    return other
+
+
+@pytest.mark.parametrize("owed", [False, True])
+async def test_a_leak_at_a_source_that_the_secret_has_left_is_cut_off_there(
+    stage: Stage, *, owed: bool
+) -> None:
+    """The version that leaked held a key of the former account."""
+    secret = await stage.rotated("storage")
+    leaked = secret.current
+    if owed:
+        await stage.run_for(hours=5)
+    else:
+        await stage.run_past_overlap()
+    other = await moved(stage, secret)
+    location = await stage.report_incident(vault="prod", name=secret.name, version=leaked.version)
+    await stage.run_for(hours=3)
+    progress = await stage.incident(location)
+    assert (progress["status"], secret.accepts(leaked.value)) == ("ended", False)
+    assert other.keys["key1"].value == secret.current.value, "that was not reported"
+
+
+async def test_a_leak_is_cut_off_at_a_source_that_its_message_does_not_name(stage: Stage) -> None:
+    secret = await stage.rotated("storage")
+    leaked = secret.current
+    await stage.run_past_overlap()
+    other = await moved(stage, secret)
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(minutes=10)
+    assert not secret.accepts(leaked.value)
+    assert other.keys["key1"].value == secret.current.value
+
+
+@pytest.mark.parametrize("scope", ["vault", "former source"])
+async def test_an_incident_leaves_no_overlap_at_a_source_that_the_secret_has_left(
+    stage: Stage, scope: str
+) -> None:
+    """Rekey itself is to retire that key."""
+    secret = await stage.rotated("storage")
+    await stage.run_for(hours=5)
+    superseded, other = secret.versions[0], await moved(stage, secret)
+    theirs = other.keys["key1"].value
+    source = {} if scope == "vault" else {"source": stage.account().resource_id}
+    location = await stage.report_incident(vault="prod", **source)
+    await stage.run_for(hours=3)
+    progress = await stage.incident(location)
+    assert (progress["status"], secret.accepts(superseded.value)) == ("ended", False)
+    assert (other.keys["key1"].value == theirs) == (scope == "former source")
+    assert secret.current.value in {key.value for key in other.keys.values()}
