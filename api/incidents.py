@@ -7,7 +7,6 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,10 +20,11 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
-from engine.state.incident import LEAD, Incident, Progress
+from engine.state.incident import A_COPY, COPY_FIX, LEAD, Incident, Progress, is_replica
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
+from engine.state.tags import REPLICA_OF
 from leaks.incidents import (
     Evidence,
     Milestone,
@@ -34,6 +34,7 @@ from leaks.incidents import (
     timeline,
     unreached,
 )
+from leaks.index import in_primary, read
 
 log = logging.getLogger("rekey.incident")
 
@@ -51,14 +52,13 @@ MOST = 50
 async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | Answer:
     """POST /api/incidents: one order a vault; a dry run names what would be cut off."""
     sent = request.read(IncidentBody)
-    incident = _incident(engine, request, sent, caller)
+    incident = await _placed(engine, _incident(engine, request, sent, caller))
     if request.flag("dry_run"):
         (progress,) = await counted(engine, [incident])
         return Answer.of(
             200, views.view(views.IncidentForecast, {**progress.counts(), "status": "dry run"})
         )
     need_key(request, "sent again, it would replace everything a second time")
-    incident = await _placed(engine, incident)
     incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     named = await _unreached(engine, incident)
@@ -68,15 +68,40 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
 
 
 async def _placed(engine: Engine, incident: Incident) -> Incident:
-    """Name the source of a single version: it tells of that also once the secret is gone."""
+    """Name the source of a single version: it tells of that also once the secret is gone.
+
+    Of a replica's version, name what it copies. Raises BadRequest where nobody can tell.
+    """
     if not incident.version or incident.source:
         return incident
     ref = SecretRef(incident.vaults[0], incident.name)
-    with suppress(RekeyError):
-        known = (await engine.index()).of(ref)
-        return replace(incident, source=await engine.held_at(ref, incident.version, known))
-    # What leaked must not wait: its worker finds that out, too.
-    return incident
+    primary, match = "", None
+    try:
+        if known := (await engine.index()).of(ref):
+            return replace(incident, source=await engine.held_at(ref, incident.version, known))
+        shown = await engine.existing(ref)
+        if shown is None or not is_replica(engine.entry(shown)):
+            return replace(incident, source=await engine.held_at(ref, incident.version, known))
+        primary = shown.tags[REPLICA_OF]
+        copy = await read(engine, ref, incident.version)
+        match = await in_primary(engine, copy, SecretRef.parse(primary)) if copy else None
+    except RekeyError as error:
+        # What leaked must not wait: its worker finds that out, too, or its progress says it.
+        log.warning(
+            "where version %s of %s leaked is found later: %s", incident.version, ref, error
+        )
+        return incident
+    if match is None:
+        fix = COPY_FIX.format(primary=primary)
+        raise BadRequest(A_COPY, fix=fix, flaws=[Flaw(A_COPY, pointer="#/version")])
+    return replace(
+        incident,
+        name=match.ref.name,
+        source=match.source,
+        reason=f"{incident.reason}; reported of its replica {ref}",
+        vaults=(match.ref.vault,),
+        version=match.version,
+    )
 
 
 def messages(incident: Incident) -> tuple[WorkItem | SweepOrder, ...]:

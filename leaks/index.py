@@ -23,6 +23,7 @@ from engine.state import template
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import SEPARATOR
+from leaks.reading import read as taken_apart
 
 READ_AT_ONCE = 20
 """How many secrets a process reads together: no flood of reports takes up a vault's limit."""
@@ -325,6 +326,17 @@ async def _in_record(engine: Engine, record: Record, parts: Sequence[str]) -> Le
             if credential.reveal() in parts:
                 return owner.leaked(record, version, credential)
     return None
+
+
+async def in_primary(
+    engine: Engine, copy: SecretVersion, primary: SecretRef
+) -> LeakedVersion | None:
+    """Return the version of a primary that holds what a version of its replica does; None if none does."""
+    if copy.value is None or not engine.policy.manages(primary.vault):
+        return None
+    known = (await engine.index()).of(primary)
+    match = await _in_secret(engine, primary, known, taken_apart(copy.value.reveal()).parts)
+    return match if match and match.version else None
 
 
 def _digests(record: Record) -> Iterator[tuple[str, str, str]]:

@@ -40,6 +40,8 @@ RECOVER = (
     "recover the secret: the incident is taken up within a quarter of an hour; or revoke it there "
     "by hand, and move its record aside: see the runbook"
 )
+A_COPY = "it is a replica: what it holds is cut off with the version that it copies"
+COPY_FIX = "report the version of {primary} that holds the same, or the value itself"
 INCIDENT_ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
 """The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
@@ -260,6 +262,8 @@ class Progress:
             self._name(stands, f"{entry.reason}: {STILL_ACCEPTED}", ENABLE)
         elif entry.managed is None and primary is None:
             self._name(stands, *_unrotated(entry, known))
+        elif incident.version and primary:
+            self._name(stands, A_COPY, COPY_FIX.format(primary=primary))
         elif self._stuck(incident, entry):
             self._name(stands, entry.reason, entry.fix)
         elif not is_open:
