@@ -455,7 +455,6 @@ async def leaked_at(
     The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Raises
     TransientError if the records cannot be listed, and that of the tagged source does not tell.
     """
-    version = item.version
     try:
         known = await parts.known(secret.ref) if item.compromised else ()
     except TransientError:
@@ -463,12 +462,21 @@ async def leaked_at(
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
-    is_exact = version not in (None, secret.version) and not item.began
-    if version and is_exact and any(listed.source != tagged for listed in known):
-        source = await held_at(parts, secret.ref, version, known)
-        if source and source != left:
-            return source
+    source = await _exact_at(parts, secret, item, tagged, known)
+    if source not in ("", left):
+        return source
     return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
+
+
+async def _exact_at(
+    parts: Parts, secret: Version, item: WorkItem, tagged: str, known: Sequence[Listed]
+) -> str:
+    """Return the source of the only version that an item is about, where records name several."""
+    version = item.version
+    if version in (None, secret.version) or item.began:
+        return ""
+    is_elsewhere = any(listed.source != tagged for listed in known)
+    return await held_at(parts, secret.ref, str(version), known) if is_elsewhere else ""
 
 
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
@@ -478,15 +486,23 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     which one, as they may name a source that has passed to another secret since.
     """
     owned = [listed.source for listed in known]
-    named = None
-    with suppress(PermanentError):
-        named = parts.tagged(await parts.vaults.read_version(ref, version)).source
-    sources = [*filter(None, dict.fromkeys((named, *owned)))]
-    records = [(source, await parts.leases.peek(source)) for source in sources]
-    seen = [(source, record) for source, record in records if record and record.knows(version)]
-    accepted = [source for source, record in seen if record.has_accepted(version)]
-    hints = (*accepted, *(source for source, _ in seen), *(it for it in owned if it == named))
-    return next(iter(hints), owned[0] if len(owned) == 1 and not named else "")
+    named = await _named_by(parts, ref, version)
+    accepted, seen = list[str](), list[str]()
+    for source in dict.fromkeys((named, *owned)):
+        record = await parts.leases.peek(source) if source else None
+        if record and record.knows(version):
+            (accepted if record.has_accepted(version) else seen).append(source or "")
+    if named in owned or (named is None and len(owned) == 1):
+        seen.append(named or owned[0])
+    return next(iter((*accepted, *seen)), "")
+
+
+async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
+    """Return the source that the tags of a version name; None if it has none, or cannot be read."""
+    try:
+        return parts.tagged(await parts.vaults.read_version(ref, version)).source
+    except PermanentError:
+        return None
 
 
 async def foreseen(
