@@ -37,11 +37,11 @@ async def other_owner(
     """
     mine = str(secret.ref).lower()
     passing_on = list[tuple[Lease, Record]]()
-    asked = {*names} or {*parts_of(held.source)}
+    meant = {*names} or {*parts_of(held.source)}
     for part, lease in zip(parts_of(held.source), held.leases, strict=True):
-        if part not in asked or lease.record.owner == mine:
+        if part not in meant or lease.record.owner == mine:
             continue
-        passing = await _passing(parts, held, lease, asked, leaked=leaked)
+        passing = await _passing(parts, held, lease, meant, leaked=leaked)
         if isinstance(passing, Park):
             return passing
         passing_on.append((lease, passing))
@@ -58,7 +58,7 @@ async def other_owner(
 
 
 async def _passing(
-    parts: Parts, held: SourceLease, lease: Lease, asked: set[str], *, leaked: bool
+    parts: Parts, held: SourceLease, lease: Lease, meant: set[str], *, leaked: bool
 ) -> Record | Park:
     """Return the record of a part that passes on; why it does not if its owner keeps that part."""
     record = lease.record
@@ -69,7 +69,7 @@ async def _passing(
         return _theirs(record, lease.where, held)
     shown = await parts.existing(former)
     if shown:
-        if await _still_claims(parts, asked, shown):
+        if await _still_claims(parts, meant, shown):
             return _theirs(record, lease.where, held)
         record = record.seen(shown, parts.clock.now())
     # What it holds now may have leaked: without its tags nobody replaces that for it.
@@ -140,10 +140,10 @@ async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> Non
         await held.tidy(record.kind, operation, keep)
 
 
-async def _still_claims(parts: Parts, asked: set[str], other: SecretVersion) -> bool:
+async def _still_claims(parts: Parts, meant: set[str], other: SecretVersion) -> bool:
     """Return whether another secret is still tagged for one of these parts of a source."""
     tagged = parts.tagged(other)
-    claims = claimed(tagged.applied.tags, parts.kinds) & asked
+    claims = claimed(tagged.applied.tags, parts.kinds) & meant
     return bool(claims or not other.enabled) and await _is_entitled(parts, tagged)
 
 

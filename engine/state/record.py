@@ -137,10 +137,10 @@ class Record:
         is_owed = self.is_uncertain or self.to_retire or self.compromised.versions
         if not (is_owed or self.change.in_progress_since) or covers(source, self.source):
             return source
-        parts, asked = parts_of(self.source), parts_of(source)
-        if parts[0] != asked[0]:
+        parts, others = parts_of(self.source), parts_of(source)
+        if parts[0] != others[0]:
             return source
-        more = (part.rpartition("/")[2] for part in asked if part not in parts)
+        more = (part.rpartition("/")[2] for part in others if part not in parts)
         return "+".join((self.source, *more))
 
     def owes(self, now: datetime) -> bool:

@@ -230,7 +230,7 @@ class IncidentSweep:
     async def count(self, current: Entry, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
         ref, known = current.secret.ref, self.index.of(current.secret.ref)
-        if ref.vault not in self.incident.vaults or not self.incident.covers(current, known):
+        if not self._counts(current, known):
             return
         is_noted = by_hand = False
         primary: SecretRef | None = None
@@ -244,16 +244,19 @@ class IncidentSweep:
             if by_hand and not is_noted and not await self._existed(ref):
                 return
             is_open = is_noted or (not by_hand and await self.is_open(current, primary))
-        is_tried = is_noted or self.engine.clock.now() < self.incident.tried_until
         progress.add(
             self.incident,
             current,
             is_open=is_open,
-            is_tried=is_tried,
+            is_tried=is_noted or self.engine.clock.now() < self.incident.tried_until,
             by_hand=by_hand,
             known=known,
             primary=primary,
         )
+
+    def _counts(self, current: Entry, known: Sequence[Listed]) -> bool:
+        is_in_vaults = current.secret.ref.vault in self.incident.vaults
+        return is_in_vaults and self.incident.covers(current, known)
 
     async def count_unreached(self, ref: SecretRef, progress: Progress) -> None:
         """Count one secret that no vault lists, if it was covered and is indeed out of reach.
