@@ -24,7 +24,6 @@ from engine.state.incident import A_COPY, COPY_FIX, LEAD, Incident, Progress, is
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
-from engine.state.tags import REPLICA_OF
 from leaks.incidents import (
     Evidence,
     Milestone,
@@ -75,16 +74,16 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
     if not incident.version or incident.source:
         return incident
     ref = SecretRef(incident.vaults[0], incident.name)
-    primary, match = "", None
+    match = None
     try:
         if known := (await engine.index()).of(ref):
             return replace(incident, source=await engine.held_at(ref, incident.version, known))
         shown = await engine.existing(ref)
         if shown is None or not is_replica(engine.entry(shown)):
             return replace(incident, source=await engine.held_at(ref, incident.version, known))
-        primary = shown.tags[REPLICA_OF]
-        copy = await read(engine, ref, incident.version)
-        match = await in_primary(engine, copy, SecretRef.parse(primary)) if copy else None
+        if primary := await engine.primary(shown):
+            copy = await read(engine, ref, incident.version)
+            match = await in_primary(engine, copy, primary) if copy else None
     except RekeyError as error:
         # What leaked must not wait: its worker finds that out, too, or its progress says it.
         log.warning(
@@ -92,7 +91,7 @@ async def _placed(engine: Engine, incident: Incident) -> Incident:
         )
         return incident
     if match is None:
-        fix = COPY_FIX.format(primary=primary)
+        fix = COPY_FIX.format(primary=primary or "the secret that it copies")
         raise BadRequest(A_COPY, fix=fix, flaws=[Flaw(A_COPY, pointer="#/version")])
     return replace(
         incident,
