@@ -66,7 +66,7 @@ class Turn:
     was_owner: bool
     """The secret owned the source when the turn began."""
     taken: frozenset[str] = frozenset()
-    """The steps that have found something out in this turn, and those of a first turn in a later one."""
+    """The steps that found something out in this turn; in a later one, those of the first, too."""
     owner: WorkItem | None = None
     """Found out: the same report for the secret that has what leaked now."""
     obstacle: Park | None = None

@@ -218,7 +218,7 @@ class Rotation:
         return tagged.managed if self.lease.covers(tagged.source) else None
 
     def parts_with(self, managed: Managed | None, credential_id: str) -> tuple[str, ...]:
-        """Return the parts of the source under lease that hold a credential; empty if that is unknown."""
+        """Return the parts under lease that hold a credential; empty if that is unknown."""
         names = parts_of(managed.source_of(credential_id)) if managed else ()
         return names if {*names} <= {*parts_of(self.lease.source)} else ()
 

@@ -213,7 +213,7 @@ class ParentKey:
 
 
 def _is_made(managed: Managed, holder: SecretRef, source: str) -> bool:
-    """Return whether tags ask for what a key makes for a source; whoever types its name may change case."""
+    """Return whether tags ask for what this key makes, in whatever case its name is typed."""
     is_named = str(managed.derived_from).lower() == str(holder).lower()
     return is_named and managed.source == source
 

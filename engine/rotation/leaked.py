@@ -235,7 +235,7 @@ async def _cut_off(
     held: Mapping[str, Sensitive],
     alive: NeedsHuman | None,
 ) -> None:
-    """Prove that what a version may hold is refused, or revoke it; raises `alive` where it may not be.
+    """Prove that what a version may hold is refused, or revoke it; raises `alive` if it may not.
 
     `held`: the credentials by the template that reads each. A tag may say where what leaked is
     tried, too, and never what is revoked.
@@ -300,7 +300,7 @@ def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensi
 
 
 def _former(managed: Managed, credential_id: str) -> str:
-    """Return the id of a credential if it is that of a login which the secret's tags name no more."""
+    """Return the id of a credential if it is of a login that the tags name no more."""
     names = {*parts_of(managed.source_of(credential_id))} if credential_id else set[str]()
     return "" if names <= {*parts_of(managed.source)} else credential_id
 

@@ -32,7 +32,8 @@ async def other_owner(
 ) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
-    `names`: the parts that are asked for, if not all. The first owner keeps the source as long as it still claims it, or owes something there. If it
+    `names`: the parts that are asked for, if not all. The first owner keeps the source as long as
+    it still claims it, or owes something there. If it
     cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
     """
     mine = str(secret.ref).lower()
@@ -288,6 +289,6 @@ async def release(
 
 
 def _parts_owned(known: Owned, managed: Managed | None) -> list[str]:
-    """Return each part once: of a source of several logins, every part has a record of the secret's."""
+    """Return each part once: of several logins, every one has a record of the secret's."""
     sources = [record.source for record in known.records] + ([managed.source] if managed else [])
     return list(dict.fromkeys(name for source in sources for name in parts_of(source)))

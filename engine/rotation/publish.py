@@ -156,7 +156,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
 
 
 def _carried_on(record: Record, draft: Draft) -> datetime | None:
-    """Return when a credential was made that an earlier try has announced, or for which incident."""
+    """Return when a credential was made that an earlier try announced, or for which incident."""
     ahead = record.pending_write
     return (ahead.born or ahead.at) if ahead and record.fits(ahead, draft.value) else None
 

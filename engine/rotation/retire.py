@@ -90,7 +90,7 @@ async def _retire_one(
 
 
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
-    """Return that another secret has the login by now whose credential is to be retired, if one has."""
+    """Return that another secret has by now the login whose credential is to be retired."""
     before = at.managed_here(replace(secret, tags=at.record.verified.tags))
     names = at.parts_with(at.here or before, pending.credential_id)
     return await other_owner(at.parts, at.lease, secret, names)
@@ -286,7 +286,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
 
 def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether the item is about an earlier version alone, whose credential was of this source."""
+    """Return whether the item is about an earlier version alone, one of this source."""
     item, record = at.progress.item, at.record
     is_exact = item.compromised and not item.began and item.version != secret.version
     was_here = bool(at.progress.retired) or record.has_accepted(item.version or "")

@@ -57,7 +57,7 @@ class SourceLease:
 
     parts: Parts
     source: str
-    """All that its record is about: more than was asked for while the rest of it is owed something."""
+    """All that its record is about: more than was asked for while the rest owes something."""
     leases: tuple[Lease, ...]
     record: Record = field(default_factory=Record)
     """What is known of the source; what was learned since the last write is not stored yet."""

@@ -69,7 +69,7 @@ def is_manual(tags: Mapping[str, str]) -> bool:
 
 
 def by_hand(tags: Mapping[str, str]) -> bool:
-    """Return whether the tags leave new credentials to a person, whatever is still to be retired."""
+    """Return whether the tags leave new credentials to a person, whatever is to be retired."""
     return tags.get(MANUAL, "").strip().lower() not in ("", "false")
 
 

@@ -31,6 +31,8 @@ Even if clocks differ by that much, everything written before the report is olde
 STILL_ACCEPTED = "what leaked may still be accepted"
 ENABLE = "enable it: the incident is taken up within a quarter of an hour; or revoke it by hand"
 REPEAT = "report it once more"
+BY_PEOPLE = "somebody has written a version by hand since the incident began"
+BY_PEOPLE_FIX = "see whether that value is a new one; else rotate it with compromised"
 UNWRITTEN = f"its tag {REPLICA_OF} names no secret that names it in its tag Replicas"
 AGREE = "make the two tags agree and report it once more, or revoke by hand what it holds"
 UNSERVED = "its vault is not served any more"
@@ -267,10 +269,7 @@ class Progress:
         elif self._stuck(incident, entry):
             self._name(stands, entry.reason, entry.fix)
         elif not is_open:
-            fix = "see whether that value is a new one; else rotate it with compromised"
-            self._name(
-                stands, "somebody has written a version by hand since the incident began", fix
-            )
+            self._name(stands, BY_PEOPLE, BY_PEOPLE_FIX)
         elif not is_tried:
             self._name(stands, f"its incident is not tried any more: {STILL_ACCEPTED}", REPEAT)
         else:

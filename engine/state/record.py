@@ -356,11 +356,11 @@ class Record:
         return replace(record, change=change, verified=verified)
 
     def with_tags_of(self, shown: Version) -> Record:
-        """Return the record with the owner's tags as the version shows them that was verified last."""
+        """Return the record with the owner's tags as the version verified last shows them."""
         return replace(self, verified=replace(self.verified, tags=owners_tags(shown)))
 
     def superseding(self, last: Published, at: datetime) -> Record:
-        """Return the record where an earlier write has come over the last one; that is retired at `at`.
+        """Return the record where an earlier write came over the last one, retired at `at`.
 
         A retirement that was due before is not forgotten for it. In a slot that holds what was
         published, now or last, nothing else is left to retire.

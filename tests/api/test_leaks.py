@@ -520,11 +520,11 @@ async def test_what_a_replica_holds_before_its_primary_is_published_is_never_ans
     assert "in progress" in answer.body["detail"]
 
 
-async def test_a_match_names_the_credential_of_the_current_version_alone(rig: PolicyRig) -> None:
+async def test_a_match_names_the_credential_as_the_record_does(rig: PolicyRig) -> None:
     first = rig.latest("app-key")
     await rotate(rig)
     engine, current = await rig.service().ready(), rig.latest("app-key")
-    for leaked, known in ((first, ("", False)), (current, ("key2", True))):
+    for leaked, known in ((first, ("key1", False)), (current, ("key2", True))):
         match = await Index().find(engine, [leaked.value])
         assert match
         assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
