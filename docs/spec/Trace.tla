@@ -127,11 +127,12 @@ Refused ==
      \/ Event.accepted /\ Strategy = "one" /\ Event.credential = ver[view[W]].c
 
 \* What is reported as done has been done: nothing is left of it but to give the lease back. A version
-\* that was published is reported too where what follows fails, and so is that failure after it.
+\* that was published is reported too where what follows fails, and so is that failure after it; by
+\* itself while its incident is not over.
+IsVersion == Event.result \in {"rotated", "healed", "restored"}
 Concluded == /\ view[W] # 0
-             /\ \/ at[W] \in {"free", "read"}
-                \/ at[W] = After(W) /\ view[W] = Newest /\ Event.result \in {"rotated", "healed", "restored"}
-             /\ ~IncidentOpen
+             /\ IF IncidentOpen THEN IsVersion /\ ~Event.incident
+                ELSE at[W] \in {"free", "read"} \/ (at[W] = After(W) /\ view[W] = Newest /\ IsVersion)
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==

@@ -11,7 +11,7 @@ read `version`, unread (an earlier version)
 issue, roll back, revoke, clean up, copy `credential`
 prepare (the pending write, in the state) `credential`, `replaces`: a version
 publish `credential`, disable `version`     verify `credential`, `accepted`
-store `version` (an incident, in the state)  reported `result`
+store `version` (an incident, in the state)  reported `result` `incident` (that it is over)
 sent: it waits for that change no longer
 
 Events of others: land, gone, off (what comes late), person, revokes, report (an incident), pass (an
@@ -245,7 +245,8 @@ class Recorder:
             and outcome.item.ref == APP
             and outcome.result not in REFUSED
         ):
-            self.note("reported", worker, result=outcome.result)
+            is_incident = outcome.item.compromised
+            self.note("reported", worker, result=outcome.result, incident=is_incident)
 
     def planned(self, worker: Worker, step: str) -> None:
         """Note the next step of the plan."""

@@ -190,7 +190,7 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     "verify current: reported as done while the source refuses it": (
         "verify current",
         "drift/two-slots",
-        until("verify", step("reported", result="confirmed")),
+        until("verify", step("reported", result="confirmed", incident=False)),
     ),
     "overlap: retired inside its overlap": ("overlap", "one/two-slots", without("pass")),
     "spare: the current credential is revoked": (
@@ -279,7 +279,12 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
     "an incident ends while the leak works": (
         "",
         "incident-alone/many",
-        until("revoke", step("reported", result="rotated")),
+        until("revoke", step("reported", result="rotated", incident=True)),
+    ),
+    "something else is done while the leak works": (
+        "",
+        "incident-alone/many",
+        until("revoke", step("reported", result="confirmed", incident=False)),
     ),
     "replaced although nobody asks for it": (
         "",
