@@ -71,7 +71,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     if job.asked:
         # An earlier try may have left one.
         await at.tidy(job.operation, keep=None)
-    elif not copies:
+    elif at.record.change.version != secret.version and not copies:
         # So may one for a version that somebody has replaced since: only the record names it.
         await tidy_abandoned(at)
     restorable = not in_place and await _restorable(at, job)
