@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine.state.incident import STILL_ACCEPTED
 from simulator.faults import Fault
 from simulator.reach.strikes import NOT_AUTHORIZED, PUBLISH, REGENERATE, to
 from tests.adversary.stage import Ear, Stage
@@ -31,7 +32,7 @@ async def test_a_healed_version_is_announced_although_the_worker_died(stage: Sta
 async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_revoked(
     stage: Stage,
 ) -> None:
-    """An incident is not told of as rotated before what leaked is refused: its failure names it."""
+    """Programs need the new version at once. Whoever reads of it is told that its incident goes on."""
     secret = stage.put("storage")
     stage.world.faults.append(
         Fault(
@@ -42,8 +43,10 @@ async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_rev
     )
     await stage.rotate(secret, trigger="manual", compromised=True, force=True)
     told = [(outcome["result"], outcome["new_version"]) for outcome in stage.of(secret)]
-    assert told[0] == ("parked", secret.current.version)
-    assert secret.current.version not in announced(stage)
+    version = secret.current.version
+    assert told[:2] == [("rotated", version), ("parked", version)]
+    assert STILL_ACCEPTED in stage.of(secret)[0]["reason"]
+    assert version in announced(stage)
 
 
 async def test_an_outcome_event_warns_of_nothing(stage: Stage, ear: Ear) -> None:
