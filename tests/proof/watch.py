@@ -867,9 +867,9 @@ class Watch:
             return ""
         disturbed = max(self.disturbed, self.back_elsewhere)
         for (source, version), since in noted.items():
-            # One change makes what replaces it, and one revokes it.
-            bound = HEALED_SECONDS + 2 * self._takes(source)
-            if now - max(since, disturbed) < bound or self.is_unsure():
+            # Where changes go on for minutes, three of them follow each other, and looks in between.
+            is_early = now - max(since, disturbed) < HEALED_SECONDS
+            if is_early or self._takes(source) or self.is_unsure():
                 continue
             held = (
                 credential_in(it.value.reveal())
