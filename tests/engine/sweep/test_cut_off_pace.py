@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from engine.service import revocation_starts
 from engine.state.incident import Incident
 from engine.state.sweep_order import SweepOrder
-from tests.shared.rig import VAULT_ACTIONS, Rig
+from tests.shared.many_vaults import rig_of
+from tests.shared.rig import Rig
 
 LEAKED, VAULTS = 60, 40
 MOST = timedelta(minutes=3)
@@ -18,15 +18,7 @@ MOST = timedelta(minutes=3)
 
 def shared() -> Rig:
     """Return a rig with one subscription, which many vaults share, and many secrets in one of them."""
-    rig = Rig()
-    vaults = [rig.vault, *(rig.world.add_vault(f"team-{number}") for number in range(VAULTS - 1))]
-    for vault in vaults[1:]:
-        rig.world.grant(rig.identity, VAULT_ACTIONS, vault.resource_id)
-    group = rig.host.resource_id.split("/providers/")[0]
-    rig.environment = {
-        "REKEY_VAULTS": ",".join(vault.url for vault in vaults),
-        "REKEY_SCOPES": json.dumps({vault.url: [group] for vault in vaults}),
-    }
+    rig = rig_of(VAULTS)
     for number in range(LEAKED):
         rig.secret(f"key-{number}", rig.account(f"account{number}"), days_left=80)
     rig.clock.advance(60)

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
 
 from engine.state.sweep_order import SweepOrder
-from tests.shared.rig import VAULT_ACTIONS, Rig
+from tests.shared.many_vaults import rig_of
 
 HOUR, VAULTS = timedelta(hours=1), 40
 SHARE = 1200 // VAULTS
-
-
-def shared() -> Rig:
-    """Return a rig whose vault shares a subscription with many others."""
-    rig = Rig()
-    vaults = [rig.vault, *(rig.world.add_vault(f"team-{number}") for number in range(VAULTS - 1))]
-    for vault in vaults[1:]:
-        rig.world.grant(rig.identity, VAULT_ACTIONS, vault.resource_id)
-    group = rig.host.resource_id.split("/providers/")[0]
-    rig.environment = {
-        "REKEY_VAULTS": ",".join(vault.url for vault in vaults),
-        "REKEY_SCOPES": json.dumps({vault.url: [group] for vault in vaults}),
-    }
-    return rig
 
 
 @pytest.mark.parametrize("kind", ["daily audits", "what needs a person"])
@@ -33,7 +18,7 @@ async def test_a_secret_that_is_due_is_rotated_however_many_before_it_are_only_l
     kind: str,
 ) -> None:
     """What is open at sources is asked for at every sweep: the last secret would expire."""
-    rig = shared()
+    rig = rig_of(VAULTS)
     for number in range(SHARE):
         name = f"a-{number}"
         rig.secret(name, rig.account(f"account{number}"), days_left=80)
