@@ -341,7 +341,9 @@ class Record:
 
     def announced(self, write: Announced, kind: str) -> Record:
         """Return the record with an announced write."""
-        change = replace(self.change.arrived(), open_since=None)
+        # The look that was promised as the change was begun still comes.
+        recheck_at = self.change.recheck_at
+        change = replace(self.change.arrived(), open_since=None, recheck_at=recheck_at)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
 
     def proven(self, shown: Version, now: datetime) -> Record:

@@ -36,6 +36,9 @@ FOUND = {
         "recovered/two-logins#130705348"
     ),
     "so it is by the look after an incident": "lost-incident-alone/two-logins#130702486",
+    "the look that was promised as a slow change was carried on is put off by its announcement": (
+        "throttled/one-slow#310018510"
+    ),
     "what arrives once its sender has ended is late, although its lease was never given back": (
         "slow-incident/two-slow#130700397"
     ),
