@@ -12,6 +12,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -155,17 +156,21 @@ def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARED:
             yield f"{type(op).__name__} → {COMPARED[type(op)].__name__}", _compare
-        case ast.BoolOp(op=op):
+        case ast.BoolOp(op=op, values=values):
             yield f"{type(op).__name__} → the other", _either
+            for number, value in enumerate(values):
+                yield f"without {_shown(value)}", partial(_without, number)
         case ast.UnaryOp(op=ast.Not()):
             yield "not x → x", _affirm
         case ast.BinOp(op=op) if type(op) in COMPUTED:
             yield f"{type(op).__name__} → {COMPUTED[type(op)].__name__}", _compute
         case ast.Constant(value=bool() | int() as value):
             yield f"{value} → another", _constant
-        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
-            if not _is_negated_otherwise(test):
-                yield "if x → if not x", _negate
+        case ast.If() | ast.IfExp():
+            yield "if x → if True", partial(_decide, True)
+            yield "if x → if False", partial(_decide, False)
+        case ast.While(test=test) if not _is_negated_otherwise(test):
+            yield "while x → while not x", _negate
         case ast.Return(value=ast.expr() as value) if not _is_plain(value):
             yield "return x → return None", _return
         case ast.Expr(value=ast.Call() | ast.Await() as value) if not _is_of_super(value):
@@ -204,6 +209,18 @@ def _either(node: ast.AST, _: ast.AST) -> None:
     node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
 
 
+def _without(number: int, node: ast.AST, function: ast.AST) -> None:
+    assert isinstance(node, ast.BoolOp)  # noqa: S101 - for the type
+    del node.values[number]
+    if len(node.values) == 1:
+        _put(function, node, node.values[0])
+
+
+def _decide(value: object, node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.If | ast.IfExp)  # noqa: S101 - for the type
+    node.test = ast.Constant(value)
+
+
 def _affirm(node: ast.AST, function: ast.AST) -> None:
     assert isinstance(node, ast.UnaryOp)  # noqa: S101 - for the type
     _put(function, node, node.operand)
@@ -220,7 +237,7 @@ def _constant(node: ast.AST, _: ast.AST) -> None:
 
 
 def _negate(node: ast.AST, _: ast.AST) -> None:
-    assert isinstance(node, ast.If | ast.IfExp | ast.While)  # noqa: S101 - for the type
+    assert isinstance(node, ast.While)  # noqa: S101 - for the type
     node.test = ast.UnaryOp(ast.Not(), node.test)
 
 
