@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from engine.contract import Job, Rotator
-from engine.errors import MayComeBack, NeedsHuman
+from engine.errors import MayComeBack, PermanentError
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
@@ -43,7 +43,7 @@ class Progress:
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
-    left: dict[str, NeedsHuman | MayComeBack] = field(default_factory=dict)
+    left: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
 
     @property
@@ -191,10 +191,10 @@ class Rotation:
         left = self.progress.left
         return next((version for version in compromised if version not in left), compromised[0])
 
-    def leave(self, error: NeedsHuman | MayComeBack) -> None:
+    def leave(self, version: str, error: PermanentError | MayComeBack) -> None:
         """Go on with the next compromised version; raises why if none is left, for a person first."""
         left = self.progress.left
-        left.setdefault(self.first_compromised, error)
+        left.setdefault(version, error)
         if left.keys() >= set(self.record.compromised.versions):
             raise min(left.values(), key=lambda why: isinstance(why, MayComeBack))
 

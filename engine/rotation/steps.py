@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.errors import MayComeBack, NeedsHuman
+from engine.errors import MayComeBack, NeedsHuman, PermanentError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
 from engine.rotation import leaked, publish, report, retire, verify
@@ -141,10 +141,11 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
+    version = at.first_compromised
     try:
-        await leaked.settle(at, secret, at.first_compromised, turn.decision)
-    except (NeedsHuman, MayComeBack) as error:
-        at.leave(error)
+        await leaked.settle(at, secret, version, turn.decision)
+    except (PermanentError, MayComeBack) as error:
+        at.leave(version, error)
     return await at.look()
 
 
