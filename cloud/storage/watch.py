@@ -1,5 +1,6 @@
-"""Detects that the app no longer sweeps. A record for each vault holds when its next sweep is due.
+"""Detects that the app no longer sweeps, or no longer asks for what it has accepted.
 
+A record for each vault holds when its next sweep is due. Each request holds when it is asked for.
 The records are blobs in the app's own storage account; each sweep writes one. Anybody may request
 the app's health as often as they like, so the answer is cached for a while.
 """
@@ -20,6 +21,7 @@ from cloud.schedule import next_time
 from cloud.storage import blobs
 from cloud.storage.backlog import QUEUES, backlog, undelivered
 from cloud.storage.host_storage import HostStorage
+from cloud.storage.requests import BlobRequests
 from cloud.telemetry import gauges
 from engine.deadline import bounded
 from engine.errors import RekeyError
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("rekey.watch")
 
 SLACK = timedelta(minutes=30)
-"""How late a sweep may end: timers and queues are not exact, and a huge vault takes time."""
+"""How late a sweep may end, or a request be asked for.
+
+Timers and queues are not exact, and a huge vault takes time.
+"""
 WELL_SECONDS, UNWELL_SECONDS = 300.0, 30.0
 """How long an answer is cached."""
 CHECK_SECONDS = 30.0
@@ -92,6 +97,7 @@ class AppWatch:
     ) -> None:
         self._storage = storage
         self._events = events
+        self._requests = BlobRequests(storage, azure)
         self._azure = azure
         self._clock = clock
         self._vaults = vaults
@@ -171,7 +177,8 @@ class AppWatch:
         try:
             async with bounded(CHECK_SECONDS, "looking at the app's own state"):
                 records = [await self.record(vault) for vault in self._vaults]
-                return self._overdue(records) or await self._missing_queues(records)
+                known = self._overdue(records) or await self._unasked()
+                return known or await self._missing_queues(records)
         except RekeyError as error:
             log.warning("the app's own state cannot be read: %s", error)
             return (
@@ -190,6 +197,12 @@ class AppWatch:
                 "again, or create them"
             )
         return ""
+
+    async def _unasked(self) -> str:
+        """Say so if nobody asks for what was accepted: whoever does puts it off, or ends it."""
+        if not await self._requests.due(self._clock.now() - SLACK):
+            return ""
+        return f"the function recheck does not ask for what is due. Fix: {RUNBOOK}"
 
     def _overdue(self, records: Sequence[Record]) -> str:
         now = self._clock.now()

@@ -11,6 +11,7 @@ import pytest
 from cloud.schedule import next_time
 from cloud.storage.backlog import EVENTS
 from cloud.storage.watch import SLACK
+from engine.parts import GRACE_SECONDS
 from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
@@ -18,7 +19,7 @@ from tests.shared.collected import Collected, dims
 from tests.shared.rig import Rig
 from tests.shared.scene import refuse, send
 
-HOUR = timedelta(hours=1)
+GRACE, HOUR = timedelta(seconds=GRACE_SECONDS), timedelta(hours=1)
 
 
 async def sweep(rig: Rig) -> None:
@@ -84,6 +85,22 @@ async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named(rig: Rig) 
     assert answer.status == 503
     assert "vault-events" in answer.body["detail"]
     assert "deploy the template again" in answer.body["fix"]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_an_app_that_no_longer_asks_for_what_was_accepted_is_not_well(
+    rig: Rig, *, runs: bool
+) -> None:
+    """Its message was lost, and nothing but the function `recheck` looks for it."""
+    queues(rig)
+    await rig.service().engine.accept(rig.item("gone"))
+    wait(rig, GRACE + SLACK + timedelta(minutes=1))
+    await sweep(rig)
+    if runs:
+        await rig.service().recheck()
+    answer = await send(rig.api(), "http_health")
+    assert answer.status == (200 if runs else 503)
+    assert runs or "recheck" in answer.body["detail"]
 
 
 async def test_storage_that_cannot_be_read_makes_the_app_unwell(rig: Rig) -> None:
