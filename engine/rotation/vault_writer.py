@@ -30,6 +30,7 @@ from engine.secret import (
     Sensitive,
 )
 from engine.state import template
+from engine.state.record import parts_of
 from engine.state.tags import (
     CREDENTIAL,
     MAX_TAGS,
@@ -337,6 +338,10 @@ class Replicas:
             return "has too many tags to leave room for Rekey's own", "remove one of its tags"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
+        is_pair = len(parts_of(self.managed.source)) > 1
+        if is_pair and "user" in rotator.template_fields - template.fields(shape):
+            # Whoever reads it would sign in as one login with the other one's password.
+            return "does not say whose password it holds", "add {user} to its tag ValueTemplate"
         return None
 
 

@@ -23,6 +23,9 @@ from engine.state.tags import (
 from simulator.keyvault.state import SecretVersion
 from tests.engine.rotation.held import Held, held
 from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import sql
+from tests.shared.sql_rig import FIRST
 
 COPY, OTHER = "copy", "other-copy"
 SHAPE = "AccountKey={key}"
@@ -120,6 +123,19 @@ async def test_what_a_replica_may_be_like(at: Held, tags: dict[str, str | None])
     copies = await at.replicas.check(at.secret.ref)
     shapes = [(copy.ref.name, at.replicas.shape(copy)) for copy in copies]
     assert shapes == [(COPY, SHAPE), (OTHER, "{key}")]
+
+
+async def test_a_replica_of_two_logins_that_names_neither_keeps_what_works_for_its_reader() -> None:
+    """Its reader knows one login by heart, and would get the other one's password."""
+    rig = sql("two logins")
+    copy = f"{rig.vault.url}/secrets/{COPY}"
+    rig.tag(SQL, Replicas=copy)
+    consent = {REPLICA_OF: f"{rig.vault.url}/secrets/{SQL}", "ValueTemplate": "{password}"}
+    kept = rig.vault.put(COPY, FIRST, tags=consent)
+    outcome = await rig.handle(SQL)
+    assert (outcome.result, rig.latest(COPY)) == ("parked", kept)
+    assert "does not say whose password it holds" in outcome.reason
+    assert outcome.fix == "add {user} to its tag ValueTemplate"
 
 
 async def test_each_replica_gets_the_credential_in_its_own_form_and_keeps_its_owners_tags(
