@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -23,12 +24,12 @@ from engine.planning.inventory import standing, sweep_of
 from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
-from engine.state.incident import UNSERVED
+from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
 from engine.state.index import Listed, StateIndex
 from engine.state.record import LOOKING, RECHECK_EVERY, covers
 from engine.state.request import FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
-from engine.state.tags import Managed
+from engine.state.tags import REPLICA_OF, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
 from engine.sweep.pace import Pace, post
 
@@ -36,6 +37,7 @@ log = logging.getLogger("rekey.sweep")
 
 BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
 """What else to do about a secret out of reach that had something to retire."""
+TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 
 
 async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
@@ -99,11 +101,23 @@ class Sweeper:
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind", reason=text))
             self.summary.posted += await self._consider(tagged, decision)
+            if is_replica(stands, known) and audit_is_due(secret.ref, self.order, None):
+                await self._report_unwritten(secret)
         except TransientError:
             raise
         except (RekeyError, ArithmeticError, ValueError, TypeError, LookupError) as error:
             self.summary.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
+
+    async def _report_unwritten(self, copy: Version) -> None:
+        """Report a replica that nothing writes any more: unseen, what it holds would be cut off."""
+        primary = named(copy.tags[REPLICA_OF])
+        if not (primary and self.engine.policy.manages(primary.vault) and copy.enabled):
+            return
+        with suppress(RekeyError):
+            if await self.engine.primary(copy) is None:
+                outcome = Outcome(sweep_of(copy.ref), "parked", UNWRITTEN, TO_AGREE)
+                await self.engine.reporter.concluded(outcome)
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
         """Report, once a day, each secret out of reach of which something is left at its source.

@@ -1,10 +1,12 @@
-"""What is left to do in a vault that is not served any more is told to somebody."""
+"""What nothing looks after any more is told to somebody: a vault's rest, a replica."""
 
 from __future__ import annotations
 
 import json
 import logging
 from datetime import datetime, timedelta
+
+import pytest
 
 from engine.state.sweep_order import SweepOrder
 from tests.shared.consuming import results
@@ -43,4 +45,26 @@ async def test_a_superseded_credential_of_a_vault_that_was_taken_out_is_reported
     rig.clock.advance(8 * DAY.total_seconds())
     (text,) = await told(rig.clock.now() - DAY)
     assert text.startswith(f"{NAME}: its vault is not served any more, and key1 of ")
+    assert await told(rig.clock.now()) == []
+
+
+@pytest.mark.parametrize(("named", "texts"), [(True, 0), (False, 1)])
+async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
+    caplog: Log, texts: int, *, named: bool
+) -> None:
+    """Its reader goes on with what it holds, which is revoked a rotation later."""
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = scene(days_left=80)
+    url = f"{rig.vault.url}/secrets"
+    rig.tag(NAME, Replicas=f"{url}/{'copy' if named else 'other'}")
+    rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": f"{url}/{NAME}"})
+
+    async def told(since: datetime) -> list[str]:
+        caplog.clear()
+        order = SweepOrder(rig.vault.url, since, rig.clock.now(), timedelta(hours=1))
+        await rig.service().sweep_vault(order.to_json())
+        return [f"{entry['secret']}: {entry['reason']}" for entry in results(caplog.records)]
+
+    text = "copy: its tag ReplicaOf names no secret that names it in its tag Replicas"
+    assert await told(rig.clock.now() - DAY) == [text] * texts
     assert await told(rig.clock.now()) == []
