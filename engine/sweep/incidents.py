@@ -142,25 +142,35 @@ class IncidentSweep:
     async def _send_left(self, shown: Entry, pace: Pace) -> bool:
         """Send on what is to be retired where the secret was before: each version by itself."""
         left = await self._left(shown)
-        for source, version in left.items():
+        for source, version in left:
             work = self.incident.work(shown.secret.ref, version, source)
             await self._post(replace(work, since=""), pace)
         return bool(left)
 
-    async def _left(self, current: Entry) -> dict[str, str]:
-        """Return what is older than the incident and still to be retired, by its source.
+    async def _left(self, current: Entry) -> list[tuple[str, str]]:
+        """Return what is older than the incident and still to be retired, each with its source.
 
         That is where the secret was before.
         """
         ref, since = current.secret.ref, self.incident.since
         known = self.index.of(ref)
         here, owed = leaked_at(current, known), self.incident.owed(known)
-        left = {it.source: it.pending.version for it in owed if it.pending and it.source != here}
+        left = [listed for listed in owed if listed.source != here]
         if not (here and left):
-            return {}
+            return []
         versions = self.engine.vaults.versions(ref)
         young = {version.version async for version in versions if version.created >= since}
-        return {source: version for source, version in left.items() if version not in young}
+        owing = [(it.source, version) for it in left for version in await self._owed_at(it)]
+        return [(source, version) for source, version in owing if version not in young]
+
+    async def _owed_at(self, listed: Listed) -> list[str]:
+        """Return the versions to be retired at a source that have not been proven to be refused."""
+        with suppress(PermanentError):  # of a damaged record the listing shows the first
+            if record := await self.engine.leases.peek(listed.source):
+                owed, known = record.to_retire, record.compromised
+                versions = (going.version for going in owed)
+                return [it for it in versions if not known.is_refused(it, self.incident.reported)]
+        return [listed.pending.version] if listed.pending else []
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
         """Send on a deleted secret: it is reported, and comes back until it is recovered."""

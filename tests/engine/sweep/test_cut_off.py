@@ -197,6 +197,23 @@ async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_
     assert [message["version"] for message in rig.messages("rotations")] == [older, None]
 
 
+async def test_all_that_is_to_be_retired_where_a_secret_was_before_is_sent_on() -> None:
+    """A late write has left two there. One that is refused by now is not asked about again."""
+    rig, ids = scene(), [number * 32 for number in "123"]
+    await rig.work(NAME)
+    former, superseded = source_of(rig), rig.vault.versions(NAME)[0].version
+    owed = tuple(Pending(NOW, version, "key2") for version in ids)
+    await rig.note(former, NAME, unretired=owed, gone={ids[2]: ""})
+    other = rig.account("other")
+    rig.clock.advance(60)
+    theirs = rig.write(NAME, other.keys["key1"].value, ProviderAddress=other.resource_id)
+    rig.clock.advance(60)
+    await send(rig, begun(rig))
+    sent = [(it["source"], it["version"]) for it in rig.messages("rotations")]
+    left = [(former, version) for version in (superseded, *ids[:2])]
+    assert sent == [*left, (other.resource_id.lower(), theirs.version)]
+
+
 async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(caplog: Log) -> None:
     rig = scene()
     account = rig.world.accounts["appdata"]
