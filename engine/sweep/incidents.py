@@ -181,7 +181,10 @@ class IncidentSweep:
         return True
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
+        """Have a secret worked on. What waits for an earlier try of the order knows who was told."""
         with repeating():
+            waiting = await self.engine.requests.read(work.request)
+            work = WorkItem.from_json(waiting) if waiting else work
             await self.engine.accept(work, pace.start(work.source))
 
     async def _left_at(self, ref: SecretRef) -> list[str]:

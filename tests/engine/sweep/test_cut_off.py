@@ -313,6 +313,22 @@ async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_
     assert sources == ([expected.lower()] if expected else [])
 
 
+async def test_an_order_that_comes_again_has_nobody_told_again_of_what_waits() -> None:
+    rig = Rig()
+    rig.vault.amend(rig.secret(NAME, rig.account("off")), enabled=False)
+    rig.clock.advance(60)
+    incident = begun(rig)
+    await send(rig, incident)
+    (item,) = rig.messages("rotations")
+    await rig.service().rotate(json.dumps(item), 1)
+    ((_, waiting),) = rig.open_requests
+    assert waiting["told"] == rig.clock.now().isoformat()
+    rig.clock.advance(60)
+    await send(rig, incident)
+    assert [text for _, text in rig.open_requests] == [waiting]
+    assert rig.messages("rotations")[-1]["told"] == waiting["told"]
+
+
 async def test_without_the_records_an_incident_is_sent_on_again_and_trusts_no_tag(
     rig: Rig, caplog: Log
 ) -> None:
