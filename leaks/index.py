@@ -163,16 +163,16 @@ class Index:
     """How many looks at the records have begun."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def find(self, engine: Engine, parts: Sequence[str]) -> LeakedVersion | None:
-        """Return what one of these texts is; None if none is ours.
+    async def find(self, engine: Engine, parts: Sequence[str]) -> Sequence[LeakedVersion]:
+        """Return what one of these texts is, and others where that takes no further look.
 
         Raises TransientError rather than miss what could not be read.
         """
         if match := await self._confirmed(engine, parts):
-            return match
+            return [match]
         index = await self._look(engine, self._looks)
         if match := await self._confirmed(engine, parts):
-            return match
+            return [match]
         async with self._turn:
             await self._list(engine)
 
@@ -181,7 +181,7 @@ class Index:
                 return await _in_secret(engine, ref, index.of(ref), parts)
 
         unprinted = _unprinted(engine, index, self._listed)
-        return next(filter(None, await asyncio.gather(*map(compared, unprinted))), None)
+        return [*filter(None, await asyncio.gather(*map(compared, unprinted)))]
 
     def are_several(self, engine: Engine, parts: Sequence[str]) -> bool:
         """Return whether the last look knows these texts of more than one source."""

@@ -48,10 +48,11 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
     """Return what a value is; raises TransientError rather than guess."""
     reported = read(text)
     with engine.reporter.step("match"):
-        match = await _found(engine, index, reported)
-    if match is None:
+        matches = await _found(engine, index, reported)
+    if not matches:
         return Verdict("not ours" if reported.kind else "unknown", reported)
-    if index.are_several(engine, reported.parts):
+    match = matches[0]
+    if len(matches) > 1 or index.are_several(engine, reported.parts):
         reported = replace(reported, has_more=True)
     before = await engine.leases.peek(match.source)
     with engine.reporter.step("prove"):
@@ -87,12 +88,17 @@ def _was_amid(before: Record | None, after: Record | None) -> bool:
     return len(began) > 1 or any(record.is_unknown for record in known)
 
 
-async def _found(engine: Engine, index: Index, reported: Reported) -> LeakedVersion | None:
-    """Return what a text is: the credential in it, or the key that made the signature in it."""
-    match = await index.find(engine, reported.parts)
-    if match and match.kind in engine.kinds:
-        return await key_of(engine, match) or match
-    return match or await signing_key(engine, reported.parts, index.turns)
+async def _found(engine: Engine, index: Index, reported: Reported) -> Sequence[LeakedVersion]:
+    """Return what a text is: the credential in it, or the key that made the signature in it.
+
+    What else it holds comes after that, as far as it is known.
+    """
+    match, *further = (*await index.find(engine, reported.parts), None)
+    if match is None:
+        match = await signing_key(engine, reported.parts, index.turns)
+    elif match.kind in engine.kinds:
+        match = await key_of(engine, match) or match
+    return [*filter(None, (match, *further))]
 
 
 async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str]:

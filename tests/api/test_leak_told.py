@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from api import github
+from api.leaks import MORE
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked, numbered
 from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle, works
@@ -140,6 +141,19 @@ async def test_of_two_credentials_in_one_line_none_is_passed_over_in_silence(sha
     await settle(rig)
     works = both[1] in {key.value for key in rig.world.accounts["otherdata"].keys.values()}
     assert not works or "one credential is found" in answer.body["reason"]
+
+
+@pytest.mark.parametrize("document", [TRUSTED, ""], ids=["keyed", "unkeyed"])
+async def test_of_two_passwords_without_a_known_form_it_is_said_that_one_is_found(
+    document: str,
+) -> None:
+    """Without a key of prints each secret is read, and tells as much."""
+    rig = leaky(document)
+    rig.write("app-key", "f1rst-password-of-nobodys")
+    rig.write("other", "s3cond-password-of-nobodys", ValueTemplate=None)
+    rig.clock.advance(60)
+    answer = await leak(rig.api(), "f1rst-password-of-nobodys s3cond-password-of-nobodys")
+    assert (answer.body["status"], answer.body["reason"][-len(MORE) :]) == ("alive", MORE)
 
 
 @pytest.mark.parametrize("document", [TRUSTED, KEYED], ids=["cut off", "asked"])

@@ -525,8 +525,7 @@ async def test_a_match_names_the_credential_as_the_record_does(rig: PolicyRig) -
     await rotate(rig)
     engine, current = await rig.service().ready(), rig.latest("app-key")
     for leaked, known in ((first, ("key1", False)), (current, ("key2", True))):
-        match = await Index().find(engine, [leaked.value])
-        assert match
+        (match,) = await Index().find(engine, [leaked.value])
         assert (match.version, match.credential_id, match.is_current) == (leaked.version, *known)
 
 
