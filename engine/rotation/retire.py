@@ -40,41 +40,45 @@ def _rotator_of(at: Rotation) -> Rotator:
     return at.parts.rotators[kind]
 
 
-async def superseded(at: Rotation, secret: SecretVersion) -> SecretVersion:
+async def superseded(
+    at: Rotation, secret: SecretVersion, reason: str = "its overlap has passed"
+) -> SecretVersion:
     """Revoke what the record says is to be retired; return the secret as it is then.
 
     A tag alone retires nothing.
     """
     pending, progress = at.record.retirement, at.progress
     assert pending  # noqa: S101 - decided from it
-    secret, is_revoked = await _retire_one(at, secret, pending)
-    if is_revoked:
-        progress.retired += (pending.credential_id,)
-        if progress.result in (None, "confirmed"):
-            progress.result = "retired"
-        progress.reason = progress.reason or "its overlap has passed"
+    secret, kept = await _retire_one(at, secret, pending)
+    if kept:
+        kept = f"{pending.credential_id} is not retired: {kept}"
+        log.warning("%s: %s", secret.ref, kept)
+        progress.reason = "; ".join(filter(None, (progress.reason, kept)))
+        return secret
+    progress.retired += (pending.credential_id,)
+    if progress.result in (None, "confirmed"):
+        progress.result = "retired"
+    progress.reason = progress.reason or reason
     return secret
 
 
 async def _retire_one(
     at: Rotation, secret: SecretVersion, pending: Pending
-) -> tuple[SecretVersion, bool]:
-    """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
-    is_revoked = True
+) -> tuple[SecretVersion, str]:
+    """Retire one credential; return what is then to be believed of the secret, and why it is kept."""
+    kept = ""
     await at.vault_writer.out_of_use(secret)
     if theirs := await _taken_over(at, secret, pending):
         # Its owner's consent went with its login.
-        log.warning("%s of %s is not retired: %s", pending.credential_id, secret.ref, theirs.reason)
-        is_revoked = False
+        kept = theirs.reason
     elif pending.version not in at.record.compromised.revoked:
         try:
             await _revoke(at, secret, pending)
         except NeedsHuman:
             if not await _is_in_use(at, secret, pending):
                 raise
-            is_revoked = False
-            # Somebody has taken it into use again: there is nothing to retire any more.
-            log.warning("%s of %s is in use again: not retired", pending.credential_id, secret.ref)
+            # There is nothing to retire any more.
+            kept = "somebody has taken it into use again"
     await at.vault_writer.out_of_use(secret)
     rest = {
         tag: text
@@ -86,7 +90,7 @@ async def _retire_one(
     record = at.record.retired()
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
-    return at.observed.retagged(secret), is_revoked
+    return at.observed.retagged(secret), kept
 
 
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:

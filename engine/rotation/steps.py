@@ -56,6 +56,9 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     says, item = step.says, turn.work if step.name == "leave to recheck" else turn.item
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
+    if kept := at.progress.reason:
+        # Nothing else was done, or it would be reported as such.
+        says = replace(says, reason=f"{kept}; {says.reason}")
     return await report.conclude(at.parts, secret, item, says)
 
 
@@ -186,8 +189,8 @@ async def _acted(
         case Restore():
             return await publish.restore(at, secret, decision)
         case Retire(managed, _, reason):
-            at.progress.managed, at.progress.reason = managed, at.progress.reason or reason
-            return await retire.superseded(at, secret)
+            at.progress.managed = managed
+            return await retire.superseded(at, secret, reason)
     raise AssertionError(decision)
 
 

@@ -102,6 +102,8 @@ async def test_a_login_with_a_secret_of_its_own_is_not_cut_off_by_the_pair_that_
     assert own.works
     await stage.run_past_overlap()
     assert stage.longest_refusal(own, since=since) == timedelta()
+    told = " ".join(outcome["reason"] for outcome in stage.of(pair, "skipped"))
+    assert ("app_b is not retired: " in told) == (way == "one login")
     if way in ("one login", "other pair"):
         await stage.rotate(pair, force=True)
         assert len(pair.versions) == 4, stage.reason(pair)

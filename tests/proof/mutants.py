@@ -335,9 +335,9 @@ def _pending_forgotten(landed: Any, self: Record, secret: Any) -> Any:
 
 
 @in_place_of(retire, "superseded")
-async def _pending_never_forgotten(original: Any, at: Rotation, secret: Any) -> Any:
+async def _pending_never_forgotten(original: Any, at: Rotation, *secret: Any) -> Any:
     pending = at.record.retirement
-    retired = await original(at, secret)
+    retired = await original(at, *secret)
     at.lease.learn(replace(at.record, retirement=pending))
     return retired
 
@@ -353,7 +353,7 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
         }
         return replace(better, tags={**better.tags, **mine})
 
-    async def superseded(at: Rotation, secret: Any) -> Any:
+    async def superseded(at: Rotation, secret: Any, *_: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
         return (await retire._retire_one(at, secret, pending))[0]
 

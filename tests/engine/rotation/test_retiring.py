@@ -203,8 +203,8 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     assert keys_of(rig) == before
     assert outcome.retired == ()
     assert outcome.result != "parked"
-    assert "key1 of" in caplog.text
-    assert "is in use again: not retired" in caplog.text
+    assert "key1 is not retired: somebody has taken it into use again" in caplog.text
+    assert outcome.reason.startswith("key1 is not retired")
     assert (await record(rig)).retirement is None
     assert "RekeyRetire" not in rig.tags(NAME)
 
