@@ -86,11 +86,11 @@ def _without_the_open_ones(work: Any, ref: Any, listed: Any, now: Any) -> Any:
 
 
 @in_place_of(Rotation, "leave")
-def _left_for_people_alone(leave: Any, self: Rotation, error: Any) -> None:
+def _left_for_people_alone(leave: Any, self: Rotation, version: str, error: Any) -> None:
     """Wait with everything for what may come back."""
     if isinstance(error, MayComeBack):
         raise error
-    leave(self, error)
+    leave(self, version, error)
 
 
 def _consent_kept(patch: pytest.MonkeyPatch) -> None:
