@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from api.answers import Answer
 from api.app import Api
+from api.gate import Gate
 from simulator.wire import Request, Response, json_response
 from tests.api.test_leaks import KEYED, leaky, settle
 from tests.shared.policies import PolicyRig
@@ -235,3 +236,14 @@ async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_v
     for _ in range(100):
         await deliver(api, x_hub_signature_256="sha256=" + "0" * 64)
     assert rig.calls()["vault"] == 0
+
+
+@pytest.mark.parametrize("full", ["probes", "deliveries"])
+async def test_whoever_asks_for_health_keeps_no_delivery_out_nor_the_other_way_round(
+    full: str,
+) -> None:
+    rig, _ = hooked()
+    api = replace(rig.api(), probes=Gate(64 * (full != "probes")))
+    api = replace(api, deliveries=Gate(64 * (full != "deliveries")))
+    answers = [(await deliver(api)).status, (await send(api, "http_health")).status]
+    assert answers == ([202, 429] if full == "probes" else [429, 200])
