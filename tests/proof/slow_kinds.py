@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import LONGEST_CHANGE, Issued, Job, Recognised
-from engine.errors import TransientError, UnderWay
+from engine.errors import UnderWay
 from engine.secret import Sensitive
-from tests.proof.kernel import EPOCH, Died
+from tests.proof.kernel import EPOCH
 from tests.proof.kinds import TwoSlots, _Kind
 from tests.proof.sources import Slots
 
@@ -22,14 +22,10 @@ class _Slow(_Kind):
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
         begin = lambda: self._begin(slots, slot)  # noqa: E731 - one effect, said where it is sent
+        await self.hand.reach(f"set {slot}", begin, changes=True, guarded=True)
         assert slots.lasting
-        before = slots.lasting.change
-        try:
-            await self.hand.reach(f"set {slot}", begin, changes=True, guarded=True)
-        except (Died, TransientError):
-            if (change := slots.lasting.change) is not before and change:
-                change.unanswered = True
-            raise
+        if slots.lasting.change:
+            slots.lasting.change.unanswered = False
         raise UnderWay(
             f"replacing {slot} was accepted",
             where=source,

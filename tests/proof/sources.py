@@ -47,8 +47,8 @@ class Change:
     """When it comes to its end, in seconds."""
     fails: bool
     """It changes nothing in the end."""
-    unanswered: bool = False
-    """Nobody knows that it was accepted: it comes like a request that arrives late."""
+    unanswered: bool = True
+    """Nobody knows yet that it was accepted: it comes like a request that arrives late."""
 
     def come(self) -> None:
         """Take effect, unless it fails."""
