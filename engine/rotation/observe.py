@@ -239,7 +239,8 @@ class Observed:
         if new:
             incident = self.item.began or known.incident
             noted = replace(known, versions=(*known.versions, *new), incident=incident)
-            await self.lease.write(replace(record, compromised=noted))
+            change = record.change.under(self.item.began)
+            await self.lease.write(replace(record, compromised=noted, change=change))
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""

@@ -178,6 +178,17 @@ class Change:
         recheck_at = None if self.in_progress_since else self.recheck_at
         return replace(self, in_progress_since=None, marker="", recheck_at=recheck_at)
 
+    def under(self, incident: datetime | None) -> Change:
+        """Return the change under an incident: what was asked for before it is asked for anew.
+
+        It may have come before, and whoever knows what leaked may know it, too. What replaces the
+        only password has no other place to come to.
+        """
+        is_older = incident and self.requested_at and self.requested_at < incident
+        if not (is_older and self.in_progress_since) or self.password_unknown:
+            return self
+        return replace(self, requested_at=None, marker="")
+
     def begun(self, version: str, now: datetime, *, asks: bool) -> Change:
         """Return the change once the next one is begun, which leaves no password unknown.
 

@@ -94,6 +94,9 @@ class Replacement:
         Raises UnderWay where it has not, and it is too early to ask for it again.
         """
         mark, kind = Mark.read(job.mark), self._kind
+        if job.sent and job.asked is None:
+            # An incident came after what this process remembers to have asked for.
+            self._accepted.pop(job.operation, None)
         if not (mark or (kind.tells_times and job.asked)):
             return None
         keys = await kind.dated(place, await kind.listed(place))

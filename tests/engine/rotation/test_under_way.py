@@ -180,6 +180,27 @@ async def test_an_incident_is_over_once_what_leaked_is_gone_and_its_version_is_t
     assert slow.asked() == 2, "for the new key, and to revoke the old one"
 
 
+@pytest.mark.parametrize("member", [SIGNALR, COSMOS], ids=str)
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_a_key_that_came_before_an_incident_is_replaced_for_it_as_well(
+    member: Member, *, fresh: bool
+) -> None:
+    """It was asked for before, and nobody has looked since: who knew all keys knows it, too."""
+    slow = Slow(member)
+    service = None if fresh else slow.rig.service()
+    slow.takes(TAKES)
+    assert (await slow.handle(service)).result == "waiting"
+    slow.rig.clock.advance(2 * TAKES.total_seconds())
+    known, since = slow.scene.live(), slow.rig.clock.now().isoformat()
+    slow.rig.clock.advance(20)
+    for _ in range(6):
+        await slow.handle(service, compromised=True, since=since, trigger="manual")
+        slow.rig.clock.advance(2 * TAKES.total_seconds())
+    assert not known & slow.scene.live()
+    assert slow.rig.latest(NAME).value in slow.scene.live()
+    assert slow.asked() == 3
+
+
 async def test_apps_hear_of_what_a_dead_worker_published_while_what_leaked_is_being_revoked() -> (
     None
 ):
