@@ -5,6 +5,7 @@
     ├── TransientError          may pass by itself: the queue tries again
     │   ├── Throttled           Azure has had too many requests
     │   ├── UnderWay            the source has accepted a change and goes on with it
+    │   ├── MayComeBack         what leaked is refused, and an earlier request may bring it back
     │   └── LeaseUnavailable    another worker holds the lease, or this one lost it
     │       └── SourceBusy      another worker holds it, and nothing has been done yet
     └── PermanentError          will not pass by itself: the secret is parked
