@@ -14,6 +14,7 @@ and is made anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeIs
@@ -276,9 +277,11 @@ class Dependents:
             return None
         limits = self._limits(secret, item, decision)
         if self._goes(limits, secret, item):
-            # What cannot be asked for keeps no key alive, so nothing is read here.
+            # What cannot be asked for keeps no key alive, so nothing is read here, and a message
+            # that cannot be posted is only a hint.
             refs = [ref for ref, _ in self._served(secret)]
-            await self._follow(refs, LEFT_BEHIND_SECONDS)
+            with suppress(RekeyError):
+                await self._follow(refs, LEFT_BEHIND_SECONDS)
             return None
         lagging = await self._lagging(secret)
         behind = [ref for ref, lag in lagging.items() if lag == "behind"]

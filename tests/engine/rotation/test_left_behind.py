@@ -105,6 +105,15 @@ async def test_what_a_due_key_leaves_behind_looks_a_minute_later(*, moved: bool)
     assert looks == ([] if moved else [(LEFT_BEHIND_SECONDS, SAS, True)])
 
 
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_key_goes_although_nobody_can_be_told_to_look(status: int) -> None:
+    """A message is a hint: what leaked does not live on for one that cannot be posted."""
+    scene = Scene()
+    scene.until(LONGEST_LAG)
+    refuse(scene.rig, status, "Refused", lambda sent: ".queue." in sent.host, times=99)
+    assert await scene.asked(**INCIDENT) == (None, [])
+
+
 # What a compromised key made waits for another one.
 
 
