@@ -79,6 +79,8 @@ async def _retire_one(
                 raise
             # There is nothing to retire any more.
             kept = "somebody has taken it into use again"
+    if at.here and not kept:
+        await Replicas(at.vault_writer, at.here).disable_superseded(secret.ref)
     await at.vault_writer.out_of_use(secret)
     rest = {
         tag: text
@@ -122,8 +124,6 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
             where=at.lease.source,
             code="NotRevoked",
         )
-    if at.here:
-        await Replicas(at.vault_writer, at.here).disable_superseded(secret.ref)
     is_listed = isinstance(_rotator_of(at), Lists)
     await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
 

@@ -103,6 +103,23 @@ async def test_a_replicas_old_version_is_disabled_by_the_next_try_where_it_could
     assert [version.enabled for version in rig.vault.versions("copy")] == [False, True]
 
 
+async def test_what_leaked_is_noted_as_refused_although_a_replica_cannot_be_tidied() -> None:
+    """A right in the replica's vault is missing, and people are told of just that."""
+    url = f"{Rig().vault.url}/secrets"
+    rig = scene(tags={"Replicas": f"{url}/copy"})
+    rig.vault.put("copy", rig.latest(NAME).value, tags={REPLICA_OF: f"{url}/{NAME}"})
+    leaked = rig.latest(NAME)
+    await rig.handle(NAME)
+    refuse(rig, 403, "Forbidden", to_vault("PATCH", "copy"), times=9)
+    outcome = await rig.handle(NAME, version=leaked.version, compromised=True)
+    assert (outcome.result, leaked.value in keys_of(rig).values()) == ("parked", False)
+    known = (await record(rig)).compromised
+    assert (known.versions, [*known.revoked]) == ((), [leaked.version])
+    rig.world.faults.clear()
+    await retire(rig, trigger="manual")
+    assert [version.enabled for version in rig.vault.versions("copy")] == [False, True]
+
+
 async def test_of_a_version_that_a_person_disabled_it_is_not_noted_that_it_is_refused() -> None:
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
