@@ -56,8 +56,7 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     says, item = step.says, turn.work if step.name == "leave to recheck" else turn.item
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
-    if kept := at.progress.reason:
-        # Nothing else was done, or it would be reported as such.
+    if at.progress.result is None and (kept := at.progress.reason):
         says = replace(says, reason=f"{kept}; {says.reason}")
     return await report.conclude(at.parts, secret, item, says)
 
