@@ -27,7 +27,7 @@ LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
 .PHONY: demo test test-all test-whole test-product test-simulator test-system test-faults
-.PHONY: check prove plant others kill mutate spec bench docs format generate missing lock package scan outside costs health snapshots clean
+.PHONY: check prove plant others kill mutate unmet spec bench docs format generate missing lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: .tools/demo-venv/.ready
@@ -87,6 +87,11 @@ kill: $(UV)
 mutate: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
 	@$(RUN) python -m scripts.mutation.run $(ARGS)
+
+# The conditions that no test and no schedule decides otherwise: a quarter of an hour.
+unmet: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact
+	@$(RUN) python -m scripts.mutation.unmet $(ARGS)
 
 spec: $(UV)
 	@$(UV) run --frozen --isolated --quiet --only-group spec python scripts/spec.py $(ARGS)

@@ -51,8 +51,8 @@ async def judge(engine: Engine, index: Index, text: str) -> Verdict:
         matches = await _found(engine, index, reported)
     if not matches:
         return Verdict("not ours" if reported.kind else "unknown", reported)
-    match = matches[0]
-    if len(matches) > 1 or index.are_several(engine, reported.parts):
+    match, *further = matches
+    if further or index.are_several(engine, reported.parts):
         reported = replace(reported, has_more=True)
     before = await engine.leases.peek(match.source)
     with engine.reporter.step("prove"):

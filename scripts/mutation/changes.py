@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -158,8 +158,7 @@ def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
             yield f"{type(op).__name__} → {COMPARED[type(op)].__name__}", _compare
         case ast.BoolOp(op=op, values=values):
             yield f"{type(op).__name__} → the other", _either
-            for number, value in enumerate(values):
-                yield f"without {_shown(value)}", partial(_without, number)
+            yield from _omissions(values)
         case ast.UnaryOp(op=ast.Not()):
             yield "not x → x", _affirm
         case ast.BinOp(op=op) if type(op) in COMPUTED:
@@ -167,14 +166,19 @@ def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
         case ast.Constant(value=bool() | int() as value):
             yield f"{value} → another", _constant
         case ast.If() | ast.IfExp():
-            yield "if x → if True", partial(_decide, True)
-            yield "if x → if False", partial(_decide, False)
+            yield "if x → if True", _always
+            yield "if x → if False", _never
         case ast.While(test=test) if not _is_negated_otherwise(test):
             yield "while x → while not x", _negate
         case ast.Return(value=ast.expr() as value) if not _is_plain(value):
             yield "return x → return None", _return
         case ast.Expr(value=ast.Call() | ast.Await() as value) if not _is_of_super(value):
             yield "a call is left out", _leave_out
+
+
+def _omissions(values: Sequence[ast.expr]) -> Iterator[tuple[str, Alter]]:
+    for number, value in enumerate(values):
+        yield f"without {_shown(value)}", partial(_without, number)
 
 
 def _is_negated_otherwise(test: ast.expr) -> bool:
@@ -216,9 +220,14 @@ def _without(number: int, node: ast.AST, function: ast.AST) -> None:
         _put(function, node, node.values[0])
 
 
-def _decide(value: object, node: ast.AST, _: ast.AST) -> None:
+def _always(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.If | ast.IfExp)  # noqa: S101 - for the type
-    node.test = ast.Constant(value)
+    node.test = ast.Constant(value=True)
+
+
+def _never(node: ast.AST, _: ast.AST) -> None:
+    assert isinstance(node, ast.If | ast.IfExp)  # noqa: S101 - for the type
+    node.test = ast.Constant(value=False)
 
 
 def _affirm(node: ast.AST, function: ast.AST) -> None:
