@@ -129,11 +129,11 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
     What that version held is kept as long as it is inside its overlap.
     """
     record = at.record
-    going, earlier = record.retirement, record.history.replaced
+    earlier = record.history.replaced
     known = len(earlier) > 1 and record.history.credential_of(earlier[0])
-    if record.change.uncertain_until and known and (going is None or going.version == earlier[0]):
-        keep = going.credential_id if going else None
-        await at.tidy(operation_id(secret.ref, earlier[1]), keep=keep)
+    if record.change.uncertain_until and known:
+        owed = (going.credential_id for going in record.to_retire if going.version == earlier[0])
+        await at.tidy(operation_id(secret.ref, earlier[1]), keep=next(owed, None))
 
 
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:

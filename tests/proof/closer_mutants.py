@@ -201,7 +201,7 @@ CLOSER: Mapping[str, Mutant] = {
     "what a single slot refuses in mid-change is answered as refused": Mutant(
         function(verdict, "_was_amid", lambda *_: False),
         "P5",
-        ("reported-and-put-back/one-slot#120526836",),
+        ("reported-and-put-back/one-slot#3538",),
     ),
     "a preview knows nothing of the record": Mutant(
         _without_the_record,

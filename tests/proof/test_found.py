@@ -36,6 +36,15 @@ FOUND = {
         "recovered/two-logins#130705348"
     ),
     "so it is by the look after an incident": "lost-incident-alone/two-logins#130702486",
+    "what an operation made lives on where its late write was healed inside another overlap": (
+        "lagging/many#520012454"
+    ),
+    "a key does not wait for what has moved after its owner took consent back": (
+        "derived-consent#910213"
+    ),
+    "whom a throttle keeps from telling of the last password set in vain does so after it": (
+        "dies-at-each-change/one-slot#930005634"
+    ),
     "the look that was promised as a slow change was carried on is put off by its announcement": (
         "throttled/one-slow#310018510"
     ),

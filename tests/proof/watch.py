@@ -439,8 +439,11 @@ class Watch:
         hours = self.world.overlap_hours(old)
         # It is counted from a moment before the version is written.
         until = self.world.kernel.time() + hours * 3600 - 2 * self.world.skew - self.leapt
+        version = str(old.version)
         until = min(until, descent.ends(self, source, held, new))
-        self.protected.append(Protected(held, source, until, str(old.version)))
+        # The owner of its key may have taken consent back just before it was written.
+        until = min(until, descent.consented_until(self, source, version))
+        self.protected.append(Protected(held, source, until, version))
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
         """Return the tags of the secret that decides: its own, or its primary's."""
@@ -843,9 +846,11 @@ class Watch:
 
     def _set_in_vain(self) -> str:
         """Return which password was set again and again, and nobody was told; empty if none was."""
+        # Whom a fault keeps from telling of the last one does so once it has passed.
+        most = MOST_IN_VAIN + self.struck
         for ref, source, current in self._watched():
             strand = self.strands.get(source)
-            if not strand or strand.vain <= MOST_IN_VAIN or REPLICA_OF in current.tags:
+            if not strand or strand.vain <= most or REPLICA_OF in current.tags:
                 continue
             if not (STATE in current.tags or self._is_reported(ref)):
                 what = f"{strand.vain} passwords of {ref.name} were set in vain"
