@@ -220,8 +220,5 @@ class Engine(Parts):
         if not item.compromised:
             begun = (await self.index()).of(secret.ref) if tries > 1 else ()
             return next((listed.source for listed in begun if listed.is_open), None)
-        audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
-        if isinstance(audit, Acting):
-            return audit.managed.source
         known = await self.known(secret.ref)
         return known[0].source if known else None

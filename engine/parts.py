@@ -177,7 +177,7 @@ class Parts:
 
     def printed(self, secret: SecretVersion) -> str:
         """Return the prints of a version: of its credential alone, and of the value around it."""
-        if secret.value is None or not self.prints.keys:
+        if not self.prints.keys:
             return ""
         managed = self.tagged(secret).managed
         held = self.held(secret, managed) if managed else None

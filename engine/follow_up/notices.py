@@ -177,7 +177,7 @@ def reminder(tagged: Tagged, policy: Policy, order: SweepOrder) -> str | None:
         return None
     due, expires = due_by_hand(secret, policy), secret.expires
     last = moment(tagged.applied, due, order.until)
-    if due is None or last is None or last <= order.since:
+    if last is None or last <= order.since:
         return None
     if expires and expires <= order.until:
         return f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z"

@@ -33,9 +33,6 @@ from engine.state.tags import (
 )
 
 OVERDUE_FIX = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
-UNFINISHED: frozenset[State] = frozenset({"ok", "due", "overdue", "parked", "drifted"})
-"""States in which a change that a source goes on with is still looked for: a rotation by hand may
-come before it is due."""
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
@@ -63,7 +60,7 @@ def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry
     stands = _judged(case, decision, records)
     source = stands.managed.source if stands.managed else ""
     since = next((listed.waiting for listed in records if covers(listed.source, source)), None)
-    if since is None or stands.state not in UNFINISHED:
+    if since is None:
         return stands
     under_way = f"under way since {since:%Y-%m-%d %H:%M}Z"
     reason = "; ".join(filter(None, (stands.reason, under_way)))
@@ -219,7 +216,7 @@ def forecast(
     current = entry(secret, policy, kinds, now)
     if policy.is_own(secret.ref):
         return
-    if secret.enabled and is_manual(current.secret.tags):
+    if is_manual(current.secret.tags):
         if current.due and current.due <= until:
             yield Coming(current.due, "remind", secret, current.reason, BY_HAND_FIX)
     elif current.managed and current.state in ("ok", "due", "overdue"):

@@ -129,7 +129,7 @@ class _Review:
         ]
         if len(lists) == 1:
             yield from (_with_path(path, problem) for problem in lists[0])
-        elif lists and all(lists):
+        elif all(lists):
             yield f"{path}.valueTemplate: fits no kind of credential: see the page of the kind"
 
     def _exact(self, place: int, path: str, rule: Rule, ref: SecretRef) -> Iterator[str]:
@@ -158,7 +158,7 @@ class _Review:
         if not self.deployed.under(self.document).allows(ref.vault, source):
             yield f"{at}: is outside the scopes bound to {ref.vault}: correct it or REKEY_SCOPES"
         for number, earlier in enumerate(self.document.rules[:place]):
-            if earlier.match.exact and self._same_source(earlier, source):
+            if self._same_source(earlier, source):
                 yield f"{at}: is what rules[{number}] rotates already: keep one secret a source"
 
     def _same_source(self, rule: Rule, source: str) -> bool:
@@ -206,7 +206,7 @@ def _signing(path: str, webhook: Webhook) -> Iterator[str]:
         yield f"{path}: is missing: events are signed, so name the secret that holds a key"
     if webhook.kind != STANDARD and webhook.signing:
         yield f"{path}: a chat checks no signature: remove it, or write kind: standard"
-    if webhook.signing and webhook.signing.lower() == webhook.secret.lower():
+    if webhook.signing.lower() == webhook.secret.lower():
         yield f"{path}: holds the webhook's URL: name another secret for the key"
 
 

@@ -270,7 +270,7 @@ def problems(data: object, schema: Schema = SCHEMA, path: str = "") -> Iterator[
 
 def _is(data: object, schema: Schema) -> bool:
     if "enum" in schema:
-        return isinstance(data, str) and data in schema["enum"]
+        return data in schema["enum"]
     if schema["type"] == "integer":
         whole = isinstance(data, int | float) and not isinstance(data, bool) and data % 1 == 0
         return whole and schema["minimum"] <= data <= schema["maximum"]

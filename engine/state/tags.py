@@ -150,7 +150,7 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     """Read the tags of a secret that has a ProviderAddress."""
     reader = _Reader(tags)
     rotator, source = _source(tags, kinds, reader.problems)
-    if not source and isinstance(rotator, Unusable):
+    if isinstance(rotator, Unusable):
         return Malformed((rotator.refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
     pending = reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it")
