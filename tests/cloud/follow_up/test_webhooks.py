@@ -181,6 +181,16 @@ async def test_a_webhook_hears_of_a_digest_as_late_as_it_asks(days: float, chats
     assert {message.partition(":")[0] for message in received(rig)} == chats
 
 
+async def test_who_hears_of_urgent_digests_alone_hears_of_nothing_that_never_expires() -> None:
+    rig = told_about(owner="else", further=ESCALATED)
+    tags = {"Manual": "true", "ValidityPeriodDays": "1"}
+    rig.vault.put(NAME, "by hand", tags=tags)
+    await sweep(rig, 86_460)
+    await rig.deliver()
+    (message,) = received(rig)
+    assert message.startswith(f"teams: A secret needs a person: {NAME} is due since ")
+
+
 async def test_neither_another_owner_nor_a_webhook_with_within_days_hears_of_a_rotation() -> None:
     rig = told_about(owner="else", further=ESCALATED)
     await rig.rotate()
@@ -201,7 +211,7 @@ async def test_a_notice_that_its_webhook_is_not_to_hear_goes_nowhere(to: str, ne
     rig = told_about() if to else Rig()
     rig.vault.put("app", "x", tags={"Owner": "shop"})
     task = FollowUp(SecretRef(rig.vault.url, "app"), "tell", reason="due", news=news, to=to)
-    outcome = await rig.service().engine.follow_up(task)
+    outcome = await (await rig.service().ready()).follow_up(task)
     assert (outcome.result, outcome.reason) == ("skipped", "no webhook is to be notified")
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
 

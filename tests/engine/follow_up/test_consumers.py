@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from simulator.reach.sabotage import Mode, Saboteur, share
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.infra import permissions
+from tests.shared.builders import Retire, Wait
 from tests.shared.collected import Collected, attributes
 from tests.shared.consuming import (
     DAY,
@@ -38,7 +40,7 @@ from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, ask, refuse
+from tests.shared.scene import NAME, ask, refuse, to_vault
 
 SECRETS = "https://prod.vault.azure.net/secrets"
 
@@ -168,6 +170,24 @@ async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) ->
     rig.clock.advance(written - rig.clock.now().timestamp() + 14 * DAY + late)
     await rig.work(NAME, action="refresh", trigger="event")
     assert site.refreshed == times
+
+
+async def test_a_refresh_of_what_no_app_uses_any_more_is_not_reported_as_one(caplog: Log) -> None:
+    rig = Consuming()
+    await rig.task("refresh")
+    assert ended(caplog.records, "refresh") == ["skipped"]
+
+
+async def test_no_app_is_refreshed_to_a_version_that_is_disabled(
+    rig: Consuming, caplog: Log
+) -> None:
+    await rig.work(NAME, trigger="event")
+    rig.queue("rotations").clear()
+    site = rig.site()
+    site.held.clear()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    await rig.task("refresh")
+    assert (site.refreshed, ended(caplog.records, "refresh")) == (0, ["skipped"])
 
 
 @pytest.mark.parametrize(
@@ -381,6 +401,15 @@ async def test_what_is_compromised_waits_for_no_app() -> None:
     assert RETIRE not in rig.tags(NAME)
 
 
+async def test_a_dry_run_says_that_what_is_to_be_cut_off_waits_for_no_app() -> None:
+    """Nor does its worker, which finds the incident in the record."""
+    rig = await lagging()
+    engine, item = await rig.service().ready(), rig.item(NAME, action="retire", trigger="manual")
+    assert isinstance((await engine.preview(item))[1], Wait)
+    rig.tag(NAME, **{STATE: "compromised 2099-01-01T00:00:00Z 0123456789ab"})
+    assert isinstance((await engine.preview(item))[1], Retire)
+
+
 async def in_an_incident(rig: Consuming) -> tuple[float, bool, list[str]]:
     """Cut the current key off.
 
@@ -422,6 +451,22 @@ async def test_an_app_with_a_grace_uses_the_new_version_before_the_cut_off_or_th
     assert 50 < seconds <= 60 if stuck else seconds < 5
     leases = (it.request.header("x-ms-lease-action") for it in rig.world.exchanges)
     assert (sum(action == "renew" for action in leases) > 2) is stuck, "it lasts meanwhile"
+
+
+async def test_a_secret_that_no_app_uses_is_not_read_for_a_grace() -> None:
+    rig = Consuming(SHOP, grace=60)
+    rig.site()
+    rig.vault.put("copy", "x")
+    engine, item = await rig.service().ready(), rig.item(NAME, reported=rig.clock.now().isoformat())
+    reads = [to_vault("GET", name) for name in (NAME, "copy")]
+
+    async def keep() -> None:
+        """Hold no lease."""
+
+    rig.world.exchanges.clear()
+    await refresh.give(engine, item, [item.ref, replace(item.ref, name="copy")], keep)
+    asked = [exchange.request for exchange in rig.world.exchanges]
+    assert [any(map(read, asked)) for read in reads] == [True, False]
 
 
 @pytest.mark.parametrize("code", [403, 503])

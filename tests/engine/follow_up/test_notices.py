@@ -12,7 +12,7 @@ from engine.follow_up import notices
 from engine.follow_up.notices import MOST_NOTICE, Digests, moment
 from engine.follow_up.tasks import GIVEN_UP, TASKS, TO_REFRESH
 from engine.planning.decision import Tagged
-from engine.secret import SecretRef, SecretVersion, Version
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.entry import Entry, State
 from engine.state.request import FollowUp, Outcome, Task
 from engine.state.sweep_order import SweepOrder
@@ -90,6 +90,32 @@ async def test_a_reminder_is_given_from_the_second_on_in_which_the_secret_is_due
     assert (await notices.remind(Rig().service().engine, work, secret)).result == result
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [manual(left=3, age=362, Manual="false"), manual(left=None, age=5)],
+    ids=["Rekey rotates it", "it has no date"],
+)
+async def test_who_was_to_be_reminded_is_not_where_nothing_is_left_to_do(
+    secret: SecretVersion,
+) -> None:
+    """Its tags or dates were changed after the sweep."""
+    work = FollowUp(REF, "remind", reason="due")
+    assert (await notices.remind(Rig().service().engine, work, secret)).result == "skipped"
+
+
+def test_of_what_never_expires_its_owner_is_reminded_every_week_and_told_of_no_expiry() -> None:
+    reminded = reminders(manual(left=None, age=0, ValidityPeriodDays="5"), 18)
+    assert [round(day) for day, _ in reminded] == [5, 12]
+    assert {text for _, text in reminded} == {f"due since {NOW + 5 * DAY:%Y-%m-%d %H:%M}Z"}
+
+
+def test_nobody_is_reminded_of_the_policy_document() -> None:
+    tagged, own = Tagged.of(manual(left=30, age=335), POLICY, KINDS), replace(POLICY, own=REF)
+    order = SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
+    assert notices.reminder(tagged, POLICY, order)
+    assert notices.reminder(tagged, own, order) is None
+
+
 def test_of_a_short_life_nobody_is_reminded_before_it_is_due() -> None:
     secret = manual(left=10, age=0)
     assert [round(day) for day, _ in reminders(secret, 11)] == [5, 9, 10, 11]
@@ -111,6 +137,17 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
         "Expires": "2026-11-12 09:00Z",
         "Operation": errand.operation,
     }
+
+
+def test_an_event_says_that_a_secret_never_expires_and_when_it_is_sent_where_nobody_noted_when() -> (
+    None
+):
+    """A message of an earlier version says no time."""
+    task = FollowUp(REF, "tell", news="parked")
+    event = notices.event(task, version(left=None), Sensitive("a key"), NOW)
+    assert (event.data["expires"], event.timestamp) == (None, NOW.isoformat())
+    noted = replace(task, since="2026-11-01T09:00:00+00:00")
+    assert notices.event(noted, version(), Sensitive("a key"), NOW).timestamp == noted.since
 
 
 @pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])

@@ -88,6 +88,7 @@ TUESDAY, AUDIT = {"RotationWindow": "Tue 01:00-02:00 UTC"}, {"action": "audit", 
 RESTORE, LEAKED = {"action": "restore", **MANUAL}, {"compromised": True}
 MALFORMED = {"ValidityPeriodDays": "sixty"}
 DECIDED: list[tuple[str, SecretVersion, dict[str, Any], type[Decision]]] = [
+    ("without an expiry, before its window opens", shown(None, **TUESDAY), {}, Wait),
     ("a second younger than its validity", shown(300 * DAY, 90 * DAY - SECOND), {}, Skip),
     ("as old as its validity, though it expires far away", shown(300 * DAY, 90 * DAY), {}, Rotate),
     ("a second older", shown(300 * DAY, 90 * DAY + SECOND), {}, Rotate),

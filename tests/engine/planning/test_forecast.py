@@ -82,12 +82,15 @@ def test_rotations_retirements_and_expiries_are_foreseen(
     assert ahead(secret) == expected
 
 
-@pytest.mark.parametrize(("days", "waits"), [(20, (5 * DAY - 8 * HOUR) / DAY), (2, 0)])
+@pytest.mark.parametrize(
+    ("left", "waits"),
+    [(20 * DAY, (5 * DAY - 8 * HOUR) / DAY), (2 * DAY, 0), (None, (5 * DAY - 8 * HOUR) / DAY)],
+)
 def test_a_rotation_waits_for_its_window_unless_that_opens_after_the_expiry(
-    days: int, waits: float
+    left: timedelta | None, waits: float
 ) -> None:
     # NOW is a Monday at nine.
-    secret = version(left=days * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
+    secret = version(left=left, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
     assert ahead(secret, days=6)[0] == ("rotate", waits)
 
 
@@ -169,6 +172,12 @@ def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> No
             ("retire", "app-key"),
         ]
     assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
+
+
+def test_what_names_a_primary_and_a_source_of_its_own_is_rotated_all_the_same() -> None:
+    both = version(left=20 * DAY, changes={"ReplicaOf": f"{VAULT}/secrets/app-key"})
+    copy = replace(both, ref=SecretRef(VAULT, "copy"))
+    assert ("rotate", "copy") in foreseen(copy, version(left=10 * DAY))
 
 
 def test_a_plan_is_in_order_of_time() -> None:

@@ -32,6 +32,15 @@ def test_a_replica_is_overdue_once_it_has_expired(
     assert (shown.state, shown.fix) == (state, fix)
 
 
+def test_what_only_a_person_rotates_and_never_expires_says_since_when_it_is_due() -> None:
+    shown = stands(version(left=None, age=100 * DAY, changes={"Manual": "true"}))
+    since = f"{NOW - 10 * DAY:%Y-%m-%d %H:%M}Z"
+    assert (shown.state, shown.reason) == (
+        "overdue",
+        f"only a person rotates it, due since {since}",
+    )
+
+
 @pytest.mark.parametrize(("source", "known"), [(ACCOUNT, True), (f"{ACCOUNT}2", False)])
 def test_what_is_due_shows_since_when_its_own_source_is_at_a_change(
     source: str, *, known: bool

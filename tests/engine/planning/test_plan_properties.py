@@ -153,6 +153,20 @@ def test_where_several_rows_hold_the_first_is_taken(
 
 
 @pytest.mark.parametrize(
+    ("facts", "begins"),
+    [(AT_WORK, f"under way since {NOW:%Y-%m-%d %H:%M}Z; "), ({}, "a change is in progress; ")],
+    ids=["its own", "from before somebody wrote a version, or passed it on"],
+)
+def test_what_is_left_to_the_look_for_its_end_says_that_a_change_is_in_progress(
+    facts: dict[str, Any], begins: str
+) -> None:
+    record = Record(owner=str(REF), **facts)
+    says = plan(turn_of(FRESH, item(**FORCED), record, is_first=True, resumes=True)).says
+    assert isinstance(says, Wait)
+    assert says.reason.startswith(begins)
+
+
+@pytest.mark.parametrize(
     ("path", "fields", "world"),
     [
         ("verify", {}, World(None, is_refused=True, lagging=WAIT)),

@@ -8,10 +8,20 @@ from datetime import timedelta
 
 import pytest
 
-from engine.policy.change import MOST_NAMED, Effect, Unfollowable, effect
+from engine.policy.change import MOST_NAMED, Effect, Unfollowable, effect, interval
 from engine.secret import SecretRef, SecretVersion
 from engine.state.policy import Policy
-from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, VAULT, pending, version
+from tests.shared.builders import (
+    ACCOUNT,
+    KINDS,
+    NOW,
+    POLICY,
+    VAULT,
+    OneSlot,
+    pending,
+    stands,
+    version,
+)
 from tests.shared.policies import policy
 
 DAY = timedelta(days=1)
@@ -107,6 +117,26 @@ async def test_a_rule_that_makes_a_secret_rotate_every_week_is_named(
     )
     shown = await judged(named("app-1"), named("app-2"), named("db"), then=policy(text))
     assert shown.often == ([{"rule": "app-*", "days": days, "secrets": 2}] if days else [])
+
+
+async def test_tags_that_make_a_secret_rotate_every_week_are_laid_at_no_rules_door() -> None:
+    rules = "rules: [{match: {secret: db}, owner: a}]\n"
+    shown = await judged(named("app-1", {"ValidityPeriodDays": "10"}), then=policy(rules))
+    assert shown.often == [{"rule": "", "days": 5.0, "secrets": 1}]
+
+
+def test_what_has_no_overlap_is_rotated_as_often_as_its_validity_says() -> None:
+    tags = {"ValidityPeriodDays": "10", "RotateBeforeDays": "8"}
+    managed = stands(version(changes=tags)).managed
+    assert managed
+    assert interval(managed) == managed.overlap == 5 * DAY
+    assert interval(replace(managed, rotator=OneSlot)) == 2 * DAY
+
+
+async def test_what_nothing_rotates_by_itself_falls_due_under_no_policy() -> None:
+    copy = named("copy", {"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/app-key"})
+    shown = await judged(copy)
+    assert (shown.then, shown.due["30"], shown.moved) == ({"ok": 1}, {"now": 0, "then": 0}, [])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from hypothesis import given
 
 from engine.policy.check import check
 from engine.policy.schema import SCHEMA
+from rotators.storage_key import StorageKey
+from rotators.storage_sas import StorageSas
 from tests.shared import policies
-from tests.shared.builders import ACCOUNT, GROUP, VAULT
+from tests.shared.builders import ACCOUNT, GROUP, VAULT, kinds_of
 
 OTHER = "https://other.vault.azure.net"
 
@@ -238,6 +240,7 @@ FINE = {
         "app", providerAddress=ACCOUNT, replicas=[REPLICA]
     )
     + one("copy", owner="x"),
+    "a template that does for one kind": many("*", valueTemplate="Password={password}"),
     "a rule for every vault behind one for a single vault": one("app-*") + many("app-1"),
     "a narrower rule before a wider one": one("app-1") + many("app-*"),
     "spans that just leave something of the validity": many(
@@ -269,6 +272,16 @@ def test_all_problems_are_told_at_once() -> None:
         + many("a", rotationWindow="y")
     )
     assert len(found(text)) == 4
+
+
+def test_a_kind_that_does_not_exist_is_told_once_whatever_the_address() -> None:
+    assert len(found("rules:\n" + one("app", providerAddress=ACCOUNT, rotator="storage-keys"))) == 1
+
+
+def test_a_signatures_key_is_named_by_its_own_tag_and_not_missed_in_a_document() -> None:
+    rule = one("app", providerAddress=f"{ACCOUNT}/sas/container/uploads/rl")
+    kinds = kinds_of(StorageKey, StorageSas)
+    assert check(f"{policies.EMPTY}rules:\n{rule}", policies.DEPLOYED, kinds)[1] == ()
 
 
 def test_a_pattern_that_would_take_for_ever_is_judged_at_once() -> None:

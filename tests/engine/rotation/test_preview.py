@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from engine.engine import Engine
 from engine.errors import AccessDenied, NeedsHuman
 from engine.state.index import Listed
 from engine.state.tags import RETIRE, Pending
 from tests.engine.rotation.held import Records
-from tests.rotators.sas_scenes import SAS, managed
-from tests.shared.builders import Decision, Park, Retire, Rotate
+from tests.engine.rotation.plain_kind import Plain, working
+from tests.rotators.sas_scenes import KEY, SAS, managed
+from tests.shared.builders import Decision, Park, Retire, Rotate, Wait
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
@@ -102,6 +104,28 @@ async def test_a_dry_run_of_a_signature_says_that_its_key_does_not_consent() -> 
     signed = managed(consent=None)
     with pytest.raises(NeedsHuman, match="does not consent"):
         await preview(signed.rig, SAS, force=True)
+
+
+async def test_a_dry_run_of_a_signature_waits_for_its_key_as_a_rotation_would() -> None:
+    decision = await preview(managed(key_days_left=10).rig, SAS)
+    assert isinstance(decision, Wait)
+    assert "as does its key" in decision.reason
+
+
+async def test_a_dry_run_of_a_retirement_waits_for_what_its_key_has_made() -> None:
+    rig = managed(days_left=50).rig
+    await rig.handle(KEY, force=True)
+    rig.clock.advance(timedelta(days=7, seconds=1).total_seconds())
+    decision = await preview(rig, KEY, action="retire")
+    assert isinstance(decision, Wait)
+    assert decision.reason.endswith(f"it made what {rig.vault.url}/secrets/{SAS} holds")
+
+
+async def test_a_kind_that_checks_nothing_beforehand_can_be_rehearsed_all_the_same() -> None:
+    async with working(Plain()) as work:
+        engine = work.at.parts
+        assert isinstance(engine, Engine)
+        assert await engine.rehearse(work.secret, work.at.managed) == ""
 
 
 async def test_a_dry_run_of_an_audit_rehearses_nothing() -> None:

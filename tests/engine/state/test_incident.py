@@ -13,6 +13,8 @@ import pytest
 from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
+    A_COPY,
+    COPY_FIX,
     MOST_NAMED,
     MOST_WAITING,
     STILL_ACCEPTED,
@@ -24,7 +26,19 @@ from engine.state.incident import (
 from engine.state.index import Listed
 from engine.state.request import WorkItem
 from engine.state.tags import MANUAL, REPLICA_OF, Pending, parked
-from tests.shared.builders import ACCOUNT, GROUP, NOW, REF, SECOND, V1, VAULT, stands, version
+from rotators.sql_admin_password import SqlAdminPassword
+from tests.shared.builders import (
+    ACCOUNT,
+    GROUP,
+    NOW,
+    REF,
+    SECOND,
+    V1,
+    VAULT,
+    kinds_of,
+    stands,
+    version,
+)
 
 SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
@@ -109,6 +123,28 @@ def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
     assert is_replica(shown(COPY), known) is not bool(known)
 
 
+def test_a_secret_with_a_source_of_its_own_is_no_replica_whatever_else_its_tags_name() -> None:
+    """What leaked there is cut off by its own rotation, or by whoever mends its tags."""
+    both = {REPLICA_OF: str(PRIMARY)}
+    assert not is_replica(shown(both))
+    (row,) = counted(shown({**both, **BROKEN})).named
+    assert row["reason"].startswith("tag ValidityPeriodDays is 'soon'")
+
+
+def test_the_version_of_what_is_a_replica_by_now_is_reported_of_its_primary_instead() -> None:
+    progress, leaked = Progress(), Incident(SINCE, version=V1)
+    progress.add(leaked, shown(COPY), is_open=True, by_hand=False, primary=PRIMARY)
+    (row,) = progress.named
+    assert (row["reason"], row["fix"]) == (A_COPY, COPY_FIX.format(primary=PRIMARY))
+
+
+def test_what_may_work_on_is_told_once_for_each_kind() -> None:
+    server = f"{GROUP}/providers/microsoft.sql/servers/s"
+    login = version(changes={"ProviderAddress": server, "CredentialId": "sqladmin"})
+    entry = stands(login, kinds=kinds_of(SqlAdminPassword))
+    assert [row["kind"] for row in counted(entry, entry).lingers] == [SqlAdminPassword.kind]
+
+
 @pytest.mark.parametrize("primary", [None, PRIMARY])
 def test_a_replica_that_nothing_writes_needs_a_person(primary: SecretRef | None) -> None:
     progress = counted(shown(COPY), primary=primary)
@@ -172,6 +208,7 @@ def test_a_message_about_an_incident_leaves_the_vaults_to_the_message() -> None:
 
 def test_an_incident_of_which_only_the_time_is_known_covers_everything() -> None:
     assert Incident.from_dict({"since": "2026-11-02T08:00:00"}) == Incident(SINCE)
+    assert Incident.from_dict({"since": "2026-11-02T10:00:00+02:00"}) == Incident(SINCE)
 
 
 def counted(

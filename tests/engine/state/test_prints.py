@@ -33,3 +33,12 @@ def test_a_record_keeps_the_prints_of_its_newest_versions() -> None:
     record = Record(owner="x", history=history)
     assert record.is_blank
     assert Record.from_json(record.to_json(), "here").history.prints == history.prints
+
+
+def test_a_print_stands_under_the_secret_that_had_its_version_however_often_its_source_passed_on() -> (
+    None
+):
+    first, second = "https://a.vault.azure.net/secrets/x", "https://b.vault.azure.net/secrets/y"
+    history = History(prints={"v1": "a print"}).passed(first).printed({"v2": "another"})
+    history = history.passed(second)
+    assert (history.place_of("v1"), history.place_of("v2")) == (first, second)

@@ -14,6 +14,7 @@ import pytest
 
 from engine.engine import Engine
 from engine.errors import TransientError
+from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef
 from engine.state.entry import Entry
 from engine.state.incident import (
@@ -26,6 +27,8 @@ from engine.state.incident import (
     deleted_at,
 )
 from engine.state.index import Listed, StateIndex
+from engine.state.record import Record
+from engine.state.record_parts import PROVEN_AT, Compromised
 from engine.state.request import INCIDENT_SECONDS
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.state.tags import Pending
@@ -442,3 +445,66 @@ async def test_a_deleted_secret_that_was_replaced_before_needs_nobody(
     rig.vault.delete(NAME)
     (progress,) = await counted(rig.service().engine, [incident])
     assert (progress.rotated, progress.needs_a_person) == (past_overlap, not past_overlap)
+
+
+async def test_incidents_that_are_counted_together_count_what_is_in_their_own_vaults_alone() -> (
+    None
+):
+    rig = scene()
+    rig.secret("gone", rig.account("other"))
+    for name in (NAME, "gone"):
+        await rig.handle(name)
+    rig.clock.advance(60)
+    rig.vault.delete("gone")
+    here = begun(rig)
+    elsewhere = replace(here, vaults=("https://west.vault.azure.net",))
+    counts = await counted(rig.service().engine, [here, elsewhere])
+    assert [progress.secrets for progress in counts] == [2, 0]
+
+
+async def test_who_writes_a_replica_is_looked_at_once_for_all_incidents_together() -> None:
+    rig = scene(tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
+    rig.vault.put("copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{NAME}"})
+    rig.clock.advance(60)
+    looks = []
+    for count in (1, 2):
+        rig.world.exchanges.clear()
+        await counted(rig.service().engine, [begun(rig, name="copy")] * count)
+        paths = [exchange.request.path for exchange in rig.world.exchanges]
+        looks.append(paths.count(f"/secrets/{NAME}/versions"))
+    assert looks == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("owner", "refused_at", "counts"),
+    [
+        (f"{VAULT}/secrets/heir", NOW, 1),
+        (f"{VAULT}/secrets/heir", NOW - timedelta(days=9), 0),
+        (f"{VAULT}/secrets/heir", None, 0),
+        ("https://west.vault.azure.net/secrets/heir", NOW, 0),
+        (NOBODY, NOW, 0),
+    ],
+    ids=["refused", "refused for an earlier incident", "nothing", "in another vault", "released"],
+)
+async def test_of_a_source_that_was_left_what_was_refused_since_the_report_is_counted(
+    owner: str, refused_at: datetime | None, counts: int
+) -> None:
+    rig = Rig()
+    revoked = {V2: f"{refused_at:{PROVEN_AT}} refused"} if refused_at else {}
+    record = Record(owner=owner, compromised=Compromised(revoked=revoked))
+    engine = replace(rig.service().engine, leases=Known(record))  # type: ignore[arg-type]
+    progress = Progress()
+    incident = replace(INCIDENT, source=ACCOUNT)
+    await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
+    assert (progress.secrets, progress.rotated) == (counts, counts)
+
+
+class Known:
+    """The record of every source."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    async def peek(self, source: str) -> Record:
+        del source
+        return self.record
