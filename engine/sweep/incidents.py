@@ -32,6 +32,7 @@ from engine.state.incident import (
     leaked_at,
 )
 from engine.state.index import Listed, StateIndex
+from engine.state.record import Record
 from engine.state.record_parts import Compromised
 from engine.state.request import INCIDENT_SECONDS, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
@@ -165,11 +166,11 @@ class IncidentSweep:
 
     async def _owed_at(self, listed: Listed) -> list[str]:
         """Return the versions to be retired at a source that have not been proven to be refused."""
-        with suppress(PermanentError):  # of a damaged record the listing shows the first
-            if record := await self.engine.leases.peek(listed.source):
-                owed, known = record.to_retire, record.compromised
-                versions = (going.version for going in owed)
-                return [it for it in versions if not known.is_refused(it, self.incident.reported)]
+        if record := await self._peek(listed.source):
+            owed, known = record.to_retire, record.compromised
+            versions = (going.version for going in owed)
+            return [it for it in versions if not known.is_refused(it, self.incident.reported)]
+        # Of a damaged record the listing shows the first.
         return [listed.pending.version] if listed.pending else []
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
@@ -195,11 +196,8 @@ class IncidentSweep:
         return [record.source for record in covered if not await self._is_over_at(record)]
 
     async def _is_over_at(self, listed: Listed) -> bool:
-        noted = None
-        with suppress(PermanentError):  # a damaged record proves nothing
-            record = await self.engine.leases.peek(listed.source) if listed.pending else None
-            noted = record.compromised.incident if record else None
-        return self.incident.is_over_at(listed, noted)
+        record = await self._peek(listed.source) if listed.pending else None
+        return self.incident.is_over_at(listed, record.compromised.incident if record else None)
 
     async def is_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         """Return whether the compromise may not be over for a secret; `primary` writes a replica.
@@ -289,7 +287,7 @@ class IncidentSweep:
         The record of the source may have passed to whoever owns that now, and tells all the same.
         """
         incident = self.incident
-        record = await self.engine.leases.peek(incident.source) if incident.source else None
+        record = await self._peek(incident.source) if incident.source else None
         owner, known = (record.owner, record.compromised) if record else ("", Compromised())
         cut_off = [known.is_refused(version, incident.reported) for version in known.revoked]
         if incident.version and known.knows(incident.version):
@@ -305,8 +303,14 @@ class IncidentSweep:
 
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
         """Return whether a record says that the version that leaked is refused since it was reported."""
-        records = [await self.engine.leases.peek(listed.source) for listed in known]
+        records = [await self._peek(listed.source) for listed in known]
         return any(record and self._is_refused(record.compromised) for record in records)
+
+    async def _peek(self, source: str) -> Record | None:
+        """Return the record of a source; None where there is none, or a damaged one: it proves nothing."""
+        with suppress(PermanentError):
+            return await self.engine.leases.peek(source)
+        return None
 
     def _is_refused(self, compromised: Compromised) -> bool:
         version = self.incident.version

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine.engine import Engine
-from engine.errors import TransientError
+from engine.errors import NeedsHuman, TransientError
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef
 from engine.state.entry import Entry
@@ -499,12 +499,24 @@ async def test_of_a_source_that_was_left_what_was_refused_since_the_report_is_co
     assert (progress.secrets, progress.rotated) == (counts, counts)
 
 
-class Known:
-    """The record of every source."""
+async def test_a_damaged_record_proves_nothing_and_hides_no_incidents_progress() -> None:
+    engine = replace(Rig().service().engine, leases=Known(None))  # type: ignore[arg-type]
+    incident = replace(INCIDENT, since=NOW, name=REF.name, source=ACCOUNT, version=V2)
+    index, progress = StateIndex({str(REF).lower(): (record(),)}), Progress()
+    work = IncidentSweep(engine, incident, index)
+    await work.count(stands(version()), progress)
+    assert (progress.secrets, progress.rotated) == (1, 0)
+    await work.count_passed_on(progress)
+    assert progress.secrets == 1
 
-    def __init__(self, record: Record) -> None:
+
+class Known:
+    """The record of every source; None for damaged ones."""
+
+    def __init__(self, record: Record | None) -> None:
         self.record = record
 
     async def peek(self, source: str) -> Record:
-        del source
+        if self.record is None:
+            raise NeedsHuman("the record of the source is damaged", where=source)
         return self.record
