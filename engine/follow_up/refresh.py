@@ -51,7 +51,7 @@ async def refresh(parts: Parts, task: FollowUp, secret: Version) -> TaskOutcome:
     Raises TransientError for what may pass by itself.
     """
     apps = named(parts.policy, task.ref)
-    if not apps or parts.clock.now() - secret.created > REFRESHED_FOR:
+    if not apps or not secret.enabled or parts.clock.now() - secret.created > REFRESHED_FOR:
         return TaskOutcome(task, "skipped", "no app is to be refreshed", version=secret.version)
     refreshes = (ask(parts, app, secret, first=not task.since) for app in apps)
     answers = dict(zip(apps, await asyncio.gather(*refreshes), strict=True))

@@ -162,7 +162,7 @@ def readers_of(reads: Iterable[Read], own: str = "") -> tuple[Reader, ...]:
     readers: dict[tuple[Kind, str, str], Reader] = {}
     for read in sorted(reads, key=lambda read: read.last, reverse=True):
         kind, name = read.reader
-        if name.rpartition("/")[2].lower() == own.lower():
+        if own and name.rpartition("/")[2].lower() == own.lower():
             kind = "rekey"
         latest = readers.get((kind, name, read.oid))
         version, last = (latest.version, latest.last) if latest else (read.version, read.last)
