@@ -76,7 +76,7 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
     """
     field = at.rotator.value_field
     written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
-    if written == at.managed.template or not at.record.wrote(secret):
+    if written == at.managed.template:
         return
     held = (template.extract(written, secret.value) or {}).get(field)
     source, held_id = at.managed.source, at.managed.credential_id or ""
