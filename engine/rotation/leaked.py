@@ -166,7 +166,7 @@ def _present_owner(parts: Parts, record: Record, item: WorkItem) -> SecretRef | 
     if not item.compromised or record.owner in ("", NOBODY, str(item.ref).lower()):
         return None
     owner = SecretRef.parse(record.owner)
-    return owner if item.version and parts.policy.manages(owner.vault) else None
+    return owner if parts.policy.manages(owner.vault) else None
 
 
 async def _versions(parts: Parts, record: Record, owner: SecretRef) -> AsyncIterator[SecretVersion]:

@@ -196,9 +196,9 @@ def _kept_longer(
 
     Whoever has replaced what Rekey published there may have superseded the other credential.
     """
-    if at.record.compromised.versions or pending.at >= until:
+    if at.record.compromised.versions:
         return secret
-    later = str(replace(pending, at=until))
+    later = str(replace(pending, at=max(pending.at, until)))
     return replace(secret, tags={**secret.tags, tags.RETIRE: later})
 
 

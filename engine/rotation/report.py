@@ -29,7 +29,7 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
     The source passes to another secret, or is released, and nothing looks at that version again.
     """
     published = record.published
-    if not (record.unreported and record.owner and published):
+    if not (record.unreported and published):
         return
     ref = SecretRef.parse(record.owner)
     item = WorkItem(ref, "audit", trigger="sweep", requested_by="rekey", source=record.source)
