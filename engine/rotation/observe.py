@@ -123,12 +123,12 @@ class Observed:
 
         What was published last is superseded now, unless both are in one place.
         """
-        managed = self.parts.tagged(shown).managed
-        if managed is None or seen.published is None:
-            return seen
-        if last.credential_id == seen.published.credential_id:
+        if seen.published and last.credential_id == seen.published.credential_id:
             return replace(seen, retirement=self.record.retirement)
-        at = self.parts.clock.now() + managed.overlap + timedelta(seconds=1)
+        managed = self.parts.tagged(shown).managed
+        # Nobody comes back to it: with tags that cannot be followed, the usual overlap counts.
+        overlap = managed.overlap if managed else self.parts.policy.overlap
+        at = self.parts.clock.now() + overlap + timedelta(seconds=1)
         return seen.superseding(last, at)
 
     async def _beneath(self, record: Record, ahead: Announced, shown: SecretVersion) -> Record:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
-from engine.errors import LeaseUnavailable
+from engine.errors import LeaseUnavailable, NotFound
 from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
 from engine.state.request import DAY, UNMARKED, Outcome, Result
@@ -245,9 +245,10 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     assert at.record.pending_write is None
 
 
+@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
 @pytest.mark.parametrize("place", ["key1", "key2"])
 async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_over_it(
-    at: Held, place: str
+    at: Held, place: str, tags: dict[str, str]
 ) -> None:
     """Where both are in one place, the earlier one has overwritten it: what was owed before is."""
     owed = Pending(at.now + HOUR, "3" * 32, "key3")
@@ -255,11 +256,20 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
     replaced = "9" * 32
     at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
     at.know(earlier=(replaced,))
-    at.rig.vault.put(NAME, "late", tags=at.rig.tags(NAME))
+    at.rig.vault.put(NAME, "late", tags={**at.rig.tags(NAME), **tags})
     await at.observed().look()
     ends = at.now + at.managed.overlap + SECOND
     superseded = Pending(ends, str(at.secret.version), place)
     assert at.record.retirement == (owed if place == "key2" else superseded)
+
+
+async def test_a_version_in_a_vault_that_is_served_no_more_counts_as_one_that_nobody_can_read(
+    at: Held,
+) -> None:
+    """What its record knows of it is revoked all the same."""
+    at.know(prints={f"https://other.vault.azure.net/secrets/former/{V1}": "a print"})
+    with pytest.raises(NotFound):
+        await at.observed().read_version(V1)
 
 
 class Tidied:
