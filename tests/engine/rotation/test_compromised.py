@@ -17,9 +17,10 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.wire import json_response
+from tests.engine.rotation.test_retiring import changed
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
-from tests.shared.rig import Rig
+from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, keys_of, refuse, scene, source_of, to_arm
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import SqlProduct, sql
@@ -450,3 +451,66 @@ async def test_what_rekey_published_last_and_nobody_can_read_is_not_taken_for_re
     await report(rig, leaked)
     known = (await rig.known(source_of(rig))).compromised
     assert (leaked.value in keys_of(rig).values()) is (known.versions == (leaked.version,))
+
+
+async def test_what_a_kind_cannot_recognise_is_left_to_a_person_while_it_works() -> None:
+    rig, leaked = replaced_by_hand()
+    before, service = keys_of(rig), changed(rig.service(), recognise=None)
+    item = rig.item(NAME, version=leaked.version, compromised=True)
+    outcome = await service.engine.handle(item)
+    assert (outcome.result, outcome.fix, keys_of(rig)) == ("parked", "revoke it there", before)
+    assert f"the credential of version {leaked.version} is still accepted" in outcome.reason
+    assert (await rig.known(source_of(rig))).compromised.versions == (leaked.version,)
+
+
+async def test_an_unreadable_secret_that_is_still_listed_once_it_was_removed_ends_no_incident() -> (
+    None
+):
+    rig = GraphRig()
+    rig.managed()
+    leaked = await unreadable(rig, SECRET, rig.app.app_id)
+    rig.clock.advance(3600)
+    rig.directory.graph_lag = timedelta(days=1)
+    outcome = await report(rig, leaked)
+    assert outcome.result == "parked"
+    assert "cannot be read and may still be accepted" in outcome.reason
+    assert (await rig.known(rig.app.app_id)).compromised.versions == (leaked.version,)
+
+
+async def misread() -> tuple[Rig, SecretVersion]:
+    """Return a rig whose secret has another form now; no tag tells that of the version before."""
+    rig = scene(template=CONNECTION_STRING)
+    await rig.handle(NAME)
+    rig.clock.advance(8 * DAY)
+    await rig.handle(NAME, action="retire")
+    earlier = rig.latest(NAME)
+    await rig.handle(NAME, force=True)
+    rig.clock.advance(60)
+    tags = dict(earlier.tags or {})
+    del tags["ValueTemplate"]
+    rig.vault.amend(earlier, tags=tags)
+    rig.write(NAME, keys_of(rig)["key1"], ValueTemplate=None)
+    await rig.handle(NAME, action="audit")
+    return rig, earlier
+
+
+async def test_an_incident_stays_open_while_nothing_reads_what_leaked() -> None:
+    rig, leaked = await misread()
+    await rig.note(source_of(rig), NAME, pending=None)
+    before = keys_of(rig)
+    outcome = await report(rig, leaked)
+    assert (outcome.result, keys_of(rig)) == ("parked", before)
+    unknown = f"the credential in version {leaked.version} is unknown and may still be accepted"
+    assert unknown in outcome.reason
+    assert (await rig.known(source_of(rig))).compromised.versions == (leaked.version,)
+
+
+async def test_what_no_template_reads_is_retired_by_its_id_and_not_called_refused() -> None:
+    rig, old = await misread()
+    current = rig.latest(NAME)
+    rig.clock.advance(8 * DAY)
+    outcome = await rig.handle(NAME, action="retire", trigger="sweep")
+    assert outcome.retired == ("key2",)
+    assert keys_of(rig)["key2"] not in old.value
+    assert keys_of(rig)["key1"] == current.value
+    assert old.version not in (await rig.known(source_of(rig))).compromised.revoked

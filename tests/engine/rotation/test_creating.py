@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from engine.engine import Engine
-from engine.errors import AccessDenied, LeaseUnavailable, TransientError
+from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.shared.graph_rig import NAME, GraphRig
-from tests.shared.scene import refuse, to_vault
+from tests.shared.scene import refuse, scene, source_of, to_vault
 
 
 async def add(rig: GraphRig, intercept: Intercept | None = None) -> SecretVersion:
@@ -74,3 +74,30 @@ async def test_a_credential_whose_first_version_is_refused_is_removed() -> None:
     with pytest.raises(AccessDenied):
         await add(rig)
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+
+
+@pytest.mark.parametrize("is_theirs", [False, True])
+async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: bool) -> None:
+    """They have written the secret, or its source belongs to another one."""
+    rig = GraphRig()
+    if is_theirs:
+        await rig.note(rig.source, "another")
+    else:
+        rig.vault.put(NAME, "by hand")
+    why = "belongs to the secret .*/another" if is_theirs else "somebody has written the secret"
+    with pytest.raises(NeedsHuman, match=why):
+        await add(rig)
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
+    assert len(rig.vault.versions(NAME)) == (0 if is_theirs else 1)
+
+
+async def test_a_value_is_read_only_where_the_source_shows_one() -> None:
+    rig = scene()
+    engine: Engine = await rig.service().ready()
+    address = {"ProviderAddress": source_of(rig), "ValidityPeriodDays": "90"}
+    tags = {**address, "CredentialId": "key3"}
+    managed = parse(tags, engine.policy, engine.kinds)
+    assert isinstance(managed, Managed)
+    nothing = replace(engine.nothing_yet(SecretRef(rig.vault.url, NAME)), tags=tags)
+    with pytest.raises(NeedsHuman, match="the source shows no key3"):
+        await engine.first_value(nothing, managed)

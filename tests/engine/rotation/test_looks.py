@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.errors import TransientError
+from engine.errors import NeedsHuman, TransientError
 from tests.engine.rotation.held import AHEAD, EARLY, FRESH_SECONDS, LOOKING, RECHECK, Held, held
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
@@ -37,6 +38,14 @@ async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(
     assert look["version"] == at.secret.version
     counts = (look["follow_up"], look["waited"], look["deferred"])
     assert (counts, look["source"]) == ((True, 0, 4), at.lease.source)
+
+
+async def test_no_change_is_begun_outside_the_scopes_as_they_are_now(at: Held) -> None:
+    policy = replace(at.parts.policy, scopes={at.rig.vault.url: ("/subscriptions/another",)})
+    before, at.parts = at.noted, replace(at.parts, policy=policy)
+    with pytest.raises(NeedsHuman, match="is not bound to"):
+        await at.lease.begin(at.rig.item(NAME), at.secret)
+    assert at.noted == before
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,30 @@ async def test_a_leak_is_dealt_with_although_what_a_person_wrote_on_top_is_refus
     assert not rig.accepted(leaked)
 
 
+async def test_a_leak_at_a_login_of_another_secret_is_told_and_comes_back(rig: SqlProduct) -> None:
+    """No record can note it, and what a person wrote on top asks for nothing."""
+    put(rig, "app_b")
+    assert await rotate(rig, "app-b") == ""
+    leaked = rig.latest(NAME)
+    rig.clock.advance(1)
+    expires = rig.clock.now() + timedelta(days=80)
+    rig.vault.put(
+        NAME, leaked.value.replace(FIRST, "Theirs-1"), tags=rig.tags(NAME), expires=expires
+    )
+    outcome = await rig.handle(NAME, version=leaked.version, compromised=True)
+    assert (outcome.result, outcome.comes_back) == ("parked", True)
+    assert f"belongs to the secret {rig.vault.url}/secrets/app-b" in outcome.reason
+
+
+async def test_a_leak_claims_no_source_outside_the_scopes(rig: SqlProduct) -> None:
+    rig.tag(NAME, Manual="true")
+    rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: ["/subscriptions/another"]})}
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    await rig.handle(NAME, version=rig.latest(NAME).version, compromised=True, source=source)
+    known = [listed.owner async for listed in rig.service().engine.leases.index()]
+    assert f"{rig.vault.url}/secrets/{NAME}" not in known
+
+
 async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
     """It bears the operation that would have replaced the version that Rekey published."""
     rig = scene()
@@ -360,6 +384,15 @@ async def test_who_is_told_of_an_older_record_is_told_what_nobody_will_retire(
 async def test_a_deployment_without_a_name_takes_no_version_for_anothers() -> None:
     parts = replace(scene().service().engine, policy=POLICY)
     assert await other_writer(parts, Record(), version(changes={BY: LEFT_ALONE})) is None
+
+
+async def test_a_deployment_without_a_name_leaves_to_another_what_that_has_published() -> None:
+    """The version bears the operation that would have replaced what the record knows."""
+    parts = replace(scene().service().engine, policy=POLICY)
+    shown = version(changes={OPERATION: OPERATION_OF_V2, BY: LEFT_ALONE})
+    park = await other_writer(parts, WROTE_V2, shown)
+    assert park
+    assert "another deployment of Rekey wrote the current version" in park.reason
 
 
 async def test_a_disabled_version_is_nobodys() -> None:

@@ -15,6 +15,7 @@ from engine.errors import NeedsHuman, TransientError
 from engine.state.index import Owned
 from engine.state.record import Record
 from engine.state.record_parts import Compromised
+from engine.state.tags import Pending
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
 from tests.engine.rotation.test_reported import with_app
@@ -22,7 +23,7 @@ from tests.shared.due import stored
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, scene, source_of, struck, to_arm, to_vault
+from tests.shared.scene import NAME, keys_of, scene, source_of, struck, to_arm, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -125,6 +126,32 @@ async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() ->
         held.version,
         True,
     )
+
+
+async def test_a_report_of_what_is_refused_is_not_sent_on_to_the_present_owner() -> None:
+    """It would replace what its owner holds, which has not leaked."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    await rig.handle(NAME, action="audit")
+    tags = rig.tags(NAME)
+    rig.vault.amend(leaked, tags={})
+    rig.clock.advance(3600)
+    rig.world.accounts["appdata"].regenerate("key1")
+    rig.vault.put("renamed", keys_of(rig)["key2"], tags={**tags, "CredentialId": "key2"})
+    await rig.handle("renamed", action="audit")
+    await rig.handle(NAME, version=leaked.version, compromised=True, source=source_of(rig))
+    assert rig.messages("rotations") == []
+
+
+async def test_no_report_is_sent_on_to_a_vault_that_is_served_no_more() -> None:
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.vault.amend(leaked, tags={})
+    owed = Pending(rig.clock.now() + timedelta(days=1), leaked.version, "key1")
+    owner = "https://other.vault.azure.net/secrets/renamed"
+    await rig.note(source_of(rig), NAME, owner=owner, pending=owed)
+    await rig.handle(NAME, version=leaked.version, compromised=True, source=source_of(rig))
+    assert rig.messages("rotations") == []
 
 
 async def test_a_secret_of_two_logins_can_be_released() -> None:

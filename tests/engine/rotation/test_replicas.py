@@ -322,6 +322,19 @@ async def test_what_a_late_write_brings_to_a_replica_once_its_overlap_is_over_is
     assert (RETIRE in at.rig.tags(COPY)) is not is_over
 
 
+async def test_what_a_replica_superseded_stays_where_no_record_says_that_its_overlap_is_over(
+    at: Held,
+) -> None:
+    """The record was lost, or went back, since the replica was written."""
+    superseded(at)
+    assert at.secret.value
+    value = f"AccountKey={at.secret.value.reveal()}"
+    at.rig.vault.put(COPY, value, tags=at.rig.tags(COPY))
+    await catch_up(at)
+    assert [version.enabled for version in versions(at)] == [True, True, True]
+    assert RETIRE in at.rig.tags(COPY)
+
+
 async def test_what_the_record_knows_to_be_dead_is_disabled_unless_it_is_current(at: Held) -> None:
     superseded(at)
     old, current = (f"{at.rig.vault.url}/secrets/{COPY}/{each.version}" for each in versions(at))

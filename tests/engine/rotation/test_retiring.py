@@ -14,6 +14,7 @@ import pytest
 from engine.contract import Rotator
 from engine.errors import NeedsHuman, TransientError
 from engine.kinds import Kinds
+from engine.secret import Sensitive
 from engine.service import Service
 from engine.state.record import RECHECK, Record
 from engine.state.request import Outcome
@@ -461,3 +462,41 @@ async def test_what_cannot_be_tried_any_more_is_revoked_once_its_source_lists_it
     outcome = await rig.handle(SECRET, action="retire", trigger="sweep")
     assert (outcome.result, outcome.retired) == ("retired", (rig.first.key_id,))
     assert rig.first not in rig.alive()
+
+
+async def test_a_key_is_gone_that_somebody_put_another_in_place_of_although_its_source_was_silent(
+    rig: Rig,
+) -> None:
+    """Nothing told that before, and its kind revokes no key that the vault holds."""
+    first, _ = rig.vault.versions(NAME)
+    new = rig.world.accounts["appdata"].regenerate("key1")
+    rig.write(NAME, new.value, CredentialId="key1")
+    service = rig.service()
+    accepts, silent = service.engine.rotators[STORAGE].accepts, [True]
+
+    async def once_silent(_: Rotator, source: str, named: str, credential: Sensitive) -> bool:
+        if credential.reveal() == first.value and silent:
+            silent.pop()
+            raise TransientError("no answer")
+        return await accepts(source, named, credential)
+
+    outcome = await retire(rig, changed(service, accepts=once_silent))
+    assert (outcome.result, outcome.retired, silent) == ("retired", ("key1",), [])
+    assert keys_of(rig)["key1"] == new.value
+    assert first.version in (await record(rig)).compromised.revoked
+
+
+async def test_what_leaked_and_somebody_put_back_under_another_id_is_replaced() -> None:
+    """In the vault and at its source, while an incident was revoking it."""
+    rig = GraphRig()
+    leaked = rig.managed()
+    await rig.handle(SECRET)
+    rig.clock.advance(60)
+    rig.directory.remove_password(rig.app, rig.first)
+    back = rig.directory.add_password(rig.app, "put back")
+    back.secret = leaked.value
+    rig.vault.put(SECRET, leaked.value, tags={**rig.tags(SECRET), "CredentialId": back.key_id})
+    await rig.handle(SECRET, version=leaked.version, compromised=True)
+    assert leaked.value not in {password.secret for password in rig.alive()}
+    assert (await rig.known(rig.app.app_id)).compromised.versions == ()
+    assert rig.latest(SECRET).value in {password.secret for password in rig.alive()}

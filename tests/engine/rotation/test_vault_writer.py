@@ -187,3 +187,14 @@ async def test_what_is_out_of_use_is_disabled_but_for_what_an_incident_must_find
         assert at.record.stale == (leaked,)
     enabled = {version.version: version.enabled for version in rig.vault.versions(NAME)}
     assert enabled == {dead: False, leaked: True, current: True}
+
+
+async def test_nothing_is_written_for_a_secret_that_somebody_has_disabled(rig: Rig) -> None:
+    """Of its current version the vault shows nothing, so nobody can tell whether it is dead."""
+    current = rig.latest(NAME)
+    async with held(rig) as at:
+        rig.vault.amend(current, enabled=False)
+        disabled = await at.parts.vaults.read(at.secret.ref)
+        at.know(unused=(current.version,))
+        with pytest.raises(TransientError, match="in the meantime"):
+            await at.vault_writer.out_of_use(disabled)
