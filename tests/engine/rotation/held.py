@@ -22,7 +22,7 @@ from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents
 from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
-from engine.rotation.ownership import other_writer
+from engine.rotation.ownership import other_owner, other_writer
 from engine.rotation.publish import (
     is_external,
     refuse_to_fight,
@@ -70,6 +70,7 @@ __all__ = [
     "conclude",
     "hold",
     "is_external",
+    "other_owner",
     "other_writer",
     "refuse_to_fight",
     "refused_external",

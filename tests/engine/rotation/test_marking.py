@@ -130,6 +130,7 @@ async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_nee
     ("fields", "result", "why"),
     [
         ({}, "parked", UNMARKED),
+        ({"action": "audit"}, "parked", UNMARKED),
         (
             {"action": "audit", "trigger": "sweep"},
             "skipped",

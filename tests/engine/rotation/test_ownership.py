@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
-from engine.secret import SecretRef
+from engine.secret import SecretRef, Sensitive
 from engine.state.index import Listed
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
-from tests.engine.rotation.held import Records, other_writer
+from tests.engine.rotation.held import Records, held, other_owner, other_writer
 from tests.shared.builders import NOW, POLICY, REF, V1, V2, V3, Park, version
 from tests.shared.rig import VAULT_ACTIONS, Rig
 from tests.shared.scene import NAME as KEY
@@ -289,6 +289,63 @@ async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_a
     outcome = await rig.handle(KEY)
     assert (outcome.result, len(rig.vault.versions(KEY))) == ("parked", 1)
     assert f"belongs to the secret {north.url}/secrets/owner" in outcome.reason
+
+
+class Tidied:
+    """A kind whose source holds many credentials."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str | None]] = []
+
+    async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+        self.calls.append((source, operation, keep))
+
+
+async def tidied(rig: Rig, scope: str = "", **facts: Any) -> list[tuple[str, str, str | None]]:
+    """Let a source pass on from a secret that was deleted; return what was tidied up there."""
+    kind: Any = Tidied()
+    await rig.note(source_of(rig), "another", kind="many", **facts)
+    async with held(rig, kinds={"many": kind}) as at:
+        if scope:
+            policy = replace(at.parts.policy, scopes={rig.vault.url: (scope,)})
+            at.parts = replace(at.parts, policy=policy)
+        assert await other_owner(at.parts, at.lease, at.secret) is None
+        assert at.record.owner.endswith(f"/{KEY}")
+    return list(kind.calls)
+
+
+@pytest.mark.parametrize("scope", ["", "/subscriptions/another"])
+async def test_what_a_former_owner_made_in_vain_is_removed_inside_the_scopes_alone(
+    scope: str,
+) -> None:
+    rig = scene()
+    calls = await tidied(rig, scope, touched=V1)
+    theirs = operation_id(SecretRef(rig.vault.url, "another"), V1)
+    assert calls == ([] if scope else [(source_of(rig), theirs, None)])
+
+
+async def test_what_an_owner_before_the_last_has_published_names_no_operation_to_tidy_up() -> None:
+    """Its operation passed on with nobody: an empty one would be whatever the kind takes it for."""
+    rig, key = scene(), "ab" * 32
+    digest = Record(key=key).digest("key1", Sensitive(rig.latest(KEY).value))
+    write = Published("", "key1", digest, V1, rig.clock.now(), version=V2)
+    assert await tidied(rig, published=write, key=key) == []
+
+
+@pytest.mark.parametrize("is_look", [False, True])
+async def test_only_a_look_at_a_late_change_looks_beside_who_wrote_the_version(
+    *, is_look: bool
+) -> None:
+    """Anything else that is asked for is theirs, whatever may still take effect."""
+    rig = scene()
+    async with held(rig) as at:
+        at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment=OURS))
+        at.published("key1", open_until=at.now + timedelta(minutes=20), begun=at.now)
+        rig.clock.advance(60)
+        rig.write(KEY, keys_of(rig)["key2"], **{BY: LEFT_ALONE, "CredentialId": "key2"})
+        _, outcome = await at.steps(action="audit", trigger="sweep", recheck=is_look).run()
+    theirs = f"the deployment {LEFT_ALONE} rotates this secret too"
+    assert outcome.reason.startswith(theirs) is not is_look
 
 
 async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:

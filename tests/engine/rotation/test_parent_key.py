@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from engine.state.request import Outcome
 from engine.state.tags import MAX_TAGS
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.records import knowing
+from tests.shared.rig import VAULT_ACTIONS
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 GAIN, VALIDITY = timedelta(hours=1), timedelta(days=60)
@@ -127,6 +129,21 @@ async def test_a_key_in_a_vault_that_may_not_rotate_its_source_signs_nothing() -
 async def test_who_is_missing_in_a_consent_is_named_as_the_owner_must_write_it() -> None:
     outcome = await refusal(scene(consent=None))
     assert outcome.fix == f"its owner adds {SAS}={EXTENT} to its tag MayDerive"
+
+
+async def test_who_is_missing_in_a_consent_of_another_vault_is_named_with_its_own() -> None:
+    signed = scene(consent=None)
+    north = signed.rig.world.add_vault("north")
+    key = signed.rig.latest(KEY)
+    north.put(KEY, key.value, tags=key.tags)
+    signed.rig.tag(SAS, DerivedFrom=f"{north.url}/secrets/{KEY}")
+    group = signed.account.resource_id.split("/providers/")[0]
+    served = {vault.url: [group] for vault in (signed.rig.vault, north)}
+    signed.rig.environment = {"REKEY_VAULTS": ",".join(served), "REKEY_SCOPES": json.dumps(served)}
+    signed.rig.world.grant(signed.rig.identity, VAULT_ACTIONS, north.resource_id)
+    outcome = await refusal(signed)
+    url = f"{signed.rig.vault.url}/secrets/{SAS}"
+    assert outcome.fix == f"its owner adds {url}={EXTENT} to its tag MayDerive"
 
 
 # What an audit and a due secret do with it.

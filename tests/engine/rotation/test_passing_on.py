@@ -12,7 +12,7 @@ import pytest
 
 from engine.engine import Engine
 from engine.errors import NeedsHuman, TransientError
-from engine.state.index import Owned
+from engine.state.index import Listed, Owned
 from engine.state.record import Record
 from engine.state.record_parts import Compromised
 from engine.state.tags import Pending
@@ -152,6 +152,17 @@ async def test_no_report_is_sent_on_to_a_vault_that_is_served_no_more() -> None:
     await rig.note(source_of(rig), NAME, owner=owner, pending=owed)
     await rig.handle(NAME, version=leaked.version, compromised=True, source=source_of(rig))
     assert rig.messages("rotations") == []
+
+
+async def test_what_leaked_is_not_looked_for_at_a_source_that_has_passed_on_without_knowing_it() -> (
+    None
+):
+    """The version's tags name it, and the secret owns another one by now."""
+    rig = scene()
+    engine, ref = rig.service().engine, rig.item(NAME).ref
+    await rig.note(source_of(rig), "another")
+    known = [Listed(rig.account("elsewhere").resource_id.lower(), str(ref).lower())]
+    assert await engine.held_at(ref, str(rig.latest(NAME).version), known) == ""
 
 
 async def test_a_secret_of_two_logins_can_be_released() -> None:

@@ -342,12 +342,15 @@ def _a_person(rig: Rig) -> None:
     rig.write(NAME, rig.world.accounts["appdata"].regenerate("key2").value)
 
 
+@pytest.mark.parametrize("is_leak", [False, True])
 @pytest.mark.parametrize("wrote", [_nobody, _a_person])
 async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use_again(
-    rig: Rig, wrote: Callable[[Rig], None]
+    rig: Rig, wrote: Callable[[Rig], None], *, is_leak: bool
 ) -> None:
+    leak = {"action": "rotate", "compromised": True, "version": rig.vault.versions(NAME)[0].version}
     wrote(rig)
-    outcome = await retire(rig, changed(rig.service(), retire=_refuse))
+    asked = leak if is_leak else {}
+    outcome = await retire(rig, changed(rig.service(), retire=_refuse), **asked)
     assert outcome.result == "parked"
     assert "somebody else may use it" in outcome.reason
     assert (await record(rig)).retirement
