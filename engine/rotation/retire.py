@@ -290,9 +290,13 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
 
 def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether the item is about an earlier version alone, one of this source."""
+    """Return whether the item is about an earlier version alone, one of this source.
+
+    An incident is not where what the secret holds now is as old as that.
+    """
     item, record = at.progress.item, at.record
-    is_exact = item.compromised and not item.began and item.version != secret.version
+    is_older = item.began is not None and secret.created < item.began
+    is_exact = item.compromised and not is_older and item.version != secret.version
     was_here = bool(at.progress.retired) or record.has_accepted(item.version or "")
     return is_exact and was_here and record.compromised.is_refused(item.version, item.reported_at)
 

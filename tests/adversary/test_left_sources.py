@@ -68,3 +68,23 @@ async def test_an_incident_leaves_no_overlap_at_a_source_that_the_secret_has_lef
     assert (progress["status"], secret.accepts(superseded.value)) == ("ended", False)
     assert (other.keys["key1"].value == theirs) == (scope == "former source")
     assert secret.current.value in {key.value for key in other.keys.values()}
+
+
+async def test_an_incident_ends_at_the_source_that_its_secret_leaves_before_its_turn(
+    stage: Stage,
+) -> None:
+    """What a person has written since is theirs to judge. Nothing else is asked of them."""
+    secret = await stage.rotated("storage")
+    await stage.run_past_overlap()
+    leaked = secret.current
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(seconds=12)
+    other = await moved(stage, secret)
+    await stage.run_for(hours=3)
+    progress = await stage.incident(location)
+    assert not secret.accepts(leaked.value)
+    assert [it["reason"] for it in progress["named"]] == [
+        "somebody has written a version by hand since the incident began"
+    ]
+    assert not stage.reason(secret)
+    assert other.keys["key1"].value == secret.current.value

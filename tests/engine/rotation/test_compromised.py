@@ -352,6 +352,26 @@ async def test_an_incident_is_dealt_with_at_its_source_although_its_secret_has_l
     assert rig.passwords() == before
 
 
+@pytest.mark.parametrize("is_younger", [True, False])
+async def test_an_incident_ends_where_its_version_was_unless_what_is_held_now_is_as_old(
+    *, is_younger: bool
+) -> None:
+    """Elsewhere nobody could read that version again: it is disabled once it is refused."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    await rig.handle(NAME, action="audit")
+    before = rig.clock.now() + timedelta(seconds=60)
+    rig.clock.advance(120)
+    rig.secret(NAME, rig.account("elsewhere"), days_left=80)
+    rig.clock.advance(60)
+    since = before if is_younger else rig.clock.now()
+    outcome = await report(rig, leaked, since=since.isoformat(), source=source_of(rig))
+    is_over = (outcome.result, outcome.source) == ("confirmed", source_of(rig))
+    assert is_over is is_younger
+    assert keys_of(rig)["key1"] != leaked.value
+    assert (await rig.known(source_of(rig))).compromised.versions == ()
+
+
 async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_with_there() -> None:
     """No record remembers its tags. Those of now say at least what the values look like."""
     rig = scene(days_left=80)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LONGEST_CHANGE
+from engine.errors import UnderWay
 from engine.service import Service
 from engine.state.policy import Consumers, Document, Match
 from engine.state.record import Record
@@ -16,6 +17,7 @@ from engine.state.request import Outcome
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.signalr_key import SignalRKey
 from simulator.reach.sabotage import Died
+from tests.engine.rotation.plain_kind import Plain, rotating
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.delivery import Delivery
 from tests.shared.scene import struck, to_vault
@@ -252,3 +254,11 @@ async def test_a_person_is_told_of_what_has_gone_on_for_a_day(seconds: int, resu
     assert outcome.result == result
     assert bool(slow.rig.queue("rotations")) is (result == "waiting"), "a person looks first"
     assert ("and has not ended" in outcome.reason) is (result == "parked")
+
+
+async def test_a_source_that_does_not_say_when_is_looked_at_a_minute_later() -> None:
+    kind = Plain(problem=UnderWay("it goes on"))
+    async with rotating(kind, force=True) as work:
+        _, outcome = await work.run()
+        assert outcome.result == "waiting"
+        assert work.at.noted.next_check == work.at.now + timedelta(minutes=1)
