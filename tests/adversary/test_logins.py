@@ -199,12 +199,14 @@ async def test_a_leak_of_what_a_former_login_is_to_lose_is_cut_off_at_once(stage
     assert pair.works
 
 
+@pytest.mark.parametrize("tag", ["app_b", "app_a", None])
 @pytest.mark.parametrize("is_seen", [False, True])
 async def test_a_leak_of_a_login_that_is_named_no_more_is_revoked(
-    stage: Stage, *, is_seen: bool
+    stage: Stage, tag: str | None, *, is_seen: bool
 ) -> None:
     """What leaked is what a person has replaced by the password of the other login."""
     pair, version = await replaced_by_hand(stage, is_seen=is_seen)
+    stage.tag(pair, next(it for it in pair.versions if it.version == version), CredentialId=tag)
     location = await stage.report_incident(vault="prod", name=pair.name, version=version)
     await stage.run_for(hours=3)
     assert not pair.accepts(value_of(pair, version))

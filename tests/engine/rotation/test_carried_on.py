@@ -41,6 +41,18 @@ def probes(work: Work) -> int:
 # An announced credential.
 
 
+async def test_a_look_proves_what_is_in_use_where_what_was_announced_has_no_room_any_more() -> None:
+    rig = scene(days_left=80)
+    refuse(rig, 403, "Forbidden", to_vault("PUT"))
+    await rig.handle(NAME, trigger="manual", force=True)
+    crowd = {f"team-{number}": "x" for number in range(11)}
+    rig.tag(NAME, RekeyState=None, RekeyReason=None, **crowd)
+    rig.clock.advance(180)
+    async with held(rig) as at:
+        trace, _ = await at.steps(action="audit", trigger="sweep", recheck=True).run()
+        assert "verify" in trace.split(", ")
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_look_publishes_what_was_forced_and_refused_or_leaves_it_parked(times: int) -> None:
     rig = scene(days_left=80)

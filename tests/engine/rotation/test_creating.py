@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from engine.contract import Issued, Job
 from engine.engine import Engine
 from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
+from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.shared.graph_rig import NAME, GraphRig
@@ -89,6 +92,21 @@ async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: 
         await add(rig)
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
     assert len(rig.vault.versions(NAME)) == (0 if is_theirs else 1)
+
+
+@pytest.mark.parametrize(("ends_in", "expected"), [(7, 7), (400, 90), (None, 90)])
+async def test_a_first_version_expires_no_later_than_its_source_ends_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch, ends_in: int | None, expected: int
+) -> None:
+    rig, made = GraphRig(), ServicePrincipalSecret.issue
+    now = rig.clock.now()
+    ends = None if ends_in is None else now + timedelta(days=ends_in)
+
+    async def ending(kind: ServicePrincipalSecret, job: Job) -> Issued:
+        return replace(await made(kind, job), expires=ends)
+
+    monkeypatch.setattr(ServicePrincipalSecret, "issue", ending)
+    assert (await add(rig)).expires == now + timedelta(days=expected)
 
 
 async def test_a_value_is_read_only_where_the_source_shows_one() -> None:
