@@ -349,8 +349,8 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
 ) -> None:
     leak = {"action": "rotate", "compromised": True, "version": rig.vault.versions(NAME)[0].version}
     wrote(rig)
-    asked = leak if is_leak else {}
-    outcome = await retire(rig, changed(rig.service(), retire=_refuse), **asked)
+    fields = leak if is_leak else {}
+    outcome = await retire(rig, changed(rig.service(), retire=_refuse), **fields)
     assert outcome.result == "parked"
     assert "somebody else may use it" in outcome.reason
     assert (await record(rig)).retirement
