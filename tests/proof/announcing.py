@@ -72,8 +72,9 @@ def _is_left_to_a_person(watch: Watch, version: SecretVersion) -> bool:
 
 
 def _is_disabled_by_hand(watch: Watch, version: SecretVersion) -> bool:
-    """Return whether a person disabled it before anybody could read it, and wrote another one."""
+    """Return whether a person disabled it before anybody could read it, and wrote another one.
+
+    What it holds is removed then. That somebody enables it later tells nobody of it.
+    """
     now = watch.world.versions_of(version.ref)
-    left = next((it for it in now if it.version == version.version), version)
-    by_hand = not left.enabled and version.version in watch.world.by_hand
-    return by_hand and now[-1].version != version.version
+    return version.version in watch.world.hidden and now[-1].version != version.version

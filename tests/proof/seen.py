@@ -74,6 +74,7 @@ def _outside(world: World) -> Hashable:
         tuple((source, _source(world, source)) for source in world.sources),
         tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
         frozenset(world.by_hand),
+        frozenset(world.hidden),
         frozenset(world.stuck),
         world.back() if world.back() + BACK_SECONDS > world.kernel.time() else 0.0,
         frozenset(world.apps.items()),

@@ -39,6 +39,9 @@ FOUND = {
     "what an operation made lives on where its late write was healed inside another overlap": (
         "lagging/many#520012454"
     ),
+    "nobody is told of what a person disabled unread, replaced and enabled again": (
+        "audited/many#620002782"
+    ),
     "a key does not wait for what has moved after its owner took consent back": (
         "derived-consent#910213"
     ),

@@ -199,6 +199,8 @@ class World:
     """Versions that a person has written or edited."""
     written: set[str] = field(default_factory=set)
     """Versions that a person has written."""
+    hidden: set[str] = field(default_factory=set)
+    """Versions that a person has disabled, at some time."""
     in_hand: bool = False
     """A person is changing something just now."""
     apps: dict[str, str] = field(default_factory=dict)
@@ -409,6 +411,8 @@ class World:
         """Change a version by hand: the current one, where none is named."""
         version = version or self.vault[ref][-1].version
         self.by_hand.add(str(version))
+        if changes.get("enabled") is False:
+            self.hidden.add(str(version))
         return self.change(ref, version, **changes)
 
     def _remember(self, ref: SecretRef) -> None:
