@@ -126,12 +126,17 @@ def _binding_less(world: World) -> None:
     policy(vaults={VAULT: {"scopes": ["/nowhere"]}})(world)
 
 
+def _naming_a_stranger(world: World) -> None:
+    """A replica out of scope parks the secret, until whoever wrote that mends it."""
+    world.watch.excuses.grant(Excuse.CLAIM, "app")
+    policy(rules=rule(replicas=[f"{OTHER_VAULT}/secrets/stranger"]))(world)
+
+
 def policies() -> dict[str, Move]:
     """Return a change of the policy document each."""
-    stranger = f"{OTHER_VAULT}/secrets/stranger"
     return {
         "the policy binds less": _binding_less,
-        "the policy names a stranger as a replica": policy(rules=rule(replicas=[stranger])),
+        "the policy names a stranger as a replica": _naming_a_stranger,
         "the policy shortens the overlap": policy(1.0, rules=rule(overlapHours=1)),
         "the policy says that only a person rotates it": policy(rules=rule(manual=True)),
         "the policy says nothing": policy(),

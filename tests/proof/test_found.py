@@ -42,6 +42,7 @@ FOUND = {
     "nobody is told of what a person disabled unread, replaced and enabled again": (
         "audited/many#620002782"
     ),
+    "what a policy parks is healed once that is mended": "policy/two-slots#720008238",
     "a key does not wait for what has moved after its owner took consent back": (
         "derived-consent#910213"
     ),

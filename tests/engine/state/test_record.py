@@ -218,6 +218,26 @@ def test_what_was_announced_and_is_seen_has_landed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("facts", "is_asked_anew"),
+    [
+        ({}, True),
+        ({"requested_at": NOW + SECOND}, False),
+        ({"in_progress_since": None}, False),
+        ({"password_unknown": True}, False),
+    ],
+)
+def test_an_incident_has_what_goes_on_since_before_it_asked_for_anew(
+    facts: dict[str, Any], *, is_asked_anew: bool
+) -> None:
+    """The only password has no other place to come to."""
+    change = Change(in_progress_since=NOW, requested_at=NOW, marker="x")
+    change = replace(change, **facts)
+    anew = replace(change, requested_at=None, marker="")
+    assert change.under(NOW + SECOND) == (anew if is_asked_anew else change)
+    assert change.under(None) == change
+
+
+@pytest.mark.parametrize(
     ("before", "shown", "kept"),
     [
         ({"ProviderAddress": "/source", "Owner": "me"}, {"Owner": "her"}, "me"),

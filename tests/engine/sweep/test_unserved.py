@@ -68,3 +68,16 @@ async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
     text = "copy: its tag ReplicaOf names no secret that names it in its tag Replicas"
     assert await told(rig.clock.now() - DAY) == [text] * texts
     assert await told(rig.clock.now()) == []
+
+
+@pytest.mark.parametrize("primary", ["https://elsewhere.vault.azure.net/secrets/app", "nonsense"])
+async def test_a_replica_of_what_is_not_served_is_left_to_whoever_serves_that(
+    caplog: Log, primary: str
+) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+    rig = scene(days_left=80)
+    rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": primary})
+    order = SweepOrder(rig.vault.url, rig.clock.now() - DAY, rig.clock.now(), timedelta(hours=1))
+    await rig.service().sweep_vault(order.to_json())
+    assert results(caplog.records) == []
+    assert "cannot be judged" not in caplog.text
