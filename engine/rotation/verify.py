@@ -126,12 +126,13 @@ async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
 async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
     """Remove what came late of the operation that made the version before this one.
 
-    What that version held is kept as long as it is inside its overlap.
+    What that version held is kept as long as it is inside its overlap. A person who has written a
+    version since may have taken it into use again.
     """
     record = at.record
     earlier = record.history.replaced
     known = len(earlier) > 1 and record.history.credential_of(earlier[0])
-    if record.change.uncertain_until and known:
+    if record.change.uncertain_until and known and record.wrote(secret):
         owed = (going.credential_id for going in record.to_retire if going.version == earlier[0])
         await at.tidy(operation_id(secret.ref, earlier[1]), keep=next(owed, None))
 

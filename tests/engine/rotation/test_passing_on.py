@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from engine.state.index import Listed, Owned
 from engine.state.record import Record
 from engine.state.record_parts import Compromised
 from engine.state.tags import Pending
+from simulator.keyvault.state import SecretVersion
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
 from tests.engine.rotation.test_reported import with_app
@@ -106,13 +107,19 @@ async def test_what_was_made_in_vain_is_removed_before_its_source_passes_on() ->
     assert rig.alive() == [rig.first]
 
 
-async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() -> None:
-    rig = scene(days_left=80)
-    leaked = rig.latest(NAME)
+async def _left(rig: Rig) -> tuple[SecretVersion, Mapping[str, str]]:
+    """Let the owner of the source lose its tags; return what it holds, and what they were."""
+    held = rig.latest(NAME)
     await rig.handle(NAME, action="audit")
     tags = rig.tags(NAME)
-    rig.vault.amend(leaked, tags={})
+    rig.vault.amend(held, tags={})
     rig.clock.advance(3600)
+    return held, tags
+
+
+async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() -> None:
+    rig = scene(days_left=80)
+    leaked, tags = await _left(rig)
     held = rig.vault.put("renamed", leaked.value, tags=tags)
     await rig.handle("renamed", action="audit")
     await rig.handle("renamed", force=True)
@@ -131,11 +138,7 @@ async def test_a_report_is_sent_on_to_the_secret_that_holds_what_leaked_now() ->
 async def test_a_report_of_what_is_refused_is_not_sent_on_to_the_present_owner() -> None:
     """It would replace what its owner holds, which has not leaked."""
     rig = scene(days_left=80)
-    leaked = rig.latest(NAME)
-    await rig.handle(NAME, action="audit")
-    tags = rig.tags(NAME)
-    rig.vault.amend(leaked, tags={})
-    rig.clock.advance(3600)
+    leaked, tags = await _left(rig)
     rig.world.accounts["appdata"].regenerate("key1")
     rig.vault.put("renamed", keys_of(rig)["key2"], tags={**tags, "CredentialId": "key2"})
     await rig.handle("renamed", action="audit")
