@@ -68,8 +68,10 @@ class Progress:
             self.new_version = version
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
-        """Note what was done."""
-        self.result, self.reason, self.managed = result, reason, managed
+        """Note what was done, and why something was left undone before it."""
+        left = self.reason if self.result is None else ""
+        self.reason = "; ".join(filter(None, (left, reason)))
+        self.result, self.managed = result, managed
 
 
 @dataclass

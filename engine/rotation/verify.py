@@ -55,7 +55,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     # Only now: a version that is overtaken meanwhile, or that the vault hides, is looked at again.
     known = at.progress
     known.proven = secret.version
-    known.done(known.result or "confirmed", known.reason or reason, at.managed)
+    known.done(known.result or "confirmed", known.reason if known.result else reason, at.managed)
     return secret
 
 

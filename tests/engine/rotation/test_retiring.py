@@ -227,6 +227,15 @@ async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
     assert "RekeyRetire" not in rig.tags(NAME)
 
 
+async def test_a_rotation_says_too_what_was_not_retired_before_it(rig: Rig) -> None:
+    first, _ = rig.vault.versions(NAME)
+    rig.write(NAME, first.value, CredentialId="key1")
+    rig.clock.advance(8 * 86_400)
+    outcome = await rig.handle(NAME, force=True)
+    left = "key1 is not retired: somebody has taken it into use again"
+    assert (outcome.result, outcome.reason) == ("rotated", f"{left}; forced")
+
+
 async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked(rig: Rig) -> None:
     new = rig.world.accounts["appdata"].regenerate("key1")
     rig.write(NAME, new.value, CredentialId="key1")
