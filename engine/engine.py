@@ -152,7 +152,7 @@ class Engine(Parts):
 
     async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:
         """Work under the lease of the item's source; `left` is one that the secret has left."""
-        source = item.source
+        source, secret = item.source, None
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
@@ -168,7 +168,7 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            controller = Controller(Rotation(held, item))
+            controller = Controller(Rotation(held, item, before=secret))
             outcome = await controller.run()
             if outcome:
                 # It is reported under the lease and noted afterwards. A worker that dies in between

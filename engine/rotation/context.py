@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 
 from engine.contract import Job, Rotator
@@ -82,6 +82,8 @@ class Rotation:
     item: WorkItem
     here: Managed | None = None
     """What the secret's tags ask for at this source; None if they name another one, or none."""
+    before: InitVar[SecretVersion | None] = None
+    """The secret as it was read to find its source, before that was under lease."""
     parts: Parts = field(init=False)
     progress: Progress = field(init=False)
     vault_writer: VaultWriter = field(init=False)
@@ -89,11 +91,11 @@ class Rotation:
     proof: Proof = field(init=False)
     """What tries credentials at the source."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, before: SecretVersion | None) -> None:
         self.parts = self.lease.parts
         self.progress = Progress(self.item)
         self.vault_writer = VaultWriter(self.lease)
-        self.observed = Observed(self.lease, self.item)
+        self.observed = Observed(self.lease, self.item, before)
         self.proof = Proof(self.lease)
 
     @property

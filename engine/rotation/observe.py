@@ -26,6 +26,8 @@ class Observed:
 
     lease: SourceLease
     item: WorkItem
+    _before: SecretVersion | None = None
+    """The secret as it was read before its source was under lease, until the first look."""
     recheck_follows: bool = False
     """Another look at a change that may take effect late comes later."""
     in_vain: bool = False
@@ -71,8 +73,7 @@ class Observed:
 
         Raises Stale if the vault lags behind the record.
         """
-        with self.parts.reporter.step("read"):
-            shown = await self.parts.vaults.read(self.item.ref)
+        shown = await self._read()
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
@@ -84,6 +85,17 @@ class Observed:
             await self._compare(shown)
             await self.lease.recheck(self.item)
         return self.record.believed(shown)
+
+    async def _read(self) -> SecretVersion:
+        """Read the secret. What was read to find its source is enough where that has not changed since.
+
+        Every write is preceded by a read of its own.
+        """
+        before, self._before = self._before, None
+        if before and self.record.wrote(before) and not self.record.is_open:
+            return before
+        with self.parts.reporter.step("read"):
+            return await self.parts.vaults.read(self.item.ref)
 
     def _show(self, version: SecretVersion, prints: str) -> None:
         self._shown = version

@@ -58,8 +58,7 @@ async def rotate(
 
 async def withdraw(at: Rotation) -> None:
     """Take back what was issued for a version that a person has replaced meanwhile."""
-    may_be_copied = at.managed.replicas and at.record.pending_write
-    if at.record.abandoned and not may_be_copied:
+    if at.record.abandoned and not at.record.pending_write:
         await at.tidy(operation_id(at.item.ref, at.record.abandoned), keep=None)
 
 
@@ -88,7 +87,7 @@ async def version(
     copied = len(missed) < len(at.managed.replicas)
     prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
     async with rollback.on(Overtaken if copied else RekeyError):
-        published = await _write(at, secret, draft)
+        published = await _write(at, secret, draft, is_copied=copied)
     at.progress.new_version = at.progress.proven = published.version
     at.observed.audited = True
     at.progress.done(result, reason, at.managed)
@@ -114,12 +113,21 @@ async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft:
     return await _announce(at, secret, issued, draft)
 
 
-async def _write(at: Rotation, secret: SecretVersion, draft: Draft) -> SecretVersion:
-    """Publish the version, once: what gave no answer may have arrived."""
+async def _write(
+    at: Rotation, secret: SecretVersion, draft: Draft, *, is_copied: bool
+) -> SecretVersion:
+    """Publish the version, once: what gave no answer may have arrived.
+
+    What was never sent is announced no more, unless a replica holds it.
+    """
     try:
         return await at.vault_writer.publish(
             secret, draft, check=lambda now: _still_asked(secret, now)
         )
+    except Overtaken:
+        if not is_copied:
+            at.lease.learn(replace(at.record, pending_write=None))
+        raise
     except TransientError as error:
         if at.managed.is_single and error.code != NO_ANSWER:
             # The vault may show it a moment later. If not, the only slot is set back.
@@ -145,7 +153,9 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         dead=_is_dead(at),
         held=_past(at, record, secret),
     )
-    _still_asked(secret, await at.vault_writer.unchanged(secret))
+    if at.managed.is_single or at.managed.replicas:
+        # A slot may be set back, and a copy written, before the secret is read to be written.
+        _still_asked(secret, await at.vault_writer.unchanged(secret))
     announced = record.announced(write, at.rotator.kind)
     if _is_dead(at):
         announced = announced.discarded(*await at.replicas.dead(issued.fields, draft))

@@ -632,7 +632,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _tags_of_the_first_read, "tags", (f"people-in-overlap/{SLOTS}#200", f"owners/{SLOTS}#200")
     ),
     "apps are not waited for": Mutant(
-        method(refresh, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
+        method(refresh, "hold_back"), "P4", (f"errands/{MANY}#1300", f"errands/{SLOTS}#1300")
     ),
     "a key signs for whoever names it": Mutant(
         function(ParentKey, "_consents", lambda *_: None), "P7", ("derived-consent#100",)

@@ -39,6 +39,9 @@ FOUND = {
     "what an operation made lives on where its late write was healed inside another overlap": (
         "lagging/many#520012454"
     ),
+    "what comes late is no person's, though no record announces it any more": (
+        "records/many#1041006519"
+    ),
     "nobody is told of what a person disabled unread, replaced and enabled again": (
         "audited/many#620002782"
     ),

@@ -354,9 +354,21 @@ class Watch:
         now = self.world.kernel.time()
         if before.version in self.world.by_hand:
             self.excuses.used[Excuse.RACED] += 1
-            self.disowned.add(credential_in(before.value.reveal() if before.value else ""))
+            self._leave_to_people(before)
             return True
-        return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
+        source = self.source_of(version) or ""
+        if self.excuses.holds(Excuse.STORE, source, now) and not self._is_announced(version):
+            # Nobody can tell any more that this is no person's version.
+            self.excuses.used[Excuse.STORE] += 1
+            self._leave_to_people(before)
+        return self.excuses.cover(Excuse.LATE, source, now)
+
+    def _leave_to_people(self, before: SecretVersion) -> None:
+        self.disowned.add(credential_in(before.value.reveal() if before.value else ""))
+
+    def _is_announced(self, version: SecretVersion) -> bool:
+        records = [claim.record for claim in self.world.claims.values() if claim.record.key]
+        return any(it.fits(write, version.value) for it in records for write in it.unpublished)
 
     def brought_back(self, lost: set[str], back: set[str]) -> None:
         """Note what a list has lost, and what came back with it, that nobody can condition.

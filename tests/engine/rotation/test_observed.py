@@ -12,6 +12,7 @@ import pytest
 from engine.contract import LATE
 from engine.errors import LeaseUnavailable, NotFound
 from engine.kinds import Kinds
+from engine.rotation.context import Rotation
 from engine.state.record import SETTLE, Record
 from engine.state.request import DAY, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
@@ -55,6 +56,28 @@ async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -
     marked = replace(at.secret, tags={STATE: "parked"})
     assert observed.retagged(marked).tags == {STATE: "parked", **expected}
     assert observed.shown == marked
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_ours", "reads"),
+    [
+        pytest.param({}, True, 0, id="published last, and all is done"),
+        pytest.param({"compromised": (V1,)}, True, 1, id="something is left to do"),
+        pytest.param({}, False, 1, id="not known to the record"),
+    ],
+)
+async def test_what_found_the_source_is_read_again_where_more_may_have_happened(
+    at: Held, facts: dict[str, Any], *, is_ours: bool, reads: int
+) -> None:
+    if is_ours:
+        at.published(**facts)
+    before = at.secret
+    at.rig.tag(NAME, team="b")
+    observed = Rotation(at.lease, at.rig.item(NAME), before=before).observed
+    await observed.look()
+    assert observed.shown.tags["team"] == ("b" if reads else "a")
+    await observed.look()
+    assert observed.shown.tags["team"] == "b", "a second look is one"
 
 
 @pytest.mark.parametrize(

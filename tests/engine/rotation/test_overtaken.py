@@ -13,7 +13,7 @@ from tests.shared.graph_rig import NAME as GRAPH
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, struck, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, struck, to_vault
 from tests.shared.sql_product import NAME as SQL
 from tests.shared.sql_product import sql
 
@@ -110,6 +110,20 @@ async def test_what_was_made_for_a_version_that_a_person_replaced_meanwhile_is_r
     outcome = await rotate(rig, GRAPH, write, compromised=False)
     assert (outcome.result, rig.latest(GRAPH).value) == ("skipped", "Written-by-hand-1")
     assert rig.alive() == [rig.first]
+
+
+async def test_who_keeps_a_secret_for_people_while_a_key_is_made_for_it_waits_for_nothing() -> None:
+    """What was announced for it has never been sent, so nobody looks whether it arrives."""
+    rig = scene()
+
+    def keep(rig: Rig, name: str) -> None:
+        rig.tag(name, Manual="true")
+
+    outcome = await rotate(rig, NAME, keep, compromised=False)
+    assert (outcome.result, outcome.reason) == ("skipped", "only a person rotates it")
+    record = await rig.service().engine.leases.peek(source_of(rig))
+    assert record
+    assert record.unpublished == ()
 
 
 @pytest.mark.parametrize(("act", "result"), [(disable, "skipped"), (disable_and_hide, "parked")])

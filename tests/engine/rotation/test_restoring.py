@@ -136,7 +136,7 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
         (False, {}, True),
         (True, {"ahead": True}, False),
         (True, {}, True),
-        (False, {"ahead": True}, True),
+        (False, {"ahead": True}, False),
         (False, {"touched": ""}, False),
         (False, {"earlier": (V1,)}, False),
     ],
@@ -144,7 +144,7 @@ async def test_whether_a_version_is_refused_is_asked_once_of_what_it_holds(
 async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
     facts: dict[str, Any], *, replicas: bool, is_tidied: bool
 ) -> None:
-    """Unless a replica may hold it, or it is what is current."""
+    """Unless an announced write or a replica may hold it, or it is what is current."""
     kind = Able()
     copies = {"Replicas": "https://prod.vault.azure.net/secrets/copy"} if replicas else {}
     async with working(kind, copies) as work:
