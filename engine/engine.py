@@ -176,7 +176,11 @@ class Engine(Parts):
                 await tasks.conclude(self, outcome, again=tries > 1)
                 await controller.finish(outcome)
         if outcome is None:
-            return await self._handle(replace(item, source=None), tries, left=source)
+            # What is settled here is not looked for where the secret is now.
+            is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
+            version = None if item.began and is_settled else item.version
+            later = replace(item, source=None, version=version)
+            return await self._handle(later, tries, left=source)
         return outcome
 
     async def _unleasable(

@@ -70,6 +70,24 @@ async def test_an_incident_leaves_no_overlap_at_a_source_that_the_secret_has_lef
     assert secret.current.value in {key.value for key in other.keys.values()}
 
 
+@pytest.mark.parametrize("seconds", [2, 8])
+async def test_nobody_is_asked_about_what_an_incident_has_cut_off_before_it_follows_its_secret(
+    stage: Stage, seconds: int
+) -> None:
+    """What the secret holds since is older than the incident's date, which is a little ahead."""
+    secret = await stage.rotated("storage")
+    await stage.run_past_overlap()
+    leaked = secret.current
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(seconds=seconds)
+    other = await moved(stage, secret)
+    await stage.run_for(hours=3)
+    progress = await stage.incident(location)
+    assert (progress["status"], secret.accepts(leaked.value)) == ("ended", False)
+    assert not stage.reason(secret)
+    assert secret.current.value in {key.value for key in other.keys.values()}
+
+
 async def test_an_incident_ends_at_the_source_that_its_secret_leaves_before_its_turn(
     stage: Stage,
 ) -> None:

@@ -175,10 +175,10 @@ class Held:
 class Steps:
     """What one work item about the secret may come to, step by step."""
 
-    def __init__(self, at: Held, **item: Any) -> None:
+    def __init__(self, at: Held, before: SecretVersion | None = None, **item: Any) -> None:
         self.at = at
         asked = at.rig.item(at.secret.ref.name, **item)
-        self._rotation = Rotation(at.lease, asked, at.managed)
+        self._rotation = Rotation(at.lease, asked, at.managed, before)
 
     async def run(self) -> tuple[str, Outcome]:
         """Let a worker go on to the end; return its trace of steps, and the outcome."""

@@ -12,7 +12,6 @@ import pytest
 from engine.contract import LATE
 from engine.errors import LeaseUnavailable, NotFound
 from engine.kinds import Kinds
-from engine.rotation.context import Rotation
 from engine.state.record import SETTLE, Record
 from engine.state.request import DAY, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
@@ -73,7 +72,7 @@ async def test_what_found_the_source_is_read_again_where_more_may_have_happened(
         at.published(**facts)
     before = at.secret
     at.rig.tag(NAME, team="b")
-    observed = Rotation(at.lease, at.rig.item(NAME), before=before).observed
+    observed = at.steps(before=before).observed
     await observed.look()
     assert observed.shown.tags["team"] == ("b" if reads else "a")
     await observed.look()
