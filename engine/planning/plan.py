@@ -216,7 +216,7 @@ def _is_unbound(turn: Turn) -> bool:
 
 def _may_have_left_something(turn: Turn) -> bool:
     is_recheck = turn.item.recheck and turn.record.change.uncertain_until
-    return bool(is_recheck) and not isinstance(turn.decision, Acting)
+    return bool(is_recheck) and not turn.acts_here
 
 
 def _may_be_hit(turn: Turn) -> bool:

@@ -193,6 +193,9 @@ class Controller:
         """
         at = self.at
         managed, policy = at.managed_here(secret), at.parts.policy
+        if managed is None and (version := at.progress.item.version):
+            # The secret has left a source that nobody owns. What leaked says itself where it was.
+            managed = at.managed_here(await at.observed.read_version(version))
         if managed is None or not policy.allows(secret.ref.vault, managed.source):
             return
         if not isinstance(at.parts.decide(secret, at.asked()), Skip | Confirm):

@@ -253,7 +253,10 @@ class Rollback:
             if not self.proven:
                 raise
             return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
-        return at.parts.held(fresh, at.managed), problem
+        held = at.parts.held(fresh, at.managed)
+        # What its owner has taken from another source since is no password of this one.
+        is_ours = held == self.job.held or at.managed_here(fresh)
+        return held if is_ours else None, problem
 
     async def _set_back(self, password: Sensitive | None) -> str:
         """Set the source back to what the vault holds; say what came of it."""

@@ -33,7 +33,7 @@ from engine.state.index import Listed, accepted_at
 from engine.state.record import Record, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
-from engine.state.tags import CREDENTIAL, Managed
+from engine.state.tags import CREDENTIAL, Managed, Pending
 
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
@@ -44,6 +44,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     item, since = at.progress.item, at.progress.item.began
     is_old = since is not None and at.observed.made_before(secret, since)
     if item.version:
+        await _send_on_what_it_held(at, secret)
         # Restored between the order and its item: what is current now is as old as what was
         # reported.
         restored = [str(secret.version)] * is_old
@@ -58,29 +59,63 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     is_ours = at.record.wrote(secret)
     if since is None or is_old or (secret.created < since and not is_ours):
         return [secret.version]
-    # It was replaced since, but what came before it may still be accepted.
-    older = await _older(at, secret, since)
-    if not is_ours:
-        # What a person wrote stays, unless it turns out to hold what leaked. Of a secret that is
-        # itself younger nobody knows how old its credential is.
-        return older[:1] or [secret.version]
-    superseded = _superseded(at.record)
+    return await _replaced_since(at, secret, since, is_ours=is_ours)
+
+
+async def _replaced_since(
+    at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
+) -> list[str]:
+    """Return what may still be accepted of what came before a version that is younger."""
+    older, superseded = await _older(at, secret, since), _superseded(at.record, secret)
     if not older:
-        return superseded[:1]
-    return list(dict.fromkeys([older[0], *(old for old in superseded if old in older)]))
+        # Of a secret that is itself younger nobody knows how old its credential is.
+        return superseded[:1] if is_ours else [str(secret.version)]
+    # What a person wrote stays, unless it turns out to hold what leaked.
+    is_elsewhere = not is_ours and await _is_sent_on(at, older)
+    latest = [] if is_elsewhere else older[:1]
+    return [*dict.fromkeys([*latest, *(old for old in superseded if old in older)])]
 
 
 async def _left_behind(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return what an incident cuts off that is to be retired where tags no longer lead.
 
-    Nothing else that is decided there retires it.
+    Or a person has written a version since. Nothing else that is decided then retires it.
     """
     since, tagged = at.progress.item.began, at.parts.tagged(secret)
-    owed = [going.version for going in at.record.to_retire]
-    if since is None or not owed or tagged.source in (None, at.lease.source):
+    owed = at.record.to_retire
+    if since is None or not owed:
         return []
-    older = await _older(at, secret, since)
-    return [version for version in owed if version in older]
+    if tagged.source in (None, at.lease.source):
+        is_theirs = secret.created >= since and not at.record.wrote(secret)
+        owed = tuple(going for going in owed if is_theirs and not _is_in_use(going, secret))
+    older = await _older(at, secret, since) if owed else []
+    return [going.version for going in owed if going.version in older]
+
+
+async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
+    """Send a report on where a version was written after it that seems older than the incident.
+
+    That is dated a little ahead, so the secret may have held something else as it was reported.
+    """
+    item, reported = at.progress.item, at.progress.item.reported_at
+    is_theirs = item.version == secret.version and not at.record.wrote(secret)
+    if is_theirs and item.began and reported and secret.created >= reported:
+        await _is_sent_on(at, await _older(at, secret, reported))
+
+
+async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
+    """Return whether what the secret held before is of another source, and send that on.
+
+    Its owner has named this one since the report. Here everything else is refused.
+    """
+    item, records = at.progress.item, await at.parts.known(at.item.ref)
+    source = await held_at(at.parts, item.ref, older[0], records) if older else ""
+    if not source or at.lease.covers(source):
+        return False
+    later = replace(item, version=older[0], source=source)
+    if await at.parts.requests.read(later.request) is None:
+        await at.parts.accept(later)
+    return True
 
 
 async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[str]:
@@ -92,10 +127,17 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
     return [str(version.version) for version in newest_first(older)]
 
 
-def _superseded(record: Record) -> list[str]:
+def _superseded(record: Record, secret: Version) -> list[str]:
     """Return the version that Rekey superseded, and those whose value it held, if restored."""
     going = record.retirement
-    return [*record.history.same_as(going.version)] if going else []
+    if going is None or _is_in_use(going, secret):
+        return []
+    return [*record.history.same_as(going.version)]
+
+
+def _is_in_use(going: Pending, secret: Version) -> bool:
+    """Return whether a person has put another credential in the place of one to retire."""
+    return going.credential_id == secret.tags.get(CREDENTIAL)
 
 
 TEMPLATE = "ValueTemplate"
@@ -462,39 +504,48 @@ async def leaked_at(
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
-    source = await _exact_at(parts, secret, item, tagged, known)
+    source = await _exact_at(parts, secret, item, known)
     if source not in ("", left):
         return source
     return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
 
 
-async def _exact_at(
-    parts: Parts, secret: Version, item: WorkItem, tagged: str, known: Sequence[Listed]
-) -> str:
-    """Return the source of the only version that an item is about, where records name several."""
+async def _exact_at(parts: Parts, secret: Version, item: WorkItem, known: Sequence[Listed]) -> str:
+    """Return the source of the only version that an item is about; empty if it is the current one."""
     version = item.version
-    if version in (None, secret.version) or item.began:
+    if version in (None, secret.version) or not item.compromised:
         return ""
-    is_elsewhere = any(listed.source != tagged for listed in known)
-    return await held_at(parts, secret.ref, str(version), known) if is_elsewhere else ""
+    return await held_at(parts, secret.ref, str(version), known)
 
 
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
     """Return the source of what one version holds, wherever its secret is now; empty if nothing tells.
 
     A record tells that has accepted it, or has seen it. The version's own tags are only a hint
-    which one, as they may name a source that has passed to another secret since.
+    which one, as they may name a source that has passed to another secret since. They are believed
+    where nobody owns that.
     """
     owned = [listed.source for listed in known]
     named = await _named_by(parts, ref, version)
-    accepted, seen = list[str](), list[str]()
-    for source in dict.fromkeys((named, *owned)):
-        record = await parts.leases.peek(source) if source else None
-        if record and record.knows(version):
-            (accepted if record.has_accepted(version) else seen).append(source or "")
-    if named in owned or (named is None and len(owned) == 1):
-        seen.append(named or owned[0])
-    return next(iter((*accepted, *seen)), "")
+    sources = filter(None, dict.fromkeys((named, *owned)))
+    records = {source: await parts.leases.peek(source) for source in sources}
+    knowing = {at: record for at, record in records.items() if record and record.knows(version)}
+    accepted = [at for at, record in knowing.items() if record.has_accepted(version)]
+    return next(iter((*accepted, *knowing, *_unrecorded(named, owned, records))), "")
+
+
+def _unrecorded(
+    named: str | None, owned: list[str], records: Mapping[str, Record | None]
+) -> list[str]:
+    """Return where a version is of which no record tells: where it says, or at its secret's only source.
+
+    What it says counts where its secret owns that, or nobody does.
+    """
+    if named is None:
+        return owned if len(owned) == 1 else []
+    record = records[named]
+    is_free = record is None or record.owner in ("", NOBODY)
+    return [named] if is_free or named in owned else []
 
 
 async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:

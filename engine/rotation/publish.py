@@ -118,14 +118,14 @@ async def _write(
 ) -> SecretVersion:
     """Publish the version, once: what gave no answer may have arrived.
 
-    What was never sent is announced no more, unless a replica holds it.
+    What was never sent is announced no more, unless a replica holds it, or the only slot does.
     """
     try:
         return await at.vault_writer.publish(
             secret, draft, check=lambda now: _still_asked(secret, now)
         )
     except Overtaken:
-        if not is_copied:
+        if not (is_copied or at.managed.is_single):
             at.lease.learn(replace(at.record, pending_write=None))
         raise
     except TransientError as error:

@@ -70,16 +70,34 @@ async def test_an_incident_leaves_no_overlap_at_a_source_that_the_secret_has_lef
     assert secret.current.value in {key.value for key in other.keys.values()}
 
 
-@pytest.mark.parametrize("seconds", [2, 8])
+async def test_a_leak_is_cut_off_where_its_version_says_while_nobody_owns_that_source(
+    stage: Stage,
+) -> None:
+    """The secret was new, and has left before anything was proven there."""
+    secret = stage.put("storage")
+    leaked = secret.current
+    other = await moved(stage, secret)
+    theirs = secret.current.value
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(minutes=10)
+    assert not secret.accepts(leaked.value)
+    assert other.keys["key1"].value == theirs == secret.current.value
+
+
+@pytest.mark.parametrize("seconds", [0, 2, 8])
 async def test_nobody_is_asked_about_what_an_incident_has_cut_off_before_it_follows_its_secret(
     stage: Stage, seconds: int
 ) -> None:
-    """What the secret holds since is older than the incident's date, which is a little ahead."""
+    """What the secret holds since is older than the incident's date, which is a little ahead.
+
+    It may even leave before the incident is sent on.
+    """
     secret = await stage.rotated("storage")
     await stage.run_past_overlap()
     leaked = secret.current
     location = await stage.report_incident(vault="prod")
-    await stage.run_for(seconds=seconds)
+    if seconds:
+        await stage.run_for(seconds=seconds)
     other = await moved(stage, secret)
     await stage.run_for(hours=3)
     progress = await stage.incident(location)

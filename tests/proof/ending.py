@@ -55,6 +55,7 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int | range]) -> None
     if owed := watch.owed():
         _broken(f"P5: {owed[0][1]} was superseded at {owed[0][0]}, and lives on")
     _one_owner(watch)
+    _one_source(watch)
     _ended(watch)
     for text, _ in watch.world.requests.values():
         _broken(f"P8: what was asked for is never done: {text}")
@@ -176,7 +177,8 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
     name, source = current.ref.name, watch.source_of(current)
     if source is None or REPLICA_OF in current.tags:
         return
-    more = 2 * sum(watch.late[root] for root in descent.roots(watch, source))
+    had = {*descent.roots(watch, source), *watch.handed_over}
+    more = 2 * sum(watch.late[root] for root in had)
     made = Counter(
         version.tags[OPERATION]
         for version in versions
@@ -229,6 +231,13 @@ def _one_owner(watch: Watch) -> None:
     )
     if any(number > 1 for source, number in rotated.items() if source):
         _broken("P7: two secrets have rotated one source")
+
+
+def _one_source(watch: Watch) -> None:
+    """No source was given what another one accepts."""
+    opens = Counter(it for source in watch.world.sources.values() for it in source.alive())
+    if shared := next((it for it, times in opens.items() if times > 1), None):
+        _broken(f"P6: {shared} opens two sources")
 
 
 def _no_stray(watch: Watch) -> None:

@@ -19,6 +19,7 @@ from tests.proof.lasting import LASTING
 from tests.proof.listed import LISTED
 from tests.proof.losing import losing
 from tests.proof.lost_requests import LOST_REQUESTS
+from tests.proof.moving import MOVING
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
 from tests.proof.released import RELEASED
 from tests.proof.reported import REPORTED
@@ -231,6 +232,7 @@ SCENARIOS = {
         *LOST_REQUESTS,
         *REPORTED,
         *RELEASED,
+        *MOVING,
     ]
 }
 SCENARIOS |= {scenario.name: scenario for scenario in losing(SCENARIOS)}

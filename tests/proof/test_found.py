@@ -39,6 +39,26 @@ FOUND = {
     "what an operation made lives on where its late write was healed inside another overlap": (
         "lagging/many#520012454"
     ),
+    "a leak is tried where its secret is now, not where it works": (
+        "moved-in-incident/two-slots#7"
+    ),
+    "so is one of a pair of logins, which nobody owns": "moved-in-incident/two-logins#7",
+    "what was made in an incident lives on at a source that its secret has left": (
+        "moved-in-incident/many#45"
+    ),
+    "so it does where its secret has left, and come back": "moved-in-incident/many#177",
+    "nobody looks after a password that is lost as its secret leaves": (
+        "moved-in-incident/one-slot#139"
+    ),
+    "the password of one source is set at another": "moved/one-slot#60",
+    "what leaked lives on where its secret leaves before an incident is sent on": (
+        "moved-by-order/two-slots#42"
+    ),
+    "so it does where the order could not ask the records": "moved-by-order/two-slots#47",
+    "what was superseded keeps its overlap in an incident, as a person has written a version": (
+        "moved-by-order/many#23"
+    ),
+    "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
     "what comes late is no person's, though no record announces it any more": (
         "records/many#1041006519"
     ),

@@ -93,6 +93,19 @@ async def test_of_what_was_there_when_an_incident_began_the_newest_version_is_re
     assert newest.value not in keys_of(rig).values()
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_what_was_superseded_gets_no_overlap_where_a_person_has_written_a_version_since(
+    *, is_named: bool
+) -> None:
+    rig = await rotated()
+    superseded, leaked = rig.vault.versions(NAME)
+    key = rig.world.accounts["appdata"].regenerate("key2")
+    theirs = rig.write(NAME, key.value, 80, CredentialId="key2")
+    await order(rig, HOUR / 2, version=leaked.version if is_named else None)
+    assert superseded.value not in keys_of(rig).values()
+    assert rig.latest(NAME).version == theirs.version
+
+
 @pytest.mark.parametrize("is_older", [True, False])
 async def test_a_restored_version_counts_as_old_as_what_it_holds(*, is_older: bool) -> None:
     """The order names the version that was current when it was given."""

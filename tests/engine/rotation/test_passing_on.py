@@ -163,9 +163,11 @@ async def test_what_leaked_is_not_looked_for_at_a_source_that_has_passed_on_with
     """The version's tags name it, and the secret owns another one by now."""
     rig = scene()
     engine, ref = rig.service().engine, rig.item(NAME).ref
-    await rig.note(source_of(rig), "another")
     known = [Listed(rig.account("elsewhere").resource_id.lower(), str(ref).lower())]
-    assert await engine.held_at(ref, str(rig.latest(NAME).version), known) == ""
+    version = str(rig.latest(NAME).version)
+    assert await engine.held_at(ref, version, known) == source_of(rig), "nobody owns that"
+    await rig.note(source_of(rig), "another")
+    assert await engine.held_at(ref, version, known) == ""
 
 
 async def test_a_secret_of_two_logins_can_be_released() -> None:

@@ -130,6 +130,21 @@ async def test_a_password_that_was_proven_and_then_changed_by_somebody_is_left_t
         assert kind.accepted == {"by-hand"}
 
 
+async def test_the_password_of_another_source_is_not_set_at_this_one() -> None:
+    """Its owner has taken the secret there in the meantime, with what is accepted there."""
+    kind = Able()
+    async with rotating(kind, SINGLE) as work:
+        tags = {**work.rig.tags(NAME), "ProviderAddress": "/kinds/plain/two"}
+
+        async def verify(*_: object) -> None:
+            work.rig.vault.put(NAME, "theirs", tags=tags)
+
+        kind.verify = verify  # type: ignore[assignment, method-assign]
+        error = await work.fails(TransientError)
+        assert LOST in error.what
+        assert not any(call.startswith("undo") for call in kind.calls)
+
+
 @pytest.mark.parametrize("item", [{"compromised": True}, {}])
 @pytest.mark.parametrize("noted", [False, True])
 async def test_a_compromised_password_is_not_set_back(item: dict[str, Any], *, noted: bool) -> None:

@@ -1,0 +1,147 @@
+"""An owner takes a secret to another source of theirs, and perhaps back.
+
+What Rekey owes at the source that the secret has left is paid there. What the secret held as it
+left, nobody but its owner may revoke, unless it has leaked.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from engine.secret import SecretRef
+from engine.state.incident import Incident
+from engine.state.request import operation_id
+from engine.state.sweep_order import SweepOrder
+from engine.state.tags import STATE
+from tests.proof import people
+from tests.proof.excuses import Excuse
+from tests.proof.sources import Many, Slots
+from tests.proof.staging import (
+    EVERY,
+    FIRST,
+    SLOTTED,
+    add_source,
+    all_of,
+    ask,
+    credential_of,
+    current,
+    due,
+    incident,
+    leaked,
+    managed,
+    per_kind,
+    rotated,
+    source_of,
+)
+from tests.proof.watch import AUDITED_SECONDS
+from tests.proof.world import VAULT, World
+
+APP = SecretRef(VAULT, "app")
+
+
+def _make(world: World, address: str) -> tuple[str, str]:
+    """Make a credential at a source by hand; returns its id and value."""
+    watch, source = world.watch, world.sources[address]
+    watch.excuses.grant(Excuse.BROKEN, address, world.kernel.time() + AUDITED_SECONDS)
+    if isinstance(source, Many):
+        return source.add("made by hand, later")
+    assert isinstance(source, Slots)
+    slot = FIRST[people.kind_of(world)]
+    return slot, source.refill(slot)
+
+
+def moves(world: World) -> None:
+    """Its owner makes a credential at the other source, and puts that into the secret."""
+    version, kind, watch = current(world), people.kind_of(world), world.watch
+    here = version.tags.get("ProviderAddress", "")
+    there = source_of(kind, "other") if here == source_of(kind) else source_of(kind)
+    slot, value = _make(world, there)
+    watch.disowned.add(credential_of(version))
+    # What came late of the operation that made what is left there is left with it.
+    earlier = (str(it.version) for it in world.vault[APP][:-1])
+    watch.orphaned |= {f"rekey {operation_id(APP, it)}" for it in earlier}
+    watch.handed_over = watch.handed_over - {there} | {here}
+    tags = managed(kind, ProviderAddress=there, CredentialId=slot)
+    world.secret("app", value, 90, tags)
+    world.wanted[APP] = tags
+
+
+def mend(world: World) -> None:
+    """Whoever was told of a debt pays it at the source, and takes the mark off."""
+    version, watch = current(world), world.watch
+    reports = [it for it in watch.outcomes if it.result == "parked" and it.item.ref == APP]
+    if reports or STATE in version.tags:
+        for source, credential in watch.owed():
+            world.sources[source].revoke(credential)
+    address = version.tags.get("ProviderAddress", "")
+    if world.sources[address].accepts(credential_of(version)):
+        held = people.identify(world, address, version) or version.tags["CredentialId"]
+    else:
+        held, value = _make(world, address)
+        version = world.secret("app", value, 90, version.tags)
+    kept = {tag: text for tag, text in version.tags.items() if not tag.startswith("RekeyState")}
+    world.edit(APP, version.version, enabled=True, tags={**kept, "CredentialId": held})
+
+
+def _two_sources(world: World, kind: str) -> None:
+    credential = add_source(world, kind, "other")
+    if isinstance(world.sources[source_of(kind, "other")], Many):
+        world.watch.foreign.add(credential)
+
+
+_moving = partial(
+    per_kind,
+    moves={"moves": moves, "moves again": moves},
+    mend=mend,
+    mends=2,
+    is_planned=False,
+)
+
+
+@_moving("moved")
+def _moved(world: World, kind: str) -> None:
+    """It moves while it is rotated."""
+    due(world, kind)
+    _two_sources(world, kind)
+    ask(world, trigger="event")
+    ask(world, force=True, pinned=False)
+
+
+@_moving("moved-in-overlap")
+def _moved_in_overlap(world: World, kind: str) -> None:
+    """It moves while what was superseded is retired, and rotated again."""
+    rotated(world, kind, hours_left=-1)
+    _two_sources(world, kind)
+    first = world.vault[APP][0]
+    world.watch.superseded[credential_of(first)] = source_of(kind)
+    ask(world, action="retire", trigger="sweep")
+    ask(world, force=True, pinned=False)
+
+
+@_moving("moved-in-incident")
+def _moved_in_incident(world: World, kind: str) -> None:
+    """It moves while the version is dealt with that was current and has leaked."""
+    due(world, kind, days_left=80)
+    _two_sources(world, kind)
+    incident(world)
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
+@_moving("moved-by-order")
+def _moved_by_order(world: World, kind: str) -> None:
+    """It moves while an incident of its name is sent on, inside an overlap."""
+    rotated(world, kind, hours_left=100)
+    _two_sources(world, kind)
+    world.advance(60)
+    for version in world.vault[APP]:
+        leaked(world, "app", credential_of(version), source_of(kind))
+    since = world.kernel.now()
+    order = SweepOrder.for_incident(VAULT, Incident(since, name="app", reason="leaked"))
+    world.post("sweep", order.to_json())
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
+MOVING = [
+    *all_of(EVERY, _moved, _moved_in_incident),
+    *all_of(SLOTTED, _moved_in_overlap, _moved_by_order),
+]
