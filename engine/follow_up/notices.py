@@ -101,9 +101,13 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     Several webhooks get a message each, so that a failure at one repeats no message at others.
     """
     secret = parts.policy.applied(secret)
-    hooks = {hook.secret: hook for hook in parts.policy.webhooks(secret.tags.get("Owner"))}
-    named = (hook for hook in hooks.values() if item.to in ("", hook.secret))
-    targets = [hook for hook in named if _concerns(hook, item, secret, parts)]
+    named = parts.policy.webhooks(secret.tags.get("Owner"))
+    hooks = {
+        hook.secret: hook
+        for hook in named
+        if item.to in ("", hook.secret) and _concerns(hook, item, secret, parts)
+    }
+    targets = [*hooks.values()]
     if not targets or parts.webhooks is None or parts.policy.own is None:
         if item.news == REPORTED_LEAK:
             raise NeedsHuman(f"{NOBODY}: what leaked works on until a person decides", fix=HEARD)

@@ -197,6 +197,13 @@ async def test_neither_another_owner_nor_a_webhook_with_within_days_hears_of_a_r
     assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
 
 
+async def test_a_webhook_that_two_entries_name_hears_what_one_of_them_lets_it() -> None:
+    """A chat hears of everything of its owner, and of the urgent digests of all others."""
+    rig = told_about(owner="shop", further=ESCALATED)
+    await rig.rotate()
+    assert [message.partition(":")[0] for message in received(rig)] == ["slack", "teams"]
+
+
 async def test_without_webhooks_a_reminder_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     rig = await remind()
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
