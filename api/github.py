@@ -36,15 +36,13 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
             "no webhook of GitHub is expected", fix="see docs/leaks.md, leaks.github"
         )
     vault, now = engine.policy.own.vault, engine.clock.monotonic()
-    key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.webhook))
-    _check(request, key)
-    alert = alert_of(request.headers.get("x-github-event", ""), request.body)
     # What GitHub signs is the body alone: a replay may call itself another delivery.
     name = hashlib.sha256(b"github " + request.body).hexdigest()
-    if alert is None:
-        return RECEIVED
     try:
-        if engine.memory and await engine.memory.recall(name):
+        key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.webhook))
+        _check(request, key)
+        alert = alert_of(request.headers.get("x-github-event", ""), request.body)
+        if alert is None or (engine.memory and await engine.memory.recall(name)):
             return RECEIVED
         reports.let_in(now, "GitHub", MOST)
         key = await reports.kept(now, engine.vaults, SecretRef(vault, leaks.token))
@@ -52,8 +50,11 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
         await queued.post(engine)
+    except Unauthorized:
+        raise
     except RekeyError as error:
-        # GitHub sends it no second time by itself, so an alert must tell of it.
+        # GitHub sends it no second time by itself, so an alert must tell of it. So it must where
+        # nobody can tell whether GitHub has sent it.
         engine.reporter.given_up("leaks")
         raise error if isinstance(error, TooMany) else unjudged(error, "GitHub") from error
     if engine.memory:

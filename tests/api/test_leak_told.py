@@ -192,13 +192,14 @@ async def test_an_owner_hears_once_of_a_leak_that_cannot_be_cut_off_however_ofte
     assert not works(rig, leaked)
 
 
-@pytest.mark.parametrize("fails", ["queue", "memory", "limit"])
+@pytest.mark.parametrize("fails", ["queue", "memory", "limit", "hook"])
 async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
     fails: str, sent: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GitHub sends it no second time by itself, and a log that no rule reads tells nobody."""
     rig, _ = hooked()
-    where = {"queue": ".queue.", "memory": "/requests/"}.get(fails, "nowhere")
+    places = {"queue": ".queue.", "memory": "/requests/", "hook": "/secrets/gh-hook"}
+    where = places.get(fails, "nowhere")
     refuse(rig, 503, "ServerBusy", lambda sent: where in f"{sent.host}{sent.path}", times=99)
     monkeypatch.setattr(github, "MOST", 1)
     api = rig.api()
