@@ -36,6 +36,8 @@ Key Vault promises no read-after-write consistency.
 """
 RECHECK_EVERY = timedelta(minutes=3)
 """How often the timer `recheck` of function_app.py asks for what is due."""
+MOST_REQUESTS = 200
+"""For how many requests it asks at a time."""
 RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
 """How long after a change, or a look that leaves something open, a source is due to be looked at
 again; and how long at least, so that no look is taken for the next one."""

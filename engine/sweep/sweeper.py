@@ -26,7 +26,7 @@ from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
 from engine.state.index import Listed, StateIndex
-from engine.state.record import LOOKING, RECHECK_EVERY, covers
+from engine.state.record import LOOKING, MOST_REQUESTS, RECHECK_EVERY, covers
 from engine.state.request import FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, Managed, named
@@ -240,8 +240,6 @@ APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""
 GIVEN_UP_AFTER = timedelta(days=1)
 """How long after its last try what never came to an end is given up."""
-MOST_REQUESTS = 200
-"""How many requests are asked for at a time."""
 
 
 async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:

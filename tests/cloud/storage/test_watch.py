@@ -12,6 +12,7 @@ from cloud.schedule import next_time
 from cloud.storage.backlog import EVENTS
 from cloud.storage.watch import SLACK
 from engine.parts import GRACE_SECONDS
+from engine.state.record import RECHECK_EVERY
 from engine.state.sweep_order import SweepOrder
 from simulator.wire import Request
 from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
@@ -101,6 +102,24 @@ async def test_an_app_that_no_longer_asks_for_what_was_accepted_is_not_well(
     answer = await send(rig.api(), "http_health")
     assert answer.status == (200 if runs else 503)
     assert runs or "recheck" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_an_app_that_asks_for_very_many_one_after_another_is_well(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, runs: bool
+) -> None:
+    """Of 2,000 and more that are put off, each has its turn later than half an hour."""
+    for module in ("engine.sweep.sweeper", "cloud.storage.watch"):
+        monkeypatch.setattr(f"{module}.MOST_REQUESTS", 1)
+    queues(rig)
+    for number in range(15):
+        await rig.service().engine.accept(rig.item("put-off", reason=str(number)))
+    for _ in range(30):
+        wait(rig, RECHECK_EVERY)
+        if runs:
+            await rig.service().recheck()
+    await sweep(rig)
+    assert await health(rig) == (200 if runs else 503)
 
 
 async def test_storage_that_cannot_be_read_makes_the_app_unwell(rig: Rig) -> None:
