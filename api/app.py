@@ -119,11 +119,8 @@ class Api:
                 self._record("asked", route, request, caller, _reason(route, request))
             return answer
 
-        if route.method == "GET":
+        if route.method == "GET" or route.confidential:
             return _done(await handle())
-        if route.confidential:
-            considered = await handle()
-            return await considered.post(engine) if isinstance(considered, Queued) else considered
         return await once(self.memory, engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:

@@ -9,7 +9,7 @@ import hashlib
 
 from api import views
 from api.answers import Answer, TooMany, Unauthorized
-from api.leaks import Finding, Reports, taken, unjudged
+from api.leaks import Finding, Reports, others, taken, unjudged
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import RekeyError
@@ -50,6 +50,8 @@ async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:
         finding = Finding(value.reveal(), "github", alert.page, "GitHub")
         queued = await taken(engine, reports, finding)
         await queued.post(engine)
+        async for other in others(engine, reports, finding, queued):
+            await other.post(engine)
     except Unauthorized:
         raise
     except RekeyError as error:

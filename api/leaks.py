@@ -11,10 +11,9 @@ import hashlib
 import logging
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from secrets import token_hex
 from urllib.parse import quote, unquote
 
 from api import incidents, views
@@ -32,7 +31,7 @@ from engine.state.incident import LEAD, Incident, danger
 from engine.state.record import SELDOM
 from engine.state.request import REPORTED_LEAK, FollowUp, WorkItem
 from leaks.index import Index, LeakedVersion
-from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, is_bare, judge
+from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, elsewhere, is_bare, judge
 
 log = logging.getLogger("rekey.leak")
 
@@ -51,6 +50,7 @@ BARE = (
     "report it with its URL"
 )
 MORE = "; of several lines or keys one credential is found: report each by itself"
+ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
 SHAPE = '{"value": text, "location": text, "act": bool}'
 
@@ -103,9 +103,7 @@ class Finding:
         return f"Finding({self.feed}, {self.location!r})"
 
 
-async def report(
-    engine: Engine, reports: Reports, request: Request, caller: Caller
-) -> Queued | Answer:
+async def report(engine: Engine, reports: Reports, request: Request, caller: Caller) -> Answer:
     """POST /api/leaks: judge a value, and start an incident where the policy or an admin says so."""
     sent = _read(request)
     if sent.act:
@@ -114,14 +112,23 @@ async def report(
     reports.let_in(begun, caller.id)
     finding = Finding(sent.value, "api", sent.location, str(caller), act=sent.act)
     if caller.may(Role.ADMIN):
-        return await taken(engine, reports, finding)
+        queued = await taken(engine, reports, finding)
+        answer = await queued.post(engine)
+        try:
+            async for other in others(engine, reports, finding, queued):
+                answer = _with(answer, await other.post(engine))
+        except RekeyError as error:
+            log.warning("who else holds what was reported is not known: %s", error)
+            answer = _with_reason(answer, ELSEWHERE)
+        return answer
     problem = None
     try:
         # Posted before the wait: only a hit has something to post, which takes its time.
-        answer = await (await taken(engine, reports, finding)).post(engine)
-        if answer.body["source"]:
-            # A hit is found in memory. It takes as long as a miss, and fails with it.
-            await reports.index.find(engine, (token_hex(),))
+        queued = await taken(engine, reports, finding)
+        await queued.post(engine)
+        # A hit is found in memory. It takes as long as a miss, and fails with it.
+        async for other in others(engine, reports, finding, queued):
+            await other.post(engine)
         await _reach(engine)
     except RekeyError as error:
         problem = unjudged(error, str(caller))
@@ -158,8 +165,46 @@ def _read(request: Request) -> LeakBody:
 
 
 async def taken(engine: Engine, reports: Reports, finding: Finding) -> Queued:
-    """Judge one finding; what it comes to is kept and posted before anybody is answered."""
-    verdict = await judge(engine, reports.index, finding.value)
+    """Judge one finding; what it comes to is posted by the caller, before anybody is answered."""
+    first, *rest = await judge(engine, reports.index, finding.value)
+    queued = await _come_to(engine, reports, finding, first)
+    further = [
+        await _come_to(engine, reports, finding, verdict)
+        for verdict in rest
+        if verdict.status == "alive"
+    ]
+    answer = queued.answer
+    for other in further:
+        answer = _with(answer, other.answer)
+    return replace(queued, answer=answer, further=tuple(further))
+
+
+async def others(
+    engine: Engine, reports: Reports, finding: Finding, queued: Queued
+) -> AsyncIterator[Queued]:
+    """Yield what a hit comes to besides, once it is acted on: who holds the same without a print."""
+    if queued.answer.body["status"] != "alive" or not engine.prints.keys:
+        # Where nothing has a print, all that there is was looked through for the hit.
+        return
+    known = [queued.answer.body["source"], *(it.answer.body["source"] for it in queued.further)]
+    async for verdict in elsewhere(engine, reports.index, finding.value, known):
+        if verdict.status == "alive":
+            yield await _come_to(engine, reports, finding, verdict)
+
+
+def _with(answer: Answer, other: Answer) -> Answer:
+    """Name in an answer who else holds the value."""
+    body = other.body
+    how = f"incident {body['incident']}" if body["incident"] else body["command"]
+    return _with_reason(answer, f"; {body['vault']}/{body['secret']} holds it, too: {how}")
+
+
+def _with_reason(answer: Answer, text: str) -> Answer:
+    return replace(answer, body={**answer.body, "reason": answer.body["reason"] + text})
+
+
+async def _come_to(engine: Engine, reports: Reports, finding: Finding, verdict: Verdict) -> Queued:
+    """Return what is done about a value in one secret."""
     leaks = engine.policy.document.leaks
     if verdict.match is None or verdict.status == "refused":
         unseen = "" if verdict.match else _unseen(engine, reports.index, verdict)

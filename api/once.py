@@ -42,6 +42,8 @@ class Queued:
     """What it reports, where it is one."""
     danger: Danger = USUAL
     """What is more dangerous goes first, where many are posted at once."""
+    further: tuple[Queued, ...] = ()
+    """What else the request comes to: a value that has leaked may be in several secrets."""
 
     async def post(self, engine: Engine, delay: float = 0.0) -> Answer:
         """Store the incident and what is to be done, then post it: it is due in `delay` seconds."""
@@ -49,6 +51,8 @@ class Queued:
             await engine.incidents.keep(self.incident)
         for message in self.messages:
             await engine.accept(message, delay)
+        for other in self.further:
+            await other.post(engine, delay)
         return self.answer
 
     def to_json(self, fingerprint: str, now: datetime) -> str:

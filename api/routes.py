@@ -89,7 +89,7 @@ async def _report(at: Desk, request: Request, _: Caller) -> Answer:
     return await incidents.report(at.engine, request)
 
 
-async def _leak(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+async def _leak(at: Desk, request: Request, caller: Caller) -> Answer:
     return await leaks.report(at.engine, at.reports, request, caller)
 
 

@@ -18,6 +18,7 @@ from itertools import batched
 
 from api.github import MOST as MOST_ALERTS
 from api.leaks import MOST, SECONDS, Finding, Reports, taken
+from api.once import Queued
 from cli.leak import judge, post
 from engine.service import Service
 from engine.state.request import Action
@@ -124,8 +125,9 @@ class Crowd:
     async def report(self) -> datetime:
         """Report all leaks as a scanner's findings, and work on them; return when that begins."""
         engine = await self.rig.service(self.watch).ready()
-        judged, problems = await judge(engine, self.findings)
-        assert not problems, problems
+        results = await judge(engine, Reports(), self.findings)
+        judged = [result for result in results if isinstance(result, Queued)]
+        assert len(judged) == len(results), results
         self.changes.clear()
         accepted = self.rig.clock.now()
         await asyncio.gather(post(engine, judged), self.work())

@@ -10,13 +10,13 @@ from itertools import batched
 from typing import Any
 
 from api.answers import BadRequest
-from api.leaks import Finding, Reports, taken
+from api.leaks import Finding, Reports, others, taken
 from api.once import Queued
 from cli.codes import Exit
 from cli.session import Session
 from cli.words import LINES
 from engine.engine import Engine
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, RekeyError
 from engine.service import revocation_starts
 from leaks.feeds import READERS
 from leaks.reading import MOST_TEXT
@@ -38,11 +38,13 @@ async def leak(session: Session, args: Namespace) -> int:
     findings, unread = _findings(args, _read())
     engine, caller = await session.ready(), str(await session.caller())
     feed = args.feed if args.feed in READERS else "cli"
-    judged, problems = await judge(
-        engine, [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
-    )
-    await post(engine, judged)
-    answers = [queued.answer.body for queued in judged]
+    reports = Reports()
+    sent = [Finding(value, feed, place, caller, act=args.yes) for value, place in findings]
+    results = await judge(engine, reports, sent)
+    await post(engine, [result for result in results if isinstance(result, Queued)])
+    results += await besides(engine, reports, sent, results)
+    answers = [result.answer.body for result in results if isinstance(result, Queued)]
+    problems = [result for result in results if isinstance(result, BaseException)]
     if answers or not problems:
         _show(session, answers, unread)
     for problem in problems:
@@ -52,13 +54,13 @@ async def leak(session: Session, args: Namespace) -> int:
 
 
 async def judge(
-    engine: Engine, findings: Sequence[Finding]
-) -> tuple[list[Queued], list[BaseException]]:
+    engine: Engine, reports: Reports, findings: Sequence[Finding]
+) -> list[Queued | BaseException]:
     """Judge all, several at a time, once the first has built the index that all are found by.
 
-    Return what they come to, and the problems: one of them keeps no other leak alive.
+    Return what each comes to, or its problem, which keeps no other leak alive.
     """
-    reports, turns = Reports(), asyncio.Semaphore(AT_ONCE)
+    turns = asyncio.Semaphore(AT_ONCE)
 
     async def judged(finding: Finding) -> Queued:
         async with turns:
@@ -66,11 +68,26 @@ async def judge(
 
     first, rest = findings[:1], findings[1:]
     results = await asyncio.gather(*map(judged, first), return_exceptions=True)
-    results += await asyncio.gather(*map(judged, rest), return_exceptions=True)
-    return (
-        [result for result in results if isinstance(result, Queued)],
-        [result for result in results if isinstance(result, BaseException)],
-    )
+    return results + await asyncio.gather(*map(judged, rest), return_exceptions=True)
+
+
+async def besides(
+    engine: Engine,
+    reports: Reports,
+    findings: Sequence[Finding],
+    results: Sequence[Queued | BaseException],
+) -> list[Queued | BaseException]:
+    """Act on who else holds what was found, and return what that comes to, and the problems."""
+    further = list[Queued | BaseException]()
+    for finding, result in zip(findings, results, strict=True):
+        if isinstance(result, Queued):
+            try:
+                async for other in others(engine, reports, finding, result):
+                    await other.post(engine)
+                    further.append(other)
+            except RekeyError as error:
+                further.append(error)
+    return further
 
 
 async def post(engine: Engine, judged: Sequence[Queued]) -> None:

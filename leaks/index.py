@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
@@ -163,16 +162,20 @@ class Index:
     """How many looks at the records have begun."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def find(self, engine: Engine, parts: Sequence[str]) -> Sequence[LeakedVersion]:
-        """Return what one of these texts is, and others where that takes no further look.
+    async def find(
+        self, engine: Engine, parts: Sequence[str], *, everywhere: bool = False
+    ) -> Sequence[LeakedVersion]:
+        """Return what these texts are, as their prints tell; what has none is read for a miss.
 
-        Raises TransientError rather than miss what could not be read.
+        `everywhere`: it is read for a hit as well. Raises TransientError rather than miss what
+        could not be read.
         """
-        if match := await self._confirmed(engine, parts):
-            return [match]
+        if not everywhere and (matches := await self._confirmed(engine, parts)):
+            return matches
         index = await self._look(engine, self._looks)
-        if match := await self._confirmed(engine, parts):
-            return [match]
+        matches = await self._confirmed(engine, parts)
+        if matches and not everywhere:
+            return matches
         async with self._turn:
             await self._list(engine)
 
@@ -181,12 +184,7 @@ class Index:
                 return await _in_secret(engine, ref, index.of(ref), parts)
 
         unprinted = _unprinted(engine, index, self._listed)
-        return [*filter(None, await asyncio.gather(*map(compared, unprinted)))]
-
-    def are_several(self, engine: Engine, parts: Sequence[str]) -> bool:
-        """Return whether the last look knows these texts of more than one source."""
-        known = (self._sources.get(print_, ()) for print_ in _by_print(engine, parts))
-        return len(set(chain(*known))) > 1
+        return [*matches, *filter(None, await asyncio.gather(*map(compared, unprinted)))]
 
     async def _look(self, engine: Engine, seen: int) -> StateIndex:
         """List the records, unless a look that began after the first `seen` ones has done so.
@@ -200,14 +198,15 @@ class Index:
                 self._sources = sources_of(self._index)
             return self._index
 
-    async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> LeakedVersion | None:
-        texts = _by_print(engine, parts)
+    async def _confirmed(self, engine: Engine, parts: Sequence[str]) -> Sequence[LeakedVersion]:
+        """Return what the prints tell of these texts, once for each source."""
+        texts, matches = _by_print(engine, parts), dict[str, LeakedVersion]()
         for print_ in texts:
-            for source in self._sources.get(print_, ()):
+            for source in sorted(self._sources.get(print_, set()) - matches.keys()):
                 record = await engine.leases.peek(source)
                 if record and (match := await _printed(engine, record, print_, texts)):
-                    return match
-        return None
+                    matches[source] = match
+        return [*matches.values()]
 
     async def _list(self, engine: Engine) -> None:
         now = engine.clock.now()

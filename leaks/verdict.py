@@ -6,7 +6,7 @@ Of a signature, the key that made it is found: that is what must go, since nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -44,16 +44,61 @@ class Verdict:
     """The proof that it was refused before: somebody has put it back."""
 
 
-async def judge(engine: Engine, index: Index, text: str) -> Verdict:
-    """Return what a value is; raises TransientError rather than guess."""
+async def judge(engine: Engine, index: Index, text: str) -> Sequence[Verdict]:
+    """Return what a value is: of each secret that holds or held it, as prints tell, what works first.
+
+    Raises what keeps it from being judged rather than guess, unless it works somewhere.
+    """
     reported = read(text)
     with engine.reporter.step("match"):
-        matches = await _found(engine, index, reported)
+        matches, has_more = await _found(engine, index, reported)
     if not matches:
-        return Verdict("not ours" if reported.kind else "unknown", reported)
-    match, *further = matches
-    if further or index.are_several(engine, reported.parts):
-        reported = replace(reported, has_more=True)
+        return [Verdict("not ours" if reported.kind else "unknown", reported)]
+    reported = replace(reported, has_more=reported.has_more or has_more)
+    verdicts = list[Verdict]()
+    try:
+        async for verdict in _judged(engine, reported, matches):
+            verdicts.append(verdict)
+        if all(verdict.status == "refused" for verdict in verdicts):
+            # It may work where it has no print yet.
+            known = [verdict.match.source for verdict in verdicts if verdict.match]
+            async for verdict in elsewhere(engine, index, text, known):
+                verdicts.append(verdict)
+    except RekeyError:
+        if all(verdict.status == "refused" for verdict in verdicts):
+            raise
+    return sorted(verdicts, key=lambda verdict: verdict.status != "alive")
+
+
+async def elsewhere(
+    engine: Engine, index: Index, text: str, known: Collection[str]
+) -> AsyncIterator[Verdict]:
+    """Yield what a value is at all but `known` sources: everything is looked through, as for a miss."""
+    reported = read(text)
+    with engine.reporter.step("match"):
+        matches, _ = await _found(engine, index, reported, everywhere=True)
+    others = [match for match in matches if match.source not in known]
+    async for verdict in _judged(engine, reported, others):
+        yield verdict
+
+
+async def _judged(
+    engine: Engine, reported: Reported, matches: Sequence[LeakedVersion]
+) -> AsyncIterator[Verdict]:
+    """Yield what a value is in each secret. In the end, raise what keeps one from being judged."""
+    problem: RekeyError | None = None
+    for match in matches:
+        try:
+            verdict = await _tried_out(engine, reported, match)
+        except RekeyError as error:
+            problem = problem or error
+            continue
+        yield verdict
+    if problem:
+        raise problem
+
+
+async def _tried_out(engine: Engine, reported: Reported, match: LeakedVersion) -> Verdict:
     before = await engine.leases.peek(match.source)
     with engine.reporter.step("prove"):
         is_accepted, untried = await _tried(engine, match)
@@ -88,17 +133,24 @@ def _was_amid(before: Record | None, after: Record | None) -> bool:
     return len(began) > 1 or any(record.is_unknown for record in known)
 
 
-async def _found(engine: Engine, index: Index, reported: Reported) -> Sequence[LeakedVersion]:
-    """Return what a text is: the credential in it, or the key that made the signature in it.
+async def _found(
+    engine: Engine, index: Index, reported: Reported, *, everywhere: bool = False
+) -> tuple[Sequence[LeakedVersion], bool]:
+    """Return who holds the first credential that is known of a text, and whether others are.
 
-    What else it holds comes after that, as far as it is known.
+    Of a signature that is the key that made it. See Index.find for `everywhere`.
     """
-    match, *further = (*await index.find(engine, reported.parts), None)
-    if match is None:
-        match = await signing_key(engine, reported.parts, index.turns)
-    elif match.kind in engine.kinds:
-        match = await key_of(engine, match) or match
-    return [*filter(None, (match, *further))]
+    matches = await index.find(engine, reported.parts, everywhere=everywhere)
+    if not matches:
+        by = None if everywhere else await signing_key(engine, reported.parts, index.turns)
+        return ([by] if by else []), False
+    same = [match for match in matches if match.credential == matches[0].credential]
+    held = dict[str, LeakedVersion]()
+    for match in same:
+        signed = await key_of(engine, match) if match.kind in engine.kinds else None
+        leaked = signed or match
+        held.setdefault(leaked.source, leaked)
+    return [*held.values()], len(same) < len(matches)
 
 
 async def _tried(engine: Engine, match: LeakedVersion) -> tuple[bool | None, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,6 +181,28 @@ def test_many_findings_are_cut_off_the_most_dangerous_first_and_five_a_second(
     spread = posted[-1].visible - posted[0].visible
     assert len(names) == 20
     assert spread.total_seconds() == pytest.approx(19 / 5, abs=1)
+
+
+@pytest.mark.parametrize("key", ["", "leaks:\n  keySecret: leak-key\n"], ids=["unkeyed", "keyed"])
+def test_a_value_that_two_secrets_hold_is_cut_off_in_both(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is a key of prints, one of them has its print already."""
+    desk = Desk(policy=True)
+    desk.vault.put("rekey-policy", f"version: 1\n{key}")
+    desk.vault.put("leak-key", "k" * 40)
+    value = desk.secret("billing", desk.account("bill1"), days_left=80).value
+    desk.clock.advance(60)
+    asyncio.run(desk.service().rotate(desk.item("billing", action="audit").to_json(), 1))
+    orders = desk.account("orders1")
+    orders.keys["key1"] = replace(orders.keys["key1"], value=value)
+    desk.secret("orders", orders, days_left=80)
+    desk.clock.advance(60)
+    ran = leak(desk, value, "--yes", monkeypatch=monkeypatch)
+    assert ran.code == 0, ran.err
+    assert "orders" in ran.out
+    waiting = [item["secret"] for item in desk.messages("rotations") if item["compromised"]]
+    assert sorted(waiting) == ["billing", "orders"]
 
 
 def test_an_unjudged_finding_keeps_no_other_leak_alive(monkeypatch: pytest.MonkeyPatch) -> None:

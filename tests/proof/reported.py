@@ -176,7 +176,8 @@ async def report(world: World, engine: Engine, text: str) -> None:
         raise Broken(f"P8: nobody has held the value, and the answer was {queued.answer.body}")
     answer = await queued.post(engine)
     world.watch.said(answer.text())
-    world.watch.accepted(message.request for message in queued.messages)
+    for part in (queued, *queued.further):
+        world.watch.accepted(message.request for message in part.messages)
     # Who puts it back once the source has refused it, and before that is answered, reports it anew.
     back, refused = world.put_back.get(held), answer.body.get("refused")
     is_later = bool(back and refused and back != before and f"{back:{PROVEN_AT}}" >= refused)
