@@ -195,6 +195,9 @@ class NoWatch:
     async def swept(self, order: SweepOrder) -> None:
         """Take note of nothing."""
 
+    def rechecked(self) -> None:
+        """Take note of nothing."""
+
     async def measure(self) -> None:
         """Measure nothing."""
 

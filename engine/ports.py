@@ -188,6 +188,10 @@ class Watch(Protocol):
         """Remember that a sweep of a vault has finished, and when the next one is due."""
         ...
 
+    def rechecked(self) -> None:
+        """Count a run of the timer that has asked for all that is due."""
+        ...
+
     async def measure(self) -> None:
         """Measure waiting messages, abandoned messages, and events that were not delivered."""
         ...

@@ -115,16 +115,23 @@ class Service:
         await self.watch.measure()
 
     async def recheck(self) -> None:
-        """Ask for what is due; what cannot be asked for now is asked for next time."""
-        posted = Counter[str]()
+        """Ask for what is due; what cannot be asked for now is asked for next time.
+
+        Only a run that has asked for all of it is counted: an alert tells where there is none.
+        """
+        posted, is_whole = Counter[str](), True
         try:
             await sweeper.recheck_requests(self.engine, posted)
         except RekeyError as error:
             log.warning("what people asked for is looked for later: %s", error)
+            is_whole = False
         try:
             await sweeper.recheck_sources(await self.ready(), posted)
         except RekeyError as error:
             log.warning("the sources are rechecked later: %s", error)
+            is_whole = False
+        if is_whole:
+            self.watch.rechecked()
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
         """Sweep one vault, or send on what an incident covers there.

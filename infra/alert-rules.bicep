@@ -150,7 +150,7 @@ var alertRules = {
   }
   unswept: {
     severity: 1
-    why: 'No sweep of a vault came to its end for three hours: windows, retirements and missed events wait.'
+    why: 'For three hours no sweep of a vault came to its end, so windows, retirements and missed events wait; or the timer recheck has not asked for what is due.'
     section: 'no-sweep'
     limit: 1
     window: 'PT3H'
@@ -158,12 +158,13 @@ var alertRules = {
     lasting: true
     dimensions: ['vault']
     query: '''
-      datatable(vault: string) [VAULTS]
+      datatable(vault: string) [VAULTS, 'recheck']
       | where now() > datetime(DUE)
       | join kind=leftanti (
           customMetrics
-          | where name == 'rekey.sweeps' and tostring(customDimensions.outcome) == 'completed'
-          | summarize sweeps = sum(valueSum) by vault = tostring(customDimensions.vault)
+          | where name == 'rekey.rechecks' or (name == 'rekey.sweeps' and tostring(customDimensions.outcome) == 'completed')
+          | extend vault = iff(name == 'rekey.rechecks', 'recheck', tostring(customDimensions.vault))
+          | summarize sweeps = sum(valueSum) by vault
           | where sweeps >= LIMIT
         ) on vault
     '''

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from opentelemetry import metrics
+
 from cloud.azure import Azure
 from cloud.schedule import next_time
 from cloud.storage import blobs
@@ -103,6 +105,9 @@ class AppWatch:
         self._clock = clock
         self._vaults = vaults
         self._schedule = schedule
+        self._rechecks = metrics.get_meter("rekey").create_counter(
+            "rekey.rechecks", description="Runs of the timer that have asked for all that is due"
+        )
         self._service: BlobServiceClient | None = None
         self._turn = asyncio.Lock()
         self._kept = ""
@@ -119,6 +124,10 @@ class AppWatch:
             await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
         except RekeyError as error:
             log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
+
+    def rechecked(self) -> None:
+        """Count a run of the timer that has asked for all that is due."""
+        self._rechecks.add(1)
 
     async def measure(self) -> None:
         """Measure the queues and the dead letters."""

@@ -140,11 +140,12 @@ async def errands() -> None:
 
 
 async def watching() -> None:
-    """Let the timer run, and give messages up."""
+    """Let the timers run, and give messages up."""
     rig = scene()
     queues(rig)
     await dead_letter(rig, "an-event")
     await rig.service().sweep({}, past_due=False)
+    await rig.service().recheck()
     for take in (rig.service().on_event, rig.service().sweep_vault):
         with suppress(RekeyError):
             await take("nonsense", MAX_TRIES)

@@ -173,6 +173,16 @@ async def test_of_very_many_requests_those_that_are_due_longest_come_first(rig: 
     assert reasons == {f"number {number}" for number in range(5)}
 
 
+@pytest.mark.parametrize(("away", "ended"), [("nothing", 1), ("accepted/", 0), ("sources/", 0)])
+async def test_a_run_that_could_not_look_at_everything_is_not_counted(
+    rig: Rig, away: str, ended: int, sent: Collected
+) -> None:
+    """It is all that an alert knows of the timer."""
+    refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("prefix") == away, times=9)
+    await rig.service().recheck()
+    assert sum(sent.metric("rekey.rechecks").values()) == ended
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"vault": "https://x", "secret": "a b"}'])
 async def test_a_request_that_cannot_be_read_is_counted_and_closed_and_keeps_no_other_back(
     rig: Rig, text: str, caplog: Log, sent: Collected

@@ -49,7 +49,12 @@ SCENES = {
     "deadletters": Pair((further.is_swept_by_its_timer,), (scenes.is_rotated,)),
     "undelivered": Pair((scenes.is_not_delivered,), (scenes.something_else_is_stored,)),
     "unswept": Pair(
-        (scenes.was_swept_four_hours_ago, scenes.is_rotated), (scenes.was_swept_two_hours_ago,)
+        (
+            scenes.was_swept_four_hours_ago,
+            scenes.is_rotated,
+            scenes.has_a_timer_that_asks_for_nothing,
+        ),
+        (scenes.was_swept_two_hours_ago,),
     ),
     "drift": Pair((scenes.was_regenerated_by_hand,), (scenes.is_audited,)),
     "denied": Pair(

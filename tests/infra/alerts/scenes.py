@@ -116,7 +116,16 @@ async def was_swept_four_hours_ago(stage: Stage) -> None:
 async def was_swept_two_hours_ago(stage: Stage) -> None:
     stage.secret()
     await stage.sweep()
+    await stage.rig.service().recheck()
     await stage.wait(2 * HOUR)
+
+
+async def has_a_timer_that_asks_for_nothing(stage: Stage) -> None:
+    """The sweeps go on, and the records cannot be listed."""
+    stage.secret()
+    await stage.sweep()
+    refuse(stage.rig, 503, "ServerBusy", lambda request: request.query.get("comp") == "list", 9)
+    await stage.rig.service().recheck()
 
 
 async def was_regenerated_by_hand(stage: Stage) -> None:
