@@ -14,6 +14,7 @@ from engine.secret import SecretRef
 from engine.state.due import is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed, accepted_at
+from engine.state.record import parts_of
 from engine.state.request import WorkItem
 from engine.state.tags import REPLICA_OF, named
 
@@ -121,7 +122,12 @@ class Incident:
         return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())
 
     def _contains(self, source: str) -> bool:
-        return not self.source or source == self.source or source.startswith(self.source + "/")
+        """Return whether a source is in its scope: of logins that alternate, one is enough."""
+        return not self.source or any(
+            part == named or part.startswith(f"{named}/")
+            for part in parts_of(source)
+            for named in parts_of(self.source)
+        )
 
     def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
         """Return the work item that replaces this version and cuts off its credential."""

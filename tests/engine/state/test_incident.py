@@ -116,6 +116,28 @@ def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds
     assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
 
 
+@pytest.mark.parametrize(
+    ("held", "reported", "expected"),
+    [
+        ("app_a+app_b", "app_a", True),
+        ("app_a+app_b", "app_b", True),
+        ("app_a+app_b", "app_a+app_b", True),
+        ("app_a+app_b", "app_b+app_c", True),
+        ("app_b", "app_a+app_b", True),
+        ("app_a+app_b", "app", False),
+        ("app_a+app_b", "app_c", False),
+    ],
+)
+def test_an_incident_at_a_login_covers_the_secret_that_alternates_between_it_and_another(
+    held: str, reported: str, *, expected: bool
+) -> None:
+    logins = f"{GROUP}/providers/microsoft.sql/servers/db/logins"
+    known = (Listed(f"{logins}/{held}", str(REF), published=CREATED),)
+    incident = Incident(SINCE, source=f"{logins}/{reported}")
+    assert incident.covers(shown(), known) is expected
+    assert bool(incident.covers_deleted(REF, known)) is expected
+
+
 @pytest.mark.parametrize("known", [(), KNOWN])
 def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
     known: tuple[Listed, ...],
