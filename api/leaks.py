@@ -49,6 +49,7 @@ BARE = (
     "a signature that does not say where it leads is found if a secret here holds such a one: "
     "report it with its URL"
 )
+CUT = "the text is too long to be looked up as a whole: report its parts by themselves"
 MORE = "; of several lines or keys one credential is found: report each by itself"
 ELSEWHERE = f"; whether another secret holds it cannot be seen now: {AGAIN}"
 QUOTED = re.compile("%[0-9A-Fa-f]{2}")
@@ -237,6 +238,7 @@ async def _is_tried(engine: Engine, work: WorkItem, match: LeakedVersion) -> boo
 def _unseen(engine: Engine, index: Index, verdict: Verdict) -> str:
     """Return what a miss does not tell of; empty where it does of all."""
     reasons = [BARE] if is_bare(engine, verdict.reported.parts) else []
+    reasons += [CUT] if verdict.reported.is_cut else []
     reasons += [] if engine.prints.keys else [BLIND]
     kept = timedelta(seconds=STEP_SECONDS)
     if index.listed_at and index.listed_at + kept < engine.clock.now():

@@ -49,6 +49,8 @@ class Reported:
     """The name of the resource that the text names, in lower case; empty if it names none."""
     has_more: bool = False
     """It has several lines, or keys: another one may be a credential as well."""
+    is_cut: bool = False
+    """It is longer, or has more parts, than is looked at."""
 
     def __repr__(self) -> str:
         return f"Reported({len(self.parts)} parts)"
@@ -56,12 +58,14 @@ class Reported:
 
 def read(text: str) -> Reported:
     """Take a text apart. Half of a surrogate pair is in no credential, and has no digest."""
+    is_cut = len(text) > MOST_TEXT
     text = text[:MOST_TEXT].encode(errors="replace").decode()
     distinct = dict.fromkeys(part for part in _parts(text) if len(part) >= LEAST)
     parts = tuple(distinct)[:MOST_PARTS]
     kinds = [*filter(None, map(kind_of, parts))]
     has_more = len(kinds) > 1 or ("\n" in text.strip() and PEM not in text)
-    return Reported(parts, next(iter(kinds), None), _resource(text), has_more)
+    is_cut = is_cut or len(distinct) > MOST_PARTS
+    return Reported(parts, next(iter(kinds), None), _resource(text), has_more or is_cut, is_cut)
 
 
 def _parts(text: str) -> Iterator[str]:

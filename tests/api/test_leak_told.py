@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from api import github
-from api.leaks import MORE
+from api.leaks import CUT, MORE
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_github import POLICY, deliver, hooked, numbered
 from tests.api.test_leaks import KEYED, TRUSTED, audit, leak, leaky, rotate, settle, works
@@ -141,6 +141,19 @@ async def test_of_two_credentials_in_one_line_none_is_passed_over_in_silence(sha
     await settle(rig)
     works = both[1] in {key.value for key in rig.world.accounts["otherdata"].keys.values()}
     assert not works or "one credential is found" in answer.body["reason"]
+
+
+@pytest.mark.parametrize("lines", [100, 600])
+async def test_of_a_text_that_is_too_long_it_is_said_that_not_all_was_looked_for(
+    lines: int,
+) -> None:
+    """What is not looked for is no miss."""
+    rig = leaky()
+    await audit(rig, "app-key", "other")
+    text = "".join(f"SETTING_{n}=v-{n:06}\n" for n in range(lines)) + rig.latest("app-key").value
+    answer = await leak(rig.api(), text)
+    assert answer.body["status"] == ("alive" if lines == 100 else "unknown")
+    assert (CUT in answer.body["reason"]) is (lines > 100)
 
 
 @pytest.mark.parametrize("document", [TRUSTED, ""], ids=["keyed", "unkeyed"])
