@@ -30,6 +30,8 @@ EVENT = "secret_scanning_alert"
 ACTIONS = frozenset({"created", "reopened", "publicly_leaked"})
 """What says that a value is, or is again, where it must not be. Others close an alert."""
 REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
+REDACTED = re.compile(r"REDACT(?:ED)?|.*\.\.\.", re.DOTALL)
+"""What gitleaks writes with `--redact` in place of a value, or behind its first letters."""
 NOT_SPACE = re.compile(r"\S")
 PLACES = ("repository", "link", "commit", "file", "line")
 """What tells people where TruffleHog found a value, whatever was scanned."""
@@ -92,7 +94,7 @@ def _gitleaks(text: str) -> Found:
         return (), 1
     values = list[tuple[str, str]]()
     for row in rows:
-        if value := _text(row, "Secret"):
+        if (value := _text(row, "Secret")) and not REDACTED.fullmatch(value):
             place = f"{row.get('File', '')}:{row.get('StartLine', '')}"
             values.append((value, f"{place} at {row['Commit']}" if row.get("Commit") else place))
     return values, len(rows) - len(values)

@@ -81,6 +81,7 @@ def page(*values: str) -> str:
         ("gitleaks", array("one-secret")[:-5], [], 1),
         ("gitleaks", '[{"Secret": 7}, 3, {"File": "x"}]', [], 3),
         ("gitleaks", "{}", [], 1),
+        ("gitleaks", array("REDACTED", "REDACT", "one-sec...", "two-secret"), ["two-secret"], 3),
         ("gitleaks", "[" * 100_000, [], 1),
         ("github", page("one-secret", "two-secret"), ["one-secret", "two-secret"], 0),
         ("github", f"{page('one-secret')}\n{page('two-secret')}\n", ["one-secret", "two-secret"], 0),
