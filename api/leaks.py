@@ -39,6 +39,8 @@ MOST, SECONDS = 30, 60.0
 """How many reports of one caller an instance judges, in so many seconds."""
 KEPT_SECONDS = 300.0
 """How long what signs and reads GitHub's alerts is kept."""
+DOUBTED_SECONDS = 10.0
+"""How long the webhook's secret is kept where a delivery does not fit it: it may be a new one."""
 STEP_SECONDS = 5.0
 """The answer to whoever learns nothing comes after a multiple of this."""
 BLIND = (
@@ -65,14 +67,19 @@ class Reports:
     """When the reports of each caller came: who sends many keeps out nobody else's."""
     _kept: dict[SecretRef, tuple[float, Sensitive]] = field(default_factory=dict)
 
-    async def kept(self, now: float, vaults: Vaults, ref: SecretRef) -> Sensitive:
-        """Return what a secret holds, read every five minutes: anybody may knock at the webhook."""
-        ends, value = self._kept.get(ref, (now, None))
-        if value is None or ends <= now:
+    async def kept(
+        self, now: float, vaults: Vaults, ref: SecretRef, seconds: float = KEPT_SECONDS
+    ) -> Sensitive:
+        """Return what a secret holds, read every five minutes: anybody may knock at the webhook.
+
+        Whoever says so takes none that was read more than so many seconds ago.
+        """
+        read, value = self._kept.get(ref, (now, None))
+        if value is None or read + seconds <= now:
             value = (await vaults.read(ref)).value
             if value is None:
                 raise NeedsHuman("the secret is disabled", where=str(ref), fix="enable it")
-            self._kept[ref] = (now + KEPT_SECONDS, value)
+            self._kept[ref] = (now, value)
         return value
 
     def let_in(self, now: float, caller: str, most: int = MOST) -> None:

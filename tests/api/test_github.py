@@ -238,6 +238,19 @@ async def test_a_flood_of_signed_deliveries_is_bounded_and_forged_ones_read_no_v
     assert rig.calls()["vault"] == 0
 
 
+async def test_a_delivery_that_is_signed_with_a_new_secret_is_taken_at_once() -> None:
+    """GitHub sends none again, and one that is refused is counted nowhere."""
+    rig, github = hooked()
+    api = rig.api()
+    signed = hmac.digest(b"Another Secret", json.dumps(PAYLOAD).encode(), hashlib.sha256).hex()
+    assert (await deliver(api, numbered(10))).status == 202
+    rig.vault.put("gh-hook", "Another Secret")
+    rig.clock.advance(30)
+    answer = await deliver(api, x_hub_signature_256=f"sha256={signed}")
+    assert answer.status == 202
+    assert len(github.asked) == 2
+
+
 @pytest.mark.parametrize("full", ["probes", "deliveries"])
 async def test_whoever_asks_for_health_keeps_no_delivery_out_nor_the_other_way_round(
     full: str,
