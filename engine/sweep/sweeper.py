@@ -101,7 +101,7 @@ class Sweeper:
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind", reason=text))
             self.summary.posted += await self._consider(tagged, decision)
-            if is_replica(stands, known) and audit_is_due(secret.ref, self.order, None):
+            if is_replica(stands) and audit_is_due(secret.ref, self.order, None):
                 await self._report_unwritten(secret)
         except TransientError:
             raise

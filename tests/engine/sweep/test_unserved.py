@@ -48,15 +48,20 @@ async def test_a_superseded_credential_of_a_vault_that_was_taken_out_is_reported
     assert await told(rig.clock.now()) == []
 
 
+@pytest.mark.parametrize("managed", [False, True], ids=["never managed", "managed before"])
 @pytest.mark.parametrize(("named", "texts"), [(True, 0), (False, 1)])
 async def test_a_replica_that_its_primary_names_no_more_is_reported_once_a_day(
-    caplog: Log, texts: int, *, named: bool
+    caplog: Log, texts: int, *, named: bool, managed: bool
 ) -> None:
     """Its reader goes on with what it holds, which is revoked a rotation later."""
     caplog.set_level(logging.INFO, "rekey.audit")
     rig = scene(days_left=80)
     url = f"{rig.vault.url}/secrets"
     rig.tag(NAME, Replicas=f"{url}/{'copy' if named else 'other'}")
+    if managed:
+        rig.secret("copy", rig.account("itsown"), days_left=80)
+        await rig.service().rotate(rig.item("copy", action="audit").to_json(), 1)
+        rig.clock.advance(60)
     rig.vault.put("copy", rig.latest(NAME).value, tags={"ReplicaOf": f"{url}/{NAME}"})
 
     async def told(since: datetime) -> list[str]:
