@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cli.naming import expected
-from cli.proving import claims, considered, first_expiry, recognised, refuse_claimed, warning_of
+from cli.proving import (
+    claims,
+    considered,
+    first_expiry,
+    recognised,
+    refuse_claimed,
+    refuse_superseded,
+    warning_of,
+)
 from cli.session import Session
 from cloud.vaults import KeyVaults
 from engine.engine import Engine
@@ -107,6 +115,7 @@ class Adoption:
         elif proposal.status == "adopted":
             vaults = KeyVaults(self.session.azure, frozenset(self.session.settings.scopes))
             await vaults.retag(proposal.before, adopted.tags, adopted.expires)
+            await refuse_superseded(self.engine, adopted)
         return replace(proposal, adopted=adopted)
 
     async def _created(self, adopted: SecretVersion, managed: Managed) -> SecretVersion:

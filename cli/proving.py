@@ -13,7 +13,7 @@ from api.listing import every
 from cli.session import Session
 from engine.contract import Forewarn, Recognise, Recognised
 from engine.engine import Engine
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, TransientError
 from engine.secret import SecretRef, SecretVersion
 from engine.state.decision import Confirm, Park, Restore, Retire, Rotate
 from engine.state.record import parts_of
@@ -102,6 +102,17 @@ async def recognised(engine: Engine, adopted: SecretVersion, managed: Managed) -
         )
     await rotator.verify(managed.source, credential.credential_id, job.held)
     return credential
+
+
+async def refuse_superseded(engine: Engine, secret: SecretVersion) -> None:
+    """Raise TransientError where the version that bears new tags is not the current one any more."""
+    fresh = await engine.vaults.read(secret.ref)
+    if fresh.version != secret.version:
+        raise TransientError(
+            "a new version was written meanwhile: it has the tags from before",
+            where=str(secret.ref),
+            fix="type the command again",
+        )
 
 
 async def warning_of(engine: Engine, adopted: SecretVersion, managed: Managed) -> str:

@@ -12,10 +12,10 @@ from api.listing import index_of, judge
 from cli.codes import Exit
 from cli.naming import expected
 from cli.proposal import TAGS
-from cli.proving import claims, recognised, refuse_claimed
+from cli.proving import claims, recognised, refuse_claimed, refuse_superseded
 from cli.session import Session
 from engine.engine import Engine
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import NeedsHuman
 from engine.secret import SecretVersion
 from engine.state.decision import Park
 from engine.state.entry import Entry
@@ -55,7 +55,8 @@ async def set_tags(session: Session, args: Namespace) -> int:
         if secret.tags.get(tag) != then.tags.get(tag)
     }
     if changes and not args.dry_run:
-        await _write(engine, secret, then)
+        await engine.vaults.retag(secret, then.tags)
+        await refuse_superseded(engine, secret)
     index = await index_of(engine)
     before, after = (judge(engine, version, index) for version in (secret, then))
     _show(session, before, after, changes, dry_run=args.dry_run)
@@ -118,18 +119,6 @@ async def _prove(
     refuse_claimed(await claims(session, engine), then.ref, managed)
     session.terminal.progress("proving the value at its source")
     await recognised(engine, then, managed)
-
-
-async def _write(engine: Engine, secret: SecretVersion, then: SecretVersion) -> None:
-    """Write the tags onto exactly the version that was looked at."""
-    await engine.vaults.retag(secret, then.tags)
-    fresh = await engine.vaults.read(secret.ref)
-    if fresh.version != secret.version:
-        raise TransientError(
-            "a new version was written meanwhile: it has the tags from before",
-            where=str(secret.ref),
-            fix="type the command again",
-        )
 
 
 def _show(

@@ -81,6 +81,21 @@ def test_whoever_adopts_a_key_is_asked_or_says_yes_since_the_other_key_may_be_in
     assert person or "--yes" in ran.err
 
 
+def test_a_version_that_is_written_while_somebody_is_asked_is_not_said_to_be_adopted() -> None:
+    """Only the version that was proven bears the tags: nothing would rotate the one after it."""
+    desk, account = a_desk()
+
+    class Colleague:
+        def ask(self, question: str) -> str:
+            del question
+            desk.vault.put("app", "written by a pipeline")
+            return "y"
+
+    ran = desk.run("adopt", "prod/app", "--provider", account.resource_id, person=Colleague())
+    ran.ends(4, "a new version was written meanwhile", "type the command again")
+    assert "adopted" not in ran.out
+
+
 def test_what_was_adopted_is_told_to_programs_as_data() -> None:
     desk, account = a_desk()
     shown = adopt(desk, account.resource_id, "-o", "json").json
