@@ -137,7 +137,12 @@ class PolicyStore:
     async def history(self) -> list[Version]:
         """List the document's versions, newest first, without their texts."""
         versions = [version async for version in self._vaults.versions(self.ref)]
-        return sorted(versions, key=lambda version: version.created, reverse=True)
+        versions.sort(key=lambda version: version.created, reverse=True)
+        if len({version.created for version in versions[:2]}) < len(versions[:2]):
+            # A vault keeps whole seconds, and lists in no order: a read tells which is current.
+            current = (await self._vaults.read(self.ref)).version
+            versions.sort(key=lambda version: version.version != current)
+        return versions
 
     async def text(self, version: str | None = None) -> str:
         """Return the text of a version, or of the newest one for None."""

@@ -47,6 +47,18 @@ async def test_the_first_document_is_written_shown_and_followed() -> None:
     )
 
 
+async def test_versions_of_one_second_are_told_apart() -> None:
+    """A vault keeps whole seconds, and lists versions in no order: a script pushes twice in one."""
+    rig, replaced = PolicyRig(), None
+    for hours in range(1, 9):
+        document = f"version: 1\ndefaults: {{overlapHours: {hours}}}\n"
+        written = await put(rig, document, replaced)
+        assert written.status == 200, written.body
+        replaced = written.body["version"]
+        shown = await send(rig.api(), "http_policy")
+        assert (shown.body["version"], shown.body["document"]) == (replaced, document)
+
+
 @pytest.mark.parametrize(("stale", "status"), [(None, 428), ("0" * 32, 412)])
 async def test_a_change_names_the_version_that_it_replaces_or_is_a_428_and_a_412_where_that_has_gone(
     stale: str | None, status: int
