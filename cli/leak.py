@@ -110,7 +110,7 @@ def _read() -> str:
         raise NeedsHuman("standard input is no text", fix="send it in UTF-8") from None
     if len(text) > MOST_BYTES:
         raise NeedsHuman("standard input is too long", fix=f"send {MOST_BYTES} bytes at most")
-    return text
+    return text.removeprefix("\ufeff")
 
 
 def _findings(args: Namespace, text: str) -> tuple[Sequence[tuple[str, str]], int]:

@@ -133,6 +133,18 @@ def test_a_person_sees_what_it_is_and_yes_cuts_it_off(
     assert value not in ran.out + ran.err
 
 
+@pytest.mark.parametrize("feed", [(), ("--from", "lines"), ("--from", "gitleaks")])
+def test_a_byte_order_mark_hides_no_value(
+    feed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PowerShell puts one before what it sends."""
+    desk = a_desk()
+    value = desk.latest("billing").value
+    text = array(value) if "gitleaks" in feed else value
+    ran = leak(desk, f"\ufeff{text}", *feed, "--json", monkeypatch=monkeypatch)
+    assert [answer["status"] for answer in ran.json["leaks"]] == ["alive"]
+
+
 def test_the_command_it_answers_with_cuts_the_version_off(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = a_desk()
     ran = leak(desk, desk.latest("billing").value, "--json", monkeypatch=monkeypatch)
