@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 
 import pytest
 
+from tests.api.test_incidents import begin as reported
 from tests.cli.desk import ADA, Answers, Desk, Ran
 from tests.unchanged import unchanged
 
@@ -85,6 +87,14 @@ def test_incidents_are_listed_newest_first(desk: Desk) -> None:
 
 def test_an_incident_that_there_is_not_is_declined() -> None:
     assert a_desk().run("incident", "follow", "20261125T090010Z-1a2b3c4d").code == 5
+
+
+def test_an_incident_that_covers_nothing_is_something_to_look_at(desk: Desk) -> None:
+    """Over HTTP nobody asks: what leaked works on behind a pattern that was mistyped."""
+    accepted = asyncio.run(reported(desk.api(), name="biling-*"))
+    ran = desk.run("incident", "follow", accepted.body["id"])
+    ran.ends(1, "nothing in scope")
+    desk.run("incident", "report", accepted.body["id"]).ends(1, "nothing in scope")
 
 
 def test_it_is_followed_until_the_time_is_up(desk: Desk) -> None:
