@@ -23,7 +23,8 @@ from api.requests import Request
 from api.route import Desk, Route
 from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
-from engine.errors import RekeyError
+from engine.engine import Engine
+from engine.errors import RekeyError, TransientError
 from engine.ports import Memory
 from engine.service import Service
 
@@ -107,7 +108,7 @@ class Api:
         )
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
-        engine = await self.service.ready() if route.follows_policy else self.service.engine
+        engine = await self._ready(route) if route.follows_policy else self.service.engine
         service, runbook = self.service, self.env.get("REKEY_RUNBOOK", "")
         at = Desk(engine, service.policies, service.watch, self.reports, runbook)
 
@@ -122,6 +123,21 @@ class Api:
         if route.method == "GET" or route.confidential:
             return _done(await handle())
         return await once(self.memory, engine, request, caller, handle)
+
+    async def _ready(self, route: Route) -> Engine:
+        """Return the engine under the policy. Who need not sign in, or may only report, is told no name."""
+        try:
+            return await self.service.ready()
+        except RekeyError as error:
+            if route.role and not route.confidential:
+                raise
+            if route.role is None and route.method != "GET":
+                # GitHub's, as far as anybody knows without a policy: it is not sent again.
+                self.service.engine.reporter.given_up("leaks")
+            what = "there is no policy that can be followed, so nothing is rotated"
+            raise TransientError(
+                what, fix="see the app's log, under rekey.policy", retry_after=error.retry_after
+            ) from None
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
         """Wait for the end of what was accepted.

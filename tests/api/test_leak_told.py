@@ -222,6 +222,26 @@ async def test_a_delivery_of_github_that_cannot_be_taken_is_counted(
     assert sum(sent.metric("rekey.poison").values()) == 1
 
 
+@pytest.mark.parametrize("document", [None, "version: 2\n", "denied"])
+async def test_strangers_and_reporters_are_told_no_name_where_there_is_no_policy(
+    document: str | None, sent: Collected
+) -> None:
+    """A delivery is lost with it: which secret signs the webhook, nobody knows then."""
+    rig = PolicyRig()
+    if document:
+        rig.push(document)
+    if document == "denied":
+        refuse(rig, 403, "Forbidden", lambda sent: "/secrets/rekey-policy" in sent.path, times=99)
+    reporter, api = principal("Rekey.Reporter"), rig.api(env=SIGNED_IN)
+    health, delivered = await send(api, "http_health"), await deliver(api)
+    for answer in (health, delivered, await leak(api, "x" * 9, headers=reporter)):
+        assert answer.status == 503
+        assert "policy" in answer.body["detail"]
+        assert "prod" not in answer.text()
+        assert "rekey-policy" not in answer.text()
+    assert sum(sent.metric("rekey.poison").values()) == 1
+
+
 @pytest.mark.parametrize("change", [{"enabled": False}, {"tags": {"Owner": "orders"}}])
 async def test_who_is_asked_first_is_known_of_a_secret_that_is_disabled_or_has_lost_its_tags(
     change: dict[str, Any],
