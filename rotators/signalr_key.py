@@ -13,6 +13,7 @@ class SignalRKey(HubService):
 
     kind: ClassVar[str] = "signalr-key"
     asked: ClassVar[str] = "2022-06-01"
+    signs_query: ClassVar[bool] = False
     facts: ClassVar[Facts] = hub_facts(
         "SignalR service", "Microsoft.SignalRService/signalR", "2023-02-01"
     )

@@ -13,6 +13,7 @@ class WebPubSubKey(HubService):
 
     kind: ClassVar[str] = "web-pubsub-key"
     asked: ClassVar[str] = "2024-12-01"
+    signs_query: ClassVar[bool] = True
     facts: ClassVar[Facts] = hub_facts(
         "Web PubSub service", "Microsoft.SignalRService/webPubSub", "2024-03-01"
     )

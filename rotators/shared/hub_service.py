@@ -1,8 +1,9 @@
 """SignalR and Web PubSub: their keys sign a token for one URL. A change goes on after its answer.
 
 Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no
-key, and to regenerate it would end every connection. Source: Microsoft's client
-azure-messaging-webpubsubservice.
+key, and to regenerate it would end every connection. Sources: Microsoft's client
+azure-messaging-webpubsubservice, and
+https://learn.microsoft.com/azure/azure-signalr/signalr-reference-data-plane-rest-api.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ class HubService(ProvenByRequest):
     accepting: ClassVar[frozenset[int]] = frozenset({HTTPStatus.NOT_FOUND})
     asked: ClassVar[str]
     """The version of the interface at which a key is proven."""
+    signs_query: ClassVar[bool]
+    """A token is for the whole URL, and not for the URL without its query."""
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """Ask for a connection that nobody has."""
         del place
-        url = f"https://{host}/api/hubs/rekey/connections/none?api-version={self.asked}"
-        return Signed(
-            url, {"Authorization": f"Bearer {bearer_token(url, key, self._clock.now())}"}, "HEAD"
-        )
+        path = f"https://{host}/api/hubs/rekey/connections/none"
+        url = f"{path}?api-version={self.asked}"
+        token = bearer_token(url if self.signs_query else path, key, self._clock.now())
+        return Signed(url, {"Authorization": f"Bearer {token}"}, "HEAD")

@@ -88,7 +88,11 @@ class KeysService:
             case "Microsoft.Communication":
                 return signatures.signs_headers(request, key, now, named=False)
             case "Microsoft.SignalRService":
-                return signatures.signs_token(request, key, now)
+                # Web PubSub wants the whole URL, SignalR the URL without its query:
+                # https://learn.microsoft.com/azure/azure-web-pubsub/reference-rest-api-data-plane
+                # and .../azure-signalr/signalr-reference-data-plane-rest-api.
+                whole = account.contract.kind.endswith("webPubSub")
+                return signatures.signs_token(request, key, now, whole=whole)
             case _:
                 return signatures.knows(request, account.name.lower(), key, now)
 

@@ -73,8 +73,8 @@ def signs_batch(request: Request, account: str, key: Key, now: datetime) -> bool
     return _equal(match["signature"], _mac(base64.b64decode(key.value), text))
 
 
-def signs_token(request: Request, key: Key, now: datetime) -> bool:
-    """Check a JSON web token for exactly this URL."""
+def signs_token(request: Request, key: Key, now: datetime, *, whole: bool = True) -> bool:
+    """Check a JSON web token for exactly this URL; `whole` is whether with its query."""
     scheme, _, token = request.header("authorization").partition(" ")
     parts = token.split(".")
     if scheme != "Bearer" or len(parts) != len(("head", "claims", "signature")):
@@ -85,7 +85,7 @@ def signs_token(request: Request, key: Key, now: datetime) -> bool:
     return (
         fits
         and head.get("alg") == "HS256"
-        and claims.get("aud") == request.url
+        and claims.get("aud") == (request.url if whole else request.url.partition("?")[0])
         and claims.get("exp", 0) > now.timestamp()
     )
 
