@@ -1,7 +1,9 @@
 """Admin keys of Azure AI Search.
 
-Its query keys are made and deleted one by one, so they are of another kind. Source:
-https://learn.microsoft.com/rest/api/searchmanagement/admin-keys
+Its query keys are made and deleted one by one, so they are of another kind. A firewall answers as a
+wrong key is answered, "a generic 403 Forbidden response". Sources:
+https://learn.microsoft.com/rest/api/searchmanagement/admin-keys and
+https://learn.microsoft.com/azure/search/service-configure-firewall
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
+from engine.errors import AccessDenied, RekeyError, VerificationFailed
+from engine.secret import Sensitive
 from rotators.shared.key_facts import LOWER_CASE, Facts, Keys, Place, Slot
 from rotators.shared.key_proof import ProvenByRequest
 
@@ -38,6 +42,22 @@ class SearchAdminKey(ProvenByRequest):
         """Name the key in the path."""
         del place, keys
         return f"{self.facts.replaces}/{slot.sent}", None
+
+    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+        """Try the key. Where it is one of the service's own, the other one must get in instead."""
+        problem = await super().prove(place, key)
+        if not isinstance(problem, VerificationFailed):
+            return problem
+        own = [listed.value for listed in (await self.listed(place)).values()]
+        others = [other for other in own if other != key] if key in own else []
+        if key not in own or any([await super().prove(place, other) is None for other in others]):
+            return problem
+        refused = AccessDenied(
+            "the search service refuses every key of its own: its firewall refuses the app, perhaps",
+            where=place.source,
+            fix="let the app's network reach the service (IP rule or private endpoint)",
+        )
+        return await self.explained(place, refused)
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """Read the service's statistics, which only an admin key may."""

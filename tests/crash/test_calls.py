@@ -115,6 +115,8 @@ LOOKS = {
     "app-configuration-key": (1, 1),
     "api-management-key": (1, 2),
     "event-grid-key of a namespace": (2, 2),
+    # A refusal may be the firewall's, unless the service lists the key no more.
+    "search-admin-key": (0, 3),
 }
 """How often keys are listed for a rotation and for a retirement, where facts do not tell."""
 

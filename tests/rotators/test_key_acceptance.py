@@ -52,6 +52,16 @@ async def test_a_key_that_is_not_there_any_more_is_refused_whatever_the_switch_s
         await scene.rotator().accepts(scene.source, "", held_by(scene))
 
 
+async def test_a_key_that_a_firewall_refuses_is_gone_only_where_the_service_lists_it_no_more() -> (
+    None
+):
+    scene = KeyScene(BY_NAME["search-admin-key"])
+    scene.account.open_network = False
+    assert not await scene.rotator().accepts(scene.source, "", Sensitive(scene.member.wrong))
+    with pytest.raises(AccessDenied, match="firewall"):
+        await scene.rotator().accepts(scene.source, "", held_by(scene))
+
+
 @pytest.mark.parametrize("slot", HUB.kind.facts.pairs[0].slots, ids=lambda slot: slot.name)
 async def test_a_list_that_lacks_a_key_does_not_show_that_one_is_gone(slot: Slot) -> None:
     scene, name = KeyScene(HUB), slot.name.encode()

@@ -110,13 +110,16 @@ async def test_an_error_names_the_type_of_what_could_not_be_read() -> None:
 
 
 @EVERY
-async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member) -> None:
+@pytest.mark.parametrize("action", ["accepts", "verify"])
+async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member, action: str) -> None:
     scene = KeyScene(member)
-    held = Sensitive(scene.value(member.slot))
+    held, began = Sensitive(scene.value(member.slot)), scene.rig.clock.now()
     scene.account.open_network = False
     with pytest.raises((PermanentError, TransientError)) as caught:
-        await rotator_of(scene).verify(scene.source, member.slot, held)
+        await getattr(rotator_of(scene), action)(scene.source, member.slot, held)
     assert caught.value.fix
+    assert not isinstance(caught.value, VerificationFailed)
+    assert scene.rig.clock.now() == began
 
 
 @EVERY
