@@ -29,7 +29,7 @@ class SearchAdminKey(ProvenByRequest):
     facts: ClassVar[Facts] = Facts(
         noun="search service",
         types=("Microsoft.Search/searchServices",),
-        version="2023-11-01",
+        version="2025-05-01",
         lists="listAdminKeys",
         replaces="regenerateAdminKey",
         pairs=(LOWER_CASE,),

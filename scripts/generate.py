@@ -36,7 +36,10 @@ OTHERS = {
     "Microsoft.App/containerApps": "2025-01-01",
 }
 """Further types of resource at which the template gives rights, with their api-versions."""
-EVERYWHERE = {"Microsoft.Communication/communicationServices": "2023-04-01"}
+EVERYWHERE = {
+    "Microsoft.Communication/communicationServices": "2023-04-01",
+    "Microsoft.Search/searchServices": "2023-11-01",
+}
 """What the template asks for where not every cloud offers the version that the kind asks for."""
 WHY = (
     "see whether keys are switched on and where they are used, know which one the vault holds, "

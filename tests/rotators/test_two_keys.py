@@ -122,6 +122,15 @@ async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member, a
     assert scene.rig.clock.now() == began
 
 
+@pytest.mark.parametrize("member", [one for one in FAMILY if one is not MAPS], ids=str)
+async def test_in_another_cloud_each_resource_says_where_its_keys_are_used(member: Member) -> None:
+    scene = KeyScene(member)
+    scene.rig.world.domains = replace(scene.rig.world.domains, arm="management.example.org")
+    rotator = scene.rig.alone(member.kind, arm_endpoint="https://management.example.org")
+    held = Sensitive(scene.value(member.slot))
+    assert await rotator.accepts(scene.source, member.slot, held)
+
+
 @EVERY
 @pytest.mark.parametrize("name", ["Salt", "key3", "", "PrimaryMaster", "KEY1"])
 async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member, name: str) -> None:

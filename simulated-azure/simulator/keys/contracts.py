@@ -61,6 +61,8 @@ class Contract:
     """The address is a URL."""
     kept: str = ""
     """Where in its properties the address stands, where that is deeper."""
+    told_since: str = ""
+    """The first api-version that says the address; the first of all if left out."""
     port: int = 0
     """Where it listens, where that is not for HTTPS."""
     switched_below: bool = False
@@ -127,6 +129,8 @@ WRITTEN = (
         form="letters",
         length=52,
         whole_address=True,
+        # SearchServiceProperties of 2023-11-01 has no endpoint, the examples of 2025-05-01 do.
+        told_since="2025-05-01",
     ),
     Contract(
         "Microsoft.AppConfiguration/configurationStores",

@@ -159,7 +159,7 @@ class KeysProvider:
         check_role(
             self._world, principal, f"{contract.kind}/read", self._scope(call, [call.kind, name])
         )
-        return json_response(200, account_body(self._account(call, name)))
+        return json_response(200, account_body(self._account(call, name), call.api_version))
 
     def _list(self, call: ArmRequest, principal: Principal, contract: Contract) -> Response:
         readable = list(self._readable(call, principal, contract))
@@ -178,7 +178,7 @@ class KeysProvider:
             if of_kind and self._world.roles.find(
                 principal, f"{contract.kind}/read", account.resource_id
             ):
-                yield account_body(account)
+                yield account_body(account, call.api_version)
 
     def _account(self, call: ArmRequest, name: str) -> KeyedAccount:
         check_group(self._world, call)

@@ -8,11 +8,12 @@ if TYPE_CHECKING:
     from simulator.keys.accounts import Key, KeyedAccount, KeyRing
 
 
-def account_body(account: KeyedAccount) -> dict[str, Any]:
-    """Return a resource's properties; keys are never among them."""
+def account_body(account: KeyedAccount, version: str) -> dict[str, Any]:
+    """Return a resource's properties in an api-version; keys are never among them."""
     contract = account.contract
     address = f"https://{account.host}/" if contract.whole_address else account.host
-    where: dict[str, Any] = {contract.address: address} if contract.address else {}
+    told = contract.address and version >= contract.told_since
+    where: dict[str, Any] = {contract.address: address} if told else {}
     switch = {} if contract.switched_below else switch_of(account)
     return {
         "id": account.resource_id,

@@ -23,6 +23,8 @@ OTHERS = tuple(CLOUDS.values())
 NEWER = {
     # Earlier versions do not say whether keys are switched off.
     ("Microsoft.Communication", "2025-09-01"),
+    # Earlier versions do not say where a service is, and US Government has two domains for that.
+    ("Microsoft.Search", "2025-05-01"),
 }
 """What a kind cannot do without, although a cloud may not offer it: docs/deploy.md tells so."""
 
