@@ -62,6 +62,14 @@ KEYLESS_FIX = (
     " AzureWebJobsStorage__credential=managedidentity"
 )
 
+STANDS_IN_THE_WAY = {
+    "ObjectIsDeletedButRecoverable": "recover the deleted secret, or purge it",
+    "ScopeLocked": "remove the lock, or make it one that only keeps the resource from being deleted",
+    "ReadOnlyDisabledSubscription": "enable the subscription again",
+}
+"""Codes of conflicts that do not pass by themselves, each with its fix. A read-only lock forbids to
+list keys, too: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
+
 NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
 NOT_READ = "NotRead"
@@ -174,10 +182,8 @@ def translate(  # noqa: PLR0911 - a table
         return NotFound(
             described, where=where, fix="restore what was deleted, or correct the tags", code=code
         )
-    if code == "ObjectIsDeletedButRecoverable":
-        return NeedsHuman(
-            described, where=where, fix="recover the deleted secret, or purge it", code=code
-        )
+    if fix := STANDS_IN_THE_WAY.get(code):
+        return NeedsHuman(f"{described}: {text[:500]}", where=where, fix=fix, code=code)
     if status in (409, 412):
         return TransientError(described, where=where, code=code)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code)

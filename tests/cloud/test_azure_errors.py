@@ -52,6 +52,7 @@ ARM_403 = (
 
 
 DELETED, IN_PROGRESS = "ObjectIsDeletedButRecoverable", "StorageAccountOperationInProgress"
+DISABLED = "ReadOnlyDisabledSubscription"
 
 
 async def answered(
@@ -93,6 +94,8 @@ def inner(code: str, cause: str) -> dict[str, Any]:
         (408, error("Timeout"), TransientError, "Timeout"),
         (409, inner("Conflict", DELETED), NeedsHuman, DELETED),
         (409, error(IN_PROGRESS), TransientError, IN_PROGRESS),
+        (409, error("ScopeLocked"), NeedsHuman, "ScopeLocked"),
+        (409, error(DISABLED), NeedsHuman, DISABLED),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
         (429, error("Throttled"), Throttled, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),

@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 
 from engine.contract import Job
-from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.secret import Sensitive
+from simulator.faults import Fault
 from simulator.sql.servers import Failure
+from simulator.wire import json_response
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, WRONG, DatabaseScene
 
@@ -106,6 +108,18 @@ async def rotate(scene: Scene) -> None:
     issued = await rotator.issue(job)
     await rotator.verify(job.source, issued.credential_id, issued.fields["password"])
     assert scene.live() == {issued.fields["password"].reveal()} != {FIRST}
+
+
+async def test_a_server_that_somebody_has_locked_has_taken_no_password(scene: Scene) -> None:
+    lock = "/subscriptions/x/providers/Microsoft.Authorization/locks/freeze"
+    message = (
+        f"The scope cannot perform write operation because following scope(s) are locked: {lock}"
+    )
+    refusal = json_response(409, {"error": {"code": "ScopeLocked", "message": message}})
+    scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", refusal, times=9))
+    with pytest.raises(NeedsHuman, match="locks/freeze") as caught:
+        await scene.rotator().issue(scene.job())
+    assert "lock" in caught.value.fix
 
 
 async def test_a_long_change_is_followed_to_its_end(scene: Scene) -> None:
