@@ -170,12 +170,12 @@ def translate(  # noqa: PLR0911 - a table
             f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER
         )
     status, code, text = error.status_code, error_code(error), _message(error)
-    described = f"{what} was answered {status} {code}"
+    described, wait = f"{what} was answered {status} {code}", retry_after(error.response)
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _nonsense(f"{described}, and nothing that can be read", where)
     if status in BUSY:
         kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
-        return kind(described, where=where, code=code, retry_after=retry_after(error.response))
+        return kind(described, where=where, code=code, retry_after=wait)
     if refusal := _refusal(status, code, text, described, where, role):
         return refusal
     if status == 404:  # noqa: PLR2004
@@ -185,8 +185,8 @@ def translate(  # noqa: PLR0911 - a table
     if fix := STANDS_IN_THE_WAY.get(code):
         return NeedsHuman(f"{described}: {text[:500]}", where=where, fix=fix, code=code)
     if status in (409, 412):
-        return TransientError(described, where=where, code=code)
-    return PermanentError(f"{described}: {text[:200]}", where=where, code=code)
+        return TransientError(described, where=where, code=code, retry_after=wait)
+    return PermanentError(f"{described}: {text[:200]}", where=where, code=code, retry_after=wait)
 
 
 def _nonsense(what: str, where: str) -> TransientError:

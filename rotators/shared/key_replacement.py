@@ -141,6 +141,7 @@ class Replacement:
                 raise
             mark = Mark.of(slot.name, key_of(keys, slot, place).value)
             problem = self._under_way(place, slot, mark)
+            problem.retry_after = max(self._kind.afterwards, error.retry_after or 0)
         except PermanentError as error:
             problem = await self._kind.explained(place, error)
             problem.unsent = True
