@@ -80,6 +80,8 @@ _REFUSALS: tuple[tuple[str, Meaning], ...] = (
         r"not currently available|currently busy|too many operations in progress|try again|retry",
         _busy,
     ),
+    # 10928 and 10936: too many workers or sessions. 1205: a deadlock.
+    (r"limit for the .{1,40} has been reached|rerun the transaction", _busy),
     (r"account is disabled|currently locked|password .{0,40}expired|must be changed", _locked),
     (r"does not exist or you do not have permission", _no_principal),
     (r"password validation failed", problems.policy),

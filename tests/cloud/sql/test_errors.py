@@ -50,6 +50,9 @@ SAID: dict[tuple[type[RekeyError], str], tuple[str, ...]] = {
         "The service is currently busy.",
         "Too many operations in progress.",
         "Please retry the connection later.",
+        "Resource ID : 1. The request limit for the database is 90 and has been reached.",
+        "Resource ID : 2. The session limit for the elastic pool is 300 and has been reached.",
+        "Transaction (Process ID 52) was chosen as the deadlock victim. Rerun the transaction.",
     ),
     (NeedsHuman, NO_PRINCIPAL): (
         "Cannot alter the login 'app', because it does not exist or you do not have permission.",
