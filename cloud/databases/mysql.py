@@ -9,6 +9,7 @@ Codes: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -45,6 +46,8 @@ WITH_PASSWORD = frozenset(
     {"caching_sha2_password", "mysql_native_password", "sha256_password", "ed25519", "parsec", ""}
 )
 """Plugins that keep a password at the server; any other one asks somebody else, such as Entra."""
+CAME_FROM = re.compile(r"@'([0-9A-Za-z.:_-]{1,255})' \(using password")
+"""How a refusal names the address that a client came from: error 1045."""
 READ_ONLY = (1290, 1836)
 DISABLED = (3118, 4151, 1820, 1862)
 """Locked (of MySQL, of MariaDB), and an expired password (at a statement, at a sign-in)."""
@@ -173,6 +176,8 @@ def _code(error: BaseException) -> int:
 def _of_sign_in(server: str, login: str, error: Exception, *, is_app: bool) -> RekeyError:
     """Return what it means that the server ended a sign-in so."""
     match code := _code(error):
+        case 1045 | 1698 if not is_app and (address := _elsewhere(login, error)):
+            return _from_elsewhere(server, login, address)
         case 1045 | 1698:
             return problems.refused(server, login, is_app=is_app)
         case 1130 | 9000:
@@ -183,6 +188,28 @@ def _of_sign_in(server: str, login: str, error: Exception, *, is_app: bool) -> R
             return problems.disabled(server)
         case _:
             return _other(server, error)
+
+
+def _elsewhere(login: str, error: Exception) -> str:
+    """Return from where the app came, where the account's host does not let that in; else nothing.
+
+    The server tried another account then, or none, so it has not looked at the password. Of a
+    netmask the server alone can tell.
+    """
+    host, came = account(login)[1], CAME_FROM.search(str(error))
+    known = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in host)
+    if came is None or "/" in host or re.fullmatch(known, came[1], re.IGNORECASE):
+        return ""
+    return came[1]
+
+
+def _from_elsewhere(server: str, login: str, address: str) -> RekeyError:
+    return NeedsHuman(
+        f"{login!r} may not sign in from the app's address, {address}, so no password can be tried",
+        where=server,
+        fix="name an account in CredentialId or Logins whose host lets that address in",
+        code="Elsewhere",
+    )
 
 
 def _of_operator(server: str, operator: str, login: str, error: Exception) -> RekeyError:

@@ -14,7 +14,13 @@ from cloud.azure import NO_ANSWER
 from cloud.databases import problems
 from cloud.databases.mysql import MySqlServers, _connected, _of_operator, _of_sign_in, account
 from cloud.databases.servers import Operator
-from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from tests.cloud.database_contract import FIRST, DatabaseContract, kind_of, problem_of
 from tests.mariadb import SECRET, SUPERUSER, MariaDb, start_mariadb
@@ -186,6 +192,31 @@ def test_a_statement_waits_no_longer_for_a_lock_and_a_session_idles_no_longer_th
     limits: list[int] = []
     _connected(mariadb.server, None, user, Sensitive(FIRST), read)
     assert limits == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("login", "address", "kind"),
+    [
+        ("app", "10.1.2.3", VerificationFailed),
+        ("app@10.0.%", "10.1.2.3", NeedsHuman),
+        ("app@10.0.%", "10.0.2.3", VerificationFailed),
+        ("app@10.0.0._", "10.0.0.44", NeedsHuman),
+        ("app@10.0.0.4", "10.0.0.44", NeedsHuman),
+        ("app@localhost", "10.0.0.4", NeedsHuman),
+        ("app@LocalHost", "localhost", VerificationFailed),
+        ("app@10.0.0.0/255.0.0.0", "192.0.2.1", VerificationFailed),
+        ("app@10.0.%", None, VerificationFailed),
+    ],
+)
+def test_a_user_that_may_not_come_from_the_apps_address_has_refused_no_password(
+    login: str, address: str | None, kind: type[RekeyError]
+) -> None:
+    text = f"Access denied for user 'app'@'{address}' (using password: YES)" if address else "no"
+    made = _of_sign_in("server", login, OperationalError(1045, text), is_app=False)
+    assert type(made) is kind
+    if kind is NeedsHuman:
+        assert str(address) in str(made)
+        assert made.fix
 
 
 @pytest.mark.parametrize(
