@@ -1,6 +1,7 @@
 """Shared access signatures of storage accounts: made from a key, and recognised by it. Pure.
 
-The text that is signed is that of version 2020-12-06 and later, with an account key:
+The text that is signed is that of version 2020-12-06 and later, with an account key; what leaked
+may be of an earlier one, down to 2015-04-05:
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
 and create-service-sas#construct-the-signature-string. Microsoft's own packages sign with the
 newest version that they know, and offer no way to find out which key made a signature, so they
@@ -23,7 +24,9 @@ from rotators.shared.sas_extent import PATHS, Extent
 
 VERSION = "2022-11-02"
 OLDEST = "2020-12-06"
-"""The first version with this text to sign."""
+"""The first version with this text to sign: the earlier ones have no encryption scope."""
+SNAPSHOTS = "2018-11-09"
+"""The first version that signs the kind of resource, and the time of a snapshot."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
 COMMON = ("st", "se", "sip", "spr", "sv", "sp", "sig")
@@ -153,16 +156,18 @@ def _signed(extent: Extent, fields: Mapping[str, str]) -> list[str]:
     def texts(*names: str) -> list[str]:
         return [fields.get(name, "") for name in names]
 
+    version = fields.get("sv", "")
+    scope = texts("ses") if version >= OLDEST else []
     if extent.what == "account":
-        named = texts("sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses")
-        return [extent.account, *named, ""]
+        named = texts("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
+        return [extent.account, *named, *scope, ""]
     head = [*texts("sp", "st", "se"), extent.resource, *texts("si", "sip", "spr", "sv")]
     if extent.what == "queue":
         return head
     if extent.what == "table":
         # The bounds of partition and row keys, of which there are none.
         return [*head, "", "", "", ""]
-    if extent.service == "file":
+    if extent.service == "file" or version < SNAPSHOTS:
         return [*head, *texts(*OVERRIDES)]
     # Between the resource and the encryption scope stands the time of a snapshot, which none has.
-    return [*head, *texts("sr"), "", *texts("ses", *OVERRIDES)]
+    return [*head, *texts("sr"), "", *scope, *texts(*OVERRIDES)]

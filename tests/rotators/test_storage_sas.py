@@ -173,6 +173,30 @@ def test_a_signature_that_leaked_is_traced_to_the_key_that_made_it(
     assert StorageSas.is_signed_by(url, ACCOUNT, key) is is_signed
 
 
+BLOB_HEAD = ("r", "", STAMP, "/blob/acc1/uploads/a.txt", "", "", "https")
+EARLIER = {
+    "2018-03-28": ("uploads/a.txt", "sr=b", (*BLOB_HEAD, "2018-03-28", *[""] * 5)),
+    "2018-11-09": ("uploads/a.txt", "sr=b", (*BLOB_HEAD, "2018-11-09", "b", *[""] * 6)),
+    "2020-10-02": ("uploads/a.txt", "sr=b", (*BLOB_HEAD, "2020-10-02", "b", *[""] * 6)),
+    "2019-12-12": (
+        "uploads",
+        "ss=b&srt=sco",
+        ("acc1", "r", "b", "sco", "", STAMP, "", "https", "2019-12-12", ""),
+    ),
+}
+"""What earlier versions sign: that of 2018-11-09 adds the resource and a snapshot's time, that of
+2020-12-06 the encryption scope."""
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_signature_of_an_earlier_version_that_leaked_is_traced_to_its_key(version: str) -> None:
+    path, where, lines = EARLIER[version]
+    fields = f"sv={version}&{where}&sp=r&se={quote(STAMP)}&spr=https&sig={signed(*lines)}"
+    url = f"https://acc1.blob.core.windows.net/{path}?{fields}"
+    assert StorageSas.is_signed_by(url, ACCOUNT, KEY)
+    assert not StorageSas.is_signed_by(url, ACCOUNT, OTHER)
+
+
 @pytest.mark.parametrize("text", MADE)
 def test_the_text_that_is_signed_is_microsofts(text: str) -> None:
     """The same fields get the same signature: the two differ in nothing but the version."""
