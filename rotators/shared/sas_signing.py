@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -29,6 +30,11 @@ SNAPSHOTS = "2018-11-09"
 """The first version that signs the kind of resource, and the time of a snapshot."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
+OF_BLOBS: Mapping[str, str] = {"bs": "blob", "bv": "blob", "d": "blob"}
+"""A snapshot, a version, and a directory: not made here, and recognised where one has leaked."""
+TIMES: Mapping[str, str] = {"bs": "snapshot", "bv": "versionid"}
+"""What a URL calls the time that such a signature is for."""
+DEPTH = re.compile(r"[0-9]{1,3}")
 COMMON = ("st", "se", "sip", "spr", "sv", "sp", "sig")
 OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
 FIELDS: Mapping[str, frozenset[str]] = {
@@ -129,10 +135,14 @@ def extent_of(text: str, account_id: str) -> Extent | None:
         return Extent(account_id, "account", (fields["ss"], fields.get("srt", "")), letters)
     if "tn" in fields:
         return Extent(account_id, "table", (fields["tn"].lower(),), letters)
-    kinds = {sign: what for what, sign in RESOURCE_OF.items()}
+    kinds = {**{sign: what for what, sign in RESOURCE_OF.items()}, **OF_BLOBS}
     what = kinds.get(fields.get("sr", ""), service)
     if not fields or not path or what not in FIELDS:
         return None
+    if fields.get("sr") == "d":
+        # So many levels below its container is the directory whose path was signed.
+        depth = DEPTH.fullmatch(fields.get("sdd", ""))
+        names = names[: 1 + int(depth[0])] if depth else ()
     return Extent(account_id, what, names if what in PATHS else names[:1], letters)
 
 
@@ -165,9 +175,10 @@ def _signed(extent: Extent, fields: Mapping[str, str]) -> list[str]:
     if extent.what == "queue":
         return head
     if extent.what == "table":
-        # The bounds of partition and row keys, of which there are none.
-        return [*head, "", "", "", ""]
+        # The bounds of partition and row keys: what is made here has none.
+        return [*head, *texts("spk", "srk", "epk", "erk")]
     if extent.service == "file" or version < SNAPSHOTS:
         return [*head, *texts(*OVERRIDES)]
-    # Between the resource and the encryption scope stands the time of a snapshot, which none has.
-    return [*head, *texts("sr"), "", *scope, *texts(*OVERRIDES)]
+    # The time of a snapshot, or of a version: what is made here is of neither.
+    when = texts(TIMES.get(fields.get("sr", ""), ""))
+    return [*head, *texts("sr"), *when, *scope, *texts(*OVERRIDES)]

@@ -197,6 +197,51 @@ def test_a_signature_of_an_earlier_version_that_leaked_is_traced_to_its_key(vers
     assert not StorageSas.is_signed_by(url, ACCOUNT, OTHER)
 
 
+AT = "2027-01-02T03:04:05.6789012Z"
+PARTS: dict[str, tuple[str, str, dict[str, object]]] = {
+    "a snapshot": ("blob", f"In/a.txt?snapshot={quote(AT)}&", {"snapshot": AT}),
+    "a version": ("blob", f"In/a.txt?versionid={quote(AT)}&", {"version_id": AT}),
+    "a blob, in the URL of its snapshot": ("blob", f"In/a.txt?snapshot={quote(AT)}&", {}),
+    "a directory": ("dfs", "In/a.txt?", {"is_directory": True}),
+    "what a directory holds": ("blob", "In/a.txt/deep/er.csv?", {"is_directory": True}),
+}
+"""Signatures that Rekey does not make: the service, the rest of a URL, and what is asked of
+Microsoft's package for the blob In/a.txt."""
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_signature_of_a_part_that_leaked_is_traced_to_its_key(name: str) -> None:
+    service, rest, options = PARTS[name]
+    token = generate_blob_sas(
+        "acc1",
+        "uploads",
+        "In/a.txt",
+        account_key=KEY.reveal(),
+        permission=BlobSasPermissions.from_string("r"),
+        expiry=ENDS,
+        **options,  # type: ignore[arg-type]
+    )
+    url = f"https://acc1.{service}.core.windows.net/uploads/{rest}{token}"
+    assert StorageSas.is_signed_by(url, ACCOUNT, KEY)
+    assert not StorageSas.is_signed_by(url, ACCOUNT, OTHER)
+    assert not StorageSas.is_signed_by(url.replace("In/", "Out/"), ACCOUNT, KEY)
+
+
+def test_a_signature_of_a_part_of_a_table_that_leaked_is_traced_to_its_key() -> None:
+    lines, _ = BY_HAND["sas/table/orders/raud"]
+    made = signed(*lines[:-4], "Coho", "Auburn", "Coho", "Seattle")
+    bounds = "spk=Coho&srk=Auburn&epk=Coho&erk=Seattle"
+    assert StorageSas.is_signed_by(f"{TABLE}&{bounds}&sig={made}", ACCOUNT, KEY)
+    assert not StorageSas.is_signed_by(f"{TABLE}&sig={made}", ACCOUNT, KEY)
+
+
+@pytest.mark.parametrize("depth", ["", "x", "-1", "9", "\u00b2", "9" * 5000])
+def test_a_directory_whose_depth_makes_no_sense_is_traced_to_no_key(depth: str) -> None:
+    fields = f"sv=2022-11-02&sr=d&sdd={quote(depth)}&sp=r&se={quote(STAMP)}&sig=none"
+    url = f"https://acc1.blob.core.windows.net/uploads/In?{fields}"
+    assert not StorageSas.is_signed_by(url, ACCOUNT, KEY)
+
+
 @pytest.mark.parametrize("text", MADE)
 def test_the_text_that_is_signed_is_microsofts(text: str) -> None:
     """The same fields get the same signature: the two differ in nothing but the version."""
