@@ -43,11 +43,13 @@ class Answer:
 
     status: int
     text: str
+    is_page: bool = False
+    """It is HTML, with which a proxy answers, and no service that takes keys."""
 
     @property
     def is_success(self) -> bool:
         """Return whether the service did what it was asked."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES and not self.is_page
 
 
 class DataPlane:
@@ -66,7 +68,8 @@ class DataPlane:
                 raise
             what, host = error.what, urlsplit(signed.url).netloc
         else:
-            return Answer(response.status_code, body_of(response)[:most])
+            is_page = "html" in response.headers.get("Content-Type", "").lower()
+            return Answer(response.status_code, body_of(response)[:most], is_page)
         count("source", "Prove", UNANSWERED)
         fix = (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"

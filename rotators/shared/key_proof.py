@@ -69,7 +69,8 @@ class ProvenByRequest(TwoKeys):
             answer = await self._try(place, key.reveal())
         except VerificationFailed as malformed:
             return malformed
-        welcome = answer.is_success or answer.status in self.accepting
+        known = answer.status in self.accepting and not answer.is_page
+        welcome = answer.is_success or known
         if welcome and self.proves_itself:
             return None
         if self.refuses(answer):

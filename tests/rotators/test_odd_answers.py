@@ -47,6 +47,17 @@ async def test_a_status_that_nobody_has_defined_proves_nothing(kind: str, status
 
 
 @EVERY
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_page_that_a_proxy_shows_for_everything_proves_nothing(
+    kind: str, status: int
+) -> None:
+    page = Response(status, {"Content-Type": "Text/HTML; charset=utf-8"}, b"<html>Sign in</html>")
+    with pytest.raises(NeedsHuman, match=str(status)) as caught:
+        await verified(kind, page)
+    assert caught.value.fix
+
+
+@EVERY
 async def test_a_service_that_asks_to_try_again_is_asked_again_later(kind: str) -> None:
     with pytest.raises(TransientError, match="449"):
         await verified(kind, Response(449, JSON, b"{}"))
