@@ -177,6 +177,9 @@ class TwoKeys(KeyKind):
         if not job.proven:
             return await self._held_slot(job, place)
         held = place.pair.slot(job.held_id)
+        if "ValueTemplate" in job.options:
+            # Its owner may have edited it: it is refused before a key is replaced for nothing.
+            await self.fields(place, held, Sensitive(""), job.options)
         if self.tells_ages and job.changed:
             keys = await self.dated(place, await self.listed(place))
             refuse_used(job, keys, place.pair.other(held), self._late)

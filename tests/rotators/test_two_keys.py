@@ -27,7 +27,14 @@ from rotators.shared.two_keys import TwoKeys
 from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
-from tests.rotators.key_scenes import BY_NAME, FAMILY, KeyScene, Member, value_of
+from tests.rotators.key_scenes import (
+    BY_NAME,
+    FAMILY,
+    WITHOUT_ENTITY,
+    KeyScene,
+    Member,
+    value_of,
+)
 from tests.shared.scene import refuse, to_arm
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
@@ -120,6 +127,17 @@ async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member, a
     assert caught.value.fix
     assert not isinstance(caught.value, VerificationFailed)
     assert scene.rig.clock.now() == began
+
+
+@pytest.mark.parametrize("member", WITHOUT_ENTITY, ids=str)
+async def test_a_template_that_was_edited_since_is_refused_before_a_key_is_replaced(
+    member: Member,
+) -> None:
+    scene = KeyScene(member)
+    template = "Endpoint=sb://{host};SharedAccessKey={key};EntityPath={entity}"
+    with pytest.raises(NeedsHuman, match="entity"):
+        await scene.rotator().issue(replace(scene.job(), options={"ValueTemplate": template}))
+    assert not scene.regenerations()
 
 
 @pytest.mark.parametrize("member", [one for one in FAMILY if one is not MAPS], ids=str)
