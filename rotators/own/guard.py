@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -88,7 +89,7 @@ class Guard:
                 where=job.source,
                 fix=CORRECT,
             )
-        return issued  # type: ignore[no-any-return]
+        return self._cleaned(issued, job)
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Prove that the source accepts the credential."""
@@ -143,7 +144,16 @@ class Guard:
             fix=CORRECT,
         )
 
-    def _wrong(self, issued: object, job: Job) -> str:
+    def _cleaned(self, issued: Issued, job: Job) -> Issued:
+        """Return what was issued, with a doubt about it that holds no value."""
+        if issued.doubt is None:
+            return issued
+        values = [value.reveal() for value in (*issued.fields.values(), job.held) if value]
+        doubt = clean(issued.doubt, job.source, values)
+        assert isinstance(doubt, TransientError)  # noqa: S101 - as _wrong found it to be
+        return replace(issued, doubt=doubt)
+
+    def _wrong(self, issued: object, job: Job) -> str:  # noqa: PLR0911 - a table
         if not isinstance(issued, Issued):
             return "something other than an Issued"
         if not (is_id(issued.credential_id) and is_id(issued.supersedes or "-")):
@@ -152,6 +162,8 @@ class Guard:
             return f"fields other than {', '.join(sorted(self.template_fields))}, or empty ones"
         if issued.expires and not (isinstance(issued.expires, datetime) and issued.expires.tzinfo):
             return "an expiry without a time zone"
+        if issued.doubt is not None and not isinstance(issued.doubt, TransientError):
+            return "a doubt that is no TransientError"
         if issued.fields[self.value_field] == job.held and not job.in_place:
             return "the very credential that the vault holds"
         return ""

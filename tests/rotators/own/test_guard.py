@@ -152,6 +152,16 @@ async def test_a_plug_in_cannot_ask_for_an_endless_pause(wait: Any, seen: float 
     assert caught.value.retry_after == seen
 
 
+async def test_a_value_in_the_doubt_about_what_was_made_is_hidden_too() -> None:
+    doubt = TransientError(f"{HELD} gave way to {FRESH}", retry_after=1e9)
+    doubt.__cause__ = RuntimeError(FRESH)
+    issued = await answering(made("green", fields(token=FRESH), doubt=doubt)).issue(JOB)
+    assert type(issued.doubt) is TransientError
+    assert issued.doubt.what == "(hidden) gave way to (hidden)"
+    assert (issued.doubt.where, issued.doubt.retry_after) == (SOURCE, 3600)
+    assert FRESH not in everything(issued.doubt)
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -169,6 +179,9 @@ async def test_a_plug_in_cannot_ask_for_an_endless_pause(wait: Any, seen: float 
         made("green", fields(token="t"), supersedes="a\nb"),
         made("green", fields(token="t"), expires=datetime(2027, 1, 1)),  # noqa: DTZ001
         made("green", fields(token=HELD)),
+        made("green", fields(token="t"), doubt="perhaps"),
+        made("green", fields(token="t"), doubt=PermanentError("x")),
+        made("green", fields(token="t"), doubt=RuntimeError(HELD)),
     ],
 )
 async def test_nonsense_is_never_issued(nonsense: Any) -> None:
