@@ -22,6 +22,8 @@ HIDDEN = "(hidden)"
 PERMANENT = (NotFound, AccessDenied, VerificationFailed, NeedsHuman)
 MOST_PAUSE = 3600.0
 """The longest pause in seconds that a plug-in may ask for."""
+MOST_MARK = 500
+"""Characters of what a plug-in marks in the record, such as a keyed digest."""
 
 
 def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
@@ -29,19 +31,26 @@ def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
     what, where, fix = (
         hidden(str(text), source, values) for text in (error.what, error.where, error.fix)
     )
-    where = where or source
-    if isinstance(error, TransientError):
-        wait = error.retry_after
-        pause = min(max(wait, 0.0), MOST_PAUSE) if isinstance(wait, int | float) else None
-        kind = UnderWay if isinstance(error, UnderWay) else TransientError
-        return kind(what, where=where, fix=fix, retry_after=pause)
-    known = next((kind for kind in PERMANENT if isinstance(error, kind)), PermanentError)
-    return known(what, where=where, fix=fix)
+    kinds = (UnderWay, TransientError, *PERMANENT)
+    known = next((kind for kind in kinds if isinstance(error, kind)), PermanentError)
+    problem = known(what, where=where or source, fix=fix)
+    problem.unsent = error.unsent is True
+    if isinstance(problem, TransientError) and isinstance(error.retry_after, int | float):
+        problem.retry_after = min(max(error.retry_after, 0.0), MOST_PAUSE)
+    if isinstance(error, UnderWay) and isinstance(problem, UnderWay):
+        problem.mark = without(str(error.mark), values)[:MOST_MARK]
+    return problem
 
 
 def hidden(text: str, source: str, values: Iterable[str]) -> str:
     """Return a text without known values, and without what may be one."""
+    text = without(text, values)
+    return RUN.sub(lambda run: run[0] if run[0].lower() in source else HIDDEN, text)[:1000]
+
+
+def without(text: str, values: Iterable[str]) -> str:
+    """Return a text without known values."""
     for value in values:
         if value:
             text = text.replace(value, HIDDEN)
-    return RUN.sub(lambda run: run[0] if run[0].lower() in source else HIDDEN, text)[:1000]
+    return text

@@ -20,6 +20,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     TransientError,
+    UnderWay,
     VerificationFailed,
 )
 from engine.secret import Sensitive
@@ -74,6 +75,10 @@ def raising(error: BaseException) -> Any:
         raise error
 
     return guarded(Plugin(act))
+
+
+def answering_under_way(mark: Any) -> Any:
+    return raising(UnderWay("x", mark=mark))
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -150,6 +155,26 @@ async def test_a_plug_in_cannot_ask_for_an_endless_pause(wait: Any, seen: float 
     with pytest.raises(TransientError) as caught:
         await CALLS["verify"](raising(TransientError("x", retry_after=wait)))
     assert caught.value.retry_after == seen
+
+
+@pytest.mark.parametrize(
+    ("mark", "seen"),
+    [("1 ab12 " + "cd34" * 16, "1 ab12 " + "cd34" * 16), (f"was {HELD}", "was (hidden)"), (7, "7")],
+)
+async def test_what_a_plug_in_marks_comes_back_but_for_a_value(mark: Any, seen: str) -> None:
+    """A change that goes on is known by it in another process."""
+    with pytest.raises(UnderWay) as caught:
+        await answering_under_way(mark).issue(JOB)
+    assert caught.value.mark == seen
+
+
+@pytest.mark.parametrize("unsent", [True, False])
+async def test_what_a_plug_in_has_not_sent_is_known_not_to_be_sent(*, unsent: bool) -> None:
+    for error in (TransientError("x"), AccessDenied("x")):
+        error.unsent = unsent
+        with pytest.raises(RekeyError) as caught:
+            await raising(error).issue(JOB)
+        assert caught.value.unsent is unsent
 
 
 async def test_a_value_in_the_doubt_about_what_was_made_is_hidden_too() -> None:
