@@ -66,9 +66,10 @@ STANDS_IN_THE_WAY = {
     "ObjectIsDeletedButRecoverable": "recover the deleted secret, or purge it",
     "ScopeLocked": "remove the lock, or make it one that only keeps the resource from being deleted",
     "ReadOnlyDisabledSubscription": "enable the subscription again",
+    "RequestDisallowedByPolicy": "exempt the resource from that Azure Policy, or make it comply",
 }
-"""Codes of conflicts that do not pass by themselves, each with its fix. A read-only lock forbids to
-list keys, too: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
+"""Codes of what does not pass by itself, and that no role helps with, each with its fix. A read-only
+lock forbids to list keys, too: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
 
 NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
@@ -176,14 +177,14 @@ def translate(  # noqa: PLR0911 - a table
     if status in BUSY:
         kind = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else TransientError
         return kind(described, where=where, code=code, retry_after=wait)
+    if fix := STANDS_IN_THE_WAY.get(code):
+        return NeedsHuman(f"{described}: {text[:500]}", where=where, fix=fix, code=code)
     if refusal := _refusal(status, code, text, described, where, role):
         return refusal
     if status == 404:  # noqa: PLR2004
         return NotFound(
             described, where=where, fix="restore what was deleted, or correct the tags", code=code
         )
-    if fix := STANDS_IN_THE_WAY.get(code):
-        return NeedsHuman(f"{described}: {text[:500]}", where=where, fix=fix, code=code)
     if status in (409, 412):
         return TransientError(described, where=where, code=code, retry_after=wait)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code, retry_after=wait)

@@ -52,7 +52,7 @@ ARM_403 = (
 
 
 DELETED, IN_PROGRESS = "ObjectIsDeletedButRecoverable", "StorageAccountOperationInProgress"
-DISABLED = "ReadOnlyDisabledSubscription"
+DISABLED, BY_POLICY = "ReadOnlyDisabledSubscription", "RequestDisallowedByPolicy"
 
 
 async def answered(
@@ -96,6 +96,7 @@ def inner(code: str, cause: str) -> dict[str, Any]:
         (409, error(IN_PROGRESS), TransientError, IN_PROGRESS),
         (409, error("ScopeLocked"), NeedsHuman, "ScopeLocked"),
         (409, error(DISABLED), NeedsHuman, DISABLED),
+        (403, error(BY_POLICY), NeedsHuman, BY_POLICY),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
         (429, error("Throttled"), Throttled, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),
