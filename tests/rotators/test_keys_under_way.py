@@ -78,14 +78,14 @@ async def test_a_source_that_is_busy_is_not_called_one_that_goes_on_with_a_chang
     assert not isinstance(caught.value, UnderWay)
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("", 60), ("5", 60), ("600", 600)])
+@pytest.mark.parametrize(("pause", "seconds"), [("", 60), ("5", 60), ("600", 600)])
 async def test_a_source_at_another_change_is_looked_at_no_sooner_than_it_asks(
-    asked: str, seconds: float
+    pause: str, seconds: float
 ) -> None:
     scene = KeyScene(HUB)
     regenerates = lambda request: "regeneratekey" in request.path.lower()  # noqa: E731
     conflict = {"error": {"code": "Conflict", "message": "later"}}
-    answer = json_response(409, conflict, {"Retry-After": asked} if asked else {})
+    answer = json_response(409, conflict, {"Retry-After": pause} if pause else {})
     scene.rig.world.faults.append(Fault(regenerates, answer))
     with pytest.raises(UnderWay) as caught:
         await scene.rotator().issue(scene.job())

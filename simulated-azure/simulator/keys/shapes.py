@@ -12,8 +12,8 @@ def account_body(account: KeyedAccount, version: str) -> dict[str, Any]:
     """Return a resource's properties in an api-version; keys are never among them."""
     contract = account.contract
     address = f"https://{account.host}/" if contract.whole_address else account.host
-    told = contract.address and version >= contract.told_since
-    where: dict[str, Any] = {contract.address: address} if told else {}
+    is_said = contract.address and version >= contract.told_since
+    where: dict[str, Any] = {contract.address: address} if is_said else {}
     switch = {} if contract.switched_below else switch_of(account)
     return {
         "id": account.resource_id,
