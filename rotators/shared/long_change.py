@@ -105,7 +105,9 @@ class LongChange[P: Server](ABC):
         try:
             operation = await self._ask(place, user, password)
         except TransientError as error:
-            if isinstance(error, Throttled) or error.code in self.passing - UNKNOWN:
+            # Whoever counts requests looks at none that it turns away.
+            error.unsent = isinstance(error, Throttled)
+            if error.unsent or error.code in self.passing - UNKNOWN:
                 raise
             return error
         if operation and (rest := await self._follow(place, operation, deadline)):

@@ -9,7 +9,14 @@ from datetime import timedelta
 import pytest
 
 from engine.contract import Job
-from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    Throttled,
+    TransientError,
+)
 from engine.secret import Sensitive
 from simulator.faults import Fault
 from simulator.sql.servers import Failure
@@ -120,6 +127,15 @@ async def test_a_server_that_somebody_has_locked_has_taken_no_password(scene: Sc
     with pytest.raises(NeedsHuman, match="locks/freeze") as caught:
         await scene.rotator().issue(scene.job())
     assert "lock" in caught.value.fix
+
+
+async def test_a_server_that_has_had_too_many_requests_has_taken_no_password(scene: Scene) -> None:
+    body = {"error": {"code": "TooManyRequests", "message": "later"}}
+    refusal = json_response(429, body, {"Retry-After": "40"})
+    scene.rig.world.faults.append(Fault(lambda sent: sent.method == "PATCH", refusal))
+    with pytest.raises(Throttled) as caught:
+        await scene.rotator().issue(scene.job())
+    assert (caught.value.unsent, caught.value.retry_after) == (True, 40)
 
 
 async def test_a_long_change_is_followed_to_its_end(scene: Scene) -> None:
