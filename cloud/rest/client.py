@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 type Json = dict[str, Any]
+
+USUAL_PORT = re.compile(r"^(https://[^/:?#@]+):443(?=/)")
 
 
 class SignedIn:
@@ -78,12 +81,17 @@ def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientErr
     )
 
 
+def at_usual_port(url: str) -> str:
+    """Return an address without the port of HTTPS, which some resource providers name."""
+    return USUAL_PORT.sub(r"\1", url)
+
+
 def next_page(link: object, base: str, where: str) -> str:
     """Return the path of a list's next page below `base`; empty if there is none.
 
     The token goes to that address, so a link to another host is refused: PermanentError.
     """
-    following = str(link or "")
+    following = at_usual_port(str(link or ""))
     if following and not following.startswith(f"{base}/"):
         raise PermanentError(
             "the link to the next page leads to another host",

@@ -14,7 +14,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud.azure import call
-from cloud.rest.client import decoded
+from cloud.rest.client import at_usual_port, decoded
 from cloud.waiting import retry_after
 from engine.errors import (
     AccessDenied,
@@ -143,7 +143,8 @@ class LongChange[P: Server](ABC):
 
         None where it is done, or where the app's token would go elsewhere.
         """
-        url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
+        headers = response.headers
+        url = at_usual_port(headers.get("Azure-AsyncOperation") or headers.get("Location") or "")
         accepted = response.status_code == ACCEPTED
         return (
             Running(url, retry_after(response))

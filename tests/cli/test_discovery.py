@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from cli.discovery import UNLISTED
+from cloud.rest.client import next_page
+from engine.errors import PermanentError
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.faults import Fault
 from simulator.keys.contracts import CONTRACTS
@@ -229,6 +231,27 @@ def test_a_next_page_that_leads_elsewhere_gets_no_token(desk: Desk) -> None:
     ran = discover(desk)
     assert "leads to another host" in ran.err
     assert not [exchange for exchange in desk.world.exchanges if "evil" in exchange.request.host]
+
+
+@pytest.mark.parametrize(
+    ("link", "path"),
+    [
+        ("https://arm.example/a?b=1", "/a?b=1"),
+        ("https://arm.example:443/a", "/a"),
+        (None, ""),
+    ],
+)
+def test_a_next_page_may_name_the_port_of_https(link: str | None, path: str) -> None:
+    assert next_page(link, "https://arm.example", "here") == path
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://arm.example:444/a", "https://arm.example:443@evil.example/", "http://arm.example/"],
+)
+def test_a_next_page_at_another_port_leads_elsewhere(link: str) -> None:
+    with pytest.raises(PermanentError, match="another host"):
+        next_page(link, "https://arm.example", "here")
 
 
 def test_applications_that_may_not_be_read_are_a_problem(desk: Desk) -> None:

@@ -19,8 +19,9 @@ from engine.errors import (
 )
 from engine.secret import Sensitive
 from simulator.faults import Fault
+from simulator.reach.transport import Call
 from simulator.sql.servers import Failure
-from simulator.wire import json_response
+from simulator.wire import Request, Response, json_response
 from tests.rotators import sql_scenes
 from tests.rotators.database_scenes import FIRST, WRONG, DatabaseScene
 
@@ -141,6 +142,21 @@ async def test_a_server_that_has_had_too_many_requests_has_taken_no_password(sce
 async def test_a_long_change_is_followed_to_its_end(scene: Scene) -> None:
     scene.server.operation_time = timedelta(seconds=70)
     await rotate(scene)
+
+
+async def test_a_change_is_followed_where_its_address_names_the_port_of_https(scene: Scene) -> None:
+    async def naming(request: Request, call: Call) -> Response:
+        del request
+        answer = await call()
+        headers = {
+            name: text.replace("https://management.azure.com/", "https://management.azure.com:443/")
+            for name, text in answer.headers.items()
+        }
+        return replace(answer, headers=headers)
+
+    await scene.rotator(naming).issue(scene.job())
+    paths = [exchange.request.path.lower() for exchange in scene.rig.world.exchanges]
+    assert [path for path in paths if "asyncoperation" in path]
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
