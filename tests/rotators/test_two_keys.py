@@ -353,16 +353,16 @@ async def test_a_cache_that_is_closed_is_said_to_be_so(cache: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cache", "said", "port"),
+    ("cache", "stated", "port"),
     [("database", 10_000, "10000"), ("cache", 6390, "6390"), ("cache", 0, "6380")],
 )
 async def test_a_cache_is_proven_at_the_port_that_it_says_or_the_usual_one(
-    cache: str, said: int, port: str
+    cache: str, stated: int, port: str
 ) -> None:
     scene = KeyScene(BY_NAME[f"redis-key of a {cache}"])
-    scene.account.contract = replace(scene.account.contract, port=said)
+    scene.account.contract = replace(scene.account.contract, port=stated)
     issued = await scene.rotator().issue(scene.job())
-    if said:
+    if stated:
         await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
     assert issued.fields["port"].reveal() == port
     assert issued.fields["host"].reveal() == scene.account.host
