@@ -66,6 +66,8 @@ class Recorder:
     """What each worker asks its rotator for just now."""
     numbers: dict[int, int] = field(default_factory=dict)
     """The model's number of each worker that is under way."""
+    before: dict[int, int] = field(default_factory=dict)
+    """What each worker has read before it held the lease, until it plans or reads once more."""
     overlaps: list[tuple[float, int]] = field(default_factory=list)
     """When the overlap of which version ends."""
     reported: bool = False
@@ -249,16 +251,23 @@ class Recorder:
             self.note("reported", worker, result=outcome.result, incident=is_incident)
 
     def planned(self, worker: Worker, step: str) -> None:
-        """Note the next step of the plan."""
+        """Note the next step of the plan, and what it follows from, if that was read before the lease."""
         if worker.number in self.numbers:
+            if earlier := self.before.pop(worker.number, None):
+                self.note("read", worker, version=earlier)
             parked = STATE in self.world.vault[APP][-1].tags
             self.note("plan", worker, step=step, parked=parked)
 
     def read(self, worker: Worker, secret: SecretVersion) -> None:
-        """Note what a read showed to a worker under its lease."""
-        if worker.number in self.numbers and secret.ref == APP and secret.version:
-            ids = [version for version, _ in self.versions]
-            self.note("read", worker, version=ids.index(secret.version) + 1)
+        """Note what a read showed to a worker: at once under its lease, else once it plans from it."""
+        if secret.ref != APP or not secret.version:
+            return
+        version = [known for known, _ in self.versions].index(secret.version) + 1
+        if worker.number in self.numbers:
+            self.before.pop(worker.number, None)
+            self.note("read", worker, version=version)
+        else:
+            self.before[worker.number] = version
 
     def unread(self, worker: Worker) -> None:
         """Note that an earlier version could not be read."""
