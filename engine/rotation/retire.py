@@ -302,11 +302,15 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
 
 
 async def tidy_abandoned(at: Rotation) -> None:
-    """Remove what a rotation made that is not carried on: nobody will publish it."""
+    """Remove what a rotation made that is not carried on: nobody will publish it.
+
+    Not what the current version names: a record that went back does not know that it was published.
+    """
     record = at.record
     if record.abandoned and not record.pending_write and at.is_bound:
         operation = operation_id(at.item.ref, record.abandoned)
-        await at.lease.tidy(record.kind, operation, keep=None)
+        keep = at.here.credential_id if at.here else None
+        await at.lease.tidy(record.kind, operation, keep)
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:

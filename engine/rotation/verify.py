@@ -132,7 +132,7 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
     record = at.record
     earlier = record.history.replaced
     known = len(earlier) > 1 and record.history.credential_of(earlier[0])
-    if record.change.uncertain_until and known and record.wrote(secret):
+    if known and record.wrote(secret):
         owed = (going.credential_id for going in record.to_retire if going.version == earlier[0])
         await at.tidy(operation_id(secret.ref, earlier[1]), keep=next(owed, None))
 

@@ -85,8 +85,11 @@ def mend(world: World) -> None:
 
 def _two_sources(world: World, kind: str) -> None:
     credential = add_source(world, kind, "other")
-    if isinstance(world.sources[source_of(kind, "other")], Many):
+    source = world.sources[source_of(kind, "other")]
+    if isinstance(source, Many):
         world.watch.foreign.add(credential)
+        # No id of one source is one of another.
+        source.added += 100
 
 
 _moving = partial(

@@ -59,6 +59,12 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "what an operation made late lives on as outages keep the audit from its version": (
+        "reported-in-outage/many#500124"
+    ),
+    "what an incident tidies is in use, as the record went back": (
+        "records-in-incident/many#1060004248"
+    ),
     "what comes late is no person's, though no record announces it any more": (
         "records/many#1041006519"
     ),
