@@ -16,8 +16,9 @@ from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
 from engine.errors import MayComeBack
-from engine.rotation import publish, vault_writer
+from engine.rotation import leaked, publish, vault_writer
 from engine.rotation.context import Rotation
+from engine.rotation.issue import Rollback
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
 from engine.rotation.source_lease import SourceLease
@@ -36,6 +37,13 @@ RECORDS = "tests/cloud/storage/test_leases.py"
 RETIRING = "tests/engine/rotation/test_retiring.py"
 REPORTED = "tests/adversary/test_reports.py"
 REPLICAS = "tests/adversary/test_replicas.py"
+
+
+@in_place_of(Rollback, "_held")
+async def _set_back_to_anything(held: Any, self: Rollback, problem: Any) -> Any:
+    _, put_off = await held(self, problem)
+    fresh = await self.at.parts.vaults.read(self.at.item.ref)
+    return self.at.parts.held(fresh, self.at.managed), put_off
 
 
 @in_place_of(VaultWriter, "publish")
@@ -249,5 +257,11 @@ CLOSER: Mapping[str, Mutant] = {
     ),
     "no lease is renewed while a proof goes on": Mutant(
         _not_renewed, "resources", ("spreading/many",)
+    ),
+    "a leak is tried where its secret is now": Mutant(
+        method(leaked, "_exact_at", value=""), "P5", ("moved-in-incident/two-slots#50",)
+    ),
+    "a source is given the password of another one": Mutant(
+        _set_back_to_anything, "P6", ("moved/one-slot#300",)
     ),
 }

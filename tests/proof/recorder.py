@@ -251,7 +251,7 @@ class Recorder:
             self.note("reported", worker, result=outcome.result, incident=is_incident)
 
     def planned(self, worker: Worker, step: str) -> None:
-        """Note the next step of the plan, and what it follows from, if that was read before the lease."""
+        """Note the next step of the plan; before it what it follows from, if that was read early."""
         if worker.number in self.numbers:
             if earlier := self.before.pop(worker.number, None):
                 self.note("read", worker, version=earlier)
@@ -259,7 +259,7 @@ class Recorder:
             self.note("plan", worker, step=step, parked=parked)
 
     def read(self, worker: Worker, secret: SecretVersion) -> None:
-        """Note what a read showed to a worker: at once under its lease, else once it plans from it."""
+        """Note what a read showed to a worker: under its lease at once, else once it plans."""
         if secret.ref != APP or not secret.version:
             return
         version = [known for known, _ in self.versions].index(secret.version) + 1
