@@ -99,7 +99,6 @@ class ServicePrincipalCertificate(ApplicationCredential):
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
         """Take the superseded certificate from the list, unless the vault holds that very one."""
-        del held_id
         doomed_id, pair = key_id_of(credential_id), parse(held)
         try:
             listed = await self._list.read(source)
@@ -116,7 +115,8 @@ class ServicePrincipalCertificate(ApplicationCredential):
                 fix="set the tag CredentialId to the id of the certificate that the value holds, "
                 "and remove the tag RekeyRetire",
             )
-        if pair.der not in {entry.der for entry in listed}:
+        has_left = held_id == ""
+        if not has_left and pair.der not in {entry.der for entry in listed}:
             raise lagging(source)
         await self._list.remove(source, listed, {doomed_id})
 

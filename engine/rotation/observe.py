@@ -160,11 +160,17 @@ class Observed:
             if record.fits(ahead, whole.value):
                 return record.landed(whole)
         if not self._may_be_copied(shown) and self.lease.is_bound(shown.ref):
-            await self.lease.tidy(record.kind, ahead.operation, keep=shown.tags.get(CREDENTIAL))
+            await self.lease.tidy(record.kind, ahead.operation, keep=self._named_here(shown))
         if record.change.password_unknown:
             change = replace(record.change, uncertain_until=ahead.at + LATE)
             record = replace(record, change=change)
         return record.lose()
+
+    def _named_here(self, shown: Version) -> str | None:
+        """Return which credential a version names, unless that is one of another source."""
+        source = self.parts.tagged(shown).source
+        is_here = source is None or self.lease.covers(source)
+        return shown.tags.get(CREDENTIAL) if is_here else None
 
     def _may_be_copied(self, shown: SecretVersion) -> bool:
         """Return whether a replica may hold what was announced: it goes once that has caught up."""

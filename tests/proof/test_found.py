@@ -59,6 +59,10 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "what is to be retired in a list waits for what its secret holds elsewhere": (
+        "moved-in-overlap/listed#2"
+    ),
+    "so does what a rotation has made in vain": "moved/listed#39",
     "what an operation made late lives on as outages keep the audit from its version": (
         "reported-in-outage/many#500124"
     ),

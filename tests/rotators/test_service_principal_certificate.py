@@ -100,6 +100,19 @@ async def test_nothing_is_removed_through_a_list_that_lacks_what_the_vault_holds
     assert [key.key_id for key in rig.alive()] == [issued.credential_id]
 
 
+async def test_what_is_to_be_retired_goes_from_the_list_of_an_application_that_its_secret_has_left(
+    rig: CertificateRig,
+) -> None:
+    """What the secret holds now is in another list."""
+    issued = await rig.rotator().issue(rig.job())
+    theirs = issued.fields["certificate"]
+    await rig.rotator().tidy(rig.source, rig.job().operation, keep=None)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rig.rotator().retire(rig.source, rig.first.key_id, theirs)
+    await rig.rotator().retire(rig.source, rig.first.key_id, theirs, "")
+    assert rig.alive() == []
+
+
 async def test_a_certificate_that_was_removed_is_listed_no_more(rig: CertificateRig) -> None:
     """A version that a person disabled cannot be tried: only the list tells."""
     issued = await rig.rotator().issue(rig.job())
