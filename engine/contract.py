@@ -180,8 +180,8 @@ class Rotator(Protocol):
         """Revoke a credential; succeeds if it is already gone.
 
         Raises NeedsHuman rather than revoke the one held. `held_id` names the one held if Rekey
-        wrote it; then the rotator need not identify it. It is empty where the secret has left this
-        source: then the one held need not be one of its own.
+        wrote it; then the rotator need not identify it. Where the secret has left this source, the
+        one held is of another one, and refused here.
         """
         ...
 

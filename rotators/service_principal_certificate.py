@@ -99,6 +99,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
         """Take the superseded certificate from the list, unless the vault holds that very one."""
+        del held_id
         doomed_id, pair = key_id_of(credential_id), parse(held)
         try:
             listed = await self._list.read(source)
@@ -115,10 +116,17 @@ class ServicePrincipalCertificate(ApplicationCredential):
                 fix="set the tag CredentialId to the id of the certificate that the value holds, "
                 "and remove the tag RekeyRetire",
             )
-        has_left = held_id == ""
-        if not has_left and pair.der not in {entry.der for entry in listed}:
+        is_listed = pair.der in {entry.der for entry in listed}
+        if not is_listed and await self._is_in_use(source, held):
             raise lagging(source)
         await self._list.remove(source, listed, {doomed_id})
+
+    async def _is_in_use(self, source: str, held: Sensitive | None) -> bool:
+        """Return whether a certificate works here, as one of two servers may not know of it yet.
+
+        One that does not is another application's: its secret has left this one.
+        """
+        return held is not None and any([await self.accepts(source, "", held) for _ in range(2)])
 
     async def lists(self, source: str, credential_id: str) -> bool:
         """Return whether the application has a certificate of this id; a replica may lag behind."""

@@ -120,13 +120,7 @@ class Rotation:
         return self.lease.is_bound(self.item.ref)
 
     def held_id(self, secret: SecretVersion) -> str | None:
-        """Return the id of the credential in a version, where the record is certain of it.
-
-        Empty where its secret names another source by now, so that none of this one is held.
-        """
-        source = self.parts.tagged(secret).source
-        if source and not self.lease.covers(source):
-            return ""
+        """Return the id of the credential in a version, where the record is certain of it."""
         published = self.record.published
         return published.credential_id if published and self.record.wrote(secret) else None
 

@@ -436,8 +436,7 @@ async def _remove_unread(
             await at.lease.begin(at.observed.item, secret)
             async with at.lease.changing("retire"):
                 held = at.parts.held(secret, managed)
-                held_id = at.held_id(secret)
-                await rotator.retire(at.lease.source, past.credential_id, held, held_id)
+                await rotator.retire(at.lease.source, past.credential_id, held)
         if isinstance(rotator, Lists):
             # One server of the source may know of it, and others not yet.
             is_gone = await at.proof.unlisted(rotator, past.credential_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.errors import MayComeBack, NeedsHuman, PermanentError
+from engine.errors import MayComeBack, NeedsHuman, PermanentError, TransientError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
 from engine.rotation import leaked, publish, report, retire, verify
@@ -20,6 +21,8 @@ from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import parts_of
 from engine.state.request import Outcome, WorkItem
+
+log = logging.getLogger("rekey")
 
 type After = Outcome | SecretVersion | Turn | None
 """What comes of a step: the end, the secret as it is since, or one more thing that is known.
@@ -146,7 +149,12 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     is_copied = turn.here is not None and turn.here.replicas
     if at.record.change.version != secret.version and not is_copied:
         # What is sent next makes the record forget what a rotation made for another version.
-        await retire.tidy_abandoned(at)
+        try:
+            await retire.tidy_abandoned(at)
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
     version = at.first_compromised
     try:
         await leaked.settle(at, secret, version, turn.decision)
