@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
-from engine.rotation.retire import DISABLED
+from engine.rotation.leaked import DISABLED
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
 from engine.state.index import Listed, StateIndex

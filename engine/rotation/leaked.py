@@ -35,6 +35,9 @@ from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import CREDENTIAL, Managed, Pending
 
+DISABLED = "SecretDisabled"
+"""Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
+
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return the versions that leaked; raises NeedsHuman while nobody can tell.
@@ -531,28 +534,26 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     records = {source: await parts.leases.peek(source) for source in sources}
     knowing = {at: record for at, record in records.items() if record and record.knows(version)}
     accepted = [at for at, record in knowing.items() if record.has_accepted(version)]
-    return next(iter((*accepted, *knowing, *_unrecorded(named, owned, records))), "")
-
-
-def _unrecorded(
-    named: str | None, owned: list[str], records: Mapping[str, Record | None]
-) -> list[str]:
-    """Return where a version is of which no record tells: where it says, or at its secret's only source.
-
-    What it says counts where its secret owns that, or nobody does.
-    """
     if named is None:
-        return owned if len(owned) == 1 else []
-    record = records[named]
-    is_free = record is None or record.owner in ("", NOBODY)
-    return [named] if is_free or named in owned else []
+        only = owned if len(owned) == 1 else []
+    else:
+        # What it says counts where its secret owns that, or nobody does.
+        record = records[named]
+        is_theirs = record and record.owner not in ("", NOBODY, str(ref).lower())
+        only = [] if is_theirs else [named]
+    return next(iter((*accepted, *knowing, *only)), "")
 
 
 async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
-    """Return the source that the tags of a version name; None if it has none, or cannot be read."""
+    """Return the source that the tags of a version name; None if it has none, or nobody can read it.
+
+    Raises AccessDenied where the app alone cannot: elsewhere what it holds would pass for refused.
+    """
     try:
         return parts.tagged(await parts.vaults.read_version(ref, version)).source
-    except PermanentError:
+    except PermanentError as error:
+        if isinstance(error, AccessDenied) and error.code != DISABLED:
+            raise
         return None
 
 

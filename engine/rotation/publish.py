@@ -14,7 +14,7 @@ from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, RekeyError
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
-from engine.rotation.retire import DISABLED
+from engine.rotation.leaked import DISABLED
 from engine.rotation.source_lease import CALL_SECONDS, LOST, NO_ANSWER
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version

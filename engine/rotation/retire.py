@@ -24,9 +24,6 @@ from engine.state.tags import Managed, Pending
 
 log = logging.getLogger("rekey")
 
-DISABLED = "SecretDisabled"
-"""Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
-
 
 def _rotator_of(at: Rotation) -> Rotator:
     """Return the plug-in for what was published; raises NeedsHuman if this app has none."""
@@ -234,7 +231,7 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     except NotFound:
         return None
     except AccessDenied as error:
-        if error.code != DISABLED:
+        if error.code != leaked.DISABLED:
             raise
         return None
     field, shape = _rotator_of(at).value_field, at.here.template if at.here else None
@@ -328,7 +325,10 @@ async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
     pending, managed = at.record.retirement, at.managed_here(secret)
     if not at.is_bound:
         return True
-    published = managed or at.managed_here(replace(secret, tags=at.record.verified.tags))
+    # Where it was says its record; to what it consents, its tags as they are now.
+    consents = {tag: text for tag, text in secret.tags.items() if tag != "ProviderAddress"}
+    before = replace(secret, tags={**at.record.verified.tags, **consents})
+    published = managed or at.managed_here(before)
     if pending is None or published is None:
         return False
     retire = Retire(published, pending, "its overlap passed")

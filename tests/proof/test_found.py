@@ -59,6 +59,18 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "a leak whose version the app may not read just now is tried elsewhere": (
+        "moved-in-incident/two-logins#1080028122"
+    ),
+    "so is one at a source that its own secret has just claimed": (
+        "moved-in-incident/one-slot#1080016408"
+    ),
+    "what a key made is cut off, as its record does not know of a consent": (
+        "derived-consent#1080010134"
+    ),
+    "what its owner leaves to people while it is refused is not healed": (
+        "owners/two-logins#1080002801"
+    ),
     "what is to be retired in a list waits for what its secret holds elsewhere": (
         "moved-in-overlap/listed#2"
     ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AccessDenied, TransientError
 from engine.secret import SecretRef, SecretVersion
-from engine.state.due import is_manual
+from engine.state.due import by_hand, is_manual
 from engine.state.record import parts_of
 from engine.state.request import Outcome
 from engine.state.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
@@ -604,9 +604,10 @@ class Watch:
         )
 
     def _is_told(self, ref: SecretRef, source: str) -> bool:
-        """Return whether what a key made could not follow it, and its owner was told."""
+        """Return whether its owner was told of what cannot follow its key, or is left to people."""
+        tags = self.world.vault[ref][-1].tags
         is_signed = isinstance(self.world.sources[source], Signatures)
-        return is_signed and STATE in self.world.vault[ref][-1].tags
+        return STATE in tags and (is_signed or by_hand(tags))
 
     def _waits_for_its_primary(self, ref: SecretRef) -> bool:
         """Return whether a replica could not be written, and its primary's owner was told.
