@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from engine.errors import MayComeBack, NeedsHuman, PermanentError, TransientError
+from engine.errors import MayComeBack, NeedsHuman, PermanentError, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.planning.plan import Step, Turn
 from engine.rotation import leaked, publish, report, retire, verify
@@ -151,9 +151,10 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
         # What is sent next makes the record forget what a rotation made for another version.
         try:
             await retire.tidy_abandoned(at)
-        except TransientError as error:
+        except RekeyError as error:
             if error.retry_after is not None:
                 raise
+            # A leak waits for no leftover, at a source that may be gone as well.
             log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
     version = at.first_compromised
     try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import NotFound, RekeyError, TransientError
+from tests.engine.rotation.plain_kind import Able, rotating
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, source_of
 
 
@@ -32,3 +35,23 @@ async def test_many_versions_that_cannot_be_settled_hold_up_no_leak_that_is_in_u
     assert rig.latest(NAME).version != leaked.version
     keys = rig.world.accounts["appdata"].keys.values()
     assert leaked.value not in {key.value for key in keys}
+
+
+@pytest.mark.parametrize("error", [NotFound, TransientError])
+async def test_a_leak_waits_for_nothing_that_a_rotation_has_left(error: type[RekeyError]) -> None:
+    """The source may be gone, with all that it held."""
+    rig, kind, tried = Rig(), Able(), list[str]()
+    leaked = rig.vault.put(NAME, "leaked")
+    rig.clock.advance(60)
+
+    async def tidy(_: str, operation: str, keep: str | None) -> None:
+        if operation != "op":
+            tried.append(f"{operation} but {keep}")
+            raise error("the application cannot be listed")
+
+    kind.tidy = tidy  # type: ignore[method-assign, assignment]
+    async with rotating(kind, rig=rig, version=leaked.version, compromised=True) as work:
+        work.at.know(kind="plain", touched="1" * 32, compromised=(leaked.version,))
+        await work.run()
+        assert len(tried) == 1
+        assert work.at.record.compromised.versions == ()
