@@ -48,15 +48,9 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     # To unpark is to try again now: a mark goes when what it names is mended, never before.
     action: Action = "audit" if verb == "unpark" else verb
     ref = request.secret(engine.policy)
-    fields = structs.asdict(sent)
-    back_to = fields.pop("version", "")
-    item = WorkItem(
-        *(ref, action),
-        trigger="manual",
-        requested_by=str(caller),
-        reported=engine.clock.now().isoformat(),
-        **fields,
-    )
+    data = structs.asdict(sent) | {"requested_by": str(caller), "action": action}
+    back_to, now = data.pop("version", ""), engine.clock.now().isoformat()
+    item = WorkItem.of(ref=ref, reported=now, **data)
     secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
     if back_to and await _is_back(engine, secret, decision, back_to):

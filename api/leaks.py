@@ -29,7 +29,7 @@ from engine.ports import Vaults
 from engine.secret import SecretRef, Sensitive
 from engine.state.incident import LEAD, Incident, danger
 from engine.state.record import SELDOM
-from engine.state.request import REPORTED_LEAK, FollowUp, WorkItem
+from engine.state.request import REPORTED_LEAK, Cause, FollowUp, WorkItem
 from leaks.index import Index, LeakedVersion
 from leaks.verdict import AGAIN, AGAIN_SECONDS, Verdict, acts, elsewhere, is_bare, judge
 
@@ -305,7 +305,10 @@ def _ask(verdict: Verdict, finding: Finding) -> FollowUp:
     assert match  # noqa: S101 - whoever is asked owns it
     text = f"{_why(verdict, finding)}; {_reason(verdict)}. Fix: {_confirm(verdict)}"
     return FollowUp(
-        match.ref, "tell", version=match.version, trigger="manual", reason=text, news=REPORTED_LEAK
+        *(match.ref, "tell"),
+        version=match.version,
+        cause=Cause(reason=text),
+        news=REPORTED_LEAK,
     )
 
 

@@ -23,7 +23,7 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Park, Skip, Wait
 from engine.state.history import newest_first
 from engine.state.record import Record
-from engine.state.request import WorkItem, operation_id
+from engine.state.request import Leak, WorkItem, operation_id
 from engine.state.tags import OPERATION, REASON, RETIRE, STATE, marked_since
 
 log = logging.getLogger("rekey.api")
@@ -67,9 +67,8 @@ class Operation:
             self.ref,
             action,
             version=version,
-            trigger="manual",
             force=self.force,
-            compromised=self.compromised,
+            leak=Leak() if self.compromised else None,
         )
 
 

@@ -90,7 +90,9 @@ class Story:
 
     async def play(self) -> None:
         """Rotate; let the overlap pass and retire; then come daily audits. Raises Broken."""
-        item = WorkItem(SECRET, version=self.first, trigger="event", compromised=self.compromised)
+        item = WorkItem.of(
+            ref=SECRET, version=self.first, trigger="event", compromised=self.compromised
+        )
         self.world.post(item)
         await self._deliver()
         for days in DAYS_AFTER:

@@ -30,8 +30,10 @@ from engine.state.request import (
     INCIDENT_SECONDS,
     NO_MORE,
     UNMARKED,
+    Cause,
     FollowUp,
     Outcome,
+    Tries,
     WorkItem,
     read,
 )
@@ -95,13 +97,13 @@ class Service:
             event = _understood(text)
             if event is None:
                 return
-            ref, by = event.ref, "event grid"
+            ref = event.ref
             if not self.engine.policy.manages(ref.vault):
                 what = "event %s is about %s, which is not in REKEY_VAULTS: ignored"
                 log.warning(what, event.event_id, ref.vault)
                 return
-            item = WorkItem(ref, version=event.version, trigger="event", requested_by=by)
-            await self.engine.post(replace(item, reason=event.kind))
+            why = Cause("event", "event grid", event.kind)
+            await self.engine.post(WorkItem(ref, version=event.version, cause=why))
 
     async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
         """Order a sweep of every vault; `status` is the timer's ScheduleStatus."""
@@ -181,10 +183,10 @@ class Service:
             async with bounded(ROTATION_SECONDS, f"a try for {task.ref}"):
                 await (await self.ready()).follow_up(task)
         except TransientError as problem:
-            later = _put_off(problem, task.deferred)
-            if later and task.deferred < MAX_DEFERRALS:
+            later = _put_off(problem, task.tries.deferred)
+            if later and task.tries.deferred < MAX_DEFERRALS:
                 log.warning("%s is tried again in %.0f s: %s", task.ref, later, problem)
-                await self.engine.post(replace(task, deferred=task.deferred + 1), later)
+                await self.engine.post(task.put_off(), later)
             elif tries < MAX_TRIES:
                 log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, task.ref, problem)
                 raise
@@ -192,29 +194,33 @@ class Service:
                 await (await self.ready()).drop(task, problem)
 
     async def _work(self, item: WorkItem, tries: int) -> None:
-        tried = tries + item.tried
+        tried = tries + item.tries.tried
         try:
             async with bounded(ROTATION_SECONDS, f"a try for {item.ref}"):
-                outcome = await (await self.ready()).handle(replace(item, tried=0), tried)
+                outcome = await (await self.ready()).handle(
+                    replace(item, tries=replace(item.tries, tried=0)), tried
+                )
         except TransientError as problem:
-            if isinstance(problem, SourceBusy) and item.waited < MOST_WAITS:
+            if isinstance(problem, SourceBusy) and item.tries.waited < MOST_WAITS:
                 await self._wait(item, tried)
                 return
             if _looks_on(item, problem):
-                stored = replace(item, deferred=item.deferred + 1, waited=0)
+                stored = replace(item, tries=Tries(item.tries.deferred + 1, tried=item.tries.tried))
                 await self.engine.keep(stored, problem.retry_after or 0.0)
                 return
-            later = _put_off(problem, item.deferred, _busy(problem, tries))
-            if later and item.deferred < MAX_DEFERRALS:
+            later = _put_off(problem, item.tries.deferred, _busy(problem, tries))
+            if later and item.tries.deferred < MAX_DEFERRALS:
                 log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
-                await self.engine.accept(replace(item, deferred=item.deferred + 1), later)
+                await self.engine.accept(item.put_off(), later)
             elif tried >= MAX_TRIES:
                 await self._give_up(item, problem)
             else:
                 log.warning("try %d of %d for %s: %s", tried, MAX_TRIES, item.ref, problem)
                 if not later:
                     raise
-                await self.engine.accept(replace(item, tried=tried), later)
+                await self.engine.accept(
+                    replace(item, tries=replace(item.tries, tried=tried)), later
+                )
         else:
             await self._settle(item, outcome)
 
@@ -225,7 +231,8 @@ class Service:
         """
         seconds = _pause(item, self.engine.clock.now())
         # What only waited was no try.
-        later = replace(item, waited=item.waited + 1, tried=tried - 1)
+        tries = replace(item.tries, waited=item.tries.waited + 1, tried=tried - 1)
+        later = replace(item, tries=tries)
         await self.engine.accept(later, seconds)
         self.engine.reporter.waits(item)
         log.info("%s waits %.0f s: another worker holds its source", item.ref, seconds)
@@ -266,7 +273,7 @@ class Service:
             if not second.retry_after:
                 raise
             # The last try comes once more, when Azure said.
-            later = replace(item, tried=MAX_TRIES - 1)
+            later = replace(item, tries=replace(item.tries, tried=MAX_TRIES - 1))
             await self.engine.accept(later, second.retry_after)
         else:
             await self.engine.close(item)
@@ -297,10 +304,12 @@ class Service:
             await self.engine.close(item)
             return
         now = self.engine.clock.now().isoformat()
-        told = now if outcome.result == "parked" else item.told
+        leak = item.leak
+        if leak and outcome.result == "parked":
+            leak = replace(leak, told=now)
         # An earlier version, or whoever may do no more than post it, has not stored it.
-        reported = item.reported or now
-        later = replace(item, told=told, reported=reported, deferred=0, waited=0, tried=0)
+        cause = replace(item.cause, reported=item.cause.reported or now)
+        later = replace(item, cause=cause, leak=leak, tries=Tries())
         await self.engine.keep(later, INCIDENT_SECONDS)
         if later.request != item.request:
             await self.engine.close(item)
@@ -340,7 +349,7 @@ def _looks_on(item: WorkItem, problem: TransientError) -> bool:
     Nothing else asks before its daily audit, and messages end while a service is away.
     """
     needs_key = problem.code in (KEY_REFUSED, KEY_COMPROMISED)
-    return item.looks_at_key and not needs_key and item.deferred < MOST_LOOKS
+    return item.looks_at_key and not needs_key and item.tries.deferred < MOST_LOOKS
 
 
 def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:
@@ -360,7 +369,7 @@ def _pause(item: WorkItem, now: datetime) -> float:
 
     The share follows from the item and the time, so that those who wait come one by one.
     """
-    longest = min(FIRST_WAIT * 1.3**item.waited, LONGEST_WAIT)
+    longest = min(FIRST_WAIT * 1.3**item.tries.waited, LONGEST_WAIT)
     share = zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
     return longest * (0.6 + 0.4 * share)
 

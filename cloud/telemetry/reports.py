@@ -21,7 +21,7 @@ from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import UNKNOWN_KIND, SweepSummary
-from engine.state.request import FollowUp, Outcome, TaskOutcome, WorkItem
+from engine.state.request import Cause, FollowUp, Outcome, TaskOutcome, WorkItem
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient
@@ -57,9 +57,9 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "fix": outcome.fix,
         "operation": item.operation,
         "action": item.action,
-        "trigger": item.trigger,
-        "requested_by": item.requested_by,
-        "asked_because": item.reason,
+        "trigger": item.cause.trigger,
+        "requested_by": item.cause.requested_by,
+        "asked_because": item.cause.reason,
         "compromised": item.compromised,
         "forced": item.force,
         "rotator": outcome.rotator,
@@ -75,13 +75,8 @@ def record(outcome: Outcome) -> dict[str, Any]:
 def record_of_task(outcome: TaskOutcome) -> dict[str, Any]:
     """Return the same of what follows an outcome: nobody has asked for it."""
     task = outcome.task
-    work = WorkItem(
-        task.ref,
-        version=task.version,
-        trigger=task.trigger,
-        requested_by="rekey",
-        reason=task.reason,
-    )
+    cause = Cause(task.cause.trigger, "rekey", task.cause.reason)
+    work = WorkItem(task.ref, version=task.version, cause=cause)
     like = Outcome(work, "skipped", outcome.reason, outcome.fix, new_version=outcome.version)
     return {**record(like), "action": task.action, "result": outcome.result}
 
@@ -169,7 +164,7 @@ class Reports:
             self._errands.add(1, {"errand": item.action, "outcome": outcome})
         else:
             self._rotations.add(
-                1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome}
+                1, {"rotator": rotator, "trigger": item.cause.trigger, "outcome": outcome}
             )
 
     def waits(self, item: WorkItem) -> None:

@@ -89,7 +89,7 @@ def handling(item: WorkItem | FollowUp) -> Iterator[Handling]:
             "rekey.vault": item.ref.vault,
             "rekey.secret": item.ref.name,
             "rekey.action": item.action,
-            "rekey.trigger": item.trigger,
+            "rekey.trigger": item.cause.trigger,
         },
     )
     state = Handling(span)

@@ -27,6 +27,7 @@ from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.policy import STANDARD, Policy, Webhook
 from engine.state.request import (
     REPORTED_LEAK,
+    Cause,
     Event,
     FollowUp,
     Notice,
@@ -83,8 +84,8 @@ def of(outcome: Outcome | TaskOutcome) -> FollowUp:
     """Return the task that announces an outcome."""
     item = outcome.item if isinstance(outcome, Outcome) else outcome.task
     text = outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
-    task = FollowUp(item.ref, "tell", version=item.version, trigger=item.trigger)
-    return replace(task, reason=text[:MOST_NOTICE], news=outcome.result)
+    cause = Cause(item.cause.trigger, reason=text[:MOST_NOTICE])
+    return FollowUp(item.ref, "tell", version=item.version, cause=cause, news=outcome.result)
 
 
 async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
@@ -92,7 +93,7 @@ async def remind(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     due = due_by_hand(secret, parts.policy)
     if not is_manual(parts.policy.applied(secret).tags) or due is None or due > parts.clock.now():
         return TaskOutcome(item, "skipped", "it is not due any more")
-    return TaskOutcome(item, "reminded", item.reason, BY_HAND_FIX)
+    return TaskOutcome(item, "reminded", item.cause.reason, BY_HAND_FIX)
 
 
 async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
@@ -147,7 +148,7 @@ def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> b
         return hook.within is None
     now = parts.clock.now()
     if moment(secret, due_by_hand(secret, parts.policy), now) is None:
-        return item.reason.count("\n") > 1
+        return item.cause.reason.count("\n") > 1
     return hook.within is None or (
         secret.expires is not None and secret.expires <= now + hook.within * DAY
     )
@@ -157,12 +158,12 @@ def notice(item: FollowUp, secret: Version) -> Notice:
     """Compose the message about a secret; its tags are those that count under the policy."""
     place = {"Vault": item.ref.vault, "Owner": secret.tags.get("Owner", "")}
     if item.news == EXPIRING:
-        title, _, lines = item.reason.partition("\n")
+        title, _, lines = item.cause.reason.partition("\n")
         facts = {"Secrets": lines, **place}
     else:
         title = TITLES.get(item.news, "{}").format(item.ref.name)
         facts = {
-            "Why": item.reason,
+            "Why": item.cause.reason,
             **place,
             "Expires": f"{secret.expires:%Y-%m-%d %H:%M}Z" if secret.expires else "never",
             "Operation": item.operation or "",
@@ -202,7 +203,7 @@ def event(item: FollowUp, secret: Version, key: Sensitive, now: datetime) -> Eve
         "vault": item.ref.vault_name,
         "secret": item.ref.name,
         "result": item.news,
-        "reason": item.reason,
+        "reason": item.cause.reason,
         "owner": secret.tags.get("Owner"),
         "version": secret.version,
         "expires": secret.expires.isoformat() if secret.expires else None,
@@ -270,9 +271,10 @@ class Digests:
             text = "\n".join((owner, *sorted(moments)))
             entries = sorted(self._open[owner], key=_urgency)
             until = self.order.until
-            ref, reason, since = entries[0].secret.ref, _text(entries, until), until.isoformat()
+            ref, since = entries[0].secret.ref, until.isoformat()
+            task = FollowUp(ref, "tell", since=since, news=EXPIRING)
             key = f"digest-{hashlib.sha256(text.encode()).hexdigest()}"
-            yield key, FollowUp(ref, "tell", reason=reason, since=since, news=EXPIRING)
+            yield key, task.because(_text(entries, until))
 
 
 def _urgency(entry: Entry) -> tuple[bool, datetime, str]:

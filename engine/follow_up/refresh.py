@@ -95,12 +95,12 @@ async def _look_again(
 ) -> TaskOutcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(waiting)}"
-    if task.deferred >= MOST_LOOKS:
+    if task.tries.deferred >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
         return TaskOutcome(task, "unrefreshed", what, fix, version=secret.version)
-    delay = min(FIRST_LOOK * 2**task.deferred, LAST_LOOK)
+    delay = min(FIRST_LOOK * 2**task.tries.deferred, LAST_LOOK)
     since = task.since or parts.clock.now().isoformat()
-    again = replace(task, deferred=task.deferred + 1, since=since)
+    again = replace(task.put_off(), since=since)
     await parts.queue.post_rotation(again, delay)
     return TaskOutcome(task, "waiting", what, version=secret.version)
 

@@ -16,6 +16,7 @@ from engine.secret import SecretRef, Version
 from engine.state.policy import Policy
 from engine.state.request import (
     PUBLISHED,
+    Cause,
     FollowUp,
     Outcome,
     Result,
@@ -114,15 +115,14 @@ async def _post(parts: Parts, items: Iterable[WorkItem | FollowUp]) -> None:
 
 
 def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
-    item, why = outcome.item, "a new version"
-    task = FollowUp(item.ref, "refresh", version=item.version, trigger=item.trigger, reason=why)
+    item = outcome.item
+    why = Cause(item.cause.trigger, reason="a new version")
+    task = FollowUp(item.ref, "refresh", version=item.version, cause=why)
     replicas = (replace(task, ref=ref, version=None) for ref in outcome.replicas)
     return (each for each in (task, *replicas) if refresh.named(policy, each.ref))
 
 
 def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
     """Return the look of a derived secret at its key; `parked` if it may be parked."""
-    reason = "its key has changed"
-    return WorkItem(
-        ref, "audit", trigger="event", requested_by="rekey", reason=reason, follows=parked
-    )
+    why = Cause("event", "rekey", "its key has changed")
+    return WorkItem(ref, "audit", cause=why, look="follow" if parked else None)

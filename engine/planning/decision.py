@@ -188,9 +188,9 @@ def _at_rest(case: Case) -> Skip | None:
     """
     secret, item = case.secret, case.item
     rest = rests_until(secret, case.now)
-    if rest is None or case.now >= rest or item.trigger == "manual":
+    if rest is None or case.now >= rest or item.cause.is_persons:
         return None
-    if item.recheck or item.follows or item.compromised or to_cut_off(secret):
+    if item.look or item.compromised or to_cut_off(secret):
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
     return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")

@@ -18,7 +18,7 @@ from engine.state.entry import Coming, Entry, State
 from engine.state.index import Listed
 from engine.state.policy import Policy
 from engine.state.record import covers
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from engine.state.tags import (
     OPERATION,
     OURS,
@@ -52,7 +52,7 @@ def entry(
 
 def sweep_of(ref: SecretRef) -> WorkItem:
     """Return what a sweep asks of each secret."""
-    return WorkItem(ref, trigger="sweep", requested_by="sweep")
+    return WorkItem(ref, cause=Cause("sweep", "sweep"))
 
 
 def standing(case: Case, decision: Decision, records: Sequence[Listed]) -> Entry:
@@ -234,7 +234,7 @@ def _ahead(
     """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
     while moment <= until:
-        tagged, sweep = Tagged.of(secret, policy, kinds), WorkItem(secret.ref, trigger="sweep")
+        tagged, sweep = Tagged.of(secret, policy, kinds), WorkItem(secret.ref, cause=Cause("sweep"))
         match decided(tagged, sweep, policy, moment):
             case Rotate(_, reason):
                 yield Coming(moment, "rotate", secret, reason)

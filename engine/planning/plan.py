@@ -127,7 +127,7 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
     Else every duplicate would set the password once more, and post looks of its own.
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
-    overruled = work.compromised or work.recheck or work.trigger == "manual" or is_waited_for
+    overruled = work.compromised or work.recheck or work.cause.is_persons or is_waited_for
     is_single = isinstance(turn.decision, Acting) and turn.decision.managed.is_single
     is_left = is_single and turn.recheck_follows and not overruled
     return Skip("a look at the source follows") if is_left else None

@@ -16,7 +16,7 @@ from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Park
 from engine.state.record import Record, parts_of
-from engine.state.request import PUBLISHED, Result, WorkItem
+from engine.state.request import PUBLISHED, Leak, Result, WorkItem
 from engine.state.tags import Managed
 
 EARLIER = "published by an earlier try"
@@ -157,7 +157,7 @@ class Rotation:
         may_be_late = self.record.is_uncertain or self.record.change.in_progress_since
         if item.recheck and not (may_be_late or self.observed.is_forgotten):
             # It finds nothing that may take effect late: it is an audit like any other.
-            self.progress.item = replace(self.progress.item, recheck=False)
+            self.progress.item = replace(self.progress.item, look=None)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
@@ -180,12 +180,12 @@ class Rotation:
             return replace(
                 item,
                 action="restore" if item.action == "restore" and is_restorable else "rotate",
-                compromised=True,
+                leak=item.leak or Leak(),
                 version=self.first_compromised,
             )
         if item.began and item.version is None:
             # Nothing is as old as the incident, so nothing has leaked.
-            return replace(item, action="audit", compromised=False)
+            return replace(item, action="audit", leak=None)
         return replace(item, action="rotate", force=True) if self.carries_on else item
 
     @property
@@ -230,8 +230,7 @@ class Rotation:
     def is_unparked(self) -> bool:
         """Whether a person asks for a look after one that has parked the secret."""
         item = self.progress.item
-        is_look = item.recheck or item.follows
-        return item.action == "audit" and item.trigger == "manual" and not is_look
+        return item.action == "audit" and item.cause.is_persons and not item.look
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""

@@ -230,7 +230,7 @@ class Controller:
         is_unknown = at.record.is_unknown
         if not (is_unknown or at.observed.is_forgotten):
             return item, decision
-        look = replace(item, action="audit", version=secret.version, compromised=False, force=False)
+        look = replace(item, action="audit", version=secret.version, leak=None, force=False)
         audit = at.parts.decided(tagged, look)
         if isinstance(audit, Acting):
             return look, audit
@@ -331,7 +331,7 @@ async def _leave_open(at: Rotation, reason: str) -> Outcome:
     Only then is its incident over, and done what else a person has asked for.
     """
     item = at.progress.item
-    is_asked = item.compromised or item.trigger == "manual"
+    is_asked = item.compromised or item.cause.is_persons
     old = at.progress.old_version
     return Outcome(item, "waiting", reason, old_version=old, comes_back=is_asked)
 

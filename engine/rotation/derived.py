@@ -30,7 +30,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.state.decision import Acting, Confirm, Decision, Retire, Rotate, Wait
 from engine.state.due import due_reason
 from engine.state.record import Record
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, unfinished_incident
 
 GAIN = timedelta(hours=1)
@@ -122,7 +122,7 @@ class ParentKey:
     async def refused(self, ref: SecretRef, problem: str) -> TransientError:
         """Have the key's own secret audited; return the error that waits for it to be healed."""
         named, reason = self._named, f"the source refuses what {ref} made from it"
-        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
+        item = WorkItem(named, "audit", cause=Cause("event", "rekey", reason))
         await self.parts.queue.post_rotation(item)
         return TransientError(
             f"{problem}: the key in {named} is looked at first",
@@ -290,7 +290,7 @@ class Dependents:
             await self._follow(behind, LEFT_BEHIND_SECONDS)
             return None
         is_short = wait.until == limits["behind"] == secret.created + LONGEST_LAG
-        if not (item.trigger == "event" and item.requested_by == "rekey"):
+        if not (item.cause.trigger == "event" and item.cause.requested_by == "rekey"):
             await self._follow(behind, parked=is_short)
         if is_short and item.action != "audit":
             raise TransientError(wait.reason, code="Followed", retry_after=LAG_PAUSE)

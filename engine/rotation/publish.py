@@ -218,7 +218,7 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
         # The source ends the new credential early. The next rotation must not wait for this
         # overlap.
         overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
-    cause, deployment = at.progress.item.cause, at.parts.policy.deployment
+    cause, deployment = str(at.progress.item.cause), at.parts.policy.deployment
     if at.progress.drifted and at.managed.pending and at.record.wrote(secret):
         secret = _kept_longer(at, secret, at.managed.pending, now + overlap)
     return new_version(secret, at.managed, issued, now, overlap, cause, deployment)
@@ -257,7 +257,7 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
     """
     record, item = at.record, at.observed.item
     # A look says itself for which version a change was sent, where the record was lost since.
-    looked_at = item.version if item.recheck or item.follows else None
+    looked_at = item.version if item.look else None
     if at.record.wrote(secret) or secret.version in (
         record.verified.version,
         record.change.version,

@@ -19,7 +19,7 @@ from engine.state.decision import Acting, Confirm, Park, Skip, Wait
 from engine.state.due import due_at
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import Record, Stale
-from engine.state.request import UNMARKED, Outcome, Result, WorkItem
+from engine.state.request import UNMARKED, Cause, Outcome, Result, WorkItem
 from engine.state.tags import Managed
 
 
@@ -32,7 +32,7 @@ async def report_before_it_passes(parts: Parts, record: Record) -> None:
     if not (record.unreported and published):
         return
     ref = SecretRef.parse(record.owner)
-    item = WorkItem(ref, "audit", trigger="sweep", requested_by="rekey", source=record.source)
+    item = WorkItem(ref, "audit", cause=Cause("sweep", "rekey"), source=record.source)
     outcome = Outcome(
         item,
         "rotated",
@@ -92,7 +92,7 @@ async def report_unreported(at: Rotation) -> None:
     if record.compromised.versions:
         at.progress.reason += f"; {STILL_ACCEPTED}"
     outcome = outcome_of(at, record.believed(at.observed.shown))
-    outcome = replace(outcome, item=replace(outcome.item, compromised=False))
+    outcome = replace(outcome, item=replace(outcome.item, leak=None))
     at.observed.reported(await tasks.conclude(at.parts, outcome))
     # What this run does after that is about something else.
     at.progress.result, at.progress.reason, at.progress.new_version = None, "", None
@@ -130,7 +130,7 @@ async def give_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
     is_stale = isinstance(error, Stale)
     if error.retry_after and not is_stale and error.where.startswith(str(item.ref)):
         # A mark takes a read of the vault, which is what Azure has asked to wait for.
-        if item.action == "audit" and item.trigger == "sweep":
+        if item.action == "audit" and item.cause.trigger == "sweep":
             return Outcome(item, "skipped", f"{error.what}; {LATER}", error.fix)
         return Outcome(item, "parked", f"{error.what}; {UNMARKED}", error.fix)
     return await _given_up(parts, item, error)
@@ -152,7 +152,7 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         is_single = isinstance(decision, Acting) and decision.managed.is_single
         if error.code == OUT_OF_TIME and is_single:
             error.add(LOST)
-        if not resting or item.trigger == "manual":
+        if not resting or item.cause.is_persons:
             reason = secret.tags.get(tags.REASON, "") if resting else ""
             unmarked = await _mark(parts, secret, item, reason or str(error))
             outcome = replace(outcome, reason=error.what + unmarked)
@@ -168,7 +168,7 @@ def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
     may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
     sweep asks again.
     """
-    if item.compromised or item.recheck or item.trigger == "manual":
+    if item.compromised or item.recheck or item.cause.is_persons:
         return item.compromised or item.version in (None, secret.version)
     if item.version not in (None, secret.version):
         return False

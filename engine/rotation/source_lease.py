@@ -20,7 +20,7 @@ from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import NO_TIME, SELDOM, SPACING, Record, covers, parts_of
 from engine.state.record_parts import Change
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 
 CALL_SECONDS = 20.0
 """The longest that one changing call may take.
@@ -241,7 +241,9 @@ class SourceLease:
             recheck_at = now + timedelta(seconds=seconds)
             if item.action != "audit":
                 # An audit comes back with the timer.
-                await self._hint(replace(item, deferred=0, recheck=False, follows=True), seconds)
+                await self._hint(
+                    replace(item, tries=replace(item.tries, deferred=0), look="follow"), seconds
+                )
         change = replace(
             change,
             in_progress_since=since,
@@ -267,11 +269,9 @@ class SourceLease:
             record = record.with_recheck(now + pause)
             if record.is_unknown and record.rest(now) > NO_TIME:
                 # Before a slot that nobody knows may be changed again, the timer comes too late.
-                reason = "an earlier change may still take effect"
-                look = WorkItem(
-                    item.ref, "audit", trigger="sweep", requested_by="rekey", reason=reason
-                )
-                await self._hint(replace(look, recheck=True), pause.total_seconds())
+                why = Cause("sweep", "rekey", "an earlier change may still take effect")
+                look = WorkItem(item.ref, "audit", cause=why, look="recheck")
+                await self._hint(look, pause.total_seconds())
         await self.write(record)
 
     async def put_off(self, seconds: float) -> None:
@@ -296,13 +296,13 @@ class SourceLease:
         known = record.change.recheck_at
         if known and known <= recheck_at and self.is_later(record, item):
             return record
-        await self._hint(replace(item, recheck=True), pause.total_seconds())
+        await self._hint(replace(item, look="recheck"), pause.total_seconds())
         return record.with_recheck(recheck_at)
 
     async def _hint(self, item: WorkItem, seconds: float) -> None:
         """Post a message that hints at the next look: it comes sooner than the timer, if at all."""
         with suppress(RekeyError):
-            hint = replace(item, waited=0, source=self.source)
+            hint = replace(item, tries=replace(item.tries, waited=0), source=self.source)
             await self.parts.queue.post_rotation(hint, seconds)
 
 

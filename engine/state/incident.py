@@ -15,7 +15,7 @@ from engine.state.due import is_manual
 from engine.state.entry import Entry
 from engine.state.index import Listed, accepted_at
 from engine.state.record import parts_of
-from engine.state.request import WorkItem
+from engine.state.request import Cause, Leak, WorkItem
 from engine.state.tags import REPLICA_OF, named
 
 MOST_NAMED = 100
@@ -134,19 +134,15 @@ class Incident:
         return WorkItem(
             ref,
             version=version,
-            trigger="manual",
-            requested_by=self.requested_by,
-            reason=self.reason,
-            compromised=True,
-            since=self.since.isoformat(),
-            reported=self.reported.isoformat(),
+            cause=Cause("manual", self.requested_by, self.reason, self.reported.isoformat()),
+            leak=Leak(self.since.isoformat()),
             source=source,
         )
 
     def exact(self) -> WorkItem:
         """Return the work for the only version that leaked: no other one is touched for its age."""
         ref = SecretRef(self.vaults[0], self.name)
-        return replace(self.work(ref, self.version, self.source or None), since="")
+        return replace(self.work(ref, self.version, self.source or None), leak=Leak())
 
     def to_dict(self) -> dict[str, str]:
         """Return the incident as a part of a message, which names its vaults itself."""

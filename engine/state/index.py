@@ -13,7 +13,7 @@ from datetime import datetime
 from engine.secret import SecretRef, Version
 from engine.state.record import Record, parts_of
 from engine.state.record_parts import SEPARATOR
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from engine.state.tags import Pending, unfinished_incident
 
 
@@ -123,12 +123,12 @@ class StateIndex:
 
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
-    item = WorkItem(ref, trigger="sweep", requested_by="sweep", source=listed.source)
+    item = WorkItem(ref, cause=Cause("sweep", "sweep"), source=listed.source)
     if listed.pending and listed.pending.at <= now:
         reason = f"its overlap passed at {listed.pending.at:%Y-%m-%d %H:%M}Z"
-        return replace(item, action="retire", reason=reason)
+        return replace(item, action="retire").because(reason)
     if listed.is_open:
-        return replace(item, action="audit", reason="a change was never seen to finish")
+        return replace(item, action="audit").because("a change was never seen to finish")
     return None
 
 

@@ -10,9 +10,9 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 from engine.errors import NeedsHuman
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef, Sensitive
@@ -21,14 +21,15 @@ from engine.state.codec import YEARS
 FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
-def text_of(message: Any, types: Mapping[str, type], renamed: Mapping[str, Any]) -> str:
-    """Return the text of a message with a secret, these fields, an operation and a trace.
+def part_of[T](shape: type[T], data: dict[str, Any]) -> T:
+    """Return a part of a message. What it holds is taken out of the message's fields."""
+    names = [field.name for field in fields(cast("Any", shape))]
+    return shape(**{name: data.pop(name) for name in names if name in data})
 
-    `renamed`: the fields that have had another name since the first version.
-    """
-    names = (name for name in (*types, "operation", "trace") if name not in renamed)
-    data = {**{name: getattr(message, name) for name in names}, **renamed}
-    return json.dumps({**data, "vault": message.ref.vault, "secret": message.ref.name})
+
+def text_of(ref: SecretRef, data: Mapping[str, Any]) -> str:
+    """Return the text of a message about a secret. Its fields are flat: any version reads them."""
+    return json.dumps({**data, "vault": ref.vault, "secret": ref.name})
 
 
 def fields_of(
@@ -42,10 +43,10 @@ def fields_of(
     data = _object(text)
     if problems := _problems(data, types, choices):
         raise _malformed(problems)
-    fields = {key: data[key] for key in types if data.get(key) is not None}
+    named = {key: data[key] for key in types if data.get(key) is not None}
     trace = data["trace"] if isinstance(data.get("trace"), str) else None
     ref = SecretRef(data["vault"].rstrip("/").lower(), data["secret"])
-    return {"ref": ref, "trace": trace, **fields}
+    return {"ref": ref, "trace": trace, **named}
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
@@ -87,6 +88,12 @@ def _malformed(problems: list[str]) -> NeedsHuman:
 
 Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
+Look = Literal["recheck", "follow"]
+"""Why nobody's wish is needed to look at a secret.
+
+`recheck`: its source is due by its record. A timer asks, too, so the message may be lost. `follow`:
+the key that a derived secret is made from has changed, or a change under way may have come.
+"""
 INCIDENT_SECONDS = 780.0
 """How long until an incident that could not be dealt with is due again: the timer that comes every
 three minutes takes it up, so that it is tried every quarter of an hour."""
@@ -109,16 +116,64 @@ def operation_id(ref: SecretRef, replaced_version: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Who or what asked, why, and when."""
+
+    trigger: Trigger = "manual"
+    requested_by: str = ""
+    reason: str = ""
+    reported: str = ""
+    """When a person asked for it (ISO 8601): it tells one request from the next.
+
+    Of what leaked it tells how long it took to be refused.
+    """
+
+    def __str__(self) -> str:
+        """Return it as one line of printable text."""
+        who = f"{self.trigger} by {self.requested_by}" if self.is_persons else self.trigger
+        text = f"{who}: {self.reason}" if self.reason else who
+        return "".join(letter for letter in text if letter.isprintable())
+
+    @property
+    def is_persons(self) -> bool:
+        """Whether a person has asked."""
+        return self.trigger == "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often a message was posted again."""
+
+    deferred: int = 0
+    """How often it was put off, as Azure asked to wait, or an app did not use the version yet."""
+    waited: int = 0
+    """How often it was posted again because another worker held its source."""
+    tried: int = 0
+    """How many tries preceded this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """That a version is compromised."""
+
+    since: str = ""
+    """When the incident began (ISO 8601); empty where one version alone has leaked.
+
+    Every credential older than that counts as compromised, too.
+    """
+    told: str = ""
+    """When people last heard that this incident cannot be dealt with (ISO 8601)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What each message of the queue names."""
 
     ref: SecretRef
     version: str | None = field(default=None, kw_only=True)
     """The version that the sender saw; None if it could not know (a listing does not say)."""
-    trigger: Trigger = field(default="manual", kw_only=True)
-    reason: str = field(default="", kw_only=True)
-    deferred: int = field(default=0, kw_only=True)
-    """How often it was put off, as Azure asked to wait, or an app did not use the version yet."""
+    cause: Cause = field(default=Cause(), kw_only=True)
+    tries: Tries = field(default=Tries(), kw_only=True)
     trace: str | None = field(default=None, kw_only=True)
     """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
 
@@ -126,6 +181,14 @@ class Message:
     def operation(self) -> str | None:
         """The id of the operation that replaces `version`."""
         return operation_id(self.ref, self.version) if self.version else None
+
+    def because(self, reason: str) -> Self:
+        """Return it with this reason."""
+        return replace(self, cause=replace(self.cause, reason=reason))
+
+    def put_off(self) -> Self:
+        """Return it as it is posted again, once more."""
+        return replace(self, tries=replace(self.tries, deferred=self.tries.deferred + 1))
 
     def about(self, version: str | None) -> Self:
         """Return it with this version, if its sender could not name one."""
@@ -137,47 +200,35 @@ class WorkItem(Message):
     """One request to look at a secret and do what is due."""
 
     action: Action = "rotate"
-    requested_by: str = ""
     force: bool = False
-    compromised: bool = False
-    recheck: bool = False
-    """It looks at a source that is due by its record. A timer asks, too, so it may be lost."""
-    waited: int = 0
-    """How often the item was posted again because another worker held its source."""
-    tried: int = 0
-    """How many tries preceded this message."""
-    since: str = ""
-    """When the incident began (ISO 8601), for an incident's item.
-
-    Every credential older than that counts as compromised, too.
-    """
-    reported: str = ""
-    """When a person asked for it (ISO 8601): it tells one request from the next.
-
-    Of what leaked it tells how long it took to be refused.
-    """
-    told: str = ""
-    """When people last heard that this incident cannot be dealt with (ISO 8601)."""
+    leak: Leak | None = None
+    """Set where what the secret holds, or held, is compromised."""
+    look: Look | None = None
     source: str | None = None
     """The source as the sender saw it, to save the worker one read.
 
     It is only a hint: the worker checks it under the lease.
     """
-    follows: bool = False
-    """It is tried even if the secret is parked.
 
-    The key that a derived secret is made from has changed, or a change under way may have come.
-    """
+    @property
+    def compromised(self) -> bool:
+        """Whether it is about what has leaked."""
+        return self.leak is not None
+
+    @property
+    def recheck(self) -> bool:
+        """Whether it looks at a source that is due by its record."""
+        return self.look == "recheck"
 
     @property
     def began(self) -> datetime | None:
         """When the incident began; None where it is none, or no time is given that can be read."""
-        return _moment(self.since) if self.compromised else None
+        return _moment(self.leak.since) if self.leak else None
 
     @property
     def reported_at(self) -> datetime | None:
         """When what leaked was reported; None where the message does not say."""
-        return _moment(self.reported)
+        return _moment(self.cause.reported)
 
     def seconds_since_report(self, now: datetime) -> float | None:
         """Return how long ago a person asked for it; None where the message does not say."""
@@ -190,32 +241,27 @@ class WorkItem(Message):
 
         It follows from what is asked for, so that only the same work can close it.
         """
-        if self.recheck or not (self.lasts or (self.looks_at_key and self.deferred)):
+        if self.recheck or not (self.lasts or (self.looks_at_key and self.tries.deferred)):
             return ""
-        terms = (str(self.ref).lower(), *(getattr(self, name) for name in _ASKED))
+        data = self._flat()
+        terms = (str(self.ref).lower(), *(data[name] for name in _ASKED))
         return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
-
-    @property
-    def cause(self) -> str:
-        """Who or what asked, and why, as one line of printable text."""
-        who = f"{self.trigger} by {self.requested_by}" if self.trigger == "manual" else self.trigger
-        text = f"{who}: {self.reason}" if self.reason else who
-        return "".join(letter for letter in text if letter.isprintable())
 
     @property
     def is_own(self) -> bool:
         """Whether nobody asked for it: a record says that its source is due."""
-        return self.trigger == "sweep" and self.requested_by == "rekey"
+        return self.cause.trigger == "sweep" and self.cause.requested_by == "rekey"
 
     @property
     def looks_at_key(self) -> bool:
         """Whether a derived secret looks at its key, which has changed. It is stored if that fails."""
-        return self.follows and self.action == "audit" and self.requested_by == "rekey"
+        is_own = self.cause.requested_by == "rekey"
+        return self.look == "follow" and self.action == "audit" and is_own
 
     @property
     def lasts(self) -> bool:
         """Whether its message does not expire while the app is stopped."""
-        return self.compromised or self.trigger == "manual"
+        return self.compromised or self.cause.is_persons
 
     def is_tried_on(self, now: datetime) -> bool:
         """Return whether an incident that cannot be dealt with is tried again later."""
@@ -226,20 +272,51 @@ class WorkItem(Message):
 
         They do at first, now and then, and in the end. It is looked at more often.
         """
-        last, often = _moment(self.told), OFTEN if now - (self.reported_at or now) <= DAY else DAY
+        last = _moment(self.leak.told) if self.leak else None
+        often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
         return last is None or now - last >= often or not self.is_tried_on(now)
 
     def to_json(self) -> str:
         """Return the text of the queue message."""
-        return text_of(self, _TYPES, {"follow_up": self.recheck})
+        return text_of(self.ref, self._flat())
+
+    def _flat(self) -> dict[str, Any]:
+        cause, tries, leak = self.cause, self.tries, self.leak or Leak()
+        return {
+            "action": self.action,
+            "version": self.version,
+            "trigger": cause.trigger,
+            "requested_by": cause.requested_by,
+            "reason": cause.reason,
+            "force": self.force,
+            "compromised": self.compromised,
+            "deferred": tries.deferred,
+            "waited": tries.waited,
+            "tried": tries.tried,
+            "since": leak.since,
+            "reported": cause.reported,
+            "told": leak.told,
+            "source": self.source,
+            "follows": self.look == "follow",
+            "operation": self.operation,
+            "trace": self.trace,
+            "follow_up": self.recheck,
+        }
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkItem:
         """Read a message; raises NeedsHuman that lists every problem in it."""
-        fields = fields_of(text, _TYPES, {"action": Action, "trigger": Trigger})
+        return cls.of(**fields_of(text, _TYPES, {"action": Action, "trigger": Trigger}))
+
+    @classmethod
+    def of(cls, **data: Any) -> WorkItem:
+        """Return the item of a message's fields, which are flat."""
+        cause, tries = part_of(Cause, data), part_of(Tries, data)
+        leak, is_leak = part_of(Leak, data), data.pop("compromised", False)
+        look: Look | None = "follow" if data.pop("follows", False) else None
         # A number in messages of earlier versions: how many looks there were in a row.
-        fields["recheck"] = bool(fields.pop("follow_up", 0))
-        return cls(**fields)
+        look = "recheck" if data.pop("follow_up", 0) else look
+        return cls(**data, cause=cause, tries=tries, leak=leak if is_leak else None, look=look)
 
 
 _TYPES: dict[str, type] = {
@@ -351,8 +428,8 @@ class FollowUp(Message):
     """One task that follows an outcome. It is a message on the queue `rotations`, too."""
 
     action: Task
-    trigger: Trigger = field(default="sweep", kw_only=True)
-    """What had started the work that it follows."""
+    cause: Cause = field(default=Cause("sweep"), kw_only=True)
+    """What had started the work that it follows, and what it is about."""
     news: str = ""
     """The outcome to announce, where the action is `tell`."""
     to: str = ""
@@ -363,16 +440,33 @@ class FollowUp(Message):
     @property
     def lasts(self) -> bool:
         """Whether its message does not expire while the app is stopped."""
-        return self.trigger == "manual"
+        return self.cause.is_persons
 
     def to_json(self) -> str:
         """Return the text of the queue message, which earlier versions of Rekey read as well."""
-        return text_of(self, _OF_A_TASK, {})
+        data = {
+            "action": self.action,
+            "version": self.version,
+            "trigger": self.cause.trigger,
+            "reason": self.cause.reason,
+            "news": self.news,
+            "to": self.to,
+            "since": self.since,
+            "deferred": self.tries.deferred,
+        }
+        return text_of(self.ref, data | {"operation": self.operation, "trace": self.trace})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FollowUp:
         """Read a message; raises NeedsHuman that lists every problem in it."""
-        return cls(**fields_of(text, _OF_A_TASK, {"action": Task, "trigger": Trigger}))
+        return cls.of(**fields_of(text, _OF_A_TASK, {"action": Task, "trigger": Trigger}))
+
+    @classmethod
+    def of(cls, *, trigger: Trigger = "sweep", **data: Any) -> FollowUp:
+        """Return the task of a message's fields, which are flat."""
+        data["trigger"] = trigger
+        cause, tries = part_of(Cause, data), part_of(Tries, data)
+        return cls(**data, cause=cause, tries=tries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from engine.state.incident import (
 from engine.state.index import Listed, StateIndex
 from engine.state.record import Record
 from engine.state.record_parts import Compromised
-from engine.state.request import INCIDENT_SECONDS, WorkItem
+from engine.state.request import INCIDENT_SECONDS, Leak, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
 from engine.sweep.pace import REVOCATION_WRITES, Pace, repeating
 
@@ -145,7 +145,7 @@ class IncidentSweep:
         left = await self._left(shown)
         for source, version in left:
             work = self.incident.work(shown.secret.ref, version, source)
-            await self._post(replace(work, since=""), pace)
+            await self._post(replace(work, leak=Leak()), pace)
         return bool(left)
 
     async def _left(self, current: Entry) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
 from engine.state.index import Listed, StateIndex
 from engine.state.record import LOOKING, MOST_REQUESTS, RECHECK_EVERY, covers
-from engine.state.request import FollowUp, Outcome, WorkItem
+from engine.state.request import Action, Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
@@ -99,7 +99,7 @@ class Sweeper:
             self.summary.add(stands, now)
             self.digests.add(stands)
             if text := notices.reminder(tagged, engine.policy, self.order):
-                await post(engine, FollowUp(tagged.held.ref, "remind", reason=text))
+                await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
             self.summary.posted += await self._consider(tagged, decision)
             if is_replica(stands) and audit_is_due(secret.ref, self.order, None):
                 await self._report_unwritten(secret)
@@ -142,7 +142,7 @@ class Sweeper:
             for listed in self.index.of(ref):
                 left = _left_behind(listed, self.order.until)
                 if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
-                    item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
+                    item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
                     what, fix = f"{why}, and {left}", f"{way}, {BY_HAND}"
                     await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
 
@@ -186,26 +186,26 @@ class Sweeper:
                     item.ref, managed
                 ):
                     # An app may delay the retirement for days. The audit must not wait for it.
-                    await self._post(replace(item, action="audit", reason="daily audit"))
+                    await self._post(replace(item, action="audit").because("daily audit"))
             case Rotate(managed):
                 item = replace(item, source=managed.source)
             case Park():
                 pass
             case Wait(until) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
-                later = replace(item, source=tagged.source, reason=decision.reason)
+                later = replace(item, source=tagged.source).because(decision.reason)
                 return await self._post(later, (until - self.engine.clock.now()).total_seconds())
             case _:
                 return await self._audit(tagged) or any(posted)
         if any(covers(str(work.source), item.source) for work in certain):
             return any(posted)
-        return await self._post(replace(item, reason=decision.reason[:200]))
+        return await self._post(item.because(decision.reason[:200]))
 
     async def _audit(self, tagged: Tagged) -> bool:
         ref, managed = tagged.held.ref, tagged.managed
         if managed is None or not self._audit_is_due(ref, managed):
             return False
-        item = replace(sweep_of(ref), action="audit", reason="daily audit")
+        item = replace(sweep_of(ref), action="audit").because("daily audit")
         if not isinstance(self.engine.decided(tagged, item), Confirm):
             return False
         return await self._post(replace(item, source=managed.source))
@@ -312,6 +312,6 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         return None
     if not parts.policy.manages(ref.vault):
         return None
-    item = WorkItem(ref, "audit" if listed.is_open or listed.waiting else "retire", trigger="sweep")
-    reason = "its record says that it is due"
-    return replace(item, requested_by="rekey", reason=reason, source=listed.source, recheck=True)
+    action: Action = "audit" if listed.is_open or listed.waiting else "retire"
+    why = Cause("sweep", "rekey", "its record says that it is due")
+    return WorkItem(ref, action, cause=why, source=listed.source, look="recheck")

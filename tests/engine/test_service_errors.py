@@ -30,7 +30,7 @@ from engine.service import (
     Service,
 )
 from engine.state.incident import Incident
-from engine.state.request import INCIDENT_SECONDS, Outcome, WorkItem
+from engine.state.request import INCIDENT_SECONDS, Outcome, Tries, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
 from tests.shared.collected import Collected, dims
 from tests.shared.heard import Log, handled_by
@@ -85,7 +85,7 @@ async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_ma
     item = rig.item(NAME, **fields)
     await failing(rig, error).rotate(item.to_json(), tries)
     ((delay, message),) = waiting(rig)
-    assert (delay, message["deferred"]) == (seconds, item.deferred + 1)
+    assert (delay, message["deferred"]) == (seconds, item.tries.deferred + 1)
     assert f"{item.ref} is tried again in {seconds:.0f} s" in caplog.text
     assert "RekeyState" not in rig.tags(NAME)
 
@@ -220,7 +220,7 @@ async def test_the_tries_before_a_wait_count_once(rig: Rig) -> None:
     """What is posted meanwhile must not inherit them."""
     item, handled = rig.item(NAME, waited=1, tried=2), list[tuple[WorkItem, int]]()
     await failing(rig, now_or_in(90), handled).rotate(item.to_json(), 3)
-    assert handled == [(replace(item, tried=0), 5)]
+    assert handled == [(replace(item, tries=Tries(waited=1)), 5)]
 
 
 SO_FAR = {"seen": 1, "posted": 0, "broken": 0, "states": {}, "started": {}}

@@ -18,7 +18,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
-from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, WorkItem
+from engine.state.request import INCIDENT_SECONDS, NO_MORE, TRIED_ON, Tries, WorkItem
 from tests.shared.delivery import Delivery
 from tests.shared.heard import Log
 from tests.shared.rig import Rig
@@ -167,12 +167,12 @@ async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever(rig: Rig
     waits = []
     async with busy(rig):
         for waited in range(MOST_WAITS):
-            await rig.service().rotate(replace(item, waited=waited).to_json(), 1)
+            await rig.service().rotate(replace(item, tries=Tries(waited=waited)).to_json(), 1)
             waits.append((rig.queue("rotations")[-1].visible - rig.clock.now()).total_seconds())
-        await rig.service().rotate(replace(item, waited=MOST_WAITS).to_json(), 1)
+        await rig.service().rotate(replace(item, tries=Tries(waited=MOST_WAITS)).to_json(), 1)
         last = rig.messages("rotations")[-1]
         assert (last["waited"], last["deferred"]) == (MOST_WAITS, 1)
-        spent = replace(item, waited=MOST_WAITS, deferred=MAX_DEFERRALS)
+        spent = replace(item, tries=Tries(MAX_DEFERRALS, MOST_WAITS))
         await rig.service().rotate(spent.to_json(), 1)
         assert rig.messages("rotations")[-1]["tried"] == 1
     assert waits[0] <= 3
@@ -204,7 +204,7 @@ async def test_a_message_that_is_posted_again_says_how_often_it_was_tried_before
     item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
     async with busy(rig):
         await rig.service().rotate(item.to_json(), 3)
-        await rig.service().rotate(replace(item, tried=2).to_json(), 2)
+        await rig.service().rotate(replace(item, tries=Tries(tried=2)).to_json(), 2)
     assert [message["tried"] for message in rig.messages("rotations")] == [2, 3]
 
 

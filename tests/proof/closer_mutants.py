@@ -153,7 +153,7 @@ def _at_once(patch: pytest.MonkeyPatch) -> None:
 
     class Hasty(ModelQueue):
         async def post_rotation(self, item: WorkItem | FollowUp, delay: float = 0.0) -> None:
-            await super().post_rotation(item, 0.0 if item.deferred else delay)
+            await super().post_rotation(item, 0.0 if item.tries.deferred else delay)
 
     async def hasty(self: Service, item: WorkItem, tries: int) -> None:
         queue = self.engine.queue

@@ -13,7 +13,7 @@ from engine.state.codec import NAMES
 from engine.state.decision import Confirm
 from engine.state.index import Listed
 from engine.state.record import RECHECK_EVERY, Record
-from engine.state.request import UNMARKED, WorkItem
+from engine.state.request import UNMARKED, Cause, WorkItem
 from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
@@ -138,7 +138,7 @@ def _left_to_its_writer(watch: Watch, current: SecretVersion) -> bool:
 def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
     if STATE in current.tags:
         _broken(f"P8: {current.ref.name} is parked for good: {current.tags.get('RekeyReason')}")
-    decision = engine.decide(current, WorkItem(current.ref, "audit", trigger="sweep"))
+    decision = engine.decide(current, WorkItem(current.ref, "audit", cause=Cause("sweep")))
     if not isinstance(decision, Confirm):
         _broken(f"P8: {current.ref.name} still needs {decision}")
 

@@ -15,7 +15,7 @@ from functools import partial
 from engine.secret import SecretRef
 from engine.state.record import parts_of
 from engine.state.record_parts import Compromised
-from engine.state.request import INCIDENT_SECONDS, TRIED_ON, WorkItem
+from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Cause, Leak, WorkItem
 from engine.state.tags import OURS, REASON, STATE
 from tests.proof.excuses import Excuse
 from tests.proof.going_back import revoke_named, said_of
@@ -240,9 +240,9 @@ def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
         item = WorkItem(
             APP,
             version=older.version,
-            compromised=True,
+            leak=Leak(),
             force=True,
-            reported=reported.isoformat(),
+            cause=Cause(reported=reported.isoformat()),
             source=source_of(kind),
         )
         world.keep(item.request, item.to_json(), INCIDENT_SECONDS)

@@ -322,7 +322,7 @@ def _shown_as_unmanaged(without: Any, secret: Any, now: Any, _: Any) -> Any:
 
 @in_place_of(ModelQueue, "post_rotation")
 async def _at_once(post: Any, self: ModelQueue, item: WorkItem, delay: float = 0.0) -> None:
-    await post(self, item, 0.0 if item.deferred else delay)
+    await post(self, item, 0.0 if item.tries.deferred else delay)
 
 
 def _digest(answer: bool) -> Break:

@@ -128,7 +128,7 @@ class ModelReporter:
     async def followed(self, outcome: TaskOutcome) -> None:
         """Look at the outcome of a task as at any other."""
         task, result = outcome.task, cast("Result", outcome.result)
-        work = WorkItem(task.ref, version=task.version, trigger=task.trigger, reason=task.reason)
+        work = WorkItem(task.ref, version=task.version, cause=task.cause)
         like = Outcome(work, result, outcome.reason, outcome.fix, new_version=outcome.version)
         self.world.watch.concluded(like, self.worker.number)
 

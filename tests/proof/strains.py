@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.secret import SecretRef
 from engine.state.incident import LEAD
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from tests.proof import circumstances, people
 from tests.proof.kernel import Mode
 from tests.proof.staging import (
@@ -179,7 +179,7 @@ def _each_kind() -> Mapping[str, Move]:
 
 
 def _look(world: World) -> None:
-    item = WorkItem(SecretRef(VAULT, "app"), "audit", trigger="sweep", recheck=True)
+    item = WorkItem(SecretRef(VAULT, "app"), "audit", cause=Cause("sweep"), look="recheck")
     world.post("rotate", item.to_json())
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from engine.secret import SecretRef
 from engine.state.record_parts import Compromised
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from engine.state.sweep_order import SweepOrder
 from tests.proof import circumstances
 from tests.proof.model_leases import Claim
@@ -42,7 +42,7 @@ def _to_the_second(world: World, kind: str) -> None:
     world.replication = SPREADS
     due(world, kind, OverlapHours=str(HOURS))
     ask(world, trigger="event")
-    item = WorkItem(SecretRef(VAULT, "app"), action="retire", trigger="sweep")
+    item = WorkItem(SecretRef(VAULT, "app"), action="retire", cause=Cause("sweep"))
     for moment in MOMENTS:
         world.post("rotate", item.to_json(), HOURS * 3600 + moment)
 

@@ -708,7 +708,7 @@ class Watch:
         self.outcomes.append(outcome)
         self.traces.add(worker)
         self.said(
-            f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} "
+            f"{outcome.reason} {outcome.fix} {outcome.item.cause.reason} {outcome.credential_id} "
             f"{outcome.retired}"
         )
         versions = self.world.versions_of(outcome.item.ref)

@@ -230,7 +230,7 @@ class Witness:
 
     def _reports(self, outcome: Outcome, worker: int) -> None:
         item, why = outcome.item, f"{outcome.reason} {outcome.fix}".strip()
-        texts = (why, item.reason, str(outcome.credential_id), *outcome.retired)
+        texts = (why, item.cause.reason, str(outcome.credential_id), *outcome.retired)
         self.say(
             "report",
             p=worker,

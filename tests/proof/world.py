@@ -22,7 +22,6 @@ from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from engine.state.policy import Document, Policy
 from engine.state.record import LOOKING, RECHECK, RECHECK_EVERY, Record
 from engine.state.record_parts import Prints
-from engine.state.request import WorkItem
 from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import EPOCH, Call, Died, Kernel, Mode, Worker
@@ -38,6 +37,7 @@ from tests.proof.ports import (
 )
 from tests.proof.sources import Lasting, Mint, Slots, Source, credential_in
 from tests.proof.watch import Broken, Watch
+from tests.shared.items import work_item
 
 VAULT = "https://prod.vault.azure.net"
 OTHER_VAULT = "https://other.vault.azure.net"
@@ -501,9 +501,10 @@ class World:
         self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any
     ) -> Message:
         """Post a work item; what a person asks for is stored first."""
-        item = WorkItem(SecretRef(vault, name), **fields)
+        item = work_item(SecretRef(vault, name), **fields)
         if item.request:
-            item = replace(item, reported=item.reported or self.kernel.now().isoformat())
+            asked = item.cause.reported or self.kernel.now().isoformat()
+            item = replace(item, cause=replace(item.cause, reported=asked))
             self.keep(item.request, item.to_json(), GRACE_SECONDS, deployment)
         return self.post("rotate", item.to_json(), deployment=deployment)
 

@@ -35,6 +35,7 @@ from engine.state.record import Record
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending, parse
 from rotators.storage_key import StorageKey
+from tests.shared.items import work_item
 
 __all__ = [
     "AT_FIRST",
@@ -107,9 +108,9 @@ def pending(
     return {"RekeyRetire": str(Pending(NOW + until, version, credential_id))}
 
 
-def item(**fields: object) -> WorkItem:
+def item(**fields: Any) -> WorkItem:
     """Return a work item about the usual secret."""
-    return WorkItem(REF, **{"trigger": "event", **fields})  # type: ignore[arg-type]
+    return work_item(REF, **{"trigger": "event", **fields})
 
 
 def judge(

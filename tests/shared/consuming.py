@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from engine.state.request import FollowUp, Task
+from engine.state.request import Task
 from engine.state.sweep_order import SweepOrder
 from simulator.arm.container_apps import ContainerApp
 from simulator.arm.web import Site
@@ -15,6 +15,7 @@ from simulator.clock import VirtualClock
 from simulator.webhooks import SLACK, TEAMS
 from simulator.wire import Request
 from tests.shared.delivery import Delivery
+from tests.shared.items import task_of
 from tests.shared.policies import PolicyRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME
@@ -32,6 +33,7 @@ SHOP, WORKER = (
     f"{GROUP}/providers/Microsoft.Web/sites/shop",
     f"{GROUP}/providers/Microsoft.App/containerApps/worker",
 )
+
 REFERENCE = f"@Microsoft.KeyVault(SecretUri=https://prod.vault.azure.net/secrets/{NAME})"
 DAY = 86_400
 TEAMS_URL = f"https://{TEAMS}/powerautomate/automations/direct/workflows/1/triggers/manual/paths/invoke?sig=hush-teams"
@@ -93,7 +95,7 @@ class Consuming(PolicyRig):
     async def task(self, action: Task, **fields: Any) -> None:
         """Post a task that follows a rotation, and do all that comes of it."""
         ref = self.item(NAME).ref
-        await self.service().engine.queue.post_rotation(FollowUp(ref, action, **fields))
+        await self.service().engine.queue.post_rotation(task_of(ref, action, **fields))
         await self.deliver()
 
     async def deliver(self) -> None:

@@ -36,6 +36,7 @@ from simulator.storage.queue_store import Message
 from simulator.storage.queues import QueueService
 from simulator.wire import Request
 from tests.shared.due import stored
+from tests.shared.items import work_item
 from tests.shared.records import knowing
 from tests.shared.simulated_databases import SimulatedRedis, simulated_databases
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -195,7 +196,7 @@ class Rig:
         return Job(source, OPERATION, held_id, Sensitive(held), **{**facts, **more})
 
     def item(self, name: str, **fields: Any) -> WorkItem:
-        return WorkItem(SecretRef(self.vault.url, name), **fields)
+        return work_item(SecretRef(self.vault.url, name), **fields)
 
     async def handle(self, name: str, **fields: Any) -> Outcome:
         """Work once on an item, in a fresh process."""

@@ -217,7 +217,7 @@ async def test_without_webhooks_a_reminder_is_only_logged(caplog: pytest.LogCapt
 async def test_a_notice_that_its_webhook_is_not_to_hear_goes_nowhere(to: str, news: str) -> None:
     rig = told_about() if to else Rig()
     rig.vault.put("app", "x", tags={"Owner": "shop"})
-    task = FollowUp(SecretRef(rig.vault.url, "app"), "tell", reason="due", news=news, to=to)
+    task = FollowUp(SecretRef(rig.vault.url, "app"), "tell", news=news, to=to).because("due")
     outcome = await (await rig.service().ready()).follow_up(task)
     assert (outcome.result, outcome.reason) == ("skipped", "no webhook is to be notified")
     assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]

@@ -17,10 +17,11 @@ from azure.core.exceptions import (
 from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record, record_of_task
 from engine.state.entry import SweepSummary
-from engine.state.request import FollowUp, Outcome, Result, TaskOutcome, TaskResult
+from engine.state.request import Outcome, Result, TaskOutcome, TaskResult
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.shared.builders import NOW, REF, V1, V2, item
+from tests.shared.items import task_of
 from tests.shared.rig import Rig
 
 TOPIC = "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
@@ -44,7 +45,6 @@ OUTCOME = Outcome(
     retired=("key1",),
 )
 
-
 ENDS = tuple(dict.fromkeys((*get_args(Result), *get_args(TaskResult))))
 
 
@@ -53,7 +53,7 @@ async def told(reports: Reports, result: Any) -> None:
     if result in get_args(Result):
         await reports.concluded(Outcome(item(version=V1), result, "why"))
     else:
-        task = FollowUp(REF, "refresh", version=V1, trigger="event", reason="a new version")
+        task = task_of(REF, "refresh", version=V1, trigger="event", reason="a new version")
         await reports.followed(TaskOutcome(task, result, "why", version=V2))
 
 
@@ -108,7 +108,7 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
 
 
 def test_a_record_of_what_follows_has_the_same_fields_and_names_nobody() -> None:
-    task = FollowUp(REF, "refresh", version=V1, trigger="manual", reason="a new version")
+    task = task_of(REF, "refresh", version=V1, trigger="manual", reason="a new version")
     entry = record_of_task(TaskOutcome(task, "unrefreshed", "why", "mend it", version=V2))
     assert entry.keys() == record(OUTCOME).keys()
     assert {name: value for name, value in entry.items() if value} == {

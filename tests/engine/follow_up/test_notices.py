@@ -86,7 +86,7 @@ async def test_a_reminder_is_given_from_the_second_on_in_which_the_secret_is_due
 ) -> None:
     secret = manual(left=30, age=335)
     secret = replace(secret, expires=(secret.expires or NOW) - late)
-    work = FollowUp(REF, "remind", reason="due")
+    work = FollowUp(REF, "remind").because("due")
     assert (await notices.remind(Rig().service().engine, work, secret)).result == result
 
 
@@ -99,7 +99,7 @@ async def test_who_was_to_be_reminded_is_not_where_nothing_is_left_to_do(
     secret: SecretVersion,
 ) -> None:
     """Its tags or dates were changed after the sweep."""
-    work = FollowUp(REF, "remind", reason="due")
+    work = FollowUp(REF, "remind").because("due")
     assert (await notices.remind(Rig().service().engine, work, secret)).result == "skipped"
 
 
@@ -125,10 +125,8 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     errand = notices.of(Outcome(item(version=V1), "parked", "x" * 5000, "mend it"))
     assert errand.action == "tell"
     assert errand.news == "parked"
-    assert len(errand.reason) == notices.MOST_NOTICE
-    shown = notices.notice(
-        replace(errand, reason="why. Fix: mend it"), version(changes={"Owner": "shop"})
-    )
+    assert len(errand.cause.reason) == notices.MOST_NOTICE
+    shown = notices.notice(errand.because("why. Fix: mend it"), version(changes={"Owner": "shop"}))
     assert shown.title == "app-key cannot be rotated: a person is needed"
     assert dict(shown.facts) == {
         "Why": "why. Fix: mend it",
@@ -152,7 +150,7 @@ def test_an_event_says_that_a_secret_never_expires_and_when_it_is_sent_where_nob
 
 @pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])
 def test_a_fix_is_told_after_the_reason_if_there_is_one(fix: str, text: str) -> None:
-    assert notices.of(Outcome(item(version=V1), "parked", "why", fix)).reason == text
+    assert notices.of(Outcome(item(version=V1), "parked", "why", fix)).cause.reason == text
 
 
 def test_who_asked_is_not_told() -> None:
@@ -250,7 +248,7 @@ def test_a_sweep_that_covers_many_days_tells_of_a_secret_once(
     (item,) = digests(
         standing(left=left, **tags), order=SweepOrder(VAULT, NOW - covered, NOW, HOUR)
     )
-    assert reason in item.reason
+    assert reason in item.cause.reason
 
 
 def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
@@ -258,13 +256,13 @@ def test_each_owner_gets_a_digest_of_what_is_theirs() -> None:
         standing("a", Owner="shop"), standing("b", Owner="billing"), standing("c", Owner="shop")
     )
     assert [item.ref.name for item in items] == ["a", "b"]
-    assert items[0].reason.startswith("2 secrets need a person: a expires within 30 days\n")
-    assert "\nc expires within 30 days (2026-12-02 09:00Z): why" in items[0].reason
+    assert items[0].cause.reason.startswith("2 secrets need a person: a expires within 30 days\n")
+    assert "\nc expires within 30 days (2026-12-02 09:00Z): why" in items[0].cause.reason
 
 
 def test_what_was_told_of_before_is_in_the_digest_of_what_is_new() -> None:
     (item,) = digests(standing("old", left=20 * DAY), standing("new", left=30 * DAY))
-    assert [line.split()[0] for line in item.reason.splitlines()[1:]] == ["old", "new"]
+    assert [line.split()[0] for line in item.cause.reason.splitlines()[1:]] == ["old", "new"]
 
 
 @pytest.mark.parametrize("state", ["ok", "due", "unmanaged", "disabled"])
@@ -279,20 +277,20 @@ def test_what_only_a_person_rotates_is_in_it_whatever_its_state() -> None:
 
 def test_a_digest_is_no_longer_than_a_chat_takes_and_counts_what_it_leaves_out() -> None:
     (item,) = digests(*(standing(f"s-{n:03}", reason="x" * 500) for n in range(100)))
-    lines = item.reason.splitlines()
-    assert len(item.reason) <= MOST_NOTICE
+    lines = item.cause.reason.splitlines()
+    assert len(item.cause.reason) <= MOST_NOTICE
     assert lines[-1] == f"and {100 - (len(lines) - 2)} more"
 
 
 def test_a_line_that_just_fits_is_in_a_digest() -> None:
     more = len("\nand 1 more")
     (short,) = digests(standing("s", reason="r"))
-    room = MOST_NOTICE - more - len(short.reason)
+    room = MOST_NOTICE - more - len(short.cause.reason)
     name, reason = "s" * (1 + room // 2), "r" * (1 + room % 2)
     (fits,) = digests(standing(name, reason=reason))
     (cut,) = digests(standing(name, reason=f"{reason}r"))
-    assert len(fits.reason) == MOST_NOTICE - more
-    assert cut.reason.endswith("\nand 1 more")
+    assert len(fits.cause.reason) == MOST_NOTICE - more
+    assert cut.cause.reason.endswith("\nand 1 more")
 
 
 def test_two_sweeps_of_the_same_moments_have_the_same_key_and_others_another() -> None:

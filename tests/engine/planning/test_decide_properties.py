@@ -28,6 +28,7 @@ from tests.shared.builders import (
     judge,
     version,
 )
+from tests.shared.items import work_item
 
 TAGS = (
     *USUAL, "Rotator", "RotateBeforeDays", "OverlapHours", "RotationWindow", "ValueTemplate",
@@ -74,7 +75,7 @@ secrets = st.builds(
     tags=st.one_of(any_tags, usual_tags, sound_tags),
 )
 items = st.builds(
-    WorkItem,
+    work_item,
     st.just(REF),
     action=st.sampled_from(["rotate", "retire", "restore", "audit"]),
     version=st.sampled_from([V1, V2, None]),

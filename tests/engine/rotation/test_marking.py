@@ -14,7 +14,7 @@ from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.state.decision import Park
-from engine.state.request import UNMARKED, Outcome
+from engine.state.request import UNMARKED, Leak, Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.engine.rotation.held import conclude
@@ -284,7 +284,7 @@ async def test_a_look_tells_a_person_once_why_it_parks_a_secret(
         read = await parts.vaults.read(first.ref)
         await conclude(parts, read, first, Park("it failed", "mend it"))
     secret = await parts.vaults.read(look.ref)
-    item = replace(look, compromised=leaked)
+    item = replace(look, leak=Leak() if leaked else None)
     outcome = await conclude(parts, secret, item, Park(reason, "mend it"))
     assert outcome.result == ("parked" if is_told else "waiting")
     word = "compromised" if leaked or marked else "parked"

@@ -198,7 +198,7 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
 ) -> None:
     """The next one is posted already, for when it may: two of each would multiply."""
     at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, blind=True)
-    look = replace(at.rig.item(NAME), recheck=True)
+    look = replace(at.rig.item(NAME), look="recheck")
     await at.lease.recheck(look)
     ((seconds, _),) = at.posted()
     wait = (SPACING - 10 * SECOND).total_seconds()
@@ -227,7 +227,7 @@ async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_
     """After several deaths that takes minutes, and a look within them is left to the next one."""
     usual = {"begun": -10 * SECOND, "open_until": HOUR, "blind": True}
     at.know(**at.times(usual | facts))
-    await at.lease.recheck(replace(at.rig.item(NAME), recheck=True))
+    await at.lease.recheck(replace(at.rig.item(NAME), look="recheck"))
     assert [look["action"] for _, look in at.posted()] == ["audit"] * posts
     assert [delay for delay, _ in at.posted()] == [pytest.approx(seconds, abs=1)] * posts
     due = (at.noted.next_check or at.now) - at.now

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.errors import NeedsHuman
-from engine.state.request import _OF_A_TASK, FollowUp, WorkItem, operation_id, read
+from engine.state.request import _OF_A_TASK, Cause, WorkItem, operation_id, read
 from tests.shared.builders import REF, V1, V2, VAULT, item
+from tests.shared.items import task_of
 
-TASK = FollowUp(
+TASK = task_of(
     REF,
     "tell",
     news="parked",
@@ -29,9 +30,7 @@ TASK = FollowUp(
 def test_a_task_survives_the_queue_with_every_field_and_its_operation() -> None:
     assert read(TASK.to_json()) == TASK
     written = json.loads(TASK.to_json())
-    names = {field.name for field in fields(FollowUp)} - {"ref"}
-    assert set(written) == names | {"vault", "secret", "operation"}
-    assert {name for name in names if name not in _OF_A_TASK} == {"trace"}
+    assert set(written) == {*_OF_A_TASK, "trace", "vault", "secret", "operation"}
     assert written["operation"] == operation_id(REF, V1)
     assert replace(TASK, version=None).operation is None
 
@@ -72,4 +71,4 @@ def test_a_task_names_the_current_version_where_it_names_none() -> None:
 
 @pytest.mark.parametrize(("trigger", "lasts"), [("manual", True), ("event", False)])
 def test_only_what_a_person_has_started_does_not_expire(trigger: Any, lasts: bool) -> None:
-    assert replace(TASK, trigger=trigger).lasts is lasts
+    assert replace(TASK, cause=Cause(trigger)).lasts is lasts

@@ -24,7 +24,7 @@ from engine.state.incident import (
     is_replica,
 )
 from engine.state.index import Listed
-from engine.state.request import WorkItem
+from engine.state.request import Cause, Leak, WorkItem
 from engine.state.tags import MANUAL, REPLICA_OF, Pending, parked
 from rotators.sql_admin_password import SqlAdminPassword
 from tests.shared.builders import (
@@ -211,12 +211,8 @@ def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why(
     assert work == WorkItem(
         REF,
         version=V1,
-        trigger="manual",
-        requested_by="me",
-        reason="a leak",
-        compromised=True,
-        since="2026-11-02T08:00:00+00:00",
-        reported="2026-11-02T07:59:50+00:00",
+        cause=Cause("manual", "me", "a leak", "2026-11-02T07:59:50+00:00"),
+        leak=Leak("2026-11-02T08:00:00+00:00"),
         source=ACCOUNT,
     )
 

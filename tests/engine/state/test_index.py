@@ -11,7 +11,7 @@ import pytest
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
 from engine.state.index import Listed, StateIndex
-from engine.state.request import WorkItem
+from engine.state.request import Cause, WorkItem
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
 from tests.shared.builders import (
@@ -82,9 +82,7 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
             WorkItem(
                 REF,
                 "retire",
-                trigger="sweep",
-                requested_by="sweep",
-                reason="its overlap passed at 2026-11-02 09:00Z",
+                cause=Cause("sweep", "sweep", "its overlap passed at 2026-11-02 09:00Z"),
                 source=ACCOUNT,
             ),
         ),
@@ -93,9 +91,7 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
             WorkItem(
                 REF,
                 "audit",
-                trigger="sweep",
-                requested_by="sweep",
-                reason="a change was never seen to finish",
+                cause=Cause("sweep", "sweep", "a change was never seen to finish"),
                 source=ACCOUNT,
             ),
         ),
