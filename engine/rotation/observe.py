@@ -136,7 +136,7 @@ class Observed:
         What was published last is superseded now, unless both are in one place.
         """
         if seen.published and last.credential_id == seen.published.credential_id:
-            return replace(seen, retirement=self.record.retirement)
+            return replace(seen, to_retire=self.record.to_retire)
         managed = self.parts.tagged(shown).managed
         # Nobody comes back to it: with tags that cannot be followed, the usual overlap counts.
         overlap = managed.overlap if managed else self.parts.policy.overlap

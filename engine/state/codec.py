@@ -35,6 +35,8 @@ def text_of(record: Any) -> str:
     texts: dict[str, Any] = {name: reduce(getitem, path, whole) for name, path in NAMES.items()}
     proofs = {version: proof for version, proof in texts["gone"].items() if proof}
     texts |= {"gone": [*texts["gone"]], "proofs": proofs}
+    going, *later = texts.pop("to_retire") or (None,)
+    texts |= {"pending": going, "unretired": later}
     texts |= {name: texts[name] and _UNSAID | texts[name] for name in ("published", "ahead")}
     texts["lost"] = [_UNSAID | write for write in texts["lost"]]
     return json.dumps({"format": FORMAT, **texts}, default=_plain)
@@ -64,6 +66,7 @@ def _as_now(data: dict[str, Any]) -> dict[str, Any]:
     if data.get("waiting") and data.get("resume_at"):
         # Earlier versions noted by itself when the end of a change in progress is looked for.
         data["look_at"] = data["resume_at"]
+    data["to_retire"] = [*filter(None, (data.get("pending"), *data.get("unretired", ())))]
     if "gone" in data:
         # Which versions, in this order, and how that was proven, as far as it is known.
         proofs = _words(data.get("proofs", {}))
@@ -145,7 +148,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("source", "owner", "kind", "key", "published")},
     "ahead": ("pending_write",),
     "lost": ("lost_writes",),
-    "pending": ("retirement",),
+    "to_retire": ("to_retire",),
     "unused": ("stale",),
     "untold": ("unreported",),
     "changing": ("change", "open_since"),
@@ -171,6 +174,5 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "past": ("history", "credentials"),
     "twins": ("history", "copies"),
     "prints": ("history", "prints"),
-    "unretired": ("history", "unretired"),
 }
 """Name in the text → field of the record, or part of it and field of that."""

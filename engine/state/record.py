@@ -92,8 +92,8 @@ class Record:
     """Announced writes that were not seen in time, the newest first."""
     change: Change = field(default_factory=Change)
     """What was sent to the source, and whether it may still take effect."""
-    retirement: Pending | None = None
-    """The superseded credential that must be retired once its overlap has passed."""
+    to_retire: tuple[Pending, ...] = ()
+    """The superseded credentials that must be retired once their overlaps have passed, in this order."""
     compromised: Compromised = field(default_factory=Compromised)
     """What has leaked, until and after it was proven to be refused."""
     stale: tuple[str, ...] = ()
@@ -294,9 +294,9 @@ class Record:
         return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
 
     @property
-    def to_retire(self) -> tuple[Pending, ...]:
-        """The superseded credentials that must be retired, in this order."""
-        return (*((self.retirement,) if self.retirement else ()), *self.history.unretired)
+    def retirement(self) -> Pending | None:
+        """The superseded credential that must be retired next."""
+        return next(iter(self.to_retire), None)
 
     @property
     def is_printed(self) -> bool:
@@ -366,21 +366,17 @@ class Record:
     def superseding(self, last: Published, at: datetime) -> Record:
         """Return the record where an earlier write came over the last one, retired at `at`.
 
-        A retirement that was due before is not forgotten for it. In a slot that holds what was
+        What was to be retired before is not forgotten for it. In a slot that holds what was
         published, now or last, nothing else is left to retire.
         """
-        going, history = self.retirement, self.history
         slots = {write.credential_id for write in (last, self.published) if write}
-        if going and going.credential_id not in slots:
-            history = replace(history, unretired=(*history.unretired, going))
-        retirement = Pending(at, last.version, last.credential_id)
-        return replace(self, retirement=retirement, history=history)
+        before = (owed for owed in self.to_retire if owed.credential_id not in slots)
+        superseded = Pending(at, last.version, last.credential_id)
+        return replace(self, to_retire=(superseded, *before))
 
     def retired(self) -> Record:
         """Return the record once its retirement is over: the next one is owed, if any."""
-        following, *left = self.history.unretired or (None,)
-        history = replace(self.history, unretired=tuple(left))
-        return replace(self, retirement=following, history=history)
+        return replace(self, to_retire=self.to_retire[1:])
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.
@@ -414,7 +410,7 @@ class Record:
             lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
             # What was asked for has come: nothing is tried in vain, nor looked at more seldom.
             change=replace(self.change, requested_at=None, recheck_at=None),
-            retirement=write.due(secret.created),
+            to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
             verified=replace(
                 self.verified,

@@ -295,8 +295,6 @@ class History:
 
     One of a former owner of the source stands under its URL.
     """
-    unretired: tuple[Pending, ...] = ()
-    """Superseded credentials that are retired once the record's retirement is over."""
 
     def credential_of(self, version: str) -> Past | None:
         """Return what is known of the credential of a replaced version."""

@@ -331,14 +331,14 @@ def _digest(answer: bool) -> Break:
 
 @in_place_of(Record, "landed")
 def _pending_forgotten(landed: Any, self: Record, secret: Any) -> Any:
-    return replace(landed(self, secret), retirement=None)
+    return replace(landed(self, secret), to_retire=())
 
 
 @in_place_of(retire, "superseded")
 async def _pending_never_forgotten(original: Any, at: Rotation, *secret: Any) -> Any:
-    pending = at.record.retirement
+    owed = at.record.to_retire
     retired = await original(at, *secret)
-    at.lease.learn(replace(at.record, retirement=pending))
+    at.lease.learn(replace(at.record, to_retire=owed))
     return retired
 
 

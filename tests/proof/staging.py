@@ -217,7 +217,7 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
     record = replace(
         record,
         published=write,
-        retirement=pending,
+        to_retire=(pending,),
         history=History((pending.version,)),
         verified=replace(record.verified, tags=tags),
     )

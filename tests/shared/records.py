@@ -11,10 +11,13 @@ from engine.state.record import Record
 
 
 def fact(record: Record, name: str) -> Any:
-    return reduce(getattr, NAMES[name], record)
+    return reduce(getattr, NAMES.get(name, ("retirement",)), record)
 
 
 def knowing(record: Record, **facts: Any) -> Record:
+    if "pending" in facts:
+        going = facts.pop("pending")
+        record = replace(record, to_retire=(*filter(None, (going,)), *record.to_retire[1:]))
     for name, value in facts.items():
         *part, field = NAMES[name]
         whole = replace(getattr(record, part[0]), **{field: value}) if part else value

@@ -178,7 +178,7 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is(rig: Ri
     pending = Pending(rig.clock.now().replace(microsecond=0), "a" * 32, "key süd")
     async with leases(rig).hold(other, SECOND) as lease:
         await lease.write(
-            replace(lease.record, retirement=pending, change=Change(open_since=pending.at))
+            replace(lease.record, to_retire=(pending,), change=Change(open_since=pending.at))
         )
     index = {listed.source: listed async for listed in leases(rig).index()}
     assert index == {

@@ -58,7 +58,7 @@ records = st.builds(
         uncertain_until=st.sampled_from([None, NOW + SECOND]),
         in_progress_since=st.sampled_from([None, NOW - SECOND]),
     ),
-    retirement=st.none() | spans.map(lambda span: Pending(NOW + span, V2, "key2")),
+    to_retire=st.just(()) | spans.map(lambda span: (Pending(NOW + span, V2, "key2"),)),
     compromised=st.builds(Compromised, versions=st.sampled_from([(), (), (V1,), (V2,)])),
 )
 turns = st.builds(
@@ -103,7 +103,7 @@ def taken(turn: Turn, world: World) -> list[str]:
 FRESH, DISABLED = version(left=timedelta(days=80)), version(enabled=False)
 AUDIT, FORCED, RETIRE = {"action": "audit"}, {"force": True}, {"action": "retire"}
 LEAKED = {"compromised": Compromised((V2,))}
-DUE: dict[str, Any] = {"retirement": Pending(NOW, V2, "key2")}
+DUE: dict[str, Any] = {"to_retire": (Pending(NOW, V2, "key2"),)}
 LATE, AT_WORK = {"change": Change(uncertain_until=NOW)}, {"change": Change(in_progress_since=NOW)}
 OURS = {"published": Published("op", "key1", "digest", V2, NOW, version=V1)}
 ELSEWHERE, SLOT = {"here": None, "is_bound": False}, {"is_single": True}

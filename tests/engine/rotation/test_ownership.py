@@ -384,7 +384,7 @@ VOUCHED: list[tuple[str, Record, dict[str, str | None], tuple[Listed, ...], str 
     ("superseded since the record", WROTE_V2, SUPERSEDES, (), NAMES),
     ("ours, as recorded", replace(WROTE_V1, history=REPLACED_V2), SUPERSEDES, (), None),
     ("retired long ago", replace(WROTE_V3, history=REPLACED_V2), SUPERSEDES, (), None),
-    ("still to be retired", replace(WROTE_V3, retirement=DUE), SUPERSEDES, (), None),
+    ("still to be retired", replace(WROTE_V3, to_retire=(DUE,)), SUPERSEDES, (), None),
     ("known to be refused", replace(WROTE_V3, compromised=Compromised(revoked={V2: ""})), SUPERSEDES,
      (), None),
     ("nonsense, and a record", WROTE_V2, NO_ID, (), None),

@@ -26,7 +26,7 @@ OWED: dict[Phase, dict[str, Any]] = {
     "retiring": {"change": Change(**SENT)},
     "disabling": {"stale": (V1,)},
     "reporting": {"unreported": True},
-    "overlap": {"retirement": Pending(NOW + timedelta(days=7), V2, "key1")},
+    "overlap": {"to_retire": (Pending(NOW + timedelta(days=7), V2, "key1"),)},
     "idle": {},
 }
 

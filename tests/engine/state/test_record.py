@@ -70,7 +70,7 @@ records = st.builds(
     st.none() | writes,
     st.lists(writes, max_size=2).map(tuple),
     st.builds(Change, maybe, maybe, maybe, maybe, maybe, words, words, st.booleans(), maybe),
-    st.none() | pendings,
+    st.lists(pendings, max_size=2).map(tuple),
     st.builds(Compromised, texts, maybe, many),
     texts,
     st.builds(Verified, words, maybe, maybe, many, maybe),
@@ -274,6 +274,15 @@ def announced_write(record: Record) -> Announced:
     return replace(write, digest=record.digest("key2", VALUE))
 
 
+def test_what_is_to_be_retired_next_follows_where_a_version_takes_the_slot_of_the_first() -> None:
+    """It was never retired: what it waited for had gone."""
+    later = Pending(NOW, OTHER, "key2")
+    record = replace(announced(), to_retire=(Pending(NOW, OLD, "key1"), later))
+    write = replace(announced_write(record), retire=None)
+    landed = replace(record, pending_write=write).landed(secret(NEW))
+    assert Record.from_json(landed.to_json(), "here").retirement == later
+
+
 def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
     record = replace(
         announced(), history=History(replaced=(*(f"{n:032}" for n in range(MOST_REPLACED)), OLD))
@@ -402,7 +411,7 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
 def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
-    record = replace(landed, retirement=due, compromised=Compromised((NEW, OLD)), stale=(OLD,))
+    record = replace(landed, to_retire=(due,), compromised=Compromised((NEW, OLD)), stale=(OLD,))
     record = record.proven(secret(NEW), NOW).scheduled(NOW)
     assert record.verified.at
     assert record.change.recheck_at
@@ -512,12 +521,12 @@ DUE = Pending(NOW - HOUR, OLD, "key1")
         (Record(change=Change(uncertain_until=NOW + HOUR)), RECHECK),
         (Record(change=Change(uncertain_until=NOW - HOUR)), SELDOM),
         (Record(change=Change(in_progress_since=NOW - HOUR, recheck_at=NOW + HOUR / 2)), HOUR / 2),
-        (Record(retirement=DUE), RARELY),
-        (Record(retirement=replace(DUE, at=NOW + HOUR)), HOUR),
-        (Record(retirement=DUE, unreported=True), SELDOM),
-        (Record(retirement=DUE, compromised=Compromised((OLD,))), SELDOM),
-        (Record(retirement=DUE, change=Change(uncertain_until=NOW + HOUR)), RECHECK),
-        (Record(retirement=DUE, change=Change(in_progress_since=NOW - 25 * HOUR)), SELDOM),
+        (Record(to_retire=(DUE,)), RARELY),
+        (Record(to_retire=(replace(DUE, at=NOW + HOUR),)), HOUR),
+        (Record(to_retire=(DUE,), unreported=True), SELDOM),
+        (Record(to_retire=(DUE,), compromised=Compromised((OLD,))), SELDOM),
+        (Record(to_retire=(DUE,), change=Change(uncertain_until=NOW + HOUR)), RECHECK),
+        (Record(to_retire=(DUE,), change=Change(in_progress_since=NOW - 25 * HOUR)), SELDOM),
     ],
 )
 def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect(
@@ -528,15 +537,15 @@ def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect
 
 
 def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked_at_soon() -> None:
-    left = Record(retirement=DUE).scheduled(NOW).looked(NOW)
+    left = Record(to_retire=(DUE,)).scheduled(NOW).looked(NOW)
     assert left.scheduled(NOW + HOUR).next_check == NOW + RARELY
     for begun in (replace(left, unreported=True), left.discarded(OTHER)):
         assert begun.scheduled(NOW + HOUR).next_check == NOW + HOUR + RECHECK
 
 
 def test_a_retirement_that_becomes_due_is_tried_at_once() -> None:
-    assert Record(retirement=DUE).next_check == DUE.at
-    assert Record(retirement=DUE).scheduled(NOW).next_check == NOW + RECHECK
+    assert Record(to_retire=(DUE,)).next_check == DUE.at
+    assert Record(to_retire=(DUE,)).scheduled(NOW).next_check == NOW + RECHECK
 
 
 @pytest.mark.parametrize(
@@ -576,7 +585,7 @@ def test_what_was_to_be_retired_before_follows_what_is_superseded_now(
 ) -> None:
     """A slot that is in use holds nothing else, so nothing more is retired there."""
     owed = Pending(NOW, OTHER, place)
-    record = replace(announced().landed(secret(NEW)), retirement=owed)
+    record = replace(announced().landed(secret(NEW)), to_retire=(owed,))
     assert record.published
     last = replace(record.published, version=OLD, credential_id="key2")
     record = replace(record, published=replace(record.published, credential_id="key1"))
@@ -604,8 +613,8 @@ def test_a_source_keeps_the_logins_that_no_tag_names_while_something_is_owed_the
     known: str, asked: str, whole: str
 ) -> None:
     debts: list[dict[str, Any]] = [
-        {"retirement": Pending(NOW, OLD, "b")},
-        {"history": History(unretired=(Pending(NOW, OLD, "b"),))},
+        {"to_retire": (Pending(NOW, OLD, "b"),)},
+        {"to_retire": (Pending(NOW, OTHER, "c"), Pending(NOW, OLD, "b"))},
         {"compromised": Compromised((OLD,))},
         {"change": Change(open_since=NOW)},
         {"change": Change(in_progress_since=NOW)},
