@@ -35,7 +35,6 @@ from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
 from engine.state.record import parts_of
 from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
-from engine.state.tags import STATE
 
 MOST_TURNS = 12
 """How many turns one work item may take, but for one for each version that leaked, against endless
@@ -257,11 +256,11 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     _close_change(at)
     item = at.progress.item
     # An incident that the record could not note is in no record, so it comes back by itself.
-    is_unnoted = item.compromised and not at.record.compromised.knows(item.version)
+    is_unnoted = item.compromised and not at.observed.noted
     comes_back = is_unnoted and item.is_tried_on(at.now)
     if is_unnoted and not comes_back:
         parked = replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-    if comes_back and not (item.is_told(at.now) or at.observed.is_enabled):
+    if comes_back and not (item.is_told(at.now) or at.observed.is_unmarked):
         return Outcome(item, "waiting", parked.reason, parked.fix, comes_back=True)
     _leave_unknown_to_the_next_look(at)
     return replace(
@@ -295,8 +294,7 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     """
     if error.retry_after:
         return
-    is_marked = not at.observed.is_enabled or STATE in at.observed.shown.tags
-    if is_marked or at.record.unknown_for(at.now) < UNKNOWN:
+    if not at.observed.is_unmarked or at.record.unknown_for(at.now) < UNKNOWN:
         return
     what = error.what.removesuffix(f"; {LOST}")
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)

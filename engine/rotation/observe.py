@@ -15,7 +15,7 @@ from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
 from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
-from engine.state.tags import CREDENTIAL, OPERATION
+from engine.state.tags import CREDENTIAL, OPERATION, STATE
 
 ANOTHER = "another look at the source follows"
 
@@ -32,6 +32,8 @@ class Observed:
     """Another look at a change that may take effect late comes later."""
     in_vain: bool = False
     """The item is a recheck that settles nothing: a later one follows."""
+    noted: bool = False
+    """What the item's incident means stands in the record: it comes back to that by itself."""
     audited: bool = False
     """This run has proven the current version."""
     _shown: SecretVersion | None = None
@@ -67,6 +69,11 @@ class Observed:
     def is_enabled(self) -> bool:
         """Whether the vault showed the secret, and it is not disabled."""
         return self._shown is not None and self._shown.enabled
+
+    @property
+    def is_unmarked(self) -> bool:
+        """Whether the secret could bear a mark that tells people, and bears none."""
+        return self.is_enabled and STATE not in self.shown.tags
 
     async def look(self) -> SecretVersion:
         """Read the current version and return what Rekey believes of it.
@@ -259,6 +266,7 @@ class Observed:
             noted = replace(known, versions=(*known.versions, *new), incident=incident)
             change = record.change.under(self.item.began)
             await self.lease.write(replace(record, compromised=noted, change=change))
+        self.noted = True
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""

@@ -142,6 +142,20 @@ async def test_an_incident_of_a_secret_that_waits_for_another_comes_back_until_t
     assert new.works
 
 
+async def test_of_an_incident_that_waits_for_another_secret_people_hear_every_two_hours(
+    stage: Stage,
+) -> None:
+    """It is tried every quarter of an hour."""
+    secret = stage.entra(days_left=60)
+    stage.outage(REMOVE_PASSWORD, timedelta(hours=30), NOT_AUTHORIZED)
+    stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    new = renamed(stage, secret, "untagged")
+    stage.post(new, version=new.current.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=10)
+    assert 4 <= len(stage.of(new, "parked")) <= 7
+
+
 # A secret whose tag names another source than the one that its credential is from.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -455,3 +456,21 @@ async def test_a_compromised_secret_that_is_deleted_is_named_with_its_source_day
     await stage.run_for(hours=1)
     assert not secret.accepts(leaked.value)
     assert secret.works
+
+
+async def test_who_puts_a_refused_value_into_a_secret_after_an_incident_is_told_of_that_once(
+    stage: Stage,
+) -> None:
+    """What leaked is refused by then, so the incident itself has ended."""
+    secret = await stage.rotated("storage")
+    leaked, now = secret.current, stage.clock.now()
+    incident: dict[str, Any] = {"compromised": True, "since": now.isoformat()}
+    incident["reported"] = now.isoformat()
+    stage.post(secret, version=leaked.version, **incident)
+    await stage.run_for(minutes=20)
+    assert not secret.accepts(leaked.value)
+    later = now + timedelta(days=60)
+    stage.prod.put(secret.name, "nonsense", tags=secret.tags, expires=later)
+    stage.post(secret, **incident)
+    await stage.run_for(hours=12)
+    assert 1 <= len(stage.of(secret, "parked")) <= 2

@@ -59,6 +59,9 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "an incident whose leaks are refused is tried again for what a person has written since": (
+        "moved-by-order/two-logins#1100028954"
+    ),
     "a leak whose version the app may not read just now is tried elsewhere": (
         "moved-in-incident/two-logins#1080028122"
     ),
