@@ -56,12 +56,6 @@ async def rotate(
     return rotated
 
 
-async def withdraw(at: Rotation) -> None:
-    """Take back what was issued for a version that a person has replaced meanwhile."""
-    if at.record.abandoned and not at.record.pending_write:
-        await at.tidy(operation_id(at.item.ref, at.record.abandoned), keep=None)
-
-
 async def version(
     at: Rotation,
     secret: SecretVersion,

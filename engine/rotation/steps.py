@@ -181,7 +181,7 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Se
         if error.retry_after:
             # Azure has named a time, and a look would come sooner.
             raise
-        await publish.withdraw(at)
+        await retire.tidy_abandoned(at)
         current = await at.look()
         if LOST in error.what and not current.enabled:
             raise NeedsHuman(

@@ -16,7 +16,7 @@ from engine.errors import AccessDenied
 from engine.kinds import Kinds
 from engine.parts import Parts
 from engine.planning.plan import TABLE
-from engine.rotation import publish, verify
+from engine.rotation import publish, retire, verify
 from engine.rotation.context import Progress, Rotation
 from engine.rotation.controller import Controller
 from engine.rotation.derived import Dependents
@@ -208,7 +208,7 @@ class Steps:
 
     async def withdraw(self) -> None:
         """Take back what was issued."""
-        await publish.withdraw(self.rotation)
+        await retire.tidy_abandoned(self.rotation)
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         return await verify.current(self.rotation, secret, reason)

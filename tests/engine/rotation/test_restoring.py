@@ -150,16 +150,16 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
     async with working(kind, copies) as work:
         if facts.get("ahead"):
             facts = {"ahead": work.at.announced()}
-        work.at.know(**{"touched": V1, **facts})
+        work.at.know(**{"touched": V1, "kind": kind.kind, **facts})
         await work.withdraw()
         operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
-        assert kind.calls == ([f"tidy {operation} but None"] if is_tidied else [])
+        assert kind.calls == ([f"tidy {operation} but old"] if is_tidied else [])
 
 
 async def test_a_kind_that_leaves_nothing_behind_is_asked_to_remove_nothing() -> None:
     kind = Plain()
     async with working(kind) as work:
-        work.at.know(touched=V1)
+        work.at.know(touched=V1, kind=kind.kind)
         await work.withdraw()
         assert kind.calls == []
 
