@@ -152,14 +152,14 @@ class Engine(Parts):
 
     async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:
         """Work under the lease of the item's source; `left` is one that the secret has left."""
-        source, secret = item.source, None
+        source, secret, unlisted = item.source, None, None
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             if isinstance(decision, Acting):
                 tagged = decision.managed.source
-                source = await leaked.leaked_at(self, secret, item, tagged, left)
+                source, unlisted = await leaked.leaked_at(self, secret, item, tagged, left)
             else:
                 source = await self._left_at(secret, item, tries)
                 if source is None or isinstance(decision, Park):
@@ -176,6 +176,9 @@ class Engine(Parts):
                 await tasks.conclude(self, outcome, again=tries > 1)
                 await controller.finish(outcome)
         if outcome is None:
+            if unlisted:
+                # Azure may have named a time.
+                raise unlisted
             # What is settled here is not looked for where the secret is now.
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version

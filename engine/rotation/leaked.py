@@ -494,23 +494,26 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
 
 async def leaked_at(
     parts: Parts, secret: Version, item: WorkItem, tagged: str, left: str = ""
-) -> str:
+) -> tuple[str, TransientError | None]:
     """Return the source that has accepted what leaked, whatever the tags say.
 
-    The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Raises
-    TransientError if the records cannot be listed, and that of the tagged source does not tell.
+    The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Where the
+    records cannot be listed, and that of the tagged source tells, it returns why, too: nothing can
+    be said of other sources. Raises that TransientError if it does not tell.
     """
+    unlisted: TransientError | None = None
     try:
         known = await parts.known(secret.ref) if item.compromised else ()
-    except TransientError:
-        record = await parts.leases.peek(tagged)
+    except TransientError as error:
+        unlisted, record = error, await parts.leases.peek(tagged)
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
     source = await _exact_at(parts, secret, item, known)
-    if source not in ("", left):
-        return source
-    return accepted_at(secret, [listed for listed in known if listed.source != left], tagged)
+    if source in ("", left):
+        others = [listed for listed in known if listed.source != left]
+        source = accepted_at(secret, others, tagged)
+    return source, unlisted
 
 
 async def _exact_at(parts: Parts, secret: Version, item: WorkItem, known: Sequence[Listed]) -> str:
@@ -567,7 +570,7 @@ async def foreseen(
     """
     if not isinstance(decision, Acting):
         return None
-    source = await leaked_at(parts, secret, item, decision.managed.source)
+    source, _ = await leaked_at(parts, secret, item, decision.managed.source)
     if source == decision.managed.source or not (record := await parts.leases.peek(source)):
         return None
     rotation = Rotation(SourceLease(parts, source, (), record), item)

@@ -59,6 +59,9 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "the records are listed again before the time that Azure has named": (
+        "moved-in-incident/one-slot#1110006944"
+    ),
     "an incident whose leaks are refused is tried again for what a person has written since": (
         "moved-by-order/two-logins#1100028954"
     ),
