@@ -61,7 +61,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     # When Rekey made what it published, its record tells: the vault's clock may be behind.
     is_ours = at.record.wrote(secret)
     if since is None or is_old or (secret.created < since and not is_ours):
-        return [secret.version]
+        return [secret.version, *await _left_behind(at, secret)]
     return await _replaced_since(at, secret, since, is_ours=is_ours)
 
 
@@ -69,7 +69,7 @@ async def _replaced_since(
     at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
 ) -> list[str]:
     """Return what may still be accepted of what came before a version that is younger."""
-    older, superseded = await _older(at, secret, since), _superseded(at.record, secret)
+    older, superseded = await _older(at, secret, since), await _superseded(at, secret)
     if not older:
         # Of a secret that is itself younger nobody knows how old its credential is.
         return superseded[:1] if is_ours else [str(secret.version)]
@@ -82,15 +82,16 @@ async def _replaced_since(
 async def _left_behind(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return what an incident cuts off that is to be retired where tags no longer lead.
 
-    Or a person has written a version since. Nothing else that is decided then retires it.
+    Or a person has written a version since. Nothing else that is decided then retires it. What
+    bears no tags may hold what Rekey has published: a person has copied its value.
     """
     since, tagged = at.progress.item.began, at.parts.tagged(secret)
     owed = at.record.to_retire
     if since is None or not owed:
         return []
-    if tagged.source in (None, at.lease.source):
+    if tagged.source == at.lease.source:
         is_theirs = secret.created >= since and not at.record.wrote(secret)
-        owed = tuple(going for going in owed if is_theirs and not _is_in_use(going, secret))
+        owed = tuple([it for it in owed if is_theirs and not await _is_in_place(at, it, secret)])
     older = await _older(at, secret, since) if owed else []
     return [going.version for going in owed if going.version in older]
 
@@ -130,17 +131,26 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
     return [str(version.version) for version in newest_first(older)]
 
 
-def _superseded(record: Record, secret: Version) -> list[str]:
+async def _superseded(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return the version that Rekey superseded, and those whose value it held, if restored."""
-    going = record.retirement
-    if going is None or _is_in_use(going, secret):
+    going = at.record.retirement
+    if going is None or await _is_in_place(at, going, secret):
         return []
-    return [*record.history.same_as(going.version)]
+    return [*at.record.history.same_as(going.version)]
 
 
-def _is_in_use(going: Pending, secret: Version) -> bool:
-    """Return whether a person has put another credential in the place of one to retire."""
-    return going.credential_id == secret.tags.get(CREDENTIAL)
+async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> bool:
+    """Return whether a person has put another credential in the place of one to retire.
+
+    Not the same one: a tag says only where it is.
+    """
+    if going.credential_id != secret.tags.get(CREDENTIAL):
+        return False
+    try:
+        old = await at.observed.read_version(going.version)
+    except (NotFound, AccessDenied):
+        return True
+    return old.value != secret.value
 
 
 TEMPLATE = "ValueTemplate"

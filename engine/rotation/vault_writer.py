@@ -84,7 +84,7 @@ class VaultWriter:
     async def publish(
         self, secret: SecretVersion, draft: Draft, step: str = "publish", check: Check = _nothing
     ) -> SecretVersion:
-        """Write a new version in place of exactly this one, with its owner's tags as they are now.
+        """Write a new version in place of this one, with tags and content type as they are now.
 
         `check` raises where the secret, as it is now, does not consent.
         """
@@ -99,8 +99,10 @@ class VaultWriter:
         gone = {tag for tag in secret.tags if tag not in composed and tag not in fresh.tags}
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
+        content_type = fresh.content_type or draft.content_type
+        whole = replace(draft, tags=tags, content_type=content_type)
         async with self.lease.changing(step):
-            return await self.lease.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
+            return await self.lease.parts.vaults.publish(secret.ref, whole)
 
     async def retag(self, secret: SecretVersion, ours: Tags, step: str) -> SecretVersion:
         """Set exactly these of Rekey's own tags on this version, keeping its owner's tags."""
@@ -305,8 +307,7 @@ class Replicas:
         ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
         if retire := _superseded(copy, draft, dead=dead):
             ours[RETIRE] = retire
-        content_type = copy.content_type or draft.content_type
-        whole = Draft(value, draft.expires, content_type, own | ours)
+        whole = replace(draft, value=value, tags=own | ours)
         await self.vault_writer.publish(
             copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
         )

@@ -456,13 +456,13 @@ class Record:
             return self._awaiting(write, secret, now)
         if secret.version in self.history.replaced:
             # It may hold what an announced write restores.
-            raise _stale(secret, SETTLE)
+            raise self._older(secret, now)
         if self.wrote(secret):
             return self
         known = next((it for it in self.unpublished if self.fits(it, secret.value)), None)
-        return self.landed(secret, known) if known else self._beside(secret)
+        return self.landed(secret, known) if known else self._beside(secret, now)
 
-    def _beside(self, secret: SecretVersion) -> Record:
+    def _beside(self, secret: SecretVersion, now: datetime) -> Record:
         """Return the record where the vault shows another version than the one published last."""
         published = self.published
         if published and self.fits(published, secret.value):
@@ -471,8 +471,16 @@ class Record:
             # `created` stays: a copy without tags took the secret out of management.
             return replace(self, published=again)
         if published and published.created and secret.created < published.created:
-            raise _stale(secret, SETTLE)
+            raise self._older(secret, now)
         return self
+
+    def _older(self, secret: Version, now: datetime) -> Stale:
+        """Return that the vault shows an older version than the one published last.
+
+        It lags. Or somebody has restored the secret from a backup, and is to write its value again.
+        """
+        is_new = self.published is not None and now < self.published.at + LATE
+        return _stale(secret, SETTLE if is_new else SELDOM)
 
     def _awaiting(self, write: Announced, secret: Version, now: datetime) -> Record:
         """Return the record while the vault shows what an announced write is to replace."""

@@ -213,6 +213,11 @@ def _owner_forgotten(patch: pytest.MonkeyPatch) -> None:
     _drafted(_owner_dropped)(patch)
 
 
+@in_place_of(VaultWriter, "unchanged")
+async def _type_forgotten(unchanged: Any, self: VaultWriter, secret: Any) -> Any:
+    return replace(await unchanged(self, secret), content_type="application/x-none")
+
+
 def _ten_years(new: Draft, secret: SecretVersion) -> Draft:
     return replace(new, expires=secret.created + timedelta(days=3650))
 
@@ -508,9 +513,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "expiry",
         (f"one/{SLOTS}",),
     ),
-    "the content type is dropped": Mutant(
-        _drafted(lambda new, _: replace(new, content_type="")), "content type", (f"one/{SLOTS}",)
-    ),
+    "the content type is dropped": Mutant(_type_forgotten, "content type", (f"one/{SLOTS}",)),
     "nothing is tidied": Mutant(method(Rotation, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(

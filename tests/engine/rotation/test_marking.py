@@ -228,6 +228,9 @@ async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_
     outcome = await rig.handle(NAME, **leaked, **named, told=now)
     assert (outcome.result, outcome.comes_back) == (result, True)
     assert ("RekeyReason" in rig.tags(NAME)) == has_read
+    # What is marked says so by itself.
+    again = await rig.handle(NAME, **leaked, **named, told=now)
+    assert (again.result, again.comes_back) == ("waiting", True)
 
 
 @pytest.mark.parametrize(

@@ -393,6 +393,23 @@ def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str)
         record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + SETTLE * 2)
 
 
+@pytest.mark.parametrize(
+    ("later", "wait"),
+    [
+        pytest.param(LATE - SECOND, SETTLE, id="the vault may lag"),
+        pytest.param(LATE, SELDOM, id="somebody may have restored the secret from a backup"),
+    ],
+)
+@pytest.mark.parametrize("version", [OLD, OTHER])
+def test_a_vault_that_goes_on_showing_less_is_asked_seldom(
+    version: str, later: timedelta, wait: timedelta
+) -> None:
+    record = announced().landed(secret(NEW))
+    with pytest.raises(Stale) as caught:
+        record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + later)
+    assert caught.value.retry_after == wait.total_seconds()
+
+
 def test_a_replaced_version_is_stale_although_it_holds_what_is_being_restored() -> None:
     record = announced().landed(secret(NEW, OTHER_VALUE))
     record = replace(record, pending_write=replace(announced_write(record), replaces=NEW))
