@@ -28,5 +28,8 @@ KINDS: Mapping[str, Kind] = {kind.kind: kind for kind in STRATEGIES}
 
 
 def build(hand: Hand) -> dict[str, Rotator]:
-    """Return one rotator of every kind."""
-    return {name: kind(hand) for name, kind in KINDS.items()}
+    """Return one rotator of every kind, but for one that the app lacks just now."""
+    world = hand.world
+    lacks = world.down.get("kind", 0.0) > world.kernel.time()
+    missing = next(iter(world.sources)).split("/")[1] if lacks else ""
+    return {name: kind(hand) for name, kind in KINDS.items() if name != missing}

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from cloud.storage.leases import checked
 from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError
 from engine.state.index import Listed
 from engine.state.record import Record, covers, parts_of
 from tests.proof.hand import Hand
+
+if TYPE_CHECKING:
+    from tests.proof.world import World
 
 LEASE_SECONDS = 60.0
 
@@ -105,7 +109,7 @@ class ModelLease:
         """Read what is known of the source; fails if the lease is not held."""
         record, self.etag = await self.hand.reach("record", self._read, changes=True)
         try:
-            self._record = checked(record, self.part, self.where)
+            self._record = readable(self.hand.world, checked(record, self.part, self.where))
         except NeedsHuman as error:
             self._record = error
 
@@ -141,6 +145,13 @@ class ModelLease:
     def _release(self) -> None:
         self._still_mine()
         self.claim.holder = 0
+
+
+def readable(world: World, record: Record) -> Record:
+    """Return a record; raises NeedsHuman while an earlier version runs that cannot read it."""
+    if record.key and world.down.get("codec", 0.0) > world.kernel.time():
+        raise NeedsHuman("a newer Rekey wrote the record", fix="deploy that version again")
+    return record
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ class ModelLeases:
         record = await self.hand.reach(
             "peek", lambda: self._claims[first].record if first in self._claims else None
         )
-        return checked(record, first, "the record") if record else None
+        return readable(self.hand.world, checked(record, first, "the record")) if record else None
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""

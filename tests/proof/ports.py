@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from engine.errors import TransientError
 from engine.secret import Sensitive, Version
 from engine.state.entry import LastSweep, SweepSummary
-from engine.state.policy import Webhook
+from engine.state.policy import Policy, Webhook
 from engine.state.request import Event, FollowUp, Notice, Outcome, Result, TaskOutcome, WorkItem
 from engine.state.sweep_order import SweepOrder
 from tests.proof.hand import Hand
@@ -210,3 +211,11 @@ class NoWatch:
     async def obstacle(self) -> str:
         """See nothing."""
         return ""
+
+
+class NoPolicy:
+    """A policy document of which no valid version can be read; see engine.state.policy.Policies."""
+
+    async def current(self) -> Policy:
+        """Raise TransientError."""
+        raise TransientError("no valid version of the policy can be read", code="NoPolicy")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from engine.secret import SecretRef
 from engine.state.tags import OPERATION, RETIRE
 from tests.proof.adversaries import LONG_AGO, NOBODYS, forge
+from tests.proof.bringing_back import BROUGHT_BACK
+from tests.proof.copies import COPIES
 from tests.proof.deleting import DELETED
 from tests.proof.derived import DERIVED
 from tests.proof.further import FURTHER
@@ -20,6 +22,7 @@ from tests.proof.listed import LISTED
 from tests.proof.losing import losing
 from tests.proof.lost_requests import LOST_REQUESTS
 from tests.proof.moving import MOVING
+from tests.proof.on_call import ON_CALL
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
 from tests.proof.released import RELEASED
 from tests.proof.reported import REPORTED
@@ -233,6 +236,9 @@ SCENARIOS = {
         *REPORTED,
         *RELEASED,
         *MOVING,
+        *BROUGHT_BACK,
+        *ON_CALL,
+        *COPIES,
     ]
 }
 SCENARIOS |= {scenario.name: scenario for scenario in losing(SCENARIOS)}

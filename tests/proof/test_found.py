@@ -77,6 +77,13 @@ FOUND = {
     "what its owner leaves to people while it is refused is not healed": (
         "owners/two-logins#1080002801"
     ),
+    "what leaked lives on where a person has put it back since, in its own place": (
+        "put-back-by-order/two-slots#185"
+    ),
+    "so does what was superseded, where a person has copied a value without tags": (
+        "put-back-by-order/two-slots#248"
+    ),
+    "a content type that somebody sets during a rotation is lost": "owners-in-incident/many#3",
     "what is to be retired in a list waits for what its secret holds elsewhere": (
         "moved-in-overlap/listed#2"
     ),

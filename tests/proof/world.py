@@ -33,6 +33,7 @@ from tests.proof.ports import (
     ModelQueue,
     ModelReporter,
     ModelRequests,
+    NoPolicy,
     NoWatch,
 )
 from tests.proof.sources import Lasting, Mint, Slots, Source, credential_in
@@ -254,7 +255,8 @@ class World:
             webhooks=ModelChats(hand),
             prints=self.prints,
         )
-        return self.service_class(self.adapt(engine), policy, NoWatch())
+        is_away = self.down.get("policy", 0.0) > self.kernel.time()
+        return self.service_class(self.adapt(engine), NoPolicy() if is_away else policy, NoWatch())
 
     def allows(self, worker: Worker, source: str) -> bool:
         """Return whether a worker's policy lets some vault's secrets rotate a source."""
