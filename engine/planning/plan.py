@@ -219,6 +219,12 @@ def _may_have_left_something(turn: Turn) -> bool:
     return bool(is_recheck) and not turn.acts_here
 
 
+def _nothing_to_do(turn: Turn) -> Ending | None:
+    """End the work, but for an incident of which no record here knows: it is tried again."""
+    is_unnoted = turn.work.compromised and not (turn.here or turn.record.owner)
+    return None if isinstance(turn.decision, Acting) or is_unnoted else turn.decision
+
+
 def _may_be_hit(turn: Turn) -> bool:
     """Repair what is in use first, where the source refuses it.
 
@@ -254,7 +260,7 @@ TABLE: tuple[tuple[str, Rule], ...] = (
     ("report", _is_done),
     ("park unbound", _is_unbound),
     ("clean up", _may_have_left_something),
-    ("conclude", lambda turn: None if isinstance(turn.decision, Acting) else turn.decision),
+    ("conclude", _nothing_to_do),
     ("leave source", lambda turn: not turn.acts_here),
     ("try current", _may_be_hit),
     ("verify", lambda turn: turn.is_refused),

@@ -32,6 +32,7 @@ from engine.parts import Parts
 from engine.rotation import report
 from engine.rotation.context import Rotation
 from engine.rotation.derived import ParentKey
+from engine.rotation.ownership import other_owner
 from engine.rotation.proof import Proof
 from engine.rotation.retire import tidy_abandoned
 from engine.rotation.source_lease import LOST, NO_ANSWER, hold
@@ -40,6 +41,7 @@ from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion,
 from engine.state import template
 from engine.state.record import SETTLE
 from engine.state.record_parts import Announced
+from engine.state.request import WorkItem
 from engine.state.tags import CREDENTIAL, Managed
 
 RECHECK_SECONDS = 60.0
@@ -339,14 +341,15 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if await parts.existing(secret.ref):
             what = "somebody has written the secret meanwhile"
             raise NeedsHuman(what, where=str(secret.ref), fix="type it again: see what it holds")
-        now, record = parts.clock.now(), lease.record
-        if record.owner != str(secret.ref).lower():
-            what = f"{managed.source} belongs to the secret {record.owner}"
-            raise NeedsHuman(what, where=str(secret.ref), fix="keep one secret a source")
-        if record.verified.created and now < record.verified.created + SETTLE:
+        now, written = parts.clock.now(), lease.record.verified.created
+        if written and now < written + SETTLE:
             what = "its first version may have been written just now"
             raise TransientError(what, where=str(secret.ref), fix="type it again in a minute")
+        if theirs := await other_owner(parts, lease, secret):
+            raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
         job = parts.job(secret, managed, proven=True, in_place=True)
+        # Who gives up here leaves it to the audit of whatever version follows.
+        await lease.begin(WorkItem(secret.ref), secret, kind=rotator.kind)
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
         await Proof(lease).issued(managed, issued)
@@ -359,7 +362,9 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         )
         # Noted before it is written: a later try that the vault shows no version yet must not
         # remove what the version holds.
-        await lease.write(replace(record, verified=replace(record.verified, created=now)))
+        verified = replace(lease.record.verified, created=now)
+        change = replace(lease.record.change, open_since=None, version="")
+        await lease.write(replace(lease.record, verified=verified, change=change))
         try:
             async with lease.changing("publish"):
                 return await parts.vaults.publish(secret.ref, draft)

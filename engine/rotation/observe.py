@@ -15,7 +15,7 @@ from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Published
 from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
-from engine.state.tags import CREDENTIAL, OPERATION, STATE
+from engine.state.tags import OPERATION, STATE
 
 ANOTHER = "another look at the source follows"
 
@@ -166,23 +166,8 @@ class Observed:
                 continue
             if record.fits(ahead, whole.value):
                 return record.landed(whole)
-        if not self._may_be_copied(shown) and self.lease.is_bound(shown.ref):
-            await self.lease.tidy(record.kind, ahead.operation, keep=self._named_here(shown))
-        if record.change.password_unknown:
-            change = replace(record.change, uncertain_until=ahead.at + LATE)
-            record = replace(record, change=change)
-        return record.lose()
-
-    def _named_here(self, shown: Version) -> str | None:
-        """Return which credential a version names, unless that is one of another source."""
-        source = self.parts.tagged(shown).source
-        is_here = source is None or self.lease.covers(source)
-        return shown.tags.get(CREDENTIAL) if is_here else None
-
-    def _may_be_copied(self, shown: SecretVersion) -> bool:
-        """Return whether a replica may hold what was announced: it goes once that has caught up."""
-        managed = self.parts.tagged(shown).managed
-        return managed is not None and bool(managed.replicas)
+        # It may still come: what was made for it is removed after that.
+        return replace(record.lose(), change=record.change.uncertain_for(ahead.at + LATE))
 
     def is_announced(self, secret: Version) -> bool:
         """Return whether a rotation has announced what it will publish in place of this version."""

@@ -134,7 +134,7 @@ async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> Non
         return
     vain = dict[str, str | None]()
     if record.abandoned:
-        vain[operation_id(SecretRef.parse(record.owner), record.abandoned)] = None
+        vain[record.abandoned] = None
     if published and published.operation and record.fits(published, secret.value):
         vain[published.operation] = published.credential_id
     for operation, keep in vain.items():
@@ -262,7 +262,8 @@ async def release(
     """Leave the secret with the tags `kept` alone, and the records without it.
 
     `check` raises where the secret, as it is under the leases, is not to be released. Raises
-    SourceBusy while another worker holds a lease, and Overtaken if somebody wrote a version.
+    SourceBusy while another worker holds a lease, Stale while the vault lags behind the records, and
+    Overtaken if somebody wrote a version.
 
     Both happen under the leases of its sources, so no rotation is in between. The tags go first: a
     secret without them is rotated by nobody, and whoever dies before the records are written releases
@@ -275,17 +276,20 @@ async def release(
         under = list[SourceLease]()
         for name in names:
             if not any(name in parts_of(lease.source) for lease in under):
-                under.append(await stack.enter_async_context(hold(parts, name, ref)))
+                under.append(await stack.enter_async_context(hold(parts, name)))
         leases = [part for lease in under for part in lease.leases if part.record.owner in mine]
         fresh = await parts.vaults.read(ref)
         if fresh.version != before.secret.version:
             raise Overtaken("somebody has written a version in the meantime", where=str(ref))
-        check(Owned(fresh, [lease.record for lease in leases]))
+        now = parts.clock.now()
+        records = [lease.record.seen(fresh, now) for lease in leases]
+        check(Owned(fresh, records))
         if dict(fresh.tags) != dict(kept):
             await parts.vaults.retag(fresh, kept)
-        for lease in leases:
-            await report_before_it_passes(parts, lease.record)
-            await lease.write(Record(key=lease.record.key))
+        # The first part names them all, until the others are nobody's.
+        for lease, record in reversed([*zip(leases, records, strict=True)]):
+            await report_before_it_passes(parts, record)
+            await lease.write(Record(key=record.key))
 
 
 def _parts_owned(known: Owned, managed: Managed | None) -> list[str]:

@@ -95,6 +95,13 @@ class Proof:
         source = self.lease.source
         return await self._is_gone(lambda: rotator.accepts(source, credential_id, credential))
 
+    async def refuses(self, rotator: Rotator, credential: Sensitive) -> bool:
+        """Return whether the source refuses a credential, as often as a proof wants it, at once."""
+        for _ in range(REFUSALS):
+            if await rotator.accepts(self.lease.source, "", credential):
+                return False
+        return True
+
     async def _is_gone(self, is_there: Callable[[], Awaitable[bool]]) -> bool:
         refusals = 0
         with self.lease.parts.reporter.step("disprove"):

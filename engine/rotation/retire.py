@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from engine.contract import Lists, Recognise, Rotator
+from engine.contract import Lists, Recognise, Rewrites, Rotator
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
@@ -19,7 +19,7 @@ from engine.secret import SecretVersion, Sensitive
 from engine.state import tags
 from engine.state.decision import Acting, Park, Retire, Wait
 from engine.state.record_parts import Past
-from engine.state.request import Outcome, WorkItem, operation_id
+from engine.state.request import Outcome, WorkItem
 from engine.state.tags import Managed, Pending
 
 log = logging.getLogger("rekey")
@@ -280,10 +280,12 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
         at.observed.reported(outcome)
     is_unknown = at.record.is_unknown
     is_over = at.item.recheck and await at.observed.note_left()
-    if not (at.leaves_unknown or (is_over and is_unknown)):
-        return None
-    reason = f"the secret has left {at.lease.source}, and {LOST}"
-    return Outcome(at.progress.item, "parked", reason, "set a password there by hand")
+    reason = f"the secret has left {at.lease.source}"
+    if at.leaves_unknown or (is_over and is_unknown):
+        fix = "set a password there by hand"
+        return Outcome(at.progress.item, "parked", f"{reason}, and {LOST}", fix)
+    # A look is about this source alone: the present one has looks of its own.
+    return Outcome(at.progress.item, "skipped", reason) if at.item.recheck else None
 
 
 def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
@@ -294,8 +296,12 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
     item, record = at.progress.item, at.record
     is_older = item.began is not None and secret.created < item.began
     is_exact = item.compromised and not is_older and item.version != secret.version
-    was_here = bool(at.progress.retired) or record.has_accepted(item.version or "")
-    return is_exact and was_here and record.compromised.is_refused(item.version, item.reported_at)
+    # A rotation here was to replace it, or it had to be revoked, or the source has accepted it.
+    is_asked = record.change.requested_at is not None and record.change.version == item.version
+    is_revoked = at.progress.retired or at.lease.has_begun
+    was_here = is_revoked or is_asked or record.has_accepted(item.version or "")
+    is_refused = record.compromised.is_refused(item.version, item.reported_at)
+    return bool(is_exact and was_here and is_refused)
 
 
 async def tidy_abandoned(at: Rotation) -> None:
@@ -305,9 +311,19 @@ async def tidy_abandoned(at: Rotation) -> None:
     """
     record = at.record
     if record.abandoned and not record.pending_write and at.is_bound:
-        operation = operation_id(at.item.ref, record.abandoned)
-        keep = at.here.credential_id if at.here else None
-        await at.lease.tidy(record.kind, operation, keep)
+        await at.lease.tidy(record.kind, record.abandoned, await _kept(at))
+
+
+async def _kept(at: Rotation) -> str | None:
+    """Return which credential the current version names here; None if that is certain to be lost.
+
+    Nothing is taken from a list that lacks what is in use, and so nothing would ever be made again.
+    """
+    if at.here is None:
+        return None
+    held = at.parts.held(at.observed.shown, at.here)
+    is_lost = held and isinstance(at.rotator, Rewrites) and await at.proof.refuses(at.rotator, held)
+    return None if is_lost else at.here.credential_id
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:

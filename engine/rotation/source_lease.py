@@ -320,14 +320,16 @@ async def _in_time(what: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[SourceLease]:
+async def hold(
+    parts: Parts, source: str, owner: SecretRef | None = None
+) -> AsyncIterator[SourceLease]:
     """Hold every part of a source; raises SourceBusy if another worker holds one.
 
-    Raises NeedsHuman if its record cannot be read.
+    Raises NeedsHuman if its record cannot be read. `owner`: whose it is if it has no record.
     """
     names = parts_of(source)
-    # Whoever makes a record owns it. With several parts, another may belong to another secret.
-    owns = str(owner).lower() if len(names) == 1 else NOBODY
+    # With several parts, another may belong to another secret.
+    owns = str(owner).lower() if owner and len(names) == 1 else NOBODY
     async with AsyncExitStack() as stack:
         try:
             # The record names the whole source: a sweep asks for work at what it reads there.

@@ -10,7 +10,7 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, VerificationFailed
 from engine.planning.decision import crowded
 from engine.rotation import issue, publish
 from engine.rotation.context import Rotation
-from engine.rotation.proof import REFUSALS, TRIED, proof_text
+from engine.rotation.proof import TRIED, proof_text
 from engine.rotation.source_lease import LOST
 from engine.secret import SecretVersion, Version
 from engine.state import tags, template
@@ -95,11 +95,11 @@ async def _look_around(at: Rotation, secret: SecretVersion) -> None:
         await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
     if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
         # The next rotation may already have been tried, and failed for good half-way.
-        await at.tidy(operation_id(secret.ref, str(secret.version)), keep=None)
-        abandoned = at.record.abandoned
-        if abandoned and abandoned != secret.version:
+        following, abandoned = operation_id(secret.ref, str(secret.version)), at.record.abandoned
+        await at.tidy(following, keep=None)
+        if abandoned not in ("", following):
             # A person replaced that version before what was made for it was published.
-            await at.tidy(operation_id(secret.ref, abandoned), keep=at.managed.credential_id)
+            await at.tidy(abandoned, keep=at.managed.credential_id)
         await _tidy_late(at, secret)
         await _tidy_unrecorded(at, secret)
     if audit and isinstance(at.rotator, Preflight) and not at.parent_key:
@@ -192,13 +192,7 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
     except (NotFound, AccessDenied):
         return False
     held = at.parts.held(old, at.managed)
-    if held is None:
-        return False
-    accepts = at.rotator.accepts
-    for _ in range(REFUSALS):
-        if await accepts(at.managed.source, "", held):
-            return False
-    return True
+    return held is not None and await at.proof.refuses(at.rotator, held)
 
 
 async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
-from engine.secret import SecretVersion, Sensitive, Version
+from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state.codec import read, text_of
 from engine.state.record_parts import (
     Announced,
@@ -27,6 +27,7 @@ from engine.state.record_parts import (
     Verified,
     Write,
 )
+from engine.state.request import operation_id
 from engine.state.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
 
 SETTLE = timedelta(seconds=60)
@@ -243,11 +244,15 @@ class Record:
 
     @property
     def abandoned(self) -> str:
-        """The version for which a credential was asked for, and which Rekey never replaced.
+        """The operation that asked for a credential last, if what it was to replace never was.
 
-        Empty if there is none. What was made for it, nobody uses.
+        Empty if there is none. What it made, nobody uses. It may be a former owner's.
         """
-        return "" if self.change.version in self.history.replaced else self.change.version
+        version = self.change.version
+        if not version or version in self.history.replaced:
+            return ""
+        announced = (write.operation for write in self.unpublished if write.replaces == version)
+        return next(announced, "") or operation_id(SecretRef.parse(self.owner), version)
 
     @property
     def revoked_ids(self) -> frozenset[str]:

@@ -48,7 +48,7 @@ from engine.state import record as records
 from engine.state import tags
 from engine.state.policy import Policy
 from engine.state.record import Record, Stale
-from engine.state.request import WorkItem
+from engine.state.request import WorkItem, operation_id
 from engine.state.tag_texts import Window
 from engine.state.tags import CAUSE, Managed, Pending
 from engine.sweep import sweeper
@@ -110,6 +110,11 @@ def _sdk_retries_what_changes(patch: pytest.MonkeyPatch) -> None:
 async def _calls_without_a_bound(_: Any, self: SourceLease, step: str) -> Any:
     del self, step
     yield
+
+
+def _asked_for(record: Record) -> str:
+    version = record.change.version
+    return operation_id(SecretRef.parse(record.owner), version) if version else ""
 
 
 def _no_recheck(patch: pytest.MonkeyPatch) -> None:
@@ -517,7 +522,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "nothing is tidied": Mutant(method(Rotation, "tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
-        method(publish, "withdraw"),
+        method(retire, "tidy_abandoned"),
         "P5",
         (f"audited/{MANY}#400", f"incident-and-people/{MANY}#600", f"owners/{MANY}#600"),
     ),
@@ -663,7 +668,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "what a restore superseded counts as abandoned": Mutant(
-        function(Record, "abandoned", property(lambda record: record.change.version)),
+        function(Record, "abandoned", property(_asked_for)),
         "P4",
         (f"restored/{MANY}",),
     ),

@@ -14,10 +14,11 @@ from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SETTLE
 from engine.state.tags import CREDENTIAL, Managed, parse
 from rotators.service_principal_secret import ServicePrincipalSecret
+from simulator.reach.sabotage import Died
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.shared.graph_rig import NAME, GraphRig
-from tests.shared.scene import refuse, scene, source_of, to_vault
+from tests.shared.scene import refuse, scene, source_of, struck, to_vault
 
 
 async def add(rig: GraphRig, intercept: Intercept | None = None) -> SecretVersion:
@@ -84,6 +85,7 @@ async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: 
     """They have written the secret, or its source belongs to another one."""
     rig = GraphRig()
     if is_theirs:
+        rig.vault.put("another", "theirs", tags={"ProviderAddress": rig.source})
         await rig.note(rig.source, "another")
     else:
         rig.vault.put(NAME, "by hand")
@@ -92,6 +94,34 @@ async def test_no_first_version_is_made_where_somebody_was_faster(*, is_theirs: 
         await add(rig)
     assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
     assert len(rig.vault.versions(NAME)) == (0 if is_theirs else 1)
+
+
+async def test_what_a_first_version_was_to_hold_goes_where_somebody_makes_one_by_hand() -> None:
+    """Whoever typed the command has died of it, and nobody types it again."""
+    rig = GraphRig()
+    with pytest.raises(Died):
+        await add(rig, struck(rig, lambda request: request.path.endswith("/addPassword")))
+    _, in_vain = rig.alive()
+    rig.clock.advance(3600)
+    rig.managed()
+    rig.write(NAME, rig.latest(NAME).value)
+    assert (await rig.handle(NAME, action="audit", trigger="sweep")).result == "confirmed"
+    assert in_vain not in rig.alive()
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+async def test_a_source_that_nobody_has_any_more_gets_a_secret(*, is_released: bool) -> None:
+    """Its owner was released, or is deleted."""
+    rig = GraphRig()
+    if is_released:
+        rig.vault.put("another", "theirs")
+    await rig.note(rig.source, "another")
+    if is_released:
+        engine: Engine = await rig.service().ready()
+        await engine.release(SecretRef(rig.vault.url, "another"), None, {}, lambda _: None)
+    made = await add(rig)
+    assert made.tags[CREDENTIAL] in {password.key_id for password in rig.alive()}
+    assert (await rig.known(rig.source)).owner.endswith(f"/{NAME}")
 
 
 @pytest.mark.parametrize(("ends_in", "expected"), [(7, 7), (400, 90), (None, 90)])

@@ -11,6 +11,7 @@ import pytest
 from engine.errors import TransientError
 from engine.state.record import Record
 from engine.state.request import Outcome
+from engine.state.tags import OURS
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.shared.rig import Rig
@@ -104,6 +105,17 @@ async def test_what_was_superseded_gets_no_overlap_where_a_person_has_written_a_
     await order(rig, HOUR / 2, version=leaked.version if is_named else None)
     assert superseded.value not in keys_of(rig).values()
     assert rig.latest(NAME).version == theirs.version
+
+
+async def test_an_order_ends_where_its_source_refuses_what_a_person_has_written_since() -> None:
+    """What is as old as the incident is refused; what they wrote is another matter."""
+    rig = await rotated()
+    await order(rig, HOUR / 2)
+    rig.write(NAME, "never accepted", **dict.fromkeys(OURS))
+    outcome = await order(rig, HOUR / 2)
+    assert (outcome.result, outcome.comes_back) == ("parked", False)
+    assert [accepted(rig, number) for number in range(3)] == [False, False, True]
+    assert rig.tags(NAME)["RekeyState"].startswith("drifted")
 
 
 @pytest.mark.parametrize("is_older", [True, False])

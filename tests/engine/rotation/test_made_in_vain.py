@@ -7,6 +7,9 @@ from datetime import timedelta
 import pytest
 
 from simulator.reach.sabotage import Died
+from simulator.wire import Request
+from tests.shared.certificate_rig import NAME as CERTIFICATE
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.delivery import Delivery
 from tests.shared.graph_rig import NAME, GraphRig
 from tests.shared.scene import struck
@@ -44,3 +47,23 @@ async def test_nothing_is_left_of_a_version_that_a_person_replaced(*, force: boo
     current = rig.tags(NAME)["CredentialId"]
     made = [it for it in rig.alive() if it.key_id not in (current, rig.first.key_id, theirs.key_id)]
     assert not made, names
+
+
+def lists_another(request: Request) -> bool:
+    return request.method == "PATCH" and request.host == "graph.microsoft.com"
+
+
+async def test_a_list_that_has_lost_what_is_in_use_takes_a_new_one_all_the_same() -> None:
+    """It is replaced as a whole: what a person adds just then is lost. They force a rotation."""
+    rig = CertificateRig()
+    rig.managed()
+    with pytest.raises(Died):
+        await rig.service(struck(rig, lists_another)).engine.handle(rig.item(CERTIFICATE))
+    in_vain = rig.alive()[-1]
+    rig.clock.advance(65)
+    pair, theirs = rig.by_hand("CN by hand, too")
+    rig.write(CERTIFICATE, pair.pem, CredentialId=theirs.key_id)
+    rig.app.certificates.remove(theirs)
+    assert (await rig.handle(CERTIFICATE, force=True)).result == "rotated"
+    assert rig.accepts(rig.latest(CERTIFICATE).value)
+    assert in_vain not in rig.alive()

@@ -184,6 +184,66 @@ def to_a_lease(request: Request) -> bool:
     return request.method == "PUT" and "comp=lease" in request.url
 
 
+def to_a_record(request: Request) -> bool:
+    is_blob = request.method == "PUT" and "/sources/" in request.url
+    return is_blob and "comp=" not in request.url and b'"key"' in request.body
+
+
+async def test_a_release_that_is_refused_makes_neither_of_two_logins_its_secrets() -> None:
+    rig = sql("two logins")
+    parts, ref = rig.service().engine, rig.item(SQL).ref
+    managed = parts.tagged(await parts.vaults.read(ref)).managed
+
+    def refuse(_: Owned) -> None:
+        raise NeedsHuman("not now")
+
+    with pytest.raises(NeedsHuman, match="not now"):
+        await parts.release(ref, managed, {}, refuse)
+    assert not (await parts.owned(ref)).records
+
+
+async def test_whoever_dies_in_a_release_leaves_both_logins_or_none() -> None:
+    """One of them alone would pass for a source of its own, outside the scopes perhaps."""
+    rig = sql("two logins")
+    await rig.work(SQL)
+    ref = rig.item(SQL).ref
+    (whole,) = {
+        it.source for it in (await rig.service().engine.owned(ref)).records if "+" in it.source
+    }
+    with pytest.raises(Died):
+        await rig.service(struck(rig, to_a_record)).engine.release(ref, None, {}, lambda _: None)
+    assert [it.source for it in (await rig.service().engine.owned(ref)).records] == [whole]
+
+
+async def test_what_leaked_comes_back_where_its_secret_is_released_before_the_lease() -> None:
+    """No record names the secret, and nobody else would try what leaked."""
+    rig = scene()
+    tags, engine = rig.tags(NAME), rig.service().engine
+    secret = await engine.vaults.read(rig.item(NAME).ref)
+    await engine.release(secret.ref, engine.tagged(secret).managed, {}, lambda _: None)
+    rig.tag(NAME, **tags)
+    gone = dict.fromkeys(tags)
+    leaves = struck(rig, to_a_lease, lambda: rig.tag(NAME, **gone), after=False)
+    item = rig.item(NAME, compromised=True, version=str(rig.latest(NAME).version))
+    outcome = await rig.service(leaves).engine.handle(item)
+    assert (outcome.result, outcome.comes_back) == ("parked", True)
+    assert "what leaked may still be accepted" in outcome.reason
+
+
+async def test_a_look_at_a_source_that_its_secret_has_left_ends_there() -> None:
+    """The timer asks for one every three minutes while a change goes on; elsewhere nothing is due."""
+    rig = scene()
+    await rig.handle(NAME)
+    other = rig.account("elsewhere")
+    key = other.keys["key1"].value
+    rig.write(NAME, key, CredentialId="key1", ProviderAddress=other.resource_id)
+    await rig.note(source_of(rig), NAME, open_until=rig.clock.now() + timedelta(hours=1))
+    look = rig.item(NAME, action="audit", recheck=True, source=source_of(rig))
+    outcome = await rig.service().engine.handle(look)
+    assert (outcome.result, outcome.reason) == ("skipped", f"the secret has left {source_of(rig)}")
+    assert await rig.service().engine.leases.peek(other.resource_id.lower()) is None
+
+
 async def test_a_version_that_somebody_writes_during_a_release_keeps_the_secret_managed() -> None:
     """Whoever released it has not seen what that version holds."""
     rig = scene()

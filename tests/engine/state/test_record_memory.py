@@ -13,7 +13,16 @@ from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from engine.state.record import SETTLE, Record, Stale
-from engine.state.record_parts import MOST_REPLACED, Change, Compromised, History, Past, Write
+from engine.state.record_parts import (
+    MOST_REPLACED,
+    Announced,
+    Change,
+    Compromised,
+    History,
+    Past,
+    Write,
+)
+from engine.state.request import operation_id
 from engine.state.tags import CREDENTIAL, OPERATION
 from tests.engine.state.test_record import (
     NEW,
@@ -25,6 +34,7 @@ from tests.engine.state.test_record import (
     announced_write,
     secret,
 )
+from tests.shared.builders import REF
 from tests.shared.records import knowing
 
 THEIRS = Sensitive("theirs")
@@ -49,12 +59,22 @@ def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
 
 
 @pytest.mark.parametrize(
-    ("touched", "earlier", "expected"), [(OLD, (), OLD), (OLD, (OLD,), ""), ("", (OLD,), "")]
+    ("touched", "earlier", "announced", "expected"),
+    [
+        (OLD, (), "", operation_id(REF, OLD)),
+        (OLD, (), OLD, "a former owner's"),
+        (OLD, (), NEW, operation_id(REF, OLD)),
+        (OLD, (OLD,), OLD, ""),
+        ("", (OLD,), "", ""),
+    ],
 )
 def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
-    touched: str, earlier: tuple[str, ...], expected: str
+    touched: str, earlier: tuple[str, ...], announced: str, expected: str
 ) -> None:
-    assert Record(change=Change(version=touched), history=History(earlier)).abandoned == expected
+    """The operation that asked for it says so itself, if what it made was announced."""
+    write = Announced("a former owner's", "key1", "", announced, NOW)
+    known = Record(owner=str(REF).lower(), change=Change(version=touched), lost_writes=(write,))
+    assert replace(known, history=History(earlier)).abandoned == expected
 
 
 def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
