@@ -49,21 +49,23 @@ REVOKES = re.compile(r"belongs to the secret \S+, which revokes (\S+) at")
 APP, HEIR = SecretRef(VAULT, "app"), SecretRef(VAULT, "heir")
 
 
-def _heir(world: World, shape: str) -> None:
+def _heir(world: World, shape: str, address: str = "") -> None:
     """Somebody names the source of `app` in another secret, which gets the credential in use."""
     version = world.versions_of(APP)[-1]
-    address = version.tags.get("ProviderAddress", "")
+    address = address or version.tags.get("ProviderAddress", "")
     if HEIR in world.vault or address not in world.sources or not version.value:
         return
     held = identify(world, address, version) or version.tags["CredentialId"]
     form = {} if shape == BARE else {"ValueTemplate": shape}
-    _write_heir(world, shape.format(key=version.value.reveal()), {"CredentialId": held, **form})
+    tags = {"ProviderAddress": address, "CredentialId": held, **form}
+    _write_heir(world, shape.format(key=version.value.reveal()), tags)
 
 
 def _write_heir(world: World, value: str, tags: Mapping[str, str]) -> None:
     version = world.versions_of(APP)[-1]
-    theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS}
-    world.secret("heir", value, 400, {**theirs, **tags})
+    mine = {tag: text for tag, text in version.tags.items() if tag not in OURS}
+    theirs = {**mine, **tags}
+    world.secret("heir", value, 400, theirs)
     world.wanted[HEIR] = dict(current(world, "heir").tags)
     # Nothing looks at a secret that is new before the next sweep and its first audit.
     until = world.kernel.time() + AUDITED_SECONDS
@@ -86,6 +88,15 @@ def loses_its_address(world: World, shape: str = BARE) -> None:
     if APP in world.vault:
         _heir(world, shape)
         unmanage("app")(world)
+
+
+def copied(world: World) -> None:
+    """Once the old one has left its source, the new one names that, with the credential in use."""
+    version = current(world)
+    if APP in world.vault and "ProviderAddress" not in version.tags and version.value:
+        # If somebody adopts that one at the same time, whoever is told so leaves the source.
+        world.watch.excuses.grant(Excuse.CLAIM, "app")
+        _heir(world, BARE, world.wanted[APP]["ProviderAddress"])
 
 
 def is_deleted(world: World, shape: str = BARE) -> None:

@@ -145,8 +145,8 @@ def _moved_by_order(world: World, kind: str) -> None:
 
 
 MOVING = [
-    *all_of((*EVERY, "listed"), _moved),
-    *all_of((*SLOTTED, "listed"), _moved_in_overlap),
-    *all_of(EVERY, _moved_in_incident),
-    *all_of(SLOTTED, _moved_by_order),
+    *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved),
+    *all_of((*SLOTTED, "listed", "two-slow"), _moved_in_overlap),
+    *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved_in_incident),
+    *all_of((*SLOTTED, "listed", "two-slow"), _moved_by_order),
 ]

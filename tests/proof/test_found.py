@@ -7,6 +7,31 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a source that its secret has left in mid-change is followed to the present one for a day": (
+        "moved-in-overlap/two-slow#2"
+    ),
+    "what leaked lives on while a list lacks what a person has just added": (
+        "moved-in-incident/listed#4128"
+    ),
+    "an order is tried for a month, as a source refuses what a person has written since": (
+        "moved-by-order/listed#3341"
+    ),
+    "a leak is forgotten whose secret is released before its source is under lease": (
+        "adopted-in-incident/many#1280"
+    ),
+    "a version is announced to nobody, as its secret is released once it has come": (
+        "adopted-in-rotation/two-slots#1178"
+    ),
+    "who dies while a pair is released leaves one of its logins as a source": (
+        "adopted-in-incident/two-logins#1120"
+    ),
+    "what leaked and was cut off is asked about at another source, as the change there was slow": (
+        "moved-in-incident/one-slow#95000007"
+    ),
+    "so it is where that has come, and had to be revoked": "moved-in-incident/one-slow#41036",
+    "what a first version was to hold lives on, as nobody types the command again": (
+        "created/many#91000005"
+    ),
     "a key that another deployment made after a refused try is not taken for one's own": (
         "one-account/two-slots!m8=forbid+i12=m0+m14=lose the request+i65=l1+c70=1"
     ),

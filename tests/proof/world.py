@@ -552,9 +552,9 @@ class World:
 
                 await PEOPLE[message.what](self, service.engine, message.text)
             case "release":
-                from tests.proof.released import release
+                from tests.proof.released import carried_out
 
-                await release(service.engine)
+                await carried_out(self, service.engine, message.text)
             case "rotate":
                 await service.rotate(message.text, message.tries)
             case "recheck":
