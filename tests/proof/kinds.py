@@ -6,6 +6,7 @@ They repeat what the real ones do, without an SDK.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -251,6 +252,10 @@ class TwoLogins(_Kind):
             return Issued(held, {"key": Sensitive(await self._set(job.source, held))}, None)
         if held not in self.other:
             raise NeedsHuman(f"there is no {held}", fix="name one of the two logins")
+        if not (job.proven or job.in_place):
+            # A tag names it, and the value tells. Where it is neither's, the tag decides.
+            with suppress(NeedsHuman):
+                held = (await self.recognise(job)).credential_id
         login = held if job.in_place else self.other[held]
         password = Sensitive(await self._set(job.source, login))
         return Issued(login, {"key": password}, None if job.in_place else held)

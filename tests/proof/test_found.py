@@ -84,6 +84,9 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "a value put back under a tag that names the other login": (
+        "put-back-by-order/two-logins#1120004447"
+    ),
     "the records are listed again before the time that Azure has named": (
         "moved-in-incident/one-slot#1110006944"
     ),
