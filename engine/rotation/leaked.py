@@ -146,11 +146,15 @@ async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> b
     """
     if going.credential_id != secret.tags.get(CREDENTIAL):
         return False
+    managed = at.parts.tagged(secret).managed
+    if managed and _holds_again(at, secret, going.version, managed):
+        return False
     try:
-        old = await at.observed.read_version(going.version)
+        old = (await at.observed.read_version(going.version)).value
     except (NotFound, AccessDenied):
         return True
-    return old.value != secret.value
+    now = (managed and at.parts.held(secret, managed)) or secret.value
+    return not (old and now and now.reveal() in old.reveal())
 
 
 TEMPLATE = "ValueTemplate"

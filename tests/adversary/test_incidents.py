@@ -474,3 +474,27 @@ async def test_who_puts_a_refused_value_into_a_secret_after_an_incident_is_told_
     stage.post(secret, **incident)
     await stage.run_for(hours=12)
     assert 1 <= len(stage.of(secret, "parked")) <= 2
+
+
+@pytest.mark.parametrize("is_disabled", [True, False])
+@pytest.mark.parametrize("shape", ["{key}", "Key={key}"])
+async def test_what_is_put_back_after_a_report_is_known_in_any_form_though_its_version_is_disabled(
+    stage: Stage, shape: str, *, is_disabled: bool
+) -> None:
+    """A tag says only where it is, and another credential might be there by now."""
+    secret = stage.storage(days_left=60)
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    await stage.rotate(secret, force=True)
+    superseded, now = secret.versions[-2], stage.clock.now()
+    if is_disabled:
+        stage.disable(secret, superseded)
+    value = shape.replace("{key}", superseded.value)
+    tags = {**(superseded.tags or {}), "ValueTemplate": shape}
+    stage.clock.advance(30)
+    stage.prod.put(secret.name, value, tags=tags, expires=now + timedelta(days=60))
+    moments: dict[str, Any] = {"since": now.isoformat(), "reported": now.isoformat()}
+    stage.post(secret, compromised=True, reason="leaked", **moments)
+    await stage.run_for(hours=1)
+    assert not secret.accepts(superseded.value)
+    assert secret.works
