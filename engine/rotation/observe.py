@@ -13,9 +13,9 @@ from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
-from engine.state.record_parts import Announced, Published
+from engine.state.record_parts import Announced, Change, Published
 from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
-from engine.state.tags import OPERATION, STATE
+from engine.state.tags import OPERATION, STATE, Malformed
 
 ANOTHER = "another look at the source follows"
 
@@ -300,8 +300,14 @@ class Observed:
         return replace(outcome, result="waiting") if is_told and self._is_bare(outcome) else outcome
 
     def _is_bare(self, outcome: Outcome) -> bool:
-        """Return whether an outcome needs a person, and no mark says so."""
-        return outcome.result == "parked" and (UNMARKED in outcome.reason or not self.is_enabled)
+        """Return whether an outcome needs a person, and no mark says so.
+
+        One of a secret that has left this source is taken off by the next audit where it is now.
+        """
+        if outcome.result != "parked" or UNMARKED in outcome.reason or not self.is_enabled:
+            return outcome.result == "parked"
+        source = self.parts.tagged(self.shown).source
+        return source is not None and not self.lease.covers(source)
 
     def reported(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
@@ -320,6 +326,15 @@ class Observed:
         is_ours = published is not None and published.version == version
         return is_ours and outcome.result in PUBLISHED
 
+    def _is_over(self, change: Change, now: datetime) -> bool:
+        """Return whether a look has seen that nothing of a change can take effect any more.
+
+        It sees nothing while tags are malformed, or this app lacks the kind.
+        """
+        is_blind = self.is_enabled and isinstance(self.parts.tagged(self.shown).asks, Malformed)
+        until = change.uncertain_until
+        return until is not None and until <= now and not is_blind
+
     async def note_reported(self) -> None:
         """Write what was reported, and when the version was proven; ignores failure."""
         record = self.record
@@ -330,7 +345,7 @@ class Observed:
         change = record.change
         # It was a look that ran to its end.
         has_looked = not self.in_vain and (self.audited or self.item.recheck)
-        if change.uncertain_until and change.uncertain_until <= now and has_looked:
+        if has_looked and self._is_over(change, now):
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
             record = record.proven(self._shown, now)

@@ -13,7 +13,7 @@ from engine.state.codec import NAMES
 from engine.state.decision import Confirm
 from engine.state.index import Listed
 from engine.state.record import RECHECK_EVERY, Record
-from engine.state.request import DAY, OFTEN, UNMARKED, Cause, WorkItem
+from engine.state.request import DAY, OFTEN, Cause, WorkItem
 from engine.state.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from tests.proof import announcing, descent, leaks
 from tests.proof.excuses import Excuse
@@ -101,11 +101,11 @@ def _bounded(watch: Watch) -> None:
 def told_again(watch: Watch) -> int:
     """Return how often people have heard that one secret needs them, of which they know.
 
-    That is by looks of which no mark says so, and of one request more often than on its first day.
+    That is by looks at one source, and of one request more often than on its first day.
     """
     parked = [outcome for outcome in watch.outcomes if outcome.result == "parked"]
-    looks = Counter(it.item.ref for it in parked if it.item.recheck and UNMARKED in it.reason)
-    asked = Counter((it.item.ref, it.item.cause.reported) for it in parked if it.item.lasts)
+    looks = Counter((it.item.ref, it.item.source) for it in parked if it.item.recheck)
+    asked = Counter(it.item.request for it in parked if it.item.request)
     return max(*looks.values(), *(times - DAY // OFTEN for times in asked.values()), 0, 0)
 
 

@@ -228,8 +228,8 @@ def _lacks(what: str, seconds: float) -> Move:
         until = world.kernel.time() + seconds
         world.down[what] = max(world.down.get(what, 0.0), until)
         world.away += seconds
-        # What has to wait for it is looked for every quarter of an hour.
-        world.watch.disturb(until)
+        # What has to wait for it is looked at every quarter of an hour, not within five minutes.
+        world.watch.disturb(until + 600.0)
 
     return move
 

@@ -84,6 +84,10 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "a look ends a change of which it could see nothing": "lacking/two-slow#1140025124",
+    "looks at a source that was left tell people each time, as its mark is taken off": (
+        "moved-in-incident/two-slow#1140022142"
+    ),
     "a value put back under a tag that names the other login": (
         "put-back-by-order/two-logins#1120004447"
     ),
