@@ -134,16 +134,18 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
 
 
 def _in_progress(turn: Turn) -> Wait | None:
-    """Leave a change in progress to the recheck that looks for its end.
-
-    Nor is a credential restored that the change is about to revoke.
-    """
-    since = under_way_since(turn.record)
-    if since and isinstance(turn.decision, Restore):
-        return Wait(turn.now, f"the earlier credential is being revoked, {since}")
+    """Leave a change in progress to the recheck that looks for its end."""
     if turn.resumes and isinstance(turn.decision, Rotate | Retire):
-        return Wait(turn.now, f"{since or 'a change is in progress'}; its end is looked for later")
+        since = under_way_since(turn.record) or "a change is in progress"
+        return Wait(turn.now, f"{since}; its end is looked for later")
     return None
+
+
+def _is_being_revoked(turn: Turn) -> Wait | None:
+    """Restore no credential that a change is about to revoke, whatever was done before."""
+    since = under_way_since(turn.record)
+    is_going = since and isinstance(turn.decision, Restore)
+    return Wait(turn.now, f"the earlier credential is being revoked, {since}") if is_going else None
 
 
 def under_way_since(record: Record) -> str:
@@ -251,6 +253,7 @@ TABLE: tuple[tuple[str, Rule], ...] = (
     ("leave to recheck", lambda turn: Skip(turn.needless) if turn.needless else None),
     ("leave to recheck", _left_to_a_recheck),
     ("leave to recheck", _in_progress),
+    ("conclude", _is_being_revoked),
     ("claim", _needs_an_owner),
     ("conclude", lambda turn: turn.obstacle),
     ("read", _knows_too_little),

@@ -47,13 +47,6 @@ OPEN: tuple[Finding, ...] = (
         "slow-deleted/two-slow#1150012520",
     ),
     Finding(
-        "in an incident of both keys of a slow source an operator restores the superseded one while "
-        "that is being replaced: what the vault holds is refused until the next look",
-        r"operated-when-due/two-slow#",
-        r"P1: the current version of app is not accepted by its source",
-        "operated-when-due/two-slow#1150015668",
-    ),
-    Finding(
         "the records go back twice, and a write comes late: a credential that was made in vain is left",
         r"records/many#",
         r"P5: !c\d+! \(rekey \S+\) of /many/app was left behind",

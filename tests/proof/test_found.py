@@ -84,6 +84,9 @@ FOUND = {
         "moved-by-order/many#23"
     ),
     "a report is sent on again and again while its source is busy": "moved-by-order/many#64",
+    "a key is restored while a slow source replaces it, in an incident of both": (
+        "operated-when-due/two-slow#1150015668"
+    ),
     "a look ends a change of which it could see nothing": "lacking/two-slow#1140025124",
     "looks at a source that was left tell people each time, as its mark is taken off": (
         "moved-in-incident/two-slow#1140022142"
