@@ -43,6 +43,8 @@ class Progress:
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
+    cut_off: set[str] = field(default_factory=set)
+    """Compromised versions that were accepted here, and that this run has revoked."""
     left: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
 

@@ -421,6 +421,7 @@ async def _revoke_leaked(
             where=source,
             code="NotRevoked",
         )
+    at.progress.cut_off.add(str(old.version))
 
 
 async def _replaced_in_place(

@@ -298,7 +298,7 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
     is_exact = item.compromised and not is_older and item.version != secret.version
     # A rotation here was to replace it, or it had to be revoked, or the source has accepted it.
     is_asked = record.change.requested_at is not None and record.change.version == item.version
-    is_revoked = at.progress.retired or at.lease.has_begun
+    is_revoked = at.progress.retired or item.version in at.progress.cut_off
     was_here = is_revoked or is_asked or record.has_accepted(item.version or "")
     is_refused = record.compromised.is_refused(item.version, item.reported_at)
     return bool(is_exact and was_here and is_refused)

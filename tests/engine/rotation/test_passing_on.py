@@ -304,3 +304,27 @@ async def test_whoever_dies_in_a_release_leaves_no_managed_secret_without_its_re
         await parts.release(rig.item(NAME).ref, None, {}, lambda _: None)
     assert ("ProviderAddress" in rig.tags(NAME)) is not after
     assert (await rig.known(source_of(rig))).owner
+
+
+async def test_what_leaked_elsewhere_is_not_settled_by_what_had_to_be_revoked_here() -> None:
+    """It is refused here because it was never accepted here."""
+    rig = scene()
+    await rig.handle(NAME)
+    left, ours = source_of(rig), str(rig.latest(NAME).version)
+    other = rig.account("elsewhere")
+    old = other.keys["key1"].value
+    leaked = rig.write(NAME, old, CredentialId="key1", ProviderAddress=other.resource_id)
+    rig.clock.advance(1)
+    rig.write(NAME, other.keys["key2"].value, CredentialId="key2")
+    await rig.note(left, NAME, compromised=(ours,))
+    revoked = rig.vault.versions(NAME)[1].value
+    fields = {
+        "version": leaked.version,
+        "compromised": True,
+        "reported": rig.clock.now().isoformat(),
+    }
+    outcome = await rig.handle(NAME, **fields, source=left)
+    assert revoked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    assert old in {key.value for key in other.keys.values()}
+    assert outcome.result == "parked"
+    assert "may still be accepted" in outcome.reason
