@@ -324,12 +324,10 @@ def _rotate_when_due(case: Case) -> Decision:
 def _in_its_window(case: Case, reason: str) -> Rotate | Wait:
     """Rotate when the window is open, or if the secret expires before that.
 
-    A recheck finishes what began inside the window: the source may already have changed. An
-    audit begins nothing: it heals what is refused, whatever the window.
+    An audit begins nothing: it heals what is refused, whatever the window.
     """
     secret, managed, item, now = case.secret, case.managed, case.item, case.now
-    finishes = item.recheck and item.action != "audit"
-    bound = managed.window if not (item.force or finishes) else None
+    bound = None if item.force else managed.window
     opens = bound.next_open(now) if bound else now
     if opens <= now:
         return Rotate(managed, reason)

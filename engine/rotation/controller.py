@@ -33,7 +33,7 @@ from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
-from engine.state.record import parts_of
+from engine.state.record import RECHECK, parts_of
 from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 
 MOST_TURNS = 12
@@ -67,8 +67,7 @@ class Controller:
         try:
             outcome = await self._run()
         except TransientError as error:
-            if not (at.item.recheck and at.lease.is_later(at.lease.record, at.item)):
-                await self._leave_to_another(error)
+            if not (at.item.recheck and await self._comes_later(error)):
                 raise
             # Nothing more is sent: Azure may have named a time.
             self._is_over = True
@@ -89,17 +88,20 @@ class Controller:
         self.at.observed.reported(outcome)
         await self.at.observed.note_reported()
 
-    async def _leave_to_another(self, error: TransientError) -> None:
-        """Note the next recheck from the end of one that has failed, not from its start.
+    async def _comes_later(self, error: TransientError) -> bool:
+        """Note the next look from the end of one that has failed, not from its start.
 
-        Else all who have waited for the lease meanwhile would try the same again, one by one, and
-        the timer would add another each time while this one is put off.
+        Else all who have waited for the lease meanwhile would try the same again, one by one.
+        Return whether one is noted.
         """
+        lease = self.at.lease
+        if lease.is_later(lease.leases[0].record):
+            return True
         wait = error.retry_after or (RESUME_SECONDS if isinstance(error, Throttled) else 0.0)
-        if self.at.item.recheck:
-            with suppress(RekeyError):
-                lease, item = self.at.lease, self.at.item
-                await (lease.put_off(wait) if wait else lease.recheck(item))
+        with suppress(RekeyError):
+            await lease.put_off(wait or RECHECK.total_seconds())
+            return lease.record.change.recheck_at is not None
+        return False
 
     async def _run(self) -> Outcome | None:
         at = self.at
@@ -311,7 +313,7 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     a day later.
     """
     item = at.progress.item
-    is_endless = await at.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark)
+    is_endless = await at.lease.wait(error.retry_after or RESUME_SECONDS, error.mark)
     reason = f"{under_way_since(at.lease.record)}: {error.what}"
     if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)

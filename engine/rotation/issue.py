@@ -44,12 +44,6 @@ from engine.state.record_parts import Announced
 from engine.state.request import WorkItem
 from engine.state.tags import CREDENTIAL, Managed
 
-RECHECK_SECONDS = 60.0
-"""How long after its change a recheck looks at a single-slot source.
-
-A dead worker's own message comes back only after 10 minutes.
-"""
-
 
 async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool = False) -> Issued:
     """Have a credential made, and prove that the source accepts it.
@@ -78,8 +72,8 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         await tidy_abandoned(at)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
-    look = RECHECK_SECONDS if at.managed.is_single else None
-    await at.lease.begin(at.progress.item, secret, look, kind=rotator.kind)
+    is_single = at.managed.is_single
+    await at.lease.begin(at.progress.item, secret, kind=rotator.kind, is_single=is_single)
     issued = await _made(at, job)
     if issued.doubt:
         return await _undoubted(at, issued, issued.doubt)

@@ -28,8 +28,6 @@ class Observed:
     item: WorkItem
     _before: SecretVersion | None = None
     """The secret as it was read before its source was under lease, until the first look."""
-    recheck_follows: bool = False
-    """Another look at a change that may take effect late comes later."""
     in_vain: bool = False
     """The item is a recheck that settles nothing: a later one follows."""
     noted: bool = False
@@ -66,6 +64,11 @@ class Observed:
         return self._shown is not None
 
     @property
+    def recheck_follows(self) -> bool:
+        """Whether a change that may take effect late is looked at, and later than now."""
+        return self.lease.found.owner == self._owner and self.lease.recheck_follows
+
+    @property
     def is_enabled(self) -> bool:
         """Whether the vault showed the secret, and it is not disabled."""
         return self._shown is not None and self._shown.enabled
@@ -84,13 +87,10 @@ class Observed:
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self._show(shown, self.parts.printed(shown))
-        # Asked before this look notes the next one.
-        is_later = self.lease.is_later(self.record, self.item)
-        self.recheck_follows = self.record.is_uncertain and is_later
         self.in_vain = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.in_vain:
             await self._compare(shown)
-            await self.lease.recheck(self.item)
+            await self.lease.recheck()
         return self.record.believed(shown)
 
     async def _read(self) -> SecretVersion:

@@ -18,9 +18,9 @@ from engine.errors import LeaseUnavailable, NeedsHuman, RekeyError, SourceBusy, 
 from engine.parts import Parts
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
-from engine.state.record import NO_TIME, SELDOM, SPACING, Record, covers, parts_of
+from engine.state.record import SELDOM, SPACING, Record, covers, parts_of
 from engine.state.record_parts import Change
-from engine.state.request import Cause, WorkItem
+from engine.state.request import WorkItem, look_at
 
 CALL_SECONDS = 20.0
 """The longest that one changing call may take.
@@ -35,8 +35,6 @@ alone between two tries. A person hears of it before that."""
 LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
 """The longest wait in seconds between two looks for the end of a change in progress; and where a
 single slot refuses what the vault holds, once it has come."""
-AHEAD = timedelta(seconds=10)
-"""How much earlier than noted whoever looks for the end of a change may come."""
 EARLY = timedelta(seconds=20)
 """How much earlier than noted a look may come: clocks differ."""
 UNBOUND_FIX = (
@@ -61,7 +59,7 @@ class SourceLease:
     leases: tuple[Lease, ...]
     record: Record = field(default_factory=Record)
     """What is known of the source; what was learned since the last write is not stored yet."""
-    _found: Record | None = None
+    found: Record = field(init=False)
     """The record as this run has found it."""
     _before: Change | None = None
     """What the record said of changes before the latest one of this run."""
@@ -71,6 +69,9 @@ class SourceLease:
     """This run has left the source with a password that nobody knows, however it ends."""
     prints: dict[str, str] = field(default_factory=dict)
     """The prints of the versions that were seen: the next write of the record notes them."""
+
+    def __post_init__(self) -> None:
+        self.found = self.record
 
     def learn(self, record: Record) -> None:
         """Keep what is known until the next write of the record.
@@ -84,9 +85,12 @@ class SourceLease:
         # A claim alone changes the owner, by `write_part`: what is owed to one stays.
         assert record.owner == self.leases[0].record.owner, record.owner  # noqa: S101
         record = replace(record, history=record.history.printed(self.prints))
-        if record != self.leases[0].record:
-            await self.write_part(self.leases[0], record.scheduled(self.parts.clock.now()))
-        self.record = self.leases[0].record
+        before, now = self.leases[0].record, self.parts.clock.now()
+        if record != before:
+            await self.write_part(self.leases[0], record.scheduled(now))
+        self.record = record = self.leases[0].record
+        if record.rests(now) and record.change.recheck_at != before.change.recheck_at:
+            await self._hint()
 
     async def write_part(self, lease: Lease, record: Record) -> None:
         """Write the record under one of its leases."""
@@ -139,19 +143,20 @@ class SourceLease:
         self,
         item: WorkItem,
         secret: SecretVersion,
-        look_after: float | None = None,
         *,
         kind: str = "",
+        is_single: bool = False,
     ) -> None:
-        """Note that a change is about to be sent; `look_after`: seconds until it is looked at.
+        """Note that a change is about to be sent, and when it is looked at.
 
-        `kind` where a new credential of that kind is asked for.
+        `kind` where a new credential of that kind is asked for. `is_single`: it has one place, and
+        nobody knows it until it is published.
         """
         now, touched = self.parts.clock.now(), secret.version or ""
         if not self.is_bound(item.ref):
             # Whatever led here: nothing is changed outside the scopes as they are now.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
-        if look_after is not None:
+        if is_single:
             self._not_again_at_once(now, SPACING)
             # What fails after the change is tried again, or set back, while this lease lasts.
             await self.ensure(FRESH_SECONDS)
@@ -160,13 +165,8 @@ class SourceLease:
         record = self.record
         self._before = record.change
         change = record.change.begun(touched, now, asks=bool(kind))
-        record = replace(record.keyed(), change=change, kind=kind or record.kind)
-        if look_after is not None:
-            record = replace(record, change=replace(change, password_unknown=True))
-            record = await self._promised(record, item, timedelta(seconds=look_after))
-        else:
-            record = replace(record, change=replace(change, recheck_at=None))
-        await self.write(record)
+        change = replace(change, password_unknown=is_single, recheck_at=None)
+        await self.write(replace(record.keyed(), change=change, kind=kind or record.kind))
 
     def _is_urgent(self, item: WorkItem) -> bool:
         """Return whether a new credential may be asked for at once, whatever was tried just now."""
@@ -214,14 +214,14 @@ class SourceLease:
     @property
     def resumes(self) -> bool:
         """Return whether the end of a change in progress is looked for, and later than now."""
-        change = self._as_found.change
-        return bool(change.in_progress_since) and self._comes_after(self._as_found, AHEAD)
+        return bool(self.found.change.in_progress_since) and self.is_later(self.found)
 
     @property
-    def _as_found(self) -> Record:
-        return self._found or self.record
+    def recheck_follows(self) -> bool:
+        """Return whether a change that may take effect late is looked at, and later than now."""
+        return self.found.is_uncertain and self.is_later(self.found)
 
-    async def wait(self, item: WorkItem, seconds: float, marker: str) -> bool:
+    async def wait(self, seconds: float, marker: str) -> bool:
         """Note that the source is at a change; return whether that goes on without an end.
 
         Its end is looked for in so many `seconds`, or later. `marker` is what the rotator wants to
@@ -232,18 +232,13 @@ class SourceLease:
         is_endless = now - since >= LONGEST_CHANGE
         recheck_at = change.recheck_at
         if self.resumes:
-            recheck_at = self._as_found.change.recheck_at
+            recheck_at = self.found.change.recheck_at
         elif not is_endless:
             # The longer it takes, the less often it is looked for. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
             seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
             recheck_at = now + timedelta(seconds=seconds)
-            if item.action != "audit":
-                # An audit comes back with the timer.
-                await self._hint(
-                    replace(item, tries=replace(item.tries, deferred=0), look="follow"), seconds
-                )
         change = replace(
             change,
             in_progress_since=since,
@@ -253,25 +248,19 @@ class SourceLease:
             recheck_at=recheck_at,
         )
         await self.write(replace(self.record, change=change))
+        if not (self.resumes or is_endless):
+            await self._hint()
         return is_endless
 
-    async def recheck(self, item: WorkItem) -> None:
+    async def recheck(self) -> None:
         """Note when the source is looked at again, while an earlier change may take effect.
 
         That of a change in progress is noted once it is known not to have come.
         """
-        self._found = self._as_found
         now = self.parts.clock.now()
         record = self.record.rechecked(now)
-        in_progress = record.change.in_progress_since
-        if record.is_uncertain and not (in_progress or self.is_later(record, item)):
-            pause = record.pause(now)
-            record = record.with_recheck(now + pause)
-            if record.is_unknown and record.rest(now) > NO_TIME:
-                # Before a slot that nobody knows may be changed again, the timer comes too late.
-                why = Cause("sweep", "rekey", "an earlier change may still take effect")
-                look = WorkItem(item.ref, "audit", cause=why, look="recheck")
-                await self._hint(look, pause.total_seconds())
+        if record.is_uncertain and not (record.change.in_progress_since or self.is_later(record)):
+            record = record.with_recheck(now + record.pause(now))
         await self.write(record)
 
     async def put_off(self, seconds: float) -> None:
@@ -282,28 +271,18 @@ class SourceLease:
         recheck_at = self.parts.clock.now() + min(timedelta(seconds=seconds), 2 * SELDOM)
         await self.write(self.record.with_recheck(recheck_at))
 
-    def is_later(self, record: Record, item: WorkItem) -> bool:
-        """Return whether the next look comes later, and is not this very item."""
-        return self._comes_after(record, EARLY if item.recheck else timedelta())
-
-    def _comes_after(self, record: Record, ahead: timedelta) -> bool:
+    def is_later(self, record: Record) -> bool:
+        """Return whether the next look comes later than now."""
         recheck_at = record.change.recheck_at
-        return bool(recheck_at and recheck_at > self.parts.clock.now() + ahead)
+        return bool(recheck_at and recheck_at > self.parts.clock.now() + EARLY)
 
-    async def _promised(self, record: Record, item: WorkItem, pause: timedelta) -> Record:
-        """Return the record with the next look, no later than the one known; post a hint."""
-        recheck_at = self.parts.clock.now() + pause
-        known = record.change.recheck_at
-        if known and known <= recheck_at and self.is_later(record, item):
-            return record
-        await self._hint(replace(item, look="recheck"), pause.total_seconds())
-        return record.with_recheck(recheck_at)
-
-    async def _hint(self, item: WorkItem, seconds: float) -> None:
-        """Post a message that hints at the next look: it comes sooner than the timer, if at all."""
+    async def _hint(self) -> None:
+        """Post the next look: it comes sooner than the timer, or never."""
+        change, now = self.record.change, self.parts.clock.now()
+        look = look_at(SecretRef.parse(self.record.owner), self.source, change.version)
         with suppress(RekeyError):
-            hint = replace(item, tries=replace(item.tries, waited=0), source=self.source)
-            await self.parts.queue.post_rotation(hint, seconds)
+            seconds = ((change.recheck_at or now) - now).total_seconds()
+            await self.parts.queue.post_rotation(look, seconds)
 
 
 @asynccontextmanager

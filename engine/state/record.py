@@ -203,8 +203,12 @@ class Record:
 
         A single slot that must be left alone is looked at as soon as it may be changed.
         """
-        rest = self.rest(now) if self.is_unknown and not self.change.in_progress_since else NO_TIME
-        return max(rest, SOONEST) if rest > NO_TIME else RECHECK
+        return max(self.rest(now), SOONEST) if self.rests(now) else RECHECK
+
+    def rests(self, now: datetime) -> bool:
+        """Return whether a single slot that nobody may know is left alone for now."""
+        is_awaited = self.is_unknown and not self.change.in_progress_since
+        return is_awaited and self.rest(now) > NO_TIME
 
     def rechecked(self, now: datetime) -> Record:
         """Return the record as a look finds it: what was begun may take effect until then."""
@@ -503,8 +507,7 @@ class Record:
         last, late = self.published, seen.published
         if not (last and late) or last.version == late.version:
             return None
-        is_again = late.replaces in self.history.replaced and late.replaces != last.replaces
-        return last if is_again else None
+        return last if late.replaces in self.history.replaced else None
 
     def believed[V: Version](self, secret: V) -> V:
         """Return a version with what the record knows of it instead of what its tags claim."""

@@ -319,6 +319,12 @@ class WorkItem(Message):
         return cls(**data, cause=cause, tries=tries, leak=leak if is_leak else None, look=look)
 
 
+def look_at(ref: SecretRef, source: str, version: str | None = None) -> WorkItem:
+    """Return the look at a source that is due by the record of the secret that owns it."""
+    why = Cause("sweep", "rekey", "its record says that it is due")
+    return WorkItem(ref, "audit", version=version or None, cause=why, source=source, look="recheck")
+
+
 _TYPES: dict[str, type] = {
     "action": str,
     "version": str,

@@ -27,7 +27,7 @@ from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
 from engine.state.index import Listed, StateIndex
 from engine.state.record import LOOKING, MOST_REQUESTS, RECHECK_EVERY, covers
-from engine.state.request import Action, Cause, FollowUp, Outcome, WorkItem
+from engine.state.request import Cause, FollowUp, Outcome, WorkItem, look_at
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
@@ -312,6 +312,5 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         return None
     if not parts.policy.manages(ref.vault):
         return None
-    action: Action = "audit" if listed.is_open or listed.waiting else "retire"
-    why = Cause("sweep", "rekey", "its record says that it is due")
-    return WorkItem(ref, action, cause=why, source=listed.source, look="recheck")
+    look = look_at(ref, listed.source)
+    return look if listed.is_open or listed.waiting else replace(look, action="retire")

@@ -141,7 +141,7 @@ _hints_are_lost = method(SourceLease, "_hint")
 
 @in_place_of(verify, "current")
 async def _rechecks_without_end(confirm: Any, at: Rotation, secret: Any, reason: str) -> Any:
-    await at.parts.queue.post_rotation(at.progress.item, issue.RECHECK_SECONDS)
+    await at.parts.queue.post_rotation(at.progress.item, 60.0)
     return await confirm(at, secret, reason)
 
 
@@ -440,12 +440,10 @@ def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bo
     return item.compromised and pending.credential_id == managed.credential_id
 
 
-@in_place_of(SourceLease, "_promised")
-async def _looks_without_a_version(
-    promised: Any, self: SourceLease, record: Any, item: WorkItem, pause: Any
-) -> Any:
+@in_place_of(source_lease, "look_at")
+def _looks_without_a_version(right: Any, ref: SecretRef, source: str, _: str) -> Any:
     """Forget for which version a look was promised."""
-    return await promised(self, record, replace(item, version=None), pause)
+    return right(ref, source)
 
 
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
@@ -567,7 +565,7 @@ MUTANTS: Mapping[str, Mutant] = {
         method(steps, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
     ),
     "a request about any version": Mutant(
-        _request_about_any_version, "resources", (f"forced/{ONE}",)
+        _request_about_any_version, "P2", (f"forced/{ONE}#10",)
     ),
     "an incident marks the next version": Mutant(
         _incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)

@@ -324,7 +324,8 @@ def test_a_recheck_is_not_bound_by_the_window() -> None:
     """Its source may have changed already, inside the window that has closed since."""
     closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
     assert isinstance(judge(closed, item(version=V1, trigger="event")), Wait)
-    assert isinstance(judge(closed, item(version=V1, trigger="event", recheck=1)), Rotate)
+    look = item(version=V1, action="audit", trigger="sweep", recheck=1)
+    assert isinstance(judge(closed, look), Confirm)
 
 
 @pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])

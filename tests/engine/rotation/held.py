@@ -31,7 +31,6 @@ from engine.rotation.publish import (
 )
 from engine.rotation.report import conclude
 from engine.rotation.source_lease import (
-    AHEAD,
     CALL_SECONDS,
     EARLY,
     FRESH_SECONDS,
@@ -55,7 +54,6 @@ from tests.shared.rig import Rig
 from tests.shared.scene import to_vault
 
 __all__ = [
-    "AHEAD",
     "CALL_SECONDS",
     "EARLY",
     "FRESH_SECONDS",
@@ -169,6 +167,7 @@ class Held:
     def know(self, **facts: Any) -> Record:
         """Let the record say something else; returns it."""
         self.lease.learn(knowing(self.lease.record, **facts))
+        self.lease.found = self.lease.record
         return self.lease.record
 
 

@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.errors import NeedsHuman, TransientError
-from tests.engine.rotation.held import AHEAD, EARLY, FRESH_SECONDS, LOOKING, RECHECK, Held, held
+from engine.errors import NeedsHuman
+from tests.engine.rotation.held import (
+    EARLY,
+    FRESH_SECONDS,
+    LOOKING,
+    RECHECK,
+    SPACING,
+    Held,
+    held,
+)
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-LOOK_AFTER = 90.0
 OLDER = "a" * 32
 
 
@@ -25,19 +32,21 @@ async def at() -> AsyncIterator[Held]:
         yield held_
 
 
-async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
-    item = at.rig.item(NAME, waited=3, deferred=4, version=at.secret.version)
+async def test_a_look_is_noted_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
+    """A message hints at it, as the timer comes later."""
+    item = at.rig.item(NAME, waited=3, deferred=4, force=True, trigger="manual")
     at.rig.clock.advance(20)
-    await at.lease.begin(item, at.secret, LOOK_AFTER)
+    await at.lease.begin(item, at.secret, is_single=True)
     assert at.lease.lasts(FRESH_SECONDS), "for what follows the change, too"
     record = at.noted
     assert record.change.password_unknown
-    assert record.change.recheck_at == at.now + timedelta(seconds=LOOK_AFTER)
+    assert record.change.recheck_at == at.now + SPACING
     ((seconds, look),) = at.posted()
-    assert seconds == LOOK_AFTER
+    assert timedelta(seconds=seconds) == SPACING
     assert look["version"] == at.secret.version
     counts = (look["follow_up"], look["waited"], look["deferred"])
-    assert (counts, look["source"]) == ((True, 0, 4), at.lease.source)
+    assert (counts, look["source"]) == ((True, 0, 0), at.lease.source)
+    assert (look["action"], look["force"], look["trigger"]) == ("audit", False, "sweep")
 
 
 async def test_no_change_is_begun_outside_the_scopes_as_they_are_now(at: Held) -> None:
@@ -48,42 +57,28 @@ async def test_no_change_is_begun_outside_the_scopes_as_they_are_now(at: Held) -
     assert at.noted == before
 
 
-@pytest.mark.parametrize(
-    ("look_at", "is_recheck", "posts"),
-    [
-        (SECOND, False, False),
-        (0 * SECOND, False, True),
-        (-HOUR, False, True),
-        (timedelta(seconds=LOOK_AFTER), False, False),
-        (timedelta(seconds=LOOK_AFTER) + SECOND, False, True),
-        (EARLY, True, True),
-        (EARLY + SECOND, True, False),
-    ],
-)
-async def test_looks_never_multiply(
-    at: Held, look_at: timedelta, is_recheck: bool, *, posts: bool
-) -> None:
-    """One that comes soon enough is enough, unless it is this very one: clocks differ."""
-    at.know(look_at=at.now + look_at)
-    await at.lease.begin(at.rig.item(NAME, recheck=is_recheck), at.secret, LOOK_AFTER)
-    assert len(at.posted()) == posts
-    promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
-    assert at.record.change.recheck_at == at.now + promised
+async def test_looks_never_multiply(at: Held) -> None:
+    """A message is posted as another time is noted, and by nothing else."""
+    await at.lease.begin(at.rig.item(NAME), at.secret, is_single=True)
+    at.rig.clock.advance(5)
+    await at.lease.recheck()
+    await at.lease.write(replace(at.record, unreported=True))
+    assert len(at.posted()) == 1
 
 
 async def test_who_asks_for_something_else_puts_no_look_off(at: Held) -> None:
-    at.know(open_until=at.now + HOUR, look_at=at.now + SECOND)
-    await at.lease.recheck(at.rig.item(NAME))
-    assert at.noted.next_check == at.now + SECOND
+    at.know(open_until=at.now + HOUR, look_at=at.now + MINUTE)
+    await at.lease.recheck()
+    assert at.noted.next_check == at.now + MINUTE
 
 
 async def test_a_change_is_begun_where_no_message_can_tell_of_the_look_at_it(at: Held) -> None:
     """The record says when, before the change: the timer reads that."""
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".queue." in sent.host)
-    await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+    await at.lease.begin(at.rig.item(NAME), at.secret, is_single=True)
     assert at.posted() == []
     assert at.noted.change.started_at == at.now
-    assert at.noted.next_check == at.now + timedelta(seconds=LOOK_AFTER)
+    assert at.noted.next_check == at.now + SPACING
 
 
 # A source goes on with a change.
@@ -104,7 +99,7 @@ async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
     at: Held, facts: dict[str, Any], since: timedelta
 ) -> None:
     at.know(**at.times(facts))
-    is_endless = await at.lease.wait(at.rig.item(NAME), 60, "a mark")
+    is_endless = await at.lease.wait(60, "a mark")
     record = at.noted
     assert (record.change.in_progress_since, record.change.marker) == (at.now + since, "a mark")
     assert is_endless is (since == -LONGEST_CHANGE)
@@ -127,43 +122,33 @@ async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
 ) -> None:
     """Only a password that nobody knows stays uncertain meanwhile."""
     at.know(waiting=at.now - ago, changing=at.now - MINUTE, blind=blind)
-    item = at.rig.item(NAME, deferred=3, waited=2, recheck=True, tried=2)
-    await at.lease.wait(item, 60, "")
+    await at.lease.wait(60, "")
     assert at.record.change.open_since == (at.now - MINUTE if blind else None)
     ((posted_in, later),) = at.posted()
     assert posted_in == int(seconds)
-    assert {name: later[name] for name in ("deferred", "waited", "follow_up", "tried")} == {
-        "deferred": 0,
-        "waited": 0,
-        "follow_up": False,
-        "tried": 2,
-    }
-    assert later["source"] == at.lease.source
+    assert (later["action"], later["follow_up"], later["source"]) == (
+        "audit",
+        True,
+        at.lease.source,
+    )
     assert at.record.change.recheck_at == at.now + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("look_at", "resumes"),
-    [(None, False), (-HOUR, False), (AHEAD, False), (AHEAD + SECOND, True)],
+    [(None, False), (-HOUR, False), (EARLY, False), (EARLY + SECOND, True)],
 )
 async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
     at: Held, look_at: timedelta | None, *, resumes: bool
 ) -> None:
     at.know(waiting=at.now - MINUTE, look_at=at.now + look_at if look_at else None)
-    await at.lease.recheck(at.rig.item(NAME))
+    await at.lease.recheck()
     await at.lease.begin(at.rig.item(NAME), at.secret)
-    await at.lease.recheck(at.rig.item(NAME))
+    await at.lease.recheck()
     assert at.lease.resumes is resumes
-    await at.lease.wait(at.rig.item(NAME), 60, "")
+    await at.lease.wait(60, "")
     assert len(at.posted()) == (not resumes)
     assert at.record.change.recheck_at == at.now + (look_at if look_at and resumes else MINUTE)
-
-
-async def test_where_the_timer_asks_for_a_change_under_way_no_message_does(at: Held) -> None:
-    at.know(waiting=at.now - MINUTE)
-    await at.lease.wait(at.rig.item(NAME, action="audit"), 60, "")
-    assert at.posted() == []
-    assert at.noted.next_check == at.now + MINUTE
 
 
 # Looks go on until it is certain what a change did.
@@ -193,7 +178,7 @@ async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most
     if "ahead" in facts:
         facts = {**facts, "ahead": at.announced(facts["ahead"])}
     at.know(begun=at.now - HOUR, look_at=at.now - HOUR, **at.times(facts))
-    await at.lease.recheck(at.rig.item(NAME, action="retire", recheck=True, trigger="event"))
+    await at.lease.recheck()
     record = at.noted
     assert record.change.open_since is None
     assert record.change.uncertain_until == (None if open_until is None else at.now + open_until)
@@ -208,7 +193,7 @@ async def test_looks_end_in_time_where_nothing_was_sent_to_the_source(
 ) -> None:
     """A key makes a derived secret without a call: only its version could come late."""
     at.know(begun=None, open_until=at.now + left, look_at=at.now - HOUR)
-    await at.lease.recheck(at.rig.item(NAME, action="audit", recheck=True, trigger="sweep"))
+    await at.lease.recheck()
     assert bool(at.noted.next_check) is bool(looks)
     assert (at.noted.change.uncertain_until is None) is (looks == 0)
 
@@ -223,8 +208,8 @@ async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
         at.know(begun=at.now, look_at=at.now - SECOND, **at.times(facts))
         headers = {"Retry_After": wait} if wait else {}
         refuse(at.rig, 429, "Throttled", to_vault(), times=99, **headers)
-        with pytest.raises(TransientError):
-            await at.steps(action="audit", trigger="sweep", recheck=True).run()
+        _, first = await at.steps(action="audit", trigger="sweep", recheck=True).run()
+        assert first.result == "skipped"
         assert at.noted.next_check == at.now + timedelta(seconds=float(wait or 60))
         _, second = await at.steps(action="audit", trigger="sweep", recheck=True).run()
         assert second.result == "skipped"

@@ -20,7 +20,7 @@ from engine.state.record_parts import Past
 from engine.state.request import operation_id
 from engine.state.tags import CREDENTIAL, RETIRE, Pending
 from simulator.wire import Request
-from tests.engine.rotation.held import AtFirstWrite
+from tests.engine.rotation.held import SPACING, AtFirstWrite
 from tests.engine.rotation.plain_kind import (
     NEW,
     NEW_ID,
@@ -40,7 +40,6 @@ DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 ZERO = timedelta()
 COPY = "copy"
 SINGLE: dict[str, str | None] = {"Single": "true"}
-RECHECK_SECONDS = 60
 
 
 def retires(work: Work) -> Pending:
@@ -109,7 +108,7 @@ async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised
         assert work.at.record.stale == ()
         assert work.at.record.verified.repaired_at is None
         ((seconds, look),) = work.at.posted()
-        assert (seconds, look["follow_up"]) == (RECHECK_SECONDS, 1)
+        assert (timedelta(seconds=seconds), look["follow_up"]) == (SPACING, 1)
 
 
 @pytest.mark.parametrize("tag", ["ProviderAddress", "Rotator", "Logins", "Manual", "DerivedFrom"])

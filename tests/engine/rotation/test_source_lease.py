@@ -28,7 +28,6 @@ from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-LOOK_AFTER = 90.0
 
 
 @pytest.fixture
@@ -158,10 +157,10 @@ async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effe
     at.know(begun=at.now - ago if ago else None, **at.times(facts))
     if waits:
         with pytest.raises(TransientError, match="changed just now") as caught:
-            await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+            await at.lease.begin(at.rig.item(NAME), at.secret, is_single=True)
         assert (caught.value.code, caught.value.retry_after) == ("JustTried", waits)
     else:
-        await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+        await at.lease.begin(at.rig.item(NAME), at.secret, is_single=True)
     await at.lease.begin(at.rig.item(NAME), at.secret)
 
 
@@ -199,12 +198,12 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
     """The next one is posted already, for when it may: two of each would multiply."""
     at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, blind=True)
     look = replace(at.rig.item(NAME), look="recheck")
-    await at.lease.recheck(look)
+    await at.lease.recheck()
     ((seconds, _),) = at.posted()
     wait = (SPACING - 10 * SECOND).total_seconds()
     assert seconds == wait
     with pytest.raises(TransientError, match="changed just now") as caught:
-        await at.lease.begin(look, at.secret, LOOK_AFTER)
+        await at.lease.begin(look, at.secret, is_single=True)
     assert caught.value.retry_after == wait
     assert len(at.posted()) == 1
 
@@ -227,7 +226,7 @@ async def test_a_single_slot_that_must_be_left_alone_is_looked_at_as_soon_as_it_
     """After several deaths that takes minutes, and a look within them is left to the next one."""
     usual = {"begun": -10 * SECOND, "open_until": HOUR, "blind": True}
     at.know(**at.times(usual | facts))
-    await at.lease.recheck(replace(at.rig.item(NAME), look="recheck"))
+    await at.lease.recheck()
     assert [look["action"] for _, look in at.posted()] == ["audit"] * posts
     assert [delay for delay, _ in at.posted()] == [pytest.approx(seconds, abs=1)] * posts
     due = (at.noted.next_check or at.now) - at.now

@@ -173,7 +173,7 @@ async def test_an_incident_is_over_once_what_leaked_is_gone_and_its_version_is_t
     assert (first.result, first.new_version, first.retired) == ("waiting", None, ())
     assert not (await slow.record()).unreported
     posted = [message["action"] for message in slow.rig.messages("rotations")]
-    assert sorted(posted) == ["refresh", "refresh", "rotate"], "also before it is revoked"
+    assert sorted(posted) == ["audit", "refresh", "refresh"], "also before it is revoked"
     slow.rig.clock.advance(TAKES.total_seconds())
     last = await slow.handle(version=leaked.version, compromised=True, force=True)
     assert (last.result, last.new_version) == ("retired", None)
@@ -223,7 +223,7 @@ async def test_apps_hear_of_what_a_dead_worker_published_while_what_leaked_is_be
     outcome = await slow.handle(service, version=leaked, compromised=True)
     assert outcome.result == "waiting"
     posted = [message["action"] for message in slow.rig.messages("rotations")]
-    assert sorted(posted) == ["refresh", "rotate"]
+    assert sorted(posted) == ["audit", "refresh"]
 
 
 async def test_a_revocation_is_seen_to_have_come_although_its_version_was_disabled() -> None:
