@@ -198,14 +198,14 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
 async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     """Remove what a rotation made in vain whose record was lost, as the vault's versions tell.
 
-    Tags tell nothing here. What the current version holds is kept. Its operation replaced the
-    version before it, so no other version can hold what that operation made.
+    Tags keep it at most. What the current version holds is kept. Its operation replaced the version
+    before it, so no other version can hold what that operation made.
     """
     rotator, published = at.rotator, at.record.published
     if at.record.wrote(secret) or not isinstance(rotator, Recognise):
         return
-    before = await _version_before(at, secret)
-    if before is None or (published and published.version != before.version):
+    before = await _replaced_by(at, secret)
+    if not before or (published and [published.version] != before):
         return
     job = replace(at.parts.job(secret, at.managed), held_id=None)
     try:
@@ -213,14 +213,20 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     except NeedsHuman:
         # Nobody can tell which one is in use, so all of them stay.
         return
-    await at.tidy(operation_id(secret.ref, str(before.version)), keep=held_id)
+    for version in before:
+        await at.tidy(operation_id(secret.ref, version), keep=held_id)
 
 
-async def _version_before(at: Rotation, secret: Version) -> Version | None:
-    """Return the version before the current one; None if that is not certain."""
+async def _replaced_by(at: Rotation, secret: Version) -> list[str]:
+    """Return the version before the current one: several, where they are of the same second.
+
+    Of these one may have replaced another, as its tag says.
+    """
     versions = [version async for version in at.parts.vaults.versions(secret.ref)]
     others = [version for version in versions if version.version != secret.version]
     latest = max((version.created for version in others), default=secret.created)
-    before = [version for version in others if version.created == latest]
-    is_certain = len(before) == 1 and latest < secret.created
-    return before[0] if is_certain else None
+    if latest >= secret.created:
+        return []
+    operations = {version.tags.get(tags.OPERATION) for version in others}
+    before = [str(version.version) for version in others if version.created == latest]
+    return [it for it in before if operation_id(secret.ref, it) not in operations]

@@ -31,28 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a write comes late over a later one of the same operation, and its owner takes the secret "
-        "to another source and back: what the later one held is left",
-        r"moved/many#",
-        r"P5: !c\d+! of app v\d+ is still alive",
-        "moved/many#1150009247",
-    ),
-    Finding(
-        "a person makes a purged secret anew with the key that Rekey was about to publish: that is "
-        "taken for Rekey's own write, and reported as rotated; what the vault holds works",
-        r"slow-deleted/two-slow#",
-        r"P8: a version that a person wrote was reported as rotated",
-        "slow-deleted/two-slow#1150012520",
-    ),
-    Finding(
-        "the records go back twice, and a write comes late: a credential that was made in vain is left",
-        r"records/many#",
-        r"P5: !c\d+! \(rekey \S+\) of /many/app was left behind",
-        "records/many#1150018775",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

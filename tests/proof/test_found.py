@@ -7,6 +7,18 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a later look of a run takes its own change for another's, and believes an old copy": (
+        "lagging-in-overlap/many#1160007502"
+    ),
+    "what a late write superseded is left, as its secret moves away and back": (
+        "moved/many#1150009247"
+    ),
+    "what was made in vain is left, as two versions are of one second and the record was lost": (
+        "records/many#1150018775"
+    ),
+    "what a person writes who knows what is about to be published is taken for a person's": (
+        "slow-deleted/two-slow#1150012520"
+    ),
     "a source that its secret has left in mid-change is followed to the present one for a day": (
         "moved-in-overlap/two-slow#2"
     ),

@@ -396,10 +396,19 @@ class World:
         versions.append(version)
         if by_hand:
             self.by_hand.add(str(version.version))
-            self.written.add(str(version.version))
+            if not self._is_announced(draft.value):
+                self.written.add(str(version.version))
         else:
             self.watch.published(version, shown)
         return version
+
+    def _is_announced(self, value: Sensitive) -> bool:
+        """Return whether a value is that of a write of Rekey's that is on its way.
+
+        Nobody can tell whether it has come, or a person has written what the source shows.
+        """
+        records = (claim.record for claim in (*self.claims.values(), *self.far.values()))
+        return any(record.fits(write, value) for record in records for write in record.unpublished)
 
     def change(self, ref: SecretRef, version: str | None, **changes: Any) -> SecretVersion:
         """Change what is set on a version."""

@@ -269,13 +269,13 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
 
 @pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
 @pytest.mark.parametrize("place", ["key1", "key2"])
+@pytest.mark.parametrize("replaced", ["9" * 32, V1], ids=["another's", "the same's"])
 async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_over_it(
-    at: Held, place: str, tags: dict[str, str]
+    at: Held, replaced: str, place: str, tags: dict[str, str]
 ) -> None:
     """Where both are in one place, the earlier one has overwritten it: what was owed before is."""
     owed = Pending(at.now + HOUR, "3" * 32, "key3")
     late = at.announce("late", 10 * MINUTE)
-    replaced = "9" * 32
     at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
     at.know(earlier=(replaced,))
     at.rig.vault.put(NAME, "late", tags={**at.rig.tags(NAME), **tags})
