@@ -6,14 +6,14 @@ from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 
 from engine.contract import Job, Rotator
-from engine.errors import MayComeBack, PermanentError
+from engine.errors import MayComeBack, PermanentError, TransientError
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
 from engine.rotation.proof import Proof
 from engine.rotation.source_lease import LOST, SourceLease
 from engine.rotation.vault_writer import Replicas, VaultWriter
-from engine.secret import SecretVersion, Version
+from engine.secret import SecretVersion, Sensitive, Version
 from engine.state.decision import Park
 from engine.state.record import Record, parts_of
 from engine.state.request import PUBLISHED, Leak, Result, WorkItem
@@ -256,6 +256,19 @@ class Rotation:
             under_way=change.in_progress_since is not None,
             mark=change.marker,
         )
+
+    async def revoke(
+        self, secret: SecretVersion, rotator: Rotator, credential_id: str, held: Sensitive | None
+    ) -> None:
+        """Have the source revoke a credential, but not the one held; noted before it is sent."""
+        await self.lease.begin(self.observed.item, secret)
+        async with self.lease.changing("retire"):
+            await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
+
+    def not_revoked(self, credential_id: str, still: str = "accepted") -> TransientError:
+        """Return the error for a credential that its source was seen to have after that."""
+        what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
+        return TransientError(what, where=where, code="NotRevoked")
 
     async def is_refused(self, secret: SecretVersion) -> bool:
         """Return whether the source refuses what the current version holds, from one try."""

@@ -33,7 +33,7 @@ from engine.state.index import Listed, accepted_at
 from engine.state.record import Record, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
-from engine.state.tags import CREDENTIAL, Managed, Pending
+from engine.state.tags import Managed, Pending
 
 DISABLED = "SecretDisabled"
 """Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
@@ -51,7 +51,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
         # Restored between the order and its item: what is current now is as old as what was
         # reported.
         restored = [str(secret.version)] * is_old
-        return [*dict.fromkeys((item.version, *restored, *await _left_behind(at, secret)))]
+        return [*dict.fromkeys((item.version, *restored, *await _still_owed(at, secret)))]
     if not secret.version:
         raise NeedsHuman(
             "the secret is disabled, so nobody can tell which credential leaked",
@@ -61,7 +61,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     # When Rekey made what it published, its record tells: the vault's clock may be behind.
     is_ours = at.record.wrote(secret)
     if since is None or is_old or (secret.created < since and not is_ours):
-        return [secret.version, *await _left_behind(at, secret)]
+        return [secret.version, *await _still_owed(at, secret)]
     return await _replaced_since(at, secret, since, is_ours=is_ours)
 
 
@@ -69,31 +69,24 @@ async def _replaced_since(
     at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
 ) -> list[str]:
     """Return what may still be accepted of what came before a version that is younger."""
-    older, superseded = await _older(at, secret, since), await _superseded(at, secret)
+    older, going = await _older(at, secret, since), at.record.to_retire[:1]
     if not older:
         # Of a secret that is itself younger nobody knows how old its credential is.
-        return superseded[:1] if is_ours else [str(secret.version)]
+        return [it.version for it in going] if is_ours else [str(secret.version)]
     # What a person wrote stays, unless it turns out to hold what leaked.
     is_elsewhere = not is_ours and await _is_sent_on(at, older)
     latest = [] if is_elsewhere else older[:1]
-    return [*dict.fromkeys([*latest, *(old for old in superseded if old in older)])]
+    return [*dict.fromkeys([*latest, *await _still_owed(at, secret)])]
 
 
-async def _left_behind(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return what an incident cuts off that is to be retired where tags no longer lead.
-
-    Or a person has written a version since. Nothing else that is decided then retires it. What
-    bears no tags may hold what Rekey has published: a person has copied its value.
-    """
-    since, tagged = at.progress.item.began, at.parts.tagged(secret)
-    owed = at.record.to_retire
-    if since is None or not owed:
+async def _still_owed(at: Rotation, secret: SecretVersion) -> list[str]:
+    """Return what an incident cuts off of what is to be retired, and what was restored of that."""
+    since, record = at.progress.item.began, at.record
+    if since is None:
         return []
-    if tagged.source == at.lease.source:
-        is_theirs = secret.created >= since and not at.record.wrote(secret)
-        owed = tuple([it for it in owed if is_theirs and not await _is_in_place(at, it, secret)])
-    older = await _older(at, secret, since) if owed else []
-    return [going.version for going in owed if going.version in older]
+    going = [it for it in record.to_retire if not await _is_in_place(at, it, secret)]
+    older = await _older(at, secret, since) if going else []
+    return [old for it in going for old in record.history.same_as(it.version) if old in older]
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
@@ -131,29 +124,21 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
     return [str(version.version) for version in newest_first(older)]
 
 
-async def _superseded(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return the version that Rekey superseded, and those whose value it held, if restored."""
-    going = at.record.retirement
-    if going is None or await _is_in_place(at, going, secret):
-        return []
-    return [*at.record.history.same_as(going.version)]
-
-
 async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> bool:
     """Return whether a person has put another credential in the place of one to retire.
 
     Not the same one: a tag says only where it is.
     """
-    if going.credential_id != secret.tags.get(CREDENTIAL):
+    managed = at.managed_here(secret)
+    if managed is None or managed.credential_id != going.credential_id:
         return False
-    managed = at.parts.tagged(secret).managed
-    if managed and _holds_again(at, secret, going.version, managed):
+    if _holds_again(at, secret, going.version, managed):
         return False
     try:
         old = (await at.observed.read_version(going.version)).value
     except (NotFound, AccessDenied):
         return True
-    now = (managed and at.parts.held(secret, managed)) or secret.value
+    now = at.parts.held(secret, managed) or secret.value
     return not (old and now and now.reveal() in old.reveal())
 
 
@@ -296,17 +281,16 @@ async def _cut_off(
 ) -> None:
     """Prove that what a version may hold is refused, or revoke it; raises `alive` if it may not.
 
-    `held`: the credentials by the template that reads each. A tag may say where what leaked is
-    tried, too, and never what is revoked.
+    `held`: the credentials by the template that reads each.
     """
     known = at.record.id_of(str(old.version))
-    former = _former(managed, known or old.tags.get(CREDENTIAL, ""))
     for shape, credential in held.items():
-        if await _is_refused(at, managed, former, credential):
+        if await at.proof.refused(at.parts.rotator(managed), "", credential):
             continue
         if alive:
             raise alive
-        revoked = (former and known) or await _recognised(at, secret, old, managed, shape)
+        is_former = _is_former(managed, known)
+        revoked = known if is_former else await _recognised(at, secret, old, managed, shape)
         await _revoke_leaked(at, secret, old, managed, revoked, credential)
 
 
@@ -358,19 +342,10 @@ def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensi
     )
 
 
-def _former(managed: Managed, credential_id: str) -> str:
-    """Return the id of a credential if it is of a login that the tags name no more."""
+def _is_former(managed: Managed, credential_id: str) -> bool:
+    """Return whether a credential is of a login that the tags name no more."""
     names = {*parts_of(managed.source_of(credential_id))} if credential_id else set[str]()
-    return "" if names <= {*parts_of(managed.source)} else credential_id
-
-
-async def _is_refused(at: Rotation, managed: Managed, former: str, credential: Sensitive) -> bool:
-    """Return whether the source refuses a credential, as that of a former login, too."""
-    rotator = at.parts.rotator(managed)
-    is_refused = await at.proof.refused(rotator, "", credential)
-    if not is_refused or not former or at.parts_with(managed, former):
-        return is_refused
-    return await at.proof.refused(rotator, former, credential)
+    return not names <= {*parts_of(managed.source)}
 
 
 async def _recognised(
@@ -405,22 +380,12 @@ async def _revoke_leaked(
     credential_id: str,
     credential: Sensitive,
 ) -> None:
-    rotator, source = at.parts.rotator(managed), at.lease.source
-    names = at.parts_with(managed, credential_id)
-    if not names and _former(managed, credential_id):
-        raise _not_ours(at, old, f"no tag names {credential_id} any more")
+    rotator, names = at.parts.rotator(managed), at.parts_with(managed, credential_id)
     if theirs := await other_owner(at.parts, at.lease, secret, names, leaked=True):
         raise _not_ours(at, old, theirs.reason)
-    held = at.parts.held(secret, managed)
-    await at.lease.begin(at.observed.item, secret)
-    async with at.lease.changing("retire"):
-        await rotator.retire(source, credential_id, held, at.held_id(secret))
+    await at.revoke(secret, rotator, credential_id, at.parts.held(secret, managed))
     if not await at.proof.refused(rotator, credential_id, credential):
-        raise TransientError(
-            f"{credential_id} was revoked, but is still accepted",
-            where=source,
-            code="NotRevoked",
-        )
+        raise at.not_revoked(credential_id)
     at.progress.cut_off.add(str(old.version))
 
 
@@ -433,7 +398,7 @@ async def _replaced_in_place(
     """
     record, held = at.record, at.parts.held(secret, managed)
     is_replaced = version in record.history.replaced and record.wrote(secret)
-    is_replaced = is_replaced and not _former(managed, record.id_of(version))
+    is_replaced = is_replaced and not _is_former(managed, record.id_of(version))
     if not (managed.is_single and is_replaced and held):
         return False
     accepts = at.parts.rotator(managed).accepts
@@ -451,10 +416,8 @@ async def _remove_unread(
     past = _known(at, version, rotator)
     if past and isinstance(rotator, Readable | Lists):
         if not await _is_absent(at, secret, past, managed):
-            await at.lease.begin(at.observed.item, secret)
-            async with at.lease.changing("retire"):
-                held = at.parts.held(secret, managed)
-                await rotator.retire(at.lease.source, past.credential_id, held)
+            held = at.parts.held(secret, managed)
+            await at.revoke(secret, rotator, past.credential_id, held)
         if isinstance(rotator, Lists):
             # One server of the source may know of it, and others not yet.
             is_gone = await at.proof.unlisted(rotator, past.credential_id)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from engine.contract import Lists, Recognise, Rewrites, Rotator
-from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -100,28 +100,21 @@ async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> 
 
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
-    old = await _value(at, pending)
-    held, held_id = _held(at, secret, old), at.held_id(secret)
+    old, rotator = await _value(at, pending), _rotator_of(at)
+    held = _held(at, secret, old)
     await at.vault_writer.unchanged(secret)
     if not await _has_come(at, secret, pending, old):
         if old is None:
             await _note_slot(at, secret, pending)
-        await at.lease.begin(at.observed.item, secret)
         try:
-            async with at.lease.changing("retire"):
-                await _rotator_of(at).retire(at.lease.source, pending.credential_id, held, held_id)
+            await at.revoke(secret, rotator, pending.credential_id, held)
         except NeedsHuman:
             # Somebody put another credential in its place and into the vault: it is gone.
             if old is None or await _accepted(at, pending, old):
                 raise
     if not await _is_gone(at, pending, old):
-        raise TransientError(
-            f"{pending.credential_id} was revoked, but is still "
-            + ("accepted" if old else "listed"),
-            where=at.lease.source,
-            code="NotRevoked",
-        )
-    is_listed = isinstance(_rotator_of(at), Lists)
+        raise at.not_revoked(pending.credential_id, "accepted" if old else "listed")
+    is_listed = isinstance(rotator, Lists)
     await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
 
 

@@ -564,9 +564,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the source's owner is ignored": Mutant(
         method(steps, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
     ),
-    "a request about any version": Mutant(
-        _request_about_any_version, "P2", (f"forced/{ONE}#10",)
-    ),
+    "a request about any version": Mutant(_request_about_any_version, "P2", (f"forced/{ONE}#10",)),
     "an incident marks the next version": Mutant(
         _incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)
     ),

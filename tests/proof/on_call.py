@@ -18,6 +18,7 @@ from tests.proof.staging import (
     all_of,
     ask,
     credential_of,
+    current,
     due,
     incident,
     leaked,
@@ -153,6 +154,13 @@ def _overlapping(hours: int) -> Move:
     return move
 
 
+def mend(world: World) -> None:
+    """An owner gives the current version an expiry again: without one it is due at once."""
+    if current(world).expires is None:
+        _dated(60.0)(world)
+    people.mend(world)
+
+
 OWNERS: Mapping[str, Move] = {
     "wants no overlap": _overlapping(0),
     "wants a long overlap": _overlapping(300),
@@ -169,7 +177,7 @@ OWNERS: Mapping[str, Move] = {
 }
 
 
-@per_kind("owners-in-overlap", OWNERS, mend=people.mend, mends=2, is_planned=False)
+@per_kind("owners-in-overlap", OWNERS, mend=mend, mends=2, is_planned=False)
 def _owners_in_overlap(world: World, kind: str) -> None:
     """An owner edits tags and dates while what was superseded is retired."""
     rotated(world, kind, hours_left=-1)
@@ -177,7 +185,7 @@ def _owners_in_overlap(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-@per_kind("owners-in-incident", OWNERS, mend=people.mend, mends=3, is_planned=False)
+@per_kind("owners-in-incident", OWNERS, mend=mend, mends=3, is_planned=False)
 def _owners_in_incident(world: World, kind: str) -> None:
     """The same while the current credential has leaked."""
     due(world, kind, days_left=80)
@@ -186,7 +194,7 @@ def _owners_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-@per_kind("owners-in-both", OWNERS, mend=people.mend, mends=3, is_planned=False)
+@per_kind("owners-in-both", OWNERS, mend=mend, mends=3, is_planned=False)
 def _owners_in_both(world: World, kind: str) -> None:
     """The same in an incident inside an overlap."""
     rotated(world, kind, hours_left=30)
