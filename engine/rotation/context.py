@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 
 from engine.contract import Job, Rotator
-from engine.errors import MayComeBack, PermanentError, TransientError
+from engine.errors import MayComeBack, NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.parts import Parts
 from engine.rotation.derived import ParentKey
 from engine.rotation.observe import Observed
@@ -265,9 +265,14 @@ class Rotation:
         async with self.lease.changing("retire"):
             await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
 
-    def not_revoked(self, credential_id: str, still: str = "accepted") -> TransientError:
-        """Return the error for a credential that its source was seen to have after that."""
+    def not_revoked(self, credential_id: str, still: str = "accepted") -> RekeyError:
+        """Return the error for a credential that its source was seen to have after that.
+
+        It may spread slowly. Where an earlier try has met that, too, a person is needed.
+        """
         what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
+        if self.lease.found.is_uncertain:
+            return NeedsHuman(what, where=where, fix="revoke it there by hand", code="NotRevoked")
         return TransientError(what, where=where, code="NotRevoked")
 
     async def is_refused(self, secret: SecretVersion) -> bool:

@@ -286,7 +286,8 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
         unmarked = f"; {UNMARKED}: {error.what}"
         reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
         return Outcome(item, "parked", reason, parked.fix)
-    return await report.conclude(at.parts, current, at.asked(), parked)
+    is_told = at.observed.is_told(parked.reason)
+    return await report.conclude(at.parts, current, at.asked(), parked, is_told=is_told)
 
 
 async def _warn(at: Rotation, error: TransientError) -> None:
@@ -317,7 +318,8 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     reason = f"{under_way_since(at.lease.record)}: {error.what}"
     if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
-        return await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
+        shown, is_told = at.observed.shown, at.observed.is_told(parked.reason)
+        return await report.conclude(at.parts, shown, at.asked(), parked, is_told=is_told)
     if at.progress.has_published and not at.asked().compromised:
         # The message that looks for the end knows only of the rest.
         at.progress.reason += f"; {reason}"

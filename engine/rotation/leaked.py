@@ -285,7 +285,7 @@ async def _cut_off(
     """
     known = at.record.id_of(str(old.version))
     for shape, credential in held.items():
-        if await at.proof.refused(at.parts.rotator(managed), "", credential):
+        if await at.proof.refuses(at.parts.rotator(managed), credential):
             continue
         if alive:
             raise alive
@@ -491,6 +491,10 @@ async def leaked_at(
     if source in ("", left):
         others = [listed for listed in known if listed.source != left]
         source = accepted_at(secret, others, tagged)
+        # A listing tells versions by their seconds alone.
+        record = await parts.leases.peek(source) if source != tagged else None
+        if record and not record.has_accepted(str(secret.version)):
+            source = tagged
     return source, unlisted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -290,34 +291,37 @@ class Observed:
         await self.lease.write(record)
         return is_over
 
+    def is_told(self, reason: str) -> bool:
+        """Return whether people have heard within a day what a look is about to tell them.
+
+        A mark may not say so: none can be made, or the secret needs them for something else, too.
+        """
+        verified, now = self.record.verified, self.parts.clock.now()
+        is_recent = verified.told_at is not None and now < verified.told_at + DAY
+        return self.item.recheck and is_recent and verified.told == self._digest_of(reason)
+
+    def _digest_of(self, reason: str) -> str:
+        """Return what the record keeps of a reason that people have heard: a leak is another one."""
+        text = f"{bool(self.record.compromised.versions)} {reason.partition(f'; {UNMARKED}')[0]}"
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
     def heard(self, outcome: Outcome) -> Outcome:
-        """Return the outcome of a look as one that waits, where people have heard today that it needs them.
-
-        A mark says so by itself. Where none can be made, they are told again the next day.
-        """
-        last, now = self.record.verified.told_at, self.parts.clock.now()
-        is_told = self.item.recheck and last is not None and now < last + DAY
-        return replace(outcome, result="waiting") if is_told and self._is_bare(outcome) else outcome
-
-    def _is_bare(self, outcome: Outcome) -> bool:
-        """Return whether an outcome needs a person, and no mark says so.
-
-        One of a secret that has left this source is taken off by the next audit where it is now.
-        """
-        if outcome.result != "parked" or UNMARKED in outcome.reason or not self.is_enabled:
-            return outcome.result == "parked"
-        source = self.parts.tagged(self.shown).source
-        return source is not None and not self.lease.covers(source)
+        """Return the outcome of a look as one that waits, where people have heard of it."""
+        is_told = outcome.result == "parked" and self.is_told(outcome.reason)
+        return replace(outcome, result="waiting") if is_told else outcome
 
     def reported(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
         if self.announces(outcome):
             self.lease.learn(replace(self.record, unreported=False))
-        is_bare, is_over = self._is_bare(outcome), outcome.result in DONE
-        if self.record.owner and (is_bare or is_over):
+        verified = self.record.verified
+        if outcome.result == "parked":
+            digest = self._digest_of(outcome.reason)
+            verified = replace(verified, told_at=self.parts.clock.now(), told=digest)
+        elif outcome.result in DONE:
             # What needs people after that is something else: they hear of it.
-            told_at = self.parts.clock.now() if is_bare else None
-            verified = replace(self.record.verified, told_at=told_at)
+            verified = replace(verified, told_at=None, told="")
+        if self.record.owner:
             self.lease.learn(replace(self.record, verified=verified))
 
     def announces(self, outcome: Outcome) -> bool:

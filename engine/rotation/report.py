@@ -107,15 +107,23 @@ LATER = "nothing else is due, and the next sweep looks again"
 
 
 async def conclude(
-    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
+    parts: Parts,
+    secret: SecretVersion,
+    item: WorkItem,
+    decision: Skip | Wait | Park,
+    *,
+    is_told: bool = False,
 ) -> Outcome:
-    """Conclude an item that changed nothing, marking a secret that cannot be rotated."""
+    """Conclude an item that changed nothing, marking a secret that cannot be rotated.
+
+    `is_told`: people have heard of it.
+    """
     result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
     reason = decision.reason
     if isinstance(decision, Park):
         result = "parked"
         mark = f"{decision.reason}. Fix: {decision.fix}"
-        if item.is_own and _bears(secret, mark, compromised=item.compromised):
+        if is_told:
             # Whom it concerns has been told, and looks go on.
             return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
         reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)
@@ -201,10 +209,3 @@ async def _mark(
     except PermanentError as error:
         return f"; {UNMARKED}: {error.what}"
     return ""
-
-
-def _bears(secret: SecretVersion, reason: str, *, compromised: bool) -> bool:
-    """Return whether a secret bears a mark with this very reason."""
-    word = secret.tags.get(tags.STATE, "").partition(" ")[0]
-    is_known = word == "compromised" or (word != "" and not compromised)
-    return is_known and secret.tags.get(tags.REASON) == tags.shortened(reason)

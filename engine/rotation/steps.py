@@ -61,7 +61,8 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     says = at.warned(says) if isinstance(says, Park) else says
     if at.progress.result is None and (kept := at.progress.reason):
         says = replace(says, reason=f"{kept}; {says.reason}")
-    return await report.conclude(at.parts, secret, item, says)
+    is_told = at.observed.is_told(says.reason)
+    return await report.conclude(at.parts, secret, item, says, is_told=is_told)
 
 
 async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:

@@ -169,6 +169,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "tags": ("verified", "tags"),
     "healed": ("verified", "repaired_at"),
     "told": ("verified", "told_at"),
+    "told_of": ("verified", "told"),
     "earlier": ("history", "replaced"),
     "written": ("history", "published"),
     "past": ("history", "credentials"),

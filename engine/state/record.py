@@ -344,6 +344,7 @@ class Record:
                 at=None,
                 created=None,
                 told_at=None,
+                told="",
                 tags=self.verified.tags or owners_tags(secret),
             ),
             history=self.history.passed(self.owner).printed({str(secret.version): prints}),

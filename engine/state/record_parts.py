@@ -275,7 +275,9 @@ class Verified:
     repaired_at: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
     told_at: datetime | None = None
-    """When people last heard of what needs them, and no mark of the secret could say."""
+    """When people last heard of what needs them."""
+    told: str = ""
+    """A digest of what they heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ left, nobody but its owner may revoke, unless it has leaked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from engine.secret import SecretRef
@@ -20,6 +21,7 @@ from tests.proof.staging import (
     EVERY,
     FIRST,
     SLOTTED,
+    Move,
     add_source,
     all_of,
     ask,
@@ -130,6 +132,41 @@ def _moved_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
+def reports(world: World) -> None:
+    """An operator reports what the secret holds now, wherever that is."""
+    version = current(world)
+    if version.value and version.enabled and world.watch.holds(version):
+        incident(world)
+
+
+REPORTING: Mapping[str, Move] = {
+    "moves": moves,
+    "what it holds now is reported": reports,
+    "moves again": moves,
+    "that is reported, too": reports,
+}
+
+
+@_moving("moved-in-both", moves=REPORTING)
+def _moved_in_both(world: World, kind: str) -> None:
+    """It moves while what leaked is dealt with, and what it holds there leaks as well."""
+    due(world, kind, days_left=80)
+    _two_sources(world, kind)
+    incident(world)
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
+@_moving("moved-in-overlap-and-reported", moves=REPORTING)
+def _moved_in_overlap_and_reported(world: World, kind: str) -> None:
+    """It moves inside an overlap, and what it holds leaks, here and there."""
+    rotated(world, kind, hours_left=100)
+    _two_sources(world, kind)
+    first = world.vault[APP][0]
+    world.watch.superseded[credential_of(first)] = source_of(kind)
+    ask(world, force=True, pinned=False)
+    ask(world, action="audit", trigger="sweep", pinned=False)
+
+
 @_moving("moved-by-order")
 def _moved_by_order(world: World, kind: str) -> None:
     """It moves while an incident of its name is sent on, inside an overlap."""
@@ -149,4 +186,6 @@ MOVING = [
     *all_of((*SLOTTED, "listed", "two-slow"), _moved_in_overlap),
     *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved_in_incident),
     *all_of((*SLOTTED, "listed", "two-slow"), _moved_by_order),
+    *all_of((*EVERY, "listed", "two-slow", "one-slow"), _moved_in_both),
+    *all_of((*SLOTTED, "listed", "two-slow"), _moved_in_overlap_and_reported),
 ]

@@ -339,7 +339,8 @@ class Watch:
             for credential, source in (self.superseded | leaked).items()
             if source in self.handed_over and self.world.sources[source].accepts(credential)
         ]
-        mine = self.disowned | self.foreign
+        # What has leaked is owed, whoever has taken it away.
+        mine = (self.disowned - set(self.compromised)) | self.foreign
         return [debt for debt in debts if debt[1] not in mine and not self.is_current(debt[1])]
 
     def source_by(self, credential: str) -> str:

@@ -14,7 +14,7 @@ from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, Throttled, TransientError
 from engine.secret import SecretRef
 from engine.state.decision import Park
-from engine.state.request import UNMARKED, Leak, Outcome
+from engine.state.request import UNMARKED, Outcome
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.engine.rotation.held import conclude
@@ -265,30 +265,13 @@ async def test_a_record_that_cannot_be_read_is_told_of_once() -> None:
     assert (outcome.result, outcome.reason) == ("parked", "the record of the source is damaged")
 
 
-@pytest.mark.parametrize(
-    ("marked", "leaked", "reason", "is_told"),
-    [
-        pytest.param(None, False, "it failed", True, id="it bears no mark yet"),
-        pytest.param(False, False, "it failed", False, id="its mark says so"),
-        pytest.param(False, False, "something else", True, id="its mark says something else"),
-        pytest.param(False, True, "it failed", True, id="it has leaked since"),
-        pytest.param(True, True, "it failed", False, id="its mark says that it has leaked"),
-        pytest.param(True, False, "it failed", False, id="its mark says more"),
-    ],
-)
-async def test_a_look_tells_a_person_once_why_it_parks_a_secret(
-    marked: bool | None, reason: str, *, leaked: bool, is_told: bool
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_a_secret_is_marked_where_people_have_not_heard_of_what_it_needs(
+    *, is_told: bool
 ) -> None:
-    """Looks go on for days; but a leak is told of, whatever was told before it."""
     rig = scene()
     parts, look = rig.service().engine, rig.item(NAME, trigger="sweep", requested_by="rekey")
-    if marked is not None:
-        first = rig.item(NAME, compromised=marked)
-        read = await parts.vaults.read(first.ref)
-        await conclude(parts, read, first, Park("it failed", "mend it"))
     secret = await parts.vaults.read(look.ref)
-    item = replace(look, leak=Leak() if leaked else None)
-    outcome = await conclude(parts, secret, item, Park(reason, "mend it"))
-    assert outcome.result == ("parked" if is_told else "waiting")
-    word = "compromised" if leaked or marked else "parked"
-    assert rig.tags(NAME)["RekeyState"].startswith(f"{word} ")
+    outcome = await conclude(parts, secret, look, Park("it failed", "mend it"), is_told=is_told)
+    assert outcome.result == ("waiting" if is_told else "parked")
+    assert ("RekeyState" in rig.tags(NAME)) is not is_told

@@ -168,12 +168,13 @@ async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_r
     ("look", "reason", "ago", "result"),
     [
         (True, f"no; {UNMARKED}", DAY - SECOND, "waiting"),
-        (True, f"no; {UNMARKED}", DAY, "parked"),
-        (False, f"no; {UNMARKED}", SECOND, "parked"),
-        (True, "no, and its mark says so", SECOND, "parked"),
+        (True, "no", DAY - SECOND, "waiting"),
+        (True, "no", DAY, "parked"),
+        (False, "no", SECOND, "parked"),
+        (True, "no, for another reason", SECOND, "parked"),
     ],
 )
-async def test_a_look_tells_people_once_a_day_of_what_no_mark_says(
+async def test_a_look_tells_people_once_a_day_of_what_needs_them(
     at: Held, reason: str, ago: timedelta, result: Result, *, look: bool
 ) -> None:
     observed = at.observed(action="audit", recheck=look)
@@ -181,11 +182,14 @@ async def test_a_look_tells_people_once_a_day_of_what_no_mark_says(
     await observed.look()
     parked = Outcome(observed.item, "parked", reason)
     assert observed.heard(parked).result == "parked"
-    observed.reported(replace(parked, reason=UNMARKED))
+    observed.reported(replace(parked, reason="no"))
     await observed.note_reported()
     at.rig.clock.advance(ago.total_seconds())
     assert observed.heard(parked).result == result
     assert observed.heard(replace(parked, result="skipped")).result == "skipped"
+    at.know(compromised=(V1,))
+    assert observed.heard(parked).result == "parked", "that it leaks is told of, too"
+    at.know(compromised=())
     observed.reported(replace(parked, result="confirmed"))
     assert observed.heard(parked).result == "parked"
 
