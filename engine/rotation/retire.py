@@ -79,17 +79,17 @@ async def _retire_one(
     if at.here and not kept:
         await Replicas(at.vault_writer, at.here).disable_superseded(secret.ref)
     await at.vault_writer.out_of_use(secret)
-    rest = {
-        tag: text
-        for tag, text in tags.unparked(secret.tags).items()
-        if tag in tags.OURS - {tags.RETIRE}
-    }
-    secret = replace(secret, tags=(await at.vault_writer.retag(secret, rest, "forget")).tags)
+    if at.here or f" {pending.version} " in at.observed.shown.tags.get(tags.RETIRE, ""):
+        # Where the secret has left this source, its tags are another one's.
+        known = tags.unparked((secret if at.here else at.observed.shown).tags)
+        rest = {tag: known[tag] for tag in (tags.OURS - {tags.RETIRE}) & known.keys()}
+        fresh = await at.vault_writer.retag(secret, rest, "forget")
+        at.observed.retagged(replace(secret, tags=fresh.tags))
     # Written once it has been reported: who dies before finds it proven, and reports it.
     record = at.record.retired()
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
-    return at.observed.retagged(secret), kept
+    return at.record.believed(at.observed.shown), kept
 
 
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:

@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
-from engine.errors import MayComeBack
+from engine.errors import MayComeBack, TransientError
 from engine.rotation import leaked, publish, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
@@ -51,6 +51,37 @@ async def _no_check_at_the_gate(
     publish: Any, self: VaultWriter, secret: Any, new: Any, step: str = "", **_: Any
 ) -> Any:
     return await publish(self, secret, new, step, _nothing)
+
+
+@in_place_of(Rotation, "not_revoked")
+def _tried_for_ever(_: Any, self: Rotation, credential_id: str, still: str = "accepted") -> Any:
+    """Never ask a person for what stays accepted, however often it was revoked."""
+    return TransientError(f"{credential_id} is still {still}", where=self.lease.source)
+
+
+@in_place_of(Record, "overtaken")
+def _forgotten_of_one_operation(right: Any, self: Record, seen: Record) -> Any:
+    """Retire nothing for a late write that replaces what the last one replaced."""
+    last = right(self, seen)
+    return last if last and seen.published and last.replaces != seen.published.replaces else None
+
+
+def _in_vain_by_its_own_doing(patch: pytest.MonkeyPatch) -> None:
+    """Ask what the record says by now whether another look follows."""
+    find = SourceLease.learn
+
+    def learn(self: SourceLease, record: Record) -> None:
+        find(self, record)
+        self.found = record
+
+    patch.setattr(SourceLease, "learn", learn)
+    write = SourceLease.write
+
+    async def written(self: SourceLease, record: Record) -> None:
+        await write(self, record)
+        self.found = self.record
+
+    patch.setattr(SourceLease, "write", written)
 
 
 def _from_the_start(patch: pytest.MonkeyPatch) -> None:
@@ -260,6 +291,20 @@ CLOSER: Mapping[str, Mutant] = {
     ),
     "a leak is tried where its secret is now": Mutant(
         method(leaked, "_exact_at", value=""), "P5", ("moved-in-incident/two-slots#50",)
+    ),
+    "a leak that nothing revokes is tried for ever": Mutant(
+        _tried_for_ever, "P", ("moved-in-both/one-slot#50",)
+    ),
+    "what people have heard is told anew with each look": Mutant(
+        function(Observed, "is_told", lambda *_: False),
+        "resources",
+        ("moved-in-both/one-slow#200",),
+    ),
+    "what a late write of the same operation supersedes is forgotten": Mutant(
+        _forgotten_of_one_operation, "P5", ("moved/many#300",)
+    ),
+    "a later look of a run goes by what the run itself has noted": Mutant(
+        _in_vain_by_its_own_doing, "P5", ("lagging-in-overlap/many#300",)
     ),
     "a source is given the password of another one": Mutant(
         _set_back_to_anything, "P6", ("moved/one-slot#300",)

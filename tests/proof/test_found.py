@@ -7,6 +7,22 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what is retired at a source takes the tags off that a later one has written": (
+        "moved-in-overlap/listed#1200024035"
+    ),
+    "what a policy leaves to people is told of as what a tag does": "policy/many#1200020267",
+    "each message of an incident asks a source that it has left for the end of its change": (
+        "moved-by-order/two-slow#1160700015"
+    ),
+    "a version of the same second is taken for one that another source has accepted": (
+        "moved-in-both/many#1160500057"
+    ),
+    "people never hear of the only password of a source that its secret has left": (
+        "moved-in-both/one-slow#1160500001"
+    ),
+    "looks at two sources tell people in turn of what needs them at either": (
+        "moved-in-both/one-slow#1160500044"
+    ),
     "a later look of a run takes its own change for another's, and believes an old copy": (
         "lagging-in-overlap/many#1160007502"
     ),

@@ -607,7 +607,7 @@ class Watch:
 
     def _is_told(self, ref: SecretRef, source: str) -> bool:
         """Return whether its owner was told of what cannot follow its key, or is left to people."""
-        tags = self.world.vault[ref][-1].tags
+        tags = self.world.policy().applied(self.world.vault[ref][-1]).tags
         is_signed = isinstance(self.world.sources[source], Signatures)
         return STATE in tags and (is_signed or by_hand(tags))
 
