@@ -298,11 +298,17 @@ class Observed:
         """
         verified, now = self.record.verified, self.parts.clock.now()
         is_recent = verified.told_at is not None and now < verified.told_at + DAY
-        return self.item.recheck and is_recent and verified.told == self._digest_of(reason)
+        if not (self.item.recheck and is_recent):
+            return False
+        # A secret that can bear a mark gets it, and people hear of that.
+        is_bare = self.is_unmarked and self.lease.covers(self.parts.tagged(self.shown).source)
+        texts = [f"{reason}; {UNMARKED}"] if is_bare else [reason, f"{reason}; {UNMARKED}"]
+        return verified.told in map(self._digest_of, texts)
 
     def _digest_of(self, reason: str) -> str:
         """Return what the record keeps of a reason that people have heard: a leak is another one."""
-        text = f"{bool(self.record.compromised.versions)} {reason.partition(f'; {UNMARKED}')[0]}"
+        said, unmarked, _ = reason.partition(f"; {UNMARKED}")
+        text = f"{bool(self.record.compromised.versions)} {said}{unmarked}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def heard(self, outcome: Outcome) -> Outcome:

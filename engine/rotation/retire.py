@@ -94,9 +94,13 @@ async def _retire_one(
 
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
     """Return that another secret has by now the login whose credential is to be retired."""
-    before = at.managed_here(replace(secret, tags=at.record.verified.tags))
-    names = at.parts_with(at.here or before, pending.credential_id)
+    names = at.parts_with(_managed(at, secret), pending.credential_id)
     return await other_owner(at.parts, at.lease, secret, names)
+
+
+def _managed(at: Rotation, secret: SecretVersion) -> Managed | None:
+    """Return what the tags ask for at this source, or did before its owner took them away."""
+    return at.here or at.managed_here(replace(secret, tags=at.record.verified.tags))
 
 
 async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
@@ -174,9 +178,10 @@ async def _note_slot(at: Rotation, secret: SecretVersion, pending: Pending) -> N
 
 
 async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | None:
-    if at.here is None:
+    managed = _managed(at, secret)
+    if managed is None:
         return None
-    job = at.parts.job(secret, at.here)
+    job = at.parts.job(secret, managed)
     return await at.proof.slot(_rotator_of(at), job, pending.credential_id)
 
 

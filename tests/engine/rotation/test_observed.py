@@ -182,8 +182,11 @@ async def test_a_look_tells_people_once_a_day_of_what_needs_them(
     await observed.look()
     parked = Outcome(observed.item, "parked", reason)
     assert observed.heard(parked).result == "parked"
-    observed.reported(replace(parked, reason="no"))
+    is_unmarked = UNMARKED in reason
+    observed.reported(replace(parked, reason=f"no; {UNMARKED}" if is_unmarked else "no"))
     await observed.note_reported()
+    if not is_unmarked:
+        observed.retagged(replace(observed.shown, tags={**observed.shown.tags, STATE: "parked"}))
     at.rig.clock.advance(ago.total_seconds())
     assert observed.heard(parked).result == result
     assert observed.heard(replace(parked, result="skipped")).result == "skipped"
