@@ -307,8 +307,8 @@ class Observed:
 
     def _digest_of(self, reason: str) -> str:
         """Return what the record keeps of a reason that people have heard: a leak is another one."""
-        said, unmarked, _ = reason.partition(f"; {UNMARKED}")
-        text = f"{bool(self.record.compromised.versions)} {said}{unmarked}"
+        what, unmarked, _ = reason.partition(f"; {UNMARKED}")
+        text = f"{bool(self.record.compromised.versions)} {what}{unmarked}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def heard(self, outcome: Outcome) -> Outcome:

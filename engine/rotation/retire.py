@@ -81,8 +81,8 @@ async def _retire_one(
     await at.vault_writer.out_of_use(secret)
     if at.here or f" {pending.version} " in at.observed.shown.tags.get(tags.RETIRE, ""):
         # Where the secret has left this source, its tags are another one's.
-        known = tags.unparked((secret if at.here else at.observed.shown).tags)
-        rest = {tag: known[tag] for tag in (tags.OURS - {tags.RETIRE}) & known.keys()}
+        marks = tags.unparked((secret if at.here else at.observed.shown).tags)
+        rest = {tag: text for tag, text in marks.items() if tag in tags.OURS - {tags.RETIRE}}
         fresh = await at.vault_writer.retag(secret, rest, "forget")
         at.observed.retagged(replace(secret, tags=fresh.tags))
     # Written once it has been reported: who dies before finds it proven, and reports it.

@@ -470,7 +470,11 @@ class Record:
         if self.wrote(secret):
             return self
         known = next((it for it in self.unpublished if self.fits(it, secret.value)), None)
-        return self.landed(secret, known) if known else self._beside(secret, now)
+        if known is None:
+            return self._beside(secret, now)
+        # Whoever has made it is gone: a look proves once that it is still accepted.
+        landed = self.landed(secret, known)
+        return replace(landed, change=landed.change.uncertain_for(now))
 
     def _beside(self, secret: SecretVersion, now: datetime) -> Record:
         """Return the record where the vault shows another version than the one published last."""

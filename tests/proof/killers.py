@@ -41,7 +41,7 @@ KILLERS: Mapping[str, str] = {
     "a value in the report": "one/two-slots",
     "an accepted request is not stored": "reported-and-lost/two-slots",
     "an audit believes everything": "drift/two-slots",
-    "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots#6",
+    "an incident cuts off whatever has the place of an older key": "records-in-incident/two-slots#19",
     "an incident is not noted": "order-and-restore/two-slots#3",
     "an incident marks the next version": "one/two-slots@26:forbid",
     "an overlap of years": "one/two-slots",
@@ -104,6 +104,13 @@ KILLERS: Mapping[str, str] = {
 }
 
 UNSEEN: Mapping[str, str] = {
+    "a leak that nothing revokes is tried for ever": (
+        "whether a leak that a person must end is told of is a matter of reports, which name no source"
+    ),
+    "what people have heard is told anew with each look": "no promise bounds how often people hear",
+    "what a late write of the same operation supersedes is forgotten": (
+        "what its owner has left at a source is theirs, as far as a history tells"
+    ),
     "a replica's old version stays": "no promise speaks of a version that holds what is refused",
     "a request is closed before its outcome is reported": "what is stored of requests is not in a history",
     "a request is never closed": "what is stored of requests is not in a history",

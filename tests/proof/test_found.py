@@ -7,6 +7,15 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a secret that can bear a mark again bears none, as people have heard of what it needs": (
+        "slow-and-people/one-slow#1210004936"
+    ),
+    "a slow revocation of what nobody can read is asked for without end, as the tags are gone": (
+        "owners-in-overlap/two-slow#1210025190"
+    ),
+    "nobody proves what has come late, while another deployment tidies": (
+        "two-deployments/many#1210031782"
+    ),
     "what is retired at a source takes the tags off that a later one has written": (
         "moved-in-overlap/listed#1200024035"
     ),
