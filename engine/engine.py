@@ -227,5 +227,7 @@ class Engine(Parts):
         if not item.compromised:
             begun = (await self.index()).of(secret.ref) if tries > 1 else ()
             return next((listed.source for listed in begun if listed.is_open), None)
-        known = await self.known(secret.ref)
-        return known[0].source if known else None
+        if not (known := await self.known(secret.ref)):
+            return None
+        version = str(item.version or secret.version)
+        return await leaked.held_at(self, secret.ref, version, known) or None

@@ -520,7 +520,9 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     knowing = {at: record for at, record in records.items() if record and record.knows(version)}
     accepted = [at for at, record in knowing.items() if record.has_accepted(version)]
     if named is None:
-        only = owned if len(owned) == 1 else []
+        # The record of a further part, or of a claim alone, knows of no version.
+        telling = [at for at in owned if (record := records[at]) and not record.is_blank]
+        only = telling if len(telling) == 1 else []
     else:
         # What it says counts where its secret owns that, or nobody does.
         record = records[named]

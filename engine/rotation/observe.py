@@ -35,6 +35,8 @@ class Observed:
     """What the item's incident means stands in the record: it comes back to that by itself."""
     audited: bool = False
     """This run has proven the current version."""
+    was_marked: bool = False
+    """The secret bore a mark that tells people, as this run has found it."""
     _shown: SecretVersion | None = None
 
     @property
@@ -77,7 +79,7 @@ class Observed:
     @property
     def is_unmarked(self) -> bool:
         """Whether the secret could bear a mark that tells people, and bears none."""
-        return self.is_enabled and STATE not in self.shown.tags
+        return self.is_enabled and not self.was_marked and STATE not in self.shown.tags
 
     async def look(self) -> SecretVersion:
         """Read the current version and return what Rekey believes of it.
@@ -87,6 +89,7 @@ class Observed:
         shown = await self._read()
         # What was proven is not what somebody has written since.
         self.audited &= self._shown is not None and shown.version == self._shown.version
+        self.was_marked |= not self.has_read and STATE in shown.tags
         self._show(shown, self.parts.printed(shown))
         self.in_vain = self.item.recheck and self.recheck_follows
         if self.record.owner and not self.in_vain:

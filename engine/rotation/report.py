@@ -124,6 +124,9 @@ async def conclude(
         result = "parked"
         mark = f"{decision.reason}. Fix: {decision.fix}"
         if is_told:
+            if tags.STATE not in secret.tags:
+                # This run has taken it off, as the current version works.
+                await _mark(parts, secret, item, mark, drifted=decision.drifted)
             # Whom it concerns has been told, and looks go on.
             return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
         reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)

@@ -166,6 +166,9 @@ class SourceLease:
         self._before = record.change
         change = record.change.begun(touched, now, asks=bool(kind))
         change = replace(change, password_unknown=is_single, recheck_at=None)
+        if not record.verified.tags:
+            # They may be gone before a version is proven, and say how to pay what is owed here.
+            record = record.with_tags_of(secret)
         await self.write(replace(record.keyed(), change=change, kind=kind or record.kind))
 
     def _is_urgent(self, item: WorkItem) -> bool:

@@ -28,9 +28,9 @@ MOST_MESSAGES = 48
 passes it."""
 
 MOST_DELIVERIES = 120
-MOST_RETURNS = 9_000
-"""More messages of the timer than a month of an incident and two sources, each every quarter of an
-hour: who asks for more in one schedule never ends."""
+MOST_RETURNS = 12_000
+"""More messages of the timer than a month of two incidents and two sources, each every quarter of
+an hour: who asks for more in one schedule never ends."""
 MOST_ASKED = 4
 """More requests than are open at a time: the timer asks for each of them once in its period."""
 MOST_WAITING = 4 * MOST_WAITS

@@ -226,11 +226,40 @@ def _in_rotation(world: World, kind: str) -> None:
 @_handing_over("handed-over-in-incident")
 def _in_incident(world: World, kind: str) -> None:
     """A source is handed over while an incident is dealt with."""
+    _in_incident_of(world, kind)
+
+
+def _in_incident_of(world: World, kind: str) -> None:
     if kind == "one-slot":
         due(world, kind, days_left=80)
     else:
         rotated(world, kind, hours_left=100)
     incident(world)
+
+
+def reports(world: World) -> None:
+    """What the new one holds is reported as well: that may be what has leaked already."""
+    if HEIR in world.vault:
+        version = current(world, "heir")
+        if version.value and version.enabled and world.watch.holds(version):
+            incident(world, name="heir")
+
+
+BOTH_LEAK: Mapping[str, Move] = {
+    "the old one loses its address": loses_its_address,
+    "the new one gets a credential of its own": has_its_own,
+    "what the new one holds is reported": reports,
+    "the new one is audited": asks,
+}
+
+
+@_handing_over("handed-over-in-both", moves=BOTH_LEAK)
+def _in_both(world: World, kind: str) -> None:
+    """A source is handed over in an incident, and what the new one holds leaks, too."""
+    _in_incident_of(world, kind)
+    # A scope holds each login of a pair, too.
+    world.scopes += parts_of(source_of(kind))
+    ask(world, action="audit", trigger="sweep", pinned=False)
 
 
 def _with_an_open_incident(kind: str, move: Move, how: str) -> Scenario:
@@ -337,6 +366,6 @@ def _split(world: World, kind: str) -> None:
 
 HANDED_OVER = [
     *all_of(("two-logins",), _narrowed, _split),
-    *all_of(EVERY, _in_incident, _in_rotation),
+    *all_of(EVERY, _in_incident, _in_rotation, _in_both),
     *all_of(SLOTTED, _in_overlap, _named, _deleted),
 ]

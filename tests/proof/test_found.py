@@ -7,6 +7,15 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "a leak is tried at a further login of its pair, as whoever claimed the pair has died": (
+        "handed-over-in-both/two-logins#1160800235"
+    ),
+    "nothing says what a secret held that lost its tags in its first rotation": (
+        "handed-over-in-both/one-slot#1160800122"
+    ),
+    "a look that takes a mark off tells people anew of what it cannot settle": (
+        "handed-over-in-both/one-slot#1160800103"
+    ),
     "a secret that can bear a mark again bears none, as people have heard of what it needs": (
         "slow-and-people/one-slow#1210004936"
     ),

@@ -341,7 +341,16 @@ class Watch:
         ]
         # What has leaked is owed, whoever has taken it away.
         mine = (self.disowned - set(self.compromised)) | self.foreign
-        return [debt for debt in debts if debt[1] not in mine and not self.is_current(debt[1])]
+        return [debt for debt in debts if debt[1] not in mine and not self._is_in_use(debt[1])]
+
+    def _is_in_use(self, credential: str) -> bool:
+        """Return whether a secret has it that is under management, or that nobody has reported."""
+        latest = (versions[-1] for versions in self.world.vault.values())
+        holding = [
+            it for it in latest if it.value and credential_in(it.value.reveal()) == credential
+        ]
+        is_reported = credential in self.compromised
+        return any(not is_reported or "ProviderAddress" in it.tags for it in holding)
 
     def source_by(self, credential: str) -> str:
         """Return which source accepts a credential; empty where none does."""
@@ -914,7 +923,8 @@ class Watch:
 
     def _takes(self, source: str) -> float:
         """Return how long a source goes on with the change that heals it, as far as that counts."""
-        known = self.world.sources[source]
+        # A part of a pair is no source of its own.
+        known = self.world.sources.get(source)
         lasting = known.lasting if isinstance(known, Slots) else None
         return min(lasting.takes, HEALED_SECONDS) if lasting else 0.0
 
