@@ -197,7 +197,9 @@ class Observed:
         if self.in_vain:
             return ANOTHER
         is_look = self.item.recheck and self.item.action == "audit"
-        is_owed = self.is_forgotten or self.record.owes(self.parts.clock.now())
+        # Of a change that has no end a person is told.
+        goes_on = self.record.change.in_progress_since is not None
+        is_owed = self.is_forgotten or goes_on or self.record.owes(self.parts.clock.now())
         return "an earlier look has settled it" if is_look and not is_owed else ""
 
     async def read_version(self, version: str) -> SecretVersion:

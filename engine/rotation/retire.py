@@ -110,6 +110,9 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     if not await _has_come(at, secret, pending, old):
         if old is None:
             await _note_slot(at, secret, pending)
+        if at.record.change.version != secret.version:
+            # What is sent next makes the record forget what was made for another version.
+            await tidy_abandoned(at)
         try:
             await at.revoke(secret, rotator, pending.credential_id, held)
         except NeedsHuman:

@@ -31,7 +31,15 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = ()
+OPEN: tuple[Finding, ...] = (
+    Finding(
+        "a person writes the same value again while the only password is being replaced, and the record "
+        "cannot be written just then: people hear that the source refuses it, and it is not healed",
+        r"written-again",
+        r"P1: /one-slow/app has refused what the vault holds",
+        "written-again-when-due/one-slow#1230030012",
+    ),
+)
 
 
 def known(case: str, problem: str | None) -> Finding | None:
