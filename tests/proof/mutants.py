@@ -397,7 +397,7 @@ def _not_announced(patch: pytest.MonkeyPatch) -> None:
 
 def _endless_looks(patch: pytest.MonkeyPatch) -> None:
     """Never tell anybody of a change that does not end."""
-    for module in (controller, source_lease):
+    for module in (controller, source_lease, records):
         patch.setattr(module, "LONGEST_CHANGE", timedelta(days=400))
 
 
