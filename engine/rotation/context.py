@@ -268,10 +268,10 @@ class Rotation:
     def not_revoked(self, credential_id: str, still: str = "accepted") -> RekeyError:
         """Return the error for a credential that its source was seen to have after that.
 
-        It may spread slowly. Where an earlier try has met that, too, a person is needed.
+        It may spread slowly. Where an earlier try has met that of a leak, too, a person is needed.
         """
         what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
-        if self.lease.found.is_uncertain:
+        if self.lease.found.is_uncertain and self.record.compromised.versions:
             return NeedsHuman(what, where=where, fix="revoke it there by hand", code="NotRevoked")
         return TransientError(what, where=where, code="NotRevoked")
 
