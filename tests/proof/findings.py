@@ -39,6 +39,13 @@ OPEN: tuple[Finding, ...] = (
         r"P1: /one-slow/app has refused what the vault holds",
         "written-again-when-due/one-slow#1230030012",
     ),
+    Finding(
+        "a month after a hand-over a person writes the other login's password, as an old report names the "
+        "one in use: what Rekey had published for the new owner is left",
+        r"handed-over-in-incident/two-logins",
+        r"P5: !c\d+! of heir v\d+ is still alive",
+        "handed-over-in-incident/two-logins#1162000004",
+    ),
 )
 
 
