@@ -265,13 +265,15 @@ class Rotation:
         async with self.lease.changing("retire"):
             await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
 
-    def not_revoked(self, credential_id: str, still: str = "accepted") -> RekeyError:
+    def not_revoked(
+        self, credential_id: str, still: str = "accepted", *, has_leaked: bool = False
+    ) -> RekeyError:
         """Return the error for a credential that its source was seen to have after that.
 
-        It may spread slowly. Where an earlier try has met that of a leak, too, a person is needed.
+        It may spread slowly. Of a leak that an earlier try has met, too, a person hears.
         """
         what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
-        if self.lease.found.is_uncertain and self.record.compromised.versions:
+        if has_leaked and self.lease.found.is_uncertain:
             return NeedsHuman(what, where=where, fix="revoke it there by hand", code="NotRevoked")
         return TransientError(what, where=where, code="NotRevoked")
 

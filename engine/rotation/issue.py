@@ -34,7 +34,7 @@ from engine.rotation.context import Rotation
 from engine.rotation.derived import ParentKey
 from engine.rotation.ownership import other_owner
 from engine.rotation.proof import Proof
-from engine.rotation.retire import tidy_abandoned
+from engine.rotation.retire import tidy_of_another
 from engine.rotation.source_lease import LOST, NO_ANSWER, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretRef, SecretVersion, Sensitive
@@ -67,9 +67,9 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
     if job.asked:
         # An earlier try may have left one.
         await at.tidy(job.operation, keep=None)
-    elif at.record.change.version != secret.version and not copies:
-        # So may one for a version that somebody has replaced since: only the record names it.
-        await tidy_abandoned(at)
+    else:
+        # So may one for another version: only the record names it.
+        await tidy_of_another(at, secret)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
     is_single = at.managed.is_single

@@ -385,7 +385,7 @@ async def _revoke_leaked(
         raise _not_ours(at, old, theirs.reason)
     await at.revoke(secret, rotator, credential_id, at.parts.held(secret, managed))
     if not await at.proof.refused(rotator, credential_id, credential):
-        raise at.not_revoked(credential_id)
+        raise at.not_revoked(credential_id, has_leaked=True)
     at.progress.cut_off.add(str(old.version))
 
 

@@ -110,9 +110,7 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     if not await _has_come(at, secret, pending, old):
         if old is None:
             await _note_slot(at, secret, pending)
-        if at.record.change.version != secret.version:
-            # What is sent next makes the record forget what was made for another version.
-            await tidy_abandoned(at)
+        await tidy_of_another(at, secret)
         try:
             await at.revoke(secret, rotator, pending.credential_id, held)
         except NeedsHuman:
@@ -313,6 +311,16 @@ async def tidy_abandoned(at: Rotation) -> None:
     record = at.record
     if record.abandoned and not record.pending_write and at.is_bound:
         await at.lease.tidy(record.kind, record.abandoned, await _kept(at))
+
+
+async def tidy_of_another(at: Rotation, secret: SecretVersion) -> None:
+    """Remove what was made for a version that somebody has replaced since.
+
+    The record forgets that with the change that is sent next. A replica may hold it: it stays then.
+    """
+    is_copied = at.here is not None and at.here.replicas
+    if at.record.change.version != secret.version and not is_copied:
+        await tidy_abandoned(at)
 
 
 async def _kept(at: Rotation) -> str | None:

@@ -147,16 +147,13 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
-    is_copied = turn.here is not None and turn.here.replicas
-    if at.record.change.version != secret.version and not is_copied:
-        # What is sent next makes the record forget what a rotation made for another version.
-        try:
-            await retire.tidy_abandoned(at)
-        except RekeyError as error:
-            if error.retry_after is not None:
-                raise
-            # A leak waits for no leftover, at a source that may be gone as well.
-            log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
+    try:
+        await retire.tidy_of_another(at, secret)
+    except RekeyError as error:
+        if error.retry_after is not None:
+            raise
+        # A leak waits for no leftover, at a source that may be gone as well.
+        log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
     version = at.first_compromised
     try:
         await leaked.settle(at, secret, version, turn.decision)

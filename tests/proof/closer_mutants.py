@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob.aio import BlobClient
 
 from engine.engine import Engine
-from engine.errors import MayComeBack, TransientError
+from engine.errors import MayComeBack
 from engine.rotation import leaked, publish, vault_writer
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
@@ -54,9 +54,11 @@ async def _no_check_at_the_gate(
 
 
 @in_place_of(Rotation, "not_revoked")
-def _tried_for_ever(_: Any, self: Rotation, credential_id: str, still: str = "accepted") -> Any:
+def _tried_for_ever(
+    right: Any, self: Rotation, credential_id: str, still: str = "accepted", **_: Any
+) -> Any:
     """Never ask a person for what stays accepted, however often it was revoked."""
-    return TransientError(f"{credential_id} is still {still}", where=self.lease.source)
+    return right(self, credential_id, still)
 
 
 @in_place_of(Record, "overtaken")

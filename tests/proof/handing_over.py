@@ -37,6 +37,7 @@ from tests.proof.staging import (
     incident,
     leaked,
     per_kind,
+    reports,
     rotated,
     source_of,
 )
@@ -237,18 +238,10 @@ def _in_incident_of(world: World, kind: str) -> None:
     incident(world)
 
 
-def reports(world: World) -> None:
-    """What the new one holds is reported as well: that may be what has leaked already."""
-    if HEIR in world.vault:
-        version = current(world, "heir")
-        if version.value and version.enabled and world.watch.holds(version):
-            incident(world, name="heir")
-
-
 BOTH_LEAK: Mapping[str, Move] = {
     "the old one loses its address": loses_its_address,
     "the new one gets a credential of its own": has_its_own,
-    "what the new one holds is reported": reports,
+    "what the new one holds is reported": partial(reports, name="heir"),
     "the new one is audited": asks,
 }
 

@@ -32,6 +32,7 @@ from tests.proof.staging import (
     leaked,
     managed,
     per_kind,
+    reports,
     rotated,
     source_of,
 )
@@ -130,13 +131,6 @@ def _moved_in_incident(world: World, kind: str) -> None:
     _two_sources(world, kind)
     incident(world)
     ask(world, action="audit", trigger="sweep", pinned=False)
-
-
-def reports(world: World) -> None:
-    """An operator reports what the secret holds now, wherever that is."""
-    version = current(world)
-    if version.value and version.enabled and world.watch.holds(version):
-        incident(world)
 
 
 REPORTING: Mapping[str, Move] = {

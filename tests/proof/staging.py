@@ -258,6 +258,14 @@ def incident(world: World, *, name: str = "app") -> None:
     ask(world, name, compromised=True, force=True)
 
 
+def reports(world: World, *, name: str = "app") -> None:
+    """An operator reports what a secret holds now, wherever that is, if it works."""
+    ref = SecretRef(VAULT, name)
+    version = world.vault[ref][-1] if ref in world.vault else None
+    if version and version.value and version.enabled and world.watch.holds(version):
+        incident(world, name=name)
+
+
 def order(world: World, kind: str, since: datetime | None = None) -> SweepOrder:
     """Return the order of an incident that covers a kind's source, from now on."""
     since = since or world.kernel.now()
