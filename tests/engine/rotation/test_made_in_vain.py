@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from engine.rotation.retire import tidy_of_another
+from engine.state.request import operation_id
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
+from tests.engine.rotation.plain_kind import OLD_ID, Able, replicas, rotating
 from tests.shared.certificate_rig import NAME as CERTIFICATE
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.delivery import Delivery
@@ -67,3 +70,27 @@ async def test_a_list_that_has_lost_what_is_in_use_takes_a_new_one_all_the_same(
     assert (await rig.handle(CERTIFICATE, force=True)).result == "rotated"
     assert rig.accepts(rig.latest(CERTIFICATE).value)
     assert in_vain not in rig.alive()
+
+
+@pytest.mark.parametrize(
+    ("touched", "copies", "is_removed"),
+    [
+        ("1" * 32, (), True),
+        ("1" * 32, ("copy",), False),
+        ("this", (), False),
+    ],
+    ids=["for another version", "a replica may hold it", "for this version"],
+)
+async def test_what_was_made_for_another_version_is_removed_unless_a_replica_may_hold_it(
+    touched: str, copies: tuple[str, ...], *, is_removed: bool
+) -> None:
+    """The record forgets it with the change that is sent next."""
+    async with rotating(Able(), replicas(*copies)) as work:
+        work.rotation.here = work.at.managed
+        version = str(work.secret.version) if touched == "this" else touched
+        work.at.know(touched=version, kind=work.kind.kind)
+        work.kind.calls.clear()
+        await tidy_of_another(work.rotation, work.secret)
+        operation = operation_id(work.secret.ref, version)
+        expected = [f"tidy {operation} but {OLD_ID}"] if is_removed else []
+        assert [call for call in work.kind.calls if call.startswith("tidy")] == expected
