@@ -30,6 +30,7 @@ from engine.rotation.publish import (
     restore,
 )
 from engine.rotation.report import conclude
+from engine.rotation.retire import tidy_of_another
 from engine.rotation.source_lease import (
     CALL_SECONDS,
     EARLY,
@@ -72,6 +73,7 @@ __all__ = [
     "other_writer",
     "refuse_to_fight",
     "refused_external",
+    "tidy_of_another",
 ]  # fmt: skip
 PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}
 """The steps that the plan knows, and those that can be taken."""

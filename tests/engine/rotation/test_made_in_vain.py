@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from engine.rotation.retire import tidy_of_another
 from engine.state.request import operation_id
 from simulator.reach.sabotage import Died
 from simulator.wire import Request
+from tests.engine.rotation.held import tidy_of_another
 from tests.engine.rotation.plain_kind import OLD_ID, Able, replicas, rotating
 from tests.shared.certificate_rig import NAME as CERTIFICATE
 from tests.shared.certificate_rig import CertificateRig
