@@ -10,7 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.contract import Issued, Recognise
-from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    LeaseUnavailable,
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    TransientError,
+)
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
@@ -240,7 +247,7 @@ async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
             raise
         # Whatever keeps the source from answering makes the change fail, too, with its reason.
         return
-    if is_refused:
+    if is_refused and not await was_hit(at, secret):
         raise refused_external(at, secret)
 
 
@@ -261,6 +268,18 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
     if at.observed.may_have_cut_off:
         return False
     return at.managed.is_single or at.now - secret.created < LEFT_ALONE
+
+
+async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
+    """Return whether a version holds what a late change was to replace: somebody wrote it again."""
+    change = at.record.change
+    if not (change.uncertain_until and change.version):
+        return False
+    try:
+        before = await at.observed.read_version(change.version)
+    except (NotFound, AccessDenied):
+        return False
+    return before.value == secret.value
 
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:

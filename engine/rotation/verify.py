@@ -143,7 +143,7 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     if by_hand(at.parts.policy.applied(secret).tags):
         what = "the source refuses the current version, and its owner leaves the secret to people"
         raise NeedsHuman(what, where=str(secret.ref), fix=BY_HAND_FIX)
-    if publish.is_external(at, secret):
+    if publish.is_external(at, secret) and not await publish.was_hit(at, secret):
         raise publish.refused_external(at, secret)
     job = at.job(secret)
     if not at.parent_key:

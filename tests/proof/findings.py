@@ -31,22 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a person writes the same value again while the only password is being replaced, and the record "
-        "cannot be written just then: people hear that the source refuses it, and it is not healed",
-        r"written-again",
-        r"P1: /one-slow/app has refused what the vault holds",
-        "written-again-when-due/one-slow#1230030012",
-    ),
-    Finding(
-        "a month after a hand-over a person writes the other login's password, as an old report names the "
-        "one in use: what Rekey had published for the new owner is left",
-        r"handed-over-in-incident/two-logins",
-        r"P5: !c\d+! of heir v\d+ is still alive",
-        "handed-over-in-incident/two-logins#1162000004",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

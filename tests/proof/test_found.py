@@ -655,6 +655,12 @@ FOUND = {
     "a timer that comes while everybody is at work asks once somebody is free": (
         "derived-retirement#200011191"
     ),
+    "what a late change was to replace is no value of theirs where somebody writes it again": (
+        "written-again-when-due/one-slow#1230030012"
+    ),
+    "a report of a copy says nothing about what was published in its place": (
+        "handed-over-in-incident/two-logins#1162000004"
+    ),
 }
 
 

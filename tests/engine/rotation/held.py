@@ -28,6 +28,7 @@ from engine.rotation.publish import (
     refuse_to_fight,
     refused_external,
     restore,
+    was_hit,
 )
 from engine.rotation.report import conclude
 from engine.rotation.retire import tidy_of_another
@@ -74,6 +75,7 @@ __all__ = [
     "refuse_to_fight",
     "refused_external",
     "tidy_of_another",
+    "was_hit",
 ]  # fmt: skip
 PLANNED, TAKEN = {name for name, _ in TABLE}, {*STEPS}
 """The steps that the plan knows, and those that can be taken."""

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import NeedsHuman, TransientError
 from engine.state.tags import BY
 from simulator.wire import Request
-from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external
+from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external, was_hit
 from tests.shared.builders import SECOND, V2
 from tests.shared.heard import LOST
 from tests.shared.rig import Rig
@@ -146,6 +146,27 @@ async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_o
         rotation = at.rotation
         await rotation.observed.look()
         assert is_external(rotation, at.secret) is not is_late
+
+
+@pytest.mark.parametrize(
+    ("value", "facts", "is_hit"),
+    [
+        pytest.param(None, {"open_until": SECOND}, True, id="the same value"),
+        pytest.param(MADE_UP, {"open_until": SECOND}, False, id="another value"),
+        pytest.param(None, {"open_until": None}, False, id="nothing can come late"),
+        pytest.param(None, {"open_until": SECOND, "touched": ""}, False, id="nothing was sent"),
+        pytest.param(None, {"open_until": SECOND, "touched": V2}, False, id="it is gone"),
+    ],
+)
+async def test_a_late_change_has_hit_what_it_was_to_replace_where_somebody_writes_it_again(
+    value: str | None, facts: dict[str, Any], *, is_hit: bool
+) -> None:
+    rig = scene()
+    before = rig.vault.versions(NAME)[-1]
+    async with held(rig) as at:
+        at.know(**at.times({"touched": before.version, **facts}))
+        rig.write(NAME, value or before.value)
+        assert await was_hit(at.rotation, await at.rotation.observed.look()) is is_hit
 
 
 @pytest.mark.parametrize("is_open", [False, True])
