@@ -17,6 +17,7 @@ from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
 from engine.rotation import leaked
 from engine.rotation.leaked import DISABLED
+from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template
 from engine.state.index import Listed, StateIndex
@@ -243,16 +244,20 @@ def _unprinted(
             yield secret.ref
     for owner, records in index.records.items():
         # What is deleted, or in a vault that is not served any more, only its records know. A
-        # record of a released secret names no owner.
-        if owner and owner not in seen and not _are_whole(engine, records):
+        # record of a released secret names no owner, nor does one that is being claimed.
+        if owner not in ("", NOBODY, *seen) and not _are_whole(engine, records):
             yield SecretRef.parse(owner)
 
 
 def _are_whole(engine: Engine, records: Iterable[Listed]) -> bool:
-    """Return whether every version that records know has a print under a key that is there."""
-    return all(
+    """Return whether every version that records know has a print under a key that is there.
+
+    The record of a further login of a source knows of none.
+    """
+    telling = [it for it in records if it.prints or it.created or it.published or it.pending]
+    return bool(telling) and all(
         listed.is_printed and listed.prints and all(map(engine.prints.knows, listed.prints))
-        for listed in records
+        for listed in telling
     )
 
 
@@ -297,7 +302,9 @@ async def _in_secret(
     sources = dict.fromkeys((*(listed.source for listed in known), owner.source))
     for source in filter(None, sources):
         record = await engine.leases.peek(source)
-        if record and (match := await _in_record(engine, record, parts)):
+        # It may have been released, or claimed by nobody yet, since the records were listed.
+        is_owned = record and record.owner not in ("", NOBODY)
+        if record and is_owned and (match := await _in_record(engine, record, parts)):
             return match
     return None
 

@@ -134,9 +134,9 @@ def _left_to_a_recheck(turn: Turn) -> Skip | None:
 
 
 def _in_progress(turn: Turn) -> Wait | None:
-    """Leave a change in progress to the recheck that looks for its end."""
+    """Leave a change of its own that is in progress to the recheck that looks for its end."""
     is_about_it = isinstance(turn.decision, Rotate | Retire) or turn.record.compromised.versions
-    if turn.resumes and is_about_it:
+    if turn.resumes and turn.was_owner and is_about_it:
         since = under_way_since(turn.record) or "a change is in progress"
         return Wait(turn.now, f"{since}; its end is looked for later")
     return None

@@ -52,8 +52,11 @@ async def other_owner(
         await report_before_it_passes(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
-        await held.write_part(lease, record.passed(mine, secret, parts.printed(secret)))
-        if lease is held.leases[0]:
+        is_first = lease is held.leases[0]
+        # Reported, a version is of one source: the record of a further part knows of none.
+        prints = parts.printed(secret) if is_first else ""
+        await held.write_part(lease, record.passed(mine, secret, prints))
+        if is_first:
             held.learn(lease.record)
     return None
 

@@ -120,6 +120,10 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     if not await _is_gone(at, pending, old):
         raise at.not_revoked(pending.credential_id, "accepted" if old else "listed")
     is_listed = isinstance(rotator, Lists)
+    if old and at.record.history.credential_of(pending.version) is None:
+        # A person wrote it, so its id was a tag's. An old copy of a list may bring it back.
+        digest = at.record.digest(pending.credential_id, old)
+        _know(at, Past(pending.version, pending.credential_id, digest))
     await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
 
 
@@ -173,9 +177,11 @@ async def _note_slot(at: Rotation, secret: SecretVersion, pending: Pending) -> N
     if at.record.history.credential_of(pending.version):
         return
     if shown := await _slot(at, secret, pending):
-        past = Past(pending.version, pending.credential_id, shown)
-        record = at.record
-        at.lease.learn(replace(record, history=record.history.knowing(past)))
+        _know(at, Past(pending.version, pending.credential_id, shown))
+
+
+def _know(at: Rotation, past: Past) -> None:
+    at.lease.learn(replace(at.record, history=at.record.history.knowing(past)))
 
 
 async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | None:

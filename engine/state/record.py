@@ -361,16 +361,23 @@ class Record:
     def proven(self, shown: Version, now: datetime) -> Record:
         """Return the record once the current version has been proven."""
         change, write = self.change, self.pending_write
-        version, tags = str(shown.version), owners_tags(shown)
-        verified = replace(self.verified, version=version, at=now, created=shown.created, tags=tags)
         if change.password_unknown:
             # The only slot holds what the vault does: what could not be proven is over.
             change = replace(change, requested_at=None)
         record = self.lose() if write and write.at + LATE <= now else self
+        record = record.with_tags_of(shown)
+        version = str(shown.version)
+        verified = replace(record.verified, version=version, at=now, created=shown.created)
         return replace(record, change=change, verified=verified)
 
     def with_tags_of(self, shown: Version) -> Record:
-        """Return the record with the owner's tags as the version verified last shows them."""
+        """Return the record with the owner's tags as the version verified last shows them.
+
+        Whoever takes its address away takes with it what says how to pay what is owed here: then
+        those from before are kept.
+        """
+        if "ProviderAddress" in {*self.verified.tags} - {*shown.tags}:
+            return self
         return replace(self, verified=replace(self.verified, tags=owners_tags(shown)))
 
     def superseding(self, last: Published, at: datetime) -> Record:
@@ -411,8 +418,7 @@ class Record:
         assert write and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         published = write.landed(secret.version, secret.created)
         dead = self.history.same_as(write.replaces) if write.dead else ()
-        # Whoever takes its address away takes with it what says how to pay what is owed here.
-        has_left = "ProviderAddress" in {*self.verified.tags} - {*secret.tags}
+        verified = self.with_tags_of(secret).verified
         return replace(
             self,
             published=published,
@@ -422,12 +428,7 @@ class Record:
             change=replace(self.change, requested_at=None, recheck_at=None),
             to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
-            verified=replace(
-                self.verified,
-                version=secret.version,
-                created=secret.created,
-                tags=self.verified.tags if has_left else owners_tags(secret),
-            ),
+            verified=replace(verified, version=secret.version, created=secret.created),
             history=self.history.after(published, write.held),
             unreported=True,
         )

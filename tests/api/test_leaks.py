@@ -28,6 +28,7 @@ from simulator.wire import Request, Response
 from tests.api.test_access import SIGNED_IN, principal
 from tests.api.test_incidents import begin, reported
 from tests.api.test_incidents import progress as followed
+from tests.engine.rotation.held import NOBODY
 from tests.proof.places import PLACES
 from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.delivery import Delivery
@@ -105,10 +106,6 @@ async def test_a_key_is_found_and_refused_by_its_account(document: str, audited:
     assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
     assert await progress(api, answer) == "ended"
     again = await leak(rig.api(), leaked)
-    if document == WITHOUT:
-        # Nothing but a print tells of what was written by hand and is disabled by now.
-        assert (again.body["status"], "keySecret" in again.body["reason"]) == ("unknown", True)
-        return
     assert (again.status, again.body["status"]) == (200, "refused")
     assert again.body["refused"]
     assert "tried at its source" in again.body["proof"]
@@ -125,6 +122,12 @@ async def test_a_key_of_prints_that_was_rotated_or_lost_leads_to_no_wrong_answer
     rig.vault.put("leak-key", "n" * 40)
     answer = await leak(rig.api(), rig.latest("other").value)
     assert (answer.status, answer.body["secret"]) == (202, "other")
+
+
+async def test_a_source_that_is_being_claimed_leads_to_no_wrong_answer(rig: PolicyRig) -> None:
+    async with rig.service().engine.leases.hold("/claimed/by/nobody/yet", NOBODY):
+        answer = await leak(rig.api(), "none-of-ours-at-all")
+    assert (answer.status, answer.body["status"]) == (200, "unknown")
 
 
 async def test_an_older_index_in_memory_leads_to_no_wrong_answer(rig: PolicyRig) -> None:
@@ -220,10 +223,11 @@ async def test_what_was_put_back_at_its_source_is_cut_off_once_more(act: bool) -
 
 
 async def test_what_was_put_back_and_cannot_be_read_is_left_to_a_person(rig: PolicyRig) -> None:
-    """Whoever wrote it first, no record knows which key it was, and its version is disabled."""
+    """The record has forgotten which key it was, and its version is disabled."""
     leaked = rig.latest("app-key")
     await leak(rig.api(), leaked.value)
     await settle(rig)
+    await rig.note(rig.tags("app-key")["ProviderAddress"].lower(), "app-key", past=())
     put_back(rig, leaked.value)
     answer = await leak(rig.api(), leaked.value)
     await settle(rig)
@@ -256,10 +260,6 @@ async def test_an_incident_of_a_version_that_was_put_into_use_again_cuts_off_wha
     answer = await begin(rig.api(), key="two", **scope)
     assert await progress(rig.api(), answer) == "running"
     await settle(rig)
-    if not (document or rotated):
-        # A person wrote it first, and nothing tells that it is the same.
-        assert await progress(rig.api(), answer) == "needs a person"
-        return
     assert not works(rig, leaked.value)
     assert works(rig, rig.latest("app-key").value)
     assert await progress(rig.api(), answer) == "ended"

@@ -18,6 +18,8 @@ from tests.proof.excuses import Excuse
 from tests.proof.sources import Slots
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
+    FURTHER_SLOTTED,
     SLOTTED,
     SLOW,
     Move,
@@ -301,15 +303,14 @@ def _signed_anew(world: World) -> None:
     ask(world, "sas", action="audit", trigger="event", pinned=False)
 
 
-SLOWER = ("two-slow", "one-slow", "listed", "two-by-name")
-PAIRED = ("two-slow", "listed", "two-by-name")
 BROUGHT_BACK = [
     *all_of(SLOTTED, _put_back, _put_back_when_retired, _put_back_in_incident, _put_back_by_order),
     *all_of(SLOTTED, _written_again, _from_backup_in_overlap),
-    *all_of((*EVERY, *SLOWER), _put_back_when_due, _written_again_when_due),
-    *all_of((*EVERY, *SLOWER), _from_backup_in_incident),
-    *all_of(EVERY, _from_backup),
-    *all_of(PAIRED, _put_back, _put_back_by_order, _written_again),
+    *all_of((*EVERY, *FURTHER), _put_back_when_due, _written_again_when_due),
+    *all_of((*EVERY, *FURTHER), _from_backup_in_incident, _from_backup),
+    *all_of(FURTHER_SLOTTED, _put_back, _put_back_by_order, _written_again),
+    *all_of(FURTHER_SLOTTED, _put_back_when_retired, _put_back_in_incident),
+    *all_of(FURTHER_SLOTTED, _from_backup_in_overlap),
     # An application that is made anew has another id, and so another name here.
     *all_of(("two-slots", "two-logins", "one-slot", "two-slow", "one-slow"), _renewed),
     *all_of(("two-slots", "two-logins", "two-slow"), _renewed_in_overlap),

@@ -14,10 +14,12 @@ from tests.proof import adversaries
 from tests.proof.excuses import Excuse
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
     REPLICAS,
     Move,
     all_of,
     ask,
+    by_seeds,
     current,
     incident,
     per_kind,
@@ -132,4 +134,7 @@ def _copies_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-COPIES = all_of(EVERY, _copies, _copies_in_incident)
+COPIES = [
+    *all_of(EVERY, _copies, _copies_in_incident),
+    *by_seeds(FURTHER, _copies, _copies_in_incident),
+]

@@ -19,10 +19,12 @@ from tests.proof.lasting import LOOKS_OF_A_DAY, under_way
 from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
     FIRST,
+    FURTHER_SLOTTED,
     SECOND,
     Move,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     due,
     incident,
@@ -234,5 +236,8 @@ DELETED = [
     *all_of(LISTED, _deleted_in_overlap),
     *all_of(("two-slots", "two-logins", "many"), _recovered, _made_anew),
     *all_of(("two-slow", "one-slow"), _slow),
+    *by_seeds(("two-slow", "one-slow", "two-by-name"), _deleted, _deleted_in_incident),
+    *by_seeds(("two-slow", "two-by-name"), _deleted_in_overlap),
+    *by_seeds(FURTHER_SLOTTED, _recovered, _made_anew),
     _signed,
 ]

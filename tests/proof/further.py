@@ -15,12 +15,15 @@ from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
     EVERY,
     FIRST,
+    FURTHER,
+    FURTHER_SLOTTED,
     SECOND,
     SLOTTED,
     Move,
     Scenario,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -358,17 +361,18 @@ def _restored(world: World, kind: str) -> None:
     world.post("rotate", restore.to_json(), 20 * 60.0)
 
 
-FURTHER = [
-    *all_of(
-        SLOTTED,
-        _forged,
-        _claimed_in_overlap,
-        _people_in_overlap,
-        _lagging_in_overlap,
-        _errands,
-        _order_and_restore,
-        _restored,
-    ),
+IN_OVERLAP = (
+    _forged,
+    _claimed_in_overlap,
+    _people_in_overlap,
+    _lagging_in_overlap,
+    _errands,
+    _order_and_restore,
+    _restored,
+)
+OTHERS = (_greedy, _false_copies, _policy, _two_deployments, _incident_and_people)
+FURTHER_STILL = [
+    *all_of(SLOTTED, *IN_OVERLAP),
     *all_of(
         EVERY,
         _forged_when_due,
@@ -380,13 +384,12 @@ FURTHER = [
         _clocks,
         _proven_then_people,
     ),
-    *all_of(
-        ("two-slots", "many", "one-slot"),
-        _greedy,
-        _false_copies,
-        _policy,
-        _two_deployments,
-        _incident_and_people,
-    ),
+    *all_of(("two-slots", "many", "one-slot"), *OTHERS),
     *all_of(("two-slots", "many"), _one_account),
+    *by_seeds(FURTHER_SLOTTED, *IN_OVERLAP),
+    *by_seeds(FURTHER, _forged_when_due, _claimed, _people, _owners, _lagging, _outage),
+    *by_seeds(FURTHER, _proven_then_people),
+    *by_seeds(("two-by-name", "listed"), _clocks),
+    *by_seeds(("two-logins", *FURTHER), *OTHERS),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _one_account),
 ]

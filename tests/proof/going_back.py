@@ -23,6 +23,7 @@ from tests.proof.staging import (
     add_source,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -352,5 +353,10 @@ GOING_BACK = [
     *all_of(LISTED, _records_in_overlap),
     *all_of(("two-slots", "many"), _exchange),
     *all_of(("two-slow", "one-slow"), _slow),
+    *by_seeds(("two-logins", "listed", "two-by-name"), _rolled_back, _rolled_back_twice),
+    *by_seeds(("many", "listed", "two-by-name"), _incident_rolled_back),
+    *by_seeds(("two-slow", "one-slow", "two-by-name"), _records),
+    *by_seeds(("two-by-name",), _records_in_incident),
+    *by_seeds(("two-slow", "two-by-name"), _records_in_overlap),
     _signed,
 ]

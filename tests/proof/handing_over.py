@@ -24,13 +24,17 @@ from tests.proof.people import identify, make_credential, unmanage
 from tests.proof.staging import (
     EVERY,
     FIRST,
+    FURTHER,
+    FURTHER_SLOTTED,
     SECOND,
+    SINGLE,
     SLOTTED,
     Move,
     Scenario,
     all_of,
     ask,
     blob_of,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -232,7 +236,7 @@ def _in_incident(world: World, kind: str) -> None:
 
 
 def _in_incident_of(world: World, kind: str) -> None:
-    if kind == "one-slot":
+    if kind in SINGLE:
         due(world, kind, days_left=80)
     else:
         rotated(world, kind, hours_left=100)
@@ -362,4 +366,7 @@ HANDED_OVER = [
     *all_of(("two-logins",), _narrowed, _split),
     *all_of(EVERY, _in_incident, _in_rotation, _in_both),
     *all_of(SLOTTED, _in_overlap, _named, _deleted),
+    *by_seeds(FURTHER, _in_incident, _in_rotation),
+    # What a person makes in the only place of a slow source is taken for what was asked for there.
+    *by_seeds(FURTHER_SLOTTED, _in_both, _in_overlap, _named, _deleted),
 ]

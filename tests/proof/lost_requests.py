@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from engine.parts import GRACE_SECONDS
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
+    FURTHER_SLOTTED,
     SLOTTED,
     Move,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -82,4 +85,6 @@ def _order(world: World, kind: str) -> None:
 LOST_REQUESTS = [
     *all_of(EVERY, _request, _incident, _order),
     *all_of(SLOTTED, _restore),
+    *by_seeds(FURTHER, _request, _incident, _order),
+    *by_seeds(FURTHER_SLOTTED, _restore),
 ]

@@ -13,6 +13,8 @@ from engine.secret import SecretRef
 from tests.proof import adversaries, circumstances, people
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
+    FURTHER_SLOTTED,
     SLOTTED,
     Move,
     all_of,
@@ -276,13 +278,13 @@ def _lacking_in_incident(world: World, kind: str) -> None:
     ask(world, action="audit", trigger="sweep", pinned=False)
 
 
-SLOWER = ("two-slow", "one-slow", "listed", "two-by-name")
-PAIRED = ("two-slow", "listed", "two-by-name")
 ON_CALL = [
     *all_of(SLOTTED, _operated, _ordered_twice, _owners_in_overlap, _owners_in_both),
     *all_of(SLOTTED, _policy_in_overlap, _lacking_in_overlap),
     *all_of(EVERY, _operated_when_due, _ordered_twice_when_due, _owners_in_incident),
     *all_of(EVERY, _policy_in_incident, _lacking, _lacking_in_incident),
-    *all_of(SLOWER, _operated_when_due, _owners_in_incident, _lacking, _lacking_in_incident),
-    *all_of(PAIRED, _operated, _ordered_twice, _owners_in_overlap, _lacking_in_overlap),
+    *all_of(FURTHER, _operated_when_due, _owners_in_incident, _lacking, _lacking_in_incident),
+    *all_of(FURTHER, _ordered_twice_when_due, _policy_in_incident),
+    *all_of(FURTHER_SLOTTED, _operated, _ordered_twice, _owners_in_overlap, _lacking_in_overlap),
+    *all_of(FURTHER_SLOTTED, _owners_in_both, _policy_in_overlap),
 ]

@@ -24,10 +24,13 @@ from tests.proof.excuses import Excuse
 from tests.proof.handing_over import APP, HEIR
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
+    FURTHER_SLOTTED,
     SLOTTED,
     Move,
     all_of,
     ask,
+    by_seeds,
     due,
     incident,
     per_kind,
@@ -58,6 +61,7 @@ async def release(world: World, engine: Engine, *, force: bool = False) -> None:
 def _left_behind(world: World) -> None:
     """Who releases it by force looks after what works on, what has leaked, and a lost password."""
     people.disown(world)
+    world.watch.released.add("app")
     world.watch.protected.clear()
     world.watch.strands.clear()
     for source in world.sources:
@@ -229,4 +233,7 @@ RELEASED = [
     *all_of(EVERY, _in_rotation, _in_incident, _by_another),
     *all_of(SLOTTED, _in_overlap),
     *all_of(("two-slots", "many"), _created),
+    *by_seeds(FURTHER, _in_rotation, _in_incident, _by_another),
+    *by_seeds(FURTHER_SLOTTED, _in_overlap),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _created),
 ]

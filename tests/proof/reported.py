@@ -29,6 +29,8 @@ from tests.proof.people import at_own_risk, disown
 from tests.proof.sources import Entry, Many, Slots, Source, credential_in
 from tests.proof.staging import (
     FIRST,
+    FURTHER,
+    FURTHER_SLOTTED,
     REPLICAS,
     SECOND,
     Move,
@@ -36,6 +38,7 @@ from tests.proof.staging import (
     all_of,
     ask,
     blob_of,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -344,6 +347,12 @@ def _reported_deleted(kind: str) -> Scenario:
     return _scenario(f"reported-deleted/{kind}", _in_overlap(kind), moves, **more)
 
 
+_TWICE_HELD = (
+    _reported_handed_over,
+    _reported_deleted,
+    _reported_in_another_form,
+    _reported_beside_its_own,
+)
 REPORTED = [
     *map(_reported, ("two-slots", "one-slot", "many")),
     *map(_reported_in_overlap, ("two-slots", "many")),
@@ -351,11 +360,9 @@ REPORTED = [
     *map(_reported_and_put_back, ("two-slots", "one-slot", "many")),
     *map(_reported_and_lost, ("two-slots", "many")),
     *map(_reported_in_replica, ("two-slots", "one-slot")),
-    *all_of(
-        ("two-slots", "many"),
-        _reported_handed_over,
-        _reported_deleted,
-        _reported_in_another_form,
-        _reported_beside_its_own,
-    ),
+    *all_of(("two-slots", "many"), *_TWICE_HELD),
+    *by_seeds(("two-logins", *FURTHER), _reported, _reported_twice, _reported_in_outage),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _reported_and_put_back),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _reported_in_overlap, *_TWICE_HELD),
+    *by_seeds(("two-logins", *FURTHER_SLOTTED), _reported_and_lost),
 ]

@@ -14,7 +14,7 @@ from tests.proof.bringing_back import BROUGHT_BACK
 from tests.proof.copies import COPIES
 from tests.proof.deleting import DELETED
 from tests.proof.derived import DERIVED
-from tests.proof.further import FURTHER
+from tests.proof.further import FURTHER_STILL
 from tests.proof.going_back import GOING_BACK
 from tests.proof.handing_over import HANDED_OVER
 from tests.proof.lasting import LASTING
@@ -29,6 +29,8 @@ from tests.proof.reported import REPORTED
 from tests.proof.staging import (
     EVERY,
     FIRST,
+    FURTHER,
+    FURTHER_SLOTTED,
     SECOND,
     SLOTTED,
     Move,
@@ -36,6 +38,7 @@ from tests.proof.staging import (
     add_source,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -212,16 +215,19 @@ def _hostile(world: World, kind: str) -> None:
     ask(world, action="retire", trigger="sweep")
 
 
+FIRST_OF_ALL = (
+    *(_one, _rotation, _forced, _incident, _incident_alone, _by_hand, _drift),
+    *(_two_secrets, _replicas, _unbound, _window, _closed, _stranger, _order),
+)
+IN_OVERLAP = (_retirement, _restore, _drift_in_overlap, _incident_restore, _hostile)
 SCENARIOS = {
     scenario.name: scenario
     for scenario in [
-        *all_of(
-            EVERY,
-            *(_one, _rotation, _forced, _incident, _incident_alone, _by_hand, _drift),
-            *(_two_secrets, _replicas, _unbound, _window, _closed, _stranger, _order),
-        ),
-        *all_of(SLOTTED, _retirement, _restore, _drift_in_overlap, _incident_restore, _hostile),
-        *FURTHER,
+        *by_seeds(FURTHER, *FIRST_OF_ALL),
+        *by_seeds(FURTHER_SLOTTED, *IN_OVERLAP),
+        *all_of(EVERY, *FIRST_OF_ALL),
+        *all_of(SLOTTED, *IN_OVERLAP),
+        *FURTHER_STILL,
         *LASTING,
         *DERIVED,
         *LISTED,

@@ -78,6 +78,10 @@ type Maker = Callable[[str], Scenario]
 
 SLOTTED = ("two-slots", "two-logins", "many")
 EVERY = (*SLOTTED, "one-slot")
+SINGLE = ("one-slot", "one-slow")
+FURTHER_SLOTTED = ("two-slow", "listed", "two-by-name")
+FURTHER = (*FURTHER_SLOTTED, "one-slow")
+"""Sources that are slow, write whole lists, or name what is to be made: see the moves of each."""
 
 
 def scenario(name: str, *arguments: Any, **more: Any) -> Callable[[Move], Scenario]:
@@ -105,6 +109,14 @@ def per_kind(
 def all_of(kinds: tuple[str, ...], *makers: Maker) -> list[Scenario]:
     """Return the scenarios of these kinds."""
     return [make(kind) for make, kind in product(makers, kinds)]
+
+
+def by_seeds(kinds: tuple[str, ...], *makers: Maker) -> list[Scenario]:
+    """Return the scenarios of these kinds, to be played by seeds and orders alone.
+
+    What tells these kinds from others has scenarios of its own, with every fault.
+    """
+    return [replace(scenario, is_planned=False) for scenario in all_of(kinds, *makers)]
 
 
 def source_of(kind: str, name: str = "app") -> str:

@@ -17,10 +17,14 @@ from tests.proof import circumstances, people
 from tests.proof.kernel import Mode
 from tests.proof.staging import (
     EVERY,
+    FURTHER,
+    FURTHER_SLOTTED,
+    SINGLE,
     Maker,
     Move,
     all_of,
     ask,
+    by_seeds,
     credential_of,
     current,
     due,
@@ -34,7 +38,6 @@ from tests.proof.staging import (
 )
 from tests.proof.world import VAULT, World
 
-SINGLE = ("one-slot", "one-slow")
 DEATHS: tuple[Mode, ...] = ("die after", "die after", "lose the answer", "fail after the effect")
 """What leaves a version published, and nobody told."""
 HOURS = 4
@@ -280,4 +283,9 @@ STRAINED = [
     *all_of((*EVERY, "one-slow"), _refused, _throttled, _late_by_minutes),
     *all_of(("listed",), _late_by_minutes),
     *all_of(("two-slots", "many", "listed"), _both_leaked),
+    *by_seeds(FURTHER, _applying, _applying_meanwhile, _ahead, _behind, _in_future, _malformed),
+    *by_seeds(FURTHER, _died, _died_in_drift),
+    *by_seeds(FURTHER_SLOTTED, _stays_away, _refused, _throttled),
+    *by_seeds(("two-slow", "two-by-name"), _late_by_minutes),
+    *by_seeds(("two-logins", "two-slow", "two-by-name"), _both_leaked),
 ]

@@ -655,6 +655,19 @@ FOUND = {
     "a timer that comes while everybody is at work asks once somebody is free": (
         "derived-retirement#200011191"
     ),
+    "a report of who takes a source over waits for no change that its owner has asked for": (
+        "handed-over-in-both/two-slow#1163000008"
+    ),
+    "an old copy of a list brings back nothing that a retirement has revoked": (
+        "lagging-in-overlap/listed#1163000005"
+    ),
+    "what leaked is tried where its owner takes the address away in the run that replaces it": (
+        "handed-over-in-both/listed#1163002015"
+    ),
+    "a report of what a pair holds is of one source": "reported-twice/two-logins#1163000002",
+    "a source that is being claimed keeps no report from its answer": (
+        "reported-twice/two-logins#1163001001"
+    ),
     "what a late change was to replace is no value of theirs where somebody writes it again": (
         "written-again-when-due/one-slow#1230030012"
     ),

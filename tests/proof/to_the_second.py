@@ -15,10 +15,12 @@ from engine.state.sweep_order import SweepOrder
 from tests.proof import circumstances
 from tests.proof.model_leases import Claim
 from tests.proof.staging import (
+    FURTHER_SLOTTED,
     SLOTTED,
     all_of,
     ask,
     blob_of,
+    by_seeds,
     credential_of,
     due,
     leaked,
@@ -93,4 +95,5 @@ def _left_open(world: World, kind: str) -> None:
 CLOSER = [
     *all_of(SLOTTED, _to_the_second, _bound_less, _left_open),
     *all_of(("many",), _spreading),
+    *by_seeds(FURTHER_SLOTTED, _to_the_second, _bound_less, _left_open),
 ]

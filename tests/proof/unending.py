@@ -31,14 +31,17 @@ def untold(watch: Watch) -> str:
 
 
 def _is_told(watch: Watch, record: Record) -> bool:
-    ref = SecretRef.parse(record.owner)
+    ref, source = SecretRef.parse(record.owner), record.source
     if ref not in watch.world.vault:
         # Who has deleted it looks after it.
         return True
     current = watch.world.vault[ref][-1]
     reported = any(
-        outcome.result == "parked" and outcome.item.ref == ref for outcome in watch.outcomes
+        outcome.result == "parked" and (outcome.item.ref == ref or outcome.item.source == source)
+        for outcome in watch.outcomes
     )
+    # Who hands it over in the middle of a change has it looked at once a day.
+    reported |= source in watch.handed_over and record.change.recheck_at is None
     # Who has disabled it, or taken it out, looks after it.
     theirs = not current.enabled or "ProviderAddress" not in current.tags
     theirs |= "Manual" in current.tags

@@ -105,6 +105,8 @@ class Watch:
     disowned: set[str] = field(default_factory=set)
     """Credentials in versions that a person replaced by hand: whoever does that looks after what
     was there."""
+    released: set[str] = field(default_factory=set)
+    """Secrets that somebody has released by force, who looks after what has leaked."""
     orphaned: set[str] = field(default_factory=set)
     """Operations whose version a person replaced while they were under way: nobody can tell any
     more that they matter."""
@@ -1024,10 +1026,14 @@ class Watch:
             )
 
     def handled(self) -> None:
-        """Check that an incident is over with its messages, unless somebody was told."""
+        """Check that an incident is over with its messages, unless somebody was told.
+
+        Or it stands in a record, as its source takes its time: then it ends later. Who releases its
+        secret by force looks after it.
+        """
         alive = self.alive()
         for credential, name in self.compromised.items():
-            if credential not in alive:
+            if credential not in alive or name in self.released or self._is_noted(name):
                 continue
             parked = [
                 outcome
@@ -1040,6 +1046,17 @@ class Watch:
         if not alive & set(self.compromised):
             self.cut.clear()
         self._withdrawn()
+
+    def _is_noted(self, name: str) -> bool:
+        """Return whether a record knows what of a secret has leaked, and waits for its source.
+
+        Or its secret is deleted: sweeps tell of that.
+        """
+        is_there = any(ref.name == name for ref in self.world.vault)
+        records = [claim.record for claim in self.world.claims.values()]
+        looked_at = (it for it in records if it.next_check and it.owner.endswith(f"/{name}"))
+        waiting = (it for it in looked_at if it.change.in_progress_since or not is_there)
+        return any(it.compromised.versions for it in waiting)
 
     def _withdrawn(self) -> None:
         """Check that a rotation whose secret its owner took away leaves nothing behind."""

@@ -403,12 +403,13 @@ class World:
         return version
 
     def _is_announced(self, value: Sensitive) -> bool:
-        """Return whether a value is that of a write of Rekey's that is on its way.
+        """Return whether a value is that of a write of Rekey's that is on its way, or may become that.
 
         Nobody can tell whether it has come, or a person has written what the source shows.
         """
-        records = (claim.record for claim in (*self.claims.values(), *self.far.values()))
-        return any(record.fits(write, value) for record in records for write in record.unpublished)
+        records = [claim.record for claim in (*self.claims.values(), *self.far.values())]
+        known = (record.fits(write, value) for record in records for write in record.unpublished)
+        return any(known) or any(record.change.in_progress_since for record in records)
 
     def change(self, ref: SecretRef, version: str | None, **changes: Any) -> SecretVersion:
         """Change what is set on a version."""

@@ -425,6 +425,20 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
     assert Listed.of(record).holds(secret(OTHER, created=NOW + SECOND)), "as a listing shows it"
 
 
+@pytest.mark.parametrize("how", ["proven", "landed", "tried"])
+def test_who_takes_the_address_away_leaves_the_tags_from_before(how: str) -> None:
+    before, bare = {"ProviderAddress": "/here", "Owner": "a"}, secret(NEW, Owner="b")
+    record = replace(announced(), verified=Verified(tags=before))
+    known = {
+        "proven": lambda seen: record.proven(seen, NOW),
+        "landed": record.landed,
+        "tried": record.with_tags_of,
+    }[how]
+    assert known(bare).verified.tags == before
+    moved = secret(NEW, ProviderAddress="/there", Owner="b")
+    assert known(moved).verified.tags == {"ProviderAddress": "/there", "Owner": "b"}
+
+
 def test_what_is_owed_passes_on_with_the_source() -> None:
     due = Pending(NOW, OLD, "key1")
     landed = announced().landed(secret(NEW))
