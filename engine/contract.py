@@ -179,9 +179,9 @@ class Rotator(Protocol):
     ) -> None:
         """Revoke a credential; succeeds if it is already gone.
 
-        Raises NeedsHuman rather than revoke the one held. `held_id` names the one held if Rekey
-        wrote it; then the rotator need not identify it. Where the secret has left this source, the
-        one held is of another one, and refused here.
+        Raises NeedsHuman rather than revoke the one held, before anything is sent. `held_id` names
+        the one held if Rekey wrote it; then the rotator need not identify it. Where the secret has
+        left this source, the one held is of another one, and refused here.
         """
         ...
 

@@ -187,8 +187,11 @@ CHANGES = tuple(
 )
 
 
+BOUNDS = (".changing(", ".sending(")
+
+
 def unbounded(text: str) -> list[str]:
-    """Return the calls that change a source outside `changing`, while its lease may end.
+    """Return the calls that change a source outside `changing` or `sending`, while its lease may end.
 
     A key makes a credential without a call.
     """
@@ -197,7 +200,7 @@ def unbounded(text: str) -> list[str]:
         part
         for block in ast.walk(tree)
         if isinstance(block, ast.AsyncWith)
-        and any(".changing(" in ast.unparse(item) for item in block.items)
+        and any(call in ast.unparse(item) for item in block.items for call in BOUNDS)
         for part in ast.walk(block)
     }
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in bounded]

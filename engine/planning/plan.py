@@ -235,11 +235,11 @@ def _may_be_hit(turn: Turn) -> bool:
     have hit what it published, or brought it over another version: what the source holds in its
     place is known to a repair alone.
     """
-    decision, change = turn.decision, turn.record.change
+    decision = turn.decision
     if not isinstance(decision, Retire | Rotate):
         return False
     is_last = isinstance(decision, Retire) and not turn.item.compromised
-    is_late = change.uncertain_until is not None and turn.record.wrote(turn.secret)
+    is_late = turn.record.may_be_hit(turn.secret)
     # What was asked for may be in place of the current version, which has gone by now.
     return is_last or is_late or turn.carries_on
 

@@ -262,7 +262,7 @@ class Rotation:
     ) -> None:
         """Have the source revoke a credential, but not the one held; noted before it is sent."""
         await self.lease.begin(self.observed.item, secret)
-        async with self.lease.changing("retire"):
+        async with self.lease.sending("retire"):
             await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
 
     def not_revoked(

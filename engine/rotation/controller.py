@@ -224,22 +224,24 @@ class Controller:
     ) -> tuple[WorkItem, Decision]:
         """Return how a recheck ends that has nothing else to do.
 
-        Where nobody may know the password it proves the current version, or says so. It does that,
-        too, where the record has lost the change that the recheck is about.
+        Where nobody may know the password, or a late change of Rekey's own may have hit what it
+        published, it proves the current version, or says so. It does that, too, where the record
+        has lost the change that the recheck is about.
         """
         at, secret = self.at, tagged.held
-        is_unknown = at.record.is_unknown
-        if not (is_unknown or at.observed.is_forgotten):
+        is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
+        if not (is_unknown or is_hit or at.observed.is_forgotten):
             return item, decision
         look = replace(item, action="audit", version=secret.version, leak=None, force=False)
         audit = at.parts.decided(tagged, look)
         if isinstance(audit, Acting):
             return look, audit
+        proof = at.here and Confirm(at.here, "the source accepts the current version")
+        # There may be no room to publish, or its owner leaves it to people: a proof needs neither.
+        if proof and (audit == crowded(secret) if is_unknown else is_hit):
+            return look, proof
         if not is_unknown:
             return item, decision
-        if at.here and audit == crowded(secret):
-            # There is no room to publish, but a proof needs none.
-            return look, Confirm(at.here, "the source accepts the current version")
         fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
         return look, Park(f"{audit.reason}; {LOST}", fix)
 

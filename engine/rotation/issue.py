@@ -88,15 +88,12 @@ async def _made(at: Rotation, job: Job) -> Issued:
     That is not rolled back, because the change could still take effect after it.
     """
     try:
-        async with at.lease.changing("issue"):
+        async with at.lease.sending("issue"):
             return await at.rotator.issue(job)
     except LeaseUnavailable:
-        # Nothing was sent without the lease.
         raise
-    except RekeyError as error:
-        if error.unsent or isinstance(error, NeedsHuman):
-            at.lease.untouched()
-        elif at.managed.is_single and isinstance(error, TransientError):
+    except TransientError as error:
+        if at.managed.is_single and not error.unsent:
             error.add(LOST)
         raise
 

@@ -49,8 +49,8 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     if item.version:
         await _send_on_what_it_held(at, secret)
         # Restored between the order and its item: what is current now is as old as what was
-        # reported.
-        restored = [str(secret.version)] * is_old
+        # reported, or what the secret has left here.
+        restored = [str(secret.version)] * is_old or at.record.restored_before(since)
         return [*dict.fromkeys((item.version, *restored, *await _still_owed(at, secret)))]
     if not secret.version:
         raise NeedsHuman(
@@ -69,13 +69,13 @@ async def _replaced_since(
     at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
 ) -> list[str]:
     """Return what may still be accepted of what came before a version that is younger."""
-    older, going = await _older(at, secret, since), at.record.to_retire[:1]
+    record, older = at.record, await _older(at, secret, since)
     if not older:
         # Of a secret that is itself younger nobody knows how old its credential is.
-        return [it.version for it in going] if is_ours else [str(secret.version)]
-    # What a person wrote stays, unless it turns out to hold what leaked.
-    is_elsewhere = not is_ours and await _is_sent_on(at, older)
-    latest = [] if is_elsewhere else older[:1]
+        return [it.version for it in record.to_retire[:1]] if is_ours else [str(secret.version)]
+    was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
+    # Else the secret may have moved here since, and what leaked is where it was.
+    latest = [] if not was_here and await _is_sent_on(at, older) else older[:1]
     return [*dict.fromkeys([*latest, *await _still_owed(at, secret)])]
 
 
@@ -449,7 +449,8 @@ async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: M
     rotator = at.parts.rotator(managed)
     if isinstance(rotator, Lists):
         return not await rotator.lists(at.lease.source, past.credential_id)
-    job = at.parts.job(secret, managed)
+    # Of a secret that is disabled the vault shows no version.
+    job = at.parts.job(replace(secret, version=past.version), managed)
     shown = await at.proof.slot(rotator, job, past.credential_id)
     return shown is not None and shown != past.digest
 

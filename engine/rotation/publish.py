@@ -26,10 +26,10 @@ from engine.rotation.source_lease import CALL_SECONDS, LOST, NO_ANSWER
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
 from engine.state import tags, template
-from engine.state.decision import Restore
+from engine.state.decision import Restore, Skip
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Past
-from engine.state.request import Result, operation_id
+from engine.state.request import Outcome, Result, operation_id
 from engine.state.tags import (
     BY,
     CAUSE,
@@ -308,8 +308,11 @@ def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:
         )
 
 
-async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretVersion:
-    """Publish the superseded credential again. Its successor gets an overlap in turn."""
+async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretVersion | Outcome:
+    """Publish the superseded credential again. Its successor gets an overlap in turn.
+
+    Nothing is published where somebody has put it back by hand.
+    """
     await report.report_earlier(at)
     managed, pending = at.managed, plan.pending
     old = await _superseded(at, secret, pending.version)
@@ -320,6 +323,9 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
             where=str(secret.ref),
             fix="rotate instead",
         )
+    if fields.get(at.rotator.value_field) == at.parts.held(secret, managed):
+        same = Skip("the current version holds the earlier credential already")
+        return await report.conclude(at.parts, secret, at.asked(), same)
     now = at.now
     ends = max(old.expires or secret.created, now + managed.overlap)
     if source_ends := await _ends(

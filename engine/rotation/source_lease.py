@@ -132,6 +132,17 @@ class SourceLease:
             async with _in_time(step):
                 yield
 
+    @asynccontextmanager
+    async def sending(self, step: str) -> AsyncIterator[None]:
+        """Bound the call that sends the change just begun; one that was refused has changed nothing."""
+        try:
+            async with self.changing(step):
+                yield
+        except RekeyError as error:
+            if error.unsent or isinstance(error, NeedsHuman):
+                self._untouched()
+            raise
+
     async def tidy(self, kind: str, operation: str, keep: str | None) -> None:
         """Remove what an operation left at a source that holds many, but the credential to keep."""
         rotator = self.parts.rotators.get(kind)
@@ -208,7 +219,7 @@ class SourceLease:
         """Return whether this run has sent a change."""
         return self._before is not None
 
-    def untouched(self) -> None:
+    def _untouched(self) -> None:
         """Note that the rotator refused the change just begun, before it sent anything."""
         assert self._before  # noqa: S101 - it was begun
         change = self.record.change.taken_back(self._before)

@@ -171,7 +171,7 @@ async def retire_elsewhere(
     return await retire.superseded(at, secret)
 
 
-async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> SecretVersion:
+async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> After:
     """Verify, rotate, retire or restore. What a person did meanwhile stands, and is looked at."""
     try:
         return await _acted(at, secret, turn.acting, step)
@@ -188,9 +188,7 @@ async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Se
         return current
 
 
-async def _acted(
-    at: Rotation, secret: SecretVersion, decision: Acting, step: Step
-) -> SecretVersion:
+async def _acted(at: Rotation, secret: SecretVersion, decision: Acting, step: Step) -> After:
     if step.name == "verify":
         return await verify.current(at, secret, decision.reason)
     match decision:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 
-from engine.contract import LATE, Forewarn, Preflight, Recognise, Tidy
+from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
 from engine.errors import AccessDenied, NeedsHuman, NotFound, VerificationFailed
 from engine.planning.decision import crowded
 from engine.rotation import issue, publish
@@ -157,7 +158,7 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     if not job.proven and isinstance(at.rotator, Preflight) and not at.parent_key:
         # Somebody else wrote this version, so check first whether it may be replaced at all.
         await at.rotator.preflight(job)
-    issued = await issue.new_credential(at, secret, in_place=True)
+    issued = await _issued(at, secret)
     reason = "the source refused the current version"
     healed = await publish.version(at, secret, issued, at.managed.overlap, "healed", reason)
     at.progress.drifted = False
@@ -167,6 +168,26 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
         # operation, whose credential is still alive.
         await at.tidy(secret.tags[tags.OPERATION], keep=None)
     return healed
+
+
+async def _issued(at: Rotation, secret: SecretVersion) -> Issued:
+    """Have a credential made in place of the one that is refused, or read there."""
+    issued = await issue.new_credential(at, secret, in_place=True)
+    if at.managed.is_single or not await _has_leaked(at, issued):
+        return issued
+    # A person has named the place of what is still to be revoked.
+    return await issue.new_credential(at, secret)
+
+
+async def _has_leaked(at: Rotation, issued: Issued) -> bool:
+    """Return whether a credential is that of a version that has leaked."""
+    value = issued.fields[at.rotator.value_field].reveal()
+    for version in at.record.compromised.versions:
+        with suppress(NotFound, AccessDenied):
+            held = (await at.observed.read_version(version)).value
+            if held and value in held.reveal():
+                return True
+    return False
 
 
 async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:

@@ -279,6 +279,16 @@ class Record:
         """Return whether Rekey published exactly this version."""
         return self.published is not None and self.published.version == secret.version
 
+    def restored_before(self, incident: datetime | None) -> list[str]:
+        """Return the version published last, if it holds again what is older than an incident."""
+        last = self.published
+        is_old = last and last.original and incident and not last.made_since(incident)
+        return [last.version] if last and is_old else []
+
+    def may_be_hit(self, secret: Version) -> bool:
+        """Return whether a late change may have hit, or brought, what Rekey published last."""
+        return self.change.uncertain_until is not None and self.wrote(secret)
+
     def digest(self, credential_id: str, value: Sensitive) -> str:
         """Return the keyed digest of a value with its credential's id."""
         text = f"{credential_id}\n{value.reveal()}".encode()

@@ -39,7 +39,7 @@ changes meet, each of several messages waits for proofs that take a minute."""
 
 MOST_EARLY = 12
 """How often a source may be asked for the end of a change long before it has said: faults make it so."""
-MOST_CREDENTIALS = 16
+MOST_CREDENTIALS = 20
 MOST_TOLD = 5
 """How often looks may tell people, besides once a day, of what no mark says."""
 A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0

@@ -370,7 +370,7 @@ IN_OVERLAP = (
     _order_and_restore,
     _restored,
 )
-OTHERS = (_greedy, _false_copies, _policy, _two_deployments, _incident_and_people)
+OTHERS = (_greedy, _false_copies, _policy, _incident_and_people)
 FURTHER_STILL = [
     *all_of(SLOTTED, *IN_OVERLAP),
     *all_of(
@@ -384,7 +384,8 @@ FURTHER_STILL = [
         _clocks,
         _proven_then_people,
     ),
-    *all_of(("two-slots", "many", "one-slot"), *OTHERS),
+    # Two deployments do not see each other's slow changes.
+    *all_of(("two-slots", "many", "one-slot"), *OTHERS, _two_deployments),
     *all_of(("two-slots", "many"), _one_account),
     *by_seeds(FURTHER_SLOTTED, *IN_OVERLAP),
     *by_seeds(FURTHER, _forged_when_due, _claimed, _people, _owners, _lagging, _outage),
@@ -392,4 +393,5 @@ FURTHER_STILL = [
     *by_seeds(("two-by-name", "listed"), _clocks),
     *by_seeds(("two-logins", *FURTHER), *OTHERS),
     *by_seeds(("two-logins", *FURTHER_SLOTTED), _one_account),
+    *by_seeds(("two-logins", "listed", "two-by-name"), _two_deployments),
 ]

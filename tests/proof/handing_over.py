@@ -19,6 +19,7 @@ from engine.state.request import INCIDENT_SECONDS, TRIED_ON, Cause, Leak, WorkIt
 from engine.state.tags import OPERATION, OURS, REASON, STATE
 from tests.proof.excuses import Excuse
 from tests.proof.going_back import revoke_named, said_of
+from tests.proof.kinds import SINCE
 from tests.proof.model_leases import Claim
 from tests.proof.people import identify, make_credential, unmanage
 from tests.proof.staging import (
@@ -207,6 +208,9 @@ def _holds_what_leaked(world: World) -> bool:
 
 def _unmark(world: World, ref: SecretRef) -> None:
     version = world.vault[ref][-1]
+    if SINCE in version.tags.get(REASON, ""):
+        # Nobody else uses the key that somebody has made by hand.
+        world.ask(ref.name, version=version.version, action="audit")
     kept = {tag: text for tag, text in version.tags.items() if tag not in (STATE, REASON)}
     if kept != version.tags and version.enabled:
         world.edit(ref, tags=kept)

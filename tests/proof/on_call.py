@@ -47,9 +47,18 @@ def _asks(action: str, *, force: bool = False) -> Move:
 
 def _the_earlier_one_leaked(world: World) -> None:
     """An operator says that the first version's credential is known to somebody."""
+    if APP not in world.vault:
+        return
     first = world.vault[APP][0]
-    leaked(world, "app", credential_of(first), str(world.watch.source_of(first)))
+    held = credential_of(first)
+    leaked(world, "app", held, world.watch.source_by(held) or str(world.watch.source_of(first)))
     ask(world, pinned=False, version=first.version, compromised=True, force=True)
+
+
+def _leaked(world: World) -> None:
+    """An operator says that the current credential is known to somebody."""
+    if APP in world.vault and current(world).value:
+        incident(world)
 
 
 def _is_ordered(kind: str) -> Move:
@@ -83,7 +92,7 @@ def operators(kind: str) -> Mapping[str, Move]:
         "retires": _asks("retire"),
         "rotates": _asks("rotate", force=True),
         "unparks": _asks("audit"),
-        "incident": incident,
+        "incident": _leaked,
         **earlier,
     }
 

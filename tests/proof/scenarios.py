@@ -54,6 +54,7 @@ from tests.proof.staging import (
 )
 from tests.proof.strains import STRAINED
 from tests.proof.to_the_second import CLOSER
+from tests.proof.together import together
 from tests.proof.world import VAULT, World
 
 __all__ = ["FIRST", "SCENARIOS", "SECOND", "Scenario", "source_of"]
@@ -247,4 +248,4 @@ SCENARIOS = {
         *COPIES,
     ]
 }
-SCENARIOS |= {scenario.name: scenario for scenario in losing(SCENARIOS)}
+SCENARIOS |= {scenario.name: scenario for scenario in (*losing(SCENARIOS), *together(SCENARIOS))}

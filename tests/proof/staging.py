@@ -266,7 +266,9 @@ def incident(world: World, *, name: str = "app") -> None:
     """An operator says that the current credential is known to somebody."""
     current = world.vault[SecretRef(VAULT, name)][-1]
     assert current.value is not None
-    leaked(world, name, credential_in(current.value.reveal()), str(world.watch.source_of(current)))
+    held = credential_in(current.value.reveal())
+    # Its tags may name another source by now, or none.
+    leaked(world, name, held, world.watch.source_by(held) or str(world.watch.source_of(current)))
     ask(world, name, compromised=True, force=True)
 
 

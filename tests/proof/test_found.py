@@ -655,6 +655,24 @@ FOUND = {
     "a timer that comes while everybody is at work asks once somebody is free": (
         "derived-retirement#200011191"
     ),
+    "a leak is looked at although its secret is disabled, and what it held cannot be read": (
+        "operated-owners-in-overlap/two-slots#9"
+    ),
+    "an order cuts off what the secret held where it was then, not where it is": (
+        "operated-moved-by-order/two-slots#249"
+    ),
+    "an order cuts off what was restored in its second, and left by its secret": (
+        "operated-moved-by-order/two-slots#72"
+    ),
+    "what somebody has put back by hand is not restored, which would supersede it by itself": (
+        "operated-put-back-when-due/listed#3"
+    ),
+    "a revocation that its rotator has refused cannot come late": (
+        "operated-owners/two-slots#1167000016"
+    ),
+    "what has leaked and works on replaces nothing that is refused": (
+        "operated-put-back-in-incident/two-slow#1168000005"
+    ),
     "a report of who takes a source over waits for no change that its owner has asked for": (
         "handed-over-in-both/two-slow#1163000008"
     ),

@@ -1032,13 +1032,15 @@ class Watch:
         secret by force looks after it.
         """
         alive = self.alive()
+        # Who takes a source over is told of what has leaked there.
+        heirs = ["heir"] if self.handed_over else []
         for credential, name in self.compromised.items():
             if credential not in alive or name in self.released or self._is_noted(name):
                 continue
             parked = [
                 outcome
                 for outcome in self.outcomes
-                if outcome.result == "parked" and outcome.item.ref.name == name
+                if outcome.result == "parked" and outcome.item.ref.name in {name, *heirs}
             ]
             if not parked:
                 raise Broken(f"P5: {credential} of {name} is compromised and still alive")

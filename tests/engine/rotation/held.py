@@ -216,7 +216,7 @@ class Steps:
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         return await verify.current(self.rotation, secret, reason)
 
-    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
+    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion | Outcome:
         """Publish an earlier credential again."""
         return await restore(self.rotation, secret, plan)
 

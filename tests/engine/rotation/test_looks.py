@@ -20,7 +20,7 @@ from tests.engine.rotation.held import (
     Held,
     held,
 )
-from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.scene import NAME, refuse, scene, source_of, to_vault
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 OLDER = "a" * 32
@@ -213,3 +213,26 @@ async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
         assert at.noted.next_check == at.now + timedelta(seconds=float(wait or 60))
         _, second = await at.steps(action="audit", trigger="sweep", recheck=True).run()
         assert second.result == "skipped"
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_rotates_it(
+    *, is_late: bool, is_refused: bool
+) -> None:
+    """Its owner is told, and nothing is published in its place."""
+    rig = scene()
+    await rig.handle(NAME)
+    rig.tag(NAME, Manual="true")
+    rig.clock.advance(60)
+    until = rig.clock.now() + timedelta(minutes=20) if is_late else None
+    await rig.note(source_of(rig), NAME, open_until=until, look_at=rig.clock.now())
+    if is_refused:
+        rig.world.accounts["appdata"].regenerate("key2")
+    versions = len(rig.vault.versions(NAME))
+    outcome = await rig.handle(
+        NAME, action="audit", trigger="sweep", recheck=True, source=source_of(rig)
+    )
+    parked = "the source refuses the current version, and its owner leaves the secret to people"
+    assert (outcome.reason.startswith(parked)) is (is_late and is_refused)
+    assert len(rig.vault.versions(NAME)) == versions

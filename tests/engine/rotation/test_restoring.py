@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFailed
 from engine.secret import SecretRef
-from engine.state.request import operation_id
+from engine.state.request import Outcome, operation_id
 from engine.state.tags import CREDENTIAL, RETIRE, Pending
 from tests.engine.rotation.plain_kind import OLD, OLD_ID, Able, Plain, Work, rotating, working
 from tests.shared.builders import Restore
@@ -60,6 +60,21 @@ async def test_a_restored_version_expires_as_before_but_neither_at_once_nor_afte
         assert work.latest.expires
         assert work.latest.expires == int((now + expected).timestamp())
         assert work.progress.result == "restored"
+
+
+async def test_what_somebody_has_put_back_by_hand_is_not_restored_once_more() -> None:
+    kind = Plain(accepted={OLD, EARLIER})
+    async with rotating(kind) as work:
+        tags = work.rig.tags(NAME)
+        earlier = work.rig.vault.put(NAME, OLD, tags=tags)
+        work.rig.vault.secrets[NAME].reverse()
+        pending = Pending(work.at.now + DAY, earlier.version, OLD_ID)
+        work.at.know(pending=pending)
+        outcome = await work.restore(work.secret, Restore(work.at.managed, pending))
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "skipped"
+        assert "holds the earlier credential already" in outcome.reason
+        assert len(work.rig.vault.versions(NAME)) == 2
 
 
 async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_an_overlap() -> None:

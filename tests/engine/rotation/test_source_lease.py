@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import LeaseUnavailable, SourceBusy, TransientError
+from engine.errors import LeaseUnavailable, NeedsHuman, SourceBusy, TransientError
 from engine.secret import SecretRef
 from engine.state.record import parts_of
 from simulator.reach.transport import Call
@@ -246,7 +246,9 @@ async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_rec
     at.rig.clock.advance(60)
     await at.lease.begin(at.rig.item(NAME), at.secret, kind="a-kind")
     assert at.lease.has_begun
-    at.lease.untouched()
+    with pytest.raises(NeedsHuman):
+        async with at.lease.sending("retire"):
+            raise NeedsHuman("it is in use")
     for name in ("touched", "begun", "asked", "changing"):
         assert fact(at.record, name) == fact(before, name)
 
