@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from engine.contract import LONGEST_CHANGE
 from engine.errors import (
+    AccessDenied,
     MayComeBack,
     NeedsHuman,
     NotFound,
@@ -33,6 +34,7 @@ from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
+from engine.state.due import by_hand
 from engine.state.record import RECHECK, parts_of
 from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 
@@ -187,10 +189,10 @@ class Controller:
             await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
 
     async def _claim_for_incident(self, secret: SecretVersion) -> None:
-        """Claim the source for an incident that no record can note yet, and nothing would be done for.
+        """Claim the source for an incident that no record can note yet.
 
-        A source of several logins has no owner before somebody claims all of them. Raises
-        NeedsHuman if another secret owns it.
+        Else nothing would be done for it. A source of several logins has no owner before somebody
+        claims all of them. Raises NeedsHuman if another secret owns it.
         """
         at = self.at
         managed, policy = at.managed_here(secret), at.parts.policy
@@ -236,10 +238,10 @@ class Controller:
         audit = at.parts.decided(tagged, look)
         if isinstance(audit, Acting):
             return look, audit
-        proof = at.here and Confirm(at.here, "the source accepts the current version")
-        # There may be no room to publish, or its owner leaves it to people: a proof needs neither.
-        if proof and (audit == crowded(secret) if is_unknown else is_hit):
-            return look, proof
+        is_left = not is_unknown and by_hand(tagged.applied.tags)
+        if at.here and (audit == crowded(secret) or is_left):
+            # There is no room to publish, or its owner leaves it to people: a proof needs neither.
+            return look, Confirm(at.here, "the source accepts the current version")
         if not is_unknown:
             return item, decision
         fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
@@ -266,7 +268,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
         parked = replace(parked, reason=f"{parked.reason}; {NO_MORE}")
     if comes_back and not (item.is_told(at.now) or at.observed.is_unmarked):
         return Outcome(item, "waiting", parked.reason, parked.fix, comes_back=True)
-    _leave_unknown_to_the_next_look(at)
+    _leave_to_the_next_look(at, error)
     return replace(
         await _marked(at, parked),
         comes_back=comes_back,
@@ -347,11 +349,12 @@ def _close_change(at: Rotation) -> None:
         at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
 
 
-def _leave_unknown_to_the_next_look(at: Rotation) -> None:
-    """Look again soon where nobody may know the password: a refusal may pass, and settles nothing.
+def _leave_to_the_next_look(at: Rotation, error: PermanentError) -> None:
+    """Look again soon where nobody may know the password, or a refusal has hidden a late change.
 
-    What has lasted for a day is left to a person, and to the audits.
+    It settles nothing. What has lasted for a day is left to a person, and to the audits.
     """
-    if at.record.is_unknown and not at.observed.audited:
+    is_blind = isinstance(error, AccessDenied) and at.record.is_uncertain
+    if (at.record.is_unknown or is_blind) and not at.observed.audited:
         since = at.record.change.started_at or at.now
         at.observed.in_vain |= at.now - since < LONGEST_CHANGE

@@ -523,7 +523,9 @@ class Record:
         last, late = self.published, seen.published
         if not (last and late) or last.version == late.version:
             return None
-        return last if late.replaces in self.history.replaced else None
+        # Of two apps the clocks differ.
+        is_earlier = late.at < last.at or late.replaces in self.history.replaced
+        return last if is_earlier else None
 
     def believed[V: Version](self, secret: V) -> V:
         """Return a version with what the record knows of it instead of what its tags claim."""

@@ -202,8 +202,7 @@ def mend(world: World, *, whatever: bool = False) -> None:
     tags = {tag: text for tag, text in desired.items() if tag not in OURS} | {"CredentialId": held}
     if version.value and version.value.reveal() != credential_of(version):
         # The value has been written in this form: only its next one can have another.
-        form = version.tags.get("ValueTemplate", "")
-        tags |= {"ValueTemplate": form} if "{key}" in form else {}
+        tags |= {"ValueTemplate": version.value.reveal().replace(credential_of(version), "{key}")}
     world.watch.off.discard(str(version.version))
     world.edit(version.ref, version.version, enabled=True, tags=tags)
 

@@ -655,6 +655,13 @@ FOUND = {
     "a timer that comes while everybody is at work asks once somebody is free": (
         "derived-retirement#200011191"
     ),
+    "a look that may see neither vault nor source settles no late change": (
+        "refused/two-slow#1270007463"
+    ),
+    "what a late write lies over is retired although somebody has written in between": (
+        "operated-written-again-when-due/many#1270010367"
+    ),
+    "a look proves nothing outside the scopes": "policy-in-overlap/listed#1270014855",
     "a leak is looked at although its secret is disabled, and what it held cannot be read": (
         "operated-owners-in-overlap/two-slots#9"
     ),
