@@ -176,9 +176,10 @@ def _knows_too_little(turn: Turn) -> bool:
 def _has_leaked(turn: Turn) -> bool:
     """Settle what leaked where nothing else is to be done with the current version.
 
-    What Rekey published is verified first where that tells more. A single slot that accepts it
-    refuses everything else. A late change may have made a source refuse it: it is repaired before
-    that, as nothing is revoked in a list that lacks what is in use.
+    The current version is verified first where that tells more. A single slot that accepts it
+    refuses everything else, and one that refuses it is replaced. A late change may have made a
+    source refuse what Rekey published: it is repaired before that, as nothing is revoked in a list
+    that lacks what is in use.
     """
     if not turn.record.compromised.versions:
         return False
@@ -186,8 +187,9 @@ def _has_leaked(turn: Turn) -> bool:
         return True
     if not isinstance(turn.decision, Confirm):
         return False
-    tells_more = turn.decision.managed.is_single or turn.record.change.uncertain_until is not None
-    return turn.is_accepted or not (tells_more and turn.record.wrote(turn.secret))
+    record, is_single = turn.record, turn.decision.managed.is_single
+    tells_more = is_single and (record.wrote(turn.secret) or record.has_leaked)
+    return turn.is_accepted or not (tells_more or record.may_be_hit(turn.secret))
 
 
 def _is_due_elsewhere(turn: Turn) -> bool:

@@ -254,15 +254,21 @@ async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
 def is_external(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether somebody wrote this version lately and no source has accepted it yet.
 
-    With a single slot it does not matter when: healing would undo the password that they set.
+    With a single slot it does not matter when: healing would undo the password that they set. Where
+    what its source has accepted has leaked, that may be what works in its place: it is replaced.
     """
     record, item = at.record, at.observed.item
     # A look says itself for which version a change was sent, where the record was lost since.
     looked_at = item.version if item.look else None
-    if at.record.wrote(secret) or secret.version in (
-        record.verified.version,
-        record.change.version,
-        looked_at,
+    if (
+        record.has_leaked
+        or record.wrote(secret)
+        or secret.version
+        in (
+            record.verified.version,
+            record.change.version,
+            looked_at,
+        )
     ):
         return False
     if at.observed.may_have_cut_off:

@@ -275,6 +275,11 @@ class Record:
         held = (self.published, *self.to_retire, *self.history.credentials)
         return version == self.verified.version or version in {it.version for it in held if it}
 
+    @property
+    def has_leaked(self) -> bool:
+        """Return whether something has leaked that its source has accepted."""
+        return any(map(self.has_accepted, self.compromised.versions))
+
     def wrote(self, secret: Version) -> bool:
         """Return whether Rekey published exactly this version."""
         return self.published is not None and self.published.version == secret.version

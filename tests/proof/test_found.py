@@ -662,6 +662,9 @@ FOUND = {
         "operated-written-again-when-due/many#1270010367"
     ),
     "a look proves nothing outside the scopes": "policy-in-overlap/listed#1270014855",
+    "an only password that has leaked is replaced though somebody has written a dead one": (
+        "operated-put-back-when-due/one-slow#1280006844"
+    ),
     "a leak is looked at although its secret is disabled, and what it held cannot be read": (
         "operated-owners-in-overlap/two-slots#9"
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.secret import SecretVersion
 from engine.state.record import Record
-from engine.state.record_parts import Change, Compromised, Published
+from engine.state.record_parts import Change, Compromised, Published, Verified
 from engine.state.request import WorkItem
 from engine.state.tags import Pending
 from tests.engine.planning.test_decide_properties import items, secrets, spans
@@ -126,6 +126,7 @@ PATHS: tuple[tuple[str, SecretVersion, dict[str, Any], dict[str, Any], dict[str,
     ("claim, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {}),
     ("claim, revoke", FRESH, AUDIT, {**LEAKED, **OURS}, {**SLOT, "proven": V1}),
     ("claim, revoke", FRESH, AUDIT, LEAKED, SLOT),
+    ("claim, verify", FRESH, AUDIT, {**LEAKED, "verified": Verified(V2)}, SLOT),
     ("claim, rotate", FRESH, FORCED, LEAKED, {}),
     ("revoke", FRESH, AUDIT, {**LEAKED, **DUE}, ELSEWHERE),
     ("retire elsewhere, leave source", FRESH, AUDIT, DUE, ELSEWHERE),

@@ -111,6 +111,8 @@ async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is
         pytest.param({"proven": "this"}, False, id="that a source has accepted"),
         pytest.param({"touched": "this"}, False, id="that a change by Rekey may have made useless"),
         pytest.param({"proven": V2, "touched": V2}, True, id="in place of another"),
+        pytest.param({"proven": V2, "compromised": (V2,)}, False, id="where another has leaked"),
+        pytest.param({"compromised": (V2,)}, True, id="where another one's has leaked"),
     ],
 )
 async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_it(
