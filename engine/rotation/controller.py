@@ -238,7 +238,7 @@ class Controller:
         audit = at.parts.decided(tagged, look)
         if isinstance(audit, Acting):
             return look, audit
-        is_left = not is_unknown and by_hand(tagged.applied.tags)
+        is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
         if at.here and (audit == crowded(secret) or is_left):
             # There is no room to publish, or its owner leaves it to people: a proof needs neither.
             return look, Confirm(at.here, "the source accepts the current version")

@@ -91,6 +91,7 @@ async def _made(at: Rotation, job: Job) -> Issued:
         async with at.lease.sending("issue"):
             return await at.rotator.issue(job)
     except LeaseUnavailable:
+        # Nothing was sent without the lease.
         raise
     except TransientError as error:
         if at.managed.is_single and not error.unsent:

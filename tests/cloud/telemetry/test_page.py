@@ -245,7 +245,7 @@ def test_the_page_lists_every_span_and_attribute(sent: Collected) -> None:
 def steps() -> Iterator[str]:
     for path in (*(ROOT / "engine").rglob("*.py"), *(ROOT / "leaks").rglob("*.py")):
         text = path.read_text()
-        yield from re.findall(r'(?:step|changing)\("([a-z ]+)"\)', text)
+        yield from re.findall(r'(?:step|changing|sending)\("([a-z ]+)"\)', text)
         yield from re.findall(r'step: str = "([a-z ]+)"', text)
         yield from re.findall(
             r'(?:retag|disable|vault_writer\.publish|accepted)\([^()]*?"([a-z ]+)"', text

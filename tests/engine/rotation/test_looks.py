@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -215,10 +216,12 @@ async def test_the_timer_asks_for_no_look_while_one_waits_as_azure_has_asked(
         assert second.result == "skipped"
 
 
-@pytest.mark.parametrize("is_late", [False, True])
-@pytest.mark.parametrize("is_refused", [False, True])
+@pytest.mark.parametrize(
+    ("is_late", "is_refused", "is_bound"),
+    [(True, True, True), (True, True, False), (True, False, True), (False, True, True)],
+)
 async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_rotates_it(
-    *, is_late: bool, is_refused: bool
+    *, is_late: bool, is_refused: bool, is_bound: bool
 ) -> None:
     """Its owner is told, and nothing is published in its place."""
     rig = scene()
@@ -229,10 +232,12 @@ async def test_what_a_late_change_may_have_hit_is_proven_although_only_a_person_
     await rig.note(source_of(rig), NAME, open_until=until, look_at=rig.clock.now())
     if is_refused:
         rig.world.accounts["appdata"].regenerate("key2")
+    if not is_bound:
+        rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: ["/subscriptions/another"]})}
     versions = len(rig.vault.versions(NAME))
     outcome = await rig.handle(
         NAME, action="audit", trigger="sweep", recheck=True, source=source_of(rig)
     )
     parked = "the source refuses the current version, and its owner leaves the secret to people"
-    assert (outcome.reason.startswith(parked)) is (is_late and is_refused)
+    assert (outcome.reason.startswith(parked)) is (is_late and is_refused and is_bound)
     assert len(rig.vault.versions(NAME)) == versions
