@@ -392,6 +392,6 @@ FURTHER_STILL = [
     *by_seeds(FURTHER, _proven_then_people),
     *by_seeds(("two-by-name", "listed"), _clocks),
     *by_seeds(("two-logins", *FURTHER), *OTHERS),
-    *by_seeds(("two-logins", *FURTHER_SLOTTED), _one_account),
+    *by_seeds(FURTHER_SLOTTED, _one_account),
     *by_seeds(("two-logins", "listed", "two-by-name"), _two_deployments),
 ]

@@ -1050,14 +1050,14 @@ class Watch:
         self._withdrawn()
 
     def _is_noted(self, name: str) -> bool:
-        """Return whether a record knows what of a secret has leaked, and waits for its source.
+        """Return whether the record of a slow source knows what of a secret has leaked.
 
         Or its secret is deleted: sweeps tell of that.
         """
         is_there = any(ref.name == name for ref in self.world.vault)
         records = [claim.record for claim in self.world.claims.values()]
         looked_at = (it for it in records if it.next_check and it.owner.endswith(f"/{name}"))
-        waiting = (it for it in looked_at if it.change.in_progress_since or not is_there)
+        waiting = (it for it in looked_at if it.kind.endswith("-slow") or not is_there)
         return any(it.compromised.versions for it in waiting)
 
     def _withdrawn(self) -> None:
