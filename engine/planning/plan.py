@@ -188,7 +188,7 @@ def _has_leaked(turn: Turn) -> bool:
     if not isinstance(turn.decision, Confirm):
         return False
     record, is_single = turn.record, turn.decision.managed.is_single
-    tells_more = is_single and (record.wrote(turn.secret) or record.has_leaked)
+    tells_more = is_single and (record.wrote(turn.secret) or record.accepted_a_leak)
     return turn.is_accepted or not (tells_more or record.may_be_hit(turn.secret))
 
 

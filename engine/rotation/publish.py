@@ -260,16 +260,8 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
     record, item = at.record, at.observed.item
     # A look says itself for which version a change was sent, where the record was lost since.
     looked_at = item.version if item.look else None
-    if (
-        record.has_leaked
-        or record.wrote(secret)
-        or secret.version
-        in (
-            record.verified.version,
-            record.change.version,
-            looked_at,
-        )
-    ):
+    known = (record.verified.version, record.change.version, looked_at)
+    if record.accepted_a_leak or record.wrote(secret) or secret.version in known:
         return False
     if at.observed.may_have_cut_off:
         return False

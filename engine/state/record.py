@@ -276,7 +276,7 @@ class Record:
         return version == self.verified.version or version in {it.version for it in held if it}
 
     @property
-    def has_leaked(self) -> bool:
+    def accepted_a_leak(self) -> bool:
         """Return whether something has leaked that its source has accepted."""
         return any(map(self.has_accepted, self.compromised.versions))
 

@@ -459,24 +459,6 @@ async def test_what_nobody_can_read_is_found_gone_although_the_secret_is_disable
     assert (await rig.known(source_of(rig))).compromised.versions == ()
 
 
-@pytest.mark.parametrize("times", [1, 2])
-async def test_a_revocation_that_its_rotator_refuses_leaves_nothing_that_may_come_late(
-    times: int,
-) -> None:
-    """Two have leaked: the second is looked at by the record that the first one has left."""
-    rig = scene()
-    for _ in range(times):
-        await rig.handle(NAME, force=True)
-        rig.clock.advance(60)
-    *leaked, current = rig.vault.versions(NAME)
-    await rig.note(source_of(rig), NAME, pending=None)
-    rig.vault.amend(current, enabled=False)
-    for version in leaked[-2:]:
-        await report(rig, version)
-    change = (await rig.known(source_of(rig))).change
-    assert (change.open_since, change.uncertain_until) == (None, None)
-
-
 async def test_a_key_that_its_account_does_not_show_is_not_taken_for_gone() -> None:
     rig = scene()
     leaked = await unreadable(rig, NAME, source_of(rig))
