@@ -135,9 +135,7 @@ async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> Non
     published = record.published
     if record.pending_write or not held.is_bound(secret.ref):
         return
-    vain = dict[str, str | None]()
-    if record.abandoned:
-        vain[record.abandoned] = None
+    vain = dict[str, str | None].fromkeys(record.abandoned)
     if published and published.operation and record.fits(published, secret.value):
         vain[published.operation] = published.credential_id
     for operation, keep in vain.items():

@@ -315,8 +315,11 @@ async def tidy_abandoned(at: Rotation) -> None:
     Not what the current version names: a record that went back does not know that it was published.
     """
     record = at.record
-    if record.abandoned and not record.pending_write and at.is_bound:
-        await at.lease.tidy(record.kind, record.abandoned, await _kept(at))
+    if record.pending_write or not (record.abandoned and at.is_bound):
+        return
+    keep = await _kept(at)
+    for operation in record.abandoned:
+        await at.lease.tidy(record.kind, operation, keep)
 
 
 async def tidy_of_another(at: Rotation, secret: SecretVersion) -> None:

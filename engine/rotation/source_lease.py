@@ -173,8 +173,8 @@ class SourceLease:
             await self.ensure(FRESH_SECONDS)
         elif kind and not self._is_urgent(item):
             self._not_again_at_once(now)
-        record = self.record
-        self._before = record.change
+        self._before = self.record.change
+        record = self.record.put_aside(touched)
         change = record.change.begun(touched, now, asks=bool(kind))
         change = replace(change, password_unknown=is_single, recheck_at=None)
         if not record.verified.tags:

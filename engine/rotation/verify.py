@@ -96,9 +96,9 @@ async def _look_around(at: Rotation, secret: SecretVersion) -> None:
         await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
     if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
         # The next rotation may already have been tried, and failed for good half-way.
-        following, abandoned = operation_id(secret.ref, str(secret.version)), at.record.abandoned
+        following = operation_id(secret.ref, str(secret.version))
         await at.tidy(following, keep=None)
-        if abandoned not in ("", following):
+        for abandoned in (it for it in at.record.abandoned if it != following):
             # A person replaced that version before what was made for it was published.
             await at.tidy(abandoned, keep=at.managed.credential_id)
         await _tidy_late(at, secret)

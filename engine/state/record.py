@@ -90,7 +90,10 @@ class Record:
     pending_write: Announced | None = None
     """The announced write, which is about to be published. The next worker looks for it."""
     lost_writes: tuple[Announced, ...] = ()
-    """Announced writes that were not seen in time, the newest first."""
+    """Announced writes that were not seen in time, the newest first.
+
+    One without a digest stands for a credential that was asked for, and that nobody has seen.
+    """
     change: Change = field(default_factory=Change)
     """What was sent to the source, and whether it may still take effect."""
     to_retire: tuple[Pending, ...] = ()
@@ -247,16 +250,17 @@ class Record:
         return now - requested if self.is_unknown and requested else timedelta()
 
     @property
-    def abandoned(self) -> str:
-        """The operation that asked for a credential last, if what it was to replace never was.
+    def abandoned(self) -> tuple[str, ...]:
+        """The operations that asked for a credential whose version never was replaced.
 
-        Empty if there is none. What it made, nobody uses. It may be a former owner's.
+        Nobody uses what they made. Each may be a former owner's.
         """
-        version = self.change.version
-        if not version or version in self.history.replaced:
-            return ""
-        announced = (write.operation for write in self.unpublished if write.replaces == version)
-        return next(announced, "") or operation_id(SecretRef.parse(self.owner), version)
+        version, operations = self.change.version, dict[str, str]()
+        if version:
+            operations[version] = operation_id(SecretRef.parse(self.owner), version)
+        operations |= {write.replaces: write.operation for write in reversed(self.unpublished)}
+        replaced = self.history.replaced
+        return tuple(made for version, made in operations.items() if version not in replaced)
 
     @property
     def revoked_ids(self) -> frozenset[str]:
@@ -348,7 +352,7 @@ class Record:
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
         return replace(
-            self,
+            self.put_aside(""),
             owner=owner,
             published=published and replace(published, created=None, operation=""),
             change=replace(change, recheck_at=None),
@@ -409,6 +413,20 @@ class Record:
     def retired(self) -> Record:
         """Return the record once its retirement is over: the next one is owed, if any."""
         return replace(self, to_retire=self.to_retire[1:])
+
+    def put_aside(self, version: str) -> Record:
+        """Return the record before a change for another version is begun, or it passes on.
+
+        What was asked for before may still come, and the change forgets what that was for.
+        """
+        replaces, since = self.change.version, self.change.requested_at
+        is_open = self.change.open_since or self.change.uncertain_until
+        others = {version, *self.history.replaced, *(it.replaces for it in self.unpublished)}
+        if not (since and is_open) or replaces in others:
+            return self
+        operation = operation_id(SecretRef.parse(self.owner), replaces)
+        lost = Announced(operation, "", "", replaces, since)
+        return replace(self, lost_writes=(lost, *self.lost_writes)[:MOST_LOST])
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.

@@ -31,15 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "what an incident has asked for comes late, after what leaked was revoked at a source that its "
-        "secret has left: its record knows of the revocation alone, and what came is left",
-        r"(operated-)?moved",
-        r"P5: !c\d+! \(rekey \S+\) of /\w+/\w+ was left behind",
-        "moved-in-overlap-and-reported/many#1310009966",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

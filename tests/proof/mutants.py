@@ -112,9 +112,9 @@ async def _calls_without_a_bound(_: Any, self: SourceLease, step: str) -> Any:
     yield
 
 
-def _asked_for(record: Record) -> str:
+def _asked_for(record: Record) -> tuple[str, ...]:
     version = record.change.version
-    return operation_id(SecretRef.parse(record.owner), version) if version else ""
+    return (operation_id(SecretRef.parse(record.owner), version),) if version else ()
 
 
 def _no_recheck(patch: pytest.MonkeyPatch) -> None:

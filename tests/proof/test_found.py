@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what a request brings late is left, as a revocation has overwritten that request": (
+        "moved-in-overlap-and-reported/many#1310009966"
+    ),
     "what a first version was to hold lives on, as a retirement comes before its removal": (
         "created/many#1180036956"
     ),

@@ -61,20 +61,52 @@ def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
 @pytest.mark.parametrize(
     ("touched", "earlier", "announced", "expected"),
     [
-        (OLD, (), "", operation_id(REF, OLD)),
-        (OLD, (), OLD, "a former owner's"),
-        (OLD, (), NEW, operation_id(REF, OLD)),
-        (OLD, (OLD,), OLD, ""),
-        ("", (OLD,), "", ""),
+        (OLD, (NEW,), NEW, [operation_id(REF, OLD)]),
+        (OLD, (), OLD, ["a former owner's"]),
+        (OLD, (), NEW, [operation_id(REF, OLD), "a former owner's"]),
+        (OLD, (OLD,), OLD, []),
+        ("", (OLD,), OLD, []),
     ],
 )
 def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
-    touched: str, earlier: tuple[str, ...], announced: str, expected: str
+    touched: str, earlier: tuple[str, ...], announced: str, expected: list[str]
 ) -> None:
     """The operation that asked for it says so itself, if what it made was announced."""
     write = Announced("a former owner's", "key1", "", announced, NOW)
     known = Record(owner=str(REF).lower(), change=Change(version=touched), lost_writes=(write,))
-    assert replace(known, history=History(earlier)).abandoned == expected
+    assert [*replace(known, history=History(earlier)).abandoned] == expected
+
+
+def _asked(**changes: Any) -> Record:
+    request = {"version": OLD, "requested_at": NOW, "uncertain_until": NOW + HOUR}
+    return Record(owner=str(REF).lower(), change=Change(**{**request, **changes}))
+
+
+@pytest.mark.parametrize("version", [NEW, ""])
+def test_what_may_still_come_is_known_when_another_change_is_begun(version: str) -> None:
+    record = _asked().put_aside(version)
+    record = replace(record, change=record.change.begun(NEW, NOW, asks=False))
+    assert operation_id(REF, OLD) in record.abandoned
+    assert not record.fits(record.lost_writes[0], Sensitive("secret"))
+
+
+@pytest.mark.parametrize(
+    ("record", "version"),
+    [
+        pytest.param(_asked(), OLD, id="it is asked for once more"),
+        pytest.param(_asked(uncertain_until=None), NEW, id="it can come no more"),
+        pytest.param(_asked(requested_at=None), NEW, id="nothing was asked for"),
+        pytest.param(replace(_asked(), history=History((OLD,))), NEW, id="it has come"),
+        pytest.param(_asked().put_aside(NEW), NEW, id="it is known already"),
+    ],
+)
+def test_nothing_is_put_aside_that_cannot_come_unseen(record: Record, version: str) -> None:
+    assert record.put_aside(version) == record
+
+
+def test_a_request_that_may_still_come_is_known_to_the_next_owner() -> None:
+    passed = _asked().passed("https://sample-kv.vault.azure.net/secrets/next", secret(NEW))
+    assert operation_id(REF, OLD) in passed.abandoned
 
 
 def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
