@@ -9,7 +9,7 @@ from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
 from cli.terminal import distance, iso, moment
-from engine.state.entry import Coming
+from engine.state.entry import Scheduled
 
 
 async def plan(session: Session, args: Namespace) -> int:
@@ -22,19 +22,19 @@ async def plan(session: Session, args: Namespace) -> int:
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
     everything = engine.plan(listed.found, until)
-    coming = [event for event in everything if event.secret.ref.vault in only]
-    lost = sum(event.what == "expire" for event in coming)
+    scheduled = [event for event in everything if event.secret.ref.vault in only]
+    lost = sum(event.what == "expire" for event in scheduled)
     result = {
         "until": iso(until),
-        "coming": [_json(event) for event in coming],
+        "coming": [_json(event) for event in scheduled],
         "unread": listed.to_json(),
     }
     if not terminal.data(result, "coming"):
         terminal.line(
-            f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will "
+            f"until {moment(until)} to come: {len(scheduled) - lost}, expiries that nothing will "
             f"prevent: {lost}"
         )
-        if coming:
+        if scheduled:
             terminal.line()
             rows = [
                 (
@@ -44,13 +44,13 @@ async def plan(session: Session, args: Namespace) -> int:
                     event.secret.ref.place,
                     event.reason,
                 )
-                for event in coming
+                for event in scheduled
             ]
             terminal.table(("what", "when", "", "secret", "why"), rows)
     return listed.worst(Exit.FOUND if lost else Exit.FINE)
 
 
-def _json(event: Coming) -> dict[str, str]:
+def _json(event: Scheduled) -> dict[str, str]:
     ref = event.secret.ref
     return {
         "at": str(iso(event.at)),

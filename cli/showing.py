@@ -13,12 +13,12 @@ from cli.naming import expected
 from cli.session import Session
 from cli.terminal import Terminal, distance, iso, moment
 from engine.secret import SecretRef, Version
-from engine.state.entry import NEEDS_A_PERSON, Coming
+from engine.state.entry import NEEDS_A_PERSON, Scheduled
 from engine.state.history import events, newest_first
 
 AHEAD = timedelta(days=366)
 """How far `show` looks ahead for what comes next."""
-LATEST, COMING = 3, 3
+LATEST, SCHEDULED = 3, 3
 """How many versions and events ahead `show` names."""
 HEADS = ("written", "version", "by", "credential", "expires", "cause")
 TIMES = (
@@ -34,9 +34,9 @@ async def show(session: Session, args: Namespace) -> int:
         stands = dict((await listing.show(engine, ref)).body)
         current = (await _versions(session, ref))[0]
     now = engine.clock.now()
-    coming = engine.plan([current], now + AHEAD)[:COMING]
-    if not session.terminal.data({**stands, "next": [_ahead(event) for event in coming]}):
-        _show(session.terminal, stands, now, coming)
+    scheduled = engine.plan([current], now + AHEAD)[:SCHEDULED]
+    if not session.terminal.data({**stands, "next": [_ahead(event) for event in scheduled]}):
+        _show(session.terminal, stands, now, scheduled)
     return Exit.FOUND if stands["state"] in NEEDS_A_PERSON else Exit.FINE
 
 
@@ -58,19 +58,21 @@ async def _versions(session: Session, ref: SecretRef) -> list[Version]:
 
 
 def _show(
-    terminal: Terminal, stands: Mapping[str, Any], now: datetime, coming: Sequence[Coming]
+    terminal: Terminal, stands: Mapping[str, Any], now: datetime, scheduled: Sequence[Scheduled]
 ) -> None:
     terminal.fields(
         {name: _written(name, value, now) for name, value in stands.items() if name != "history"}
     )
-    if coming:
+    if scheduled:
         terminal.line()
-        terminal.table(("next", "when", "", "why"), [_coming_row(event, now) for event in coming])
+        terminal.table(
+            ("next", "when", "", "why"), [_coming_row(event, now) for event in scheduled]
+        )
     terminal.line()
     terminal.table(HEADS, _rows(stands["history"][:LATEST]))
 
 
-def _coming_row(event: Coming, now: datetime) -> tuple[str, ...]:
+def _coming_row(event: Scheduled, now: datetime) -> tuple[str, ...]:
     return event.what, moment(event.at), distance(event.at, now), event.reason
 
 
@@ -99,5 +101,5 @@ def _moment(text: str | None) -> str:
     return moment(datetime.fromisoformat(text)) if text else "never"
 
 
-def _ahead(event: Coming) -> dict[str, str | None]:
+def _ahead(event: Scheduled) -> dict[str, str | None]:
     return {"at": iso(event.at), "what": event.what, "reason": event.reason, "fix": event.fix}

@@ -25,7 +25,7 @@ from engine.rotation.ownership import claimed, unrecorded
 from engine.rotation.source_lease import SourceLease, hold
 from engine.secret import SecretVersion, Version
 from engine.state.decision import Acting, Decision, Park, Rotate, Skip, Wait
-from engine.state.entry import Coming, Entry
+from engine.state.entry import Entry, Scheduled
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.index import Listed
 from engine.state.record import Record
@@ -79,7 +79,7 @@ class Engine(Parts):
         """Return the state of a secret, as a listing or a read shows it and its records know it."""
         return inventory.entry(secret, self.policy, self.kinds, self.clock.now(), known)
 
-    def plan(self, secrets: Iterable[Version], until: datetime) -> list[Coming]:
+    def plan(self, secrets: Iterable[Version], until: datetime) -> list[Scheduled]:
         """Return what will happen to secrets if nothing goes wrong, in order of time."""
         return inventory.plan(secrets, self.policy, self.kinds, self.clock.now(), until)
 
@@ -137,7 +137,7 @@ class Engine(Parts):
         error = leaked.named_as_deleted(error, item, item.source or "its source")
         now = self.clock.now()
         again = item.is_tried_on(now)
-        result: Result = "parked" if item.is_told(now) else "waiting"
+        result: Result = "parked" if item.notifies(now) else "waiting"
         reason = f"{error.what}; {TRIED_AGAIN if again else NO_MORE}"
         return Outcome(item, result, reason, error.fix, comes_back=again)
 
@@ -146,7 +146,7 @@ class Engine(Parts):
         return await tasks.conclude(self, await report.give_up(self, item, error))
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """End a look that met an error: the source is looked at again as its record says."""
+        """End a recheck that met an error: the record says when the next one comes."""
         outcome = Outcome(item, "skipped", f"{error.what}; {ANOTHER}", error.fix)
         return await tasks.conclude(self, outcome)
 
@@ -179,7 +179,7 @@ class Engine(Parts):
             if unlisted:
                 # Azure may have named a time.
                 raise unlisted
-            # What is settled here is not looked for where the secret is now.
+            # What is settled here is not asked for where the secret is now.
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version
             later = replace(item, source=None, version=version)
@@ -201,7 +201,7 @@ class Engine(Parts):
         again = item.is_tried_on(now)
         reason = f"{decision.reason}: {STILL_ACCEPTED}; {TRIED_AGAIN if again else NO_MORE}"
         fix = decision.fix or LEAKED_FIX
-        if item.is_told(now) or not (unfinished_incident(secret) or not secret.enabled):
+        if item.notifies(now) or not (unfinished_incident(secret) or not secret.enabled):
             outcome = await report.conclude(self, secret, about, Park(reason, fix))
         else:
             outcome = Outcome(about, "waiting", reason, fix, old_version=secret.version)

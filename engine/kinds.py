@@ -1,4 +1,4 @@
-"""The classes of rotators, by kind. A kind that loads late is not loaded before it is looked at."""
+"""The classes of rotators, by kind. A kind that loads late is not loaded before it is needed."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from engine.state.tags import Managed
 log = logging.getLogger("rekey")
 
 GRACE_SECONDS = 60.0
-"""How long after its message was due what a person asked for is looked for."""
+"""How long after its message was due the timer carries out what a person asked for."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Parts:
         await self.post(work, delay)
 
     async def keep(self, work: WorkItem | SweepOrder, seconds: float) -> None:
-        """Store what a person asked for, which is looked for in so many seconds."""
+        """Store what a person asked for. The timer carries it out after so many seconds."""
         if work.request:
             due = self.clock.now() + timedelta(seconds=seconds)
             await self.requests.keep(work.request, work.to_json(), due)
@@ -121,7 +121,7 @@ class Parts:
             await self.queue.post_rotation(work, delay)
 
     async def close(self, work: WorkItem | SweepOrder) -> None:
-        """Forget what is done. If that fails, it is looked for, and found done, once more."""
+        """Forget what is done. If that fails, it is asked for once more, and found done."""
         if not work.request:
             return
         try:
@@ -155,7 +155,7 @@ class Parts:
         """Return the secret whose rotation writes a replica; None if it does not name the replica.
 
         The tag ReplicaOf alone gives its writer no power over the secret that it names. No value is
-        read. Raises what prevents that secret from being looked at.
+        read. Raises what prevents that secret from being read.
         """
         ref = tags.named(copy.tags.get(tags.REPLICA_OF, ""))
         if ref is None or not self.policy.manages(ref.vault):

@@ -254,7 +254,7 @@ class Requests(Protocol):
     """The store of what people asked for and is not done yet."""
 
     async def keep(self, request: str, text: str, due: datetime) -> None:
-        """Store a request, or move on the time at which it is to be looked for."""
+        """Store a request, or move on the time at which it is due."""
         ...
 
     async def read(self, request: str) -> str | None:
@@ -266,7 +266,7 @@ class Requests(Protocol):
         ...
 
     async def due(self, by: datetime) -> Sequence[str]:
-        """Return the requests that are to be looked for by then, the longest due first."""
+        """Return the requests that are due by then, the longest due first."""
         ...
 
 

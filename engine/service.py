@@ -25,7 +25,7 @@ from engine.ports import PrintKeys, Watch
 from engine.rotation.derived import KEY_COMPROMISED, KEY_REFUSED
 from engine.state.events import OtherEvent, VaultEvent, parse_event
 from engine.state.policy import Policies
-from engine.state.record import LOOKING, RECHECK_EVERY
+from engine.state.record import RECHECK_EVERY, RECHECKED_FOR
 from engine.state.request import (
     INCIDENT_SECONDS,
     NO_MORE,
@@ -51,8 +51,8 @@ The last try parks the secret with the error that actually occurred.
 MAX_DEFERRALS = 10
 """How often a work item is deferred because Azure asked to wait."""
 
-MOST_LOOKS = LOOKING // RECHECK_EVERY
-"""How often the timer asks a derived secret to look at its key: for a week, as with any source."""
+MOST_FOLLOWS = RECHECKED_FOR // RECHECK_EVERY
+"""How often the timer has a derived secret follow its key: for a week, as with any source."""
 
 THROTTLED_SECONDS = 60.0
 """How long to wait after a 429 that does not say how long, as users saw of Key Vault."""
@@ -125,7 +125,7 @@ class Service:
         try:
             await sweeper.recheck_requests(self.engine, posted)
         except RekeyError as error:
-            log.warning("what people asked for is looked for later: %s", error)
+            log.warning("stored requests are carried out later: %s", error)
             is_whole = False
         try:
             await sweeper.recheck_sources(await self.ready(), posted)
@@ -204,7 +204,7 @@ class Service:
             if isinstance(problem, SourceBusy) and item.tries.waited < MOST_WAITS:
                 await self._wait(item, tried)
                 return
-            if _looks_on(item, problem):
+            if _follows_on(item, problem):
                 stored = replace(item, tries=Tries(item.tries.deferred + 1, tried=item.tries.tried))
                 await self.engine.keep(stored, problem.retry_after or 0.0)
                 return
@@ -259,8 +259,8 @@ class Service:
                 await self._give_up(work, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret. An incident comes back, and a look is asked for by its record."""
-        # What a key has made is healed with the key, whose own secret is looked after.
+        """Park the secret. An incident comes back; a recheck is asked for by its record."""
+        # What a key has made is healed with the key, whose own secret is rechecked.
         if item.recheck and error.code not in (KEY_REFUSED, KEY_COMPROMISED):
             await self.engine.leave(item, error)
             return
@@ -286,7 +286,7 @@ class Service:
             error.add(NO_MORE)
         # Once its secret has been marked, it is tried more often than people are notified of it.
         outcome = Outcome(item, "waiting", error.what, error.fix)
-        if not item.is_told(now):
+        if not item.notifies(now):
             await self.engine.reporter.concluded(outcome)
         else:
             try:
@@ -343,13 +343,13 @@ def _busy(problem: TransientError, tries: int) -> float:
     return BUSY_SECONDS if is_lost or isinstance(problem, SourceBusy) else 0.0
 
 
-def _looks_on(item: WorkItem, problem: TransientError) -> bool:
-    """Return whether a look at a key is stored, to be asked for again.
+def _follows_on(item: WorkItem, problem: TransientError) -> bool:
+    """Return whether following a key is stored, to be asked for again.
 
     Nothing else asks before its daily audit, and messages end while a service is away.
     """
     needs_key = problem.code in (KEY_REFUSED, KEY_COMPROMISED)
-    return item.looks_at_key and not needs_key and item.tries.deferred < MOST_LOOKS
+    return item.follows_key and not needs_key and item.tries.deferred < MOST_FOLLOWS
 
 
 def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:

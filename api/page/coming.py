@@ -10,7 +10,7 @@ from api.page.rows import to_secret
 from api.page.timeline import Moment, distance
 from engine.engine import Engine
 from engine.secret import Version
-from engine.state.entry import Coming, Entry
+from engine.state.entry import Entry, Scheduled
 from engine.state.tags import REPLICA_OF
 
 DAYS = 7
@@ -81,7 +81,7 @@ def next_of(engine: Engine, secret: Version, now: datetime, query: Mapping[str, 
     return [step(event, now, query) for event in events[:MOST_STEPS]]
 
 
-def step(event: Coming, now: datetime, query: Mapping[str, str]) -> Step:
+def step(event: Scheduled, now: datetime, query: Mapping[str, str]) -> Step:
     """Return how something to come is shown."""
     ref = event.secret.ref
     return Step(

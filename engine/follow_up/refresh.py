@@ -33,11 +33,11 @@ LOOK_SECONDS = 20.0
 """How long a retirement takes at most to find such apps."""
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
-"""Seconds until the next look whether an app uses a version: doubled each time, up to an hour."""
+"""Seconds until the next check whether an app uses a version: doubled each time, up to an hour."""
 PAUSE = 5.0
-"""Seconds between two looks while what leaked waits for the apps."""
+"""Seconds between two checks while what leaked waits for the apps."""
 APPS_SECONDS = 15.0
-"""How long such a look may take: the lease on the source must outlast it."""
+"""How long such a check may take: the lease on the source must outlast it."""
 
 
 def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
@@ -145,10 +145,10 @@ def timeout_of(decision: Retire, since: datetime) -> datetime:
 
 async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef]) -> list[str]:
     """Return the apps known to use an older version, as far as that is found out in time."""
-    looks = (_lagging_of(parts, ref, secret) for ref in (secret.ref, *replicas))
+    checks = (_lagging_of(parts, ref, secret) for ref in (secret.ref, *replicas))
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return [app for apps in await asyncio.gather(*looks) for app in apps]
+            return [app for apps in await asyncio.gather(*checks) for app in apps]
     except TimeoutError:
         return []
 
@@ -212,10 +212,10 @@ async def _ask(
     parts: Parts, pairs: Sequence[tuple[str, Version]], *, first: bool
 ) -> list[tuple[str, Version]]:
     """Ask every app, and return those that are to be waited for: an error is left to the task."""
-    looks = (ask(parts, app, secret, first=first) for app, secret in pairs)
+    refreshes = (ask(parts, app, secret, first=first) for app, secret in pairs)
     try:
         async with asyncio.timeout(APPS_SECONDS):
-            answers = await asyncio.gather(*looks)
+            answers = await asyncio.gather(*refreshes)
     except TimeoutError:
         return []
     return [pair for pair, used in zip(pairs, answers, strict=True) if used is False]

@@ -44,7 +44,7 @@ TO_REFRESH: frozenset[Result] = PUBLISHED | {"confirmed"}
 So a task that a dead worker did not post is posted after all.
 """
 TO_FOLLOW: frozenset[Result] = PUBLISHED | {"retired"}
-"""After these a derived secret looks at its key. Its own daily audit does so, too."""
+"""After these a derived secret follows its key. Its own daily audit does so, too."""
 FOUND_DONE: frozenset[Result] = frozenset({"skipped", "waiting"})
 """How a retry of an item without a version ends if its rotation was already done."""
 
@@ -123,6 +123,6 @@ def _refreshes(policy: Policy, outcome: Outcome) -> Iterator[FollowUp]:
 
 
 def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
-    """Return the look of a derived secret at its key; `parked` if it may be parked."""
+    """Return the audit of a derived secret that follows its key; `parked` if it may be parked."""
     why = Cause("event", "rekey", "its key has changed")
-    return WorkItem(ref, "audit", cause=why, look="follow" if parked else None)
+    return WorkItem(ref, "audit", cause=why, hint="follow" if parked else None)

@@ -28,9 +28,9 @@ from engine.state.tags import (
     Malformed,
     Managed,
     Pending,
+    has_no_overlap,
     parse,
     rests_until,
-    to_cut_off,
     unretired,
 )
 
@@ -190,7 +190,7 @@ def _at_rest(case: Case) -> Skip | None:
     rest = rests_until(secret, case.now)
     if rest is None or case.now >= rest or item.cause.is_persons:
         return None
-    if item.look or item.compromised or to_cut_off(secret):
+    if item.hint or item.compromised or has_no_overlap(secret):
         return None
     reason = secret.tags.get("RekeyReason", "see the log")
     return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {reason}")
@@ -246,7 +246,7 @@ def _restored(case: Case) -> Restore | Skip | None:
     """Restore before anything is retired: else the credential to restore would be."""
     if case.item.action != "restore" or case.is_replaced:
         return None
-    if to_cut_off(case.secret):
+    if has_no_overlap(case.secret):
         return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
     if case.managed.pending is None:
         return Skip("no earlier credential still works", "rotate instead")

@@ -14,7 +14,7 @@ from engine.planning.decision import Case, Tagged, decided, mended
 from engine.secret import SecretRef, Version
 from engine.state.decision import Decision, Park, Retire, Rotate, Skip, Wait
 from engine.state.due import BY_HAND_FIX, due_at, due_by_hand, is_manual, why_due
-from engine.state.entry import Coming, Entry, State
+from engine.state.entry import Entry, Scheduled, State
 from engine.state.index import Listed
 from engine.state.policy import Policy
 from engine.state.record import covers
@@ -195,58 +195,58 @@ def steps(
 
 def plan(
     secrets: Iterable[Version], policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> list[Coming]:
+) -> list[Scheduled]:
     """Return what will happen to all secrets, in order of time."""
-    coming = [
+    scheduled = [
         event for secret in secrets for event in forecast(secret.bare, policy, kinds, now, until)
     ]
     rotated: dict[str, datetime] = {}
-    for event in coming:
+    for event in scheduled:
         if event.what == "rotate":
             rotated.setdefault(str(event.secret.ref).lower(), event.at)
     return sorted(
-        (event for event in coming if not _followed(event, rotated)), key=lambda event: event.at
+        (event for event in scheduled if not _followed(event, rotated)), key=lambda event: event.at
     )
 
 
 def forecast(
     secret: Version, policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> Iterator[Coming]:
+) -> Iterator[Scheduled]:
     """Yield what will happen to one secret, given its current version as a listing shows it."""
     current = entry(secret, policy, kinds, now)
     if policy.is_own(secret.ref):
         return
     if is_manual(current.secret.tags):
         if current.due and current.due <= until:
-            yield Coming(current.due, "remind", secret, current.reason, BY_HAND_FIX)
+            yield Scheduled(current.due, "remind", secret, current.reason, BY_HAND_FIX)
     elif current.managed and current.state in ("ok", "due", "overdue"):
         yield from _ahead(secret, current.managed, policy, kinds, now, until)
         return
     if secret.expires and secret.expires <= until:
-        yield Coming(
+        yield Scheduled(
             secret.expires, "expire", secret, current.reason or "nothing rotates it", current.fix
         )
 
 
 def _ahead(
     secret: Version, managed: Managed, policy: Policy, kinds: Kinds, now: datetime, until: datetime
-) -> Iterator[Coming]:
+) -> Iterator[Scheduled]:
     """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
     while moment <= until:
         tagged, sweep = Tagged.of(secret, policy, kinds), WorkItem(secret.ref, cause=Cause("sweep"))
         match decided(tagged, sweep, policy, moment):
             case Rotate(_, reason):
-                yield Coming(moment, "rotate", secret, reason)
+                yield Scheduled(moment, "rotate", secret, reason)
                 secret = _rotated(secret, managed, moment)
                 following = moment
             case Retire(_, _, reason):
-                yield Coming(moment, "retire", secret, reason)
+                yield Scheduled(moment, "retire", secret, reason)
                 secret = replace(secret, tags=unretired(secret.tags))
                 following = moment
             case Wait(until_then, reason, fix):
                 if secret.expires and moment < secret.expires <= min(until_then, until):
-                    yield Coming(secret.expires, "expire", secret, reason, fix)
+                    yield Scheduled(secret.expires, "expire", secret, reason, fix)
                 following = until_then
             case Skip() if later := _next(secret, managed, moment):
                 following = later
@@ -275,7 +275,7 @@ def _next(secret: Version, managed: Managed, moment: datetime) -> datetime | Non
     return min((time for time in times if time > moment), default=None)
 
 
-def _followed(coming: Coming, rotated: dict[str, datetime]) -> bool:
+def _followed(scheduled: Scheduled, rotated: dict[str, datetime]) -> bool:
     """Return whether this is a replica's expiry that its primary's rotation prevents."""
-    primary = coming.secret.tags.get(REPLICA_OF, "").strip().rstrip("/").lower()
-    return coming.what == "expire" and primary in rotated and rotated[primary] <= coming.at
+    primary = scheduled.secret.tags.get(REPLICA_OF, "").strip().rstrip("/").lower()
+    return scheduled.what == "expire" and primary in rotated and rotated[primary] <= scheduled.at

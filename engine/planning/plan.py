@@ -1,6 +1,6 @@
 """The plan of a work item under the lease of its source: one table, and its first row that holds. Pure.
 
-Whoever holds the lease looks once, plans, takes the step and plans again, until a step ends the
+The worker under the lease observes, plans, takes the step and plans again, until a step ends the
 work. So what is done follows from the record, the secret and the request alone, whoever was here
 before and wherever they died.
 """
@@ -56,13 +56,13 @@ class Turn:
     has_done: bool
     """Something was done that is still to be reported."""
     needless: str
-    """Why a recheck has nothing to look at; empty if it has, or is none."""
+    """Why a recheck has nothing to do; empty if it has, or if this is no recheck."""
     recheck_follows: bool
     """A recheck follows, of a change that may take effect late."""
     resumes: bool
-    """A change is in progress, and its end is looked for later."""
+    """A change is in progress, and a later recheck asks whether it has ended."""
     carries_on: bool
-    """It looks for the end of a change that a rotation of this version has asked for."""
+    """It is the recheck of a change that a rotation of this version has asked for."""
     was_owner: bool
     """The secret owned the source when the turn began."""
     taken: frozenset[str] = frozenset()
@@ -124,21 +124,21 @@ def plan(turn: Turn) -> Step:
 def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """Leave a single slot whose password is uncertain to the recheck that follows.
 
-    Else every duplicate would set the password once more, and post looks of its own.
+    Otherwise every duplicate would set the password once more, and post rechecks of its own.
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
     overruled = work.compromised or work.recheck or work.cause.is_persons or is_waited_for
     is_single = isinstance(turn.decision, Acting) and turn.decision.managed.is_single
     is_left = is_single and turn.recheck_follows and not overruled
-    return Skip("a look at the source follows") if is_left else None
+    return Skip("a recheck of the source follows") if is_left else None
 
 
 def _in_progress(turn: Turn) -> Wait | None:
-    """Leave a change of its own that is in progress to the recheck that looks for its end."""
+    """Leave a change in progress to the recheck that asks whether it has ended."""
     is_about_it = isinstance(turn.decision, Rotate | Retire) or turn.record.compromised.versions
     if turn.resumes and turn.was_owner and is_about_it:
         since = under_way_since(turn.record) or "a change is in progress"
-        return Wait(turn.now, f"{since}; its end is looked for later")
+        return Wait(turn.now, f"{since}; a recheck asks later whether it has ended")
     return None
 
 

@@ -43,7 +43,7 @@ class Progress:
     """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
-    cut_off: set[str] = field(default_factory=set)
+    revoked_leaks: set[str] = field(default_factory=set)
     """Compromised versions that were accepted here, and that this run has revoked."""
     left: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
@@ -147,9 +147,9 @@ class Rotation:
         """The key that it is derived from; None if it is derived from none."""
         return ParentKey.of(self.parts, self.managed)
 
-    async def look(self) -> SecretVersion:
+    async def observe(self) -> SecretVersion:
         """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
-        secret = await self.observed.look()
+        secret = await self.observed.observe()
         item = self.progress.item
         if item.began is None:
             self.progress.item = item.about(secret.version)
@@ -159,7 +159,7 @@ class Rotation:
         may_be_late = self.record.is_uncertain or self.record.change.in_progress_since
         if item.recheck and not (may_be_late or self.observed.is_forgotten):
             # It finds nothing that may take effect late: it is an audit like any other.
-            self.progress.item = replace(self.progress.item, look=None)
+            self.progress.item = replace(self.progress.item, hint=None)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
             self.progress.publishes_earlier(published.version)
@@ -167,11 +167,11 @@ class Rotation:
 
     @property
     def carries_on(self) -> bool:
-        """Return whether a look finds its source at what a rotation of this version asked for."""
+        """Return whether this rechecks a change that a rotation of this version asked for."""
         item, change = self.progress.item, self.record.change
-        is_look = item.recheck and item.action == "audit" and self.observed.has_read
+        is_recheck = item.recheck and item.action == "audit" and self.observed.has_read
         goes_on = change.in_progress_since and change.requested_at
-        return bool(is_look and goes_on and change.version == self.observed.shown.version)
+        return bool(is_recheck and goes_on and change.version == self.observed.shown.version)
 
     def asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
@@ -230,16 +230,16 @@ class Rotation:
 
     @property
     def is_unparked(self) -> bool:
-        """Whether a person asks for a look after one that has parked the secret."""
+        """Whether a person asks for an audit, after one that has parked the secret perhaps."""
         item = self.progress.item
-        return item.action == "audit" and item.cause.is_persons and not item.look
+        return item.action == "audit" and item.cause.is_persons and not item.hint
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         """Return what the plug-in is asked, and what the record knows of earlier tries."""
         record, change = self.record, self.record.change
         proven = record.wrote(secret)
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
-        # An incident does not wait for whoever else may use the source, nor does who has looked.
+        # An incident skips the cool-down for external changes. So does whoever unparks the secret.
         leaked = self.progress.item.compromised or record.compromised.versions
         job = replace(
             job,

@@ -1,4 +1,4 @@
-"""Look, plan, take the step, and do so again until a step ends the work: one work item under its lease.
+"""Observe, plan, take the step, and again, until a step ends the work: one item under its lease.
 
 If the worker dies between two lines, the message comes back and this runs again, from the record
 and the vault. Every call that changes something is made while the lease is certain to last, and
@@ -42,14 +42,14 @@ MOST_TURNS = 12
 """How many turns one work item may take, but for one for each version that leaked, against endless
 loops. No rotation needs as many."""
 ENDLESS_FIX = (
-    "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
+    "see in the resource's activity log what it is at; Rekey checks again a day later, or after "
     "rekey unpark"
 )
 UNKNOWN = timedelta(minutes=2)
 """A person is told once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
 RESUME_SECONDS = 60.0
-"""How long until a source is looked at again that does not say when."""
+"""How long until the recheck of a source that does not say when."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Controller:
 
     at: Rotation
     _is_over: bool = False
-    """It has met an error, and another look follows."""
+    """It has met an error, and a recheck follows."""
 
     async def run(self) -> Outcome | None:
         """Take steps until nothing is left to do.
@@ -81,7 +81,7 @@ class Controller:
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await at.lease.write(at.lease.record.scheduled(at.now))
-        return outcome and at.observed.heard(outcome)
+        return outcome and at.observed.unrepeated(outcome)
 
     async def finish(self, outcome: Outcome) -> None:
         """Note that the outcome has been reported."""
@@ -91,9 +91,9 @@ class Controller:
         await self.at.observed.note_reported()
 
     async def _comes_later(self, error: TransientError) -> bool:
-        """Note the next look from the end of one that has failed, not from its start.
+        """Note the next recheck, counted from the end of one that has failed.
 
-        Else all who have waited for the lease meanwhile would try the same again, one by one.
+        Otherwise everybody who has waited for the lease would try the same again, one by one.
         Return whether one is noted.
         """
         lease = self.at.lease
@@ -128,7 +128,7 @@ class Controller:
 
     async def _advance(self) -> Outcome | None:
         at = self.at
-        secret = await at.look()
+        secret = await at.observe()
         at.progress.old_version = secret.version
         revoked, turns = set[str | None](), 0
         while turns - len(revoked) < MOST_TURNS:
@@ -234,18 +234,18 @@ class Controller:
         is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
         if not (is_unknown or is_hit or at.observed.is_forgotten):
             return item, decision
-        look = replace(item, action="audit", version=secret.version, leak=None, force=False)
-        audit = at.parts.decided(tagged, look)
+        recheck = replace(item, action="audit", version=secret.version, leak=None, force=False)
+        audit = at.parts.decided(tagged, recheck)
         if isinstance(audit, Acting):
-            return look, audit
+            return recheck, audit
         is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
         if at.here and (audit == crowded(secret) or is_left):
             # There is no room to publish, or its owner leaves it to people: a proof needs neither.
-            return look, Confirm(at.here, "the source accepts the current version")
+            return recheck, Confirm(at.here, "the source accepts the current version")
         if not is_unknown:
             return item, decision
         fix = f"{audit.fix or 'set a password at its source'}, then rotate it by hand"
-        return look, Park(f"{audit.reason}; {LOST}", fix)
+        return recheck, Park(f"{audit.reason}; {LOST}", fix)
 
 
 async def _fail(at: Rotation, error: PermanentError) -> Outcome:
@@ -256,7 +256,7 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     # A worker that has lost the lease must not judge what another worker has done since.
     await at.lease.ensure(CALL_SECONDS)
     if at.lease.has_begun and at.record.change.requested_at:
-        # The secret may never be looked at again. If it is, that is made up for.
+        # The secret may never be rotated again. If it is, that is made up for.
         with suppress(RekeyError):
             await retire.tidy_abandoned(at)
     _close_change(at)
@@ -266,9 +266,9 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     comes_back = is_unnoted and item.is_tried_on(at.now)
     if is_unnoted and not comes_back:
         parked = replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-    if comes_back and not (item.is_told(at.now) or at.observed.is_unmarked):
+    if comes_back and not (item.notifies(at.now) or at.observed.is_unmarked):
         return Outcome(item, "waiting", parked.reason, parked.fix, comes_back=True)
-    _leave_to_the_next_look(at, error)
+    _leave_to_the_next_recheck(at, error)
     return replace(
         await _marked(at, parked),
         comes_back=comes_back,
@@ -290,8 +290,8 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
         unmarked = f"; {UNMARKED}: {error.what}"
         reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
         return Outcome(item, "parked", reason, parked.fix)
-    is_told = at.observed.is_told(parked.reason)
-    return await report.conclude(at.parts, current, at.asked(), parked, is_told=is_told)
+    is_notified = at.observed.is_notified(parked.reason)
+    return await report.conclude(at.parts, current, at.asked(), parked, is_notified=is_notified)
 
 
 async def _warn(at: Rotation, error: TransientError) -> None:
@@ -307,32 +307,32 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
     with suppress(TransientError):
         outcome = await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
-        await at.parts.reporter.concluded(at.observed.heard(outcome))
+        await at.parts.reporter.concluded(at.observed.unrepeated(outcome))
         at.observed.reported(outcome)
 
 
 async def _wait(at: Rotation, error: UnderWay) -> Outcome:
-    """End the work for now: whoever looks for the change later finds it done.
+    """End the work for now: a later recheck finds the change done.
 
-    No lease is held meanwhile. A person is told of a change that does not end, and looks go on
-    a day later.
+    No lease is held meanwhile. A person is notified of a change that does not end. Rechecks go on a
+    day later.
     """
     item = at.progress.item
     is_endless = await at.lease.wait(error.retry_after or RESUME_SECONDS, error.mark)
     reason = f"{under_way_since(at.lease.record)}: {error.what}"
     if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
-        shown, is_told = at.observed.shown, at.observed.is_told(parked.reason)
-        return await report.conclude(at.parts, shown, at.asked(), parked, is_told=is_told)
+        shown, is_notified = at.observed.shown, at.observed.is_notified(parked.reason)
+        return await report.conclude(at.parts, shown, at.asked(), parked, is_notified=is_notified)
     if at.progress.has_published and not at.asked().compromised:
-        # The message that looks for the end knows only of the rest.
+        # The recheck that finds the end knows only of the rest.
         at.progress.reason += f"; {reason}"
         return report.outcome_of(at, at.record.believed(at.observed.shown))
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
 
 async def _leave_open(at: Rotation, reason: str) -> Outcome:
-    """End the work for now: looks try what leaked until it can come back no more.
+    """End the work for now: rechecks try what leaked until it can come back no more.
 
     Only then is its incident over, and done what else a person has asked for.
     """
@@ -349,8 +349,8 @@ def _close_change(at: Rotation) -> None:
         at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
 
 
-def _leave_to_the_next_look(at: Rotation, error: PermanentError) -> None:
-    """Look again soon where nobody may know the password, or a refusal has hidden a late change.
+def _leave_to_the_next_recheck(at: Rotation, error: PermanentError) -> None:
+    """Recheck soon where nobody may know the password, or a refusal has hidden a late change.
 
     It settles nothing. What has lasted for a day is left to a person, and to the audits.
     """

@@ -7,7 +7,7 @@ is asked for. Consent and key are read in one answer of the vault, each time one
 What was made from a key moves on before the key's predecessor is revoked. A retirement waits for a
 derived secret that still lives on the superseded key, and for its overlap where it moved late. It
 waits as long as it would for an app, so nobody keeps a key alive by leaving something behind.
-An incident waits for two minutes at most. What is left behind then looks at its key a minute later,
+An incident waits for two minutes at most. What is left behind then follows its key a minute later,
 and is made anew.
 """
 
@@ -36,7 +36,7 @@ from engine.state.tags import DERIVED_FROM, MAY_DERIVE, Malformed, Managed, unfi
 GAIN = timedelta(hours=1)
 """How much longer a new version must last, or there is no use in making one."""
 BEING_REPLACED_SECONDS = 60.0
-"""How long a derived secret waits for a compromised key before it looks again."""
+"""How long a derived secret waits for a compromised key before it tries again."""
 REFUSED_SECONDS = 300.0
 """How long it waits for a key that the source refuses, and that its own secret must heal."""
 KEY_COMPROMISED = "KeyCompromised"
@@ -125,7 +125,7 @@ class ParentKey:
         item = WorkItem(named, "audit", cause=Cause("event", "rekey", reason))
         await self.parts.queue.post_rotation(item)
         return TransientError(
-            f"{problem}: the key in {named} is looked at first",
+            f"{problem}: the key in {named} is audited first",
             where=self.managed.source,
             code=KEY_REFUSED,
             retry_after=REFUSED_SECONDS,
@@ -230,7 +230,7 @@ LATE = timedelta(hours=1)
 """A derived secret that moved later than this after its key has an overlap of its own."""
 SECOND = timedelta(seconds=1)
 LEFT_BEHIND_SECONDS = 60.0
-"""When a derived secret looks at its key that goes before it has moved.
+"""When a derived secret follows its key that is revoked before it has moved.
 
 The new key is usually there by then, or whoever makes it has died.
 """
@@ -267,11 +267,11 @@ class Dependents:
     async def hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Decision
     ) -> Wait | None:
-        """Have what lags look at its key; return until when a retirement waits for it, if it does.
+        """Have what lags follow its key; return until when a retirement waits for it, if it does.
 
         Raises TransientError to come back within seconds where the key is to go at once. An audit
         does not wait. Where a derived secret has asked for one, as its key is refused, it is not
-        told to look: it would ask again.
+        asked to follow: it would ask again.
         """
         if not self._concerns(decision):
             return None
@@ -310,15 +310,15 @@ class Dependents:
     async def _follow(
         self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
     ) -> None:
-        """Have derived secrets look at their key; before it goes, as this worker may die then."""
+        """Have derived secrets follow their key, before it goes: this worker may die."""
         for ref in refs:
             await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
 
     def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
         soon = secret.created + LONGEST_LAG
         # A tag that somebody copied onto a later version does not tell that there is no overlap.
-        is_cut_off = decision.pending.at <= (self.since or secret.created) + SECOND
-        if item.compromised or item.force or unfinished_incident(secret) or is_cut_off:
+        is_immediate = decision.pending.at <= (self.since or secret.created) + SECOND
+        if item.compromised or item.force or unfinished_incident(secret) or is_immediate:
             # What moved late has no overlap of its own then.
             return {"behind": soon, "late": secret.created}
         patient = timeout_of(decision, self._began(secret))

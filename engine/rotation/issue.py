@@ -141,23 +141,23 @@ async def _announced(
 
     The source may still show it, or a replica may already hold it.
     """
-    record, ahead = at.record, _to_carry_on(at, secret)
-    if ahead is None:
+    record, write = at.record, _to_carry_on(at, secret)
+    if write is None:
         return None
     # A repair inside an overlap passes on an earlier version's retirement, and adds none.
-    own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
+    own = write.retire if write.retire and write.retire.version == write.replaces else None
     superseded = own.credential_id if own else None
     fields: list[Mapping[str, Sensitive] | None] = [
         template.extract(at.replicas.shape(copy), copy.value) for copy in copies
     ]
     if isinstance(at.rotator, Readable):
-        fields.append(await at.rotator.read(job, ahead.credential_id))
+        fields.append(await at.rotator.read(job, write.credential_id))
     needed = template.fields(at.managed.template) | {at.rotator.value_field}
     for candidate in fields:
         if candidate and needed <= set(candidate):
             value = template.render(at.managed.template, candidate)
-            if record.fits(ahead, value):
-                return Issued(ahead.credential_id, candidate, superseded)
+            if record.fits(write, value):
+                return Issued(write.credential_id, candidate, superseded)
     return None
 
 
@@ -166,10 +166,10 @@ def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:
 
     In an incident, whoever knows what leaked may know what was made before it, too.
     """
-    ahead, incident = at.record.pending_write, at.incident
-    if ahead is None or ahead.replaces != secret.version:
+    write, incident = at.record.pending_write, at.incident
+    if write is None or write.replaces != secret.version:
         return None
-    return None if incident and not ahead.made_since(incident) else ahead
+    return None if incident and not write.made_since(incident) else write
 
 
 async def _restorable(at: Rotation, job: Job) -> bool:
@@ -269,7 +269,7 @@ class Rollback:
         async with self.at.lease.changing("undo"):
             await rotator.undo(self.job, password)
         self.at.lease.is_lost = False
-        # Whoever dies before this is written proves it with the next look.
+        # If the worker dies before this is written, the next recheck proves it.
         record = self.at.lease.record
         change = replace(record.change, password_unknown=False)
         self.at.lease.learn(replace(record, change=change))

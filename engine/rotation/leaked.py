@@ -266,12 +266,12 @@ async def settle(at: Rotation, secret: SecretVersion, version: str, decision: De
         await _replace_current(at, secret, version)
         return
     alive = _alive(at, decision) if is_current else None
-    await _cut_off(at, secret, old, managed, held, alive)
+    await _revoke_accepted(at, secret, old, managed, held, alive)
     await _settle_for_good(at, version, TRIED)
     await at.vault_writer.out_of_use(secret)
 
 
-async def _cut_off(
+async def _revoke_accepted(
     at: Rotation,
     secret: SecretVersion,
     old: SecretVersion,
@@ -386,7 +386,7 @@ async def _revoke_leaked(
     await at.revoke(secret, rotator, credential_id, at.parts.held(secret, managed))
     if not await at.proof.refused(rotator, credential_id, credential):
         raise at.not_revoked(credential_id, has_leaked=True)
-    at.progress.cut_off.add(str(old.version))
+    at.progress.revoked_leaks.add(str(old.version))
 
 
 async def _replaced_in_place(
@@ -550,7 +550,7 @@ async def foreseen(
 ) -> Park | None:
     """Return with which reason the secret would be parked; None if it would be acted on.
 
-    A worker looks first at the source that the record names, and parks the secret while the
+    A worker tries the source that the record names first, and parks the secret while the
     credential is accepted there. Changes nothing.
     """
     if not isinstance(decision, Acting):

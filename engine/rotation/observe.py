@@ -18,7 +18,7 @@ from engine.state.record_parts import Announced, Change, Published
 from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
 from engine.state.tags import OPERATION, STATE, Malformed
 
-ANOTHER = "another look at the source follows"
+ANOTHER = "another recheck of the source follows"
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Observed:
     lease: SourceLease
     item: WorkItem
     _before: SecretVersion | None = None
-    """The secret as it was read before its source was under lease, until the first look."""
+    """The secret as it was read before its source was under lease; None once it was observed."""
     in_vain: bool = False
     """The item is a recheck that settles nothing: a later one follows."""
     noted: bool = False
@@ -58,7 +58,7 @@ class Observed:
     @property
     def shown(self) -> SecretVersion:
         """The current version as the vault showed it, with its tags as they are there."""
-        assert self._shown  # noqa: S101 - asked only after a look
+        assert self._shown  # noqa: S101 - asked only once it was read
         return self._shown
 
     @property
@@ -68,7 +68,7 @@ class Observed:
 
     @property
     def recheck_follows(self) -> bool:
-        """Whether a change that may take effect late is looked at, and later than now."""
+        """Whether a change that may take effect late is rechecked, and later than now."""
         return self.lease.found.owner == self._owner and self.lease.recheck_follows
 
     @property
@@ -81,7 +81,7 @@ class Observed:
         """Whether the secret could bear a mark that tells people, and bears none."""
         return self.is_enabled and not self.was_marked and STATE not in self.shown.tags
 
-    async def look(self) -> SecretVersion:
+    async def observe(self) -> SecretVersion:
         """Read the current version and return what Rekey believes of it.
 
         Raises Stale if the vault lags behind the record.
@@ -114,7 +114,7 @@ class Observed:
             self.lease.prints[str(version.version)] = prints
 
     @property
-    def may_have_cut_off(self) -> bool:
+    def may_have_replaced(self) -> bool:
         """Whether a late change of ours may have cut off what another deployment has published."""
         is_late = self.record.change.uncertain_until is not None and not self.record.wrote(
             self.shown
@@ -135,10 +135,10 @@ class Observed:
         seen = self.record.seen(shown, self.parts.clock.now())
         if last := self.record.overtaken(seen):
             seen = self._superseding(shown, last, seen)
-        ahead = seen.pending_write
-        if ahead and shown.enabled and shown.version != ahead.replaces:
+        write = seen.pending_write
+        if write and shown.enabled and shown.version != write.replaces:
             # Somebody wrote a newer version. Was the announced one written before it?
-            seen = await self._beneath(seen, ahead, shown)
+            seen = await self._beneath(seen, write, shown)
         self.lease.learn(seen)
 
     def _superseding(self, shown: SecretVersion, last: Published, seen: Record) -> Record:
@@ -154,24 +154,24 @@ class Observed:
         at = self.parts.clock.now() + overlap + timedelta(seconds=1)
         return seen.superseding(last, at)
 
-    async def _beneath(self, record: Record, ahead: Announced, shown: SecretVersion) -> Record:
+    async def _beneath(self, record: Record, write: Announced, shown: SecretVersion) -> Record:
         versions = [version async for version in self.parts.vaults.versions(shown.ref)]
-        known = (it.created for it in versions if it.version == ahead.replaces)
-        replaced_at = next(known, ahead.at)
+        known = (it.created for it in versions if it.version == write.replaces)
+        replaced_at = next(known, write.at)
         for version in versions:
             # What came with the version to be replaced, or before it, may hold the same by chance.
             is_later = version.created > replaced_at
-            is_ours = is_later or version.tags.get(OPERATION) == ahead.operation
-            if not is_ours or version.version in (None, shown.version, ahead.replaces):
+            is_ours = is_later or version.tags.get(OPERATION) == write.operation
+            if not is_ours or version.version in (None, shown.version, write.replaces):
                 continue
             try:
                 whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
             except (NotFound, AccessDenied):
                 continue
-            if record.fits(ahead, whole.value):
+            if record.fits(write, whole.value):
                 return record.landed(whole)
         # It may still come: what was made for it is removed after that.
-        return replace(record.lose(), change=record.change.uncertain_for(ahead.at + LATE))
+        return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
 
     def is_announced(self, secret: Version) -> bool:
         """Return whether a rotation has announced what it will publish in place of this version."""
@@ -193,14 +193,14 @@ class Observed:
 
     @property
     def needless(self) -> str:
-        """Return why a look has nothing left to look at; empty if it has, or is no look."""
+        """Return why a recheck has nothing left to do; empty if it has, or if this is none."""
         if self.in_vain:
             return ANOTHER
-        is_look = self.item.recheck and self.item.action == "audit"
-        # Of a change that has no end a person is told.
+        is_recheck = self.item.recheck and self.item.action == "audit"
+        # A person is notified of a change that has no end.
         goes_on = self.record.change.in_progress_since is not None
         is_owed = self.is_forgotten or goes_on or self.record.owes(self.parts.clock.now())
-        return "an earlier look has settled it" if is_look and not is_owed else ""
+        return "an earlier recheck has settled it" if is_recheck and not is_owed else ""
 
     async def read_version(self, version: str) -> SecretVersion:
         """Read an earlier version of the secret, or of a former owner of its source."""
@@ -261,7 +261,7 @@ class Observed:
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""
-        self.tell_refused(version)
+        self.report_refused(version)
         await self.lease.write(self.record.without(version, self.proof(how)))
 
     def proof(self, how: str) -> str:
@@ -272,7 +272,7 @@ class Observed:
         now = self.parts.clock.now()
         return proof_text(max(now, self.item.reported_at or now), how)
 
-    def tell_refused(self, version: str) -> None:
+    def report_refused(self, version: str) -> None:
         """Report how long after its report what leaked is refused, if the item says when that was."""
         seconds = self.item.seconds_since_report(self.parts.clock.now())
         is_leak = self.item.compromised and version in self.record.compromised.versions
@@ -296,30 +296,30 @@ class Observed:
         await self.lease.write(record)
         return is_over
 
-    def is_told(self, reason: str) -> bool:
-        """Return whether people have heard within a day what a look is about to tell them.
+    def is_notified(self, reason: str) -> bool:
+        """Return whether people were notified within a day of what a recheck has found.
 
         A mark may not say so: none can be made, or the secret needs them for something else, too.
         """
         verified, now = self.record.verified, self.parts.clock.now()
-        is_recent = verified.told_at is not None and now < verified.told_at + DAY
+        is_recent = verified.notified_at is not None and now < verified.notified_at + DAY
         if not (self.item.recheck and is_recent):
             return False
         # A secret that can bear a mark gets it, and people hear of that.
         is_bare = self.is_unmarked and self.lease.covers(self.parts.tagged(self.shown).source)
         texts = [f"{reason}; {UNMARKED}"] if is_bare else [reason, f"{reason}; {UNMARKED}"]
-        return verified.told in map(self._digest_of, texts)
+        return verified.notified_of in map(self._digest_of, texts)
 
     def _digest_of(self, reason: str) -> str:
-        """Return what the record keeps of a reason that people have heard: a leak is another one."""
+        """Return what the record keeps of a reason that people were given. A leak is another one."""
         what, unmarked, _ = reason.partition(f"; {UNMARKED}")
         text = f"{bool(self.record.compromised.versions)} {what}{unmarked}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    def heard(self, outcome: Outcome) -> Outcome:
-        """Return the outcome of a look as one that waits, where people have heard of it."""
-        is_told = outcome.result == "parked" and self.is_told(outcome.reason)
-        return replace(outcome, result="waiting") if is_told else outcome
+    def unrepeated(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a recheck as one that waits, where people were notified of it."""
+        is_notified = outcome.result == "parked" and self.is_notified(outcome.reason)
+        return replace(outcome, result="waiting") if is_notified else outcome
 
     def reported(self, outcome: Outcome) -> None:
         """Note that an outcome was reported: only then is the version that it names told of."""
@@ -328,10 +328,10 @@ class Observed:
         verified = self.record.verified
         if outcome.result == "parked":
             digest = self._digest_of(outcome.reason)
-            verified = replace(verified, told_at=self.parts.clock.now(), told=digest)
+            verified = replace(verified, notified_at=self.parts.clock.now(), notified_of=digest)
         elif outcome.result in DONE:
             # What needs people after that is something else: they hear of it.
-            verified = replace(verified, told_at=None, told="")
+            verified = replace(verified, notified_at=None, notified_of="")
         if self.record.owner:
             self.lease.learn(replace(self.record, verified=verified))
 
@@ -342,7 +342,7 @@ class Observed:
         return is_ours and outcome.result in PUBLISHED
 
     def _is_over(self, change: Change, now: datetime) -> bool:
-        """Return whether a look has seen that nothing of a change can take effect any more.
+        """Return whether a recheck has seen that nothing of a change can take effect any more.
 
         It sees nothing while tags are malformed, or this app lacks the kind.
         """
@@ -358,14 +358,16 @@ class Observed:
         now = self.parts.clock.now()
         record = record if self.has_read else record.rechecked(now)
         change = record.change
-        # It was a look that ran to its end.
-        has_looked = not self.in_vain and (self.audited or self.item.recheck)
-        if has_looked and self._is_over(change, now):
+        # It was a recheck that ran to its end.
+        has_rechecked = not self.in_vain and (self.audited or self.item.recheck)
+        if has_rechecked and self._is_over(change, now):
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
             record = record.proven(self._shown, now)
         try:
-            await self.lease.write(record.looked(now) if has_looked else record.scheduled(now))
+            await self.lease.write(
+                record.after_recheck(now) if has_rechecked else record.scheduled(now)
+            )
         except RekeyError:
-            # The next look finds it not noted, and reports it once more.
+            # The next recheck finds it not noted, and reports it once more.
             return

@@ -247,7 +247,7 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool
 
 
 async def owned(parts: Parts, ref: SecretRef) -> Owned:
-    """Look at a secret and at the records that name it as their owner, without a lease."""
+    """Read a secret and the records that name it as their owner, without a lease."""
     known = (await StateIndex.read(parts.leases.index())).of(ref)
     records = [await parts.leases.peek(listed.source) for listed in known]
     return Owned(await parts.vaults.read(ref), [record for record in records if record])

@@ -168,8 +168,8 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
 
 def _carried_on(record: Record, draft: Draft) -> datetime | None:
     """Return when a credential was made that an earlier try announced, or for which incident."""
-    ahead = record.pending_write
-    return (ahead.born or ahead.at) if ahead and record.fits(ahead, draft.value) else None
+    write = record.pending_write
+    return (write.born or write.at) if write and record.fits(write, draft.value) else None
 
 
 def _is_dead(at: Rotation) -> bool:
@@ -178,7 +178,7 @@ def _is_dead(at: Rotation) -> bool:
 
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
-    """Return the date of the incident that this is for, or was noted last, if that is ahead."""
+    """Return the date of the incident that this is for, or was noted last, if that is write."""
     incident = at.incident or at.record.compromised.incident
     return incident if incident and incident > now else None
 
@@ -258,12 +258,12 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
     what its source has accepted has leaked, that may be what works in its place: it is replaced.
     """
     record, item = at.record, at.observed.item
-    # A look says itself for which version a change was sent, where the record was lost since.
-    looked_at = item.version if item.look else None
-    known = (record.verified.version, record.change.version, looked_at)
+    # A recheck names the version for which a change was sent: the record may be lost since.
+    rechecked = item.version if item.hint else None
+    known = (record.verified.version, record.change.version, rechecked)
     if record.accepted_a_leak or record.wrote(secret) or secret.version in known:
         return False
-    if at.observed.may_have_cut_off:
+    if at.observed.may_have_replaced:
         return False
     return at.managed.is_single or at.now - secret.created < LEFT_ALONE
 

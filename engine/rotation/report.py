@@ -26,7 +26,7 @@ from engine.state.tags import Managed
 async def report_before_it_passes(parts: Parts, record: Record) -> None:
     """Report the version that a source's owner published last, if nobody has yet.
 
-    The source passes to another secret, or is released, and nothing looks at that version again.
+    The source passes to another secret, or is released, and nothing reads that version again.
     """
     published = record.published
     if not (record.unreported and published):
@@ -103,7 +103,7 @@ def _derived(at: Rotation, managed: Managed) -> tuple[SecretRef, ...]:
     return tuple(ref for ref in refs if at.parts.policy.manages(ref.vault))
 
 
-LATER = "nothing else is due, and the next sweep looks again"
+LATER = "nothing else is due, and the next sweep asks again"
 
 
 async def conclude(
@@ -112,22 +112,22 @@ async def conclude(
     item: WorkItem,
     decision: Skip | Wait | Park,
     *,
-    is_told: bool = False,
+    is_notified: bool = False,
 ) -> Outcome:
     """Conclude an item that changed nothing, marking a secret that cannot be rotated.
 
-    `is_told`: people have heard of it.
+    `is_notified`: people have been notified of it.
     """
     result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
     reason = decision.reason
     if isinstance(decision, Park):
         result = "parked"
         mark = f"{decision.reason}. Fix: {decision.fix}"
-        if is_told:
+        if is_notified:
             if tags.STATE not in secret.tags:
                 # This run has taken it off, as the current version works.
                 await _mark(parts, secret, item, mark, drifted=decision.drifted)
-            # Whom it concerns has been told, and looks go on.
+            # Its people have been notified, and rechecks go on.
             return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
         reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)
     return Outcome(item, result, reason, decision.fix, old_version=secret.version)

@@ -221,7 +221,7 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
     record = at.record
     is_leak = pending.version in record.compromised.versions
     if proof and not (is_leak and at.observed.may_come_back):
-        at.observed.tell_refused(pending.version)
+        at.observed.report_refused(pending.version)
         record = record.without(pending.version, at.observed.proof(proof))
     await at.lease.write(record.discarded(*record.history.same_as(pending.version)))
 
@@ -289,7 +289,7 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
     if at.leaves_unknown or (is_over and is_unknown):
         fix = "set a password there by hand"
         return Outcome(at.progress.item, "parked", f"{reason}, and {LOST}", fix)
-    # A look is about this source alone: the present one has looks of its own.
+    # A recheck is about this source alone: the present one has rechecks of its own.
     return Outcome(at.progress.item, "skipped", reason) if at.item.recheck else None
 
 
@@ -303,7 +303,7 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
     is_exact = item.compromised and not is_older and item.version != secret.version
     # A rotation here was to replace it, or it had to be revoked, or the source has accepted it.
     is_asked = record.change.requested_at is not None and record.change.version == item.version
-    is_revoked = at.progress.retired or item.version in at.progress.cut_off
+    is_revoked = at.progress.retired or item.version in at.progress.revoked_leaks
     was_here = is_revoked or is_asked or record.has_accepted(item.version or "")
     is_refused = record.compromised.is_refused(item.version, item.reported_at)
     return bool(is_exact and was_here and is_refused)

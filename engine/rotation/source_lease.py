@@ -20,7 +20,7 @@ from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
 from engine.state.record import SELDOM, SPACING, Record, covers, parts_of
 from engine.state.record_parts import Change
-from engine.state.request import WorkItem, look_at
+from engine.state.request import WorkItem, recheck_of
 
 CALL_SECONDS = 20.0
 """The longest that one changing call may take.
@@ -33,10 +33,10 @@ VAIN = timedelta(minutes=10)
 """How long a source that has another credential in use may be changed in vain before it is left
 alone between two tries. A person hears of it before that."""
 LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
-"""The longest wait in seconds between two looks for the end of a change in progress; and where a
-single slot refuses what the vault holds, once it has come."""
+"""The longest wait in seconds between two rechecks of a change in progress. The second one is for a
+single slot: once the change has come, it refuses what the vault holds."""
 EARLY = timedelta(seconds=20)
-"""How much earlier than noted a look may come: clocks differ."""
+"""How much earlier than noted a recheck may come: clocks differ."""
 UNBOUND_FIX = (
     "add the source's scope to this vault again, or revoke it there by hand and move the record "
     "aside: see docs/runbook.md, section 'The record of a source'"
@@ -158,7 +158,7 @@ class SourceLease:
         kind: str = "",
         is_single: bool = False,
     ) -> None:
-        """Note that a change is about to be sent, and when it is looked at.
+        """Note that a change is about to be sent, and when it is rechecked.
 
         `kind` where a new credential of that kind is asked for. `is_single`: it has one place, and
         nobody knows it until it is published.
@@ -227,19 +227,19 @@ class SourceLease:
 
     @property
     def resumes(self) -> bool:
-        """Return whether the end of a change in progress is looked for, and later than now."""
+        """Return whether a change in progress is rechecked, and later than now."""
         return bool(self.found.change.in_progress_since) and self.is_later(self.found)
 
     @property
     def recheck_follows(self) -> bool:
-        """Return whether a change that may take effect late is looked at, and later than now."""
+        """Return whether a change that may take effect late is rechecked, and later than now."""
         return self.found.is_uncertain and self.is_later(self.found)
 
     async def wait(self, seconds: float, marker: str) -> bool:
         """Note that the source is at a change; return whether that goes on without an end.
 
-        Its end is looked for in so many `seconds`, or later. `marker` is what the rotator wants to
-        know of it then.
+        It is rechecked in so many `seconds`, or later. `marker` is what the rotator wants to know
+        of it then.
         """
         change, now = self.record.change, self.parts.clock.now()
         since = change.in_progress_since or change.requested_at or change.started_at or now
@@ -248,7 +248,7 @@ class SourceLease:
         if self.resumes:
             recheck_at = self.found.change.recheck_at
         elif not is_endless:
-            # The longer it takes, the less often it is looked for. But once it has come, a single
+            # The longer it takes, the less often it is rechecked. But once it has come, a single
             # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
             seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
@@ -267,7 +267,7 @@ class SourceLease:
         return is_endless
 
     async def recheck(self) -> None:
-        """Note when the source is looked at again, while an earlier change may take effect.
+        """Note when the source is rechecked, while an earlier change may take effect.
 
         That of a change in progress is noted once it is known not to have come.
         """
@@ -278,7 +278,7 @@ class SourceLease:
         await self.write(record)
 
     async def put_off(self, seconds: float) -> None:
-        """Note that the source is looked at in so many seconds, as Azure has asked, and not before.
+        """Note that the source is rechecked in so many seconds, as Azure has asked, and not before.
 
         Half an hour later at most: what is further off was left to the sweeps.
         """
@@ -286,17 +286,17 @@ class SourceLease:
         await self.write(self.record.with_recheck(recheck_at))
 
     def is_later(self, record: Record) -> bool:
-        """Return whether the next look comes later than now."""
+        """Return whether the next recheck comes later than now."""
         recheck_at = record.change.recheck_at
         return bool(recheck_at and recheck_at > self.parts.clock.now() + EARLY)
 
     async def _hint(self) -> None:
-        """Post the next look: it comes sooner than the timer, or never."""
+        """Post the next recheck: the message comes sooner than the timer, or never."""
         change, now = self.record.change, self.parts.clock.now()
-        look = look_at(SecretRef.parse(self.record.owner), self.source, change.version)
+        recheck = recheck_of(SecretRef.parse(self.record.owner), self.source, change.version)
         with suppress(RekeyError):
             seconds = ((change.recheck_at or now) - now).total_seconds()
-            await self.parts.queue.post_rotation(look, seconds)
+            await self.parts.queue.post_rotation(recheck, seconds)
 
 
 @asynccontextmanager

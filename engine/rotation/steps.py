@@ -35,7 +35,7 @@ None if the work ends because the secret's source is not the one under lease.
 
 
 async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
-    """Look for the secret to which the source has passed, where that has what leaked."""
+    """Find the secret to which the source has passed, where that has what leaked."""
     owner = await leaked.held_by_owner(at.parts, at.lease.record, at.progress.item)
     return replace(turn, owner=owner)
 
@@ -61,8 +61,8 @@ async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) 
     says = at.warned(says) if isinstance(says, Park) else says
     if at.progress.result is None and (kept := at.progress.reason):
         says = replace(says, reason=f"{kept}; {says.reason}")
-    is_told = at.observed.is_told(says.reason)
-    return await report.conclude(at.parts, secret, item, says, is_told=is_told)
+    is_notified = at.observed.is_notified(says.reason)
+    return await report.conclude(at.parts, secret, item, says, is_notified=is_notified)
 
 
 async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
@@ -98,8 +98,8 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
     is_leak = at.progress.item.compromised
     names = parts_of(at.here.source) if at.here else ()
     obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
-    # Whoever wrote it cannot know of the change that a look is about.
-    is_ours = at.item.recheck and at.observed.may_have_cut_off
+    # Another deployment cannot know of the change that a recheck is about.
+    is_ours = at.item.recheck and at.observed.may_have_replaced
     if obstacle is None and not is_ours:
         obstacle = await other_writer(at.parts, at.record, at.observed.shown)
     return replace(turn, obstacle=obstacle, record=at.record)
@@ -159,7 +159,7 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
         await leaked.settle(at, secret, version, turn.decision)
     except (PermanentError, MayComeBack) as error:
         at.leave(version, error)
-    return await at.look()
+    return await at.observe()
 
 
 async def retire_elsewhere(
@@ -172,15 +172,15 @@ async def retire_elsewhere(
 
 
 async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> After:
-    """Verify, rotate, retire or restore. What a person did meanwhile stands, and is looked at."""
+    """Verify, rotate, retire or restore. What a person did meanwhile stands, and is read."""
     try:
         return await _acted(at, secret, turn.acting, step)
     except Overtaken as error:
         if error.retry_after:
-            # Azure has named a time, and a look would come sooner.
+            # Azure has named a time, and another read would come sooner.
             raise
         await retire.tidy_abandoned(at)
-        current = await at.look()
+        current = await at.observe()
         if LOST in error.what and not current.enabled:
             raise NeedsHuman(
                 error.what, where=str(secret.ref), fix="enable the secret, then rotate it by hand"
@@ -207,7 +207,7 @@ STEPS: Mapping[str, Callable[[Rotation, SecretVersion, Turn, Step], Awaitable[Af
     "pass on": pass_on,
     "leave to recheck": conclude,
     "claim": claim,
-    "read": lambda at, *_: at.look(),
+    "read": lambda at, *_: at.observe(),
     "revoke": settle_leaked,
     "retire elsewhere": retire_elsewhere,
     "ask key": ask_key,

@@ -44,7 +44,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
     await at.vault_writer.out_of_use(secret)
     # A replica may hold what an interrupted try has made, until it has caught up.
     await at.replicas.catch_up(secret, fields)
-    await _look_around(at, secret)
+    await _check_for_leftovers(at, secret)
     if at.is_unparked:
         # What the source shows now is nobody else's: a person says so.
         change = replace(at.record.change, started_at=at.now)
@@ -53,7 +53,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
         await _disable_expired(at, secret)
     await at.replicas.out_of_use(secret.ref)
     secret = await _with_our_tags(at, secret)
-    # Only now: a version that is overtaken meanwhile, or that the vault hides, is looked at again.
+    # Only now: a version that is overtaken meanwhile, or that the vault hides, is verified again.
     known = at.progress
     known.proven = secret.version
     known.done(known.result or "confirmed", known.reason if known.result else reason, at.managed)
@@ -89,7 +89,7 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
         )
 
 
-async def _look_around(at: Rotation, secret: SecretVersion) -> None:
+async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
     """Remove what an interrupted try left behind; an audit also checks the next rotation."""
     audit = at.progress.item.action == "audit"
     if tags.OPERATION in secret.tags:
@@ -116,10 +116,10 @@ async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
     It may be late. And a vault that has failed over serves a copy from before it, for as long
     as it takes no writes.
     """
-    ahead = at.record.pending_write
-    if ahead and at.now < ahead.at + LATE:
+    write = at.record.pending_write
+    if write and at.now < write.at + LATE:
         return False
-    if ahead:
+    if write:
         await at.vault_writer.probe(secret)
     return True
 

@@ -64,7 +64,7 @@ def _as_now(data: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of a text as the record holds them."""
     bytes.fromhex(data.get("key", ""))  # else no digest can be made under it
     if data.get("waiting") and data.get("resume_at"):
-        # Earlier versions noted by itself when the end of a change in progress is looked for.
+        # Earlier versions noted in a field of its own when a change in progress is rechecked.
         data["look_at"] = data["resume_at"]
     data["to_retire"] = [*filter(None, (data.get("pending"), *data.get("unretired", ())))]
     if "gone" in data:
@@ -168,8 +168,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "created": ("verified", "created"),
     "tags": ("verified", "tags"),
     "healed": ("verified", "repaired_at"),
-    "told": ("verified", "told_at"),
-    "told_of": ("verified", "told"),
+    "told": ("verified", "notified_at"),
+    "told_of": ("verified", "notified_of"),
     "earlier": ("history", "replaced"),
     "written": ("history", "published"),
     "past": ("history", "credentials"),

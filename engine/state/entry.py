@@ -118,7 +118,7 @@ What = Literal["rotate", "retire", "remind", "expire"]
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class Scheduled:
     """One thing that will happen to a secret, or a past expiry that nobody has dealt with."""
 
     at: datetime

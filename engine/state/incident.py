@@ -115,8 +115,8 @@ class Incident:
         `noted`: the date of the incident that the record has noted last. All that was older was cut
         off for that one, so what was superseded later is younger.
         """
-        is_cut_off = record.pending is None or (noted is not None and noted >= self.since)
-        return record.made_since(self.since) and is_cut_off and not record.is_open
+        is_revoked = record.pending is None or (noted is not None and noted >= self.since)
+        return record.made_since(self.since) and is_revoked and not record.is_open
 
     def _is_named(self, ref: SecretRef) -> bool:
         return not self.name or fnmatchcase(ref.name.lower(), self.name.lower())

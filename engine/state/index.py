@@ -38,7 +38,7 @@ class Listed:
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with."""
     next_check: datetime | None = None
-    """When the source is to be looked at again."""
+    """When the source is rechecked."""
     prints: tuple[str, ...] = ()
     """The prints of what its versions hold or held, for reported leaks."""
     is_printed: bool = False

@@ -40,15 +40,15 @@ RECHECK_EVERY = timedelta(minutes=3)
 MOST_REQUESTS = 200
 """For how many requests it asks at a time."""
 RECHECK, SOONEST = timedelta(seconds=30), timedelta(seconds=21)
-"""How long after a change, or a look that leaves something open, a source is due to be looked at
-again; and how long at least, so that no look is taken for the next one."""
+"""How long after a change, or a recheck that leaves something open, the next recheck is due; and
+how long at least, so that no recheck is taken for the next one."""
 SELDOM = timedelta(minutes=15)
-"""The pause between two looks at what could not be done, where nothing can take effect late."""
+"""The pause between two rechecks of what could not be done, where nothing can take effect late."""
 RARELY = timedelta(days=1)
 """The same where nothing is owed but a retirement, which every sweep asks for."""
 NO_TIME = timedelta()
-LOOKING = timedelta(days=7)
-"""How long looks go on at a source that cannot be reached. After that only the audit remains."""
+RECHECKED_FOR = timedelta(days=7)
+"""How long rechecks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=4)
 """How long a single slot is left alone after a change that may or may not have taken effect: the
 longer none can be proven, the longer. Any other source is left alone only for that reason."""
@@ -88,7 +88,7 @@ class Record:
     """The random key (hexadecimal) of the digests in this record."""
     published: Published | None = None
     pending_write: Announced | None = None
-    """The announced write, which is about to be published. The next worker looks for it."""
+    """The announced write, which is about to be published. The next worker searches for it."""
     lost_writes: tuple[Announced, ...] = ()
     """Announced writes that were not seen in time, the newest first.
 
@@ -132,7 +132,7 @@ class Record:
 
     @property
     def next_check(self) -> datetime | None:
-        """When the source is to be looked at again; None if nothing is owed there."""
+        """When the source is rechecked; None if nothing is owed there."""
         return self.change.recheck_at or (self.retirement.at if self.retirement else None)
 
     def whole(self, source: str) -> str:
@@ -160,7 +160,7 @@ class Record:
         return since is not None and now < since + LONGEST_CHANGE
 
     def scheduled(self, now: datetime) -> Record:
-        """Return the record as it is written: it says when its source is looked at again.
+        """Return the record as it is written: it says when its source is rechecked.
 
         A time that was noted stays, unless it has come, or was noted before so much was owed.
         """
@@ -171,21 +171,21 @@ class Record:
             return self.with_recheck(now + self.pause(now))
         return self
 
-    def looked(self, now: datetime) -> Record:
-        """Return the record once a look has ended: what a person must end is looked at seldom."""
+    def after_recheck(self, now: datetime) -> Record:
+        """Return the record after a recheck: what a person must end is rechecked seldom."""
         if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
             return self.scheduled(now)
         is_more = self.is_open or self.change.in_progress_since
         return self.with_recheck(now + (SELDOM if is_more else RARELY))
 
     def with_recheck(self, moment: datetime | None) -> Record:
-        """Return the record with the time of the next look at its source, if there is to be one."""
+        """Return the record with the time of the next recheck, if there is to be one."""
         return replace(self, change=replace(self.change, recheck_at=moment))
 
     def _is_left(self, pause: timedelta) -> bool:
-        """Return whether the next look is that of a retirement alone (RARELY), and more is owed.
+        """Return whether the next recheck is for a retirement alone (RARELY), and more is owed.
 
-        The end of a change in progress is looked for when its source has named the time.
+        A change in progress is rechecked when its source has named the time.
         """
         return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
 
@@ -197,14 +197,14 @@ class Record:
         started = self.change.started_at
         if not (started and self.is_uncertain):
             return NO_TIME
-        # Where only the timer tells of a slot, it is looked at in time for the first half an hour.
+        # Where only the timer asks for a slot, it is rechecked in time for the first half an hour.
         longer = self.vain_for / (18 if least else 2)
         return started + min(max(least, longer), LONGEST_SPACING) - now
 
     def pause(self, now: datetime) -> timedelta:
-        """Return how long to wait for the next look.
+        """Return how long to wait for the next recheck.
 
-        A single slot that must be left alone is looked at as soon as it may be changed.
+        A single slot that must be left alone is rechecked as soon as it may be changed.
         """
         return max(self.rest(now), SOONEST) if self.rests(now) else RECHECK
 
@@ -214,7 +214,7 @@ class Record:
         return is_awaited and self.rest(now) > NO_TIME
 
     def rechecked(self, now: datetime) -> Record:
-        """Return the record as a look finds it: what was begun may take effect until then."""
+        """Return the record as a recheck finds it: what was begun may take effect until then."""
         change, write = self.change, self.pending_write
         if change.open_since:
             change = change.uncertain_for(max(now, change.open_since + LATE))
@@ -222,8 +222,8 @@ class Record:
         if write and now < write.at + LATE:
             change = change.uncertain_for(write.at + LATE)
         # Nothing was sent to the source of a derived secret, so nothing takes effect there later.
-        looking = LOOKING if change.started_at else timedelta()
-        if change.uncertain_until and change.uncertain_until + looking <= now:
+        tried_for = RECHECKED_FOR if change.started_at else timedelta()
+        if change.uncertain_until and change.uncertain_until + tried_for <= now:
             change = change.settled()
         return replace(self, change=change)
 
@@ -362,8 +362,8 @@ class Record:
                 self.verified,
                 at=None,
                 created=None,
-                told_at=None,
-                told="",
+                notified_at=None,
+                notified_of="",
                 tags=self.verified.tags or owners_tags(secret),
             ),
             history=self.history.passed(self.owner).printed({str(secret.version): prints}),
@@ -372,7 +372,7 @@ class Record:
 
     def announced(self, write: Announced, kind: str) -> Record:
         """Return the record with an announced write."""
-        # The look that was promised as the change was begun still comes.
+        # The recheck that was noted as the change was begun still comes.
         recheck_at = self.change.recheck_at
         change = replace(self.change.arrived(), open_since=None, recheck_at=recheck_at)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
@@ -457,7 +457,7 @@ class Record:
             published=published,
             pending_write=None,
             lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
-            # What was asked for has come: nothing is tried in vain, nor looked at more seldom.
+            # What was asked for has come: nothing is tried in vain, nor rechecked more seldom.
             change=replace(self.change, requested_at=None, recheck_at=None),
             to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
@@ -506,7 +506,7 @@ class Record:
         known = next((it for it in self.unpublished if self.fits(it, secret.value)), None)
         if known is None:
             return self._beside(secret, now)
-        # Whoever has made it is gone: a look proves once that it is still accepted.
+        # Its worker is gone: a recheck proves once that it is still accepted.
         landed = self.landed(secret, known)
         return replace(landed, change=landed.change.uncertain_for(now))
 
@@ -534,7 +534,7 @@ class Record:
         """Return the record while the vault shows what an announced write is to replace."""
         if now < write.at + SETTLE:
             raise _stale(secret, write.at + SETTLE - now)
-        # The write is lost or late. Until that is certain, the source is looked at repeatedly.
+        # The write is lost or late. Until that is certain, the source is rechecked.
         late = write.at + LATE
         return replace(self, change=self.change.uncertain_for(late)) if now < late else self
 

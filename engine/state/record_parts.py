@@ -163,7 +163,7 @@ class Change:
     password_unknown: bool = False
     """The change that was sent last may have left the source with a password that nobody knows."""
     recheck_at: datetime | None = None
-    """When the source is looked at again; None if nothing is owed there."""
+    """When the source is rechecked; None if nothing is owed there."""
 
     def uncertain_for(self, moment: datetime) -> Change:
         """Return the change as one that may take effect at least until a moment."""
@@ -274,10 +274,10 @@ class Verified:
     """The owner's own tags on the version published last, so that they can be given back."""
     repaired_at: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
-    told_at: datetime | None = None
-    """When people last heard of what needs them."""
-    told: str = ""
-    """A digest of what they heard."""
+    notified_at: datetime | None = None
+    """When people were last notified of what needs them."""
+    notified_of: str = ""
+    """A digest of the reason that they were given."""
 
 
 @dataclass(frozen=True, slots=True)

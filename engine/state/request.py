@@ -1,7 +1,7 @@
 """What travels on the queue `rotations`, and what came of it. Nothing secret is in either.
 
-A request asks to look at a secret. A task follows an outcome: an app to refresh, or an owner to tell.
-It touches neither source nor secret.
+A request asks for work on a secret. A task follows an outcome: it refreshes an app, or notifies an
+owner. It touches neither source nor secret.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def _malformed(problems: list[str]) -> NeedsHuman:
 
 Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
-Look = Literal["recheck", "follow"]
-"""Why nobody's wish is needed to look at a secret.
+Hint = Literal["recheck", "follow"]
+"""What asks for work on a secret, where no person or trigger does.
 
 `recheck`: its source is due by its record. A timer asks, too, so the message may be lost. `follow`:
 the key that a derived secret is made from has changed, or a change under way may have come.
@@ -197,13 +197,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem(Message):
-    """One request to look at a secret and do what is due."""
+    """One request to observe a secret and do what is due."""
 
     action: Action = "rotate"
     force: bool = False
     leak: Leak | None = None
     """Set where what the secret holds, or held, is compromised."""
-    look: Look | None = None
+    hint: Hint | None = None
     source: str | None = None
     """The source as the sender saw it, to save the worker one read.
 
@@ -217,8 +217,8 @@ class WorkItem(Message):
 
     @property
     def recheck(self) -> bool:
-        """Whether it looks at a source that is due by its record."""
-        return self.look == "recheck"
+        """Whether it rechecks a source that is due by its record."""
+        return self.hint == "recheck"
 
     @property
     def began(self) -> datetime | None:
@@ -241,7 +241,7 @@ class WorkItem(Message):
 
         It follows from what is asked for, so that only the same work can close it.
         """
-        if self.recheck or not (self.lasts or (self.looks_at_key and self.tries.deferred)):
+        if self.recheck or not (self.lasts or (self.follows_key and self.tries.deferred)):
             return ""
         data = self._flat()
         terms = (str(self.ref).lower(), *(data[name] for name in _ASKED))
@@ -253,10 +253,10 @@ class WorkItem(Message):
         return self.cause.trigger == "sweep" and self.cause.requested_by == "rekey"
 
     @property
-    def looks_at_key(self) -> bool:
-        """Whether a derived secret looks at its key, which has changed. It is stored if that fails."""
+    def follows_key(self) -> bool:
+        """Whether a derived secret follows its key. It is stored if that fails."""
         is_own = self.cause.requested_by == "rekey"
-        return self.look == "follow" and self.action == "audit" and is_own
+        return self.hint == "follow" and self.action == "audit" and is_own
 
     @property
     def lasts(self) -> bool:
@@ -267,10 +267,10 @@ class WorkItem(Message):
         """Return whether an incident that cannot be dealt with is tried again later."""
         return now - (self.reported_at or now) < TRIED_ON
 
-    def is_told(self, now: datetime) -> bool:
-        """Return whether people hear that an incident still cannot be dealt with.
+    def notifies(self, now: datetime) -> bool:
+        """Return whether people are notified that an incident still cannot be dealt with.
 
-        They do at first, now and then, and in the end. It is looked at more often.
+        They are at first, now and then, and in the end. It is tried more often.
         """
         last = _moment(self.leak.told) if self.leak else None
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
@@ -297,7 +297,7 @@ class WorkItem(Message):
             "reported": cause.reported,
             "told": leak.told,
             "source": self.source,
-            "follows": self.look == "follow",
+            "follows": self.hint == "follow",
             "operation": self.operation,
             "trace": self.trace,
             "follow_up": self.recheck,
@@ -313,16 +313,16 @@ class WorkItem(Message):
         """Return the item of a message's fields, which are flat."""
         cause, tries = part_of(Cause, data), part_of(Tries, data)
         leak, is_leak = part_of(Leak, data), data.pop("compromised", False)
-        look: Look | None = "follow" if data.pop("follows", False) else None
-        # A number in messages of earlier versions: how many looks there were in a row.
-        look = "recheck" if data.pop("follow_up", 0) else look
-        return cls(**data, cause=cause, tries=tries, leak=leak if is_leak else None, look=look)
+        hint: Hint | None = "follow" if data.pop("follows", False) else None
+        # A number in messages of earlier versions: how many rechecks there were in a row.
+        hint = "recheck" if data.pop("follow_up", 0) else hint
+        return cls(**data, cause=cause, tries=tries, leak=leak if is_leak else None, hint=hint)
 
 
-def look_at(ref: SecretRef, source: str, version: str | None = None) -> WorkItem:
-    """Return the look at a source that is due by the record of the secret that owns it."""
+def recheck_of(ref: SecretRef, source: str, version: str | None = None) -> WorkItem:
+    """Return the recheck of a source that is due by the record of the secret that owns it."""
     why = Cause("sweep", "rekey", "its record says that it is due")
-    return WorkItem(ref, "audit", version=version or None, cause=why, source=source, look="recheck")
+    return WorkItem(ref, "audit", version=version or None, cause=why, source=source, hint="recheck")
 
 
 _TYPES: dict[str, type] = {

@@ -359,7 +359,7 @@ def rests_until(secret: Version, now: datetime) -> datetime | None:
     return since + PARKED_REST if since else None
 
 
-def to_cut_off(secret: Version) -> bool:
+def has_no_overlap(secret: Version) -> bool:
     """Return whether a superseded credential without any overlap is still to be retired."""
     try:
         return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)

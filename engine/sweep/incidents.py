@@ -60,7 +60,7 @@ class IncidentSweep:
     incident: Incident
     index: StateIndex
     primaries: dict[SecretRef, SecretRef | None] = field(default_factory=dict)
-    """Of each replica that was looked at the secret that writes it, for all incidents together."""
+    """For each replica that was read, the secret that writes it; for all incidents together."""
 
     async def send(self, order: SweepOrder) -> bool:
         """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
@@ -83,7 +83,7 @@ class IncidentSweep:
             so_far = SoFar(token, so_far.begun, seen, sent, started=pace.started)
             await self.engine.accept(replace(order, so_far=so_far))
             return False
-        # Of what earlier calls have listed, each is looked at once more: it is not deleted.
+        # What earlier calls have listed is read once more: it is not deleted.
         listed = {secret.ref for secret in secrets}
         deleted = deleted_secrets(order.vault, listed, self.index)
         for refs in batched(deleted, PAGE, strict=False):
@@ -214,8 +214,8 @@ class IncidentSweep:
 
     async def _is_held_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         secret, since = current.secret, self.incident.since
-        told_by = primary or secret.ref
-        known = self.index.of(told_by)
+        writer = primary or secret.ref
+        known = self.index.of(writer)
         if not known or any(listed.is_open for listed in known):
             return True
         # Of what Rekey published the record tells when it was made: the vault's clock may be behind.
@@ -225,7 +225,7 @@ class IncidentSweep:
             return True
         if not ours and (secret.created < since or primary is None):
             return secret.created < since
-        return await self._retires_older(told_by, telling)
+        return await self._retires_older(writer, telling)
 
     async def _retires_older(self, ref: SecretRef, known: Sequence[Listed]) -> bool:
         """Return whether what the records say is to be retired may be from before the incident."""

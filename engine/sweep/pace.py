@@ -57,7 +57,7 @@ class Pace:
 
     @property
     def started(self) -> Mapping[str, int]:
-        """How many changes, or looks, each budget has started so far."""
+        """How many changes, or reads, each budget has started so far."""
         return dict(self._started)
 
     def start(self, source: str | None) -> float:
@@ -68,14 +68,14 @@ class Pace:
         delay = self.delay(source)
         return MOST_DELAY.total_seconds() if delay is None else delay
 
-    def delay(self, source: str | None, wait: float = 0.0, *, looks: bool = False) -> float | None:
+    def delay(self, source: str | None, wait: float = 0.0, *, reads: bool = False) -> float | None:
         """Return the seconds until work on this source may start, which has to `wait` for so many.
 
-        None means that it must wait for the next sweep. What only looks takes no room from the rest.
+        None means that it must wait for the next sweep. What only reads takes no room from changes.
         """
         budget = _budget(source or "")
         sharing = max(1, sum(budget in scopes for scopes in self._bound))
-        spent = f"looks at {budget}" if looks else budget
+        spent = f"reads of {budget}" if reads else budget
         started = self._started[spent]
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None

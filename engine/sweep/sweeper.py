@@ -26,8 +26,8 @@ from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
 from engine.state.index import Listed, StateIndex
-from engine.state.record import LOOKING, MOST_REQUESTS, RECHECK_EVERY, covers
-from engine.state.request import Cause, FollowUp, Outcome, WorkItem, look_at
+from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
+from engine.state.request import Cause, FollowUp, Outcome, WorkItem, recheck_of
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
@@ -217,8 +217,8 @@ class Sweeper:
 
     async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:
         # What goes without a source is to be parked.
-        looks = item.action == "audit" or item.source is None
-        delay = self.pace.delay(item.source, wait, looks=looks)
+        reads = item.action == "audit" or item.source is None
+        delay = self.pace.delay(item.source, wait, reads=reads)
         if delay is None:
             return False
         await post(self.engine, item, delay)
@@ -243,7 +243,7 @@ GIVEN_UP_AFTER = timedelta(days=1)
 
 
 async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
-    """Post an audit of each source that is due to be looked at; takes no lease.
+    """Post an audit of each source whose recheck is due; takes no lease.
 
     `posted`: how many messages about a secret, or a vault, have just been posted.
     Of very many the next time asks for the rest. An audit that comes twice finds nothing to do. A
@@ -252,9 +252,9 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
     now, due = parts.clock.now(), list[tuple[datetime, WorkItem]]()
     async for listed in parts.leases.index():
         at = listed.next_check
-        if at and now - LOOKING < at <= now and (item := _audit(parts, listed)):
+        if at and now - RECHECKED_FOR < at <= now and (item := _audit(parts, listed)):
             due.append((at, item))
-    # One timer looks after all vaults, and none of them needs room for others.
+    # One timer serves all vaults, and none of them needs room for others.
     pace = Pace({}, RECHECK_EVERY)
     for _, item in sorted(due, key=lambda pair: pair[0]):
         delay = pace.delay(item.source)
@@ -312,5 +312,5 @@ def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
         return None
     if not parts.policy.manages(ref.vault):
         return None
-    look = look_at(ref, listed.source)
-    return look if listed.is_open or listed.waiting else replace(look, action="retire")
+    recheck = recheck_of(ref, listed.source)
+    return recheck if listed.is_open or listed.waiting else replace(recheck, action="retire")

@@ -159,7 +159,7 @@ async def test_a_look_that_has_failed_to_the_last_is_left_to_the_record(
         await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
     assert rig.queue("rotations") == []
     assert '"result": "skipped"' in caplog.text
-    assert "another look at the source follows" in caplog.text
+    assert "another recheck of the source follows" in caplog.text
     assert "RekeyReason" not in rig.tags(NAME)
 
 

@@ -225,7 +225,7 @@ CLOSER: Mapping[str, Mutant] = {
         ("reported-and-put-back/two-slots#18", "reported-and-put-back/one-slot#50"),
     ),
     "nobody looks at what a late change may have cut off": Mutant(
-        function(Observed, "may_have_cut_off", property(lambda _: False)),
+        function(Observed, "may_have_replaced", property(lambda _: False)),
         "P1",
         ("two-deployments/two-slots",),
     ),
@@ -298,7 +298,7 @@ CLOSER: Mapping[str, Mutant] = {
         _tried_for_ever, "P", ("moved-in-both/one-slot#50",)
     ),
     "what people have heard is told anew with each look": Mutant(
-        function(Observed, "is_told", lambda *_: False),
+        function(Observed, "is_notified", lambda *_: False),
         "resources",
         ("moved-in-both/one-slow#200",),
     ),

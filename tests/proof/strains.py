@@ -182,7 +182,7 @@ def _each_kind() -> Mapping[str, Move]:
 
 
 def _look(world: World) -> None:
-    item = WorkItem(SecretRef(VAULT, "app"), "audit", cause=Cause("sweep"), look="recheck")
+    item = WorkItem(SecretRef(VAULT, "app"), "audit", cause=Cause("sweep"), hint="recheck")
     world.post("rotate", item.to_json())
 
 

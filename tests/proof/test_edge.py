@@ -137,8 +137,8 @@ def test_each_strategy_has_a_history_without_values_in_which_wrong_answers_are_f
     assert not [it for it in stage.promises.planted if it in "\n".join(map(str, told(stage)))]
     for promise, plant in PLANTED.items():
         plant(lines := told(stage))
-        is_told = promise != "P4" or name not in NO_OVERLAP
-        assert (promise in found(lines)) == is_told, promise
+        is_notified = promise != "P4" or name not in NO_OVERLAP
+        assert (promise in found(lines)) == is_notified, promise
 
 
 def test_no_value_is_in_a_history(stage: Stage) -> None:

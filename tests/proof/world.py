@@ -20,7 +20,7 @@ from engine.parts import GRACE_SECONDS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from engine.state.policy import Document, Policy
-from engine.state.record import LOOKING, RECHECK, RECHECK_EVERY, Record
+from engine.state.record import RECHECK, RECHECK_EVERY, RECHECKED_FOR, Record
 from engine.state.record_parts import Prints
 from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
@@ -484,7 +484,7 @@ class World:
             check
             for record in records
             if (check := record.next_check)
-            and check > now - LOOKING
+            and check > now - RECHECKED_FOR
             and (check <= latest or record.goes_on(now) or _is_soon(record, now))
         ]
         checks += [due for _, due in self.requests.values()]

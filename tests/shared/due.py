@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cloud.storage.leases import listed
-from engine.state.record import LOOKING
+from engine.state.record import RECHECKED_FOR
 from simulator.azure import Azure
 from simulator.storage.blob_store import Blob
 from simulator.storage.blobs import BlobService
@@ -24,7 +24,7 @@ def stored(world: Azure, account: str, prefix: str) -> Iterator[Blob]:
 def next_check(world: Azure, account: str, now: datetime) -> datetime | None:
     """Return when a record says next that its source is due; None where none does."""
     known = [listed(blob.metadata).next_check for blob in stored(world, account, "sources/")]
-    return min((at for at in known if at and at > now - LOOKING), default=None)
+    return min((at for at in known if at and at > now - RECHECKED_FOR), default=None)
 
 
 def next_request(world: Azure, account: str) -> datetime | None:

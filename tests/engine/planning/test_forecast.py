@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.planning.inventory import forecast, plan, steps
 from engine.secret import SecretRef, SecretVersion
 from engine.state.due import due_by_hand
-from engine.state.entry import Coming
+from engine.state.entry import Scheduled
 from engine.state.policy import Policy
 from engine.state.tags import Pending, parked
 from rotators.sql_admin_password import SqlAdminPassword
@@ -158,8 +158,8 @@ def test_a_single_slot_has_nothing_to_retire_not_even_after_an_incident() -> Non
 
 
 def foreseen(*secrets: SecretVersion) -> list[tuple[str, str]]:
-    coming: list[Coming] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
-    return [(event.what, event.secret.ref.name) for event in coming]
+    scheduled: list[Scheduled] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    return [(event.what, event.secret.ref.name) for event in scheduled]
 
 
 def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> None:

@@ -45,7 +45,7 @@ from engine.rotation.vault_writer import Replicas, VaultWriter
 from engine.secret import SecretVersion, Sensitive
 from engine.state.decision import Restore
 from engine.state.index import Listed
-from engine.state.record import LOOKING, RECHECK, SPACING, Record
+from engine.state.record import RECHECK, RECHECKED_FOR, SPACING, Record
 from engine.state.record_parts import Announced
 from engine.state.request import Outcome
 from engine.state.tags import Managed, parse
@@ -59,10 +59,10 @@ __all__ = [
     "CALL_SECONDS",
     "EARLY",
     "FRESH_SECONDS",
-    "LOOKING",
     "NOBODY",
     "PLANNED",
     "RECHECK",
+    "RECHECKED_FOR",
     "SPACING",
     "TAKEN",
     "Dependents",

@@ -173,7 +173,7 @@ async def working(
     rig.vault.put(NAME, value, tags=kept, expires=rig.clock.now() + timedelta(days=days_left))
     async with held(rig, NAME, kinds={"plain": kind}) as at:
         work = Work(at, kind, **item)
-        await work.observed.look()
+        await work.observed.observe()
         yield work
 
 

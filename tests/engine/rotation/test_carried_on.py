@@ -190,7 +190,7 @@ async def derived() -> AsyncIterator[tuple[SasScene, Held, Steps]]:
     scene = managed(days_left=10)
     async with held(scene.rig, SAS) as at:
         steps = at.steps(version=at.secret.version)
-        await steps.observed.look()
+        await steps.observed.observe()
         at.know(proven=str(at.secret.version))
         yield scene, at, steps
 
@@ -204,7 +204,7 @@ async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_k
     scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
     async with held(scene.rig, SAS) as at:
         steps = at.steps(version=at.secret.version)
-        await steps.observed.look()
+        await steps.observed.observe()
         at.know(proven=str(at.secret.version))
         announce(at, signature)
         refuse(scene.rig, 403, "Forbidden", PATCH)

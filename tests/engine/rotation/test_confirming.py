@@ -174,7 +174,7 @@ async def test_only_an_audit_tries_what_a_derived_secret_held_before(action: str
     async with held(rig, SAS) as at:
         at.know(earlier=(ended.version,))
         steps = at.steps(action=action)
-        await steps.observed.look()
+        await steps.observed.observe()
         await steps.confirm(at.secret, "audited")
     enabled = [version.enabled for version in rig.vault.versions(SAS)]
     assert enabled == [True, action != "audit", True]

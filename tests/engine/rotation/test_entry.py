@@ -160,7 +160,7 @@ async def test_an_item_that_names_another_source_is_worked_on_at_the_right_one(r
 async def test_a_look_that_may_not_read_the_secret_is_left_to_the_record(rig: Rig) -> None:
     refuse(rig, 403, "Forbidden", to_vault(), times=99)
     outcome = await handle(rig, action="audit", recheck=True, deferred=3)
-    assert outcome.reason.endswith("another look at the source follows")
+    assert outcome.reason.endswith("another recheck of the source follows")
     assert rig.messages("rotations") == []
 
 

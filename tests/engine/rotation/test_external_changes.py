@@ -134,7 +134,7 @@ async def test_a_recent_version_is_theirs_unless_a_look_names_it(look: str, *, n
         version = at.secret.version if names else None
         rotation = at.steps(version=version, **{look: True}).rotation
         at.know(open_until=at.now + SECOND)
-        await rotation.look()
+        await rotation.observe()
         assert is_external(rotation, at.secret) is not names
 
 
@@ -146,7 +146,7 @@ async def test_what_another_deployment_wrote_is_theirs_unless_a_late_change_of_o
         at.parts = replace(at.parts, policy=replace(at.parts.policy, deployment="west"))
         at.know(open_until=at.now + SECOND if is_late else None)
         rotation = at.rotation
-        await rotation.observed.look()
+        await rotation.observed.observe()
         assert is_external(rotation, at.secret) is not is_late
 
 
@@ -168,7 +168,7 @@ async def test_a_late_change_has_hit_what_it_was_to_replace_where_somebody_write
     async with held(rig) as at:
         at.know(**at.times({"touched": before.version, **facts}))
         rig.write(NAME, value or before.value)
-        assert await was_hit(at.rotation, await at.rotation.observed.look()) is is_hit
+        assert await was_hit(at.rotation, await at.rotation.observed.observe()) is is_hit
 
 
 @pytest.mark.parametrize("is_open", [False, True])

@@ -15,8 +15,8 @@ from engine.errors import NeedsHuman
 from tests.engine.rotation.held import (
     EARLY,
     FRESH_SECONDS,
-    LOOKING,
     RECHECK,
+    RECHECKED_FOR,
     SPACING,
     Held,
     held,
@@ -169,8 +169,8 @@ async def test_one_message_is_enough_to_tell_of_the_end_of_a_change(
         ({"ahead": LATE}, None),
         ({"ahead": LATE - SECOND}, SECOND),
         ({"open_until": -HOUR}, -HOUR),
-        ({"open_until": SECOND - LOOKING}, SECOND - LOOKING),
-        ({"open_until": -LOOKING}, None),
+        ({"open_until": SECOND - RECHECKED_FOR}, SECOND - RECHECKED_FOR),
+        ({"open_until": -RECHECKED_FOR}, None),
     ],
 )
 async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most(

@@ -134,7 +134,7 @@ async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_nee
         (
             {"action": "audit", "trigger": "sweep"},
             "skipped",
-            "nothing else is due, and the next sweep looks again",
+            "nothing else is due, and the next sweep asks again",
         ),
     ],
 )
@@ -234,7 +234,7 @@ async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_
 
 
 @pytest.mark.parametrize(
-    ("status", "is_look", "result", "says"),
+    ("status", "is_recheck", "result", "says"),
     [
         pytest.param(403, False, "parked", True, id="no right: the report is all there is"),
         pytest.param(404, False, "parked", False, id="deleted: there is nothing to mark"),
@@ -243,7 +243,7 @@ async def test_an_incident_that_cannot_be_noted_is_marked_however_lately_people_
     ],
 )
 async def test_a_secret_that_nobody_can_read_is_reported_without_a_mark(
-    status: int, result: str, *, is_look: bool, says: bool
+    status: int, result: str, *, is_recheck: bool, says: bool
 ) -> None:
     """A report names both what failed and that no mark will show it: else people look in vain."""
     rig = scene()
@@ -251,7 +251,7 @@ async def test_a_secret_that_nobody_can_read_is_reported_without_a_mark(
     refuse(rig, status, "Refused", to_vault(), times=20)
     later = rig.clock.now() + timedelta(hours=1)
     await rig.note(source_of(rig), NAME, open_until=later, look_at=None)
-    look = {"action": "audit", "trigger": "sweep", "recheck": True} if is_look else {}
+    look = {"action": "audit", "trigger": "sweep", "recheck": True} if is_recheck else {}
     outcome = await rig.handle(NAME, source=source_of(rig), **look)
     assert (outcome.result, "nor could the secret be marked" in outcome.reason) == (result, says)
 
@@ -265,14 +265,16 @@ async def test_a_record_that_cannot_be_read_is_told_of_once() -> None:
     assert (outcome.result, outcome.reason) == ("parked", "the record of the source is damaged")
 
 
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_notified", [False, True])
 async def test_a_secret_bears_its_mark_also_where_people_have_heard_of_what_it_needs(
-    *, is_told: bool
+    *, is_notified: bool
 ) -> None:
     """Whoever proves its current version takes the mark off, and something else needs them still."""
     rig = scene()
     parts, look = rig.service().engine, rig.item(NAME, trigger="sweep", requested_by="rekey")
     secret = await parts.vaults.read(look.ref)
-    outcome = await conclude(parts, secret, look, Park("it failed", "mend it"), is_told=is_told)
-    assert outcome.result == ("waiting" if is_told else "parked")
+    outcome = await conclude(
+        parts, secret, look, Park("it failed", "mend it"), is_notified=is_notified
+    )
+    assert outcome.result == ("waiting" if is_notified else "parked")
     assert rig.tags(NAME)["RekeyState"].startswith("parked ")

@@ -94,12 +94,12 @@ async def test_what_was_proven_is_noted_with_its_owners_tags_unless_a_person_wro
     """They may have taken the secret out of management, which the next listing must show."""
     at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
     observed = at.observed()
-    await observed.look()
+    await observed.observe()
     observed.audited = audited
     if overwritten:
         at.rig.clock.advance(1)
         at.rig.vault.put(NAME, "theirs")
-        await observed.look()
+        await observed.observe()
     await observed.note_reported()
     noted = at.noted.verified
     if audited and not overwritten:
@@ -118,7 +118,7 @@ async def test_changes_that_could_not_be_proven_are_over_once_the_only_slot_is(
     at.know(asked=at.now - HOUR, begun=at.now, blind=single, changing=at.now)
     assert at.record.unknown_for(at.now) == (HOUR if single else timedelta())
     observed = at.observed()
-    await observed.look()
+    await observed.observe()
     observed.audited = True
     await observed.note_reported()
     assert at.record.unknown_for(at.now) == timedelta()
@@ -132,7 +132,7 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
 ) -> None:
     at.announce("new", ago)
     observed = at.observed(action="audit")
-    await observed.look()
+    await observed.observe()
     observed.audited = True
     await observed.note_reported()
     assert (at.record.pending_write is None) is is_lost
@@ -142,7 +142,7 @@ async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_
 async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
     at.published(untold=True)
     observed = at.observed()
-    await observed.look()
+    await observed.observe()
     refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
     await observed.note_reported()
     assert at.noted.unreported

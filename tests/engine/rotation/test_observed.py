@@ -37,7 +37,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
 ) -> None:
     before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
     observed = at.observed(action="audit", recheck=True)
-    assert await observed.look() == observed.shown == at.secret
+    assert await observed.observe() == observed.shown == at.secret
     assert observed.record == Record()
     assert observed.needless == ""
     await observed.note_reported()
@@ -47,7 +47,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
 async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
     at.published(pending=Pending(at.now, V1, "key2"))
     observed = at.observed()
-    believed = await observed.look()
+    believed = await observed.observe()
     expected = {OPERATION: "op", RETIRE: str(at.record.retirement), CREDENTIAL: "key2"}
     assert believed.tags == {**at.secret.tags, **expected}
     assert observed.shown == at.secret
@@ -73,27 +73,27 @@ async def test_what_found_the_source_is_read_again_where_more_may_have_happened(
     before = at.secret
     at.rig.tag(NAME, team="b")
     observed = at.steps(before=before).observed
-    await observed.look()
+    await observed.observe()
     assert observed.shown.tags["team"] == ("b" if reads else "a")
-    await observed.look()
+    await observed.observe()
     assert observed.shown.tags["team"] == "b", "a second look is one"
 
 
 @pytest.mark.parametrize(
     ("item", "facts", "needless"),
     [
-        ({"recheck": True}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
-        ({"recheck": True}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
-        ({"recheck": True}, {"look_at": HOUR, "ahead": True}, "another look"),
+        ({"recheck": True}, {"look_at": HOUR, "changing": -MINUTE}, "another recheck"),
+        ({"recheck": True}, {"look_at": HOUR, "open_until": HOUR}, "another recheck"),
+        ({"recheck": True}, {"look_at": HOUR, "ahead": True}, "another recheck"),
         ({"recheck": True}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
         ({"recheck": True}, {"changing": -MINUTE}, ""),
         ({"recheck": True}, {"look_at": EARLY, "changing": -MINUTE}, ""),
         ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
-        ({"recheck": True, "action": "audit"}, {}, "an earlier look has settled it"),
+        ({"recheck": True, "action": "audit"}, {}, "an earlier recheck has settled it"),
         (
             {"recheck": True, "action": "audit"},
             {"look_at": HOUR},
-            "an earlier look has settled it",
+            "an earlier recheck has settled it",
         ),
         ({"recheck": True, "action": "audit"}, {"unused": (V1,)}, ""),
         ({"recheck": True, "action": "audit"}, {"waiting": -HOUR}, ""),
@@ -108,7 +108,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
         facts = {**facts, "ahead": at.announced(2 * MINUTE)}
     before = at.know(begun=at.now - HOUR, **at.times(facts))
     observed = at.observed(**item)
-    await observed.look()
+    await observed.observe()
     assert observed.needless.startswith(needless)
     assert bool(observed.needless) is bool(needless)
     follows = facts.get("look_at") == HOUR and len(facts) > 1
@@ -120,7 +120,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
 async def test_a_look_that_the_record_has_forgotten_looks(at: Held) -> None:
     """A look tells of a change that the record does not know: it is older, or was lost."""
     observed = at.observed(action="audit", recheck=True)
-    await observed.look()
+    await observed.observe()
     assert observed.is_forgotten
     assert observed.needless == ""
     assert not at.observed(action="audit").is_forgotten
@@ -137,7 +137,7 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
     at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
     observed = at.observed()
-    assert (await observed.look()).tags[CREDENTIAL] == "key2"
+    assert (await observed.observe()).tags[CREDENTIAL] == "key2"
     assert at.record.unreported
     assert at.record.pending_write is None
     assert at.record.published
@@ -145,7 +145,7 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
 
 
 @pytest.mark.parametrize(
-    ("result", "of_it", "is_told"),
+    ("result", "of_it", "is_notified"),
     [
         *((result, True, True) for result in ("rotated", "healed", "restored")),
         *((result, True, False) for result in ("parked", "confirmed", "skipped", "waiting")),
@@ -153,15 +153,15 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
     ],
 )
 async def test_a_version_is_untold_until_an_outcome_that_announces_it_has_been_reported(
-    at: Held, result: Result, *, of_it: bool, is_told: bool
+    at: Held, result: Result, *, of_it: bool, is_notified: bool
 ) -> None:
     at.published(untold=True)
     observed = at.observed()
-    await observed.look()
+    await observed.observe()
     version = str(at.secret.version) if of_it else V1
     observed.reported(Outcome(at.rig.item(NAME), result, "", new_version=version))
     await observed.note_reported()
-    assert at.record.unreported is not is_told
+    assert at.record.unreported is not is_notified
 
 
 @pytest.mark.parametrize(
@@ -179,32 +179,32 @@ async def test_a_look_tells_people_once_a_day_of_what_needs_them(
 ) -> None:
     observed = at.observed(action="audit", recheck=look)
     at.know(begun=at.now)
-    await observed.look()
+    await observed.observe()
     parked = Outcome(observed.item, "parked", reason)
-    assert observed.heard(parked).result == "parked"
+    assert observed.unrepeated(parked).result == "parked"
     is_unmarked = UNMARKED in reason
     observed.reported(replace(parked, reason=f"no; {UNMARKED}" if is_unmarked else "no"))
     await observed.note_reported()
     if not is_unmarked:
         observed.retagged(replace(observed.shown, tags={**observed.shown.tags, STATE: "parked"}))
     at.rig.clock.advance(ago.total_seconds())
-    assert observed.heard(parked).result == result
-    assert observed.heard(replace(parked, result="skipped")).result == "skipped"
+    assert observed.unrepeated(parked).result == result
+    assert observed.unrepeated(replace(parked, result="skipped")).result == "skipped"
     at.know(compromised=(V1,))
-    assert observed.heard(parked).result == "parked", "that it leaks is told of, too"
+    assert observed.unrepeated(parked).result == "parked", "that it leaks is told of, too"
     at.know(compromised=())
     observed.reported(replace(parked, result="confirmed"))
-    assert observed.heard(parked).result == "parked"
+    assert observed.unrepeated(parked).result == "parked"
 
 
 async def test_of_a_disabled_secret_no_mark_says_anything(at: Held) -> None:
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
     observed = at.observed(action="audit", recheck=True)
     at.know(begun=at.now)
-    await observed.look()
+    await observed.observe()
     parked = Outcome(observed.item, "parked", "it needs a person")
     observed.reported(parked)
-    assert observed.heard(parked).result == "waiting"
+    assert observed.unrepeated(parked).result == "waiting"
 
 
 async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
@@ -212,7 +212,7 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
 ) -> None:
     announced = at.announce("new", SETTLE + SECOND)
     observed = at.observed()
-    await observed.look()
+    await observed.observe()
     assert at.record.pending_write == announced
     assert at.record.change.uncertain_until == announced.at + LATE
     assert not at.record.unreported
@@ -223,7 +223,7 @@ async def test_while_the_current_version_is_disabled_an_announced_one_is_not_giv
 ) -> None:
     announced = at.announce("new", 10 * MINUTE)
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
-    await at.observed().look()
+    await at.observed().observe()
     assert at.record.pending_write == announced
 
 
@@ -243,7 +243,7 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     at.rig.clock.advance(60)
     by_hand = at.rig.vault.put(NAME, "by hand", tags={})
     observed = at.observed()
-    assert (await observed.look()).version == by_hand.version
+    assert (await observed.observe()).version == by_hand.version
     assert at.record.pending_write is None
     published = at.record.published
     assert at.record.unreported is is_ours
@@ -259,7 +259,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     assert at.rig.vault.versions(NAME)[0].value
     at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
     at.rig.vault.put(NAME, "by hand", tags={})
-    await at.observed().look()
+    await at.observed().observe()
     assert at.record.published is None
     assert at.record.lost_writes
 
@@ -269,7 +269,7 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     beneath = at.rig.vault.put(NAME, "new", tags={})
     at.rig.vault.put(NAME, "by hand", tags={})
     at.rig.vault.amend(beneath, enabled=False)
-    await at.observed().look()
+    await at.observed().observe()
     assert at.record.published is None
     assert at.record.pending_write is None
 
@@ -286,7 +286,7 @@ async def test_what_was_published_last_is_retired_where_an_earlier_write_comes_o
     at.published(place, ahead=None, lost=(replace(late, replaces=replaced),), pending=owed)
     at.know(earlier=(replaced,))
     at.rig.vault.put(NAME, "late", tags={**at.rig.tags(NAME), **tags})
-    await at.observed().look()
+    await at.observed().observe()
     ends = at.now + at.managed.overlap + SECOND
     superseded = Pending(ends, str(at.secret.version), place)
     assert at.record.retirement == (owed if place == "key2" else superseded)
@@ -319,7 +319,7 @@ async def test_a_write_that_somebody_forestalled_may_still_come(at: Held, *, bli
     announced = at.announce("new", 10 * MINUTE)
     at.know(kind="many", blind=blind)
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
-    await at.observed().look()
+    await at.observed().observe()
     assert kind.calls == []
     assert at.record.lost_writes == (announced,)
     assert at.record.change.uncertain_until == announced.at + LATE

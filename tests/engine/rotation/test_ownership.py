@@ -332,9 +332,9 @@ async def test_what_an_owner_before_the_last_has_published_names_no_operation_to
     assert await tidied(rig, published=write, key=key) == []
 
 
-@pytest.mark.parametrize("is_look", [False, True])
+@pytest.mark.parametrize("is_recheck", [False, True])
 async def test_only_a_look_at_a_late_change_looks_beside_who_wrote_the_version(
-    *, is_look: bool
+    *, is_recheck: bool
 ) -> None:
     """Anything else that is asked for is theirs, whatever may still take effect."""
     rig = scene()
@@ -343,9 +343,9 @@ async def test_only_a_look_at_a_late_change_looks_beside_who_wrote_the_version(
         at.published("key1", open_until=at.now + timedelta(minutes=20), begun=at.now)
         rig.clock.advance(60)
         rig.write(KEY, keys_of(rig)["key2"], **{BY: LEFT_ALONE, "CredentialId": "key2"})
-        _, outcome = await at.steps(action="audit", trigger="sweep", recheck=is_look).run()
+        _, outcome = await at.steps(action="audit", trigger="sweep", recheck=is_recheck).run()
     theirs = f"the deployment {LEFT_ALONE} rotates this secret too"
-    assert outcome.reason.startswith(theirs) is not is_look
+    assert outcome.reason.startswith(theirs) is not is_recheck
 
 
 async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:

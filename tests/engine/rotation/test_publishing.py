@@ -227,7 +227,7 @@ async def test_only_a_change_that_cannot_have_come_is_not_noted(
 
 
 @pytest.mark.parametrize(
-    ("proven", "fields", "leaked", "is_told"),
+    ("proven", "fields", "leaked", "is_notified"),
     [
         (True, {}, (), True),
         (True, {"compromised": True}, (), False),
@@ -236,7 +236,7 @@ async def test_only_a_change_that_cannot_have_come_is_not_noted(
     ],
 )
 async def test_a_plug_in_is_told_when_a_source_was_changed_last(
-    fields: dict[str, Any], leaked: tuple[str, ...], *, proven: bool, is_told: bool
+    fields: dict[str, Any], leaked: tuple[str, ...], *, proven: bool, is_notified: bool
 ) -> None:
     kind = Plain()
     async with working(kind, **{"trigger": "event", **fields}) as work:
@@ -245,7 +245,7 @@ async def test_a_plug_in_is_told_when_a_source_was_changed_last(
         work.at.know(touched="earlier", begun=work.at.now - DAY, compromised=leaked)
         await rotate(work)
         (job,) = kind.jobs
-        assert job.changed == (work.at.now - DAY if is_told else None)
+        assert job.changed == (work.at.now - DAY if is_notified else None)
 
 
 @pytest.mark.parametrize("tags", [{}, SINGLE])

@@ -197,7 +197,7 @@ async def test_a_look_that_comes_too_soon_to_set_a_password_posts_no_further_one
 ) -> None:
     """The next one is posted already, for when it may: two of each would multiply."""
     at.know(begun=at.now - 10 * SECOND, open_until=at.now + HOUR, blind=True)
-    look = replace(at.rig.item(NAME), look="recheck")
+    look = replace(at.rig.item(NAME), hint="recheck")
     await at.lease.recheck()
     ((seconds, _),) = at.posted()
     wait = (SPACING - 10 * SECOND).total_seconds()

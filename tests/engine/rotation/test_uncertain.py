@@ -24,7 +24,7 @@ from tests.shared.sql_product import NAME, SqlProduct, sql
 from tests.shared.sql_rig import FIRST
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-PROMISED, FOLLOWS = "a look at the source follows", "another look at the source follows"
+PROMISED, FOLLOWS = "a recheck of the source follows", "another recheck of the source follows"
 
 
 async def uncertain(kind: str = "a login") -> SqlProduct:
@@ -118,7 +118,8 @@ async def test_a_person_hears_of_a_password_that_nobody_knows_while_rekey_goes_o
         item = rig.item(NAME, action="audit", trigger="sweep", recheck=True, source=source)
         with suppress(TransientError):
             assert (
-                "another look at the source follows" in (await service.engine.handle(item)).reason
+                "another recheck of the source follows"
+                in (await service.engine.handle(item)).reason
             )
         rig.clock.advance(5 * MINUTE.total_seconds())
     parked = [outcome.reason for outcome in told if outcome.result == "parked"]
@@ -273,9 +274,9 @@ async def test_a_look_that_finds_nothing_to_prove_says_that_nobody_knows_the_pas
     assert outcome.fix.endswith(", then rotate it by hand")
 
 
-@pytest.mark.parametrize(("is_recheck", "is_told"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("is_recheck", "is_notified"), [(True, True), (False, False)])
 async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of_by_its_look(
-    *, is_recheck: bool, is_told: bool
+    *, is_recheck: bool, is_notified: bool
 ) -> None:
     rig = await uncertain()
     source = await source_of(rig)
@@ -285,9 +286,9 @@ async def test_a_login_that_was_left_while_its_password_was_uncertain_is_told_of
     await rig.note(source, NAME, changing=None, open_until=rig.clock.now(), look_at=None)
     fields: dict[str, Any] = {"action": "audit", "trigger": "sweep", "recheck": is_recheck}
     outcome = await rig.handle(NAME, source=source, **fields)
-    assert (outcome.result == "parked") is is_told
-    assert (LOST in outcome.reason) is is_told
-    assert (outcome.source == source.replace("/app", "/other")) is not is_told
+    assert (outcome.result == "parked") is is_notified
+    assert (LOST in outcome.reason) is is_notified
+    assert (outcome.source == source.replace("/app", "/other")) is not is_notified
 
 
 async def test_a_change_of_unknown_effect_is_not_forgotten_where_the_next_look_fails() -> None:

@@ -91,14 +91,16 @@ async def test_what_waits_says_since_when_and_is_looked_for_when_the_source_wish
 @pytest.mark.parametrize(
     ("fields", "result", "reason"),
     [
-        pytest.param({}, "waiting", "; its end is looked for later", id="another event"),
+        pytest.param(
+            {}, "waiting", "; a recheck asks later whether it has ended", id="another event"
+        ),
         pytest.param(
             {"trigger": "manual", "force": True},
             "waiting",
-            "; its end is looked for later",
+            "; a recheck asks later whether it has ended",
             id="an operator",
         ),
-        pytest.param({"action": "audit"}, "waiting", "; its end is looked for", id="a due audit"),
+        pytest.param({"action": "audit"}, "waiting", "; a recheck asks later", id="a due audit"),
         pytest.param(
             {"action": "restore"}, "skipped", "no earlier credential still works", id="a restore"
         ),
@@ -120,7 +122,7 @@ async def test_a_rotation_under_way_is_left_to_who_looks_for_its_end(
 @pytest.mark.parametrize(
     ("fields", "result", "reason"),
     [
-        pytest.param({"action": "retire"}, "waiting", "; its end is looked for", id="a sweep"),
+        pytest.param({"action": "retire"}, "waiting", "; a recheck asks later", id="a sweep"),
         pytest.param({"action": "restore"}, "waiting", "is being revoked, under", id="a restore"),
     ],
 )

@@ -564,11 +564,11 @@ def test_what_a_look_could_not_end_is_looked_at_seldom_unless_it_may_take_effect
     record: Record, pause: timedelta | None
 ) -> None:
     """Every sweep asks for a retirement that is due, so the timer does so once a day."""
-    assert record.looked(NOW).next_check == (NOW + pause if pause else None)
+    assert record.after_recheck(NOW).next_check == (NOW + pause if pause else None)
 
 
 def test_what_is_begun_beside_a_retirement_that_was_left_to_the_sweeps_is_looked_at_soon() -> None:
-    left = Record(to_retire=(DUE,)).scheduled(NOW).looked(NOW)
+    left = Record(to_retire=(DUE,)).scheduled(NOW).after_recheck(NOW)
     assert left.scheduled(NOW + HOUR).next_check == NOW + RARELY
     for begun in (replace(left, unreported=True), left.discarded(OTHER)):
         assert begun.scheduled(NOW + HOUR).next_check == NOW + HOUR + RECHECK
@@ -600,7 +600,7 @@ def test_a_source_that_asks_for_hours_until_its_change_has_come_is_not_asked_bef
     """A kind of one's own may name any time."""
     change = Change(in_progress_since=NOW, uncertain_until=NOW + HOUR, recheck_at=NOW + 3 * HOUR)
     assert Record(change=change).scheduled(NOW).next_check == NOW + 3 * HOUR
-    assert Record(stale=(OLD,), change=change).looked(NOW).next_check == NOW + 3 * HOUR
+    assert Record(stale=(OLD,), change=change).after_recheck(NOW).next_check == NOW + 3 * HOUR
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from engine.state.tags import (
     RETIRE,
     Pending,
     fingerprint,
+    has_no_overlap,
     marked_since,
     parked,
     rests_until,
     shortened,
-    to_cut_off,
     unfinished_incident,
     unparked,
 )
@@ -86,7 +86,7 @@ def test_an_overlap_of_a_second_is_none(seconds: int, *, at_once: bool) -> None:
     """A vault tells whole seconds, so a version may seem older than the end of no overlap."""
     secret = version(age=timedelta())
     ends = Pending(NOW + timedelta(seconds=seconds), V2, "key2")
-    assert to_cut_off(replace(secret, tags={RETIRE: str(ends)})) is at_once
+    assert has_no_overlap(replace(secret, tags={RETIRE: str(ends)})) is at_once
 
 
 def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:

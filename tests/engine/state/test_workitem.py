@@ -45,7 +45,7 @@ def test_a_look_that_an_earlier_version_has_posted_and_counted_is_read(
     read = WorkItem.from_json(sent)
     assert read.recheck is looks
     assert read.tries.deferred == 2
-    assert read.look == ("recheck" if looks else "follow")
+    assert read.hint == ("recheck" if looks else "follow")
 
 
 def test_an_earlier_version_reads_a_look_as_the_first_of_a_row() -> None:
@@ -67,7 +67,7 @@ def test_every_field_of_an_item_is_in_its_message() -> None:
     """A new field that is written but not read, or neither, would be lost on the queue."""
     parts = {"cause": Cause, "tries": Tries, "leak": Leak}
     names = {it.name for shape in (WorkItem, *parts.values()) for it in fields(shape)}
-    names = names - {*parts, "ref", "look"} | {"compromised", "follow_up", "follows"}
+    names = names - {*parts, "ref", "hint"} | {"compromised", "follow_up", "follows"}
     assert set(json.loads(item().to_json())) == names | {"vault", "secret", "operation"}
     assert {name for name in names if name not in _TYPES} == {"trace"}
 
@@ -162,11 +162,11 @@ def test_people_hear_every_two_hours_and_then_every_day_that_an_incident_goes_on
     waits, heard = item(compromised=True, reported=NOW.isoformat()), list[float]()
     for number in range(30 * 96 + 1):
         now = NOW + number * timedelta(minutes=15)
-        if waits.is_told(now):
+        if waits.notifies(now):
             heard.append((now - NOW) / timedelta(hours=1))
             waits = replace(waits, leak=Leak(told=now.isoformat()))
     assert heard == [*range(0, 25, 2), *range(48, 721, 24)]
-    assert waits.is_told(NOW + TRIED_ON), "it is not tried again"
+    assert waits.notifies(NOW + TRIED_ON), "it is not tried again"
 
 
 def test_an_item_is_pinned_once() -> None:

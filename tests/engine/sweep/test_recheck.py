@@ -82,7 +82,7 @@ async def test_a_listing_that_fails_is_logged_and_tried_the_next_time(caplog: Lo
     refuse(rig, 503, "ServerBusy", lambda sent: sent.query.get("comp") == "list", times=2)
     await rig.service().recheck()
     assert "rechecked later" in caplog.text
-    assert "looked for later" in caplog.text
+    assert "carried out later" in caplog.text
     await rig.service().recheck()
     assert posted(rig) == [("audit", NAME)]
 
