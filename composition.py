@@ -35,7 +35,7 @@ from engine.kinds import Kinds
 from engine.ports import Clock
 from engine.service import Service
 from engine.state.policy import Policies, Policy
-from rotators.own.catalogue import Catalogue, installed
+from rotators.own.registry import Registry, installed
 from rotators.own.served import served
 from rotators.registry import build as build_rotators
 
@@ -65,10 +65,10 @@ def policies(vaults: KeyVaults, policy: Policy, kinds: Kinds, clock: Clock) -> P
     return PolicyStore(vaults, policy.own, policy, kinds, clock)
 
 
-def every_kind(settings: Settings, azure: Azure, vaults: KeyVaults, clock: Clock) -> Catalogue:
+def every_kind(settings: Settings, azure: Azure, vaults: KeyVaults, clock: Clock) -> Registry:
     """Return the kinds of the registry, of installed packages and of the settings' endpoints."""
-    offers = [*installed(), *served(settings.endpoints, SigningKeys(vaults, clock))]
-    return Catalogue(build_rotators(azure, clock), offers, azure, clock)
+    specs = [*installed(), *served(settings.endpoints, SigningKeys(vaults, clock))]
+    return Registry(build_rotators(azure, clock), specs, azure, clock)
 
 
 def connect(

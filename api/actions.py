@@ -9,15 +9,15 @@ from urllib.parse import urlencode
 
 from msgspec import structs
 
-from api import views
+from api import models
 from api.access import Caller
 from api.answers import Answer, Conflict
-from api.bodies import ReasonBody, RestoreBody, RetireBody, RotateBody
 from api.forecast import forecast
-from api.near import no_such
-from api.once import Queued, need_key
+from api.idempotency import Queued, need_key
+from api.models import Verb
+from api.request_models import ReasonBody, RestoreBody, RetireBody, RotateBody
 from api.requests import Request, stamp
-from api.views import Verb
+from api.similar_names import no_such
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound, PermanentError
 from engine.secret import VERSION_ID, SecretVersion, Version
@@ -127,8 +127,8 @@ async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:
     return earlier.enabled and secret.enabled and earlier.value == secret.value
 
 
-def _done(secret: Version, verb: Verb, reason: str) -> views.Operation:
-    return views.Operation(
+def _done(secret: Version, verb: Verb, reason: str) -> models.Operation:
+    return models.Operation(
         operation=secret.tags.get(OPERATION),
         vault=secret.ref.vault_name,
         secret=secret.ref.name,
@@ -156,7 +156,7 @@ def _accepted(
     flags = {name: "true" for name in ("force", "compromised") if getattr(item, name)}
     since = stamp(engine.clock.now())
     path = f"/api/secrets/{item.ref.place}/operations/{item.operation}"
-    queued = views.Queued(
+    queued = models.Queued(
         operation=item.operation,
         vault=item.ref.vault_name,
         secret=item.ref.name,

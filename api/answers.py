@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from api.refusals import (
+from api.errors import (
     BadRequest,
     Conflict,
     Flaw,
@@ -15,13 +15,13 @@ from api.refusals import (
     KeyMissing,
     KeyReused,
     NotAllowed,
-    Outpaced,
-    TooLong,
+    PayloadTooLarge,
+    PreconditionFailed,
+    PreconditionRequired,
     TooMany,
     Unauthorized,
-    Unconditional,
 )
-from api.views import Problem, View
+from api.models import Problem, View
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 
 __all__ = [
@@ -36,10 +36,10 @@ __all__ = [
     "Flaw",
     "Forbidden",
     "Kind",
-    "Outpaced",
+    "PreconditionFailed",
+    "PreconditionRequired",
     "TooMany",
     "Unauthorized",
-    "Unconditional",
     "problem",
 ]
 
@@ -66,7 +66,7 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, view: View, headers: Mapping[str, str] | None = None) -> Answer:
-        """Answer with one of api.views."""
+        """Answer with one of api.models."""
         return cls(status, view.body(), headers=headers or {})
 
     def text(self) -> str:
@@ -103,13 +103,16 @@ KINDS: tuple[tuple[type[RekeyError], Kind], ...] = (
     (NotFound, Kind("not-found", 404, "It does not exist")),
     (NotAllowed, Kind("method-not-allowed", 405, "The path does not take this method")),
     (Conflict, Kind("nothing-to-do", 409, "There is nothing to do now")),
-    (Outpaced, Kind("precondition-failed", 412, "It has changed in the meantime")),
-    (TooLong, Kind("too-long", 413, "The body is too long")),
+    (PreconditionFailed, Kind("precondition-failed", 412, "It has changed in the meantime")),
+    (PayloadTooLarge, Kind("too-long", 413, "The body is too long")),
     (
         KeyReused,
         Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request"),
     ),
-    (Unconditional, Kind("precondition-required", 428, "The request must say what it replaces")),
+    (
+        PreconditionRequired,
+        Kind("precondition-required", 428, "The request must say what it replaces"),
+    ),
     (PermanentError, Kind("needs-mending", 422, "Something must be fixed first")),
     (TooMany, Kind("too-many", 429, "Too many requests at once")),
     (TransientError, Kind("busy", 503, "It cannot be done right now")),

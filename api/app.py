@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from api.access import Caller, demand, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
-from api.gate import Gate
+from api.concurrency_limit import ConcurrencyLimit
+from api.errors import NotAllowed
+from api.idempotency import Queued, once
 from api.leaks import Reports
-from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.page.problem import presented
-from api.refusals import NotAllowed
 from api.requests import Request
 from api.route import Desk, Route
 from api.routes import allowed
@@ -45,13 +45,13 @@ class Api:
     memory: Memory
     env: Mapping[str, str]
     """The process's environment: where the platform says whether it signs callers in."""
-    listings: Gate = field(default_factory=lambda: Gate(MOST_LISTINGS))
-    waits: Gate = field(default_factory=lambda: Gate(MOST_WAITS))
-    others: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
-    probes: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
-    """What anybody may ask has a gate of its own: it must keep nobody out who has an incident at
+    listings: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_LISTINGS))
+    waits: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_WAITS))
+    others: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_REQUESTS))
+    probes: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_REQUESTS))
+    """What anybody may ask has a limit of its own: it must keep nobody out who has an incident at
     hand."""
-    deliveries: Gate = field(default_factory=lambda: Gate(MOST_DELIVERIES))
+    deliveries: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(MOST_DELIVERIES))
     """GitHub sends none again, so who asks for health keeps none out."""
 
     reports: Reports = field(default_factory=Reports)
@@ -73,7 +73,7 @@ class Api:
             request.known(route.query)
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
             async with bounded(ANSWER_SECONDS, "the request"):
-                with self._gate(route, request, wait).let_in():
+                with self._limit(route, request, wait).let_in():
                     answer = await self._carry_out(route, request, caller)
             return (
                 await self._waited(request, answer, wait)
@@ -95,7 +95,7 @@ class Api:
             )
             return presented(route, request, answer)
 
-    def _gate(self, route: Route, request: Request, wait: int) -> Gate:
+    def _limit(self, route: Route, request: Request, wait: int) -> ConcurrencyLimit:
         """Return what lets a request in: who only looks must not keep out who acts."""
         if route.role is None:
             return self.probes if route.method == "GET" else self.deliveries

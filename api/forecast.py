@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from msgspec import UNSET
 
-from api.views import Forecast, Step, view
+from api.models import Forecast, Step, view
 from engine.engine import Engine
 from engine.errors import PermanentError
 from engine.secret import SecretVersion

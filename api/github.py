@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from api import views
+from api import models
 from api.answers import Answer, TooMany, Unauthorized
 from api.leaks import DOUBTED_SECONDS, Finding, Reports, others, taken, unjudged
 from api.requests import Request, stamp
@@ -25,7 +25,7 @@ Each takes three calls, of which GitHub answers 900 a minute
 (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api), and two changes of
 its source, of which Resource Manager takes 600.
 """
-RECEIVED = Answer.of(202, views.Leak(status="received"))
+RECEIVED = Answer.of(202, models.Leak(status="received"))
 
 
 async def deliver(engine: Engine, reports: Reports, request: Request) -> Answer:

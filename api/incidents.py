@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from api import views
+from api import models
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
-from api.bodies import IncidentBody
-from api.once import HEADER, Queued, need_key
+from api.idempotency import HEADER, Queued, need_key
+from api.request_models import IncidentBody
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
@@ -55,14 +55,14 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     if request.flag("dry_run"):
         (progress,) = await counted(engine, [incident])
         return Answer.of(
-            200, views.view(views.IncidentForecast, {**progress.counts(), "status": "dry run"})
+            200, models.view(models.IncidentForecast, {**progress.counts(), "status": "dry run"})
         )
     need_key(request, "sent again, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.reported, caller, request.headers[HEADER]))
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     named = await _unreached(engine, incident)
     shown = {**_shown(incident).body(), "named": named, "status": "queued"}
-    answer = Answer.of(202, views.view(views.IncidentQueued, shown), headers)
+    answer = Answer.of(202, models.view(models.IncidentQueued, shown), headers)
     return Queued(messages(incident), answer, incident)
 
 
@@ -129,12 +129,12 @@ async def newest(engine: Engine) -> Answer:
         log.warning("how far the incidents have come cannot be counted: %s", error)
         progress = [None] * len(incidents)
     pairs = zip(incidents, progress, strict=True)
-    return Answer.of(200, views.Incidents(incidents=[_listed(*pair) for pair in pairs]))
+    return Answer.of(200, models.Incidents(incidents=[_listed(*pair) for pair in pairs]))
 
 
-def _listed(incident: Incident, progress: Progress | None) -> views.IncidentListed:
+def _listed(incident: Incident, progress: Progress | None) -> models.IncidentListed:
     known = {**progress.counts(), "status": status_of(progress)} if progress else {}
-    return views.view(views.IncidentListed, {**_shown(incident).body(), **known})
+    return models.view(models.IncidentListed, {**_shown(incident).body(), **known})
 
 
 async def report(engine: Engine, request: Request) -> Answer:
@@ -151,7 +151,7 @@ async def report(engine: Engine, request: Request) -> Answer:
         "steps": [_step(step) for step in timeline(incident, secrets, over)],
         "secrets": [reported(evident) for evident in secrets],
     }
-    return Answer.of(200, views.view(views.IncidentReport, data))
+    return Answer.of(200, models.view(models.IncidentReport, data))
 
 
 def _step(step: Milestone) -> dict[str, Any]:
@@ -199,7 +199,7 @@ async def follow(engine: Engine, request: Request) -> Answer:
     (progress,) = await counted(engine, [incident])
     data = {**_shown(incident).body(), **progress.counts(), "status": status_of(progress)}
     return Answer.of(
-        200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
+        200, models.view(models.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
     )
 
 
@@ -214,7 +214,7 @@ async def found(engine: Engine, incident_id: str) -> Incident:
     return incident
 
 
-def status_of(progress: Progress) -> views.IncidentStatus:
+def status_of(progress: Progress) -> models.IncidentStatus:
     """Return how an incident stands."""
     if not progress.secrets:
         return "nothing in scope"
@@ -224,8 +224,8 @@ def status_of(progress: Progress) -> views.IncidentStatus:
     return "needs a person" if progress.needs_a_person else "ended"
 
 
-def _shown(incident: Incident) -> views.Incident:
-    return views.Incident(
+def _shown(incident: Incident) -> models.Incident:
+    return models.Incident(
         id=incident.id,
         since=stamp(incident.reported),
         requested_by=incident.requested_by,

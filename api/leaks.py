@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
-from api import incidents, views
+from api import incidents, models
 from api.access import Caller, Role, demand
 from api.answers import Answer, BadRequest, TooMany
-from api.bodies import MAX_REASON, LeakBody
-from api.once import Queued
+from api.idempotency import Queued
+from api.request_models import MAX_REASON, LeakBody
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NeedsHuman, RekeyError, TransientError
@@ -144,7 +144,7 @@ async def report(engine: Engine, reports: Reports, request: Request, caller: Cal
     await engine.clock.sleep(STEP_SECONDS - passed % STEP_SECONDS)
     if problem:
         raise problem
-    return Answer.of(202, views.Leak(status="received"))
+    return Answer.of(202, models.Leak(status="received"))
 
 
 async def _reach(engine: Engine) -> None:
@@ -347,12 +347,12 @@ def _view(
     incident: Incident | None = None,
     command: str = "",
     reason: str = "",
-) -> views.Leak:
+) -> models.Leak:
     match, kind = verdict.match, verdict.reported.kind
     title = kind.title if kind else None
     if match is None:
-        return views.Leak(status=verdict.status, kind=title, reason=reason, command=_find(verdict))
-    return views.Leak(
+        return models.Leak(status=verdict.status, kind=title, reason=reason, command=_find(verdict))
+    return models.Leak(
         status=verdict.status,
         kind=match.kind or title,
         vault=match.held_by.vault_name,

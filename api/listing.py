@@ -17,9 +17,9 @@ from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from api.answers import Answer
-from api.near import no_such
+from api.models import Secret, Secrets, SecretWithHistory, view
 from api.requests import Request
-from api.views import Secret, Secrets, SecretWithHistory, view
+from api.similar_names import no_such
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.secret import SecretRef, Version

@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import msgspec
 
-from api import operations, readers, views
+from api import models, operations, readers
 from api.actions import VERBS
 from api.answers import FAILED, JSON, KINDS, PROBLEM, PROMETHEUS, Kind
+from api.idempotency import HEADER
 from api.listing import EXPIRES_WITHIN, MOST_DAYS
-from api.once import HEADER
-from api.page.choice import GROUPS
 from api.page.columns import SORTS
+from api.page.filters import GROUPS
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
@@ -111,7 +111,7 @@ def _ref(name: str) -> dict[str, Any]:
 
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     """Describe every answer and every body, from the types that they are made of and read into."""
-    kinds = [*views.SHOWN, *{route.body for route in routes if route.body}]
+    kinds = [*models.SHOWN, *{route.body for route in routes if route.body}]
     components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[
         1
     ]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
 
-from api import views
+from api import models
 from api.actions import POLL_SECONDS, VERBS
 from api.answers import Answer
-from api.near import no_such
+from api.models import Status, Verb
 from api.requests import Request
-from api.views import Status, Verb
+from api.similar_names import no_such
 from engine.engine import Engine
 from engine.errors import NotFound, PermanentError
 from engine.secret import SecretRef, Version
@@ -187,7 +187,7 @@ def _before(
 
 
 def _answer(operation: Operation, progress: Found) -> Answer:
-    shown = views.Operation(
+    shown = models.Operation(
         operation=operation.id,
         vault=operation.ref.vault_name,
         secret=operation.ref.name,

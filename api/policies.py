@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol, runtime_checkable
 
-from api import views
+from api import models
 from api.access import Caller
-from api.answers import Answer, BadRequest, Flaw, Outpaced, Unconditional
-from api.bodies import PolicyBody
+from api.answers import Answer, BadRequest, Flaw, PreconditionFailed, PreconditionRequired
+from api.request_models import PolicyBody
 from api.requests import Request
 from engine.errors import NotFound
 from engine.policy.change import Effect, Outdated, Unfollowable
@@ -105,12 +105,12 @@ def _refusals(replacing: str | None) -> Iterator[None]:
         raise BadRequest(error.what, where=error.where, fix=error.fix, flaws=flaws) from None
     except Outdated as error:
         if replacing:
-            raise Outpaced(error.what, where=error.where, fix=error.fix) from None
+            raise PreconditionFailed(error.what, where=error.where, fix=error.fix) from None
         what, fix = (
             "it says not which version it replaces",
             "send the ETag of GET /api/policy as If-Match, or replacing",
         )
-        raise Unconditional(what, where=error.where, fix=f"{fix}. {error.fix}") from None
+        raise PreconditionRequired(what, where=error.where, fix=f"{fix}. {error.fix}") from None
 
 
 def _answer(
@@ -118,13 +118,13 @@ def _answer(
 ) -> Answer:
     shown = _effect(effect) if effect else None
     history = [_past(version) for version in versions]
-    policy = views.Policy(version=version, document=text, history=history, effect=shown)
+    policy = models.Policy(version=version, document=text, history=history, effect=shown)
     return Answer.of(200, policy, headers={"ETag": f'"{version}"'} if version else {})
 
 
-def _effect(effect: Effect) -> views.Effect:
+def _effect(effect: Effect) -> models.Effect:
     named = {"changed": _named(effect.changed), "moved": _named(effect.moved)}
-    return views.view(views.Effect, {**asdict(effect), **named})
+    return models.view(models.Effect, {**asdict(effect), **named})
 
 
 def _named(changes: Sequence[Mapping[str, str | None]]) -> list[dict[str, str | None]]:
@@ -144,8 +144,8 @@ def _documents(policies: Policies) -> Documents:
     return policies
 
 
-def _past(version: Version) -> views.PolicyVersion:
-    return views.PolicyVersion(
+def _past(version: Version) -> models.PolicyVersion:
+    return models.PolicyVersion(
         version=version.version,
         created=version.created.isoformat(),
         enabled=version.enabled,

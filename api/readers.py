@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from api.answers import Answer
-from api.near import no_such
-from api.views import Reader, Readers
+from api.models import Reader, Readers
+from api.similar_names import no_such
 from engine.engine import Engine
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef

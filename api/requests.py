@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from api.bodies import MAX_REASON, Body
-from api.refusals import BadRequest, Flaw, TooLong
+from api.errors import BadRequest, Flaw, PayloadTooLarge
+from api.request_models import MAX_REASON, Body
 from engine.errors import NotFound
 from engine.secret import SECRET_NAME, SecretRef
 from engine.state.policy import Policy
@@ -149,10 +149,10 @@ class Request:
         return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter=name)])
 
     def read[B: Body](self, shape: type[B], most: int = MAX_BODY) -> B:
-        """Read the body, of so many bytes at most; raises TooLong or BadRequest."""
+        """Read the body, of so many bytes at most; raises PayloadTooLarge or BadRequest."""
         fix = f"send {shown(shape)}"
         if len(self.body) > most:
-            raise TooLong(f"the body is longer than {most} bytes", fix=fix)
+            raise PayloadTooLarge(f"the body is longer than {most} bytes", fix=fix)
         try:
             data = json.loads(self.body) if self.body.strip() else {}
         except (ValueError, RecursionError):

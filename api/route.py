@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from api.access import Caller, Role
 from api.answers import Answer
-from api.bodies import Body
+from api.idempotency import Queued
 from api.leaks import Reports
-from api.once import Queued
+from api.request_models import Body
 from api.requests import Request
 from engine.engine import Engine
 from engine.ports import Watch
@@ -46,7 +46,7 @@ class Route:
     handler: Handler
     summary: str
     answers: Mapping[str, str]
-    """Which of api.views each success is, by status."""
+    """Which of api.models each success is, by status."""
     query: tuple[str, ...] = ()
     """Its parameters, by name in api.openapi."""
     body: type[Body] | None = None

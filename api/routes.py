@@ -8,20 +8,20 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, github, incidents, leaks, listing, operations, policies, readers, views
+from api import actions, github, incidents, leaks, listing, models, operations, policies, readers
 from api.access import Caller, Role
 from api.answers import Answer
-from api.bodies import IncidentBody, LeakBody, PolicyBody
+from api.idempotency import HEADER, Queued
 from api.metrics import metrics
-from api.once import HEADER, Queued
+from api.models import Verb
 from api.page import problem
-from api.page.choice import FILTERS, check
+from api.page.filters import FILTERS, check
 from api.page.incidents import one_incident
 from api.page.inventory import inventory
 from api.page.secret import one_secret
+from api.request_models import IncidentBody, LeakBody, PolicyBody
 from api.requests import Request
 from api.route import Desk, Handler, Route
-from api.views import Verb
 from engine.errors import TransientError
 from engine.kinds import OwnKinds
 
@@ -120,7 +120,7 @@ async def _health(at: Desk, _: Request, __: Caller) -> Answer:
     rotators = at.engine.rotators
     refused = len(rotators.refusals) if isinstance(rotators, OwnKinds) else 0
     vaults = len(at.engine.policy.scopes)
-    return Answer.of(200, views.Health(status="ok", vaults=vaults, refused_kinds=refused))
+    return Answer.of(200, models.Health(status="ok", vaults=vaults, refused_kinds=refused))
 
 
 ACTED = {"200": "Acted", "202": "Queued"}

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from api.github import MOST as MOST_ALERTS
+from api.idempotency import Queued
 from api.leaks import MOST, SECONDS, Finding, Reports, taken
-from api.once import Queued
 from cli.leak import judge, post
 from engine.service import Service
 from engine.state.request import Action

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from api.access import Caller
 from api.actions import consider
 from api.answers import Answer, Conflict
-from api.once import Queued
+from api.idempotency import Queued
 from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from api import incidents
 from api.answers import Answer
-from api.once import HEADER
+from api.idempotency import HEADER
 from api.requests import Request
 from cli.codes import Exit
 from cli.consent import consent

@@ -13,9 +13,9 @@ from api.answers import BadRequest
 from cli.codes import Exit
 from cli.consent import Person, Typist
 from cli.setup.checks import check, name_problems, warnings
-from cli.setup.landscape import Landscape, survey
+from cli.setup.discovered import Discovered, survey
+from cli.setup.managed_vaults import ManagedVault, parameters_file
 from cli.setup.questions import choose, choose_logs
-from cli.setup.served import Served, parameters_file
 from cli.terminal import Terminal
 from cloud.azure import Azure
 from engine.errors import RekeyError
@@ -29,12 +29,12 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     if problems := name_problems(args.name):
         raise BadRequest(problems[0], fix="choose another --name")
     terminal.progress("looking for vaults")
-    landscape = await survey(azure)
+    discovered = await survey(azure)
     terminal.progress("")
-    entries, logs = _given(args, landscape), args.logs_workspace
+    entries, logs = _given(args, discovered), args.logs_workspace
     if not entries:
-        entries, logs = await _asked(azure, landscape, terminal, person, logs)
-    await check(azure, args.name, entries, landscape, logs)
+        entries, logs = await _asked(azure, discovered, terminal, person, logs)
+    await check(azure, args.name, entries, discovered, logs)
     for warning in warnings(entries):
         terminal.note(f"warning: {warning}")
     _write(target, args.name, entries, logs)
@@ -66,7 +66,7 @@ def _target(args: Namespace) -> Path:
     return target
 
 
-def _given(args: Namespace, landscape: Landscape) -> list[Mapping[str, Any]]:
+def _given(args: Namespace, discovered: Discovered) -> list[Mapping[str, Any]]:
     """Return the vaults that the command line names; none where it names none."""
     if not args.vault:
         if args.scope or args.kind:
@@ -78,22 +78,22 @@ def _given(args: Namespace, landscape: Landscape) -> list[Mapping[str, Any]]:
         raise BadRequest(
             "--vault alone may rotate nothing", fix="say with --scope what its secrets may rotate"
         )
-    return [_entry(name, args, landscape) for name in args.vault]
+    return [_entry(name, args, discovered) for name in args.vault]
 
 
-def _entry(name: str, args: Namespace, landscape: Landscape) -> Mapping[str, Any]:
-    vault = landscape.named(name)
+def _entry(name: str, args: Namespace, discovered: Discovered) -> Mapping[str, Any]:
+    vault = discovered.named(name)
     if vault is None:
         return {"name": name}  # The checks say what it lacks.
     kinds = tuple(args.kind or ("storage-key",))
     scopes = tuple(scope.rstrip("/") for scope in args.scope)
-    return Served(
-        vault.name, vault.subscription, vault.group, scopes, kinds, landscape.topic_of(vault)
+    return ManagedVault(
+        vault.name, vault.subscription, vault.group, scopes, kinds, discovered.topic_of(vault)
     ).to_json()
 
 
 async def _asked(
-    azure: Azure, landscape: Landscape, terminal: Terminal, person: Person | None, logs: str
+    azure: Azure, discovered: Discovered, terminal: Terminal, person: Person | None, logs: str
 ) -> tuple[list[Mapping[str, Any]], str]:
     """Return the vaults that are chosen, and the workspace of logs unless `logs` names it."""
     if person is None and not sys.stdin.isatty():
@@ -102,6 +102,6 @@ async def _asked(
             fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
         )
     typist = person or Typist()
-    vaults = await choose(azure, landscape, typist, terminal)
-    logs = logs or await choose_logs(azure, landscape, vaults, typist, terminal)
+    vaults = await choose(azure, discovered, typist, terminal)
+    logs = logs or await choose_logs(azure, discovered, vaults, typist, terminal)
     return [vault.to_json() for vault in vaults], logs

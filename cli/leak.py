@@ -10,8 +10,8 @@ from itertools import batched
 from typing import Any
 
 from api.answers import BadRequest
+from api.idempotency import Queued
 from api.leaks import Finding, Reports, others, taken
-from api.once import Queued
 from cli.codes import Exit
 from cli.session import Session
 from cli.words import LINES

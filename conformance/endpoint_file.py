@@ -12,7 +12,7 @@ from cloud.endpoints import Endpoint, endpoint, flaws
 from cloud.rest.signing import LEAST_KEY, SigningKey
 from engine.errors import ConfigError
 from engine.secret import Sensitive
-from rotators.own.offer import NAME
+from rotators.own.plugin_spec import NAME
 from rotators.registry import ROTATORS as REGISTERED
 
 SHAPE = "a JSON object, as docs/write-a-rotator.md shows it"

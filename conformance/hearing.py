@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.contract import Issued
 from engine.secret import Sensitive
-from rotators.own.guard import Guard
+from rotators.own.sandbox import Sandboxed
 
 LEAST = 6
 """A shorter value stands in texts by chance."""
@@ -80,8 +80,8 @@ def everything(error: BaseException | None) -> str:
     return "\n".join(parts)
 
 
-class Spying(Guard):
-    """The guard of the product, with an ear at the plug-in's own side of it."""
+class Spying(Sandboxed):
+    """The sandbox of the product, with an ear at the plug-in's own side of it."""
 
     heard: Heard
 

@@ -16,9 +16,9 @@ from conformance.sandbox import Make
 from conformance.scene import Begin, Scene
 from engine.errors import NeedsHuman
 from engine.ports import Clock
-from rotators.own.catalogue import GROUP as ROTATORS
-from rotators.own.guard import flaw
-from rotators.own.offer import MOST_NAME, NAME
+from rotators.own.plugin_spec import MOST_NAME, NAME
+from rotators.own.registry import GROUP as ROTATORS
+from rotators.own.sandbox import flaw
 from rotators.registry import ROTATORS as REGISTERED
 
 

@@ -14,7 +14,7 @@ from conformance.memory import KitClock
 from conformance.sandbox import Sandbox
 from engine.contract import Issued, Job, Rotator, Tidy
 from engine.secret import Sensitive
-from rotators.own.guard import flaw, guarded
+from rotators.own.sandbox import flaw, sandboxed
 
 DAYS = 90
 
@@ -52,7 +52,7 @@ class Scene:
         if problem := flaw(rotator, self.kind):
             raise Broken(f"the rotator {problem}")
         base: type[Spying] = type("Spy", (Spying,), {"heard": self.heard})
-        made: Rotator = guarded(rotator, base)
+        made: Rotator = sandboxed(rotator, base)
         source = made.canonical(self.sandbox.address, self.tags)
         if source is None:
             raise Broken(f"canonical takes {self.sandbox.address!r} for no source of the kind")

@@ -25,7 +25,7 @@ class Head:
 
 def arranged(rows: Iterable[Row], sort: str) -> tuple[Row, ...]:
     """Return rows sorted by a column, those without a text last; else the most urgent first."""
-    urgent, column = sorted(rows, key=lambda row: row.urgency), sort.removeprefix(DOWN)
+    urgent, column = sorted(rows, key=lambda row: row.sort_key), sort.removeprefix(DOWN)
     if not column:
         return tuple(urgent)
     filled = [row for row in urgent if row.texts[column]]

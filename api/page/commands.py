@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from api.page import deeds
+from api.page import actions
 from engine.secret import Version
 from engine.state.entry import Entry
 
@@ -44,7 +44,7 @@ def commands(entry: Entry, earlier: Sequence[Version]) -> list[Command]:
     """
     ref = entry.secret.ref
     place = ref.place
-    offered = [Command(deed.does, deed.command(entry)) for deed in deeds.possible(entry)]
+    offered = [Command(action.does, action.command(entry)) for action in actions.possible(entry)]
     if offered:
         dry = f"rekey rotate {place} --dry-run"
         offered.insert(0, Command("Says what a rotation would do, and changes nothing.", dry))

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from api.access import Caller, Role
 from api.answers import Answer
 from api.listing import ATTENTION, EXPIRES_WITHIN
-from api.page import coming, deeds, incidents, look, sweeps
-from api.page.choice import FILTERS, GROUPS, Shown, gathered, text
+from api.page import actions, incidents, look, schedule, sweeps
 from api.page.columns import heads
+from api.page.filters import FILTERS, GROUPS, Shown, gathered, text
 from api.page.groups import groups
 from api.page.timeline import ticks
 from api.requests import Request
@@ -56,9 +56,9 @@ async def inventory(at: Desk, request: Request, caller: Caller) -> Answer:
         ticks=ticks(),
         groups=groups(shown.entries, now, query, group, sort),
         heads=heads({name: query[name] for name in KEPT if query.get(name)}, sort),
-        acts=deeds.may_act(caller),
+        acts=actions.may_act(caller),
         cuts=caller.may(Role.ADMIN),
-        days=coming.days(engine, shown.entries, now, query),
+        days=schedule.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],
         board=await incidents.board(engine, now, query) if first else incidents.Board(),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from api.page.deeds import possible
+from api.page.actions import possible
+from api.page.sort_key import has_expired, is_incident, sort_key
 from api.page.timeline import Line, Moment, line, moments
-from api.page.urgency import has_expired, is_incident, urgency
 from engine.state.entry import NEEDS_A_PERSON, Entry
 
 KEPT_TO_A_SECRET = ("code",)
@@ -22,7 +22,7 @@ class Row:
 
     key: str
     """Which secret it is, for the script."""
-    urgency: str
+    sort_key: str
     name: str
     texts: Mapping[str, str]
     """What it is sorted by, by column."""
@@ -57,7 +57,7 @@ def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
     }
     return Row(
         key=str(ref),
-        urgency=urgency(entry, now),
+        sort_key=sort_key(entry, now),
         name=ref.name,
         texts=texts,
         state=entry.state,
@@ -77,7 +77,7 @@ def harmless(entry: Entry) -> str:
 
     A parked secret is tried again, and one that is due is rotated as the next sweep would.
     """
-    able = {deed.key for deed in possible(entry)}
+    able = {action.key for action in possible(entry)}
     verb = "unpark" if "unpark" in able else "rotate"
     if verb not in able or (verb == "rotate" and entry.state not in ("due", "overdue")):
         return ""

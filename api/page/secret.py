@@ -10,13 +10,13 @@ from api import readers
 from api.access import Caller
 from api.answers import Answer
 from api.listing import index_of, judge, told
-from api.page import coming, deeds, incidents, links, look, rows
+from api.models import Readers
+from api.page import actions, incidents, links, look, rows, schedule
+from api.page.actions import PageAction
 from api.page.commands import commands
-from api.page.deeds import Deed
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
-from api.views import Readers
 from engine.contract import Derived
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
@@ -50,7 +50,7 @@ class Reading:
 
 
 async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
-    """Answer with the page of one secret, and with what the deed would do that is to be tried."""
+    """Answer with the page of one secret, and with what the action would do that is to be tried."""
     engine, now = at.engine, at.engine.clock.now()
     if not request.query.get("vault"):
         raise NotFound("vault is missing", fix="send the vault's short name beside the secret's")
@@ -75,13 +75,13 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         source=_source(entry),
         runbook=at.runbook,
         ticks=ticks(),
-        steps=coming.next_of(engine, versions[0], now, request.query),
+        steps=schedule.next_of(engine, versions[0], now, request.query),
         consumers=_consumers(engine, entry, request.query),
         history=await told(engine, versions, index),
         reading=await _reading(engine, request, ref),
         commands=commands(entry, versions[1:]),
-        deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],
-        trial=await deeds.trial(engine, request, caller),
+        actions=[(action, _trying(action, request.query)) for action in _buttons(entry, caller)],
+        trial=await actions.trial(engine, request, caller),
     )
 
 
@@ -92,13 +92,13 @@ async def _versions(engine: Engine, ref: SecretRef) -> list[Version]:
     return versions
 
 
-def _buttons(entry: Entry, caller: Caller) -> list[Deed]:
-    return deeds.possible(entry) if deeds.may_act(caller) else []
+def _buttons(entry: Entry, caller: Caller) -> list[PageAction]:
+    return actions.possible(entry) if actions.may_act(caller) else []
 
 
-def _trying(deed: Deed, query: Mapping[str, str]) -> str:
+def _trying(action: PageAction, query: Mapping[str, str]) -> str:
     kept = {name: query[name] for name in KEPT if query.get(name)}
-    return "?" + urlencode({**kept, "try": deed.key}) + "#trial"
+    return "?" + urlencode({**kept, "try": action.key}) + "#trial"
 
 
 async def _reading(engine: Engine, request: Request, ref: SecretRef) -> Reading:

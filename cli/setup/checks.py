@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.setup.landscape import FoundVault, Landscape, workspace_problem
+from cli.setup.discovered import Discovered, FoundVault, workspace_problem
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from engine.errors import RekeyError
@@ -48,7 +48,7 @@ async def check(
     azure: Azure,
     name: str,
     entries: Sequence[Mapping[str, Any]],
-    landscape: Landscape,
+    discovered: Discovered,
     logs_workspace: str = "",
 ) -> None:
     """Raise NotReady with everything that is in the way of a deployment."""
@@ -56,12 +56,12 @@ async def check(
     if logs_workspace:
         problems += await _logs_problems(azure, logs_workspace)
     for entry in entries:
-        problems += _unseen_scopes(entry, landscape)
-        vault = landscape.named(str(entry["name"]))
+        problems += _unseen_scopes(entry, discovered)
+        vault = discovered.named(str(entry["name"]))
         if vault is None:
-            problems.append(await _unseen(azure, str(entry["name"]), landscape))
+            problems.append(await _unseen(azure, str(entry["name"]), discovered))
         else:
-            problems += _problems(vault, entry, landscape)
+            problems += _problems(vault, entry, discovered)
     if problems:
         raise NotReady(problems)
 
@@ -95,16 +95,16 @@ async def _logs_problems(azure: Azure, workspace: str) -> list[str]:
     return [f"the workspace of logs cannot be read: {problem}"] if problem else []
 
 
-def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
+def _problems(vault: FoundVault, entry: Mapping[str, Any], discovered: Discovered) -> list[str]:
     problems = []
-    if vault.tenant != landscape.tenant:
-        problems.append(_elsewhere(vault.name, vault.tenant, landscape.tenant))
+    if vault.tenant != discovered.tenant:
+        problems.append(_elsewhere(vault.name, vault.tenant, discovered.tenant))
     if not vault.uses_rbac:
         problems.append(
             f"vault {vault.name} uses access policies: give its present users roles, then run "
             f"az keyvault update --name {vault.name} --enable-rbac-authorization true"
         )
-    topic = landscape.topic_of(vault)
+    topic = discovered.topic_of(vault)
     if topic and entry.get("events", True) and entry.get("existingTopic") != topic.name:
         say = f"existingTopic: '{topic.name}'" if topic.is_beside_vault else "events: false"
         problems.append(
@@ -115,8 +115,8 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape)
     return problems
 
 
-def _unseen_scopes(entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
-    seen = {subscription.lower() for subscription in landscape.subscriptions}
+def _unseen_scopes(entry: Mapping[str, Any], discovered: Discovered) -> list[str]:
+    seen = {subscription.lower() for subscription in discovered.subscriptions}
     return [
         f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: "
         "sign in as somebody "
@@ -127,10 +127,10 @@ def _unseen_scopes(entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
     ]
 
 
-async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
+async def _unseen(azure: Azure, name: str, discovered: Discovered) -> str:
     tenant = await _tenant_of(azure, name)
-    if tenant and tenant != landscape.tenant:
-        return _elsewhere(name, tenant, landscape.tenant)
+    if tenant and tenant != discovered.tenant:
+        return _elsewhere(name, tenant, discovered.tenant)
     if tenant:
         return (
             f"vault {name} is there, but your sign-in may not see it: give yourself Reader on "

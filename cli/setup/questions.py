@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from cli.consent import Person
-from cli.setup.landscape import FoundVault, Landscape, sources, workspaces
-from cli.setup.served import Served
+from cli.setup.discovered import Discovered, FoundVault, sources, workspaces
+from cli.setup.managed_vaults import ManagedVault
 from cli.sources import Credential
 from cli.terminal import Terminal
 from cloud.azure import Azure
@@ -39,30 +39,30 @@ class Choice(Enum):
 
 
 async def choose(
-    azure: Azure, landscape: Landscape, person: Person, terminal: Terminal
-) -> list[Served]:
+    azure: Azure, discovered: Discovered, person: Person, terminal: Terminal
+) -> list[ManagedVault]:
     """Ask which vaults are served, and what the secrets of each may rotate."""
-    if not landscape.vaults:
+    if not discovered.vaults:
         raise NotFound(
-            f"no Key Vault is in sight in the tenant {landscape.tenant}",
+            f"no Key Vault is in sight in the tenant {discovered.tenant}",
             fix="create one, or sign in as somebody who may read one",
         )
     terminal.line("Which vaults shall Rekey look after?")
     rows = [
         f"{vault.name}  (group {vault.group}, subscription {vault.subscription})"
-        for vault in landscape.vaults
+        for vault in discovered.vaults
     ]
     chosen = _pick(person, terminal, rows)
     return [
-        await _serve(azure, landscape, landscape.vaults[index], person, terminal)
+        await _serve(azure, discovered, discovered.vaults[index], person, terminal)
         for index in chosen
     ]
 
 
 async def choose_logs(
     azure: Azure,
-    landscape: Landscape,
-    vaults: Sequence[Served],
+    discovered: Discovered,
+    vaults: Sequence[ManagedVault],
     person: Person,
     terminal: Terminal,
 ) -> str:
@@ -72,7 +72,7 @@ async def choose_logs(
     """
     if not any(LOGGED in vault.kinds for vault in vaults):
         return ""
-    ids = await workspaces(azure, landscape.subscriptions)
+    ids = await workspaces(azure, discovered.subscriptions)
     if not ids:
         return ""
     terminal.line()
@@ -93,8 +93,8 @@ def _parts(workspace: str) -> tuple[str, str, str]:
 
 
 async def _serve(
-    azure: Azure, landscape: Landscape, vault: FoundVault, person: Person, terminal: Terminal
-) -> Served:
+    azure: Azure, discovered: Discovered, vault: FoundVault, person: Person, terminal: Terminal
+) -> ManagedVault:
     terminal.line()
     terminal.line(f"What may the secrets of {vault.name} rotate? Nothing outside is ever touched.")
     listed = await sources(azure, vault.subscription)
@@ -110,7 +110,7 @@ async def _serve(
     kinds = _kinds(listed, chosen)
     if "sql-admin-password" in kinds:
         kinds = _with_sql(person, terminal, kinds)
-    topic = landscape.topic_of(vault)
+    topic = discovered.topic_of(vault)
     if topic and topic.is_beside_vault:
         terminal.line(
             f"{vault.name} has the system topic {topic.name} already: a subscription is "
@@ -120,7 +120,9 @@ async def _serve(
         terminal.line(
             f"{vault.name} has a system topic in another group: the hourly sweep finds what is due."
         )
-    return Served(vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), topic)
+    return ManagedVault(
+        vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), topic
+    )
 
 
 def _with_sql(person: Person, terminal: Terminal, kinds: Sequence[str]) -> list[str]:

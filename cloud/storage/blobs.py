@@ -69,7 +69,7 @@ async def _created(request: Awaitable[Any], what: str) -> str:
 
 
 class BlobMemory:
-    """The answers to earlier requests, by key; see api.once.Memory.
+    """The answers to earlier requests, by key; see api.idempotency.Memory.
 
     The storage account's own rules delete them after a week.
     """

@@ -25,7 +25,7 @@ from engine.errors import NeedsHuman, NotFound, PermanentError, VerificationFail
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.own.answers import CORRECT, Done, Made, Revoked, Tried, decoded, refusal
-from rotators.own.guard import MOST_VALUE
+from rotators.own.sandbox import MOST_VALUE
 
 type KeyOf = Callable[[], Awaitable[SigningKey]]
 

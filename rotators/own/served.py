@@ -10,13 +10,13 @@ from cloud.endpoints import SETTING, Endpoint
 from cloud.signing_keys import SigningKeys
 from engine.contract import Rotator
 from engine.ports import Clock
-from rotators.own.offer import Offer
+from rotators.own.plugin_spec import PluginSpec
 
 
-def served(endpoints: Iterable[Endpoint], keys: SigningKeys) -> tuple[Offer, ...]:
-    """Return one offer an endpoint."""
+def served(endpoints: Iterable[Endpoint], keys: SigningKeys) -> tuple[PluginSpec, ...]:
+    """Return one spec an endpoint."""
     return tuple(
-        Offer(endpoint.kind, f"the setting {SETTING}", partial(_make, endpoint, keys))
+        PluginSpec(endpoint.kind, f"the setting {SETTING}", partial(_make, endpoint, keys))
         for endpoint in endpoints
     )
 

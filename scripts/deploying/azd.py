@@ -18,9 +18,9 @@ from typing import Any
 
 from cli.consent import Typist
 from cli.session import Parts, signed_in
-from cli.setup import served
+from cli.setup import managed_vaults
 from cli.setup.checks import NotReady, check, warnings
-from cli.setup.landscape import Landscape, survey
+from cli.setup.discovered import Discovered, survey
 from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
 from engine.errors import RekeyError
@@ -52,17 +52,17 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> Mapping[str, str
     """
     terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
-        landscape = await survey(azure)
-        _check_sign_in(env, landscape)
+        discovered = await survey(azure)
+        _check_sign_in(env, discovered)
         chosen, logs = env.get(VAULTS, ""), env.get(LOGS, "")
         if chosen:
-            entries: Sequence[Mapping[str, Any]] = served.read(chosen, VAULTS)
+            entries: Sequence[Mapping[str, Any]] = managed_vaults.read(chosen, VAULTS)
         else:
             person = parts.person or _typist(env)
-            vaults = await choose(azure, landscape, person, terminal)
-            logs = logs or await choose_logs(azure, landscape, vaults, person, terminal)
+            vaults = await choose(azure, discovered, person, terminal)
+            logs = logs or await choose_logs(azure, discovered, vaults, person, terminal)
             entries = [vault.to_json() for vault in vaults]
-        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape, logs)
+        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, discovered, logs)
     for warning in warnings(entries):
         say(f"warning: {warning}")
     if not chosen:
@@ -79,10 +79,10 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> Mapping[str, str
     return {**env, VAULTS: json.dumps(entries), LOGS: logs}
 
 
-def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
+def _check_sign_in(env: Mapping[str, str], discovered: Discovered) -> None:
     subscription = env.get("AZURE_SUBSCRIPTION_ID", "")
     if subscription and subscription.lower() not in {
-        seen.lower() for seen in landscape.subscriptions
+        seen.lower() for seen in discovered.subscriptions
     }:
         raise NotReady(
             [
@@ -99,7 +99,7 @@ def _typist(env: Mapping[str, str]) -> Typist:
     if unattended or not sys.stdin.isatty():
         raise RekeyError(
             "Rekey cannot ask for the vaults to look after, since no person is at the terminal",
-            fix=f"azd env set {VAULTS} '{served.SHAPE}', with your names and ids",
+            fix=f"azd env set {VAULTS} '{managed_vaults.SHAPE}', with your names and ids",
         )
     return Typist()
 

@@ -9,9 +9,9 @@ import pytest
 
 from api.access import BY_KEY
 from api.answers import KINDS
+from api.models import Verb
 from api.route import Route
 from api.routes import ROUTES
-from api.views import Verb
 from engine.state.request import operation_id
 from simulator.wire import Request
 from tests.shared.delivery import Delivery

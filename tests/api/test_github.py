@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from api.answers import Answer
 from api.app import Api
-from api.gate import Gate
+from api.concurrency_limit import ConcurrencyLimit
 from simulator.wire import Request, Response, json_response
 from tests.api.test_leaks import KEYED, leaky, settle
 from tests.shared.policies import PolicyRig
@@ -256,7 +256,7 @@ async def test_whoever_asks_for_health_keeps_no_delivery_out_nor_the_other_way_r
     full: str,
 ) -> None:
     rig, _ = hooked()
-    api = replace(rig.api(), probes=Gate(64 * (full != "probes")))
-    api = replace(api, deliveries=Gate(64 * (full != "deliveries")))
+    api = replace(rig.api(), probes=ConcurrencyLimit(64 * (full != "probes")))
+    api = replace(api, deliveries=ConcurrencyLimit(64 * (full != "deliveries")))
     answers = [(await deliver(api)).status, (await send(api, "http_health")).status]
     assert answers == ([202, 429] if full == "probes" else [429, 200])

@@ -10,7 +10,7 @@ import pytest
 
 from api.answers import Answer
 from api.app import MOST_REQUESTS
-from api.gate import Gate
+from api.concurrency_limit import ConcurrencyLimit
 from api.requests import Request as ApiRequest
 from api.route import Route
 from api.routes import METHODS, ROUTES, allowed, arriving, document
@@ -94,7 +94,7 @@ async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:
         await go.wait()
         return await call()
 
-    api = replace(rig.api(wait), listings=Gate(inside), others=Gate(inside))
+    api = replace(rig.api(wait), listings=ConcurrencyLimit(inside), others=ConcurrencyLimit(inside))
     waiting = [
         asyncio.create_task(send(api, name, {"vault": "prod", "name": "app-key"}))
         for _ in range(inside)
@@ -115,19 +115,19 @@ async def test_one_request_too_many_is_a_429_with_retry_after(name: str) -> None
 
 
 async def test_listings_do_not_keep_an_operator_out() -> None:
-    api = replace(scene().api(), listings=Gate(0))
+    api = replace(scene().api(), listings=ConcurrencyLimit(0))
     assert (await send(api, "http_list")).status == 429
     assert (await ask(api)).status == 202
 
 
 async def test_a_request_that_fails_leaves_its_place() -> None:
-    api = replace(scene().api(), others=Gate(1))
+    api = replace(scene().api(), others=ConcurrencyLimit(1))
     for _ in range(3):
         assert (await ask(api, name="no-such")).status == 404
 
 
 async def test_who_waits_keeps_neither_an_operator_nor_a_probe_out() -> None:
-    api = replace(scene().api(), waits=Gate(0))
+    api = replace(scene().api(), waits=ConcurrencyLimit(0))
     path = {"vault": "prod", "name": "app-key", "operation": "0"}
     query = {"since": "2026-01-01T00:00:00Z", "wait": "120"}
     assert (await send(api, "http_operation", path, query)).status == 429
@@ -136,7 +136,7 @@ async def test_who_waits_keeps_neither_an_operator_nor_a_probe_out() -> None:
 
 
 async def test_full_listings_do_not_keep_an_incident_out() -> None:
-    api = replace(scene().api(), listings=Gate(0))
+    api = replace(scene().api(), listings=ConcurrencyLimit(0))
     body = b'{"everything": true, "reason": "a drill"}'
     begun = await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
     assert begun.status == 202

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.page import deeds
+from api.page import actions
 from cli.arguments import parser
 from tests.api import page as pages
 from tests.api.inventory import DRIFTED, Inventory, varied
@@ -180,8 +180,8 @@ async def test_what_is_parked_for_unreadable_tags_can_be_tried_again_or_has_leak
     page = await shown(rig, "app-key")
     assert buttons(page) == ["Try again", "It has leaked"]
     again, leaked = [
-        (await shown(rig, "app-key", **{"try": deed})).one(id="trial")
-        for deed in ("unpark", "leaked")
+        (await shown(rig, "app-key", **{"try": action})).one(id="trial")
+        for action in ("unpark", "leaked")
     ]
     assert "rekey tags set prod/app-key ValidityPeriodDays=90" in again.text
     assert not again.all("form")
@@ -244,7 +244,7 @@ def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
     steps = [{"action": action, "reason": "compromised"} for action in ("retire", "rotate")]
     until = "2026-11-08T09:00:00+00:00"
     forecast = {"action": "rotate", "vault": "prod", "until": until, "steps": steps, "cost": 2}
-    assert deeds._facts(forecast) == [
+    assert actions._facts(forecast) == [
         ("action", "rotate"),
         ("until", "2026-11-08 09:00 UTC"),
         ("steps", "retire: compromised; rotate: compromised"),

@@ -99,7 +99,10 @@ def test_no_fix_of_the_app_keeps_the_words_of_the_http_api_on_the_command_line()
     files = (
         *(ROOT / "engine").rglob("*.py"),
         *(ROOT / "leaks").rglob("*.py"),
-        *(ROOT / "api" / f"{name}.py" for name in ("actions", "operations", "near", "incidents")),
+        *(
+            ROOT / "api" / f"{name}.py"
+            for name in ("actions", "operations", "similar_names", "incidents")
+        ),
     )
     literals = {
         node.value

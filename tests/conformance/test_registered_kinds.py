@@ -11,7 +11,7 @@ from conformance.faults import Striker
 from conformance.hearing import Heard, Spying
 from conformance.memory import KitClock
 from conformance.scene import Begin, Scene
-from rotators.own.guard import guarded
+from rotators.own.sandbox import sandboxed
 from simulator.clock import VirtualClock
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
@@ -94,7 +94,7 @@ class Settled(Scene):
         self.striker = striker or Striker()
         self.source = self.sandbox.address
         base: Any = type("Spy", (Spying,), {"heard": self.heard})
-        return guarded(self.sandbox.rotator(self.striker.call), base)
+        return sandboxed(self.sandbox.rotator(self.striker.call), base)
 
 
 @pytest.mark.parametrize("subject", PLAYED, ids=str)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.infra.bicep import names
-from tests.infra.landscape import parameters
+from tests.infra.customer import parameters
 from tests.shared.once import once
 
 

@@ -26,7 +26,7 @@ from simulator.reach.transport import SimulatedCredential, SimulatedTransport, f
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.queues import QueueService
 from simulator.world import Domains
-from tests.infra.landscape import Landscape
+from tests.infra.customer import CustomerTenant
 from tests.shared.rig import RigClock
 from tests.shared.simulated_sql import SimulatedSqlServers
 
@@ -51,7 +51,7 @@ POLICY = "version: 1"
 class DeployedApp:
     """What runs after a deployment; every secret that it finds is one that a test put there."""
 
-    landscape: Landscape
+    customer: CustomerTenant
     world: Azure = field(init=False)
     identity: Principal = field(init=False)
     sources: dict[str, StorageAccount] = field(default_factory=dict)
@@ -59,41 +59,39 @@ class DeployedApp:
 
     def __post_init__(self) -> None:
         forget_challenges()
-        another = self.landscape.parameters["cloud"]["name"] == "AzureUSGovernment"
-        self.world = build_world(self.landscape.clock.now, GOVERNMENT if another else PUBLIC)
-        own = self.landscape.one(IDENTITY)
+        another = self.customer.parameters["cloud"]["name"] == "AzureUSGovernment"
+        self.world = build_world(self.customer.clock.now, GOVERNMENT if another else PUBLIC)
+        own = self.customer.one(IDENTITY)
         self.identity = self.world.add_principal(
             "rekey", own.added["principalId"], own.added["clientId"]
         )
-        for account in self.landscape.all(ACCOUNT):
+        for account in self.customer.all(ACCOUNT):
             self._add_account(account)
-        for queue in self.landscape.tenant.of_kind(QUEUE):
+        for queue in self.customer.tenant.of_kind(QUEUE):
             account_name, name = queue.id.split("/")[8], queue.id.rpartition("/")[2]
             self._queues.create(account_name, name, {}, self.world.now())
-        for vault in self.landscape.parameters["vaults"]:
+        for vault in self.customer.parameters["vaults"]:
             self._add_vault(vault)
 
     @property
     def settings(self) -> dict[str, str]:
         """What the app's process finds in its environment."""
-        return settings_of(self.landscape.one("Microsoft.Web/sites"))
+        return settings_of(self.customer.one("Microsoft.Web/sites"))
 
     def wait_for_code(self, limit: timedelta = timedelta(minutes=30)) -> None:
         """Push the code until Azure takes it; ArmError where it never does."""
-        until = self.landscape.clock.now() + limit
+        until = self.customer.clock.now() + limit
         while True:
             try:
-                return check_upload(
-                    self.landscape.tenant, self.landscape.one("Microsoft.Web/sites")
-                )
+                return check_upload(self.customer.tenant, self.customer.one("Microsoft.Web/sites"))
             except ArmError:
-                if self.landscape.clock.now() > until:
+                if self.customer.clock.now() > until:
                     raise
-                self.landscape.clock.advance(30)
+                self.customer.clock.advance(30)
 
     def service(self) -> Service:
         """Start the app with the rights that have spread by now."""
-        tenant = self.landscape.tenant
+        tenant = self.customer.tenant
         self.world.roles.assignments.clear()
         for assignment in tenant.of_kind(ASSIGNMENT):
             old = tenant.now() - assignment.since >= tenant.spread.rights
@@ -105,21 +103,21 @@ class DeployedApp:
             Settings.read({**self.settings, "REKEY_EVENT_TOPIC": ""}),
             env={},
             identity=SimulatedCredential(self.world, self.identity),
-            clock=RigClock(self.landscape.clock),
+            clock=RigClock(self.customer.clock),
             options={"transport": SimulatedTransport(self.world)},
             sql=SimulatedSqlServers(self.world),
         ).service
 
     async def first_sweep(self, limit: timedelta = timedelta(minutes=15)) -> list[dict[str, Any]]:
         """Let the app sweep until its rights work everywhere; returns the work that is posted."""
-        until = self.landscape.clock.now() + limit
+        until = self.customer.clock.now() + limit
         while True:
             try:
                 return await self._sweep()
             except AccessDenied:
-                if self.landscape.clock.now() > until:
+                if self.customer.clock.now() > until:
                     raise
-                self.landscape.clock.advance(30)
+                self.customer.clock.advance(30)
 
     async def _sweep(self) -> list[dict[str, Any]]:
         service = self.service()
@@ -135,8 +133,8 @@ class DeployedApp:
     async def events(self) -> list[dict[str, Any]]:
         """Let an event of each subscribed vault be delivered; returns the work that it makes."""
         service = self.service()
-        for subscription in list(self.landscape.tenant.of_kind(SUBSCRIPTIONS)):
-            if deliver(self.landscape.tenant, subscription) == self.events_queue:
+        for subscription in list(self.customer.tenant.of_kind(SUBSCRIPTIONS)):
+            if deliver(self.customer.tenant, subscription) == self.events_queue:
                 topic = subscription.id.split("/systemTopics/")[1].partition("/")[0]
                 await service.on_event(json.dumps(self._event(topic)))
         return [json.loads(item) for item in self.take("rotations")]
@@ -146,7 +144,7 @@ class DeployedApp:
         """The id of the queue that events are meant to reach."""
         (queue,) = (
             queue.id
-            for queue in self.landscape.tenant.of_kind(QUEUE)
+            for queue in self.customer.tenant.of_kind(QUEUE)
             if queue.id.endswith("/queues/vault-events")
         )
         return queue
@@ -165,7 +163,7 @@ class DeployedApp:
 
     def _reaches(self, host: Resource) -> bool:
         """Return whether the app reaches its storage, in public or by endpoints with names."""
-        tenant = self.landscape.tenant
+        tenant = self.customer.tenant
         if host.properties["networkAcls"]["defaultAction"] == "Allow":
             return True
         named = {
@@ -182,7 +180,7 @@ class DeployedApp:
             for connection in connections
             if connection["privateLinkServiceId"] == host.id
         }
-        inside = self.landscape.one("Microsoft.Web/sites").properties.get("virtualNetworkSubnetId")
+        inside = self.customer.one("Microsoft.Web/sites").properties.get("virtualNetworkSubnetId")
         needed = {"blob", "queue"} if "ev" in host.id.rpartition("/")[2] else set(SERVICES)
         return bool(inside) and groups == needed
 
@@ -193,7 +191,7 @@ class DeployedApp:
         ).queues
 
     def _event(self, topic: str) -> dict[str, Any]:
-        names = [vault["name"] for vault in self.landscape.parameters["vaults"]]
+        names = [vault["name"] for vault in self.customer.parameters["vaults"]]
         (name,) = [name for name in names if name in topic]
         version = self.secret(name)
         data = {
@@ -214,7 +212,7 @@ class DeployedApp:
 
     def _add_vault(self, entry: dict[str, Any]) -> None:
         """Add a vault with one secret that is due, a key of an account in its scope."""
-        place = self.landscape.place(entry)
+        place = self.customer.place(entry)
         vault = self.world.add_vault(entry["name"], place.subscription, place.group)
         scope = next(scope for scope in entry["scopes"] if "Microsoft.Sql" not in scope)
         at, named = place_of(scope), scope.strip("/").rpartition("/storageAccounts/")[2]

@@ -82,8 +82,8 @@ def test_the_apps_own_identity_vouches_and_no_secret_is_kept() -> None:
 
 def test_what_is_open_without_a_sign_in_leads_to_no_call_that_believes_the_callers_name() -> None:
     excluded = sign_in()["globalValidation"]["excludedPaths"]
-    guarded = [f"/api/{route.path}" for route in ROUTES if route.role]
-    assert not [(path, call) for path in excluded for call in guarded if call.startswith(path)]
+    sandboxed = [f"/api/{route.path}" for route in ROUTES if route.role]
+    assert not [(path, call) for path in excluded for call in sandboxed if call.startswith(path)]
     unguarded = {f"/api/{route.path}" for route in ROUTES if not route.role}
     assert set(excluded) - unguarded == {"/runtime/webhooks/eventgrid"}
     assert unguarded <= set(excluded)

@@ -15,7 +15,7 @@ from cloud.storage import blobs, queues
 from engine.state.events import VaultEvent, parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
-from tests.infra.landscape import CUSTOMER
+from tests.infra.customer import CUSTOMER
 
 INSIGHTS = (
     *("CONNECTION_STRING", "AUTHENTICATION_STRING"),

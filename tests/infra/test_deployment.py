@@ -17,8 +17,8 @@ from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.tenant import Spread
 from tests.infra.bicep import ROOT, names
+from tests.infra.customer import CustomerTenant
 from tests.infra.deployed_app import ACCOUNT, QUEUE, SUBSCRIPTIONS, DeployedApp
-from tests.infra.landscape import Landscape
 from tests.programs import run
 
 type Sets = dict[str, dict[str, Any]]
@@ -40,9 +40,9 @@ def urls(app: DeployedApp) -> list[str]:
 
 @pytest.mark.parametrize("name", names())
 async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -> None:
-    landscape = Landscape(sets[name])
-    landscape.deploy()
-    app = DeployedApp(landscape)
+    customer = CustomerTenant(sets[name])
+    customer.deploy()
+    app = DeployedApp(customer)
     before = {vault: app.secret(vault).value for vault in app.sources}
     app.wait_for_code()
     work = await app.first_sweep()
@@ -55,19 +55,19 @@ async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
 async def test_every_vaults_events_arrive_closed_storage_or_not(name: str, sets: Sets) -> None:
-    landscape = Landscape(sets[name])
-    landscape.deploy()
-    landscape.clock.advance(landscape.spread.rights.total_seconds())
-    app = DeployedApp(landscape)
+    customer = CustomerTenant(sets[name])
+    customer.deploy()
+    customer.clock.advance(customer.spread.rights.total_seconds())
+    app = DeployedApp(customer)
     assert vaults(await app.events()) == urls(app)
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
-    landscape = Landscape(sets[name])
+    customer = CustomerTenant(sets[name])
 
     def deployed() -> Any:
-        outputs, resources = landscape.deploy(), landscape.tenant.resources
+        outputs, resources = customer.deploy(), customer.tenant.resources
         return outputs, {id_: (it.body, it.since) for id_, it in resources.items()}
 
     first = deployed()
@@ -75,21 +75,21 @@ def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
 
 
 def test_an_upgrade_leads_events_to_their_new_account_and_leaves_the_old_queue(sets: Sets) -> None:
-    landscape = Landscape(sets["us-government"])
-    landscape.deploy()
-    (own, events) = sorted(landscape.all(ACCOUNT), key=lambda one: "contents" in one.body["tags"])
+    customer = CustomerTenant(sets["us-government"])
+    customer.deploy()
+    (own, events) = sorted(customer.all(ACCOUNT), key=lambda one: "contents" in one.body["tags"])
     old = f"{own.id}/queueServices/default/queues/vault-events"
-    landscape.add(old, QUEUE)
-    (subscription,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
+    customer.add(old, QUEUE)
+    (subscription,) = customer.tenant.of_kind(SUBSCRIPTIONS)
     before = json.loads(json.dumps(subscription.body).replace(events.id, own.id))
-    landscape.tenant.keep(replace(subscription, body=before))
-    landscape.deploy()
-    (after,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
+    customer.tenant.keep(replace(subscription, body=before))
+    customer.deploy()
+    (after,) = customer.tenant.of_kind(SUBSCRIPTIONS)
     assert after.id == subscription.id
     assert after.properties["filter"] == before["properties"]["filter"]
     queue = f"{events.id}/queueServices/default/queues/vault-events"
-    assert deliver(landscape.tenant, after) == queue
-    assert landscape.tenant.has(old)
+    assert deliver(customer.tenant, after) == queue
+    assert customer.tenant.has(old)
 
 
 @pytest.mark.parametrize("name", names())
@@ -97,18 +97,18 @@ def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_
     name: str, sets: Sets
 ) -> None:
     with pytest.raises(DeploymentFailed) as failure:
-        Landscape(sets[name], SLOW).deploy()
+        CustomerTenant(sets[name], SLOW).deploy()
     refusals = [str(DeploymentFailed([detail])) for detail in failure.value.details]
     assert [text for text in refusals if not any(sign in text for sign in SPREADING)] == []
-    landscape = Landscape(sets[name], SLOW)
-    assert landscape.deploy_patiently()["appName"].startswith(sets[name].get("name", "rekey"))
+    customer = CustomerTenant(sets[name], SLOW)
+    assert customer.deploy_patiently()["appName"].startswith(sets[name].get("name", "rekey"))
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_function_is_indexed_as_deployed_and_its_queue_exists(name: str, sets: Sets) -> None:
-    landscape = Landscape(sets[name])
-    landscape.deploy()
-    settings = DeployedApp(landscape).settings
+    customer = CustomerTenant(sets[name])
+    customer.deploy()
+    settings = DeployedApp(customer).settings
     settings.pop("APPLICATIONINSIGHTS_CONNECTION_STRING")  # Nothing may leave this machine.
     command = [sys.executable, "-m", "simulator.host", "--app", ROOT, "--describe"]
     described = run(*command, env={"PATH": os.environ["PATH"], **settings}, check=True).stdout
@@ -116,7 +116,7 @@ def test_every_function_is_indexed_as_deployed_and_its_queue_exists(name: str, s
     assert functions.keys() >= FUNCTIONS
     every = [binding for bindings in functions.values() for binding in bindings]
     triggers = [binding for binding in every if binding["type"] == "queueTrigger"]
-    queues = {queue.id.rpartition("/")[2] for queue in landscape.tenant.of_kind(QUEUE)}
+    queues = {queue.id.rpartition("/")[2] for queue in customer.tenant.of_kind(QUEUE)}
     assert {trigger["queueName"] for trigger in triggers} <= queues
     for trigger in triggers:
         assert settings[f"{trigger['connection']}__credential"] == "managedidentity"

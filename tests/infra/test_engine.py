@@ -11,7 +11,7 @@ import pytest
 from simulator.arm.deployments.engine import NESTED, without_nulls
 from simulator.arm.deployments.scope import Scope
 from tests.infra.bicep import names, snapshot
-from tests.infra.landscape import PLACE, Landscape
+from tests.infra.customer import PLACE, CustomerTenant
 
 UNKNOWN = "[unknown()]"
 """What the compiler cannot work out: a reference to a resource that exists already."""
@@ -24,17 +24,17 @@ NESTED_NAME = re.compile(
 """How the compiler names a nested deployment, by a name of the outer one that it does not know."""
 
 
-def evaluated(landscape: Landscape, raw: Any) -> Any:
+def evaluated(customer: CustomerTenant, raw: Any) -> Any:
     """Return what the compiler left open, worked out now that everything exists."""
     # Modules in other groups share names; what is referred to there has a name of its own.
     deployments = sorted(
-        landscape.tenant.of_kind(NESTED), key=lambda nested: nested.id.startswith(f"{PLACE.id}/")
+        customer.tenant.of_kind(NESTED), key=lambda nested: nested.id.startswith(f"{PLACE.id}/")
     )
     nested = {
         resource.id.rpartition("/")[2].rpartition("-")[0]: resource.id for resource in deployments
     }
     text = NESTED_NAME.sub(lambda match: f"'{nested[match[1]]}'", json.dumps(raw))
-    return Scope({}, {}, PLACE, "rekey", landscape.tenant).value(json.loads(text))
+    return Scope({}, {}, PLACE, "rekey", customer.tenant).value(json.loads(text))
 
 
 def comparable(resource: dict[str, Any]) -> Any:
@@ -53,12 +53,12 @@ def comparable(resource: dict[str, Any]) -> Any:
 def test_the_engine_makes_what_the_compiler_predicts_and_nothing_else(
     name: str, sets: dict[str, dict[str, Any]]
 ) -> None:
-    landscape = Landscape(sets[name])
-    before = set(landscape.tenant.resources)
-    landscape.deploy()
+    customer = CustomerTenant(sets[name])
+    before = set(customer.tenant.resources)
+    customer.deploy()
     made = {
         id_: resource
-        for id_, resource in landscape.tenant.resources.items()
+        for id_, resource in customer.tenant.resources.items()
         if id_ not in before and resource.kind != NESTED and not resource.kind.endswith("/subnets")
     }
     predicted = [
@@ -70,8 +70,8 @@ def test_the_engine_makes_what_the_compiler_predicts_and_nothing_else(
     assert left_open == (2 if name == "three-subscriptions" else 0)
     assert len(made) == len(predicted) + left_open
     for raw in predicted:
-        expected = evaluated(landscape, raw)
+        expected = evaluated(customer, raw)
         assert comparable(dict(made[expected["id"].lower()].body)) == comparable(expected), (
             expected["id"]
         )
-    assert landscape.outputs == evaluated(landscape, snapshot(name)["outputs"])
+    assert customer.outputs == evaluated(customer, snapshot(name)["outputs"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cli.setup.served import parameters_file
+from cli.setup.managed_vaults import parameters_file
 from rotators import KINDS
 from scripts.snapshots import COMPILED
 from simulator.azure import SUBSCRIPTION

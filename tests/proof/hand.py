@@ -48,14 +48,14 @@ class Hand:
         effect: Callable[[], T],
         *,
         changes: bool = False,
-        guarded: bool = False,
+        sandboxed: bool = False,
         about: object = None,
         of: tuple[str, str] = ("", ""),
         stale: Callable[[], T] | None = None,
     ) -> T:
         """Make one call: wait for its turn, then let it end as the schedule says.
 
-        `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source
+        `changes`: it is not made again blindly when no answer comes. `sandboxed`: it changes a source
         or a vault, under the lease only. `about`: the secret, of the vault's calls. `of`: source
         and credential of a proof, for a witness. `stale`: what a vault that lags shows.
         """
@@ -63,11 +63,11 @@ class Hand:
         world, worker = self.world, self.worker
         if worker.dead:
             raise Died
-        lease = worker.lease if guarded else None
-        world.watch.sent(label, worker, about, guarded=guarded)
+        lease = worker.lease if sandboxed else None
+        world.watch.sent(label, worker, about, sandboxed=sandboxed)
         began = world.kernel.time()
         try:
-            mode = self._spoilt(await world.kernel.turn(worker, label), label, guarded=guarded)
+            mode = self._spoilt(await world.kernel.turn(worker, label), label, sandboxed=sandboxed)
         except asyncio.CancelledError:
             if changes:
                 world.in_flight.append((label, effect, lease))
@@ -91,9 +91,9 @@ class Hand:
             what, where = f"{label} was throttled", str(about or "")
             raise TransientError(what, where=where, code="TooManyRequests", retry_after=wait)
 
-    def _spoilt(self, mode: Mode, label: str, *, guarded: bool) -> Mode:
+    def _spoilt(self, mode: Mode, label: str, *, sandboxed: bool) -> Mode:
         """Return how a call ends where its source applies a change, and its answer is not seen."""
-        if mode != "go" or not guarded:
+        if mode != "go" or not sandboxed:
             return mode
         if self.world.kills_after_applying(label):
             return "die after"

@@ -79,7 +79,7 @@ class _Kind:
         slots = self._slots(source)
         set_it = lambda: slots.refill(slot)  # noqa: E731 - one effect, said where it is sent
         try:
-            return await self.hand.reach(f"set {slot}", set_it, changes=True, guarded=True)
+            return await self.hand.reach(f"set {slot}", set_it, changes=True, sandboxed=True)
         except PermanentError as refused:
             refused.unsent = True
             raise
@@ -200,7 +200,7 @@ class OneSlot(_Kind):
             if worker.lease is None or not worker.lease.held:
                 watch.brought_back(set(), {held.reveal()})
 
-        await self.hand.reach("set back", back, changes=True, guarded=True)
+        await self.hand.reach("set back", back, changes=True, sandboxed=True)
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -311,7 +311,7 @@ class ManySecrets(_Kind):
                 )
             superseded = job.held_id if named else None
         add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
-        key, secret = await self.hand.reach("add secret", add, changes=True, guarded=True)
+        key, secret = await self.hand.reach("add secret", add, changes=True, sandboxed=True)
         ends = job.expires - timedelta(days=world.capped)
         return Issued(key, {"key": Sensitive(secret)}, None if job.in_place else superseded, ends)
 
@@ -351,7 +351,7 @@ class ManySecrets(_Kind):
 
     async def _remove(self, many: Many, key: str) -> None:
         await self.hand.reach(
-            f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True
+            f"remove {key}", lambda: many.entries.pop(key, None), changes=True, sandboxed=True
         )
 
     async def _proves(self, source: str, credential: str) -> bool:

@@ -25,7 +25,7 @@ class ReplacedList(ManySecrets):
         listing = self._listing(job.source)
         superseded = None if job.in_place else _superseded(job, await self._read(listing))
         credential = await self.hand.reach(
-            "make a pair", lambda: listing.pair(job.operation), changes=True, guarded=True
+            "make a pair", lambda: listing.pair(job.operation), changes=True, sandboxed=True
         )
         key = f"k{job.operation[:8]}"
         listed = await self._read(listing)
@@ -91,7 +91,7 @@ class ReplacedList(ManySecrets):
         if self.hand.worker.last[0] not in ("list secrets", "sign in"):
             raise Broken(f"gate: {label} was sent without a fresh read of the list")
         write = lambda: self._put(listing, listed, new)  # noqa: E731 - one effect, said where it is sent
-        await self.hand.reach(label, write, changes=True, guarded=True)
+        await self.hand.reach(label, write, changes=True, sandboxed=True)
 
     def _put(self, listing: Listing, listed: Entries, new: Entries) -> None:
         """Replace the list: what others have added since it was read is lost, and counted.

@@ -122,7 +122,7 @@ class ModelLease:
         source = record.source if covers(record.source, self.source) else self.source
         record = replace(record, source=source)
         etag = self.etag
-        # Not guarded: the storage account itself refuses it without the lease, or over another
+        # Not sandboxed: the storage account itself refuses it without the lease, or over another
         # text.
         self.etag = await self.hand.reach("note", lambda: self._write(record, etag), changes=True)
         self._record = record

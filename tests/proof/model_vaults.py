@@ -67,7 +67,7 @@ class ModelVaults:
         is_first = worker.message.what == "release"
         write = lambda: self._put(ref, draft, shown, by_hand=is_first)  # noqa: E731 - one effect, said where it is sent
         version = await self.hand.reach(
-            "publish", write, changes=True, guarded=not is_first, about=ref
+            "publish", write, changes=True, sandboxed=not is_first, about=ref
         )
         return replace(version, value=None)
 
@@ -109,7 +109,7 @@ class ModelVaults:
         # Who has sent it cannot know of what a person does before it arrives: there is no If-Match.
         again = version in self.hand.world.watch.enabled_again
         effect = lambda: self._disable(ref, version, again=again)  # noqa: E731
-        await self.hand.reach("disable", effect, changes=True, guarded=True, about=ref)
+        await self.hand.reach("disable", effect, changes=True, sandboxed=True, about=ref)
 
     def _disable(self, ref: SecretRef, version: str, *, again: bool) -> None:
         if any(candidate.version == version for candidate in self.hand.world.vault.get(ref, ())):

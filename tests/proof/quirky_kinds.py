@@ -20,7 +20,7 @@ class TwoByName(TwoSlots):
         slots = self._slots(source)
         id_ = (await self._list(source))[slot]
         replace = lambda: self._replace(slots, slot, id_)  # noqa: E731 - one effect, said where it is sent
-        await self.hand.reach(f"set {slot}", replace, changes=True, guarded=True)
+        await self.hand.reach(f"set {slot}", replace, changes=True, sandboxed=True)
         return (await self._list(source))[slot]
 
     @staticmethod

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from api.answers import Answer
+from api.idempotency import Queued
 from api.incidents import messages, status_of
 from api.leaks import Finding, Reports, taken
-from api.once import Queued
 from engine.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.state.incident import LEAD, Incident

@@ -22,7 +22,7 @@ class _Slow(_Kind):
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
         begin = lambda: self._begin(slots, slot)  # noqa: E731 - one effect, said where it is sent
-        await self.hand.reach(f"set {slot}", begin, changes=True, guarded=True)
+        await self.hand.reach(f"set {slot}", begin, changes=True, sandboxed=True)
         assert slots.lasting
         if slots.lasting.change:
             slots.lasting.change.unanswered = False

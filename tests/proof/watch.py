@@ -224,7 +224,7 @@ class Watch:
         """Note that a source accepted this credential."""
         self.proved.add(credential)
 
-    def sent(self, label: str, worker: Worker, about: object, *, guarded: bool) -> None:
+    def sent(self, label: str, worker: Worker, about: object, *, sandboxed: bool) -> None:
         """Check a call as it is sent.
 
         Its lease, the read before it, the scopes of its vault, and what Azure asked for.
@@ -241,7 +241,7 @@ class Watch:
         is_typed = worker.message is not None and worker.message.what == "release"
         if label in WRITES and worker.last != ("read", about) and not is_typed:
             raise Broken(f"gate: {label} of {about} was sent without a fresh read of it")
-        if not guarded:
+        if not sandboxed:
             return
         lease: ModelLease | None = worker.lease
         if lease is None or not lease.held:

@@ -158,7 +158,7 @@ class Witness:
             # The owner's command line, in a process of the owner's.
             self.by_hand.add(number)
         about, (source, credential) = options.get("about"), options.get("of", ("", ""))
-        to, change = "lock" if label in LOCK else service_of(label), bool(options.get("guarded"))
+        to, change = "lock" if label in LOCK else service_of(label), bool(options.get("sandboxed"))
         if to == "source" and not source and worker.lease:
             source = worker.lease.source
         self.say(

@@ -12,10 +12,10 @@ from typing import Any
 
 from api.answers import Answer
 from api.app import Api
-from api.once import HEADER
+from api.idempotency import HEADER
+from api.models import Verb
 from api.requests import Request as ApiRequest
 from api.routes import route
-from api.views import Verb
 from simulator.faults import Fault
 from simulator.reach.strikes import Hook, Strikes
 from simulator.wire import Request, Response, json_response

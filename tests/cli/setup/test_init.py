@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cli.setup.checks import NotReady, check
-from cli.setup.landscape import survey
-from cli.setup.served import parameters_file
+from cli.setup.discovered import survey
+from cli.setup.managed_vaults import parameters_file
 from rotators import KINDS
 from simulator.azure import SUBSCRIPTION
 from tests.cli.setup.newcomer import PRODUCTION, READ_ACTIONS, Newcomer
@@ -239,10 +239,10 @@ async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
 ) -> None:
     newcomer.add_topic("audit", group)
     azure = newcomer.sign_in()
-    landscape = await survey(azure)
+    discovered = await survey(azure)
     problems = ""
     try:
-        await check(azure, "rekey", [{"name": "prod", **entry}], landscape)
+        await check(azure, "rekey", [{"name": "prod", **entry}], discovered)
     except NotReady as error:
         problems = str(error)
     assert (fix in problems, bool(problems)) == (True, bool(fix))

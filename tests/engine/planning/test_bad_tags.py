@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.state.tags import Malformed, parse
-from rotators.own.offer import refused
+from rotators.own.plugin_spec import refused
 from rotators.storage_key import StorageKey
 from rotators.storage_sas import StorageSas
 from tests.shared.builders import (

@@ -30,7 +30,7 @@ from engine.errors import (
 )
 from engine.secret import SecretRef, Sensitive
 from rotators.own.endpoint import rotator
-from rotators.own.guard import guarded
+from rotators.own.sandbox import sandboxed
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import UNANSWERED, Request, Response, json_response
 from tests.shared.promises import everything
@@ -471,4 +471,4 @@ async def test_a_new_key_is_taken_up_within_five_minutes() -> None:
 def test_what_an_endpoint_of_many_has_removed_may_come_back_late(entry: dict[str, Any]) -> None:
     """It may replace its list as a whole: an incident waits until no request can land any more."""
     made = Stage(entry).rotator
-    assert isinstance(guarded(made), Rewrites) is (entry["strategy"] == "many")
+    assert isinstance(sandboxed(made), Rewrites) is (entry["strategy"] == "many")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import cli.deployed
-import cli.setup.landscape
+import cli.setup.discovered
 import cli.sources
 import cloud.follow_up.apps
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
@@ -54,9 +54,9 @@ def sent() -> Iterator[tuple[str, str]]:
     yield "Microsoft.Web", site.API_VERSION
     yield "Microsoft.Storage", cli.sources.STORAGE
     yield "Microsoft.EventGrid", cli.deployed.TOPICS
-    yield "Microsoft.EventGrid", cli.setup.landscape.TOPICS
-    yield "Microsoft.KeyVault", cli.setup.landscape.VAULTS
-    yield "Microsoft.OperationalInsights", cli.setup.landscape.WORKSPACES
+    yield "Microsoft.EventGrid", cli.setup.discovered.TOPICS
+    yield "Microsoft.KeyVault", cli.setup.discovered.VAULTS
+    yield "Microsoft.OperationalInsights", cli.setup.discovered.WORKSPACES
 
 
 @pytest.mark.parametrize("where", OTHERS)

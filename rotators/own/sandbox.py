@@ -3,7 +3,7 @@
 A plug-in may raise anything, answer nonsense, or put a credential into the text of an error. None
 of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what
 the plug-in had at hand. Code that blocks the event loop or writes to a log by itself is beyond
-any guard: the conformance kit finds both.
+any sandbox: the conformance kit finds both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SECONDS, PROOF_SECONDS = 30.0, 240.0
 everywhere. The engine itself ends a changing call earlier, at 20 s."""
 
 
-class Guard:
+class Sandboxed:
     """The required part of the contract, around one plug-in."""
 
     kind: ClassVar[str]
@@ -172,17 +172,17 @@ class Guard:
         return set(fields) == self.template_fields and all(map(_is_value, fields.values()))
 
 
-class _Tidy(Guard):
+class _Tidy(Sandboxed):
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         await self._run("tidy", source, (), source, operation, keep)
 
 
-class _Preflight(Guard):
+class _Preflight(Sandboxed):
     async def preflight(self, job: Job) -> None:
         await self._run("preflight", job.source, (job.held,), job)
 
 
-class _Forewarn(Guard):
+class _Forewarn(Sandboxed):
     async def forewarn(self, job: Job) -> str:
         text = await self._run("forewarn", job.source, (job.held,), job)
         if not isinstance(text, str):
@@ -190,7 +190,7 @@ class _Forewarn(Guard):
         return hidden(text, job.source, [job.held.reveal()] if job.held else [])
 
 
-class _Readable(Guard):
+class _Readable(Sandboxed):
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
         fields = await self._run("read", job.source, (job.held,), job, credential_id)
         if fields is None or (isinstance(fields, Mapping) and self._are_values(fields)):
@@ -198,7 +198,7 @@ class _Readable(Guard):
         raise self._nonsense("read", job.source, "the fields of a credential")
 
 
-class _Lists(Guard):
+class _Lists(Sandboxed):
     async def lists(self, source: str, credential_id: str) -> bool:
         answer = await self._run("lists", source, (), source, credential_id)
         if not isinstance(answer, bool):
@@ -206,12 +206,12 @@ class _Lists(Guard):
         return answer
 
 
-class _Undo(Guard):
+class _Undo(Sandboxed):
     async def undo(self, job: Job, held: Sensitive) -> None:
         await self._run("undo", job.source, (job.held, held), job, held)
 
 
-class _Recognise(Guard):
+class _Recognise(Sandboxed):
     async def recognise(self, job: Job) -> Recognised:
         recognised = await self._run("recognise", job.source, (job.held,), job)
         if not isinstance(recognised, Recognised) or not is_id(recognised.credential_id):
@@ -219,7 +219,7 @@ class _Recognise(Guard):
         return recognised
 
 
-OPTIONAL: Mapping[Any, type[Guard]] = {
+OPTIONAL: Mapping[Any, type[Sandboxed]] = {
     Tidy: _Tidy,
     Preflight: _Preflight,
     Forewarn: _Forewarn,
@@ -249,9 +249,9 @@ def flaw(rotator: Any, kind: str) -> str:
     return ""
 
 
-def guarded(rotator: Any, base: type[Guard] = Guard) -> Rotator:
-    """Return a plug-in's rotator inside its guard, with those optional methods that it has."""
-    extras = [guard for protocol, guard in OPTIONAL.items() if isinstance(rotator, protocol)]
+def sandboxed(rotator: Any, base: type[Sandboxed] = Sandboxed) -> Rotator:
+    """Return a plug-in's rotator inside its sandbox, with those optional methods that it has."""
+    extras = [sandbox for protocol, sandbox in OPTIONAL.items() if isinstance(rotator, protocol)]
     facts = {
         "kind": rotator.kind,
         "value_field": rotator.value_field,

@@ -23,7 +23,7 @@ def has_expired(entry: Entry, now: datetime) -> bool:
     return entry.secret.expires is not None and entry.secret.expires <= now
 
 
-def urgency(entry: Entry, now: datetime) -> str:
+def sort_key(entry: Entry, now: datetime) -> str:
     """Return a text by which secrets sort, the most urgent first.
 
     Within a rank, by expiry, then by name.

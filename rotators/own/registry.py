@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from cloud.azure import Azure
 from engine.contract import Rotator, Unusable
 from engine.ports import Clock
-from rotators.own.guard import flaw, guarded
-from rotators.own.offer import MOST_NAME, NAME, Offer, refused
+from rotators.own.plugin_spec import MOST_NAME, NAME, PluginSpec, refused
+from rotators.own.sandbox import flaw, sandboxed
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -29,9 +29,9 @@ GROUP = "rekey.rotators"
 """The group of entry points in which a package offers kinds: `<kind> = <module>:<class>`."""
 
 
-def installed() -> tuple[Offer, ...]:
-    """Return what the installed packages offer, from their metadata alone: nothing is imported."""
-    return tuple(_offer(point) for point in _points(tuple(sys.path)))
+def installed() -> tuple[PluginSpec, ...]:
+    """Return what the installed packages spec, from their metadata alone: nothing is imported."""
+    return tuple(_spec(point) for point in _points(tuple(sys.path)))
 
 
 @cache
@@ -43,52 +43,52 @@ def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=GROUP))
 
 
-def _offer(point: EntryPoint) -> Offer:
+def _spec(point: EntryPoint) -> PluginSpec:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package"
 
     def make(azure: Azure, clock: Clock) -> Rotator:
         rotator = point.load()(azure, clock)
         if problem := flaw(rotator, point.name):
             raise TypeError(problem)
-        return guarded(rotator)
+        return sandboxed(rotator)
 
-    return Offer(point.name, f"the package {package}", make)
+    return PluginSpec(point.name, f"the package {package}", make)
 
 
 @dataclass
-class Catalogue(Mapping[str, Rotator]):
+class Registry(Mapping[str, Rotator]):
     """Rotators by kind: the registry's first, then those of one's own by name."""
 
     registered: Mapping[str, Rotator]
-    offers: Iterable[Offer]
+    specs: Iterable[PluginSpec]
     azure: Azure
     clock: Clock
     refusals: list[str] = field(default_factory=list)
     """What was refused so far, each with its fix."""
     _made: dict[str, Rotator] = field(default_factory=dict)
-    _own: dict[str, Offer] = field(default_factory=dict)
+    _own: dict[str, PluginSpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._made |= self.registered
-        offers = sorted(self.offers, key=lambda offer: (offer.kind, offer.origin))
-        for offer in offers:
-            self._admit(offer, [other.origin for other in offers if other.kind == offer.kind])
+        specs = sorted(self.specs, key=lambda spec: (spec.kind, spec.origin))
+        for spec in specs:
+            self._admit(spec, [other.origin for other in specs if other.kind == spec.kind])
 
-    def _admit(self, offer: Offer, origins: list[str]) -> None:
-        if offer.kind in self.registered:
-            what = f"{offer.origin} claims the kind {offer.kind}, which is Rekey's own"
+    def _admit(self, spec: PluginSpec, origins: list[str]) -> None:
+        if spec.kind in self.registered:
+            what = f"{spec.origin} claims the kind {spec.kind}, which is Rekey's own"
             self._refuse(f"{what}. Fix: give the plug-in a name of its own")
-        elif len(offer.kind) > MOST_NAME or not NAME.fullmatch(offer.kind):
-            what = f"{offer.origin} offers a kind whose name is {offer.kind[:60]!r}"
+        elif len(spec.kind) > MOST_NAME or not NAME.fullmatch(spec.kind):
+            what = f"{spec.origin} offers a kind whose name is {spec.kind[:60]!r}"
             self._refuse(
                 f"{what}. Fix: write small letters, digits and hyphens, {MOST_NAME} at most"
             )
         elif len(origins) > 1:
-            if offer.kind not in self._made:
-                what = f"{' and '.join(origins)} both offer the kind {offer.kind}"
-                self._stand_in(offer.kind, what, "remove one of them")
+            if spec.kind not in self._made:
+                what = f"{' and '.join(origins)} both offer the kind {spec.kind}"
+                self._stand_in(spec.kind, what, "remove one of them")
         else:
-            self._own[offer.kind] = offer
+            self._own[spec.kind] = spec
 
     def __getitem__(self, kind: str) -> Rotator:
         if kind not in self._made:
@@ -104,16 +104,16 @@ class Catalogue(Mapping[str, Rotator]):
     def __len__(self) -> int:
         return len({*self._made, *self._own})
 
-    def _load(self, offer: Offer) -> None:
+    def _load(self, spec: PluginSpec) -> None:
         try:
-            self._made[offer.kind] = offer.make(self.azure, self.clock)
+            self._made[spec.kind] = spec.make(self.azure, self.clock)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything
             # A text of Python's own; another error's text may hold anything.
             known = isinstance(error, ImportError | SyntaxError | AttributeError | TypeError)
             why = f"{type(error).__name__}: {error}"[:300] if known else type(error).__name__
-            what = f"the kind {offer.kind} of {offer.origin} cannot be loaded: {why}"
+            what = f"the kind {spec.kind} of {spec.origin} cannot be loaded: {why}"
             fix = "correct or remove it: rekey conformance shows what it gets wrong"
-            self._stand_in(offer.kind, what, fix)
+            self._stand_in(spec.kind, what, fix)
 
     def _stand_in(self, kind: str, what: str, fix: str) -> None:
         self._made[kind] = refused(kind, what, fix)
@@ -126,7 +126,7 @@ class Catalogue(Mapping[str, Rotator]):
     def own(self) -> Mapping[str, str]:
         """Return the kinds of one's own that can be used, with their origin; loads every one."""
         return {
-            kind: offer.origin
-            for kind, offer in self._own.items()
+            kind: spec.origin
+            for kind, spec in self._own.items()
             if not isinstance(self[kind], Unusable)
         }

@@ -24,8 +24,8 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.secret import Sensitive
-from rotators.own import guard
-from rotators.own.guard import guarded
+from rotators.own import sandbox
+from rotators.own.sandbox import sandboxed
 from tests.shared.promises import everything
 
 SOURCE = "/kinds/acme-token/orders"
@@ -67,14 +67,14 @@ class Plugin:
 
 
 def answering(answer: Any) -> Any:
-    return guarded(Plugin(lambda: answer))
+    return sandboxed(Plugin(lambda: answer))
 
 
 def raising(error: BaseException) -> Any:
     def act() -> None:
         raise error
 
-    return guarded(Plugin(act))
+    return sandboxed(Plugin(act))
 
 
 def answering_under_way(mark: Any) -> Any:
@@ -288,8 +288,8 @@ def test_a_plug_in_that_cannot_say_how_many_slots_there_are_has_two() -> None:
 
 
 async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "SECONDS", 0.0)
-    monkeypatch.setattr(guard, "PROOF_SECONDS", 0.0)
+    monkeypatch.setattr(sandbox, "SECONDS", 0.0)
+    monkeypatch.setattr(sandbox, "PROOF_SECONDS", 0.0)
 
     class Hanging(Plugin):
         async def verify(self, *_: Any) -> Any:
@@ -297,14 +297,14 @@ async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 
         accepts = verify
 
-    rotator = guarded(Hanging(lambda: None))
+    rotator = sandboxed(Hanging(lambda: None))
     for call in ("verify", "accepts"):
         with pytest.raises(TransientError, match="TimeoutError"):
             await CALLS[call](rotator)
 
 
 async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "SECONDS", 0.0)
+    monkeypatch.setattr(sandbox, "SECONDS", 0.0)
 
     class Slow(Plugin):
         async def verify(self, *_: Any) -> Any:
@@ -313,7 +313,7 @@ async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.M
 
         accepts = verify
 
-    rotator = guarded(Slow(lambda: None))
+    rotator = sandboxed(Slow(lambda: None))
     await CALLS["verify"](rotator)
     with pytest.raises(TransientError, match="TimeoutError"):
         await CALLS["accepts"](rotator)
@@ -322,4 +322,4 @@ async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.M
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_takes_its_list_as_a_whole_says_so_inside_its_guard(*, whole: bool) -> None:
     base = type("Whole", (Plugin,), {"rewrites": True}) if whole else Plugin
-    assert isinstance(guarded(base(lambda: None)), Rewrites) is whole
+    assert isinstance(sandboxed(base(lambda: None)), Rewrites) is whole

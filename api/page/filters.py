@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 from api import readers
 from api.listing import ATTENTION, EXPIRES_WITHIN, Filter, Page, Place, ending, page
+from api.page.actions import KEYS
 from api.page.columns import SORTS
-from api.page.deeds import KEYS
 from api.requests import Request
 from engine.engine import Engine
 from engine.state.entry import NEEDS_A_PERSON, STATES, Entry

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from api.views import Flaw
+from api.models import Flaw
 from engine.errors import PermanentError, TransientError
 
 __all__ = [
-    "BadRequest", "Conflict", "Flaw", "Forbidden", "KeyMissing", "KeyReused", "NotAllowed", "Outpaced", "TooLong",
-    "TooMany", "Unauthorized", "Unconditional",
+    "BadRequest",
+    "Conflict",
+    "Flaw",
+    "Forbidden",
+    "KeyMissing",
+    "KeyReused",
+    "NotAllowed",
+    "PayloadTooLarge",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "TooMany",
+    "Unauthorized",
 ]  # fmt: skip
 
 
@@ -49,15 +59,15 @@ class Conflict(PermanentError):  # noqa: N818
     """What is asked for does not fit the state as it is."""
 
 
-class Outpaced(PermanentError):  # noqa: N818
+class PreconditionFailed(PermanentError):  # noqa: N818
     """What is to be replaced is not what is there any more."""
 
 
-class TooLong(PermanentError):  # noqa: N818
+class PayloadTooLarge(PermanentError):  # noqa: N818
     """The body is longer than any that means something."""
 
 
-class Unconditional(PermanentError):  # noqa: N818
+class PreconditionRequired(PermanentError):  # noqa: N818
     """The request does not say which version it replaces."""
 
 

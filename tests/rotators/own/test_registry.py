@@ -16,7 +16,7 @@ from api.routes import route
 from engine.contract import Tidy, Unusable
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from rotators.own.catalogue import Catalogue, installed
+from rotators.own.registry import Registry, installed
 from rotators.registry import ROTATORS
 from tests.cli.desk import Desk
 from tests.rotators.own.packages import HONEST, on_path, package
@@ -41,14 +41,14 @@ def install(tmp_path: Path) -> Iterator[Install]:
         yield laid
 
 
-def catalogue(rig: Rig | None = None) -> Catalogue:
+def registry(rig: Rig | None = None) -> Registry:
     rotators = (rig or Rig()).service().engine.rotators
-    assert isinstance(rotators, Catalogue)
+    assert isinstance(rotators, Registry)
     return rotators
 
 
 def test_without_a_plug_in_there_are_the_kinds_of_the_registry_and_nothing_is_refused() -> None:
-    kinds = catalogue()
+    kinds = registry()
     assert len(kinds) == len(ROTATORS) == len(list(kinds))
     assert installed() == ()
     assert kinds.refusals == []
@@ -108,7 +108,7 @@ def test_a_plug_in_that_cannot_be_loaded_is_named_and_takes_no_other_kind_along(
     install: Install, text: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     install(text)
-    kinds = catalogue()
+    kinds = registry()
     stand_in = kinds["acme-token"]
     assert isinstance(stand_in, Unusable)
     [problem] = kinds.refusals
@@ -138,7 +138,7 @@ async def test_what_stands_for_a_broken_plug_in_claims_nothing_and_raises_its_re
     install: Install,
 ) -> None:
     install("raise RuntimeError")
-    stand_in = catalogue()["acme-token"]
+    stand_in = registry()["acme-token"]
     assert stand_in.canonical("/kinds/acme-token/orders", {"Rotator": "acme-token"}) is None
     assert not stand_in.single_slot({})
     value = Sensitive("x")
@@ -156,7 +156,7 @@ def test_a_plug_in_that_claims_a_registered_name_is_refused_and_the_registered_k
     install: Install,
 ) -> None:
     install(HONEST.replace("acme-token", "storage-key"), kind="storage-key")
-    kinds = catalogue()
+    kinds = registry()
     assert type(kinds["storage-key"]).__name__ == "StorageKey"
     [problem] = kinds.refusals
     assert "blue-rekey 1.2 claims the kind storage-key, which is Rekey's own" in problem
@@ -166,7 +166,7 @@ def test_a_plug_in_that_claims_a_registered_name_is_refused_and_the_registered_k
 def test_of_two_packages_that_offer_one_kind_neither_is_used(install: Install) -> None:
     install(HONEST)
     install(HONEST, name="other-rekey")
-    kinds = catalogue()
+    kinds = registry()
     assert isinstance(kinds["acme-token"], Unusable)
     [problem] = kinds.refusals
     assert "blue-rekey 1.2 and the package other-rekey 1.2 both offer" in problem
@@ -184,7 +184,7 @@ async def test_the_health_counts_what_was_refused_so_far(install: Install) -> No
 @pytest.mark.parametrize("kind", ["Acme", "acme_token", "a" * 41, "-acme", "1acme"])
 def test_a_kind_without_a_proper_name_is_refused(install: Install, kind: str) -> None:
     install(HONEST, kind=kind)
-    kinds = catalogue()
+    kinds = registry()
     assert kind not in kinds
     assert "small letters, digits and hyphens" in kinds.refusals[0]
 
@@ -192,7 +192,7 @@ def test_a_kind_without_a_proper_name_is_refused(install: Install, kind: str) ->
 def test_a_kinds_name_may_have_forty_characters(install: Install) -> None:
     kind = "a" * 40
     install(HONEST.replace("acme-token", kind), kind=kind)
-    kinds = catalogue()
+    kinds = registry()
     assert kind in kinds
     assert not kinds.refusals
 
@@ -213,6 +213,6 @@ def test_only_the_optional_methods_that_a_plug_in_has_are_offered(install: Insta
     tidy = "    async def tidy(self, source, operation, keep):\n        pass\n"
     install(HONEST)
     install(HONEST.replace("acme-token", "other-token") + tidy, "other-token", "other-rekey")
-    kinds = catalogue()
+    kinds = registry()
     assert not isinstance(kinds["acme-token"], Tidy)
     assert isinstance(kinds["other-token"], Tidy)

@@ -56,7 +56,7 @@ class Waiting:
 
 
 @dataclass
-class Landscape:
+class CustomerTenant:
     """What there is, and the template that is deployed into it."""
 
     parameters: dict[str, Any]

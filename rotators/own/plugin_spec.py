@@ -20,7 +20,7 @@ MOST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PluginSpec:
     """A kind that a package or the settings offer. Nothing of it is loaded yet."""
 
     kind: str

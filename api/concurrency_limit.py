@@ -10,7 +10,7 @@ from api.answers import TooMany
 COME_BACK_SECONDS = 5.0
 
 
-class Gate:
+class ConcurrencyLimit:
     """Counts who is inside. One event loop serves an instance, so no lock is needed."""
 
     def __init__(self, most: int) -> None:

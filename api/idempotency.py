@@ -18,7 +18,7 @@ from datetime import datetime
 
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
-from api.refusals import KeyMissing, KeyReused
+from api.errors import KeyMissing, KeyReused
 from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.ports import Memory

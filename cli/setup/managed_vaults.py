@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli.setup.landscape import Topic
+from cli.setup.discovered import Topic
 from engine.errors import ConfigError
 
 SHAPE = (
@@ -17,8 +17,8 @@ SHAPE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A vault and what its secrets may rotate; `topic` is what `Landscape.topic_of` says of it."""
+class ManagedVault:
+    """A vault and what its secrets may rotate; `topic` is what `Discovered.topic_of` says of it."""
 
     name: str
     subscription: str

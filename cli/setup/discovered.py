@@ -58,7 +58,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Landscape:
+class Discovered:
     """What one sign-in sees: one tenant, its subscriptions and their vaults."""
 
     tenant: str
@@ -84,7 +84,7 @@ class Landscape:
         return next((vault for vault in self.vaults if vault.name.lower() == name.lower()), None)
 
 
-async def survey(azure: Azure) -> Landscape:
+async def survey(azure: Azure) -> Discovered:
     """Look at every subscription that the sign-in sees.
 
     Raises RekeyError where none can be read.
@@ -93,7 +93,7 @@ async def survey(azure: Azure) -> Landscape:
     enabled = [row for row in rows if row.get("state", "Enabled") in ("Enabled", "Warned")]
     ids = [str(row["subscriptionId"]) for row in enabled]
     vaults, topics = await _vaults(azure, ids), await _topics(azure, ids)
-    return Landscape(str(enabled[0]["tenantId"]) if enabled else "", ids, vaults, topics)
+    return Discovered(str(enabled[0]["tenantId"]) if enabled else "", ids, vaults, topics)
 
 
 async def sources(azure: Azure, subscription: str) -> list[Credential]:

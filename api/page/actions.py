@@ -22,7 +22,7 @@ REASON = '--reason "why"'
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class PageAction:
     """One thing that a person can do."""
 
     key: str
@@ -44,49 +44,49 @@ class Deed:
         return " ".join(word for word in words if word)
 
 
-DEEDS = (
-    Deed("unpark", "unpark", "Try again", (
+ACTIONS = (
+    PageAction("unpark", "unpark", "Try again", (
         "Tries a parked secret now. Its mark goes when "
         "that works."
     )),
-    Deed(
+    PageAction(
         "rotate", "rotate", "Rotate now", (
             "Makes a new credential, although none may be due. The earlier "
             "one works on."
         ),
         "--force", {"force": True},
     ),
-    Deed(
+    PageAction(
         "leaked", "rotate", "It has leaked", (
             "Makes a new credential and cuts the earlier ones "
             "off at once."
         ),
         "--compromised", {"compromised": True},
     ),
-    Deed("restore", "restore", "Undo the rotation", (
+    PageAction("restore", "restore", "Undo the rotation", (
         "Publishes the earlier credential again, if it "
         "still works."
     )),
-    Deed("retire", "retire", "Retire the earlier one", (
+    PageAction("retire", "retire", "Retire the earlier one", (
         "Revokes the earlier credential, if its overlap "
         "has passed."
     )),
 )  # fmt: skip
 
 
-KEYS = tuple(deed.key for deed in DEEDS)
+KEYS = tuple(action.key for action in ACTIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a deed would do, or what keeps it from being done."""
+    """What a action would do, or what keeps it from being done."""
 
-    deed: Deed
+    action: PageAction
     able: bool
     facts: tuple[tuple[str, str], ...]
 
 
-def possible(entry: Entry) -> list[Deed]:
+def possible(entry: Entry) -> list[PageAction]:
     """Return what makes sense for a secret in this state.
 
     What is parked because its tags cannot be read may have leaked all the same.
@@ -100,7 +100,7 @@ def possible(entry: Entry) -> list[Deed]:
         "restore": pending,
         "retire": pending,
     }
-    return [deed for deed in DEEDS if sensible[deed.key]]
+    return [action for action in ACTIONS if sensible[action.key]]
 
 
 def may_act(caller: Caller) -> bool:
@@ -109,28 +109,28 @@ def may_act(caller: Caller) -> bool:
 
 
 async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:
-    """Return what the chosen deed would do, changing nothing.
+    """Return what the chosen action would do, changing nothing.
 
     Raises Forbidden for who may not do it.
     """
     chosen = request.choice("try", KEYS)
-    deed = next((deed for deed in DEEDS if deed.key == chosen), None)
-    if deed is None:
+    action = next((action for action in ACTIONS if action.key == chosen), None)
+    if action is None:
         return None
     demand(caller, Role.OPERATOR)
     dry = Request(
-        "POST", request.url, request.path, {"dry_run": "true"}, {}, json.dumps(deed.body).encode()
+        "POST", request.url, request.path, {"dry_run": "true"}, {}, json.dumps(action.body).encode()
     )
     try:
-        answer = await actions.consider(engine, deed.verb, dry, caller)
+        answer = await actions.consider(engine, action.verb, dry, caller)
     except RekeyError as error:
-        return Trial(deed, able=False, facts=(("why", error.what), ("fix", error.fix)))
+        return Trial(action, able=False, facts=(("why", error.what), ("fix", error.fix)))
     assert isinstance(answer, Answer)  # noqa: S101 - a dry run queues nothing
     forecast: dict[str, Any] = json.loads(answer.text())
     # What is done already has a status, and no steps.
-    idle = ("skip", "wait") if deed.key == "leaked" else ("skip", "wait", "park")
+    idle = ("skip", "wait") if action.key == "leaked" else ("skip", "wait", "park")
     able = "status" not in forecast and forecast["action"] not in idle
-    return Trial(deed, able, facts=tuple(_facts(forecast)))
+    return Trial(action, able, facts=tuple(_facts(forecast)))
 
 
 def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:
