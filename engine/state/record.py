@@ -255,12 +255,14 @@ class Record:
 
         Nobody uses what they made. Each may be a former owner's.
         """
-        version, operations = self.change.version, dict[str, str]()
-        if version:
-            operations[version] = operation_id(SecretRef.parse(self.owner), version)
-        operations |= {write.replaces: write.operation for write in reversed(self.unpublished)}
+        latest, made = self.change.version, dict[str, str]()
+        if latest:
+            made[latest] = operation_id(SecretRef.parse(self.owner), latest)
+        # What was announced for an earlier version, a replica may hold.
+        writes = (it for it in self.unpublished[::-1] if it.replaces == latest or not it.digest)
+        made |= {write.replaces: write.operation for write in writes}
         replaced = self.history.replaced
-        return tuple(made for version, made in operations.items() if version not in replaced)
+        return tuple(made[version] for version in made if version not in replaced)
 
     @property
     def revoked_ids(self) -> frozenset[str]:
