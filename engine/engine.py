@@ -168,7 +168,7 @@ class Engine(Parts):
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
-            controller = Controller(Rotation(held, item, before=secret))
+            controller = Controller(Rotation(held, item, before=secret, unlisted=unlisted))
             outcome = await controller.run()
             if outcome:
                 # It is reported under the lease and noted afterwards. A worker that dies in between

@@ -156,18 +156,23 @@ def under_way_since(record: Record) -> str:
 
 
 def _needs_an_owner(turn: Turn) -> bool:
-    """A retirement that only a tag claims is refused with a reason, not skipped silently."""
+    """Claim the source of a secret that is acted on, or whose incident no record can note.
+
+    A retirement that only a tag claims is refused with a reason, not skipped silently.
+    """
     is_unproven = isinstance(turn.decision, Skip) and turn.item.action == "retire"
-    return turn.acts_here or is_unproven
+    is_unnoted = turn.work.compromised and not turn.record.owner
+    return turn.acts_here or is_unproven or is_unnoted
 
 
 def _knows_too_little(turn: Turn) -> bool:
     """Read again where more is known than was decided from.
 
-    With a source that has just passed on goes what is owed there. A value that was let go of is
-    needed for whatever is left to do.
+    With a source that has just passed on goes what is owed there, and its record can note what has
+    leaked. A value that was let go of is needed for whatever is left to do.
     """
-    has_passed_on = not (turn.was_owner or turn.record.is_blank)
+    is_new = bool(turn.record.owner) and not turn.was_owner
+    has_passed_on = is_new and (turn.work.compromised or not turn.record.is_blank)
     goes_on = isinstance(turn.decision, Acting) and not turn.is_proven
     is_left = bool(turn.record.compromised.versions or turn.due or goes_on)
     return has_passed_on or (turn.secret.enabled and not turn.has_value and is_left)
@@ -258,8 +263,8 @@ TABLE: tuple[tuple[str, Rule], ...] = (
     ("leave to recheck", _in_progress),
     ("conclude", _is_being_revoked),
     ("claim", _needs_an_owner),
-    ("conclude", lambda turn: turn.obstacle),
     ("read", _knows_too_little),
+    ("conclude", lambda turn: turn.obstacle),
     ("revoke", _has_leaked),
     ("retire elsewhere", _is_due_elsewhere),
     ("ask key", _follows_a_key),

@@ -29,13 +29,12 @@ from engine.rotation import leaked, report, retire
 from engine.rotation.context import Rotation
 from engine.rotation.leaked import owed_by_owner
 from engine.rotation.observe import ANOTHER
-from engine.rotation.ownership import other_owner
 from engine.rotation.source_lease import CALL_SECONDS, LOST
 from engine.rotation.steps import STEPS, After, sent_on
 from engine.secret import SecretVersion
-from engine.state.decision import Acting, Confirm, Decision, Park, Rotate, Skip
+from engine.state.decision import Acting, Confirm, Decision, Park, Rotate
 from engine.state.due import by_hand
-from engine.state.record import RECHECK, parts_of
+from engine.state.record import RECHECK
 from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
 
 MOST_TURNS = 12
@@ -181,31 +180,8 @@ class Controller:
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record which versions are compromised, before anything else is done."""
         at = self.at
-        if not at.progress.item.compromised:
-            return
-        if not at.record.owner:
-            await self._claim_for_incident(secret)
-        if at.record.owner:
+        if at.progress.item.compromised and at.record.owner:
             await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
-
-    async def _claim_for_incident(self, secret: SecretVersion) -> None:
-        """Claim the source for an incident that no record can note yet.
-
-        Else nothing would be done for it. A source of several logins has no owner before somebody
-        claims all of them. Raises NeedsHuman if another secret owns it.
-        """
-        at = self.at
-        managed, policy = at.managed_here(secret), at.parts.policy
-        if managed is None and (version := at.progress.item.version):
-            # The secret has left a source that nobody owns. What leaked says itself where it was.
-            managed = at.managed_here(await at.observed.read_version(version))
-        if managed is None or not policy.allows(secret.ref.vault, managed.source):
-            return
-        if not isinstance(at.parts.decide(secret, at.asked()), Skip | Confirm):
-            return
-        names = parts_of(managed.source)
-        if owned := await other_owner(at.parts, at.lease, secret, names, leaked=True):
-            raise NeedsHuman(owned.reason, where=str(secret.ref), fix=owned.fix)
 
     def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:
         """Return what is asked for, and the decision."""

@@ -105,6 +105,8 @@ async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
 
     Its owner has named this one since the report. Here everything else is refused.
     """
+    if at.unlisted:
+        raise at.unlisted
     item, records = at.progress.item, await at.parts.known(at.item.ref)
     source = await held_at(at.parts, item.ref, older[0], records) if older else ""
     if not source or at.lease.covers(source):

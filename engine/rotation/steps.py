@@ -21,6 +21,7 @@ from engine.state.decision import Acting, Park, Restore, Retire, Rotate
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.record import parts_of
 from engine.state.request import Outcome, WorkItem
+from engine.state.tags import Managed
 
 log = logging.getLogger("rekey")
 
@@ -95,14 +96,33 @@ async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: 
 
 async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
     """Claim the source; find out whether another secret owns it, or another deployment wrote."""
-    is_leak = at.progress.item.compromised
-    names = parts_of(at.here.source) if at.here else ()
+    is_leak, managed = at.progress.item.compromised, at.here
+    if is_leak and not turn.acts_here:
+        managed = await _leaked_here(at, secret)
+        if managed is None:
+            return turn
+    names = parts_of(managed.source) if managed else ()
     obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
+    if is_leak and obstacle:
+        # No record can note what leaked: it is tried again.
+        raise NeedsHuman(obstacle.reason, where=str(secret.ref), fix=obstacle.fix)
     # Another deployment cannot know of the change that a recheck is about.
     is_ours = at.item.recheck and at.observed.may_have_replaced
     if obstacle is None and not is_ours:
         obstacle = await other_writer(at.parts, at.record, at.observed.shown)
     return replace(turn, obstacle=obstacle, record=at.record)
+
+
+async def _leaked_here(at: Rotation, secret: SecretVersion) -> Managed | None:
+    """Return what the tags ask for at this source, or did in the version that leaked.
+
+    None if they name another one, or one outside the scopes.
+    """
+    managed, policy = at.here, at.parts.policy
+    if managed is None and (version := at.progress.item.version):
+        managed = at.managed_here(await at.observed.read_version(version))
+    is_bound = managed is not None and policy.allows(secret.ref.vault, managed.source)
+    return managed if is_bound else None
 
 
 async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:

@@ -440,9 +440,9 @@ def _in_the_same_place(managed: Managed, pending: Pending, item: WorkItem) -> bo
     return item.compromised and pending.credential_id == managed.credential_id
 
 
-@in_place_of(source_lease, "look_at")
-def _looks_without_a_version(right: Any, ref: SecretRef, source: str, _: str) -> Any:
-    """Forget for which version a look was promised."""
+@in_place_of(source_lease, "recheck_of")
+def _rechecks_without_a_version(right: Any, ref: SecretRef, source: str, _: str) -> Any:
+    """Forget for which version a recheck was promised."""
     return right(ref, source)
 
 
@@ -672,10 +672,10 @@ MUTANTS: Mapping[str, Mutant] = {
         function(ownership, "_is_news", lambda *_: False), "P5", (f"rolled-back-twice/{MANY}",)
     ),
     "an incident that no record can note is skipped": Mutant(
-        method(controller.Controller, "_claim_for_incident"),
+        method(steps, "_leaked_here"),
         "P5",
-        test="tests/engine/rotation/test_ownership.py::test_a_leak_is_dealt_with_"
-        "although_what_a_person_wrote_on_top_is_refused",
+        test="tests/engine/rotation/test_ownership.py::"
+        "test_a_leak_of_what_people_rotate_is_noted_where_nobody_owns_its_source",
     ),
     "what an operation without a record made is left": Mutant(
         method(verify, "_tidy_unrecorded"), "P5", (f"records/{MANY}!i8=m1+c14=1+i24=m0+i31=m0",)
@@ -686,8 +686,8 @@ MUTANTS: Mapping[str, Mutant] = {
         test="tests/engine/rotation/test_observed.py::"
         "test_a_look_that_the_record_has_forgotten_looks",
     ),
-    "a look does not say for which version it was": Mutant(
-        _looks_without_a_version,
+    "a recheck does not say for which version it was": Mutant(
+        _rechecks_without_a_version,
         "P1",
         test=f"{RECORDS}::test_a_record_that_was_lost_in_mid_change_"
         "leaves_no_password_unknown_for_five_minutes",

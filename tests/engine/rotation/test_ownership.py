@@ -121,6 +121,17 @@ async def test_a_leak_at_a_login_of_another_secret_is_told_and_comes_back(rig: S
     assert f"belongs to the secret {rig.vault.url}/secrets/app-b" in outcome.reason
 
 
+async def test_a_leak_of_what_people_rotate_is_noted_where_nobody_owns_its_source(
+    rig: SqlProduct,
+) -> None:
+    rig.tag(NAME, Manual="true")
+    source = f"{rig.server.resource_id}/logins/app_a+app_b".lower()
+    leaked = rig.latest(NAME).version
+    outcome = await rig.handle(NAME, version=leaked, compromised=True, source=source)
+    assert (outcome.result, outcome.fix[:6]) == ("parked", "revoke")
+    assert (await rig.known(source)).compromised.versions == (leaked,)
+
+
 async def test_a_leak_claims_no_source_outside_the_scopes(rig: SqlProduct) -> None:
     rig.tag(NAME, Manual="true")
     rig.environment = {"REKEY_SCOPES": json.dumps({rig.vault.url: ["/subscriptions/another"]})}
