@@ -231,7 +231,7 @@ def _may_have_left_something(turn: Turn) -> bool:
 
 def _nothing_to_do(turn: Turn) -> Ending | None:
     """End the work, but for an incident of which no record here knows: it is tried again."""
-    is_unnoted = turn.work.compromised and not (turn.here or turn.record.owner)
+    is_unnoted = turn.work.compromised and not turn.record.owner
     return None if isinstance(turn.decision, Acting) or is_unnoted else turn.decision
 
 

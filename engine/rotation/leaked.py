@@ -29,7 +29,7 @@ from engine.state import template
 from engine.state.decision import Acting, Decision, Park
 from engine.state.history import newest_first
 from engine.state.incident import RECOVER, deleted_at
-from engine.state.index import Listed, accepted_at
+from engine.state.index import Listed
 from engine.state.record import Record, parts_of
 from engine.state.record_parts import Past
 from engine.state.request import WorkItem
@@ -483,30 +483,20 @@ async def leaked_at(
     be said of other sources. Raises that TransientError if it does not tell.
     """
     unlisted: TransientError | None = None
+    if not item.compromised:
+        return tagged, unlisted
     try:
-        known = await parts.known(secret.ref) if item.compromised else ()
+        known = await parts.known(secret.ref)
     except TransientError as error:
         unlisted, record = error, await parts.leases.peek(tagged)
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
-    source = await _exact_at(parts, secret, item, known)
-    if source in ("", left):
-        others = [listed for listed in known if listed.source != left]
-        source = accepted_at(secret, others, tagged)
-        # A listing tells versions by their seconds alone.
-        record = await parts.leases.peek(source) if source != tagged else None
-        if record and not record.has_accepted(str(secret.version)):
-            source = tagged
-    return source, unlisted
-
-
-async def _exact_at(parts: Parts, secret: Version, item: WorkItem, known: Sequence[Listed]) -> str:
-    """Return the source of the only version that an item is about; empty if it is the current one."""
-    version = item.version
-    if version in (None, secret.version) or not item.compromised:
-        return ""
-    return await held_at(parts, secret.ref, str(version), known)
+    for version in dict.fromkeys((item.version or secret.version, secret.version)):
+        source = await held_at(parts, secret.ref, str(version), known)
+        if source not in ("", left):
+            return source, unlisted
+    return tagged, unlisted
 
 
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
