@@ -492,8 +492,12 @@ async def leaked_at(
         known = [Listed.of(record)] if record and record.owner == str(secret.ref).lower() else []
         if not any(listed.accepted(secret) for listed in known):
             raise
-    for version in dict.fromkeys((item.version or secret.version, secret.version)):
-        source = await held_at(parts, secret.ref, str(version), known)
+    versions = dict.fromkeys((item.version or secret.version, secret.version))
+    if {listed.source for listed in known} <= {tagged}:
+        # No other source can have accepted the current version.
+        versions.pop(secret.version)
+    for version in map(str, versions):
+        source = await held_at(parts, secret.ref, version, known)
         if source not in ("", left):
             return source, unlisted
     return tagged, unlisted

@@ -248,11 +248,6 @@ class WorkItem(Message):
         return hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:40]
 
     @property
-    def is_own(self) -> bool:
-        """Whether nobody asked for it: a record says that its source is due."""
-        return self.cause.trigger == "sweep" and self.cause.requested_by == "rekey"
-
-    @property
     def follows_key(self) -> bool:
         """Whether a derived secret follows its key. It is stored if that fails."""
         is_own = self.cause.requested_by == "rekey"

@@ -292,7 +292,7 @@ CLOSER: Mapping[str, Mutant] = {
         _not_renewed, "resources", ("spreading/many",)
     ),
     "a leak is tried where its secret is now": Mutant(
-        method(leaked, "_exact_at", value=""), "P5", ("moved-in-incident/two-slots#50",)
+        method(leaked, "held_at", value=""), "P5", ("moved-in-incident/two-slots#50",)
     ),
     "a leak that nothing revokes is tried for ever": Mutant(
         _tried_for_ever, "P", ("moved-in-both/one-slot#50",)
