@@ -15,7 +15,7 @@ from engine.rotation.source_lease import SourceLease
 from engine.secret import SecretRef, SecretVersion, Version
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Change, Published
-from engine.state.request import DAY, DONE, PUBLISHED, UNMARKED, Outcome, WorkItem
+from engine.state.request import DAY, DONE, OFTEN, PUBLISHED, UNMARKED, Outcome, WorkItem
 from engine.state.tags import OPERATION, STATE, Malformed
 
 ANOTHER = "another recheck of the source follows"
@@ -297,12 +297,15 @@ class Observed:
         return is_over
 
     def is_notified(self, reason: str) -> bool:
-        """Return whether people were notified within a day of what a recheck has found.
+        """Return whether people were notified lately of what a recheck has found.
 
-        A mark may not say so: none can be made, or the secret needs them for something else, too.
+        That is within a day, or of a new incident within two hours. A mark may not say so: none can be made, or the secret needs them for something else, too.
         """
         verified, now = self.record.verified, self.parts.clock.now()
-        is_recent = verified.notified_at is not None and now < verified.notified_at + DAY
+        known = self.record.compromised
+        is_new = known.versions and known.incident and now - known.incident <= DAY
+        often = OFTEN if is_new else DAY
+        is_recent = verified.notified_at is not None and now < verified.notified_at + often
         if not (self.item.recheck and is_recent):
             return False
         # A secret that can bear a mark gets it, and people hear of that.

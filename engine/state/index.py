@@ -13,7 +13,7 @@ from datetime import datetime
 from engine.secret import SecretRef, Version
 from engine.state.record import Record, parts_of
 from engine.state.record_parts import SEPARATOR
-from engine.state.request import Cause, WorkItem
+from engine.state.request import WorkItem, recheck_of
 from engine.state.tags import Pending, unfinished_incident
 
 
@@ -54,6 +54,11 @@ class Listed:
     def accepted(self, secret: Version) -> bool:
         """Return whether its source has accepted this very version, whoever wrote it."""
         return secret.created in (self.published, self.created)
+
+    def owes(self, now: datetime) -> bool:
+        """Return whether something is due at its source, or may still take effect there."""
+        pending = self.pending
+        return bool(self.is_open or self.waiting or (pending and pending.at <= now))
 
     def made_since(self, incident: datetime) -> bool:
         """Return whether its credential was made since an incident began, or under that one."""
@@ -116,20 +121,18 @@ class StateIndex:
         """Return the records that a secret owns."""
         return self.records.get(str(ref).lower(), ())
 
-    def work(self, ref: SecretRef, now: datetime) -> list[WorkItem]:
-        """Return the work that is due for a secret whatever its tags say."""
-        items = (_work(ref, listed, now) for listed in self.of(ref))
+    def due(self, ref: SecretRef, now: datetime) -> list[WorkItem]:
+        """Return the rechecks that are due for a secret whatever its tags say."""
+        items = (recheck_due(ref, listed, now) for listed in self.of(ref))
         return [item for item in items if item]
 
 
-def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
-    item = WorkItem(ref, cause=Cause("sweep", "sweep"), source=listed.source)
-    if listed.pending and listed.pending.at <= now:
-        reason = f"its overlap passed at {listed.pending.at:%Y-%m-%d %H:%M}Z"
-        return replace(item, action="retire").because(reason)
-    if listed.is_open:
-        return replace(item, action="audit").because("a change was never seen to finish")
-    return None
+def recheck_due(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
+    """Return the recheck of a source; None if nothing is owed there, or a later one is noted."""
+    if not listed.owes(now) or (listed.next_check and listed.next_check > now):
+        return None
+    recheck = recheck_of(ref, listed.source)
+    return recheck if listed.is_open or listed.waiting else replace(recheck, action="retire")
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,10 @@ class Record:
 
     @property
     def next_check(self) -> datetime | None:
-        """When the source is rechecked; None if nothing is owed there."""
-        return self.change.recheck_at or (self.retirement.at if self.retirement else None)
+        """When the source is rechecked; None if nothing is owed there, or no time is noted."""
+        if self.change.recheck_at or self.is_open:
+            return self.change.recheck_at
+        return self.retirement.at if self.retirement else None
 
     def whole(self, source: str) -> str:
         """Return a source with the further parts that it had when what is owed here was begun.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,9 +25,9 @@ from engine.secret import SecretRef, Version
 from engine.state.decision import Confirm, Decision, Park, Retire, Rotate, Wait
 from engine.state.entry import STATES, SweepSummary
 from engine.state.incident import UNSERVED, UNWRITTEN, is_replica
-from engine.state.index import Listed, StateIndex
+from engine.state.index import Listed, StateIndex, recheck_due
 from engine.state.record import MOST_REQUESTS, RECHECK_EVERY, RECHECKED_FOR, covers
-from engine.state.request import Cause, FollowUp, Outcome, WorkItem, recheck_of
+from engine.state.request import Cause, FollowUp, Outcome, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder, audit_is_due
 from engine.state.tags import REPLICA_OF, Managed, named
 from engine.sweep.incidents import IncidentSweep, deleted_secrets, is_deleted
@@ -176,9 +176,9 @@ class Sweeper:
             return True
 
     async def _consider(self, tagged: Tagged, decision: Decision) -> bool:
-        order, item = self.order, sweep_of(tagged.held.ref)
-        certain = self.index.work(item.ref, self.engine.clock.now())
-        posted = [await self._post(work) for work in certain]
+        order, item, now = self.order, sweep_of(tagged.held.ref), self.engine.clock.now()
+        due = self.index.due(item.ref, now)
+        posted = [await self._post(recheck) for recheck in due]
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
@@ -194,12 +194,22 @@ class Sweeper:
             case Wait(until) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
                 later = replace(item, source=tagged.source).because(decision.reason)
-                return await self._post(later, (until - self.engine.clock.now()).total_seconds())
+                return await self._post(later, (until - now).total_seconds())
             case _:
                 return await self._audit(tagged) or any(posted)
-        if any(covers(str(work.source), item.source) for work in certain):
+        if self._is_left(tagged, decision, due):
             return any(posted)
         return await self._post(item.because(decision.reason[:200]))
+
+    def _is_left(self, tagged: Tagged, decision: Decision, due: Sequence[WorkItem]) -> bool:
+        """Return whether a recheck of the source does what is decided.
+
+        One that parks the secret says what is not revoked for it, whenever it comes.
+        """
+        ref, now = tagged.held.ref, self.engine.clock.now()
+        owing = [listed.source for listed in self.index.of(ref) if listed.owes(now)]
+        sources = owing if isinstance(decision, Park) else [str(it.source) for it in due]
+        return any(covers(source, tagged.source) for source in sources)
 
     async def _audit(self, tagged: Tagged) -> bool:
         ref, managed = tagged.held.ref, tagged.managed
@@ -251,8 +261,8 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
     """
     now, due = parts.clock.now(), list[tuple[datetime, WorkItem]]()
     async for listed in parts.leases.index():
-        at = listed.next_check
-        if at and now - RECHECKED_FOR < at <= now and (item := _audit(parts, listed)):
+        at, ref = listed.next_check, _owner(parts, listed)
+        if at and ref and now - RECHECKED_FOR < at and (item := recheck_due(ref, listed, now)):
             due.append((at, item))
     # One timer serves all vaults, and none of them needs room for others.
     pace = Pace({}, RECHECK_EVERY)
@@ -304,13 +314,10 @@ def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | Non
     return None
 
 
-def _audit(parts: Parts, listed: Listed) -> WorkItem | None:
-    """Return the audit of a source; None if no secret in a vault of this deployment owns it."""
+def _owner(parts: Parts, listed: Listed) -> SecretRef | None:
+    """Return the secret that owns a source; None if it is in no vault of this deployment."""
     try:
         ref = SecretRef.parse(listed.owner)
     except NeedsHuman:
         return None
-    if not parts.policy.manages(ref.vault):
-        return None
-    recheck = recheck_of(ref, listed.source)
-    return recheck if listed.is_open or listed.waiting else replace(recheck, action="retire")
+    return ref if parts.policy.manages(ref.vault) else None

@@ -121,9 +121,9 @@ def _retired_outside_the_scopes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SourceLease, "begin", unbound)
 
 
-@in_place_of(index, "_work")
-def _without_the_open_ones(work: Any, ref: Any, listed: Any, now: Any) -> Any:
-    return work(ref, replace(listed, is_open=False), now)
+@in_place_of(index, "recheck_due")
+def _without_the_open_ones(due: Any, ref: Any, listed: Any, now: Any) -> Any:
+    return due(ref, replace(listed, is_open=False), now)
 
 
 @in_place_of(Rotation, "leave")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from engine.planning.decision import Tagged
 from engine.secret import SecretRef
 from engine.state.index import Listed, StateIndex
-from engine.state.request import Cause, WorkItem
+from engine.state.request import Action, recheck_of
 from engine.state.sweep_order import SweepOrder, audit_is_due
 from engine.state.tags import RETIRE, Pending
 from tests.shared.builders import (
@@ -34,21 +35,26 @@ RECORDED = Pending(NOW + DAY, V3, "key2")
 
 
 @pytest.mark.parametrize(
-    ("until", "is_open", "expected"),
+    ("fields", "expected"),
     [
-        (timedelta(), False, ["retire"]),
-        (-SECOND, True, ["retire"]),
-        (SECOND, True, ["audit"]),
-        (SECOND, False, []),
-        (None, False, []),
+        ({"pending": Pending(NOW, V2, "key2")}, ["retire"]),
+        ({"pending": Pending(NOW + SECOND, V2, "key2")}, []),
+        ({"pending": Pending(NOW, V2, "key2"), "is_open": True}, ["audit"]),
+        ({"pending": Pending(NOW, V2, "key2"), "next_check": NOW}, ["retire"]),
+        ({"pending": Pending(NOW, V2, "key2"), "next_check": NOW + SECOND}, []),
+        ({"is_open": True}, ["audit"]),
+        ({"is_open": True, "next_check": NOW + SECOND}, []),
+        ({"waiting": NOW, "next_check": NOW}, ["audit"]),
+        ({"next_check": NOW}, []),
+        ({}, []),
     ],
 )
-def test_a_retirement_is_due_at_its_second_and_comes_before_a_look(
-    until: timedelta | None, *, is_open: bool, expected: list[str]
+def test_a_recheck_is_due_of_what_is_owed_and_not_before_the_record_says(
+    fields: dict[str, Any], expected: list[str]
 ) -> None:
-    pending = None if until is None else Pending(NOW + until, V2, "key2")
-    index = StateIndex({str(REF).lower(): (Listed(ACCOUNT, str(REF), pending, is_open),)})
-    assert [item.action for item in index.work(REF, NOW)] == expected
+    index = StateIndex({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
+    work = [replace(recheck_of(REF, ACCOUNT), action=cast("Action", it)) for it in expected]
+    assert index.due(REF, NOW) == work
 
 
 @pytest.mark.parametrize(
@@ -74,36 +80,6 @@ def test_the_retirement_in_the_record_of_its_source_is_believed_and_not_a_tags(
     assert {**shown.tags, RETIRE: CLAIMED} == secret.tags
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        (
-            {"pending": Pending(NOW, V2, "key2")},
-            WorkItem(
-                REF,
-                "retire",
-                cause=Cause("sweep", "sweep", "its overlap passed at 2026-11-02 09:00Z"),
-                source=ACCOUNT,
-            ),
-        ),
-        (
-            {"is_open": True},
-            WorkItem(
-                REF,
-                "audit",
-                cause=Cause("sweep", "sweep", "a change was never seen to finish"),
-                source=ACCOUNT,
-            ),
-        ),
-    ],
-)
-def test_what_a_record_asks_for_says_why_and_at_which_source(
-    fields: dict[str, Any], expected: WorkItem
-) -> None:
-    index = StateIndex({OWNER: (Listed(ACCOUNT, OWNER, **fields),)})
-    assert index.work(REF, NOW) == [expected]
-
-
 async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:
     other = SecretRef(VAULT, "other")
     records = [
@@ -118,8 +94,8 @@ async def test_a_secret_that_owns_two_records_gets_the_work_of_both() -> None:
 
     index = await StateIndex.read(listing())
     upper = SecretRef(VAULT, REF.name.upper())
-    assert [item.source for item in index.work(upper, NOW)] == ["/one", "/two"]
-    assert index.work(SecretRef(VAULT, "unknown"), NOW) == []
+    assert [item.source for item in index.due(upper, NOW)] == ["/one", "/two"]
+    assert index.due(SecretRef(VAULT, "unknown"), NOW) == []
     assert not index.unread
 
 

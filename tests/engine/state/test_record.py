@@ -539,7 +539,9 @@ def test_a_listing_shows_when_something_is_due() -> None:
     shown = Listed(
         "/source", "owner", record.retirement, is_open=True, created=NOW, published=NOW, made=NOW
     )
-    assert Listed.of(record) == replace(shown, next_check=record.retirement.at)
+    assert Listed.of(record) == shown, "what is open is due as long as no time is noted"
+    assert Listed.of(record.scheduled(NOW)).next_check == NOW + RECHECK
+    assert Listed.of(replace(record, unreported=False)).next_check == record.retirement.at
 
 
 DUE = Pending(NOW - HOUR, OLD, "key1")
