@@ -13,7 +13,7 @@ from engine.contract import LATE
 from engine.errors import LeaseUnavailable, NotFound
 from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
-from engine.state.request import DAY, UNMARKED, Outcome, Result
+from engine.state.request import DAY, OFTEN, UNMARKED, Outcome, Result
 from engine.state.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from tests.engine.rotation.held import EARLY, Held, held
 from tests.shared.scene import NAME, refuse, scene
@@ -195,6 +195,28 @@ async def test_a_look_tells_people_once_a_day_of_what_needs_them(
     at.know(compromised=())
     observed.reported(replace(parked, result="confirmed"))
     assert observed.unrepeated(parked).result == "parked"
+
+
+@pytest.mark.parametrize(
+    ("age", "ago", "result"),
+    [
+        (SECOND, OFTEN - SECOND, "waiting"),
+        (SECOND, OFTEN, "parked"),
+        (DAY, OFTEN, "waiting"),
+        (DAY, DAY, "parked"),
+        (None, OFTEN, "waiting"),
+    ],
+)
+async def test_of_a_new_incident_people_are_notified_every_two_hours(
+    at: Held, age: timedelta | None, ago: timedelta, result: Result
+) -> None:
+    observed = at.observed(action="audit", recheck=True)
+    at.know(begun=at.now, compromised=(V1,), incident=age and at.now - age)
+    await observed.observe()
+    parked = Outcome(observed.item, "parked", f"no; {UNMARKED}")
+    observed.reported(parked)
+    at.rig.clock.advance(ago.total_seconds())
+    assert observed.unrepeated(parked).result == result
 
 
 async def test_of_a_disabled_secret_no_mark_says_anything(at: Held) -> None:
