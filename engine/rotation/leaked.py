@@ -76,7 +76,9 @@ async def _replaced_since(
     was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
     # Else the secret may have moved here since, and what leaked is where it was.
     latest = [] if not was_here and await _is_sent_on(at, older) else older[:1]
-    return [*dict.fromkeys([*latest, *await _still_owed(at, secret)])]
+    # What was restored meanwhile is as old as that, and a person has replaced it.
+    restored = record.restored_before(since)
+    return [*dict.fromkeys([*latest, *restored, *await _still_owed(at, secret)])]
 
 
 async def _still_owed(at: Rotation, secret: SecretVersion) -> list[str]:

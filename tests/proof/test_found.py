@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what was restored after an incident began, and a person replaced, works on": (
+        "operated-moved-by-order/listed#1370001259"
+    ),
     "what leaked is not noted where its source was nobody's, and gets an overlap as it is slow": (
         "adopted-in-incident/two-slow#1340007862"
     ),
