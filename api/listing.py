@@ -44,7 +44,7 @@ ATTENTION = "attention"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """Where a listing goes on: in which vault, at which of its pages, behind how many of that page's secrets."""
 
     vault: str
@@ -60,7 +60,7 @@ class Place:
         )
 
     @classmethod
-    def read(cls, cursor: str) -> Place:
+    def read(cls, cursor: str) -> Cursor:
         """Read what `cursor` wrote; the vault and the token are checked where they are used."""
         try:
             vault, token, skip = json.loads(
@@ -162,18 +162,18 @@ class Page:
     """Some of the secrets, and where the next ones are."""
 
     entries: list[Entry]
-    rest: Place | None
+    rest: Cursor | None
 
 
 async def page(
-    engine: Engine, start: Place | None, chosen: Filter, limit: int, only: str = ""
+    engine: Engine, start: Cursor | None, chosen: Filter, limit: int, only: str = ""
 ) -> Page:
     """Gather up to `limit` secrets from `start` on.
 
     `only` is one vault's URL, all vaults if empty.
     """
     vaults = [only] if only else list(engine.policy.scopes)
-    place = start or Place(vaults[0])
+    place = start or Cursor(vaults[0])
     if place.vault not in vaults:
         raise _bad_cursor()
     entries: list[Entry] = []
@@ -185,9 +185,9 @@ async def page(
             if not chosen.lets_pass(entry):
                 continue
             if len(entries) == limit:
-                return Page(entries, Place(place.vault, place.token, skip))
+                return Page(entries, Cursor(place.vault, place.token, skip))
             entries.append(entry)
-        following = Place(place.vault, token) if token else _first_of_next(vaults, place.vault)
+        following = Cursor(place.vault, token) if token else _first_of_next(vaults, place.vault)
         if following is None:
             return Page(entries, None)
         place = following
@@ -208,9 +208,9 @@ async def index_of(engine: Engine) -> StateIndex:
         return StateIndex({})
 
 
-def _first_of_next(vaults: list[str], vault: str) -> Place | None:
+def _first_of_next(vaults: list[str], vault: str) -> Cursor | None:
     later = vaults[vaults.index(vault) + 1 :]
-    return Place(later[0]) if later else None
+    return Cursor(later[0]) if later else None
 
 
 async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
@@ -229,7 +229,7 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
     )
     cursor = request.query.get("cursor", "")
     listed = await page(
-        engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only
+        engine, Cursor.read(cursor) if cursor else None, chosen(engine, request), limit, only
     )
     secrets = [view(Secret, shown(entry)) for entry in listed.entries]
     return Answer.of(200, Secrets(secrets=secrets, next=_next(request, listed.rest, limit)))
@@ -241,7 +241,7 @@ def shown(entry: Entry) -> dict[str, Any]:
     return {**entry.to_json(), "vault": ref.vault_name, "id": str(ref)}
 
 
-def _next(request: Request, rest: Place | None, limit: int) -> str | None:
+def _next(request: Request, rest: Cursor | None, limit: int) -> str | None:
     if rest is None:
         return None
     filters = {name: request.query[name] for name in FILTERS if request.query.get(name)}

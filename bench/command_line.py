@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.main import main
-from cli.session import Parts
+from cli.session import Connections
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from tests.cli.desk import Desk
 
@@ -90,7 +90,7 @@ def first_line() -> float:
         desk.vault.put(f"secret-{number:05}", "x")
     forget_challenges()
     transport = {"transport": _Slow(desk.world)}
-    parts = Parts(SimulatedCredential(desk.world, desk.ada), _Clock(desk), transport)
+    parts = Connections(SimulatedCredential(desk.world, desk.ada), _Clock(desk), transport)
     with contextlib.redirect_stdout(_Watcher()):
         main(["status"], desk.env, parts)
     assert _Slow.first

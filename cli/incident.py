@@ -19,7 +19,7 @@ from cli.naming import short_name, vault
 from cli.session import Session
 from engine.errors import NeedsHuman
 
-FIRST_SECONDS, LOOK_SECONDS = 1.0, 5.0
+FIRST_SECONDS, READ_AGAIN_SECONDS = 1.0, 5.0
 """How long it waits before it counts again: one version is cut off within seconds."""
 RUNNING = "running"
 
@@ -143,7 +143,7 @@ async def _followed(session: Session, path: str, query: Mapping[str, str], secon
             return _show(session, body)
         session.terminal.progress(f"rotated {body['rotated']} of {body['secrets']}")
         await engine.clock.sleep(min(pause, left))
-        pause = min(2 * pause, LOOK_SECONDS)
+        pause = min(2 * pause, READ_AGAIN_SECONDS)
 
 
 def _scope(session: Session, args: Namespace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cli.arguments import parser
 
 if TYPE_CHECKING:
-    from cli.session import Parts
+    from cli.session import Connections
 
 
 def run() -> int:
@@ -29,7 +29,7 @@ def run() -> int:
     return main(sys.argv[1:], os.environ)
 
 
-def main(argv: Sequence[str], env: Mapping[str, str], parts: Parts | None = None) -> int:
+def main(argv: Sequence[str], env: Mapping[str, str], parts: Connections | None = None) -> int:
     """Run one command; `parts` take the place of the real Azure.
 
     Returns the exit code; SystemExit for wrong usage.

@@ -20,7 +20,7 @@ from cli.gathering import NothingRead
 from cli.names import Names
 from cli.policy_lag import tell_lag
 from cli.query import compiled
-from cli.session import Parts, Session, opened, signed_in
+from cli.session import Connections, Session, opened, signed_in
 from cli.signed_in import explained
 from cli.terminal import Terminal
 from cli.watching import watch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cloud.azure import Azure
 
 
-def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = None) -> int:
+def carry_out(args: Namespace, env: Mapping[str, str], parts: Connections | None = None) -> int:
     """Run the command; `parts` take the place of the real Azure. Returns the exit code."""
     terminal = Terminal(
         sys.stdout, sys.stderr, args.output or "table", plain=bool(env.get("NO_COLOR"))
@@ -39,7 +39,7 @@ def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = Non
     code: int = Exit.FINE
     try:
         terminal = terminal.asking(compiled(args.query))
-        code = asyncio.run(_command(args, env, parts or Parts(), terminal))
+        code = asyncio.run(_command(args, env, parts or Connections(), terminal))
         sys.stdout.flush()
     except RekeyError as error:
         code = exit_of(error)
@@ -56,7 +56,7 @@ def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = Non
 
 
 def _command(
-    args: Namespace, env: Mapping[str, str], parts: Parts, terminal: Terminal
+    args: Namespace, env: Mapping[str, str], parts: Connections, terminal: Terminal
 ) -> Coroutine[Any, Any, int]:
     module, _, name = args.run.partition(":")
     function = getattr(import_module(module), name)
@@ -70,7 +70,11 @@ def _command(
 
 
 async def _before(
-    function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal
+    function: Any,
+    args: Namespace,
+    values: Mapping[str, str],
+    parts: Connections,
+    terminal: Terminal,
 ) -> int:
     """Run a command that comes before there is an app, and so before there are settings."""
     async with signed_in(values, parts) as azure, _told(azure):
@@ -82,7 +86,7 @@ async def _run(
     function: Any,
     args: Namespace,
     values: Mapping[str, str],
-    parts: Parts,
+    parts: Connections,
     terminal: Terminal,
     names: Names | None,
 ) -> int:

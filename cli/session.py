@@ -38,7 +38,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Parts:
+class Connections:
     """What takes the place of the real Azure and the real time; nothing by default."""
 
     identity: AsyncTokenCredential | None = None
@@ -101,7 +101,7 @@ class Session:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, parts: Parts, terminal: Terminal, names: Names | None = None
+    settings: Settings, parts: Connections, terminal: Terminal, names: Names | None = None
 ) -> AsyncIterator[Session]:
     """Build everything for one run, and close what it opened."""
     async with AsyncExitStack() as stack:
@@ -116,7 +116,7 @@ async def opened(
 
 
 @asynccontextmanager
-async def signed_in(env: Mapping[str, str], parts: Parts) -> AsyncIterator[Azure]:
+async def signed_in(env: Mapping[str, str], parts: Connections) -> AsyncIterator[Azure]:
     """Reach Azure where there are no settings yet: by the operator's sign-in alone."""
     from cloud.azure import Azure
     from cloud.settings import ARM_ENDPOINT, AUTHORITY

@@ -18,7 +18,7 @@ from cli.session import Session
 from cli.words import STATES
 from engine.secret import SecretRef
 
-LOOK_SECONDS = 5.0
+READ_AGAIN_SECONDS = 5.0
 RECENTLY = timedelta(hours=1)
 """How long ago an operation was requested at most, where nobody says when."""
 
@@ -36,7 +36,7 @@ async def wait(session: Session, args: Namespace) -> int:
         if stands["state"] in states or left <= 0:
             break
         session.terminal.progress(f"{stands['state']}: {stands['reason']}")
-        await engine.clock.sleep(min(LOOK_SECONDS, left))
+        await engine.clock.sleep(min(READ_AGAIN_SECONDS, left))
     session.terminal.progress("")
     shown = {
         name: stands[name] for name in ("vault", "secret", "version", "state", "reason", "fix")

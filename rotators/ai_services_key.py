@@ -11,7 +11,7 @@ import re
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import Facts, Pair, Place, Slot
+from rotators.shared.key_facts import Facts, KeyPlace, Pair, Slot
 from rotators.shared.key_proof import ProvenByRequest
 
 ASKED = "openai/deployments?api-version=2022-12-01"
@@ -31,7 +31,7 @@ class AiServicesKey(ProvenByRequest):
         called=re.compile(r"[a-z0-9][a-z0-9_.-]{1,63}"),
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the deployments."""
         del place
         return Signed(f"https://{host}/{ASKED}", {"api-key": key, "Ocp-Apim-Subscription-Key": key})

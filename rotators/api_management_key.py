@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from rotators.shared.api_gateway import Gateway
-from rotators.shared.key_facts import PROPAGATION, Facts, Keys, Place, Slot
+from rotators.shared.key_facts import PROPAGATION, Facts, KeyPlace, Keys, Slot
 
 TYPE = "Microsoft.ApiManagement/service/subscriptions"
 
@@ -40,7 +40,7 @@ class ApiManagementKey(Gateway):
         ),
     )
 
-    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+    def request(self, place: KeyPlace, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
         """Name the key in the operation, which takes no body and answers none."""
         del place, keys
         return f"regenerate{slot.sent}Key", None

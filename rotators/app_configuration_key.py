@@ -13,7 +13,7 @@ from typing import ClassVar
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
 from engine.errors import VerificationFailed
-from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of
+from rotators.shared.key_facts import Facts, KeyPlace, Keys, Pair, Slot, rows_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import hmac_request
 
@@ -42,13 +42,13 @@ class AppConfigurationKey(ProvenByRequest):
         address="endpoint",
     )
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read the keys of a list, or the one of an answer to its replacement."""
         value = answer.get("value")
         rows = value if isinstance(value, list) else [answer]
         return rows_of(rows, place.pair, "name", "connectionString", "lastModified")
 
-    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+    def request(self, place: KeyPlace, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
         """Name the key by its id."""
         del place
         return self.facts.replaces, {"id": _parts(keys[slot.name].value.reveal())[0]}
@@ -58,7 +58,7 @@ class AppConfigurationKey(ProvenByRequest):
         secret = _parts(key)[1]
         return key.removesuffix(secret) + super().made_up(secret)
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Read the first page of key-values, which every key may."""
         del place
         credential, secret = _parts(key)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from cloud.rest.data_plane import Answer, Signed
-from rotators.shared.key_facts import Facts, Pair, Place, Slot
+from rotators.shared.key_facts import Facts, KeyPlace, Pair, Slot
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import batch_request
 
@@ -32,7 +32,7 @@ class BatchKey(ProvenByRequest):
         called=re.compile(r"[a-z0-9]{3,24}"),
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the applications."""
         url = f"https://{host}/applications?api-version=2024-07-01.20.0"
         return batch_request(url, place.name, key, self._clock.now())

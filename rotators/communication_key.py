@@ -9,7 +9,7 @@ import re
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import Facts, Place
+from rotators.shared.key_facts import Facts, KeyPlace
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import hmac_request
 
@@ -27,7 +27,7 @@ class CommunicationKey(ProvenByRequest):
         address="hostName",
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the phone numbers that the resource has."""
         del place
         return hmac_request(

@@ -15,7 +15,7 @@ from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
 from engine.contract import Lingering
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_facts import Facts, KeyPlace, Keys, Pair, Slot, rows_of, text_of
 from rotators.shared.key_proof import ProvenByRequest
 
 
@@ -42,21 +42,21 @@ class ContainerRegistryPassword(ProvenByRequest):
         address="loginServer",
     )
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read both passwords."""
         return rows_of(answer.get("passwords"), place.pair, "name", "value")
 
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return the password, the login server and the user, who is called as the registry is."""
         fields = await super().fields(place, slot, key, options)
         return {**fields, "name": Sensitive(await self._user(place))}
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask whether the registry speaks version 2 of the interface: only users get an answer."""
         basic = base64.b64encode(f"{await self._user(place)}:{key}".encode()).decode()
         return Signed(f"https://{host}/v2/", {"Authorization": f"Basic {basic}"})
 
-    async def _user(self, place: Place) -> str:
+    async def _user(self, place: KeyPlace) -> str:
         return text_of(await self._source.known(place), "name") or place.name

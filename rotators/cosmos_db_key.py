@@ -14,7 +14,16 @@ from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
 from engine.contract import Lingering
-from rotators.shared.key_facts import PROPAGATION, Facts, Keys, Pair, Place, Slot, moment, text_of
+from rotators.shared.key_facts import (
+    PROPAGATION,
+    Facts,
+    KeyPlace,
+    Keys,
+    Pair,
+    Slot,
+    moment,
+    text_of,
+)
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import cosmos_request
 
@@ -57,7 +66,7 @@ class CosmosDbKey(ProvenByRequest):
         spread=(*PROPAGATION, 60.0, 60.0),
     )
 
-    async def dated(self, place: Place, keys: Keys) -> Keys:
+    async def dated(self, place: KeyPlace, keys: Keys) -> Keys:
         """Add when each key was made, which the account tells and a listing does not."""
         times = await self._source.read(place)
         made = {
@@ -66,7 +75,7 @@ class CosmosDbKey(ProvenByRequest):
         }
         return {name: replace(key, made=moment(made[name])) for name, key in keys.items()}
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the databases, which every key may."""
         del place
         return cosmos_request(f"https://{host}/dbs", "dbs", key, self._clock.now())

@@ -12,7 +12,7 @@ import re
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import KEY1_KEY2, Facts, Place
+from rotators.shared.key_facts import KEY1_KEY2, Facts, KeyPlace
 from rotators.shared.key_proof import ProvenByRequest
 
 NAMESPACES = "microsoft.eventgrid/namespaces"
@@ -39,7 +39,7 @@ class EventGridKey(ProvenByRequest):
         addresses={NAMESPACES: "topicsConfiguration.hostname"},
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Publish no events."""
         if place.kind == NAMESPACES:
             url = f"https://{host}/topics/rekey-none:publish?api-version=2024-06-01"

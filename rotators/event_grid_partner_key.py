@@ -12,7 +12,7 @@ import re
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import KEY1_KEY2, Facts, Place
+from rotators.shared.key_facts import KEY1_KEY2, Facts, KeyPlace
 from rotators.shared.key_proof import ProvenByRequest
 
 
@@ -29,7 +29,7 @@ class EventGridPartnerKey(ProvenByRequest):
         address="endpoint",
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Publish no events."""
         del place
         url = f"https://{host}/api/events?api-version=2018-01-01"

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Keys, Place, moment, text_of
+from rotators.shared.key_facts import LOWER_CASE, Facts, Key, KeyPlace, Keys, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
 
 
@@ -30,7 +30,7 @@ class MapsKey(ProvenByRequest):
         called=re.compile(r"[a-z0-9][a-z0-9_.-]{0,97}"),
     )
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read both keys, and since when each is there."""
         listed = super().keys(answer, place)
         return {
@@ -38,7 +38,7 @@ class MapsKey(ProvenByRequest):
             for name, key in listed.items()
         }
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """List the time zones that Windows knows."""
         del place
         return Signed(

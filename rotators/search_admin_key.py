@@ -16,7 +16,7 @@ from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
 from engine.errors import AccessDenied, RekeyError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.shared.key_facts import LOWER_CASE, Facts, Keys, Place, Slot
+from rotators.shared.key_facts import LOWER_CASE, Facts, KeyPlace, Keys, Slot
 from rotators.shared.key_proof import ProvenByRequest
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -38,12 +38,12 @@ class SearchAdminKey(ProvenByRequest):
         address="endpoint",
     )
 
-    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+    def request(self, place: KeyPlace, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
         """Name the key in the path."""
         del place, keys
         return f"{self.facts.replaces}/{slot.sent}", None
 
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Try the key. Where it is one of the service's own, the other one must get in instead."""
         problem = await super().prove(place, key)
         if not isinstance(problem, VerificationFailed):
@@ -59,7 +59,7 @@ class SearchAdminKey(ProvenByRequest):
         )
         return await self.explained(place, refused)
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Read the service's statistics, which only an admin key may."""
         del place
         return Signed(f"https://{host}/servicestats?api-version=2024-07-01", {"api-key": key})

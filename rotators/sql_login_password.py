@@ -20,7 +20,7 @@ from engine.secret import Sensitive
 from rotators.shared.lingering import SQL_SESSIONS
 from rotators.shared.login_password import Fields, LoginPassword, logins_of
 from rotators.shared.sql_identity import described
-from rotators.shared.sql_names import SERVER, Place, alter, checked, segment, standing
+from rotators.shared.sql_names import SERVER, SqlPlace, alter, checked, segment, standing
 from rotators.shared.sql_server import SqlAccess
 
 
@@ -41,7 +41,7 @@ class SqlLoginPassword(LoginPassword):
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
         """Return the id of server or database in lower case, with the logins as a last segment."""
-        place = Place.parse(address)
+        place = SqlPlace.parse(address)
         named = tags.get("Rotator", "").strip()
         if place is None or place.logins:
             return None
@@ -73,19 +73,19 @@ class SqlLoginPassword(LoginPassword):
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
         name = await self._whose(source, credential_id, credential)
-        await self._access.prove(Place.of(source), name, credential)
+        await self._access.prove(SqlPlace.of(source), name, credential)
 
     def _server(self, source: str) -> str:
-        return Place.of(source).server_id
+        return SqlPlace.of(source).server_id
 
     async def _fields(self, job: Job, name: str, password: Sensitive) -> Fields:
-        return await self._access.fields(Place.of(job.source), job.options, name, password)
+        return await self._access.fields(SqlPlace.of(job.source), job.options, name, password)
 
     async def _refusal(self, source: str, name: str, password: Sensitive) -> RekeyError | None:
-        return await self._access.refusal(Place.of(source), name, password)
+        return await self._access.refusal(SqlPlace.of(source), name, password)
 
     async def _set(self, source: str, name: str, password: Sensitive) -> None:
-        place = Place.of(source)
+        place = SqlPlace.of(source)
         try:
             await self._access.execute(place, alter(place, name, password))
         except PermanentError as error:
@@ -94,7 +94,7 @@ class SqlLoginPassword(LoginPassword):
             return
         raise problem
 
-    async def _explained(self, place: Place, name: str, error: PermanentError) -> RekeyError:
+    async def _explained(self, place: SqlPlace, name: str, error: PermanentError) -> RekeyError:
         """Find out what the server does not tell apart: no such login, or no right to alter it."""
         if error.code == REFUSED:
             return await self._denied(place, error.what)
@@ -104,9 +104,9 @@ class SqlLoginPassword(LoginPassword):
         return missing or await self._denied(place, f"the app may alter logins, but not {name!r}")
 
     async def _standing(self, source: str, name: str) -> RekeyError | None:
-        return await self._permitted(Place.of(source), name)
+        return await self._permitted(SqlPlace.of(source), name)
 
-    async def _permitted(self, place: Place, name: str) -> RekeyError | None:
+    async def _permitted(self, place: SqlPlace, name: str) -> RekeyError | None:
         """Return what stands in the way of altering this login, as the server's own views tell."""
         try:
             permitted, existing = (await self._access.execute(place, standing(place, name))) or (
@@ -132,7 +132,7 @@ class SqlLoginPassword(LoginPassword):
             "user's the database), or create it",
         )
 
-    async def _denied(self, place: Place, what: str) -> AccessDenied:
+    async def _denied(self, place: SqlPlace, what: str) -> AccessDenied:
         role = (
             "the permission ALTER ANY USER in that database "
             "(CREATE USER [app] FROM EXTERNAL PROVIDER; GRANT ALTER ANY USER "

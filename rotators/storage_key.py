@@ -24,7 +24,7 @@ from engine.errors import (
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_facts import Facts, KeyPlace, Keys, Pair, Slot, rows_of, text_of
 from rotators.shared.key_use import DAYS, query_of, sentence, uses_of
 from rotators.shared.two_keys import TwoKeys
 
@@ -57,7 +57,7 @@ class StorageKey(TwoKeys):
         super().__init__(azure, clock)
         self._logs = Logs(azure)
 
-    async def use(self, place: Place, slot: Slot) -> str:
+    async def use(self, place: KeyPlace, slot: Slot) -> str:
         """Return what the workspace's logs say of a key's use, or why they could not be asked."""
         if not self._logs.is_known:
             return ""
@@ -75,20 +75,20 @@ class StorageKey(TwoKeys):
             reason = f"the workspace's answer cannot be read ({type(error).__name__})"
         return f"Its use could not be looked at in the logs: {reason}"
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read key1 and key2, and no Kerberos key."""
         return rows_of(answer.get("keys"), place.pair, "keyName", "value", "creationTime")
 
-    async def ready(self, place: Place) -> None:
+    async def ready(self, place: KeyPlace) -> None:
         """Do nothing: the proof tells whether the account takes keys, and needs no right."""
 
-    async def explained(self, place: Place, error: RekeyError) -> RekeyError:
+    async def explained(self, place: KeyPlace, error: RekeyError) -> RekeyError:
         """Return the error as it is: the proof tells."""
         del place
         return error
 
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return the account, the key, and what follows `<account>.blob.` in its endpoint."""
         del slot
@@ -104,7 +104,7 @@ class StorageKey(TwoKeys):
             )
         return {"account": Sensitive(place.name), "key": key, "suffix": Sensitive(suffix)}
 
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Sign a Get Blob Service Properties with the key."""
         try:
             await call(
@@ -130,7 +130,7 @@ class StorageKey(TwoKeys):
             return TransientError(unanswered.what, where=place.source, fix=fix, code=NO_ANSWER)
         return await self.prove(place, key)
 
-    async def endpoint(self, place: Place) -> str:
+    async def endpoint(self, place: KeyPlace) -> str:
         """Return the account's blob endpoint: by convention in known clouds, else as it says."""
         if not self._source.is_known(place) and (suffix := SUFFIXES.get(self._azure.arm_endpoint)):
             return f"https://{place.name}.blob.{suffix}"
@@ -148,7 +148,7 @@ class StorageKey(TwoKeys):
             )
         return endpoint
 
-    async def _sign(self, endpoint: str, place: Place, key: Sensitive) -> None:
+    async def _sign(self, endpoint: str, place: KeyPlace, key: Sensitive) -> None:
         from azure.storage.blob.aio import BlobServiceClient
 
         credential = {"account_name": place.name, "account_key": key.reveal()}
@@ -156,7 +156,7 @@ class StorageKey(TwoKeys):
             await client.get_service_properties(**CHANGING)
 
 
-def _refusal(error: RekeyError, place: Place) -> RekeyError:
+def _refusal(error: RekeyError, place: KeyPlace) -> RekeyError:
     match error.code:
         case "AuthenticationFailed":
             return VerificationFailed(

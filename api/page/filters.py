@@ -8,7 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from api import readers
-from api.listing import ATTENTION, EXPIRES_WITHIN, Filter, Page, Place, ending, page
+from api.listing import ATTENTION, EXPIRES_WITHIN, Cursor, Filter, Page, ending, page
 from api.page.actions import KEYS
 from api.page.columns import SORTS
 from api.requests import Request
@@ -50,7 +50,7 @@ class Shown:
 
     entries: list[Entry]
     counted: list[Entry]
-    rest: Place | None
+    rest: Cursor | None
     owners: list[str]
 
     @property
@@ -90,7 +90,7 @@ async def gathered(engine: Engine, request: Request, now: datetime) -> Shown:
         expired_by=ending(request, now),
         search=text(request, "search").lower(),
     )
-    part = await page(engine, Place.read(cursor) if cursor else None, sieve, limit, only)
+    part = await page(engine, Cursor.read(cursor) if cursor else None, sieve, limit, only)
     return _shown(sieve, part)
 
 

@@ -40,7 +40,7 @@ ENDED = ("ended", "nothing in scope")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NamedSecret:
     """A secret that an incident has not done with, and why."""
 
     name: str
@@ -63,8 +63,8 @@ class Reported:
     status: str
     """Empty where its progress was not counted."""
     progress: str
-    stuck: tuple[Place, ...]
-    waiting: tuple[Place, ...]
+    stuck: tuple[NamedSecret, ...]
+    waiting: tuple[NamedSecret, ...]
     unnamed: int = 0
     """How many secrets more it waits for, or needs a person for."""
 
@@ -223,9 +223,9 @@ def _word(progress: Progress) -> str:
 
 def _places(
     named: Sequence[Mapping[str, str | None]], query: Mapping[str, str]
-) -> tuple[Place, ...]:
+) -> tuple[NamedSecret, ...]:
     return tuple(
-        Place(
+        NamedSecret(
             name=str(secret["secret"]),
             vault=str(secret["vault"]),
             href=rows.to_secret(str(secret["vault"]), str(secret["secret"]), query),

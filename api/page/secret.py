@@ -32,7 +32,7 @@ ELSEWHERE = "see the list: it may stand in another vault, or be deleted"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Link:
     """Something that stands elsewhere, with its address in the portal or on this page."""
 
     name: str
@@ -129,27 +129,27 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts.items() if text]
 
 
-def _source(entry: Entry) -> Place | None:
+def _source(entry: Entry) -> Link | None:
     managed = entry.managed
     source = managed.source if managed else entry.secret.tags.get("ProviderAddress", "")
     # What a key makes has no address of its own in the portal: its source has.
     derived = managed.rotator if managed and isinstance(managed.rotator, Derived) else None
     shown = derived.made_at(source) if derived else source
-    return Place(source, links.to_source(entry.secret.ref, shown)) if source else None
+    return Link(source, links.to_source(entry.secret.ref, shown)) if source else None
 
 
-def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Place]:
+def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Link]:
     """Return the apps that the policy names, and the secrets that hold the same value."""
     ref = entry.secret.ref
     places = [
-        Place(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)
+        Link(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)
     ]
     for named, what in _named(entry):
         served = named.vault in engine.policy.scopes
         link = rows.to_secret(named.vault_name, named.name, query) if served else ""
-        places.append(Place(str(named), link, what))
+        places.append(Link(str(named), link, what))
     primary = entry.secret.tags.get(REPLICA_OF, "")
-    return [*places, Place(primary, "", "its primary")] if primary else places
+    return [*places, Link(primary, "", "its primary")] if primary else places
 
 
 def _named(entry: Entry) -> list[tuple[SecretRef, str]]:

@@ -9,7 +9,7 @@ from api.page.timeline import Moment, distance
 from engine.ports import Watch
 from engine.secret import SecretRef
 
-LATE = timedelta(minutes=30)
+OVERDUE_AFTER = timedelta(minutes=30)
 """How long after its time a sweep is worth a word: timers and queues have their own pace."""
 
 
@@ -31,7 +31,7 @@ async def seen(watch: Watch, now: datetime) -> list[Swept]:
             SecretRef(sweep.vault, "").vault_name,
             Moment("ended", sweep.ended, distance(sweep.ended - now)) if sweep.ended else None,
             Moment("due", sweep.due, distance(sweep.due - now)),
-            sweep.due + LATE < now,
+            sweep.due + OVERDUE_AFTER < now,
         )
         for sweep in vaults
     ]

@@ -51,7 +51,7 @@ RUNBOOK = "see the runbook, on missing sweeps"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SweepRecord:
     """When the next sweep of a vault is due."""
 
     vault: str
@@ -71,7 +71,7 @@ class Record:
         return json.dumps(data).encode()
 
     @classmethod
-    def from_json(cls, vault: str, text: bytes) -> Record:
+    def from_json(cls, vault: str, text: bytes) -> SweepRecord:
         """Return the record in a blob; for an unreadable one the sweep is long overdue."""
         try:
             data = json.loads(text)
@@ -120,7 +120,7 @@ class AppWatch:
         now = self._clock.now()
         due = max(order.until + order.period, now)
         try:
-            record = Record(order.vault, due, swept=True, ended=now, covered=order.until)
+            record = SweepRecord(order.vault, due, swept=True, ended=now, covered=order.until)
             await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
         except RekeyError as error:
             log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
@@ -166,22 +166,22 @@ class AppWatch:
             LastSweep(record.vault, record.ended, record.due, record.covered) for record in known
         ]
 
-    async def record(self, vault: str) -> Record:
+    async def record(self, vault: str) -> SweepRecord:
         """Return the record of a vault.
 
         A vault without a record gets one here, with the schedule's next time as its due time.
         """
         blob = self._blob(vault)
         if (text := await blobs.read(blob)) is None:
-            record = Record(vault, next_time(self._schedule, self._clock.now()), swept=False)
+            record = SweepRecord(vault, next_time(self._schedule, self._clock.now()), swept=False)
             await blobs.create(self._client(), blob, record.to_json(), {})
             text = await blobs.read(blob) or record.to_json()
-        return Record.from_json(vault, text)
+        return SweepRecord.from_json(vault, text)
 
-    async def known(self, vault: str) -> Record | None:
+    async def known(self, vault: str) -> SweepRecord | None:
         """Return the record of a vault without changing anything; None if there is none."""
         text = await blobs.read(self._blob(vault))
-        return None if text is None else Record.from_json(vault, text)
+        return None if text is None else SweepRecord.from_json(vault, text)
 
     async def _look(self) -> str:
         try:
@@ -195,7 +195,7 @@ class AppWatch:
                 "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
             )
 
-    async def _missing_queues(self, records: Sequence[Record]) -> str:
+    async def _missing_queues(self, records: Sequence[SweepRecord]) -> str:
         if not any(record.swept for record in records):
             return (
                 ""  # At the first start the template, or the first message, may still create them.
@@ -218,7 +218,7 @@ class AppWatch:
             return ""
         return f"the function recheck does not ask for what is due. Fix: {RUNBOOK}"
 
-    def _overdue(self, records: Sequence[Record]) -> str:
+    def _overdue(self, records: Sequence[SweepRecord]) -> str:
         now = self._clock.now()
         late = [record.vault for record in records if record.due + SLACK < now]
         if not late:

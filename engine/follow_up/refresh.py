@@ -29,7 +29,7 @@ REFRESHED_FOR = timedelta(days=14)
 """How long after a version was written its consumers are refreshed."""
 LONGEST_TIMEOUT = timedelta(days=7)
 """How long at most a retirement waits, after the overlap, for apps that still use the old value."""
-LOOK_SECONDS = 20.0
+LAGGING_SECONDS = 20.0
 """How long a retirement takes at most to find such apps."""
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
@@ -147,7 +147,7 @@ async def _lagging(parts: Parts, secret: Version, replicas: Sequence[SecretRef])
     """Return the apps known to use an older version, as far as that is found out in time."""
     checks = (_lagging_of(parts, ref, secret) for ref in (secret.ref, *replicas))
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with asyncio.timeout(LAGGING_SECONDS):
             return [app for apps in await asyncio.gather(*checks) for app in apps]
     except TimeoutError:
         return []

@@ -226,7 +226,7 @@ def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
 LONGEST_LAG = timedelta(minutes=2)
 """How long after the new key was published a compromised one is kept, at most."""
 LAG_PAUSE = 20.0
-LATE = timedelta(hours=1)
+MOVED_LATE = timedelta(hours=1)
 """A derived secret that moved later than this after its key has an overlap of its own."""
 SECOND = timedelta(seconds=1)
 LEFT_BEHIND_SECONDS = 60.0
@@ -326,7 +326,7 @@ class Dependents:
             return {"behind": patient, "late": patient}
         # The key's next rotation waits for this retirement: for an overlap that goes on, and not
         # for a secret that does not follow.
-        late = min(patient, secret.expires - LATE) if secret.expires else patient
+        late = min(patient, secret.expires - MOVED_LATE) if secret.expires else patient
         return {"behind": soon, "late": late}
 
     def _delay(
@@ -382,7 +382,7 @@ class Dependents:
             # No such signature exists, whatever its owner writes: it keeps no key alive.
             return None
         if has_moved:
-            moved_late = copy.created > self._began(secret) + LATE
+            moved_late = copy.created > self._began(secret) + MOVED_LATE
             goes_on = self.parts.clock.now() < copy.created + managed.overlap
             return "late" if moved_late and goes_on else None
         return "behind" if await self._lives(managed, held) else None

@@ -177,7 +177,7 @@ class Sweeper:
 
     async def _consider(self, tagged: Tagged, decision: Decision) -> bool:
         order, item, now = self.order, sweep_of(tagged.held.ref), self.engine.clock.now()
-        due = self.index.due(item.ref, now)
+        due = self._due(tagged, decision)
         posted = [await self._post(recheck) for recheck in due]
         match decision:
             case Retire(managed):
@@ -200,6 +200,18 @@ class Sweeper:
         if self._is_left(tagged, decision, due):
             return any(posted)
         return await self._post(item.because(decision.reason[:200]))
+
+    def _due(self, tagged: Tagged, decision: Decision) -> list[WorkItem]:
+        """Return the rechecks that are due for a secret, but for the retirement that is decided.
+
+        One that fails for good parks the secret. A recheck would only come again.
+        """
+        due = self.index.due(tagged.held.ref, self.engine.clock.now())
+        if not isinstance(decision, Retire):
+            return due
+        return [
+            it for it in due if it.action == "audit" or not covers(str(it.source), tagged.source)
+        ]
 
     def _is_left(self, tagged: Tagged, decision: Decision, due: Sequence[WorkItem]) -> bool:
         """Return whether a recheck of the source does what is decided.

@@ -14,7 +14,7 @@ from cloud.rest.data_plane import Signed
 from engine.errors import NeedsHuman, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import SEGMENT, Place, text_of
+from rotators.shared.key_facts import SEGMENT, KeyPlace, text_of
 from rotators.shared.key_proof import ProvenByRequest
 
 OPERATION = "rekey-proof"
@@ -34,21 +34,21 @@ class Gateway(ProvenByRequest):
         super().__init__(azure, clock)
         self._targets: dict[str, tuple[str, str]] = {}
 
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Try the key. Where nothing is proven, the operation is looked up afresh the next time."""
         problem = await super().prove(place, key)
         if isinstance(problem, NeedsHuman):
             self._targets.pop(place.source, None)
         return problem
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask for the operation that proves keys."""
         if place.source not in self._targets:
             self._targets[place.source] = await self._target(place)
         path, header = self._targets[place.source]
         return Signed(f"https://{host}{path}", {header: key})
 
-    async def _target(self, place: Place) -> tuple[str, str]:
+    async def _target(self, place: KeyPlace) -> tuple[str, str]:
         """Return the operation's path, and the header that has the key.
 
         A subscription of one API is good for that API alone; any other one is proven at an API

@@ -12,16 +12,16 @@ from cloud.azure import Azure
 from engine.contract import Seen
 from engine.ports import Clock
 from rotators.shared.admin_password import AdminPassword
-from rotators.shared.database_engine import Engine
-from rotators.shared.database_server import DatabaseAccess, DatabaseChange, Place
+from rotators.shared.database_engine import DatabaseEngine
+from rotators.shared.database_server import DatabaseAccess, DatabaseChange, DatabasePlace
 from rotators.shared.login_password import logins_of
 from rotators.shared.rights import Rights
 
 
-class DatabaseAdmin(AdminPassword[Place]):
+class DatabaseAdmin(AdminPassword[DatabasePlace]):
     """Rotates the administrator's password of one engine's servers."""
 
-    engine: ClassVar[Engine]
+    engine: ClassVar[DatabaseEngine]
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         role = f"{self.engine.admin_kind}s"
@@ -44,15 +44,15 @@ class DatabaseAdmin(AdminPassword[Place]):
 
         A server whose tags name logins is the other kind's.
         """
-        place = Place.parse(cls.engine, address)
+        place = DatabasePlace.parse(cls.engine, address)
         named = tags.get("Rotator", "").strip()
         mine = named == cls.engine.admin_kind if named else not logins_of(tags)
         return place.server_id if place and mine and not place.logins else None
 
     @classmethod
-    def place_of(cls, source: str) -> Place:
+    def place_of(cls, source: str) -> DatabasePlace:
         """Read a source."""
-        return Place.of(cls.engine, source)
+        return DatabasePlace.of(cls.engine, source)
 
     @classmethod
     def checked(cls, name: str) -> str:
@@ -63,8 +63,8 @@ class DatabaseAdmin(AdminPassword[Place]):
         """Stream the servers that have an administrator with a password."""
         return self.access.seen(subscription, group)
 
-    async def _name_of(self, place: Place) -> str:
+    async def _name_of(self, place: DatabasePlace) -> str:
         return str((await self.access.read(place)).get("administratorLogin") or "")
 
-    async def _refuse_unready(self, place: Place) -> None:
+    async def _refuse_unready(self, place: DatabasePlace) -> None:
         await self.access.refuse_unready(place)

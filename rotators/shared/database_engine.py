@@ -27,7 +27,7 @@ _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True)
-class Engine:
+class DatabaseEngine:
     """One engine. The api-version is the newest stable one that every cloud of Azure has had for long."""
 
     name: str
@@ -98,7 +98,7 @@ def _encoded(text: str) -> str:
     return "".join(chr(byte) if chr(byte) in plain else f"%{byte:02x}" for byte in text.encode())
 
 
-POSTGRESQL = Engine(
+POSTGRESQL = DatabaseEngine(
     name="postgresql",
     provider="Microsoft.DBforPostgreSQL/flexibleServers",
     version="2024-08-01",
@@ -113,7 +113,7 @@ POSTGRESQL = Engine(
     user_and_host=lambda login: (login, ""),
     limits=lambda user, _: len(user.encode()) <= MAX_BYTES,
 )
-MYSQL = Engine(
+MYSQL = DatabaseEngine(
     name="mysql",
     provider="Microsoft.DBforMySQL/flexibleServers",
     version="2024-12-30",

@@ -12,8 +12,8 @@ from engine.contract import Job
 from engine.errors import AccessDenied, NeedsHuman, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.database_engine import Engine
-from rotators.shared.database_server import DatabaseAccess, Place
+from rotators.shared.database_engine import DatabaseEngine
+from rotators.shared.database_server import DatabaseAccess, DatabasePlace
 from rotators.shared.login_password import Fields, LoginPassword, logins_of
 from rotators.shared.rights import Rights
 from rotators.shared.sql_identity import described
@@ -22,7 +22,7 @@ from rotators.shared.sql_identity import described
 class DatabaseLogin(LoginPassword):
     """Rotates the passwords of one engine's logins."""
 
-    engine: ClassVar[Engine]
+    engine: ClassVar[DatabaseEngine]
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = DatabaseAccess(azure, clock, self.engine, f"{self.engine.login_kind}s")
@@ -40,7 +40,7 @@ class DatabaseLogin(LoginPassword):
     @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the server's id in lower case, with the logins as a further segment."""
-        place = Place.parse(cls.engine, address)
+        place = DatabasePlace.parse(cls.engine, address)
         named = tags.get("Rotator", "").strip()
         mine = named == cls.engine.login_kind if named else bool(logins_of(tags))
         if place is None or place.logins or not mine:
@@ -72,8 +72,8 @@ class DatabaseLogin(LoginPassword):
         await self._access.refuse_unready(self._place(job.source))
         return await super()._ready(job)
 
-    def _place(self, source: str) -> Place:
-        return Place.of(self.engine, source)
+    def _place(self, source: str) -> DatabasePlace:
+        return DatabasePlace.of(self.engine, source)
 
     def _server(self, source: str) -> str:
         return self._place(source).server_id
@@ -113,7 +113,9 @@ class DatabaseLogin(LoginPassword):
             return
         raise problem
 
-    def _denied(self, error: RekeyError, place: Place, name: str, operator: Operator) -> RekeyError:
+    def _denied(
+        self, error: RekeyError, place: DatabasePlace, name: str, operator: Operator
+    ) -> RekeyError:
         """Return the error with whom it concerns, and with the statements that grant the right."""
         if error.code != MAY_NOT_ALTER:
             return error

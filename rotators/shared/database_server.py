@@ -24,7 +24,7 @@ from engine.errors import (
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.database_engine import SUFFIXES, Engine
+from rotators.shared.database_engine import SUFFIXES, DatabaseEngine
 from rotators.shared.host_names import HostNames
 from rotators.shared.long_change import POLLING, LongChange
 from rotators.shared.proving import prove
@@ -43,7 +43,7 @@ PASSING = frozenset({"ServerIsBusy", "OperationTimedOut", "InternalServerError"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabasePlace:
     """A Flexible Server, and the logins' segment of a source."""
 
     server_id: str
@@ -53,13 +53,13 @@ class Place:
     logins: str | None
 
     @classmethod
-    def parse(cls, engine: Engine, source: str) -> Place | None:
+    def parse(cls, engine: DatabaseEngine, source: str) -> DatabasePlace | None:
         """Read an ARM id, or what a rotator made of it; None if it is no server of the engine."""
         match = engine.address.fullmatch(source.strip().rstrip("/").lower())
         return cls(**match.groupdict()) if match else None
 
     @classmethod
-    def of(cls, engine: Engine, source: str) -> Place:
+    def of(cls, engine: DatabaseEngine, source: str) -> DatabasePlace:
         """Read a source; NeedsHuman if it is none."""
         place = cls.parse(engine, source)
         if place is None:
@@ -73,7 +73,7 @@ class Place:
 class DatabaseAccess:
     """Servers of one engine."""
 
-    def __init__(self, azure: Azure, clock: Clock, engine: Engine, role: str) -> None:
+    def __init__(self, azure: Azure, clock: Clock, engine: DatabaseEngine, role: str) -> None:
         self.engine = engine
         self.arm = Arm(azure, engine.version, role)
         self._reader = Arm(azure, engine.version, role="Reader")
@@ -83,7 +83,7 @@ class DatabaseAccess:
         self._clock = clock
         self._names = HostNames()
 
-    async def read(self, place: Place) -> Json:
+    async def read(self, place: DatabasePlace) -> Json:
         """Read the server's properties, and remember its name."""
         answer = await self.arm.read(
             quote(place.server_id, safe="/"), "reading the server", place.server_id
@@ -103,7 +103,7 @@ class DatabaseAccess:
             if name and is_primary and _takes_passwords(properties):
                 yield Seen(str(row["id"]).lower(), str(name), self.engine.way_off)
 
-    async def refuse_unready(self, place: Place) -> None:
+    async def refuse_unready(self, place: DatabasePlace) -> None:
         """Read the server; raise what stands in the way of a sign-in with any password."""
         properties = await self.read(place)
         state = str(properties.get("state") or "").lower()
@@ -126,7 +126,7 @@ class DatabaseAccess:
     def _is_replica(self, properties: Json) -> bool:
         return bool(self.engine.replica.fullmatch(str(properties.get("replicationRole") or "")))
 
-    async def _is_entra_only(self, place: Place) -> bool:
+    async def _is_entra_only(self, place: DatabasePlace) -> bool:
         """Read MySQL's parameter; PostgreSQL says it among the server's properties."""
         if self.engine.name != "mysql":
             return False
@@ -137,7 +137,7 @@ class DatabaseAccess:
             return False
         return str((answer.get("properties") or {}).get("value")).upper() == "ON"
 
-    async def name(self, place: Place) -> str:
+    async def name(self, place: DatabasePlace) -> str:
         """Return the server's host name.
 
         By convention where the cloud is known, else as it says.
@@ -147,7 +147,7 @@ class DatabaseAccess:
         return await self._names.of(place.server_id, usual, lambda: self.read(place))
 
     async def fields(
-        self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
+        self, place: DatabasePlace, tags: Mapping[str, str], user: str, password: Sensitive
     ) -> dict[str, Sensitive]:
         """Return what a ValueTemplate may use; NeedsHuman where a name would have to be escaped."""
         texts = {
@@ -157,7 +157,9 @@ class DatabaseAccess:
         }
         return parts_of_a_connection(texts, password, tags)
 
-    async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
+    async def refusal(
+        self, place: DatabasePlace, user: str, password: Sensitive
+    ) -> RekeyError | None:
         """Sign in once and return what speaks against it.
 
         None if the server accepts the password.
@@ -173,7 +175,9 @@ class DatabaseAccess:
             return await self._unrecognised(place, user, problem)
         return problem
 
-    async def _sign_in(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
+    async def _sign_in(
+        self, place: DatabasePlace, user: str, password: Sensitive
+    ) -> RekeyError | None:
         try:
             await self.servers.sign_in(await self.name(place), self.engine.opened, user, password)
         except RekeyError as error:
@@ -181,7 +185,7 @@ class DatabaseAccess:
         return None
 
     async def _unrecognised(
-        self, place: Place, user: str, problem: RekeyError
+        self, place: DatabasePlace, user: str, problem: RekeyError
     ) -> RekeyError | None:
         """Return what speaks against a password that is good for no more than being recognised.
 
@@ -191,11 +195,11 @@ class DatabaseAccess:
         wrong = await self._sign_in(place, user, fresh_password(user))
         return None if isinstance(wrong, VerificationFailed) else wrong or problem
 
-    async def prove(self, place: Place, user: str, password: Sensitive) -> None:
+    async def prove(self, place: DatabasePlace, user: str, password: Sensitive) -> None:
         """Sign in, again and again while the password spreads; raises what it ends in."""
         await prove(self._clock, lambda: self.refusal(place, user, password))
 
-    async def operator(self, place: Place) -> Operator:
+    async def operator(self, place: DatabasePlace) -> Operator:
         """Return the app's name in the database, with a token for it."""
         if not self.app:
             raise NeedsHuman(
@@ -215,7 +219,7 @@ class DatabaseAccess:
         answer = await call("getting a token for the database", request, where="Microsoft Entra")
         return Sensitive(answer.token)
 
-    async def explained(self, place: Place, error: RekeyError) -> RekeyError:
+    async def explained(self, place: DatabasePlace, error: RekeyError) -> RekeyError:
         """Return why a server cannot be reached, if Resource Manager knows it."""
         if error.code != problems.NOT_REACHED:
             return error
@@ -234,7 +238,7 @@ def _takes_passwords(properties: Json) -> bool:
     return str(modes.get("passwordAuth") or "Enabled").lower() != "disabled"
 
 
-class DatabaseChange(LongChange[Place]):
+class DatabaseChange(LongChange[DatabasePlace]):
     """Sets the administrator's password of a Flexible Server."""
 
     passing = PASSING
@@ -244,11 +248,13 @@ class DatabaseChange(LongChange[Place]):
         self._arm = access.arm
         self.role = role
 
-    async def _request(self, place: Place, user: str, password: Sensitive) -> AsyncHttpResponse:
+    async def _request(
+        self, place: DatabasePlace, user: str, password: Sensitive
+    ) -> AsyncHttpResponse:
         del user
         body = {"properties": {"administratorLoginPassword": password.reveal()}}
         return await self._arm.change(quote(place.server_id, safe="/"), body)
 
-    async def _get(self, place: Place, url: str) -> AsyncHttpResponse:
+    async def _get(self, place: DatabasePlace, url: str) -> AsyncHttpResponse:
         del place
         return await self._arm.look(url, POLLING)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import Facts, Place
+from rotators.shared.key_facts import Facts, KeyPlace
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import bearer_token
 
@@ -42,7 +42,7 @@ class HubService(ProvenByRequest):
     signs_query: ClassVar[bool]
     """A token is for the whole URL, and not for the URL without its query."""
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask for a connection that nobody has."""
         del place
         path = f"https://{host}/api/hubs/rekey/connections/none"

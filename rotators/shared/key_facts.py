@@ -109,7 +109,7 @@ LOWER_CASE = Pair(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KeyPlace:
     """Which keys of which resource."""
 
     source: str
@@ -216,7 +216,7 @@ class Facts:
         pair = next((pair for pair in self.pairs if pair.find(name)), self.pairs[0])
         return f"{place.resource}/keys/{pair.part}" if pair.part else place.resource
 
-    def place(self, source: str) -> Place:
+    def place(self, source: str) -> KeyPlace:
         """Read what `canonical` returned; raises NeedsHuman for anything else."""
         for pair in self.pairs:
             tail = f"/keys/{pair.part}" if pair.part else ""
@@ -229,7 +229,7 @@ class Facts:
             fix="correct the tag ProviderAddress",
         )
 
-    def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:
+    def _place(self, resource: str, pair: Pair, source: str = "") -> KeyPlace | None:
         parts = resource.split("/")
         kinds = "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]])
         if kinds not in self._types:
@@ -240,7 +240,7 @@ class Facts:
         is_whole = fixed and spelt and len(names) == kinds.count("/")
         if not (is_whole and self.called.fullmatch(names[0])):
             return None
-        return Place(source or resource, resource, kinds, names, pair)
+        return KeyPlace(source or resource, resource, kinds, names, pair)
 
 
 def text_of(answer: Json, *names: str) -> str:
@@ -282,14 +282,14 @@ def rows_of(rows: object, pair: Pair, name: str, value: str, made: str = "") -> 
     }
 
 
-def key_of(keys: Keys, slot: Slot, place: Place) -> Key:
+def key_of(keys: Keys, slot: Slot, place: KeyPlace) -> Key:
     """Return the key of a slot; raises TransientError where the answer does not hold it."""
     if slot.name not in keys:
         raise missing(slot, place)
     return keys[slot.name]
 
 
-def missing(slot: Slot, place: Place) -> TransientError:
+def missing(slot: Slot, place: KeyPlace) -> TransientError:
     """Return the error of an answer without a key that there must be."""
     return TransientError(f"the answer holds no {slot.name}", where=place.source)
 

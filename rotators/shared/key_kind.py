@@ -11,7 +11,7 @@ from cloud.rest.client import Json
 from engine.errors import PermanentError, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Key, Keys, Place, Slot, text_of
+from rotators.shared.key_facts import Facts, Key, KeyPlace, Keys, Slot, text_of
 from rotators.shared.key_source import KeySource
 from rotators.shared.rights import Rights
 
@@ -71,7 +71,7 @@ class KeyKind(ABC):
 
     @abstractmethod
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return what a ValueTemplate may use.
 
@@ -79,18 +79,18 @@ class KeyKind(ABC):
         """
 
     @abstractmethod
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Try a key once, changing nothing; return what speaks against it.
 
         VerificationFailed may pass while it spreads.
         """
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read the keys out of an answer, by their names."""
         texts = {slot.name: text_of(answer, slot.name) for slot in place.pair.slots}
         return {name: Key(Sensitive(text)) for name, text in texts.items() if text}
 
-    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+    def request(self, place: KeyPlace, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
         """Return the operation that replaces a key, and its body.
 
         `keys` are listed only where `lists_first` is set.
@@ -98,20 +98,20 @@ class KeyKind(ABC):
         del place, keys
         return self.facts.replaces, {self.facts.names_it: slot.sent or slot.name}
 
-    async def ready(self, place: Place) -> None:
+    async def ready(self, place: KeyPlace) -> None:
         """Raise NeedsHuman where keys are switched off."""
         await self._source.refuse_keyless(place)
 
-    async def explained(self, place: Place, error: RekeyError) -> RekeyError:
+    async def explained(self, place: KeyPlace, error: RekeyError) -> RekeyError:
         """Return why a request was refused: keys are switched off, or what the service said."""
         return await self._source.explained(place, error)
 
-    async def dated(self, place: Place, keys: Keys) -> Keys:
+    async def dated(self, place: KeyPlace, keys: Keys) -> Keys:
         """Add when each key was made, where a listing does not tell and the resource does."""
         del place
         return keys
 
-    async def use(self, place: Place, slot: Slot) -> str:
+    async def use(self, place: KeyPlace, slot: Slot) -> str:
         """Return what logs say of a key's use, without the last full stop; never raises.
 
         Empty where no log can be asked.
@@ -119,7 +119,7 @@ class KeyKind(ABC):
         del place, slot
         return ""
 
-    async def listed(self, place: Place) -> Keys:
+    async def listed(self, place: KeyPlace) -> Keys:
         """List the keys; raises why that is refused."""
         try:
             return self.keys(await self._source.list(place), place)

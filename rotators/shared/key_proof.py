@@ -20,7 +20,7 @@ from cloud.rest.data_plane import Answer, DataPlane, Signed
 from engine.errors import NeedsHuman, RekeyError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_facts import KeyPlace, Slot
 from rotators.shared.two_keys import TwoKeys
 
 ALPHABET = string.ascii_letters + string.digits
@@ -44,7 +44,7 @@ class ProvenByRequest(TwoKeys):
         self._plane = DataPlane(azure)
 
     @abstractmethod
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Return the request that tries a key."""
 
     def refuses(self, answer: Answer) -> bool:
@@ -56,14 +56,14 @@ class ProvenByRequest(TwoKeys):
         return made_up(key)
 
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return the key, the host at which it is used, and the resource's name."""
         del slot, options
         host = Sensitive(await self._source.host(place))
         return {"host": host, self.value_field: key, "name": Sensitive(place.name)}
 
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Try the key, and where the answer may mean anything a made-up one beside it."""
         try:
             answer = await self._try(place, key.reveal())
@@ -91,7 +91,7 @@ class ProvenByRequest(TwoKeys):
         )
         return await self._source.explained(place, unproven)
 
-    async def _try(self, place: Place, key: str) -> Answer:
+    async def _try(self, place: KeyPlace, key: str) -> Answer:
         return await self._plane.send(
             await self.signed(place, await self._source.host(place), key), place.source
         )

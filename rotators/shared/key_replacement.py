@@ -16,7 +16,7 @@ from engine.contract import Job
 from engine.errors import PermanentError, RekeyError, TransientError, UnderWay
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Keys, Place, Slot, key_of, missing
+from rotators.shared.key_facts import KeyPlace, Keys, Slot, key_of, missing
 from rotators.shared.key_kind import KeyKind
 from rotators.shared.key_source import KeySource
 
@@ -88,7 +88,7 @@ class Replacement:
         self._clock = clock
         self._accepted: dict[str, Accepted] = {}
 
-    async def made(self, job: Job, place: Place, slot: Slot) -> Keys | None:
+    async def made(self, job: Job, place: KeyPlace, slot: Slot) -> Keys | None:
         """Return the keys where an earlier try's change, which outlasted it, has come meanwhile.
 
         Raises UnderWay where it has not, and it is too early to ask for it again.
@@ -112,7 +112,7 @@ class Replacement:
         return None
 
     async def replace(
-        self, place: Place, slot: Slot, operation: str, listed: Keys | None = None
+        self, place: KeyPlace, slot: Slot, operation: str, listed: Keys | None = None
     ) -> Keys:
         """Replace one key and return it, once its source lists it.
 
@@ -130,7 +130,7 @@ class Replacement:
             return keys if slot.name in keys else await self._kind.listed(place)
         return await self._begun(place, slot, operation, before)
 
-    async def _begin(self, place: Place, slot: Slot, keys: Keys) -> Keys | None:
+    async def _begin(self, place: KeyPlace, slot: Slot, keys: Keys) -> Keys | None:
         """Ask for one key to be replaced; None where the change goes on."""
         operation, body = self._kind.request(place, slot, keys)
         problem: RekeyError
@@ -149,7 +149,7 @@ class Replacement:
             return None if answer is None else self._kind.keys(answer, place)
         raise problem
 
-    async def _begun(self, place: Place, slot: Slot, operation: str, before: Keys) -> Keys:
+    async def _begun(self, place: KeyPlace, slot: Slot, operation: str, before: Keys) -> Keys:
         """Remember a change that was accepted, and follow it for as long as this call may."""
         value, now = key_of(before, slot, place).value, self._clock.now().timestamp()
         mark = Mark.of(slot.name, value, now)
@@ -159,7 +159,7 @@ class Replacement:
             return await self._awaited(place, operation)
         raise self._under_way(place, slot, mark)
 
-    async def _awaited(self, place: Place, operation: str) -> Keys:
+    async def _awaited(self, place: KeyPlace, operation: str) -> Keys:
         """Return the keys once the new one is among them.
 
         UnderWay where that takes longer than one call may.
@@ -174,11 +174,11 @@ class Replacement:
                 return keys
         raise self._under_way(place, accepted.slot, accepted.mark)
 
-    def _goes_on(self, place: Place) -> bool:
+    def _goes_on(self, place: KeyPlace) -> bool:
         """Return whether a replacement may go on after its answer, or needs the keys listed."""
         return self._kind.lists_first and place.kind not in self._kind.facts.at_once
 
-    def _under_way(self, place: Place, slot: Slot, mark: Mark) -> UnderWay:
+    def _under_way(self, place: KeyPlace, slot: Slot, mark: Mark) -> UnderWay:
         seconds = self._clock.now().timestamp() - mark.since
         what = f"regenerating {slot.name} " + (
             f"was accepted {seconds:.0f} s ago and is under way"

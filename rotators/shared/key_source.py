@@ -19,7 +19,7 @@ from engine.errors import (
     RekeyError,
     TransientError,
 )
-from rotators.shared.key_facts import Facts, Place, properties_of, text_of
+from rotators.shared.key_facts import Facts, KeyPlace, properties_of, text_of
 
 PUBLIC_CLOUD = "https://management.azure.com"
 
@@ -34,7 +34,7 @@ class KeySource:
         self._reader = Arm(azure, facts.version, role="Reader")
         self._known: dict[str, Json] = {}
 
-    async def list(self, place: Place) -> Json:
+    async def list(self, place: KeyPlace) -> Json:
         """List the keys."""
         path = self._path(f"{place.resource}/{self._facts.lists}")
         return await self._arm.ask(path, f"listing the {self._facts.short}'s keys", place.resource)
@@ -71,13 +71,13 @@ class KeySource:
         return ""
 
     async def replace(
-        self, place: Place, name: str, operation: str, body: Json | None
+        self, place: KeyPlace, name: str, operation: str, body: Json | None
     ) -> Json | None:
         """Replace one key, never twice; None where the change goes on after the answer."""
         path = self._path(f"{place.resource}/{operation}")
         return await self._arm.begin(path, body, f"regenerating {name}", place.resource)
 
-    async def read(self, place: Place) -> Json:
+    async def read(self, place: KeyPlace) -> Json:
         """Read the resource at the top: its switches, and where it is."""
         resource = await self._reader.read(
             self._path(place.account), f"reading the {self._facts.short}", place.account
@@ -85,15 +85,15 @@ class KeySource:
         self._known[place.account] = resource
         return resource
 
-    def is_known(self, place: Place) -> bool:
+    def is_known(self, place: KeyPlace) -> bool:
         """Return whether the resource at the top has been read."""
         return place.account in self._known
 
-    async def known(self, place: Place) -> Json:
+    async def known(self, place: KeyPlace) -> Json:
         """Return the resource at the top as it was read last, for what never changes."""
         return self._known.get(place.account) or await self.read(place)
 
-    async def refuse_keyless(self, place: Place) -> None:
+    async def refuse_keyless(self, place: KeyPlace) -> None:
         """Raise NeedsHuman where keys are switched off."""
         if not self._facts.switches:
             return
@@ -104,11 +104,11 @@ class KeySource:
                 fix=f"remove the secret, since consumers cannot use its value, or change {name}",
             )
 
-    async def _switched(self, place: Place) -> Json:
+    async def _switched(self, place: KeyPlace) -> Json:
         """Read the resource that has the switches."""
         return await (self.detail(place) if self._facts.switched_below else self.read(place))
 
-    async def detail(self, place: Place) -> Json:
+    async def detail(self, place: KeyPlace) -> Json:
         """Read what lists the keys, where that is not the resource at the top alone."""
         return await self.at(place.resource)
 
@@ -117,7 +117,7 @@ class KeySource:
         what = f"reading {resource.split('/')[-2]}"
         return await self._reader.read(self._path(resource), what, resource)
 
-    async def explained(self, place: Place, error: RekeyError) -> RekeyError:
+    async def explained(self, place: KeyPlace, error: RekeyError) -> RekeyError:
         """Return why a request was refused: keys are switched off, or what the service said."""
         if isinstance(error, NotFound):
             return error
@@ -129,7 +129,7 @@ class KeySource:
             return keyless
         return error
 
-    async def host(self, place: Place) -> str:
+    async def host(self, place: KeyPlace) -> str:
         """Return the host at which the keys are used: by convention, or as the resource says."""
         if self._public and self._facts.host:
             return self._facts.host.format(name=place.name)

@@ -15,7 +15,7 @@ from cloud.databases.redis import PORT, RedisServers
 from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Place, Slot, properties_of
+from rotators.shared.key_facts import KeyPlace, Slot, properties_of
 from rotators.shared.two_keys import TwoKeys
 
 CLASSIC, MANAGED = "microsoft.cache/redis", "microsoft.cache/redisenterprise"
@@ -33,7 +33,7 @@ class RedisCache(TwoKeys):
         self._ports: dict[str, int] = {}
 
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return the key, where it is used, and the cache's name."""
         del slot, options
@@ -41,7 +41,7 @@ class RedisCache(TwoKeys):
         texts = {"host": host, "name": place.name, "port": port}
         return {"key": key, **{name: Sensitive(text) for name, text in texts.items()}}
 
-    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+    async def prove(self, place: KeyPlace, key: Sensitive) -> RekeyError | None:
         """Sign in with the key and ask for a sign of life."""
         try:
             await self._redis.sign_in(await self._server(place), "", "", key)
@@ -49,14 +49,14 @@ class RedisCache(TwoKeys):
             return problem
         return None
 
-    async def _server(self, place: Place) -> str:
+    async def _server(self, place: KeyPlace) -> str:
         """Return host and port."""
         host = await self._source.host(place)
         if place.source not in self._ports:
             self._ports[place.source] = await self._port(place)
         return f"{host}:{self._ports[place.source]}"
 
-    async def _port(self, place: Place) -> int:
+    async def _port(self, place: KeyPlace) -> int:
         """Return the port with TLS: a classic cache has it, or the database of a managed one."""
         if place.top == CLASSIC:
             resource, name, usual = await self._source.known(place), "sslPort", PORT

@@ -22,7 +22,7 @@ from engine.errors import NeedsHuman, RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.derived_signature import DerivedSignature
-from rotators.shared.key_facts import Place
+from rotators.shared.key_facts import KeyPlace
 from rotators.shared.key_signing import rule_signature, sas_until
 from rotators.shared.sas_rule import SasRule, entity_of
 
@@ -39,7 +39,7 @@ EXPIRES = re.compile(r"[0-9]{1,11}")
 class Reach:
     """Which rule signs, and for what."""
 
-    place: Place
+    place: KeyPlace
     entity: str
     """The queue, topic or hub, in lower case; empty for the whole namespace."""
 

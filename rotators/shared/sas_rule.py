@@ -23,7 +23,7 @@ from cloud.rest.data_plane import Answer, Signed
 from engine.errors import NeedsHuman
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Facts, Keys, Pair, Place, Slot, text_of
+from rotators.shared.key_facts import Facts, KeyPlace, Keys, Pair, Slot, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import sas_token
 
@@ -72,13 +72,13 @@ class SasRule(ProvenByRequest):
         super().__init__(azure, clock)
         self._rules: dict[str, str] = {}
 
-    def keys(self, answer: Json, place: Place) -> Keys:
+    def keys(self, answer: Json, place: KeyPlace) -> Keys:
         """Read both keys, and the rule's name as it is spelt."""
         self._rules[place.source] = text_of(answer, "keyName") or place.names[-1]
         return super().keys(answer, place)
 
     async def fields(
-        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+        self, place: KeyPlace, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
         """Return what a connection string holds.
 
@@ -98,11 +98,11 @@ class SasRule(ProvenByRequest):
         own = {"entity": Sensitive(entity), "rule": Sensitive(await self.rule(place))}
         return common | {name: own[name] for name in own if name in self.template_fields}
 
-    async def host(self, place: Place) -> str:
+    async def host(self, place: KeyPlace) -> str:
         """Return the host of the namespace."""
         return await self._source.host(place)
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         """Ask for the description of what the rule belongs to."""
         target = f"https://{host}/{entity_of(place) or '$namespaceinfo'}"
         token = sas_token(target, await self.rule(place), key, self._clock.now())
@@ -115,13 +115,13 @@ class SasRule(ProvenByRequest):
         """
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
 
-    async def rule(self, place: Place) -> str:
+    async def rule(self, place: KeyPlace) -> str:
         """Return the rule's name as it is spelt."""
         if place.source not in self._rules:
             await self.listed(place)
         return self._rules[place.source]
 
 
-def entity_of(place: Place) -> str:
+def entity_of(place: KeyPlace) -> str:
     """Return the queue's, topic's or hub's name; a slash in it is a tilde in its id."""
     return place.names[1].replace("~", "/") if len(place.names) > NAMESPACE_RULE else ""

@@ -30,7 +30,7 @@ MAX_NAME = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SqlPlace:
     """Where a login lives: a server, and the database for a contained user."""
 
     server_id: str
@@ -41,7 +41,7 @@ class Place:
     logins: str | None
 
     @classmethod
-    def parse(cls, source: str) -> Place | None:
+    def parse(cls, source: str) -> SqlPlace | None:
         """Read an ARM id, or what a rotator made of it.
 
         None where it is no server's and no database's.
@@ -50,7 +50,7 @@ class Place:
         return cls(**match.groupdict()) if match else None
 
     @classmethod
-    def of(cls, source: str) -> Place:
+    def of(cls, source: str) -> SqlPlace:
         """Read a source; NeedsHuman where it is none."""
         place = cls.parse(source)
         if place is None:
@@ -100,7 +100,7 @@ def _unfit(text: str) -> bool:
     )
 
 
-def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
+def alter(place: SqlPlace, name: str, password: Sensitive) -> Sensitive:
     """Return the one statement that gives a login, or a contained user, a password."""
     secret = password.reveal()
     if _unfit(secret):
@@ -113,7 +113,7 @@ def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
     return Sensitive(f"ALTER {kind} {identifier(checked(name))} WITH PASSWORD = {literal(secret)}")
 
 
-def standing(place: Place, name: str) -> Sensitive:
+def standing(place: SqlPlace, name: str) -> Sensitive:
     """Return the query for two numbers.
 
     May the app alter logins here, and how many have this name.

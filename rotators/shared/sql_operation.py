@@ -9,7 +9,7 @@ from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.long_change import POLLING, LongChange
-from rotators.shared.sql_names import Place
+from rotators.shared.sql_names import SqlPlace
 from rotators.shared.sql_server import ROLE, SqlAccess, entra_only
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PASSING = frozenset(
 )
 
 
-class PasswordChange(LongChange[Place]):
+class PasswordChange(LongChange[SqlPlace]):
     """Sets the administrator's password."""
 
     passing = PASSING
@@ -39,7 +39,7 @@ class PasswordChange(LongChange[Place]):
         super().__init__(azure.arm_endpoint, clock)
         self._access = access
 
-    async def _request(self, place: Place, user: str, password: Sensitive) -> AsyncHttpResponse:
+    async def _request(self, place: SqlPlace, user: str, password: Sensitive) -> AsyncHttpResponse:
         answers: list[Any] = []
         # The name changes nothing: a server whose administrator has another one refuses the
         # request.
@@ -55,7 +55,7 @@ class PasswordChange(LongChange[Place]):
         response: AsyncHttpResponse = answers[-1].http_response
         return response
 
-    async def _get(self, place: Place, url: str) -> AsyncHttpResponse:
+    async def _get(self, place: SqlPlace, url: str) -> AsyncHttpResponse:
         from azure.core.rest import HttpRequest
 
         response = await self._access.management(place).send_request(
@@ -64,5 +64,5 @@ class PasswordChange(LongChange[Place]):
         response.raise_for_status()
         return response
 
-    def _explained(self, code: str, place: Place) -> RekeyError | None:
+    def _explained(self, code: str, place: SqlPlace) -> RekeyError | None:
         return entra_only(place) if code == ENTRA_ONLY_CODE else None

@@ -18,7 +18,7 @@ from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.host_names import HostNames
 from rotators.shared.proving import prove
-from rotators.shared.sql_names import MASTER, MAX_NAME, Place
+from rotators.shared.sql_names import MASTER, MAX_NAME, SqlPlace
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import parts_of_a_connection
 
@@ -45,7 +45,7 @@ class SqlAccess:
         self._clients: dict[str, SqlManagementClient] = {}
         self._names = HostNames()
 
-    def management(self, place: Place) -> SqlManagementClient:
+    def management(self, place: SqlPlace) -> SqlManagementClient:
         """Return the client for the server's subscription."""
         from azure.mgmt.sql.aio import SqlManagementClient
 
@@ -59,14 +59,14 @@ class SqlAccess:
             )
         return self._clients[place.subscription]
 
-    async def read(self, place: Place) -> Server:
+    async def read(self, place: SqlPlace) -> Server:
         """Read the server's properties, and remember its name."""
         request = self.management(place).servers.get(place.group, place.server, **READING)
         server = await call("reading the server", request, where=place.server_id, role=ROLE)
         self._names.note(place.server_id, server.fully_qualified_domain_name)
         return server
 
-    async def refuse_entra_only(self, place: Place) -> None:
+    async def refuse_entra_only(self, place: SqlPlace) -> None:
         """Raise NeedsHuman where the server takes Entra identities only."""
         modes = self.management(place).server_azure_ad_only_authentications
         request = modes.get(place.group, place.server, "Default", **READING)
@@ -77,7 +77,7 @@ class SqlAccess:
         if mode.azure_ad_only_authentication:
             raise entra_only(place)
 
-    async def name(self, place: Place) -> str:
+    async def name(self, place: SqlPlace) -> str:
         """Return the server's name as a client writes it.
 
         By convention where the cloud is known, else as it says.
@@ -87,7 +87,7 @@ class SqlAccess:
         return await self._names.of(place.server_id, usual, lambda: self.read(place))
 
     async def fields(
-        self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
+        self, place: SqlPlace, tags: Mapping[str, str], user: str, password: Sensitive
     ) -> dict[str, Sensitive]:
         """Return what a ValueTemplate may use.
 
@@ -96,7 +96,7 @@ class SqlAccess:
         texts = {"server": await self.name(place), "database": _database(place, tags), "user": user}
         return parts_of_a_connection(texts, password, tags)
 
-    async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
+    async def refusal(self, place: SqlPlace, user: str, password: Sensitive) -> RekeyError | None:
         """Sign in once and return what speaks against it.
 
         None where the server accepts the password.
@@ -111,14 +111,14 @@ class SqlAccess:
             return await self._unrecognised(place, user)
         return problem
 
-    async def _sign_in(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
+    async def _sign_in(self, place: SqlPlace, user: str, password: Sensitive) -> RekeyError | None:
         try:
             await self._sql.sign_in(await self.name(place), place.opened, user, password)
         except RekeyError as error:
             return error
         return None
 
-    async def _unrecognised(self, place: Place, user: str) -> RekeyError | None:
+    async def _unrecognised(self, place: SqlPlace, user: str) -> RekeyError | None:
         """Return what speaks against a password that is refused in master alone.
 
         A login needs no user in master. The answer proves the password only if a wrong one gets a
@@ -136,14 +136,14 @@ class SqlAccess:
             what, where=place.server_id, fix=fix, code="Unproven", retry_after=requested_pause
         )
 
-    async def prove(self, place: Place, user: str, password: Sensitive) -> None:
+    async def prove(self, place: SqlPlace, user: str, password: Sensitive) -> None:
         """Sign in, again and again while the password spreads or the server is busy.
 
         Raises what it ends in.
         """
         await prove(self._clock, lambda: self.refusal(place, user, password))
 
-    async def execute(self, place: Place, statement: Sensitive) -> Row:
+    async def execute(self, place: SqlPlace, statement: Sensitive) -> Row:
         """Run one statement under the app's identity."""
         latest = self._clock.monotonic() + SENT_WITHIN
         name, token = await self.name(place), await self.token()
@@ -171,7 +171,7 @@ def database_scope(arm_endpoint: str) -> str:
     return f"https://database.{urlsplit(arm_endpoint).netloc.partition('.')[2]}/.default"
 
 
-def entra_only(place: Place) -> NeedsHuman:
+def entra_only(place: SqlPlace) -> NeedsHuman:
     """Return the error for a server that takes no passwords."""
     return NeedsHuman(
         "the server takes Entra identities only, so no password can sign in",
@@ -181,7 +181,7 @@ def entra_only(place: Place) -> NeedsHuman:
     )
 
 
-def _database(place: Place, tags: Mapping[str, str]) -> str:
+def _database(place: SqlPlace, tags: Mapping[str, str]) -> str:
     """Return the database for connection strings, in the owner's own spelling."""
     address = tags.get("ProviderAddress", "").strip().rstrip("/")
     named = address.rpartition("/")[2] if place.database else MASTER

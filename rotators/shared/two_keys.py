@@ -24,7 +24,7 @@ from engine.errors import (
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_discovery import resources_with_keys
-from rotators.shared.key_facts import Keys, Place, Slot, holds, is_within, key_of, refuse_used
+from rotators.shared.key_facts import KeyPlace, Keys, Slot, holds, is_within, key_of, refuse_used
 from rotators.shared.key_kind import KeyKind
 from rotators.shared.key_replacement import Replacement
 
@@ -126,7 +126,7 @@ class TwoKeys(KeyKind):
         return problem is None
 
     async def _lasting(
-        self, place: Place, credential: Sensitive, refusal: VerificationFailed
+        self, place: KeyPlace, credential: Sensitive, refusal: VerificationFailed
     ) -> RekeyError:
         """Return a refusal, or that keys are switched off and this one works once they are not."""
         keyless = await self.explained(place, refusal)
@@ -172,7 +172,7 @@ class TwoKeys(KeyKind):
             )
         await self._replacement.replace(place, slot, f"retire {slot.name} {source}", keys)
 
-    async def _held(self, job: Job, place: Place) -> Slot:
+    async def _held(self, job: Job, place: KeyPlace) -> Slot:
         """Return which key the vault holds, once the other one is known to be nobody else's."""
         if not job.proven:
             return await self._held_slot(job, place)
@@ -190,7 +190,7 @@ class TwoKeys(KeyKind):
         """How long after it was begun a change of these keys may come."""
         return LONGEST_CHANGE if self.lists_first else LATE + CLOCKS
 
-    async def _held_slot(self, job: Job, place: Place) -> Slot:
+    async def _held_slot(self, job: Job, place: KeyPlace) -> Slot:
         """Prove which key the vault holds by comparing values, and that it can be used."""
         if job.held is None:
             raise NeedsHuman(
@@ -211,7 +211,7 @@ class TwoKeys(KeyKind):
         refuse_used(job, keys, place.pair.other(slot), self._late)
         return slot
 
-    def _matching(self, job: Job, place: Place, keys: Keys, held: Sensitive) -> Slot:
+    def _matching(self, job: Job, place: KeyPlace, keys: Keys, held: Sensitive) -> Slot:
         slots = [slot for slot in place.pair.slots if is_within(keys, slot, held)]
         if slots and keys[slots[0].name].value != held:
             others = ", ".join(
@@ -235,7 +235,7 @@ class TwoKeys(KeyKind):
         return slots[0] if slots else place.pair.slot(job.held_id)
 
     async def _issued(
-        self, job: Job, place: Place, slot: Slot, keys: Keys, supersedes: str | None
+        self, job: Job, place: KeyPlace, slot: Slot, keys: Keys, supersedes: str | None
     ) -> Issued:
         key = key_of(keys, slot, place).value
         return Issued(slot.name, await self.fields(place, slot, key, job.options), supersedes)

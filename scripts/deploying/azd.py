@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli.consent import Typist
-from cli.session import Parts, signed_in
+from cli.session import Connections, signed_in
 from cli.setup import managed_vaults
 from cli.setup.checks import NotReady, check, warnings
 from cli.setup.discovered import Discovered, survey
@@ -45,7 +45,7 @@ def _manager() -> Manager:
     return Manager(signed_in_as(), arm_endpoint())
 
 
-async def preprovision(env: Mapping[str, str], parts: Parts) -> Mapping[str, str]:
+async def preprovision(env: Mapping[str, str], parts: Connections) -> Mapping[str, str]:
     """Have the vaults chosen if none are, and check everything; raises RekeyError.
 
     Returns the environment with what was chosen.
@@ -135,13 +135,13 @@ def site_and_package(env: Mapping[str, str]) -> list[str]:
     ]
 
 
-def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
+def main(arguments: Sequence[str], parts: Connections | None = None) -> int:
     """Run the hook that the command line names, and return the exit code."""
     os.environ.setdefault("AZURE_TOKEN_CREDENTIALS", OWN_SIGN_IN)
     try:
         match list(arguments):
             case ["preprovision"]:
-                kept = asyncio.run(preprovision(os.environ, parts or Parts()))
+                kept = asyncio.run(preprovision(os.environ, parts or Connections()))
                 if ahead.is_first(kept):
                     ahead.deploy(kept, _manager, region.look_as(kept), SystemClock())
             case ["postdeploy"]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from cli.session import Parts, signed_in
+from cli.session import Connections, signed_in
 from cli.setup.region import region_problems
 from engine.errors import RekeyError
 from scripts.az import AzError, az
@@ -33,7 +33,7 @@ def look_as(env: Mapping[str, str]) -> Callable[[], Sequence[str]]:
 
 async def _looked_at(env: Mapping[str, str], subscription: str, location: str) -> Sequence[str]:
     """Return what is wrong; nothing, and that is said, where Azure does not tell."""
-    async with signed_in(env, Parts()) as azure:
+    async with signed_in(env, Connections()) as azure:
         try:
             return await region_problems(azure, subscription, location)
         except RekeyError as error:

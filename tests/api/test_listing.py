@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.listing import PAGES_AT_ONCE, Place
+from api.listing import PAGES_AT_ONCE, Cursor
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene, send
 
@@ -103,7 +103,7 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
         {"limit": "1" * 5000},
         {"state": "fine"},
         {
-            "cursor": Place(
+            "cursor": Cursor(
                 "https://prod.vault.azure.net", "https://prod.vault.azure.net/secrets?x=\ud800"
             ).cursor()
         },
@@ -112,8 +112,8 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
         {"rotator": "magic"},
         {"cursor": "!!!"},
         {"cursor": "x" * 10_000},
-        {"cursor": Place("https://foreign.vault.azure.net").cursor()},
-        {"cursor": Place("https://prod.vault.azure.net", None, 26).cursor()},
+        {"cursor": Cursor("https://foreign.vault.azure.net").cursor()},
+        {"cursor": Cursor("https://prod.vault.azure.net", None, 26).cursor()},
         {"cursor": "W10"},
     ],
 )
@@ -145,7 +145,7 @@ async def test_a_senseless_parameter_is_refused_without_a_call(query: dict[str, 
 async def test_a_forged_cursor_is_refused_before_anything_is_read(token: str) -> None:
     rig = scene()
     rig.world.exchanges.clear()
-    cursor = Place(rig.vault.url, token).cursor()
+    cursor = Cursor(rig.vault.url, token).cursor()
     answer = await send(rig.api(), "http_list", query={"cursor": cursor})
     assert answer.status == 404
     assert rig.world.exchanges == []

@@ -13,7 +13,7 @@ from typing import Any
 from cli.codes import Exit
 from cli.consent import Person
 from cli.main import main
-from cli.session import Parts
+from cli.session import Connections
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
@@ -113,7 +113,7 @@ class Desk(Rig):
     ) -> Ran:
         """Run the command line; `while_waiting` is what goes on each time that it sleeps, `person` who answers."""
         forget_challenges()
-        parts = Parts(
+        parts = Connections(
             SimulatedCredential(self.world, self.ada),
             _Waiting(self, while_waiting),
             {"transport": SimulatedTransport(self.world)},
@@ -186,7 +186,7 @@ def struck(desk: Desk, at: int, mode: Mode, *argv: str) -> bool:
     saboteur = Saboteur({at: mode})
     transport = SimulatedTransport(desk.world, saboteur)
     credential = SimulatedCredential(desk.world, desk.ada)
-    parts = Parts(credential, RigClock(desk.clock), {"transport": transport})
+    parts = Connections(credential, RigClock(desk.clock), {"transport": transport})
     with suppress(Died):
         captured(lambda: main(argv, desk.env, parts))
     return saboteur.calls > at

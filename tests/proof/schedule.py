@@ -21,7 +21,7 @@ from typing import Protocol
 
 from engine.engine import Engine
 from engine.errors import RekeyError
-from engine.follow_up.refresh import LOOK_SECONDS
+from engine.follow_up.refresh import LAGGING_SECONDS
 from engine.secret import SecretRef
 from engine.service import Service
 from engine.state.sweep_order import SweepOrder
@@ -612,7 +612,7 @@ class Schedule:
             leap = JUMPS[chosen - flying - len(names)]
             self._say(f"the clock leaps {leap:.0f} s")
             # A question to an app that takes this long has failed.
-            world.watch.struck |= bool(world.workers) and leap > LOOK_SECONDS
+            world.watch.struck |= bool(world.workers) and leap > LAGGING_SECONDS
             world.watch.leapt += leap if world.workers else 0.0
             # Before it passes: whoever wakes up meanwhile acts after that fault.
             world.watch.disturb(world.kernel.time() + leap)

@@ -21,7 +21,7 @@ from rotators.postgresql_admin_password import PostgresqlAdminPassword
 from rotators.postgresql_role_password import PostgresqlRolePassword
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.shared.database_login import DatabaseLogin
-from rotators.shared.database_server import Place
+from rotators.shared.database_server import DatabasePlace
 from simulator.databases.servers import EngineName
 from simulator.faults import Fault
 from simulator.wire import json_response
@@ -266,7 +266,7 @@ async def test_servers_and_tokens_have_the_names_of_their_cloud(
 
     rotator = scene.rotator(arm_endpoint=arm, credential=Credential())
     assert isinstance(rotator, DatabaseLogin)
-    place = Place.of(rotator.engine, scene.job().source)
+    place = DatabasePlace.of(rotator.engine, scene.job().source)
     fields = await rotator._access.fields(place, {}, "app", Sensitive(FIRST))
     domain = {"postgresql": "postgres", "mysql": "mysql"}[engine]
     assert fields["server"].reveal() == f"orders.{domain}.{server}"

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from rotators.shared.sql_names import MAX_NAME, Place, alter, standing
+from rotators.shared.sql_names import MAX_NAME, SqlPlace, alter, standing
 from simulator.sql.errors import SqlError
 from simulator.sql.statements import Alter, Grammar, OwnGrammar, Question
 from simulator.sql.tds.grammar import MicrosoftGrammar
 
 SERVER = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
-PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop")}
+PLACES = {"login": SqlPlace.of(SERVER), "user": SqlPlace.of(f"{SERVER}/databases/shop")}
 HOSTILE = (
     "sa]; DROP", "sa]]; DROP", "]", "]]", "[", "[sa]", "a'b", "''", "'; DROP LOGIN sa; --",
     '"quoted"', "-- comment", "/* comment", "*/", "a;b", "WITH PASSWORD", "N'x'", "GO", "app user",

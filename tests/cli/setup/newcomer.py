@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cli.main import main
-from cli.session import Parts
+from cli.session import Connections
 from cloud.azure import Azure as Connection
 from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
@@ -51,7 +51,7 @@ class Newcomer(Desk):
     def init(self, *arguments: str, answers: Iterable[str] = (), attended: bool = True) -> Ran:
         """Run `rekey init` with these answers; unattended it is left to standard input."""
         forget_challenges()
-        parts = Parts(
+        parts = Connections(
             SimulatedCredential(self.world, self.ada),
             options={"transport": SimulatedTransport(self.world)},
             person=Answers(list(answers)) if attended else None,

@@ -28,7 +28,7 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.secret import Sensitive
-from rotators.shared.sql_names import Place, alter, standing
+from rotators.shared.sql_names import SqlPlace, alter, standing
 from tests.cloud.sql.conftest import Wired
 from tests.parts import ROOT
 from tests.programs import run
@@ -61,8 +61,8 @@ def token_of(rig: SqlRig, audience: str = "https://database.windows.net") -> str
     return rig.world.identities.token_for(audience, rig.identity)
 
 
-def place(rig: SqlRig) -> Place:
-    return Place.of(rig.server.resource_id)
+def place(rig: SqlRig) -> SqlPlace:
+    return SqlPlace.of(rig.server.resource_id)
 
 
 async def test_a_wrong_password_is_refused_with_18456(wired: Wired) -> None:

@@ -12,7 +12,7 @@ from cloud.sql.driver import DriverSqlServers
 from cloud.sql.servers import SqlServers
 from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
-from rotators.shared.sql_names import Place, alter, standing
+from rotators.shared.sql_names import SqlPlace, alter, standing
 from simulator.sql.servers import ALTER_ANY_USER, SqlServer
 from tests.cloud.sql.conftest import Wired
 from tests.shared.simulated_sql import SimulatedSqlServers
@@ -104,8 +104,8 @@ async def test_a_statement_about_logins_outside_master_ends_the_same_way(wired: 
     assert await agree(wired, server, "execute", "shop", statement) != ()
 
 
-def places(server: SqlServer) -> list[Place]:
-    return [Place.of(server.resource_id), Place.of(f"{server.resource_id}/databases/shop")]
+def places(server: SqlServer) -> list[SqlPlace]:
+    return [SqlPlace.of(server.resource_id), SqlPlace.of(f"{server.resource_id}/databases/shop")]
 
 
 async def agree(wired: Wired, server: SqlServer, way: str, database: str, *more: Any) -> object:

@@ -510,7 +510,7 @@ async def test_an_app_that_does_not_answer_holds_a_retirement_up_for_seconds_onl
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = await lagging()
-    monkeypatch.setattr(refresh, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(refresh, "LAGGING_SECONDS", 0.01)
     silence: asyncio.Future[Response] = asyncio.Future()
 
     async def silent(request: Request, call: Call) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cloud.rest.data_plane import Signed
-from rotators.shared.key_facts import KEY1_KEY2, Facts, Place
+from rotators.shared.key_facts import KEY1_KEY2, Facts, KeyPlace
 from rotators.shared.key_proof import ProvenByRequest
 
 
@@ -21,6 +21,6 @@ class SundialKey(ProvenByRequest):
         address="endpoint",
     )
 
-    async def signed(self, place: Place, host: str, key: str) -> Signed:
+    async def signed(self, place: KeyPlace, host: str, key: str) -> Signed:
         del place
         return Signed(f"https://{host}/time", {"x-dial-key": key})
