@@ -43,6 +43,11 @@ def posted(rig: Rig) -> list[tuple[str, str]]:
     )
 
 
+def rechecks(rig: Rig) -> list[str]:
+    """Return the actions of the rechecks that wait on the queue."""
+    return [it["action"] for it in rig.messages("rotations") if it["follow_up"]]
+
+
 def summary(caplog: Log) -> Mapping[str, Any]:
     """Return what the last sweep reported."""
     texts = [record.message for record in caplog.records if '"swept"' in record.message]
@@ -76,6 +81,7 @@ async def test_a_retirement_that_record_and_tag_show_is_posted_once(rig: Rig, ca
     rig.clock.advance(7 * DAY + 60)
     await sweep(rig)
     assert posted(rig) == [("retire", "appdata")]
+    assert rechecks(rig) == [], "it parks the secret if it fails for good"
     assert summary(caplog) == {"seen": 1, "posted": 1, "broken": 0}
 
 
@@ -87,7 +93,19 @@ async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret
     rig.secret(NAME, rig.account("moved"))
     await sweep(rig)
     assert posted(rig) == [("retire", "appdata"), ("rotate", "moved")]
+    assert rechecks(rig) == ["retire"]
     assert summary(caplog)["broken"] == 0
+
+
+@pytest.mark.parametrize(("later", "expected"), [(-HOUR, ["audit"]), (HOUR, [])])
+async def test_a_sweep_asks_for_what_was_begun_no_earlier_than_its_record_says(
+    rig: Rig, later: timedelta, expected: list[str]
+) -> None:
+    source, now = rig.tags(NAME)["ProviderAddress"].lower(), rig.clock.now()
+    await rig.note(source, NAME, changing=now - HOUR, look_at=now + later)
+    rig.tag(NAME, Manual="true")
+    await sweep(rig)
+    assert rechecks(rig) == expected
 
 
 @pytest.mark.parametrize(
