@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.secret import SecretRef
+from engine.state.due import is_manual
 from engine.state.tags import STATE
 from tests.proof.excuses import Excuse
 
@@ -44,7 +45,7 @@ def _is_told(watch: Watch, record: Record) -> bool:
     reported |= source in watch.handed_over and record.change.recheck_at is None
     # Who has disabled it, or taken it out, looks after it.
     theirs = not current.enabled or "ProviderAddress" not in current.tags
-    theirs |= "Manual" in current.tags
+    theirs |= is_manual(watch.world.policy().applied(current).tags)
     return reported or theirs or STATE in current.tags
 
 
