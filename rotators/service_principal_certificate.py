@@ -206,7 +206,8 @@ class ServicePrincipalCertificate(ApplicationCredential):
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
         }
-        await self._list.add(job.source, listed, added, job.revoked)
+        in_use = held.key_id if held else ""
+        await self._list.add(job.source, listed, added, job.revoked, in_use)
         return ends.replace(microsecond=0)
 
     async def _check_complete(self, job: Job, held: Pair | None, listed: Sequence[Listed]) -> None:

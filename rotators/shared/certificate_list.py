@@ -71,13 +71,16 @@ class CertificateList:
         listed: Sequence[Listed],
         added: Json,
         revoked: frozenset[str] = frozenset(),
+        held: str = "",
     ) -> None:
         """Put a list with one more entry in its place, and without those that were revoked.
 
         A replica that lags still shows them, and a request that comes late may have brought them
-        back: written back, they would live on.
+        back: written back, they would live on. `held`: the one in use. Each try of an operation
+        adds the same certificate, so it may have been removed a moment ago, before it was used.
         """
         gone = {key_id.lower() for key_id in revoked} | self._removed_lately(source)
+        gone.discard(held)
         kept = [present.entry for present in listed if present.key_id not in gone]
         if len(kept) < len(listed):
             log.warning("%s lists a certificate again that was revoked: it is removed", source)

@@ -31,8 +31,10 @@ class ReplacedList(ManySecrets):
         listed = await self._read(listing)
         if key not in listed:
             await self._check_complete(job, listed)
-            gone = self.hand.worker.removed | job.revoked
-            kept = {entry: known for entry, known in listed.items() if entry not in gone}
+            gone, held = self.hand.worker.removed | job.revoked, job.held and job.held.reveal()
+            kept = {
+                it: entry for it, entry in listed.items() if it not in gone or entry.secret == held
+            }
             added = {**kept, key: Entry(f"rekey {job.operation}", credential)}
             await self._replace(listing, listed, added, "add to the list")
         return Issued(key, {"key": Sensitive(credential)}, superseded, job.expires)

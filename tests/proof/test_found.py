@@ -7,6 +7,9 @@ import pytest
 from tests.proof.run import play
 
 FOUND = {
+    "what a list was rid of and got again is taken from it once more, though it is in use": (
+        "ordered-twice-when-due/listed#1390001510"
+    ),
     "what was restored after an incident began, and a person replaced, works on": (
         "operated-moved-by-order/listed#1370001259"
     ),

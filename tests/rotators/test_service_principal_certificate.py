@@ -122,6 +122,19 @@ async def test_a_certificate_that_was_removed_is_listed_no_more(rig: Certificate
     assert not await rig.rotator().lists(f"{UNKNOWN}/certificates", issued.credential_id)
 
 
+async def test_what_was_removed_and_added_again_stays_in_the_list_once_it_is_in_use(
+    rig: CertificateRig,
+) -> None:
+    """Each try of an operation lists the same certificate."""
+    rotator, other = rig.rotator(), "11111111-2222-5333-8444-555555555555"
+    await rotator.issue(rig.job())
+    await rotator.tidy(rig.source, OPERATION, keep=None)
+    again = await rotator.issue(rig.job())
+    held = again.fields["certificate"]
+    await rotator.issue(rig.job(operation=other, held=held, held_id=again.credential_id))
+    assert again.credential_id in {key.key_id for key in rig.alive()}
+
+
 async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(rig: CertificateRig) -> None:
     """After a heal the refused operation's certificate goes, and the healed one must stay."""
     old = await rig.rotator().issue(rig.job())
