@@ -122,8 +122,16 @@ class AdminPassword[P: Server](ABC):
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
-        """Do nothing: a new password has replaced the old one already."""
-        del source, credential_id, held, held_id
+        """Raise NeedsHuman: only a new password revokes the one that works.
+
+        One that was replaced is revoked already, and nobody asks for that.
+        """
+        del held, held_id
+        raise NeedsHuman(
+            f"only a new password revokes the one of {credential_id or 'the administrator'}",
+            where=source,
+            fix="rotate the secret, or set another password there",
+        )
 
     async def _named(self, place: P, credential_id: str) -> str:
         """Return as whom to sign in; where no tag says it, the server does."""

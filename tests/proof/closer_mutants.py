@@ -295,7 +295,10 @@ CLOSER: Mapping[str, Mutant] = {
         method(leaked, "held_at", value=""), "P5", ("moved-in-incident/two-slots#50",)
     ),
     "a leak that nothing revokes is tried for ever": Mutant(
-        _tried_for_ever, "P", ("moved-in-both/one-slot#50",)
+        _tried_for_ever,
+        "P8",
+        test="tests/engine/rotation/test_compromised.py::"
+        "test_a_revocation_that_does_not_spread_ends_no_incident",
     ),
     "what people have heard is told anew with each look": Mutant(
         function(Observed, "is_notified", lambda *_: False),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KILLERS: Mapping[str, str] = {
-    "a leak that nothing revokes is tried for ever": "moved-in-both/one-slot#1160500016",
     "what people have heard is told anew with each look": "moved-in-both/one-slow#1160500044",
     "what a late write of the same operation supersedes is forgotten": "moved/many#1150009247",
     "a later look of a run goes by what the run itself has noted": (
@@ -104,9 +103,6 @@ KILLERS: Mapping[str, str] = {
 }
 
 UNSEEN: Mapping[str, str] = {
-    "a leak that nothing revokes is tried for ever": (
-        "whether a leak that a person must end is told of is a matter of reports, which name no source"
-    ),
     "what people have heard is told anew with each look": "no promise bounds how often people hear",
     "what a late write of the same operation supersedes is forgotten": (
         "what its owner has left at a source is theirs, as far as a history tells"

@@ -205,7 +205,9 @@ class OneSlot(_Kind):
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
-        """Do nothing: what was superseded is gone."""
+        """Refuse it: only a new password revokes the one that works."""
+        del credential_id, held, held_id
+        raise NeedsHuman("only a new password revokes it", where=source, fix="set another one")
 
 
 class TwoLogins(_Kind):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import LONGEST_CHANGE, Issued, Job, Recognised
-from engine.errors import UnderWay
+from engine.errors import NeedsHuman, UnderWay
 from engine.secret import Sensitive
 from tests.proof.kernel import EPOCH
 from tests.proof.kinds import TwoSlots, _Kind
@@ -85,4 +85,6 @@ class OneSlow(_Slow):
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
-        """Do nothing: what was superseded is gone."""
+        """Refuse it: only a new password revokes the one that works."""
+        del credential_id, held, held_id
+        raise NeedsHuman("only a new password revokes it", where=source, fix="set another one")

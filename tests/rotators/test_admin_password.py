@@ -62,6 +62,14 @@ async def test_the_try_is_made_under_the_name_that_the_caller_knows(scene: Scene
     assert "GET" not in calls, "the server is not asked for it"
 
 
+async def test_nothing_but_a_new_password_revokes_the_one_that_works(scene: Scene) -> None:
+    job, rotator = scene.job(), scene.rotator()
+    with pytest.raises(NeedsHuman, match="only a new password revokes") as caught:
+        await rotator.retire(job.source, job.held_id or "", Sensitive(WRONG))
+    assert "set another password there" in caught.value.fix
+    assert await rotator.accepts(job.source, "", Sensitive(FIRST))
+
+
 async def test_a_server_out_of_reach_has_refused_nothing(scene: Scene) -> None:
     scene.server.firewalled = True
     job = scene.job()

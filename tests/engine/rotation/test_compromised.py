@@ -119,6 +119,8 @@ async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
         await report(rig, leaked)
     assert caught.value.code == "NotRevoked"
     assert enabled(rig, leaked)
+    outcome = await report(rig, leaked)
+    assert (outcome.result, "revoke it there by hand" in outcome.fix) == ("parked", True)
     rig.directory.removal_lag = timedelta()
     await report(rig, leaked)
     assert rig.alive() == [second]
