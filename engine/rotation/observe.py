@@ -299,7 +299,8 @@ class Observed:
     def is_notified(self, reason: str) -> bool:
         """Return whether people were notified lately of what a recheck has found.
 
-        That is within a day, or of a new incident within two hours. A mark may not say so: none can be made, or the secret needs them for something else, too.
+        That is within a day, or of a new incident within two hours. A mark may not say so: none can
+        be made, or the secret needs them for something else, too.
         """
         verified, now = self.record.verified, self.parts.clock.now()
         known = self.record.compromised

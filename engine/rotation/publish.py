@@ -178,7 +178,7 @@ def _is_dead(at: Rotation) -> bool:
 
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
-    """Return the date of the incident that this is for, or was noted last, if that is write."""
+    """Return the date of the incident that this is for, or was noted last, if that is ahead."""
     incident = at.incident or at.record.compromised.incident
     return incident if incident and incident > now else None
 

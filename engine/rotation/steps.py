@@ -104,7 +104,7 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
     names = parts_of(managed.source) if managed else ()
     obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
     if is_leak and obstacle:
-        # No record can note what leaked: it is tried again.
+        # Where no record can note what leaked, it is tried again.
         raise NeedsHuman(obstacle.reason, where=str(secret.ref), fix=obstacle.fix)
     # Another deployment cannot know of the change that a recheck is about.
     is_ours = at.item.recheck and at.observed.may_have_replaced
