@@ -248,9 +248,13 @@ class Rollback:
                 raise
             return self.job.held, _put_off(problem, unread) if unread.retry_after else problem
         held = at.parts.held(fresh, at.managed)
+        if held in (None, self.job.held, self._new):
+            return held, problem
+        if at.record.compromised.revoked:
+            # A pipeline may have written again what has leaked.
+            return self.job.held, problem
         # What its owner has taken from another source since is no password of this one.
-        is_ours = held == self.job.held or at.managed_here(fresh)
-        return held if is_ours else None, problem
+        return held if at.managed_here(fresh) else None, problem
 
     async def _set_back(self, password: Sensitive | None) -> str:
         """Set the source back to what the vault holds; say what came of it."""
@@ -258,12 +262,11 @@ class Rollback:
         assert isinstance(rotator, Undo)  # noqa: S101 - for the type
         if password is None:
             return f"somebody has written a version in the meantime, and {LOST}"
-        new = self.issued.fields[self.at.managed.rotator.value_field]
-        if password == new:
+        if password == self._new:
             self.at.lease.is_lost = False
             return "the vault holds the new password"
         new_id = self.issued.credential_id
-        if self.proven and not await rotator.accepts(self.job.source, new_id, new):
+        if self.proven and not await rotator.accepts(self.job.source, new_id, self._new):
             self.at.lease.is_lost = False
             return "somebody has changed the password at its source since; it was left alone"
         async with self.at.lease.changing("undo"):
@@ -274,6 +277,10 @@ class Rollback:
         change = replace(record.change, password_unknown=False)
         self.at.lease.learn(replace(record, change=change))
         return "what the vault holds was set back"
+
+    @property
+    def _new(self) -> Sensitive:
+        return self.issued.fields[self.at.managed.rotator.value_field]
 
     @property
     def _is_unwanted(self) -> bool:

@@ -31,15 +31,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "a pipeline writes a leaked value again while an only password is being replaced: the source is "
-        "set back to what the vault holds then, which was proven to be refused",
-        r"operated-put-back[a-z-]*/one-",
-        r"P5: \{'!c\d+!'\} is compromised, was gone, and is accepted again",
-        "operated-put-back-when-due/one-slot#1400002513",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -720,6 +720,9 @@ FOUND = {
     "a report of a copy says nothing about what was published in its place": (
         "handed-over-in-incident/two-logins#1162000004"
     ),
+    "an only password is not set back to what leaked, though a pipeline has written that again": (
+        "operated-put-back-when-due/one-slot#1400002513"
+    ),
 }
 
 

@@ -145,6 +145,20 @@ async def test_the_password_of_another_source_is_not_set_at_this_one() -> None:
         assert not any(call.startswith("undo") for call in kind.calls)
 
 
+async def test_where_something_has_leaked_only_what_the_source_had_accepted_is_set_back() -> None:
+    """What somebody writes again meanwhile may be just that."""
+    kind = Able()
+    async with rotating(kind, SINGLE) as work:
+        work.at.know(gone={"1" * 32: "tried"})
+
+        async def verify(*_: object) -> None:
+            work.rig.vault.put(NAME, "leaked", tags=work.rig.tags(NAME))
+
+        kind.verify = verify  # type: ignore[assignment, method-assign]
+        await work.fails(TransientError)
+        assert f"undo {OLD}" in kind.calls
+
+
 @pytest.mark.parametrize("item", [{"compromised": True}, {}])
 @pytest.mark.parametrize("noted", [False, True])
 async def test_a_compromised_password_is_not_set_back(item: dict[str, Any], *, noted: bool) -> None:
