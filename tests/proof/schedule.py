@@ -33,6 +33,7 @@ from tests.proof.hand import LONG
 from tests.proof.kernel import EPOCH, EVERY_FAULT, FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario
 from tests.proof.seen import DAY, Seen, fingerprint, second_of_the_day
+from tests.proof.stillness import Stillness, put_off
 from tests.proof.watch import Broken
 from tests.proof.witness import Witness
 from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
@@ -284,6 +285,8 @@ class Schedule:
     """So many further moments at which nobody is under way are compared with states seen."""
     witness: Witness | None = None
     """Who writes down what happens."""
+    stillness: Stillness = field(default_factory=Stillness)
+    """Since when nothing has changed that lasts."""
 
     def __post_init__(self) -> None:
         self.moves = dict(self.scenario.moves)
@@ -590,8 +593,21 @@ class Schedule:
         if not (world.workers or world.in_flight) and (text := asked.late(world.watch)):
             raise Broken(text)
         if soonest == tick:
+            if not self.moves or self.director.left == ():
+                self._leap()
             world.tick()
         return True
+
+    def _leap(self) -> None:
+        """Leave out most of a month in which nothing changes."""
+        world = self.world
+        if seconds := self.stillness.leap(world):
+            self._say(f"{seconds / DAY:.1f} days in which nothing changes are left out")
+            if self.witness:
+                self.witness.pauses(world.kernel.time() + seconds)
+            put_off(world, seconds)
+            world.advance(seconds)
+            world.watch.passed()
 
     def _next_tick(self) -> float:
         return NEVER if self.at.until is None else self.world.next_tick(self.at.until)

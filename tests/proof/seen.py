@@ -48,14 +48,18 @@ def fingerprint(
 
     `when`: the time, as far as it matters. None where somebody is under way.
     """
+    if world.workers or is_failing(world):
+        return None
+    moment = world.kernel.time() if when is None else when
+    return hash((name, position, moment, _outside(world), _counts(world), _watch(world.watch)))
+
+
+def is_failing(world: World) -> bool:
+    """Return whether a service is away, a fault is still to strike, or something is under way to it."""
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
     away |= world.applies_and_fails > now or world.deadly > 0 or world.cuts_off > 0
-    away |= bool(world.spoils)
-    if world.workers or world.in_flight or away:
-        return None
-    moment = now if when is None else when
-    return hash((name, position, moment, _outside(world), _counts(world), _watch(world.watch)))
+    return away or bool(world.spoils or world.in_flight)
 
 
 def _outside(world: World) -> Hashable:
@@ -71,7 +75,7 @@ def _outside(world: World) -> Hashable:
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.deleted.items()),
         frozenset(world.purged),
-        tuple((source, _source(world, source)) for source in world.sources),
+        tuple((source, held_by(world, source)) for source in world.sources),
         tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
         frozenset(world.by_hand),
         frozenset(world.hidden),
@@ -110,7 +114,8 @@ def _version(version: SecretVersion) -> Hashable:
     )
 
 
-def _source(world: World, name: str) -> Hashable:
+def held_by(world: World, name: str) -> Hashable:
+    """Return what a source holds."""
     source = world.sources[name]
     if isinstance(source, Slots):
         held, born = frozenset(source.held.items()), frozenset(source.born.items())
