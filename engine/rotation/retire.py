@@ -109,7 +109,7 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
     await at.vault_writer.unchanged(secret)
     if not await _has_come(at, secret, pending, old):
         if old is None:
-            await _note_slot(at, secret, pending)
+            await _note_slot(at, secret, pending, held)
         await tidy_of_another(at, secret)
         try:
             await at.revoke(secret, rotator, pending.credential_id, held)
@@ -169,15 +169,20 @@ async def _is_replaced(
     return past is not None and shown is not None and shown != past.digest
 
 
-async def _note_slot(at: Rotation, secret: SecretVersion, pending: Pending) -> None:
+async def _note_slot(
+    at: Rotation, secret: SecretVersion, pending: Pending, held: Sensitive | None
+) -> None:
     """Note what the source shows where the credential is, as its version cannot be read.
 
-    Nothing else tells later, and in another process, that a slow source has revoked it.
+    Nothing else tells later, and in another process, that a slow source has revoked it. What the
+    current version holds, somebody has put in its place.
     """
-    if at.record.history.credential_of(pending.version):
+    record, credential_id = at.record, pending.credential_id
+    if record.history.credential_of(pending.version):
         return
-    if shown := await _slot(at, secret, pending):
-        _know(at, Past(pending.version, pending.credential_id, shown))
+    shown = await _slot(at, secret, pending)
+    if shown and not (held and shown == record.digest(credential_id, held)):
+        _know(at, Past(pending.version, credential_id, shown))
 
 
 def _know(at: Rotation, past: Past) -> None:

@@ -82,7 +82,7 @@ class Worker:
     """What its reads have shown last of each secret."""
     lagging: set[Any] = field(default_factory=set)
     """The secrets of which its last read has shown an older version."""
-    removed: set[str] = field(default_factory=set)
+    removed: set[tuple[str, str]] = field(default_factory=set)
     """What this process remembers to have taken from a list."""
     resting: dict[str, float] = field(default_factory=dict)
     """Until when it was told not to make a call again."""

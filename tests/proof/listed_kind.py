@@ -31,7 +31,8 @@ class ReplacedList(ManySecrets):
         listed = await self._read(listing)
         if key not in listed:
             await self._check_complete(job, listed)
-            gone, held = self.hand.worker.removed | job.revoked, job.held and job.held.reveal()
+            removed = {key for source, key in self.hand.worker.removed if source == job.source}
+            gone, held = removed | job.revoked, job.held and job.held.reveal()
             kept = {
                 it: entry for it, entry in listed.items() if it not in gone or entry.secret == held
             }
@@ -47,7 +48,7 @@ class ReplacedList(ManySecrets):
         doomed.discard(str(keep))
         if doomed and keep and keep not in listed:
             raise _lagging()
-        await self._without(listing, listed, doomed)
+        await self._without(source, listed, doomed)
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -63,7 +64,7 @@ class ReplacedList(ManySecrets):
         is_listed = held.reveal() in {entry.secret for entry in listed.values()}
         if not is_listed and any([await self._proves(source, held.reveal()) for _ in range(2)]):
             raise _lagging()
-        await self._without(listing, listed, {credential_id})
+        await self._without(source, listed, {credential_id})
 
     async def lists(self, source: str, credential_id: str) -> bool:
         """Say whether the list has an entry."""
@@ -76,11 +77,11 @@ class ReplacedList(ManySecrets):
         if held and await self._proves(job.source, held):
             raise _lagging()
 
-    async def _without(self, listing: Listing, listed: Entries, doomed: set[str]) -> None:
+    async def _without(self, source: str, listed: Entries, doomed: set[str]) -> None:
         if doomed:
             left = {key: entry for key, entry in listed.items() if key not in doomed}
-            await self._replace(listing, listed, left, "take from the list")
-            self.hand.worker.removed.update(doomed)
+            await self._replace(self._listing(source), listed, left, "take from the list")
+            self.hand.worker.removed.update((source, key) for key in doomed)
 
     async def _read(self, listing: Listing) -> Entries:
         return await self.hand.reach(

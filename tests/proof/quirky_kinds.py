@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import NotFound
+from engine.errors import NotFound, PermanentError
 from tests.proof.kinds import TwoSlots
 from tests.proof.sources import Slots
 
@@ -20,7 +20,11 @@ class TwoByName(TwoSlots):
         slots = self._slots(source)
         id_ = (await self._list(source))[slot]
         replace = lambda: self._replace(slots, slot, id_)  # noqa: E731 - one effect, said where it is sent
-        await self.hand.reach(f"set {slot}", replace, changes=True, sandboxed=True)
+        try:
+            await self.hand.reach(f"set {slot}", replace, changes=True, sandboxed=True)
+        except PermanentError as refused:
+            refused.unsent = True
+            raise
         return (await self._list(source))[slot]
 
     @staticmethod

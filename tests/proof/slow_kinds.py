@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contract import LONGEST_CHANGE, Issued, Job, Recognised
-from engine.errors import NeedsHuman, UnderWay
+from engine.errors import NeedsHuman, PermanentError, UnderWay
 from engine.secret import Sensitive
 from tests.proof.kernel import EPOCH
 from tests.proof.kinds import TwoSlots, _Kind
@@ -22,7 +22,11 @@ class _Slow(_Kind):
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
         begin = lambda: self._begin(slots, slot)  # noqa: E731 - one effect, said where it is sent
-        await self.hand.reach(f"set {slot}", begin, changes=True, sandboxed=True)
+        try:
+            await self.hand.reach(f"set {slot}", begin, changes=True, sandboxed=True)
+        except PermanentError as refused:
+            refused.unsent = True
+            raise
         assert slots.lasting
         if slots.lasting.change:
             slots.lasting.change.unanswered = False

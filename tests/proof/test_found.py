@@ -723,6 +723,20 @@ FOUND = {
     "an only password is not set back to what leaked, though a pipeline has written that again": (
         "operated-put-back-when-due/one-slot#1400002513"
     ),
+    "an incident whose recheck is due in seconds is not asked for before that": (
+        "left-open/two-logins#1420010578"
+    ),
+    "nor is one that every sweep fails to take up": "left-open/many#1420101761",
+    "what a process has taken from one list is not taken from another one": (
+        "operated-moved-in-overlap/listed#1420061334"
+    ),
+    "a rotation at the very end of a schedule has its overlap": (
+        "owners-in-overlap/listed#1420063528"
+    ),
+    "a refused request of a slow source has changed nothing": "one-account/two-slow#1420075765",
+    "what somebody put in the place of a version that is gone is not taken for what that held": (
+        "operated-deleted-in-overlap/two-slow#1420138425"
+    ),
 }
 
 

@@ -89,8 +89,8 @@ def _left_open(world: World, kind: str) -> None:
     # It says not when it is looked at again, so only the sweep finds it.
     world.watch.known_since[source_of(kind), str(older.version)] = NEVER
     world.watch.changed()
-    # What the first one asks for may fail as often as it is tried: the next one asks again.
-    for moment in (0.0, 3600.0):
+    # What one asks for may fail as often as there are faults: the next one asks again.
+    for moment in (0.0, 3600.0, 7200.0, 10_800.0):
         world.post("sweep", SweepOrder.by_schedule(VAULT, {}, world.kernel.now()).to_json(), moment)
 
 

@@ -666,4 +666,5 @@ def _is_soon(record: Record, now: datetime) -> bool:
     """Return whether no look has ended yet that found nothing to do but to wait for a person."""
     check = record.next_check
     is_next = check is not None and check <= now + RECHECK
-    return record.is_pressing(now) or (record.is_unknown and is_next)
+    is_owed = record.is_unknown or record.compromised.versions
+    return record.is_pressing(now) or bool(is_owed and is_next)

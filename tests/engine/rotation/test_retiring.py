@@ -245,6 +245,20 @@ async def test_a_key_that_somebody_put_in_its_place_and_wrote_is_not_revoked(rig
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True, True]
 
 
+async def test_a_key_put_in_the_place_of_one_that_cannot_be_read_is_not_taken_for_that(
+    rig: Rig,
+) -> None:
+    """A leak of what was there before is none of it."""
+    first, _ = rig.vault.versions(NAME)
+    rig.vault.amend(first, enabled=False)
+    new = rig.world.accounts["appdata"].regenerate("key1")
+    rig.write(NAME, new.value, CredentialId="key1")
+    await retire(rig)
+    outcome = await rig.handle(NAME, version=first.version, compromised=True)
+    assert keys_of(rig)["key1"] == new.value
+    assert "cannot be read and may still be accepted" in outcome.reason
+
+
 async def test_a_value_that_does_not_show_what_it_holds_is_left_to_a_person() -> None:
     """It may hold the very key that is to be revoked."""
     rig = await overlapping(template=CONNECTION_STRING)
