@@ -20,14 +20,14 @@ NO_METADATA: Mapping[str, str] = {}
 
 async def create(
     service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]
-) -> bool:
-    """Create a blob, and its container if that is missing; return whether the blob is new."""
+) -> str:
+    """Create a blob, and its container if that is missing; return its ETag, empty if it was there."""
     upload = {"data": data, "metadata": dict(metadata), "overwrite": False, **CHANGING}
-    code = await _created(blob.upload_blob(**upload), blob.blob_name)
-    if code == "ContainerNotFound":
+    answer = await _created(blob.upload_blob(**upload), blob.blob_name)
+    if answer == "ContainerNotFound":
         await _created(service.create_container(CONTAINER, **CHANGING), CONTAINER)
-        code = await _created(blob.upload_blob(**upload), blob.blob_name)
-    return not code
+        answer = await _created(blob.upload_blob(**upload), blob.blob_name)
+    return answer["etag"] if isinstance(answer, Mapping) else ""
 
 
 async def overwrite(
@@ -38,7 +38,7 @@ async def overwrite(
 ) -> None:
     """Write or overwrite a blob; create its container if that is missing."""
     upload = {"data": data, "metadata": dict(metadata), "overwrite": True, **CHANGING}
-    if await _created(blob.upload_blob(**upload), blob.blob_name):
+    if isinstance(await _created(blob.upload_blob(**upload), blob.blob_name), str):
         await _created(service.create_container(CONTAINER, **CHANGING), CONTAINER)
         await call(f"writing {blob.blob_name}", blob.upload_blob(**upload), where=HERE, role=ROLE)
 
@@ -57,15 +57,14 @@ async def read(blob: BlobClient) -> bytes | None:
     return content
 
 
-async def _created(request: Awaitable[Any], what: str) -> str:
+async def _created(request: Awaitable[Any], what: str) -> Any:
     """Await a creation; return the error code if the thing exists or its container does not."""
     try:
-        await call(f"creating {what}", request, where=HERE, role=ROLE)
+        return await call(f"creating {what}", request, where=HERE, role=ROLE)
     except RekeyError as error:
         if error.code not in ("BlobAlreadyExists", "ContainerAlreadyExists", "ContainerNotFound"):
             raise
         return error.code
-    return ""
 
 
 class BlobMemory:

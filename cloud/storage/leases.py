@@ -2,19 +2,21 @@
 
 Each source has one blob in the app's own storage account, named by the digest of its id. A lease
 lasts 60 seconds and ends by itself if its holder dies. It costs three calls: one to take it, one to
-read the record, and one to release it. Source:
+read the record meanwhile, and one to release it. The answer to the first names the ETag of the blob
+at that moment: where the other read something else, the record is read again under the lease. Source:
 https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from azure.core import MatchConditions
@@ -37,6 +39,14 @@ SECONDS = 60
 """How long a lease lasts; Azure allows 15 to 60."""
 
 log = logging.getLogger("rekey.leases")
+
+
+class Stored(NamedTuple):
+    """What a blob holds."""
+
+    content: bytes
+    metadata: Mapping[str, str]
+    etag: str
 
 
 class BlobLease:
@@ -94,17 +104,17 @@ class BlobLease:
         answer = await _lease_call("writing the record", request, self.where)
         self._etag, self._record = answer["etag"], record
 
-    async def read_record(self, part: str) -> None:
-        """Read the record of the source, of which this is a part; fails if the lease is lost."""
-        stream = await _lease_call(
-            "reading the record",
-            self._blob.download_blob(lease=self._lease.id, **CHANGING),
-            self.where,
-        )
-        content: bytes = await _lease_call("reading the record", stream.readall(), self.where)
-        self._etag = stream.properties.etag
+    async def read_record(self, part: str, shown: Stored | None) -> None:
+        """Read the record of the source, of which this is a part; fails if the lease is lost.
+
+        `shown`: what the blob was seen to hold. That counts where it held the same as the lease was
+        taken.
+        """
+        if shown is None or shown.etag != self._lease.etag:
+            shown = await _stored(self._blob, self.where, lease=self._lease.id)
+        self._etag = shown.etag
         try:
-            record = parsed(content, stream.properties.metadata, self._source, self.where)
+            record = parsed(shown.content, shown.metadata, self._source, self.where)
             self._record = checked(record, part, self.where)
         except NeedsHuman as error:
             self._record = error
@@ -198,35 +208,42 @@ class BlobLeases:
     @asynccontextmanager
     async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[BlobLease]:
         """Hold the lease on a source; raises LeaseUnavailable if another worker has it."""
-        lease = await self._take(source, owner.lower(), whole or source)
+        blob = self._blob(source)
+        taking = self._take(blob, owner.lower(), whole or source)
+        # Both are awaited, whatever comes of either.
+        mine, shown = await asyncio.gather(taking, _shown(blob), return_exceptions=True)
+        if isinstance(mine, BaseException):
+            raise mine
+        lease, created = mine
         try:
-            await lease.read_record(source)
+            if isinstance(shown, BaseException):
+                raise shown
+            await lease.read_record(source, created or shown)
             yield lease
         finally:
             await lease.release()
 
-    async def _take(self, source: str, owner: str, whole: str) -> BlobLease:
-        blob = self._blob(source)
+    async def _take(
+        self, blob: BlobClient, owner: str, whole: str
+    ) -> tuple[BlobLease, Stored | None]:
+        """Take the lease; return it, and what was created for it."""
         try:
-            return await self._acquire(blob, whole)
+            return await self._acquire(blob, whole), None
         except NotFound:
             # Nobody has worked on this source yet. The secret that creates its record owns it.
             record = Record(source=whole, owner=owner)
-            await create(self._client(), blob, record.to_json().encode(), listing(record))
-        return await self._acquire(blob, whole)
+        content = record.to_json().encode()
+        etag = await create(self._client(), blob, content, listing(record))
+        return await self._acquire(blob, whole), Stored(content, {}, etag)
 
     async def peek(self, source: str) -> Record | None:
         """Read the record of a source that another worker may be writing."""
-        first, what = parts_of(source)[0], "reading the record of the source"
+        first = parts_of(source)[0]
         blob = self._blob(first)
         where = f"{blob.container_name}/{blob.blob_name} in {HERE}"
-        try:
-            stream = await call(what, blob.download_blob(**CHANGING), where=where, role=ROLE)
-        except NotFound:
+        if (shown := await _shown(blob)) is None:
             return None
-        content: bytes = await call(what, stream.readall(), where=where, role=ROLE)
-        record = parsed(content, stream.properties.metadata, source, where)
-        return checked(record, first, where)
+        return checked(parsed(shown.content, shown.metadata, source, where), first, where)
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""
@@ -254,6 +271,21 @@ class BlobLeases:
         if self._service is None:
             self._service = self._storage.blobs(self._azure)
         return self._service
+
+
+async def _shown(blob: BlobClient) -> Stored | None:
+    """Return what a blob holds, which another worker may be writing; None if it does not exist."""
+    try:
+        return await _stored(blob, f"{blob.container_name}/{blob.blob_name} in {HERE}")
+    except NotFound:
+        return None
+
+
+async def _stored(blob: BlobClient, where: str, **condition: Any) -> Stored:
+    what = "reading the record of the source"
+    stream = await _lease_call(what, blob.download_blob(**condition, **CHANGING), where)
+    content: bytes = await _lease_call(what, stream.readall(), where)
+    return Stored(content, stream.properties.metadata, stream.properties.etag)
 
 
 async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:

@@ -56,9 +56,11 @@ class Turnstile:
         return stop
 
     async def _queue(self, worker: int) -> None:
-        self._waiting[worker] = gate = asyncio.Event()
-        self._moved.set()
-        await gate.wait()
+        """Wait for the worker's turn; what it sends beside another call goes on with that."""
+        if worker not in self._waiting:
+            self._waiting[worker] = asyncio.Event()
+            self._moved.set()
+        await self._waiting[worker].wait()
 
     async def run(
         self, workers: Sequence[Callable[[], Awaitable[object]]], jump: float = 0.0

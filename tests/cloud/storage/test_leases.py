@@ -56,6 +56,47 @@ async def test_two_workers_never_hold_one_source_and_other_sources_are_free(rig:
     assert await touch(rig) == FIRST
 
 
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_a_record_read_beside_its_lease_counts_unless_it_was_written_meanwhile(
+    rig: Rig, *, is_written: bool
+) -> None:
+    await touch(rig)
+    reads, was_read = list[str](), asyncio.Event()
+
+    async def slow(request: Request, call: Any) -> Any:
+        if request.header("x-ms-lease-action") == "acquire":
+            await was_read.wait()
+            if is_written:
+                async with leases(rig).hold(SOURCE, FIRST) as another:
+                    await another.write(replace(another.record, kind="theirs"))
+            return await call()
+        response = await call()
+        if request.method == "GET":
+            reads.append(request.url)
+            was_read.set()
+        return response
+
+    async with leases(rig, slow).hold(SOURCE, FIRST) as lease:
+        assert lease.record.kind == ("theirs" if is_written else "")
+        await lease.write(replace(lease.record, kind="mine"))
+    assert len(reads) == 1 + is_written
+
+
+async def test_where_azure_names_a_time_for_the_read_the_lease_is_given_back(rig: Rig) -> None:
+    await touch(rig)
+    busy = json_response(503, {}, {"Retry-After": "20", "x-ms-error-code": "ServerBusy"})
+    fault = Fault(
+        lambda request: request.host.startswith("rekeyhost") and request.method == "GET", busy
+    )
+    rig.world.faults.append(fault)
+    rig.calls()
+    with pytest.raises(TransientError) as caught:
+        await touch(rig)
+    assert caught.value.retry_after == 20
+    assert rig.calls() == {"host blob": 3}, "taken, refused once, given back"
+    assert await touch(rig) == FIRST
+
+
 async def test_a_lease_that_nobody_gives_back_ends_after_a_minute(rig: Rig) -> None:
     async with leases(rig).hold(SOURCE, FIRST):
         rig.clock.advance(SECONDS - 1)
