@@ -29,7 +29,7 @@ from engine.state.entry import Entry, Scheduled
 from engine.state.incident import STILL_ACCEPTED
 from engine.state.index import Listed
 from engine.state.record import Record
-from engine.state.request import NO_MORE, TRIED_AGAIN, Outcome, Result, WorkItem
+from engine.state.request import Outcome, WorkItem, unfinished
 from engine.state.tags import OPERATION, RETIRE, Managed, unfinished_incident
 
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
@@ -129,17 +129,10 @@ class Engine(Parts):
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
             if item.compromised:
-                outcome = self._come_back(item, error)
+                # It comes back for a month.
+                error = leaked.named_as_deleted(error, item, item.source or "its source")
+                outcome = unfinished(item, error.what, error.fix, self.clock.now())
         return await tasks.conclude(self, outcome, again=tries > 1)
-
-    def _come_back(self, item: WorkItem, error: PermanentError) -> Outcome:
-        """End an incident's item whose secret or record could not be read. It comes back for a month."""
-        error = leaked.named_as_deleted(error, item, item.source or "its source")
-        now = self.clock.now()
-        again = item.is_tried_on(now)
-        result: Result = "parked" if item.notifies(now) else "waiting"
-        reason = f"{error.what}; {TRIED_AGAIN if again else NO_MORE}"
-        return Outcome(item, result, reason, error.fix, comes_back=again)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item, mark its secret and report that."""
@@ -197,15 +190,13 @@ class Engine(Parts):
         about = item.about(secret.version)
         if not item.compromised:
             return await report.conclude(self, secret, about, decision)
-        now = self.clock.now()
-        again = item.is_tried_on(now)
-        reason = f"{decision.reason}: {STILL_ACCEPTED}; {TRIED_AGAIN if again else NO_MORE}"
-        fix = decision.fix or LEAKED_FIX
-        if item.notifies(now) or not (unfinished_incident(secret) or not secret.enabled):
-            outcome = await report.conclude(self, secret, about, Park(reason, fix))
-        else:
-            outcome = Outcome(about, "waiting", reason, fix, old_version=secret.version)
-        return replace(outcome, comes_back=again)
+        reason, fix = f"{decision.reason}: {STILL_ACCEPTED}", decision.fix or LEAKED_FIX
+        outcome = unfinished(about, reason, fix, self.clock.now())
+        is_marked = unfinished_incident(secret) or not secret.enabled
+        if outcome.result == "waiting" and is_marked:
+            return replace(outcome, old_version=secret.version)
+        parked = await report.conclude(self, secret, about, Park(outcome.reason, fix))
+        return replace(parked, comes_back=outcome.comes_back)
 
     def _unleased(self, secret: Version, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.

@@ -28,7 +28,6 @@ from engine.state.policy import Policies
 from engine.state.record import RECHECK_EVERY, RECHECKED_FOR
 from engine.state.request import (
     INCIDENT_SECONDS,
-    NO_MORE,
     UNMARKED,
     Cause,
     FollowUp,
@@ -36,6 +35,7 @@ from engine.state.request import (
     Tries,
     WorkItem,
     read,
+    unfinished,
 )
 from engine.state.sweep_order import MOST_DELAY, SweepOrder
 from engine.sweep import sweeper
@@ -280,21 +280,16 @@ class Service:
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret of an incident's item, which is tried again; after a month, say that it ends."""
-        now = self.engine.clock.now()
-        again = item.is_tried_on(now)
-        if not again:
-            error.add(NO_MORE)
-        # Once its secret has been marked, it is tried more often than people are notified of it.
-        outcome = Outcome(item, "waiting", error.what, error.fix)
-        if not item.notifies(now):
+        outcome = unfinished(item, error.what, error.fix, self.engine.clock.now())
+        again, error.what = outcome.comes_back, outcome.reason
+        if outcome.result == "waiting":
             await self.engine.reporter.concluded(outcome)
         else:
             try:
                 outcome = await (await self.ready()).park(item, error)
             except TransientError as second:
                 # Its message must not come back beside what is tried again: it is reported at least.
-                error.add(f"{UNMARKED}: {second.what}")
-                outcome = Outcome(item, "parked", error.what, error.fix)
+                outcome = replace(outcome, reason=f"{outcome.reason}; {UNMARKED}: {second.what}")
                 await self.engine.reporter.concluded(outcome)
         await self._settle(item, replace(outcome, comes_back=again))
 

@@ -35,7 +35,7 @@ from engine.secret import SecretVersion
 from engine.state.decision import Acting, Confirm, Decision, Park, Rotate
 from engine.state.due import by_hand
 from engine.state.record import RECHECK
-from engine.state.request import NO_MORE, UNMARKED, Outcome, WorkItem
+from engine.state.request import UNMARKED, Outcome, WorkItem, unfinished
 
 MOST_TURNS = 12
 """How many turns one work item may take, but for one for each version that leaked, against endless
@@ -239,15 +239,15 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     item = at.progress.item
     # An incident that the record could not note is in no record, so it comes back by itself.
     is_unnoted = item.compromised and not at.observed.noted
-    comes_back = is_unnoted and item.is_tried_on(at.now)
-    if is_unnoted and not comes_back:
-        parked = replace(parked, reason=f"{parked.reason}; {NO_MORE}")
-    if comes_back and not (item.notifies(at.now) or at.observed.is_unmarked):
-        return Outcome(item, "waiting", parked.reason, parked.fix, comes_back=True)
+    unnoted = unfinished(item, parked.reason, parked.fix, at.now) if is_unnoted else None
+    if unnoted:
+        parked = replace(parked, reason=unnoted.reason)
+        if unnoted.result == "waiting" and not at.observed.is_unmarked:
+            return unnoted
     _leave_to_the_next_recheck(at, error)
     return replace(
         await _marked(at, parked),
-        comes_back=comes_back,
+        comes_back=unnoted is not None and unnoted.comes_back,
         old_version=at.progress.old_version,
         new_version=at.progress.new_version,
         retired=at.progress.retired,

@@ -388,6 +388,17 @@ class Outcome:
     """What was asked for could not be dealt with, nor noted in a record: it is tried again."""
 
 
+def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
+    """Return how an incident's item ends that cannot be dealt with: it is tried again for a month.
+
+    People are notified of it now and then, and in the end. It is tried more often.
+    """
+    again = item.is_tried_on(now)
+    follows = TRIED_AGAIN if again else NO_MORE
+    result: Result = "parked" if item.notifies(now) else "waiting"
+    return Outcome(item, result, f"{reason}; {follows}", fix, comes_back=again)
+
+
 REPORTED_LEAK = "leaked"
 """What a message is about that asks a person whether a reported credential is cut off."""
 

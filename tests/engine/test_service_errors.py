@@ -30,7 +30,7 @@ from engine.service import (
     Service,
 )
 from engine.state.incident import Incident
-from engine.state.request import INCIDENT_SECONDS, Outcome, Tries, WorkItem
+from engine.state.request import INCIDENT_SECONDS, TRIED_AGAIN, Outcome, Tries, WorkItem
 from engine.state.sweep_order import SoFar, SweepOrder
 from tests.shared.collected import Collected, dims
 from tests.shared.heard import Log, handled_by
@@ -205,7 +205,7 @@ async def test_an_incident_whose_secret_cannot_be_marked_says_so_where_it_is_rep
     refuse(rig, 503, "Busy", to_vault(), times=99)
     with caplog.at_level(logging.INFO, "rekey"):
         await failing(rig, now_or_in(0)).rotate(rig.item(NAME, compromised=True).to_json(), LAST)
-    assert "it failed; nor could the secret be marked" in caplog.text
+    assert f"it failed; {TRIED_AGAIN}; nor could the secret be marked" in caplog.text
 
 
 async def test_an_item_that_waits_for_its_source_is_counted_as_waiting(sent: Collected) -> None:
