@@ -87,18 +87,19 @@ class SourceLease:
         record = replace(record, history=record.history.printed(self.prints))
         before, now = self.leases[0].record, self.parts.clock.now()
         if record != before:
-            await self.write_part(self.leases[0], record.scheduled(now))
+            await self.write_part(self.leases[0], record)
         self.record = record = self.leases[0].record
         if record.rests(now) and record.change.recheck_at != before.change.recheck_at:
             await self._hint()
 
     async def write_part(self, lease: Lease, record: Record) -> None:
-        """Write the record under one of its leases."""
+        """Write the record under one of its leases. It says when what it owes is rechecked."""
         await self.ensure(CALL_SECONDS)
         is_first = lease is self.leases[0]
         source = self.source if is_first else parts_of(self.source)[self.leases.index(lease)]
+        record = replace(record.scheduled(self.parts.clock.now()), source=source)
         async with self._unless_it_rests(), _in_time("writing the record"):
-            await lease.write(replace(record, source=source))
+            await lease.write(record)
 
     def lasts(self, seconds: float) -> bool:
         """Return whether every lease lasts this long, without a call."""

@@ -349,6 +349,9 @@ class Record:
         what the next one holds.
         """
         published, versions, change = self.published, self.compromised.versions, self.change
+        lost = self.put_aside("").lose().lost_writes
+        if self.pending_write:
+            change = change.uncertain_for(self.pending_write.at + LATE)
         if change.password_unknown:
             # What was sent may have replaced what the next owner's version holds.
             change = replace(change, version=str(secret.version))
@@ -356,9 +359,12 @@ class Record:
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
         return replace(
-            self.put_aside(""),
+            self,
             owner=owner,
             published=published and replace(published, created=None, operation=""),
+            pending_write=None,
+            # None of them arrives in a version of the next owner's, whatever that holds.
+            lost_writes=tuple(replace(write, digest="") for write in lost),
             change=replace(change, recheck_at=None),
             compromised=replace(self.compromised, versions=versions),
             stale=(),

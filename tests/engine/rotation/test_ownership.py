@@ -13,7 +13,7 @@ import pytest
 from engine.contract import LATE
 from engine.secret import SecretRef, Sensitive
 from engine.state.index import Listed
-from engine.state.record import Record
+from engine.state.record import RECHECK, Record
 from engine.state.record_parts import Announced, Compromised, History, Published
 from engine.state.request import WorkItem, operation_id
 from engine.state.tags import BY, MAY_DERIVE, OPERATION, RETIRE, Pending
@@ -275,6 +275,15 @@ async def test_a_source_passes_on_whose_owner_left_it_with_what_has_leaked_and_i
     known = await rig.known(source_of(rig))
     assert known.owner.endswith(f"/{KEY}")
     assert known.compromised.knows(leaked.version)
+
+
+async def test_what_is_owed_where_a_source_passes_on_is_rechecked_whatever_comes_after() -> None:
+    """Its next owner may be out of reach, and its next audit is a day away."""
+    rig = scene()
+    await rig.note(source_of(rig), "another", compromised=(V1,))
+    async with held(rig) as at:
+        assert await other_owner(at.parts, at.lease, at.secret) is None
+        assert at.noted.next_check == rig.clock.now() + RECHECK
 
 
 async def test_the_owner_of_a_source_keeps_it_although_its_vault_is_not_served_any_more() -> None:

@@ -461,6 +461,20 @@ def test_what_is_owed_passes_on_with_the_source() -> None:
     assert passed.seen(older, NOW + SETTLE) == passed
 
 
+def test_no_write_of_a_former_owner_is_recognised_in_the_next_owners_version() -> None:
+    """Whoever wrote that knew what was made, but was never told to publish it."""
+    before = announced()
+    passed = (
+        before.lose()
+        .announced(announced_write(before), "storage-key")
+        .passed("next", secret(OTHER))
+    )
+    assert passed.seen(secret(OTHER), NOW + SETTLE).published is None
+    # It may still come into the former owner's vault. What was made for it is nobody's.
+    assert passed.change.uncertain_until == NOW + LATE
+    assert [lost.operation for lost in passed.lost_writes] == ["operation"] * 2
+
+
 def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
     record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW,)))
     passed = record.passed("next", secret(OTHER))
