@@ -20,8 +20,10 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
+    AccessDenied,
     LeaseUnavailable,
     NeedsHuman,
+    NotFound,
     PermanentError,
     RekeyError,
     Throttled,
@@ -156,9 +158,21 @@ async def _announced(
     for candidate in fields:
         if candidate and needed <= set(candidate):
             value = template.render(at.managed.template, candidate)
+            issued = Issued(write.credential_id, candidate, superseded)
             if record.fits(write, value):
-                return Issued(write.credential_id, candidate, superseded)
+                return None if await is_a_leak(at, issued) else issued
     return None
+
+
+async def is_a_leak(at: Rotation, issued: Issued) -> bool:
+    """Return whether a credential is that of a version that has leaked, and is not settled."""
+    value = issued.fields[at.rotator.value_field].reveal()
+    for version in at.record.compromised.versions:
+        with suppress(NotFound, AccessDenied):
+            held = (await at.observed.read_version(version)).value
+            if held and value in held.reveal():
+                return True
+    return False
 
 
 def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:

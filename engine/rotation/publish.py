@@ -81,7 +81,7 @@ async def version(
     async with rollback.on(RekeyError, unsent=True):
         await _announced(at, secret, issued, draft)
     async with rollback.on(Overtaken):
-        missed = await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
+        missed = await _copy(at, secret, issued, draft)
     if missed and not at.managed.is_single:
         raise missed[0]
     # What a replica holds is not lost: the next try reads it from there.
@@ -97,6 +97,18 @@ async def version(
         # The source has a new password already, so the secret could not wait for the replica.
         raise missed[0]
     return published
+
+
+async def _copy(
+    at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft
+) -> list[RekeyError]:
+    """Write the replicas. Whether one has it after an error, the next try finds out, if there is one."""
+    try:
+        return await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
+    except TransientError as error:
+        if at.managed.is_single:
+            error.add(LOST)
+        raise
 
 
 async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
@@ -322,6 +334,8 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
             fix="rotate instead",
         )
     if fields.get(at.rotator.value_field) == at.parts.held(secret, managed):
+        if at.record.compromised.knows(secret.version):
+            return await rotate(at, secret, "what would be restored has leaked", at_once=True)
         same = Skip("the current version holds the earlier credential already")
         return await report.conclude(at.parts, secret, at.asked(), same)
     now = at.now

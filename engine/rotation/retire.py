@@ -338,15 +338,24 @@ async def tidy_of_another(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _kept(at: Rotation) -> str | None:
-    """Return which credential the current version names here; None if that is certain to be lost.
+    """Return which credential the current version holds here; None if that is certain to be lost.
 
-    Nothing is taken from a list that lacks what is in use, and so nothing would ever be made again.
+    Of a version that a person wrote, a tag may name another one. Nothing is taken from a list that
+    lacks what is in use, and so nothing would ever be made again.
     """
     if at.here is None:
         return None
-    held = at.parts.held(at.observed.shown, at.here)
-    is_lost = held and isinstance(at.rotator, Rewrites) and await at.proof.refuses(at.rotator, held)
-    return None if is_lost else at.here.credential_id
+    shown, named = at.observed.shown, at.here.credential_id
+    held = at.parts.held(shown, at.here)
+    if held and isinstance(at.rotator, Rewrites) and await at.proof.refuses(at.rotator, held):
+        return None
+    if not held or at.record.wrote(shown) or not isinstance(at.rotator, Recognise):
+        return named
+    try:
+        job = replace(at.parts.job(shown, at.here), held_id=None)
+        return (await at.rotator.recognise(job)).credential_id
+    except NeedsHuman:
+        return named
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:

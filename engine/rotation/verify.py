@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import replace
 
 from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
@@ -173,21 +172,10 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
 async def _issued(at: Rotation, secret: SecretVersion) -> Issued:
     """Have a credential made in place of the one that is refused, or read there."""
     issued = await issue.new_credential(at, secret, in_place=True)
-    if at.managed.is_single or not await _is_a_leak(at, issued):
+    if at.managed.is_single or not await issue.is_a_leak(at, issued):
         return issued
     # A person has named the place of what is still to be revoked.
     return await issue.new_credential(at, secret)
-
-
-async def _is_a_leak(at: Rotation, issued: Issued) -> bool:
-    """Return whether a credential is that of a version that has leaked."""
-    value = issued.fields[at.rotator.value_field].reveal()
-    for version in at.record.compromised.versions:
-        with suppress(NotFound, AccessDenied):
-            held = (await at.observed.read_version(version)).value
-            if held and value in held.reveal():
-                return True
-    return False
 
 
 async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:

@@ -513,12 +513,17 @@ class Record:
             raise self._older(secret, now)
         if self.wrote(secret):
             return self
-        known = next((it for it in self.unpublished if self.fits(it, secret.value)), None)
+        known = next((it for it in self.unpublished if self._is_written(it, secret)), None)
         if known is None:
             return self._beside(secret, now)
         # Its worker is gone: a recheck proves once that it is still accepted.
         landed = self.landed(secret, known)
         return replace(landed, change=landed.change.uncertain_for(now))
+
+    def _is_written(self, write: Announced, secret: SecretVersion) -> bool:
+        """Return whether a version is an announced write. Others may write again what is restored."""
+        is_news = not write.original or secret.tags.get(OPERATION) == write.operation
+        return is_news and self.fits(write, secret.value)
 
     def _beside(self, secret: SecretVersion, now: datetime) -> Record:
         """Return the record where the vault shows another version than the one published last."""

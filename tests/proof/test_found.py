@@ -737,6 +737,15 @@ FOUND = {
     "what somebody put in the place of a version that is gone is not taken for what that held": (
         "operated-deleted-in-overlap/two-slow#1420138425"
     ),
+    "what has leaked is not restored, and its incident not answered with that": (
+        "operated-away-put-back-in-incident/two-slots#1171600006"
+    ),
+    "a tag that names another credential keeps nobody from removing what was made in vain": (
+        "operated-away-put-back-in-incident/listed#1171600011"
+    ),
+    "what was announced and has leaked since is not published": (
+        "operated-away-put-back-when-retired/two-slow#1171600001"
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""What operators ask for while owners, people and other secrets do something else.
+"""What operators ask for while owners, people and other secrets do something else, or services go away.
 
 Each half has scenarios of its own. Together they meet what neither meets alone.
 """
@@ -8,9 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
+from engine.parts import GRACE_SECONDS
+from engine.state.sweep_order import SweepOrder
+from tests.proof.circumstances import outages
 from tests.proof.on_call import operators
 from tests.proof.staging import Scenario
+from tests.proof.world import World
 
 ELSEWHERE = re.compile(
     r"(moved|handed-over|adopted-in|put-back|written-again|owners|lacking|deleted|restored)"
@@ -20,12 +25,15 @@ ELSEWHERE = re.compile(
 
 
 def together(scenarios: Mapping[str, Scenario]) -> Iterator[Scenario]:
-    """Return scenarios in which operators ask for everything in the middle of another one."""
+    """Return scenarios in which operators ask for everything in the middle of another one.
+
+    In each second one services go away as well.
+    """
     for name, scenario in scenarios.items():
         if ELSEWHERE.match(name):
             kind = name.partition("/")[2]
             moves = {**operators(kind), **scenario.moves}
-            yield replace(
+            operated = replace(
                 scenario,
                 name=f"operated-{name}",
                 moves=moves,
@@ -33,3 +41,23 @@ def together(scenarios: Mapping[str, Scenario]) -> Iterator[Scenario]:
                 versions={},
                 is_planned=False,
             )
+            yield operated
+            yield replace(
+                operated,
+                name=f"operated-away-{name}",
+                build=partial(_stored, scenario),
+                moves={**outages(), **moves},
+            )
+
+
+def _stored(scenario: Scenario, world: World) -> None:
+    """Build a scenario; the orders of incidents are stored, as they are before they are answered."""
+    scenario.build(world)
+    orders = [
+        SweepOrder.from_json(it.text, world.kernel.now())
+        for it in world.messages
+        if it.what == "sweep"
+    ]
+    for order in orders:
+        if order.incident:
+            world.keep(order.request, order.to_json(), GRACE_SECONDS)

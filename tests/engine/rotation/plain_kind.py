@@ -44,6 +44,8 @@ class Plain:
     """What is made is accepted."""
     problem: RekeyError | None = None
     """What making one ends with."""
+    recognised: str = OLD_ID
+    """The id of what is held, whatever tags say."""
 
     kind: ClassVar[str] = "plain"
     value_field: ClassVar[str] = "key"
@@ -117,7 +119,7 @@ class Able(Plain):
 
     async def recognise(self, job: Job) -> Recognised:
         self.calls.append(f"recognise {job.held_id} {job.held.reveal() if job.held else ''}")
-        return Recognised(job.held_id or "", self.ends)
+        return Recognised(job.held_id or self.recognised, self.ends)
 
 
 class Work(Steps):

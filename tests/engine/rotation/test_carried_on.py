@@ -109,6 +109,17 @@ async def test_an_announced_credential_that_its_source_shows_is_published_and_no
         assert probes(work) == 0
 
 
+async def test_an_announced_credential_that_has_leaked_since_is_not_published() -> None:
+    kind = Able(accepted={OLD, MADE}, shown={MADE_ID: {"key": Sensitive(MADE)}})
+    async with rotating(kind) as work:
+        leaked = work.rig.vault.put(NAME, MADE, tags=work.rig.tags(NAME))
+        work.rig.vault.secrets[NAME].reverse()
+        announce(work.at, MADE)
+        work.at.know(compromised=(leaked.version,))
+        await rotate(work)
+        assert work.latest.value == NEW
+
+
 async def test_an_announced_credential_that_a_replica_holds_is_published_and_none_is_made() -> None:
     kind = Plain(accepted={OLD, MADE})
     tags: dict[str, str | None] = {"Replicas": f"{URL}/{COPY}"}

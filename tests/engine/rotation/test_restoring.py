@@ -11,7 +11,7 @@ from engine.errors import AccessDenied, NeedsHuman, RekeyError, VerificationFail
 from engine.secret import SecretRef
 from engine.state.request import Outcome, operation_id
 from engine.state.tags import CREDENTIAL, RETIRE, Pending
-from tests.engine.rotation.plain_kind import OLD, OLD_ID, Able, Plain, Work, rotating, working
+from tests.engine.rotation.plain_kind import NEW, OLD, OLD_ID, Able, Plain, Work, rotating, working
 from tests.shared.builders import Restore
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
@@ -75,6 +75,18 @@ async def test_what_somebody_has_put_back_by_hand_is_not_restored_once_more() ->
         assert outcome.result == "skipped"
         assert "holds the earlier credential already" in outcome.reason
         assert len(work.rig.vault.versions(NAME)) == 2
+
+
+async def test_what_has_leaked_and_would_be_restored_is_replaced() -> None:
+    """The current version holds it already, and an incident ends with no restore of that."""
+    kind = Plain(accepted={OLD, EARLIER})
+    async with rotating(kind) as work:
+        earlier = work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
+        work.rig.vault.secrets[NAME].reverse()
+        pending = Pending(work.at.now + DAY, earlier.version, OLD_ID)
+        work.at.know(pending=pending, compromised=(str(work.secret.version),))
+        await work.restore(work.secret, Restore(work.at.managed, pending))
+        assert (work.latest.value, work.progress.result) == (NEW, "rotated")
 
 
 async def test_a_restored_credential_is_as_old_as_it_is_and_its_successor_gets_an_overlap() -> None:
@@ -168,7 +180,16 @@ async def test_what_was_made_for_a_version_that_somebody_replaced_is_taken_back(
         work.at.know(**{"touched": V1, "kind": kind.kind, **facts})
         await work.withdraw()
         operation = operation_id(SecretRef(work.rig.vault.url, NAME), V1)
-        assert kind.calls == ([f"tidy {operation} but old"] if is_tidied else [])
+        calls = [f"recognise None {OLD}", f"tidy {operation} but old"]
+        assert kind.calls == (calls if is_tidied else [])
+
+
+async def test_what_a_person_wrote_is_kept_by_what_it_holds_whatever_its_tag_names() -> None:
+    kind = Able(recognised="their-own")
+    async with working(kind) as work:
+        work.at.know(touched=V1, kind=kind.kind)
+        await work.withdraw()
+        assert kind.calls[-1].endswith(" but their-own")
 
 
 async def test_a_kind_that_leaves_nothing_behind_is_asked_to_remove_nothing() -> None:

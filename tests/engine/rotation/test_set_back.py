@@ -92,6 +92,19 @@ async def test_a_password_that_no_replica_holds_is_set_back_where_it_cannot_be_p
         assert work.progress.result is None
 
 
+@pytest.mark.parametrize("tags", [SINGLE, {}])
+async def test_a_password_is_called_unknown_while_nobody_can_tell_whether_a_replica_has_it(
+    tags: dict[str, str | None],
+) -> None:
+    kind = Able()
+    async with rotating(kind, {**tags, **replicas(COPY)}) as work:
+        work.put_replica()
+        refuse(work.rig, 503, "ServerBusy", to_vault("PUT", COPY))
+        error = await work.fails(TransientError)
+        assert (LOST in error.what) is bool(tags)
+        assert f"undo {OLD}" not in kind.calls, "it may arrive there"
+
+
 async def test_a_password_is_set_back_where_somebody_writes_a_replica_in_the_meantime() -> None:
     async with rotating(Able(), {**SINGLE, **replicas(COPY)}) as work:
         work.put_replica()

@@ -475,6 +475,17 @@ def test_no_write_of_a_former_owner_is_recognised_in_the_next_owners_version() -
     assert [lost.operation for lost in passed.lost_writes] == ["operation"] * 2
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_value_that_is_restored_is_known_by_the_operation_that_wrote_it(*, is_ours: bool) -> None:
+    """Others know it, too, and may write it again just then."""
+    before = announced()
+    write = replace(announced_write(before), original=OTHER)
+    record = replace(before, pending_write=write)
+    tags = {OPERATION: write.operation} if is_ours else {}
+    shown = replace(secret(NEW), tags=tags)
+    assert record.seen(shown, NOW + SECOND).wrote(shown) is is_ours
+
+
 def test_what_leaked_and_is_held_by_the_next_owner_has_leaked_there() -> None:
     record = replace(announced().landed(secret(NEW)), compromised=Compromised((NEW,)))
     passed = record.passed("next", secret(OTHER))
