@@ -270,11 +270,15 @@ class Service:
         try:
             await (await self.ready()).park(item, error)
         except TransientError as second:
-            if not second.retry_after:
-                raise
-            # The last try comes once more, when Azure said.
+            # The last try comes once more: by the timer if it is stored, or when Azure said. Another
+            # message would only multiply what is stored.
             later = replace(item, tries=replace(item.tries, tried=MAX_TRIES - 1))
-            await self.engine.accept(later, second.retry_after)
+            if second.retry_after:
+                await self.engine.accept(later, second.retry_after)
+            elif item.request:
+                await self.engine.keep(later, GRACE_SECONDS)
+            else:
+                raise
         else:
             await self.engine.close(item)
 

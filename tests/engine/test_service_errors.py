@@ -143,9 +143,22 @@ async def test_what_cannot_be_parked_yet_comes_back_for_its_last_try_when_azure_
     headers: dict[str, Any] = {"retry_after": str(wish)} if wish else {}
     refuse(rig, 503, "ServerBusy", to_vault(), times=99, **headers)
     with pytest.raises(TransientError) if wish is None else nullcontext():
-        await failing(rig, now_or_in(0)).rotate(rig.item(NAME).to_json(), LAST)
+        item = rig.item(NAME, trigger="event", version=rig.latest(NAME).version)
+        await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
     posted = [(delay, message["tried"]) for delay, message in waiting(rig)]
     assert posted == ([(wish, LAST - 1)] if wish else [])
+
+
+async def test_what_a_person_asked_for_and_cannot_be_parked_yet_is_left_to_the_timer(
+    rig: Rig,
+) -> None:
+    """A message that the host brings back would be one more each time that the timer asks."""
+    refuse(rig, 503, "ServerBusy", to_vault(), times=99)
+    await failing(rig, now_or_in(0)).rotate(rig.item(NAME).to_json(), LAST)
+    assert not list(waiting(rig))
+    ((due, stored),) = rig.open_requests
+    assert (due - rig.clock.now()).total_seconds() == GRACE_SECONDS
+    assert stored["tried"] == LAST - 1
 
 
 @pytest.mark.parametrize("leaked", [False, True])

@@ -53,9 +53,8 @@ LOOKS = 2
 messages still wait."""
 A_REPORT_EACH = 15
 """So often the message of one more report may wait for a source that others hold."""
-A_DELIVERY_EACH = 4.0
-"""Seconds: where a service stays away, so much more may be tried in vain. Each of four requests of one
-secret may be tried every quarter of a minute."""
+A_DELIVERY_EACH = 15.0
+"""Seconds: where a service stays away, so much more may be tried in vain."""
 
 
 class Director(Protocol):
