@@ -209,19 +209,17 @@ class BlobLeases:
     async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[BlobLease]:
         """Hold the lease on a source; raises LeaseUnavailable if another worker has it."""
         blob = self._blob(source)
-        taking = self._take(blob, owner.lower(), whole or source)
-        # Both are awaited, whatever comes of either.
-        mine, shown = await asyncio.gather(taking, _shown(blob), return_exceptions=True)
-        if isinstance(mine, BaseException):
-            raise mine
-        lease, created = mine
+        reading = asyncio.create_task(_shown(blob))
         try:
-            if isinstance(shown, BaseException):
-                raise shown
-            await lease.read_record(source, created or shown)
-            yield lease
+            lease, created = await self._take(blob, owner.lower(), whole or source)
+            try:
+                await lease.read_record(source, created or await reading)
+                yield lease
+            finally:
+                await lease.release()
         finally:
-            await lease.release()
+            # Whatever came of the lease, nothing is left under way.
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _take(
         self, blob: BlobClient, owner: str, whole: str
