@@ -77,6 +77,10 @@ class Controller:
         # What else has to wait, an incident too, keeps nobody from hearing of a new version.
         if at.observed.has_read and not is_reported:
             await report.report_unreported(at)
+        elif at.record.unreported and not at.observed.has_read:
+            # The secret is deleted, or cannot be read: what was published to it is told all the same.
+            await report.report_from_record(at.parts, at.record)
+            at.lease.learn(replace(at.record, unreported=False))
         if outcome is None:
             # The item goes on at another source, or comes back where this cannot be noted.
             await at.lease.write(at.lease.record.scheduled(at.now))

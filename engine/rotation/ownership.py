@@ -11,7 +11,7 @@ from engine.parts import Parts, log
 from engine.planning.decision import Tagged
 from engine.ports import Lease
 from engine.rotation.derived import ParentKey
-from engine.rotation.report import report_before_it_passes
+from engine.rotation.report import report_from_record
 from engine.rotation.source_lease import NOBODY, SourceLease, hold
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import SecretRef, SecretVersion
@@ -49,7 +49,7 @@ async def other_owner(
     # Claimed only now: a secret that is refused one part must not take other parts.
     for lease, record in passing_on:
         await _tidy(held, record, secret)
-        await report_before_it_passes(parts, record)
+        await report_from_record(parts, record)
         if not record.is_blank:
             log.warning("%s passes from %s to %s", held.source, record.owner, mine)
         is_first = lease is held.leases[0]
@@ -289,7 +289,7 @@ async def release(
             await parts.vaults.retag(fresh, kept)
         # The first part names them all, until the others are nobody's.
         for lease, record in reversed([*zip(leases, records, strict=True)]):
-            await report_before_it_passes(parts, record)
+            await report_from_record(parts, record)
             await lease.write(Record(key=record.key))
 
 

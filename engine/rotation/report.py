@@ -23,10 +23,10 @@ from engine.state.request import UNMARKED, Cause, Outcome, Result, WorkItem
 from engine.state.tags import Managed
 
 
-async def report_before_it_passes(parts: Parts, record: Record) -> None:
+async def report_from_record(parts: Parts, record: Record) -> None:
     """Report the version that a source's owner published last, if nobody has yet.
 
-    The source passes to another secret, or is released, and nothing reads that version again.
+    Its secret need not be read: the source passes to another one, or the secret is released or gone.
     """
     published = record.published
     if not (record.unreported and published):

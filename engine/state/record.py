@@ -349,9 +349,6 @@ class Record:
         what the next one holds.
         """
         published, versions, change = self.published, self.compromised.versions, self.change
-        lost = self.put_aside("").lose().lost_writes
-        if self.pending_write:
-            change = change.uncertain_for(self.pending_write.at + LATE)
         if change.password_unknown:
             # What was sent may have replaced what the next owner's version holds.
             change = replace(change, version=str(secret.version))
@@ -359,12 +356,9 @@ class Record:
             same = {published.version: str(secret.version)}
             versions = tuple(same.get(version, version) for version in versions)
         return replace(
-            self,
+            self.put_aside(""),
             owner=owner,
             published=published and replace(published, created=None, operation=""),
-            pending_write=None,
-            # None of them arrives in a version of the next owner's, whatever that holds.
-            lost_writes=tuple(replace(write, digest="") for write in lost),
             change=replace(change, recheck_at=None),
             compromised=replace(self.compromised, versions=versions),
             stale=(),
@@ -460,6 +454,9 @@ class Record:
         write = late or self.pending_write
         assert write and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         published = write.landed(secret.version, secret.created)
+        # What a former owner announced, somebody has brought to the next one: that is no news.
+        is_ours = write.operation == operation_id(secret.ref, write.replaces)
+        published = published if is_ours else replace(published, operation="")
         dead = self.history.same_as(write.replaces) if write.dead else ()
         verified = self.with_tags_of(secret).verified
         return replace(
@@ -473,7 +470,7 @@ class Record:
             stale=(*dead, *self.stale),
             verified=replace(verified, version=secret.version, created=secret.created),
             history=self.history.after(published, write.held),
-            unreported=True,
+            unreported=is_ours,
         )
 
     def id_of(self, version: str | None) -> str:

@@ -42,7 +42,7 @@ UNREAD = re.compile(r"credential in version (\w+) cannot be read .* \((https:\S+
 """What an incident says that needs a version enabled for a moment, and of which secret."""
 HOUR = 3600.0
 OVERLAP = 7 * DAY + 2 * HOUR
-STRETCHES = (DAY, OVERLAP, DAY, OVERLAP, DAY, OVERLAP)
+STRETCHES = (DAY, OVERLAP) * 4
 """What passes in the end, until nothing is left to do."""
 JUMPS = (16.0, 21.0, 45.0, 61.0, 200.0)
 """Seconds by which the clock leaps: past a client's time-out, a call's, a lease's."""

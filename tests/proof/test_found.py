@@ -746,6 +746,12 @@ FOUND = {
     "what was announced and has leaked since is not published": (
         "operated-away-put-back-when-retired/two-slow#1171600001"
     ),
+    "what was published is told of although its secret is deleted": (
+        "operated-away-deleted-in-incident/two-slots#1460006461"
+    ),
+    "what a former owner announced and somebody brought along retires what it superseded": (
+        "operated-away-handed-over-in-rotation/many#1460030069"
+    ),
 }
 
 

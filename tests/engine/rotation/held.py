@@ -47,7 +47,7 @@ from engine.state.decision import Restore
 from engine.state.index import Listed
 from engine.state.record import RECHECK, RECHECKED_FOR, SPACING, Record
 from engine.state.record_parts import Announced
-from engine.state.request import Outcome
+from engine.state.request import Outcome, operation_id
 from engine.state.tags import Managed, parse
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, Response
@@ -139,6 +139,11 @@ class Held:
             for name, fact in facts.items()
         }
 
+    @property
+    def operation(self) -> str:
+        """The operation that replaces the current version."""
+        return operation_id(self.secret.ref, str(self.secret.version))
+
     def announced(self, ago: timedelta = timedelta(), **facts: Any) -> Announced:
         """Return a write in place of the current version, announced so long ago."""
         write = Announced("op", "key2", "digest", str(self.secret.version), self.now - ago)
@@ -150,7 +155,9 @@ class Held:
         """Let the record announce a value in place of the current version, so long ago."""
         self.know(key="ab" * 32)
         digest = self.record.digest(credential_id, Sensitive(value))
-        write = self.announced(ago, digest=digest, credential_id=credential_id, **facts)
+        write = self.announced(
+            ago, operation=self.operation, digest=digest, credential_id=credential_id, **facts
+        )
         self.know(ahead=write)
         return write
 

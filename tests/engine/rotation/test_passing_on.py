@@ -75,6 +75,17 @@ async def test_what_was_published_is_reported_before_its_source_passes_on(
     assert [it["secret"] for it in posted if it["action"] == "refresh"] == [NAME]
 
 
+async def test_what_was_published_is_reported_although_its_secret_is_deleted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = await unreported()
+    rig.vault.delete(NAME)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await engine(rig).handle(rig.item(NAME, action="audit", source=source_of(rig)))
+    assert "published by an earlier try" in caplog.text
+    assert not (await rig.known(source_of(rig))).unreported
+
+
 async def test_what_a_renamed_secret_holds_stays_as_its_source_passes_on() -> None:
     """Rekey made it for the former name, and removes what else that operation has left."""
     rig = GraphRig()
