@@ -277,6 +277,8 @@ class Service:
                 await self.engine.accept(later, second.retry_after)
             elif item.request:
                 await self.engine.keep(later, GRACE_SECONDS)
+                waits = Outcome(item, "waiting", error.what, error.fix)
+                await self.engine.reporter.concluded(waits)
             else:
                 raise
         else:

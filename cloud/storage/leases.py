@@ -213,7 +213,8 @@ class BlobLeases:
         try:
             lease, created = await self._take(blob, owner.lower(), whole or source)
             try:
-                await lease.read_record(source, created or await reading)
+                shown = await reading
+                await lease.read_record(source, created or shown)
                 yield lease
             finally:
                 await lease.release()
