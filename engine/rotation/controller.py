@@ -235,11 +235,11 @@ async def _fail(at: Rotation, error: PermanentError) -> Outcome:
     parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
     # A worker that has lost the lease must not judge what another worker has done since.
     await at.lease.ensure(CALL_SECONDS)
-    if at.lease.has_begun and at.record.change.requested_at:
-        # The secret may never be rotated again. If it is, that is made up for.
-        with suppress(RekeyError):
+    # The secret may never be rotated again. What cannot be removed leaves the change open.
+    with suppress(RekeyError):
+        if at.lease.has_begun and at.record.change.requested_at:
             await retire.tidy_abandoned(at)
-    _close_change(at)
+        _close_change(at)
     item = at.progress.item
     # An incident that the record could not note is in no record, so it comes back by itself.
     is_unnoted = item.compromised and not at.observed.noted

@@ -15,7 +15,7 @@ from tests.shared.certificate_rig import NAME as CERTIFICATE
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.delivery import Delivery
 from tests.shared.graph_rig import NAME, GraphRig
-from tests.shared.scene import struck
+from tests.shared.scene import refuse, struck
 
 
 async def died_after_adding(rig: GraphRig) -> None:
@@ -50,6 +50,24 @@ async def test_nothing_is_left_of_a_version_that_a_person_replaced(*, force: boo
     current = rig.tags(NAME)["CredentialId"]
     made = [it for it in rig.alive() if it.key_id not in (current, rig.first.key_id, theirs.key_id)]
     assert not made, names
+
+
+async def test_what_a_failed_rotation_cannot_remove_is_removed_after_its_secret_has_moved() -> None:
+    """Neither the record nor the source takes a write; nothing asks for an audit there again."""
+    rig = GraphRig()
+    rig.managed()
+
+    def announces(request: Request) -> bool:
+        return request.method == "PUT" and ".blob." in request.host and len(rig.alive()) > 1
+
+    refuse(rig, 403, "AuthorizationFailure", announces)
+    removes = lambda request: request.path.endswith("/removePassword")  # noqa: E731
+    refuse(rig, 403, "Authorization_RequestDenied", removes)
+    assert (await rig.handle(NAME)).result == "parked"
+    assert len(rig.alive()) == 2
+    rig.tag(NAME, ProviderAddress="/graph/applications/another")
+    await Delivery(rig, rig.service).recheck(rig.clock.now() + timedelta(hours=1))
+    assert [password.key_id for password in rig.alive()] == [rig.first.key_id]
 
 
 def lists_another(request: Request) -> bool:
