@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.contract import Job, Rotator
-from engine.errors import NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.kinds import Kinds
 from engine.planning.decision import Tagged, decided
 from engine.ports import (
@@ -40,6 +40,8 @@ log = logging.getLogger("rekey")
 
 GRACE_SECONDS = 60.0
 """How long after its message was due the timer carries out what a person asked for."""
+DISABLED = "SecretDisabled"
+"""Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,20 @@ class Parts:
         try:
             return await self.vaults.read(ref)
         except NotFound:
+            return None
+
+    async def earlier(self, ref: SecretRef, version: str) -> SecretVersion | None:
+        """Return one version; None if the vault has it no more, or somebody has disabled it.
+
+        Raises AccessDenied where a right is missing: what was not read is not gone.
+        """
+        try:
+            return await self.vaults.read_version(ref, version)
+        except NotFound:
+            return None
+        except AccessDenied as error:
+            if error.code != DISABLED:
+                raise
             return None
 
     async def accept(self, work: WorkItem | SweepOrder, delay: float = 0.0) -> None:

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from engine.engine import Engine
 from engine.errors import AccessDenied, NotFound
+from engine.parts import DISABLED
 from engine.rotation import leaked
-from engine.rotation.leaked import DISABLED
 from engine.rotation.source_lease import NOBODY
 from engine.secret import SecretRef, SecretVersion, Sensitive, Version
 from engine.state import template

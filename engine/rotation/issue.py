@@ -20,10 +20,8 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Issued, Job, Preflight, Readable, Tidy, Undo
 from engine.errors import (
-    AccessDenied,
     LeaseUnavailable,
     NeedsHuman,
-    NotFound,
     PermanentError,
     RekeyError,
     Throttled,
@@ -168,10 +166,9 @@ async def is_a_leak(at: Rotation, issued: Issued) -> bool:
     """Return whether a credential is that of a version that has leaked, and is not settled."""
     value = issued.fields[at.rotator.value_field].reveal()
     for version in at.record.compromised.versions:
-        with suppress(NotFound, AccessDenied):
-            held = (await at.observed.read_version(version)).value
-            if held and value in held.reveal():
-                return True
+        leak = await at.observed.earlier(version)
+        if leak and leak.value and value in leak.value.reveal():
+            return True
     return False
 
 

@@ -35,9 +35,6 @@ from engine.state.record_parts import Past
 from engine.state.request import WorkItem
 from engine.state.tags import Managed, Pending
 
-DISABLED = "SecretDisabled"
-"""Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
-
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
     """Return the versions that leaked; raises NeedsHuman while nobody can tell.
@@ -138,12 +135,9 @@ async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> b
         return False
     if _holds_again(at, secret, going.version, managed):
         return False
-    try:
-        old = (await at.observed.read_version(going.version)).value
-    except (NotFound, AccessDenied):
-        return True
+    old = await at.observed.earlier(going.version)
     now = at.parts.held(secret, managed) or secret.value
-    return not (old and now and now.reveal() in old.reveal())
+    return not (old and old.value and now and now.reveal() in old.value.reveal())
 
 
 TEMPLATE = "ValueTemplate"
@@ -511,36 +505,25 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     A record tells that has accepted it, or has seen it. The version's own tags are only a hint
     which one, as they may name a source that has passed to another secret since. They are believed
     where nobody owns that.
+
+    Raises AccessDenied where the app may not read them: elsewhere what leaked would pass for refused.
     """
     owned = [listed.source for listed in known]
-    named = await _named_by(parts, ref, version)
+    earlier = await parts.earlier(ref, version)
+    named = parts.tagged(earlier).source if earlier else None
     sources = filter(None, dict.fromkeys((named, *owned)))
-    records = {source: await parts.leases.peek(source) for source in sources}
-    knowing = {at: record for at, record in records.items() if record and record.knows(version)}
-    accepted = [at for at, record in knowing.items() if record.has_accepted(version)]
-    if named is None:
-        # The record of a further part, or of a claim alone, knows of no version.
-        telling = [at for at in owned if (record := records[at]) and not record.is_blank]
-        only = telling if len(telling) == 1 else []
-    else:
+    records = {at: record for at in sources if (record := await parts.leases.peek(at))}
+    knowing = [at for at, record in records.items() if record.knows(version)]
+    accepted = [at for at in knowing if records[at].has_accepted(version)]
+    if named:
         # What it says counts where its secret owns that, or nobody does.
-        record = records[named]
-        is_theirs = record and record.owner not in ("", NOBODY, str(ref).lower())
-        only = [] if is_theirs else [named]
+        owner = records.get(named, Record()).owner
+        only = [named] if owner in ("", NOBODY, str(ref).lower()) else []
+    else:
+        # The record of a further part, or of a claim alone, knows of no version.
+        telling = [at for at, record in records.items() if not record.is_blank]
+        only = telling if len(telling) == 1 else []
     return next(iter((*accepted, *knowing, *only)), "")
-
-
-async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
-    """Return the source that the tags of a version name; None if it has none, or nobody can read it.
-
-    Raises AccessDenied where the app alone cannot: elsewhere what it holds would pass for refused.
-    """
-    try:
-        return parts.tagged(await parts.vaults.read_version(ref, version)).source
-    except PermanentError as error:
-        if isinstance(error, AccessDenied) and error.code != DISABLED:
-            raise
-        return None
 
 
 async def foreseen(

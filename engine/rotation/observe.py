@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from engine.contract import LATE, Rewrites, Undo
-from engine.errors import AccessDenied, NotFound, RekeyError
+from engine.errors import RekeyError
 from engine.parts import Parts
 from engine.rotation.proof import proof_text
 from engine.rotation.source_lease import SourceLease
@@ -164,11 +164,8 @@ class Observed:
             is_ours = is_later or version.tags.get(OPERATION) == write.operation
             if not is_ours or version.version in (None, shown.version, write.replaces):
                 continue
-            try:
-                whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
-            except (NotFound, AccessDenied):
-                continue
-            if record.fits(write, whole.value):
+            whole = await self.parts.earlier(shown.ref, str(version.version))
+            if whole and record.fits(write, whole.value):
                 return record.landed(whole)
         # It may still come: what was made for it is removed after that.
         return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
@@ -204,10 +201,16 @@ class Observed:
 
     async def read_version(self, version: str) -> SecretVersion:
         """Read an earlier version of the secret, or of a former owner of its source."""
+        return await self.parts.vaults.read_version(self._ref_of(version), version)
+
+    async def earlier(self, version: str) -> SecretVersion | None:
+        """Return the same; None if its vault has it no more, or somebody has disabled it."""
+        return await self.parts.earlier(self._ref_of(version), version)
+
+    def _ref_of(self, version: str) -> SecretRef:
         place = self.record.history.place_of(version)
         ref = SecretRef.parse(place) if place else self.item.ref
-        is_served = self.parts.policy.manages(ref.vault)
-        return await self.parts.vaults.read_version(ref if is_served else self.item.ref, version)
+        return ref if self.parts.policy.manages(ref.vault) else self.item.ref
 
     def landed(self, version: SecretVersion, prints: str) -> SecretVersion:
         """Note that the announced version is published; return what Rekey believes of it.

@@ -14,14 +14,13 @@ from engine.errors import (
     AccessDenied,
     LeaseUnavailable,
     NeedsHuman,
-    NotFound,
     RekeyError,
     TransientError,
 )
+from engine.parts import DISABLED
 from engine.rotation import issue, report
 from engine.rotation.context import Rotation
 from engine.rotation.issue import Rollback
-from engine.rotation.leaked import DISABLED
 from engine.rotation.source_lease import CALL_SECONDS, LOST, NO_ANSWER
 from engine.rotation.vault_writer import Overtaken
 from engine.secret import DEFAULT_CONTENT_TYPE, Draft, SecretVersion, Version
@@ -285,11 +284,8 @@ async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
     change = at.record.change
     if not (change.uncertain_until and change.version):
         return False
-    try:
-        before = await at.observed.read_version(change.version)
-    except (NotFound, AccessDenied):
-        return False
-    return before.value == secret.value
+    before = await at.observed.earlier(change.version)
+    return before is not None and before.value == secret.value
 
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:

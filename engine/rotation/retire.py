@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from engine.contract import Lists, Recognise, Rewrites, Rotator
-from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError
+from engine.errors import NeedsHuman, RekeyError
 from engine.follow_up import refresh, tasks
 from engine.rotation import leaked, report
 from engine.rotation.context import Rotation
@@ -236,13 +236,8 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
 
     Where an edited ValueTemplate reads another part of its value, what works counts.
     """
-    try:
-        old = await at.observed.read_version(pending.version)
-    except NotFound:
-        return None
-    except AccessDenied as error:
-        if error.code != leaked.DISABLED:
-            raise
+    old = await at.observed.earlier(pending.version)
+    if old is None:
         return None
     field, shape = _rotator_of(at).value_field, at.here.template if at.here else None
     held = list(leaked.credentials_in(old, field, shape, at.record).values())

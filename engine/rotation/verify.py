@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from engine.contract import LATE, Forewarn, Issued, Preflight, Recognise, Tidy
-from engine.errors import AccessDenied, NeedsHuman, NotFound, VerificationFailed
+from engine.errors import NeedsHuman, VerificationFailed
 from engine.planning.decision import crowded
 from engine.rotation import issue, publish
 from engine.rotation.context import Rotation
@@ -196,11 +196,8 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
 
     Of a version that somebody has disabled nothing is proven, so it is tried again.
     """
-    try:
-        old = await at.parts.vaults.read_version(secret.ref, version)
-    except (NotFound, AccessDenied):
-        return False
-    held = at.parts.held(old, at.managed)
+    old = await at.parts.earlier(secret.ref, version)
+    held = at.parts.held(old, at.managed) if old else None
     return held is not None and await at.proof.refuses(at.rotator, held)
 
 

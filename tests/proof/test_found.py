@@ -752,6 +752,13 @@ FOUND = {
     "what a former owner announced and somebody brought along retires what it superseded": (
         "operated-away-handed-over-in-rotation/many#1460030069"
     ),
+    "what a failed rotation could not remove is removed after its secret has moved away": (
+        "operated-away-moved/many#1470009363"
+    ),
+    "a refused read gives up no announced write beneath what a person wrote": (
+        "incident-and-people/one-slot!"
+        "c1=1+c3=1+c5=1+c6=1+m27=fail after the effect+i33=m0+m37=forbid"
+    ),
 }
 
 

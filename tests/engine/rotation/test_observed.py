@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE
-from engine.errors import LeaseUnavailable, NotFound
+from engine.errors import AccessDenied, LeaseUnavailable, NotFound
 from engine.kinds import Kinds
 from engine.state.record import SETTLE, Record
 from engine.state.request import DAY, OFTEN, UNMARKED, Outcome, Result
@@ -294,6 +294,22 @@ async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: He
     await at.observed().observe()
     assert at.record.published is None
     assert at.record.pending_write is None
+
+
+async def test_who_may_not_read_a_version_for_a_moment_gives_no_announced_one_up(at: Held) -> None:
+    """It would be in use, and nobody would ever be told of it."""
+    announced = at.announce("new", timedelta())
+    at.rig.clock.advance(1)
+    beneath = at.rig.vault.put(NAME, "new", tags={})
+    at.rig.vault.put(NAME, "by hand", tags={})
+    read = lambda request: request.path.endswith(f"/{beneath.version}")  # noqa: E731
+    refuse(at.rig, 403, "ForbiddenByRbac", read)
+    with pytest.raises(AccessDenied):
+        await at.observed().observe()
+    assert at.record.pending_write == announced
+    await at.observed().observe()
+    published = at.record.published
+    assert (published and published.version) == beneath.version
 
 
 @pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
