@@ -6,6 +6,7 @@ This plays every schedule that can be enumerated, and a sample of those that can
     python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --fresh 300000    so many seeds, and nothing else
+    python -m scripts.prove --near 300000     so many schedules near what was new, and nothing else
     python -m scripts.prove --first 4711      the seeds from there on, as a run printed it
     python -m scripts.prove --keep FILE       note what was played; go on from there
     python -m scripts.prove --replay CASE     one case again, with its trace
@@ -32,7 +33,7 @@ from typing import Any
 from tests.proof.excuses import Excuse
 from tests.proof.findings import known
 from tests.proof.kept import Kept, OtherRunError, header
-from tests.proof.run import LONG, USUAL, Part, fresh, parts, play, run, written
+from tests.proof.run import LONG, USUAL, Part, fresh, parts, play, run, searched, written
 
 FIRST, SPAN = 10_000_000, 1_000_000_000
 """From which number on the seeds are drawn, and how many numbers there are: below stand those that
@@ -52,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = Kept.begun(options.keep, began)
     except OtherRunError as other:
         parser.error(f"{other}; name another file, or check that commit out")
-    first, seeds = began["first"], began["fresh"]
+    first, seeds, near = began["first"], began["fresh"], began["near"]
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z, commit {began['commit']}, seeds from {first} on")
     print(f"    again with --first {first}", flush=True)
-    chosen = [fresh(first, seeds)] if seeds else parts(options.long, options.share, first)
+    alone = [*([fresh(first, seeds)] if seeds else ()), *([searched(first, near)] if near else ())]
+    chosen = alone or parts(options.long, options.share, first)
     return prove(chosen, kept, options.cores, options.histories)
 
 
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--first", type=int, help="the first of the seeds; drawn where left out")
     parser.add_argument("--fresh", type=int, metavar="SEEDS", help="play so many seeds alone")
+    parser.add_argument("--near", type=int, metavar="SCHEDULES", help="search with so many alone")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="a file to go on from")
     parser.add_argument(
         "--histories", type=_folder, metavar="DIR", help="write down what happens, a file each"
@@ -100,6 +103,7 @@ def _begun(options: argparse.Namespace) -> dict[str, Any]:
         "commit": _commit(),
         "first": FIRST + secrets.randbelow(SPAN) if drawn is None else drawn,
         "fresh": options.fresh or 0,
+        "near": options.near or 0,
         "long": options.long is LONG,
         "share": options.share,
     }

@@ -248,7 +248,7 @@ def calls_of(place: str) -> int:
 
 
 def own_calls(trace: Sequence[str]) -> list[int]:
-    """Return the numbers of a story's calls to its source: each different one when it comes first."""
+    """Return the numbers of a story's calls to its source: each other one when it comes first."""
     first: dict[str, int] = {}
     for at, call in enumerate(trace):
         if not any(service in call for service in SHARED):

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from engine.state import record
-from tests.proof import campaign, case, findings, real
+from tests.proof import campaign, case, findings, guided, real
 from tests.proof.excuses import Excuse
 from tests.proof.kept import Kept
 from tests.proof.places import PAIRED, STORIES
@@ -27,6 +27,9 @@ SEEDED = "model: seeded schedules"
 ORDERS = "orders:"
 """How a job begins that plays so many orders of a scenario, each found by playing the one
 before."""
+SEARCH, A_SEARCH = "search:", 5000
+"""How a job begins that is a search, each of whose schedules is found by playing those before; and
+how many one has."""
 NEIGHBOURS = 1000
 """So many cases that follow each other go to one core: they come to the same states."""
 
@@ -38,6 +41,8 @@ class Size:
     orders: int
     """Orders of workers and people for each scenario."""
     seeds: int
+    searched: int
+    """Schedules near those that have met something new."""
     own: int
     """Through the SDKs: so many of the six faults at each call to a kind's source."""
     shared: int
@@ -48,9 +53,9 @@ class Size:
     """Through the SDKs: one pair of faults in so many."""
 
 
-USUAL = Size(orders=80, seeds=10_000, own=1, shared=1, every=2, stride=600)
+USUAL = Size(orders=80, seeds=10_000, searched=10_000, own=1, shared=1, every=2, stride=600)
 """What two cores play in about fifteen minutes, a million schedules of it in ten."""
-LONG = Size(orders=600, seeds=100_000, own=6, shared=3, every=1, stride=60)
+LONG = Size(orders=600, seeds=100_000, searched=100_000, own=6, shared=3, every=1, stride=60)
 """What a night has time for."""
 
 
@@ -148,6 +153,13 @@ def fresh(first: int, number: int) -> Part:
     return Part(SEEDED, map(str, campaign.seeds(first, number)))
 
 
+def searched(first: int, number: int) -> Part:
+    """Return schedules near those that have met something new, in searches that have a seed each."""
+    begin = range(0, number, A_SEARCH)
+    jobs = (f"{SEARCH}{min(A_SEARCH, number - at)}:{first + at}" for at in begin)
+    return Part("model: schedules near what was new", jobs, chunk=1)
+
+
 def parts(size: Size = USUAL, share: float = 1.0, first: int = 0) -> list[Part]:
     """Return the parts of the proof; of pairs, orders and seeds so much as `share` says.
 
@@ -172,6 +184,7 @@ def parts(size: Size = USUAL, share: float = 1.0, first: int = 0) -> list[Part]:
             chunk=1,
         ),
         fresh(first, int(size.seeds * share)),
+        searched(first, int(size.searched * share)),
         Part("SDKs: faults at every call", map(str, singles)),
         Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, size.stride * stride))),
     ]
@@ -220,13 +233,18 @@ def _chunk(numbered: tuple[int, Sequence[str]]) -> tuple[int, list[Result]]:
 
 
 def _job(text: str) -> Iterator[Result]:
-    if not text.startswith(ORDERS):
+    if text.startswith(ORDERS):
+        most, _, name = text.removeprefix(ORDERS).partition(":")
+        many = campaign.interleavings(name, int(most))
+    elif text.startswith(SEARCH):
+        number, _, seed = text.removeprefix(SEARCH).partition(":")
+        many = guided.search(int(seed), int(number), SEEN)
+    else:
         yield written(text, FOLDERS[0]) if FOLDERS else result(text, SEEN)
         return
-    most, _, name = text.removeprefix(ORDERS).partition(":")
-    for order, came in campaign.interleavings(name, int(most)):
-        whole = Result(str(order), came.problem, came.excuses, came.same)
-        yield written(str(order), FOLDERS[0]) if FOLDERS else whole
+    for case_, came in many:
+        whole = Result(str(case_), came.problem, came.excuses, came.same)
+        yield written(str(case_), FOLDERS[0]) if FOLDERS else whole
 
 
 def _quiet() -> None:

@@ -18,7 +18,7 @@ def cases(place: str) -> Iterator[Case | real.RealCase]:
 
     Every fault, then every order; of its pairs, of a kind's writes, or seeds.
 
-    `owners/many#200` is the first two hundred seeds of one scenario, `owners/many!i9=m2` one script.
+    `owners/many#200` is the first two hundred seeds of a scenario, `owners/many!i9=m2` one script.
     """
     if "!" in place:
         return iter([Case.parse(place)])
