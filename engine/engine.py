@@ -143,8 +143,10 @@ class Engine(Parts):
         outcome = Outcome(item, "skipped", f"{error.what}; {ANOTHER}", error.fix)
         return await tasks.conclude(self, outcome)
 
-    async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:
-        """Work under the lease of the item's source; `left` is one that the secret has left."""
+    async def _handle(
+        self, item: WorkItem, tries: int, left: frozenset[str] = frozenset()
+    ) -> Outcome:
+        """Work under the lease of the item's source; `left` are those that the secret has left."""
         source, secret, unlisted = item.source, None, None
         if source is None:
             with self.reporter.step("read"):
@@ -154,7 +156,7 @@ class Engine(Parts):
                 tagged = decision.managed.source
                 source, unlisted = await leaked.leaked_at(self, secret, item, tagged, left)
             else:
-                source = await self._left_at(secret, item, tries)
+                source = await self._left_at(secret, item, tries, left)
                 if source is None or isinstance(decision, Park):
                     unleased = await self._unleasable(secret, item, decision)
                     return await tasks.conclude(self, unleased, again=tries > 1)
@@ -176,7 +178,7 @@ class Engine(Parts):
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version
             later = replace(item, source=None, version=version)
-            return await self._handle(later, tries, left=source)
+            return await self._handle(later, tries, left | {source})
         return outcome
 
     async def _unleasable(
@@ -210,15 +212,19 @@ class Engine(Parts):
         bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         return self.decide(replace(secret, tags=bare), item)
 
-    async def _left_at(self, secret: SecretVersion, item: WorkItem, tries: int) -> str | None:
+    async def _left_at(
+        self, secret: SecretVersion, item: WorkItem, tries: int, left: frozenset[str]
+    ) -> str | None:
         """Return the source at which something is left to do for a secret that asks for nothing.
 
-        That is a compromised version's, or one where an earlier try has begun what nobody ended.
+        That is a compromised version's, or one where an earlier try has begun what nobody ended;
+        none of those where this item was already.
         """
-        if not item.compromised:
-            begun = (await self.index()).of(secret.ref) if tries > 1 else ()
-            return next((listed.source for listed in begun if listed.is_open), None)
-        if not (known := await self.known(secret.ref)):
-            return None
-        version = str(item.version or secret.version)
-        return await leaked.held_at(self, secret.ref, version, known) or None
+        sources = list[str]()
+        if item.compromised and (known := await self.known(secret.ref)):
+            version = str(item.version or secret.version)
+            sources = [await leaked.held_at(self, secret.ref, version, known)]
+        elif tries > 1 and not item.compromised:
+            begun = (await self.index()).of(secret.ref)
+            sources = [listed.source for listed in begun if listed.is_open]
+        return next((source for source in sources if source and source not in left), None)

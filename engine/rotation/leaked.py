@@ -5,7 +5,7 @@ A compromised credential is proven to be refused, or revoked, before its inciden
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -470,7 +470,11 @@ def _managed(at: Rotation, secret: SecretVersion) -> Managed:
 
 
 async def leaked_at(
-    parts: Parts, secret: Version, item: WorkItem, tagged: str, left: str = ""
+    parts: Parts,
+    secret: Version,
+    item: WorkItem,
+    tagged: str,
+    left: Collection[str] = (),
 ) -> tuple[str, TransientError | None]:
     """Return the source that has accepted what leaked, whatever the tags say.
 
@@ -494,7 +498,7 @@ async def leaked_at(
         versions.pop(secret.version)
     for version in map(str, versions):
         source = await held_at(parts, secret.ref, version, known)
-        if source not in ("", left):
+        if source and source not in left:
             return source, unlisted
     return tagged, unlisted
 

@@ -339,3 +339,14 @@ async def test_what_leaked_elsewhere_is_not_settled_by_what_had_to_be_revoked_he
     assert old in {key.value for key in other.keys.values()}
     assert outcome.result == "parked"
     assert "may still be accepted" in outcome.reason
+
+
+async def test_a_later_try_looks_once_at_a_source_that_its_secret_has_left() -> None:
+    """What is open there is left to a recheck: the item ends where the secret is now."""
+    rig = scene()
+    now = rig.clock.now()
+    owed = Pending(now + timedelta(hours=1), "1" * 32, "key2")
+    await rig.note(source_of(rig), NAME, changing=now, pending=owed)
+    rig.tag(NAME, ProviderAddress=f"{source_of(rig)}2")
+    outcome = await rig.service().engine.handle(rig.item(NAME, action="restore"), 2)
+    assert (outcome.result, outcome.reason) == ("skipped", "no earlier credential still works")
