@@ -143,10 +143,22 @@ def _in_progress(turn: Turn) -> Wait | None:
 
 
 def _is_being_revoked(turn: Turn) -> Wait | None:
-    """Restore no credential that a change is about to revoke, whatever was done before."""
-    since = under_way_since(turn.record)
-    is_going = since and isinstance(turn.decision, Restore)
-    return Wait(turn.now, f"the earlier credential is being revoked, {since}") if is_going else None
+    """Restore no credential that a change is about to revoke, whatever was done before.
+
+    It may still take effect where nobody has noted how it ended. What was sent last because of a
+    leak is another one's.
+    """
+    change, since = turn.record.change, under_way_since(turn.record)
+    is_retirement = change.started_at and not change.requested_at
+    until = None if turn.record.compromised.versions else change.uncertain_until
+    if not isinstance(turn.decision, Restore):
+        return None
+    if since:
+        return Wait(turn.now, f"the earlier credential is being revoked, {since}")
+    if is_retirement and until and until > turn.now:
+        ends = f"until {until:%Y-%m-%d %H:%M}Z"
+        return Wait(until, f"the earlier credential may still be revoked by what was sent, {ends}")
+    return None
 
 
 def under_way_since(record: Record) -> str:

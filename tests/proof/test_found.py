@@ -755,6 +755,14 @@ FOUND = {
     "what a failed rotation could not remove is removed after its secret has moved away": (
         "operated-away-moved/many#1470009363"
     ),
+    "a credential is not restored whose revocation was sent, and could not be noted": (
+        "operated-adopted-in-overlap/two-slow!c3=1+c4=1+c5=1+i7=l4+i28=m0+c28=1+c29=1+i33=m2+c38=1"
+        "+c39=1+i56=m5+i57=m0+i60=m4+c55=2+c56=1+i65=m2+c59=3+c61=1+c62=1+c64=1+c65=1+c66=1+c67=1"
+        "+c68=1+c69=1+c70=1+c71=1+c74=1+m59=die after+m63=forbid"
+    ),
+    "a later try looks once at a source that its secret has left": (
+        "operated-away-moved/listed!i3=m1+m16=arrive late+i44=m1+i74=m2+i100=m7+i146=m1"
+    ),
     "a refused read gives up no announced write beneath what a person wrote": (
         "incident-and-people/one-slot!"
         "c1=1+c3=1+c5=1+c6=1+m27=fail after the effect+i33=m0+m37=forbid"

@@ -20,7 +20,7 @@ from simulator.reach.sabotage import Died
 from tests.engine.rotation.plain_kind import Plain, rotating
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared.delivery import Delivery
-from tests.shared.scene import struck, to_vault
+from tests.shared.scene import refuse, struck, to_vault
 
 NAME = "app-key"
 DAY = 86_400
@@ -137,6 +137,18 @@ async def test_a_key_that_is_being_revoked_is_neither_revoked_twice_nor_restored
     assert reason in outcome.reason
     assert len(slow.rig.vault.versions(NAME)) == 2
     assert slow.asked() == 1
+
+
+async def test_nor_is_one_whose_revocation_was_sent_and_could_not_be_noted() -> None:
+    slow = await rotated()
+    stores = lambda request: request.method == "PUT" and ".blob." in request.host  # noqa: E731
+    refuse(slow.rig, 403, "AuthorizationFailure", lambda sent: stores(sent) and slow.asked())
+    await slow.handle(action="retire")
+    assert slow.asked() == 1
+    slow.rig.clock.advance(1)
+    outcome = await slow.handle(action="restore")
+    assert (outcome.result, len(slow.rig.vault.versions(NAME))) == ("waiting", 2)
+    assert "may still be revoked by what was sent, until" in outcome.reason
 
 
 async def test_a_key_inside_its_overlap_is_restored_where_nothing_is_under_way() -> None:
