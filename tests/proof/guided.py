@@ -5,7 +5,7 @@ tries. Here each schedule notes what it has met: in which state of the records w
 which way, what somebody did there by hand, and which state came after which. One that has met
 something new is kept and changed: it is played up to some decision, and drawn anew from there on;
 or a few of its decisions are others; or the same ones are taken in another scenario of its kind of
-source. What was met least is changed first.
+source. What was met least is changed first, and the shorter of two.
 
 The same seed brings the same schedules. Each has the name of its script, so that it can be played
 again alone.
@@ -225,8 +225,9 @@ class Search:
         return scenario, Guide(scenario, known[: max(changed) + 1 + further], changed, seed)
 
     def _known_for(self, kept: Kept) -> int:
-        """Return how well known is what a schedule has met, and how often that was changed."""
-        return min(self.times[what] for what in kept.new) * (1 + kept.changed)
+        """Return how well what a schedule has met is known, and how long it takes to play."""
+        rarest = min(self.times[what] for what in kept.new)
+        return rarest * (1 + kept.changed) * len(kept.decisions)
 
     def _changed(self, known: Sequence[Decision], faults: Sequence[Mode]) -> dict[int, Decision]:
         """Return one to three other decisions, by their place."""
