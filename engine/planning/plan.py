@@ -149,7 +149,7 @@ def _is_being_revoked(turn: Turn) -> Wait | None:
     leak is another one's.
     """
     change, since = turn.record.change, under_way_since(turn.record)
-    is_retirement = change.started_at and not change.requested_at
+    is_retirement = change.version == turn.secret.version and not change.requested_at
     until = None if turn.record.compromised.versions else change.uncertain_until
     if not isinstance(turn.decision, Restore):
         return None

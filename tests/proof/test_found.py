@@ -760,6 +760,9 @@ FOUND = {
         "+c39=1+i56=m5+i57=m0+i60=m4+c55=2+c56=1+i65=m2+c59=3+c61=1+c62=1+c64=1+c65=1+c66=1+c67=1"
         "+c68=1+c69=1+c70=1+c71=1+c74=1+m59=die after+m63=forbid"
     ),
+    "a restore that was announced is carried on while its write may still come": (
+        "lost-restore/two-slow!i17=m1+m13=arrive late+m21=die after+m28=die after"
+    ),
     "a later try looks once at a source that its secret has left": (
         "operated-away-moved/listed!i3=m1+m16=arrive late+i44=m1+i74=m2+i100=m7+i146=m1"
     ),
