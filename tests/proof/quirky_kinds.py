@@ -21,14 +21,17 @@ class TwoByName(TwoSlots):
         id_ = (await self._list(source))[slot]
         replace = lambda: self._replace(slots, slot, id_)  # noqa: E731 - one effect, said where it is sent
         try:
-            await self.hand.reach(f"set {slot}", replace, changes=True, sandboxed=True)
+            made = await self.hand.reach(f"set {slot}", replace, changes=True, sandboxed=True)
         except PermanentError as refused:
             refused.unsent = True
             raise
-        return (await self._list(source))[slot]
+        shown = (await self._list(source))[slot]
+        if shown != made:
+            self.hand.world.watch.mistaken.add(shown)
+        return shown
 
     @staticmethod
-    def _replace(slots: Slots, slot: str, id_: str) -> None:
+    def _replace(slots: Slots, slot: str, id_: str) -> str:
         if slots.held[slot] != id_:
             raise NotFound("no key has this id", fix="see whether somebody else replaces it")
-        slots.refill(slot)
+        return slots.refill(slot)
