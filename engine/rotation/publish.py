@@ -265,7 +265,8 @@ async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
 def is_external(at: Rotation, secret: SecretVersion) -> bool:
     """Return whether somebody wrote this version lately and no source has accepted it yet.
 
-    With a single slot it does not matter when: healing would undo the password that they set. Where
+    With a single slot it does not matter when: healing would undo the password that they set. Nor
+    does it while the place that they name has what Rekey has superseded, inside its overlap. Where
     what its source has accepted has leaked, that may be what works in its place: it is replaced.
     """
     record, item = at.record, at.observed.item
@@ -276,7 +277,9 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
         return False
     if at.observed.may_have_replaced:
         return False
-    return at.managed.is_single or at.now - secret.created < LEFT_ALONE
+    owed = (it for it in record.to_retire if it.credential_id == at.managed.credential_id)
+    is_kept = at.managed.is_single or any(it.at > at.now for it in owed)
+    return is_kept or at.now - secret.created < LEFT_ALONE
 
 
 async def was_hit(at: Rotation, secret: SecretVersion) -> bool:

@@ -909,15 +909,17 @@ class Watch:
             is_early = now - max(since, disturbed) < HEALED_SECONDS
             if is_early or self._takes(source) or self.is_unsure():
                 continue
-            held = (
-                credential_in(it.value.reveal())
+            held = {
+                credential_in(it.value.reveal()): it.ref.name
                 for all_ in self.world.vault.values()
                 for it in all_
                 if it.version == version and it.value
-            )
-            for credential in held:
+            }
+            for credential, holder in held.items():
                 name = self.compromised.get(credential)
-                if not name or credential not in self.alive() or self._was_parked(name):
+                # It may be reported of a former owner, and who holds it now is parked.
+                is_told = name and (self._was_parked(name) or self._was_parked(holder))
+                if not name or credential not in self.alive() or is_told:
                     continue
                 return f"P5: {credential} of {name} has leaked, and is accepted minutes later"
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import NeedsHuman, TransientError
-from engine.state.tags import BY
+from engine.state.tags import BY, Pending
 from simulator.wire import Request
 from tests.engine.rotation.held import held, is_external, refuse_to_fight, refused_external, was_hit
 from tests.shared.builders import SECOND, V2
@@ -124,6 +124,25 @@ async def test_a_recent_version_is_theirs_unless_rekey_wrote_proved_or_touched_i
         this = str(at.secret.version)
         known = {name: this if text == "this" else text for name, text in facts.items()}
         at.know(**{name: text for name, text in known.items() if name != "published"})
+        assert is_external(at.rotation, at.secret) is is_theirs
+
+
+@pytest.mark.parametrize(
+    ("place", "ends", "is_theirs"),
+    [
+        pytest.param("key1", SECOND, True, id="inside the overlap"),
+        pytest.param("key1", -SECOND, False, id="after it"),
+        pytest.param("key2", SECOND, False, id="the other one's place"),
+    ],
+)
+async def test_an_older_version_is_theirs_while_it_names_what_is_inside_its_overlap(
+    place: str, ends: timedelta, *, is_theirs: bool
+) -> None:
+    """It would be healed in that place, and cut off what apps may still use."""
+    rig = scene()
+    rig.clock.advance(2 * LEFT_ALONE.total_seconds())
+    async with held(rig) as at:
+        at.know(pending=Pending(at.now + ends, V2, place))
         assert is_external(at.rotation, at.secret) is is_theirs
 
 
