@@ -38,6 +38,8 @@ AT_FIRST = 200
 """So many schedules are kept before any is changed."""
 COMPARED = 6
 """Of so many kept ones that are drawn, the one that has met the rarest is changed."""
+MOST_FAULTS, MOST_LEAPS = 3, 2
+"""As a seed has: a message has five tries, and whoever fails in all of them waits for a sweep."""
 MOST_KEPT = 20_000
 MOST_MOVES = 9
 """A changed decision is one of so many moves by hand."""
@@ -78,6 +80,7 @@ class Guide:
         self._chance = Chance(seed, SCENARIOS[scenario].faults)
         self._kind = scenario.rpartition("/")[2]
         self._counts: Counter[Kind] = Counter()
+        self._faults = self._leaps = 0
         self._states = dict[int, tuple[Record, Hashable]]()
         self._state: Hashable = None
         self.script = list[Step]()
@@ -103,6 +106,8 @@ class Guide:
             mode = self._chance.mode(label)
         else:
             mode = next((fault for fault in EVERY_FAULT if fault == known[1]), "go")
+        mode = mode if self._faults < MOST_FAULTS else "go"
+        self._faults += mode != "go"
         self._meet(None if mode == "go" else (NUMBERS.sub("", label), mode))
         self._note("m", None if mode == "go" else mode)
         return mode
@@ -118,6 +123,9 @@ class Guide:
             at = int(known[1][1:])
             is_leap, is_there = known[1][0] == "l", at < moves
             chosen = moves + min(at, len(JUMPS) - 1) if is_leap else at if is_there else None
+        if chosen is not None and chosen >= moves:
+            chosen = chosen if self._leaps < MOST_LEAPS else None
+            self._leaps += 1
         how = None if chosen is None else f"m{chosen}" if chosen < moves else f"l{chosen - moves}"
         if chosen is not None:
             self._meet(self._name_of(chosen))
