@@ -179,7 +179,9 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
     name, source = current.ref.name, watch.source_of(current)
     if source is None or REPLICA_OF in current.tags:
         return
-    had = {*descent.roots(watch, source), *watch.handed_over}
+    # Where the secret was before, too.
+    sources = {at for version in versions if (at := watch.source_of(version))}
+    had = {root for at in sources for root in descent.roots(watch, at)} | {*watch.handed_over}
     more = 2 * sum(watch.late[root] for root in had)
     made = Counter(
         version.tags[OPERATION]

@@ -766,6 +766,9 @@ FOUND = {
     "what is inside its overlap is not replaced because somebody's version names its place": (
         "operated-put-back/two-logins!c5=1+c6=1+c7=1+i45=l0+i52=l2+i56=m8+i91=m0"
     ),
+    "a late write at a source that its secret has left since is no second rotation": (
+        "operated-moved-in-both/two-slots#1500006607"
+    ),
     "a later try looks once at a source that its secret has left": (
         "operated-away-moved/listed!i3=m1+m16=arrive late+i44=m1+i74=m2+i100=m7+i146=m1"
     ),
