@@ -509,12 +509,9 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
     A record tells that has accepted it, or has seen it. The version's own tags are only a hint
     which one, as they may name a source that has passed to another secret since. They are believed
     where nobody owns that.
-
-    Raises AccessDenied where the app may not read them: elsewhere what leaked would pass for refused.
     """
     owned = [listed.source for listed in known]
-    earlier = await parts.earlier(ref, version)
-    named = parts.tagged(earlier).source if earlier else None
+    named = await _named_by(parts, ref, version)
     sources = filter(None, dict.fromkeys((named, *owned)))
     records = {at: record for at in sources if (record := await parts.leases.peek(at))}
     knowing = [at for at, record in records.items() if record.knows(version)]
@@ -528,6 +525,16 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
         telling = [at for at, record in records.items() if not record.is_blank]
         only = telling if len(telling) == 1 else []
     return next(iter((*accepted, *knowing, *only)), "")
+
+
+async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
+    """Return the source that the tags of a version name; None if it has none, or nobody can read it.
+
+    Raises AccessDenied where the app alone cannot: elsewhere what it holds would pass for refused.
+    """
+    is_served = parts.policy.manages(ref.vault)
+    earlier = await parts.earlier(ref, version) if is_served else None
+    return parts.tagged(earlier).source if earlier else None
 
 
 async def foreseen(
