@@ -498,7 +498,7 @@ async def leaked_at(
         versions.pop(secret.version)
     for version in map(str, versions):
         source = await held_at(parts, secret.ref, version, known)
-        if source and source not in left:
+        if source not in ("", *left):
             return source, unlisted
     return tagged, unlisted
 
