@@ -148,13 +148,13 @@ def _is_being_revoked(turn: Turn) -> Wait | None:
     It may still take effect where nobody has noted how it ended. What was sent last because of a
     leak is another one's.
     """
-    change, since = turn.record.change, under_way_since(turn.record)
-    is_retirement = change.version == turn.secret.version and not change.requested_at
-    until = None if turn.record.compromised.versions else change.uncertain_until
     if not isinstance(turn.decision, Restore):
         return None
-    if since:
+    if since := under_way_since(turn.record):
         return Wait(turn.now, f"the earlier credential is being revoked, {since}")
+    change, leaks = turn.record.change, turn.record.compromised.versions
+    is_retirement = change.version == turn.secret.version and not (change.requested_at or leaks)
+    until = change.uncertain_until
     if is_retirement and until and until > turn.now:
         ends = f"until {until:%Y-%m-%d %H:%M}Z"
         return Wait(until, f"the earlier credential may still be revoked by what was sent, {ends}")
