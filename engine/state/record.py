@@ -67,6 +67,8 @@ def covers(whole: str, source: str | None) -> bool:
 
     It is stored under the first part of both.
     """
+    if whole == source:
+        return True
     parts, others = parts_of(whole), parts_of(source or "")
     return parts[0] == others[0] and {*others} <= {*parts}
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
@@ -150,8 +151,8 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
     """Read the tags of a secret that has a ProviderAddress."""
     reader = _Reader(tags)
     rotator, source = _source(tags, kinds, reader.problems)
-    if isinstance(rotator, Unusable):
-        return Malformed((rotator.refusal,))
+    if follows(rotator, Unusable):
+        return Malformed((cast("type[Unusable]", rotator).refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
     pending = reader.read(RETIRE, Pending.parse, None, "what Rekey wrote, or remove it")
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"

@@ -100,7 +100,7 @@ class Sweeper:
             self.digests.add(stands)
             if text := notices.reminder(tagged, engine.policy, self.order):
                 await post(engine, FollowUp(tagged.held.ref, "remind").because(text))
-            self.summary.posted += await self._consider(tagged, decision)
+            self.summary.posted += await self._consider(tagged, item, decision)
             if is_replica(stands) and audit_is_due(secret.ref, self.order, None):
                 await self._report_unwritten(secret)
         except TransientError:
@@ -175,8 +175,8 @@ class Sweeper:
             log.warning("it cannot be noted that a digest is sent: %s", error)
             return True
 
-    async def _consider(self, tagged: Tagged, decision: Decision) -> bool:
-        order, item, now = self.order, sweep_of(tagged.held.ref), self.engine.clock.now()
+    async def _consider(self, tagged: Tagged, item: WorkItem, decision: Decision) -> bool:
+        order, now = self.order, self.engine.clock.now()
         due = self._due(tagged, decision)
         posted = [await self._post(recheck) for recheck in due]
         match decision:
