@@ -197,7 +197,7 @@ class Tidy(Protocol):
 
 @runtime_checkable
 class Typed(Protocol):
-    """For kinds that only certain types of resource have. Any other is asked about every address."""
+    """For kinds that only certain types of resource have. Others are asked about every address."""
 
     @classmethod
     def resource_types(cls) -> Sequence[str]:

@@ -42,7 +42,7 @@ class Engine(Parts):
     nothing_yet, first_value, add_first = issue.nothing_yet, issue.first_value, issue.added
     owned, release, held_at = ownership.owned, ownership.release, leaked.held_at
     follow_up, drop = tasks.run, tasks.give_up
-    """What other modules do with the parts, as the engine's own methods."""
+    """Functions of other modules, as methods of the engine."""
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
@@ -68,7 +68,7 @@ class Engine(Parts):
         return secret, await refresh.hold_back(self, secret, item, decision) or decision
 
     async def foreseen(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
-        """Return what `handle` would do first, after a preview: a leak may live elsewhere."""
+        """Return what `handle` would do first, after a preview: a leak may be at another source."""
         return await leaked.foreseen(self, secret, item, decision) or decision
 
     def steps(self, secret: Version, item: WorkItem, first: Decision) -> list[Decision]:
@@ -88,7 +88,7 @@ class Engine(Parts):
         return claimed(tags, self.kinds)
 
     async def consented(self, secret: Version, managed: Managed) -> None:
-        """Raise why the key of a derived secret does not consent to it; return where none is derived."""
+        """Raise why the key of a derived secret does not consent to it; other secrets need no consent."""
         if parent_key := ParentKey.of(self, managed):
             await parent_key.parent(secret.ref)
 
@@ -110,7 +110,7 @@ class Engine(Parts):
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
 
     async def _rotation(self, managed: Managed, item: WorkItem) -> Rotation:
-        """Return what a worker would have in hand: the record knows what is under way."""
+        """Return the context that a worker would have, with the record as it is now."""
         try:
             record = await self.leases.peek(managed.source)
         except AccessDenied as error:
@@ -126,7 +126,7 @@ class Engine(Parts):
         except PermanentError as error:
             if item.recheck:
                 return await self.leave(item, error)
-            # The secret could not be read, so it cannot be marked. The report is all that is left.
+            # The secret could not be read, so it cannot be marked. It can only be reported.
             outcome = Outcome(item, "parked", error.what, error.fix)
             if item.compromised:
                 # It comes back for a month.
@@ -146,7 +146,7 @@ class Engine(Parts):
     async def _handle(
         self, item: WorkItem, tries: int, left: frozenset[str] = frozenset()
     ) -> Outcome:
-        """Work under the lease of the item's source; `left` are those that the secret has left."""
+        """Work under the lease of the item's source. `left`: sources where it was tried already."""
         source, secret, unlisted = item.source, None, None
         if source is None:
             with self.reporter.step("read"):
@@ -166,15 +166,15 @@ class Engine(Parts):
             controller = Controller(Rotation(held, item, before=secret, unlisted=unlisted))
             outcome = await controller.run()
             if outcome:
-                # It is reported under the lease and noted afterwards. A worker that dies in between
-                # causes a second report, but never a missing one.
+                # It is reported under the lease and noted afterwards. If the worker dies in
+                # between, it is reported twice, but never lost.
                 await tasks.conclude(self, outcome, again=tries > 1)
                 await controller.finish(outcome)
         if outcome is None:
             if unlisted:
                 # Azure may have named a time.
                 raise unlisted
-            # What is settled here is not asked for where the secret is now.
+            # A version that is settled here is not looked for at the secret's present source.
             is_settled = held.record.compromised.is_refused(item.version, item.reported_at)
             version = None if item.began and is_settled else item.version
             later = replace(item, source=None, version=version)
@@ -186,8 +186,8 @@ class Engine(Parts):
     ) -> Outcome:
         """End an item for a secret whose tags name no source. An incident comes back for a month.
 
-        Nobody knows where the leaked credential lives until the tags are mended, or the secret is
-        enabled.
+        Nobody knows where the leaked credential works until the tags are corrected, or the secret
+        is enabled.
         """
         about = item.about(secret.version)
         if not item.compromised:
@@ -201,9 +201,9 @@ class Engine(Parts):
         return replace(parked, comes_back=outcome.comes_back)
 
     def _unleased(self, secret: Version, item: WorkItem) -> Decision:
-        """Decide before the record can be read, so that no forged tag prevents it.
+        """Decide before the record can be read. No forged tag may prevent that it is read.
 
-        If Rekey's own tags allow no action, it decides again without them. What they claim is then
+        If Rekey's own tags allow no action, it decides again without them. Their claims are
         compared with the record under the lease.
         """
         decision = self.decide(secret, item)
@@ -217,8 +217,8 @@ class Engine(Parts):
     ) -> str | None:
         """Return the source at which something is left to do for a secret that asks for nothing.
 
-        That is a compromised version's, or one where an earlier try has begun what nobody ended;
-        none of those where this item was already.
+        That is the source of a compromised version, or one where an earlier try of this item was
+        interrupted. Sources where the item was already are left out.
         """
         sources = list[str]()
         if item.compromised and (known := await self.known(secret.ref)):

@@ -25,7 +25,7 @@ class OwnKinds(Protocol):
 
 
 def lingering(kind: type[Rotator] | None) -> str:
-    """Return what may still work two minutes after a leak of this kind; empty if nothing is known."""
+    """Return what may still work two minutes after a leak of this kind; empty if nothing may."""
     return kind.lingers.what if isinstance(kind, Lingers) else ""
 
 

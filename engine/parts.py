@@ -157,7 +157,7 @@ class Parts:
             return StateIndex({}, unread=True)
 
     async def known(self, ref: SecretRef) -> Sequence[Listed]:
-        """Return what the records say of a secret; raises TransientError if they cannot be listed."""
+        """Return a secret's records, as listed; raises TransientError if they cannot be listed."""
         index = await self.index()
         if index.unread:
             raise TransientError(

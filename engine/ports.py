@@ -209,7 +209,7 @@ class PrintKeys(Protocol):
     """The keys of the prints by which reported leaks are found."""
 
     async def current(self, policy: Policy) -> Prints:
-        """Return what makes prints under this policy. Never raises: without a key there are none."""
+        """Return what makes prints under this policy. Never raises: no key, no prints."""
         ...
 
 
@@ -219,8 +219,8 @@ class Alerts(Protocol):
     async def value(self, repository: str, number: int, key: Sensitive, app: str) -> Sensitive:
         """Return the value that an alert of a repository is about.
 
-        `key` is a token, or the private key of the GitHub App `app`. Raises RekeyErrors that show no
-        part of either.
+        `key` is a token, or the private key of the GitHub App `app`. Raises RekeyErrors that show
+        no part of either.
         """
         ...
 

@@ -170,7 +170,7 @@ class Service:
                 await self.engine.close(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
-        """Work on one message. Raises what may pass, so the queue retries; the last try parks it."""
+        """Work on one message. Raises what may pass, so the queue retries. The last try parks it."""
         work = read(text)
         with self.engine.reporter.handling(work):
             if isinstance(work, FollowUp):
@@ -270,8 +270,8 @@ class Service:
         try:
             await (await self.ready()).park(item, error)
         except TransientError as second:
-            # The last try comes once more: by the timer if it is stored, or when Azure said. Another
-            # message would only multiply what is stored.
+            # The last try comes once more: by the timer if it is stored, or when Azure said.
+            # Another message would only multiply what is stored.
             later = replace(item, tries=replace(item.tries, tried=MAX_TRIES - 1))
             if second.retry_after:
                 await self.engine.accept(later, second.retry_after)
@@ -285,7 +285,7 @@ class Service:
             await self.engine.close(item)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret of an incident's item, which is tried again; after a month, say that it ends."""
+        """Park the secret of an incident's item. It is tried again for a month, and then given up."""
         outcome = unfinished(item, error.what, error.fix, self.engine.clock.now())
         again, error.what = outcome.comes_back, outcome.reason
         if outcome.result == "waiting":
@@ -294,13 +294,14 @@ class Service:
             try:
                 outcome = await (await self.ready()).park(item, error)
             except TransientError as second:
-                # Its message must not come back beside what is tried again: it is reported at least.
+                # Its message must not come back beside what is tried again: it is reported at
+                # least.
                 outcome = replace(outcome, reason=f"{outcome.reason}; {UNMARKED}: {second.what}")
                 await self.engine.reporter.concluded(outcome)
         await self._settle(item, replace(outcome, comes_back=again))
 
     async def _settle(self, item: WorkItem, outcome: Outcome) -> None:
-        """Close what was asked for, or put it off: its time stands in the storage, in no message."""
+        """Close a request, or put it off. The storage says when it is due, and no message."""
         if not outcome.comes_back:
             await self.engine.close(item)
             return
@@ -354,7 +355,7 @@ def _follows_on(item: WorkItem, problem: TransientError) -> bool:
 
 
 def _put_off(problem: TransientError, deferred: int, usual: float = 0.0) -> float:
-    """Return in how many seconds work is tried again that Azure asked to wait with; 0 if it did not.
+    """Return the seconds until work is tried again, if Azure asked to wait; 0 if it did not.
 
     An earlier try would only lengthen the wait. Repeated waits grow: a throttle may ask for too
     little, or not say how long. `usual`: what is waited where nobody has said.

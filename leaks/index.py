@@ -86,15 +86,15 @@ class Owner:
             field = engine.rotators[kind].value_field if kind in engine.rotators else ""
             return cls(ref, kind, field, known.get(leaked.TEMPLATE, f"{{{field}}}"), name=name)
         return cls(
-            current.ref,
-            managed.rotator.kind,
-            managed.rotator.value_field,
-            managed.template,
-            managed.source,
-            current.version or "",
-            managed.credential_id or "",
-            engine.held(current, managed),
-            name,
+            ref=current.ref,
+            kind=managed.rotator.kind,
+            field=managed.rotator.value_field,
+            shape=managed.template,
+            source=managed.source,
+            version=current.version or "",
+            credential_id=managed.credential_id or "",
+            held=engine.held(current, managed),
+            name=name,
         )
 
     async def credentials(
@@ -115,15 +115,15 @@ class Owner:
         is_current = version == self.version
         past_id = record.id_of(version) if record else ""
         return LeakedVersion(
-            self.ref,
-            record.source if record else self.source,
-            self.kind,
-            version,
-            self.credential_id if is_current else past_id,
-            credential,
-            self.name,
-            is_current,
-            former,
+            ref=self.ref,
+            source=record.source if record else self.source,
+            kind=self.kind,
+            version=version,
+            credential_id=self.credential_id if is_current else past_id,
+            credential=credential,
+            owner=self.name,
+            is_current=is_current,
+            former=former,
         )
 
 

@@ -73,7 +73,7 @@ FOR_PROGRAMS: frozenset[Result | TaskResult] = frozenset({"retired", "reminded"}
 
 
 def news(parts: Parts, outcome: Outcome | TaskOutcome) -> list[FollowUp]:
-    """Return the task that announces an outcome, if people or a program are to be notified of it."""
+    """Return the task that announces an outcome, if people or a program are to be notified."""
     kinds = {webhook.kind for webhook in parts.policy.document.webhooks}
     heard = STANDARD in kinds if outcome.result in FOR_PROGRAMS else outcome.result in TITLES
     now = parts.clock.now().isoformat()
@@ -139,8 +139,8 @@ async def _kept(parts: Parts, place: SecretRef) -> Sensitive:
 def _concerns(hook: Webhook, item: FollowUp, secret: Version, parts: Parts) -> bool:
     """Return whether a webhook hears of this: one with `within` hears only of urgent digests.
 
-    Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent one
-    may have been: whoever hears of urgent ones alone is notified of the others, too.
+    Nobody hears of a digest whose only secret was renewed meanwhile. Of several, the most urgent
+    one may have been: whoever hears of urgent ones alone is notified of the others, too.
     """
     if item.news in FOR_PROGRAMS and hook.kind != STANDARD:
         return False

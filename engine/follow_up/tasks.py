@@ -1,4 +1,4 @@
-"""Tasks: what follows a rotation. Apps are refreshed and owners notified, each by a message of its own.
+"""Tasks that follow a rotation: apps are refreshed and owners notified, each by its own message.
 
 Tasks are posted once the outcome is known. If posting them fails, the outcome stands.
 """

@@ -1,8 +1,8 @@
 """The one decision: what to do about a secret, given its state, the request and the time. Pure.
 
-Events, sweeps, duplicates and operators all end here. So the outcome depends only on the state
-in the vault, whether a trigger arrives twice, late, out of order or never. The tags of a secret
-are read once, however often it is decided from.
+Events, sweeps, duplicates and operators all end here. So the outcome depends only on the state in
+the vault, even if a trigger arrives twice, late, out of order or never. The tags of a secret are
+read once for all decisions about it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from engine.state.tags import (
 class Tagged:
     """One version of a secret, without its value, and what its tags ask for under the policy.
 
-    What is decided from it cannot depend on a value, nor carry one on.
+    So no decision can depend on a value, or carry one on.
     """
 
     held: Version
@@ -95,7 +95,7 @@ TAG_DEFAULTS: Mapping[str, str] = {
     "ValidityPeriodDays": "90",
     **dict.fromkeys(("RotateBeforeDays", "OverlapHours", RETIRE), ""),
 }
-"""What a malformed tag is best set to; nothing removes it, so that the policy's default counts."""
+"""What a malformed tag is best set to. An empty text removes it, so the policy's default counts."""
 
 
 def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> Decision:
@@ -106,9 +106,9 @@ def decided(tagged: Tagged, item: WorkItem, policy: Policy, now: datetime) -> De
 
 
 def mended(tagged: Tagged, wrong: Malformed) -> str:
-    """Return the command that mends malformed tags, with a default or VALUE for each.
+    """Return the command that corrects malformed tags, with a default or VALUE for each.
 
-    What the policy document says, no tag mends.
+    A setting of the policy document is corrected there.
     """
     held, applied = tagged.held, tagged.applied
     if any(held.tags.get(tag) != applied.tags.get(tag) for tag in wrong.tags):
@@ -129,8 +129,7 @@ def _unmanaged(secret: Version) -> Skip:
 def crowded(secret: Version, *, in_place: bool = False) -> Park | None:
     """Return why a secret has no room for the tags of a new version; None if it has.
 
-    `in_place`: the new credential supersedes none, so that at most an earlier retirement is passed
-    on.
+    `in_place`: the new credential supersedes none, so at most an earlier retirement needs a tag.
     """
     kept = {key for key in secret.tags if key not in OURS}
     retires = {RETIRE} if RETIRE in secret.tags or not in_place else set[str]()
@@ -144,7 +143,7 @@ def crowded(secret: Version, *, in_place: bool = False) -> Park | None:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is decided from."""
+    """Everything that a rule decides from."""
 
     tagged: Tagged
     item: WorkItem
@@ -158,13 +157,13 @@ class Case:
 
     @property
     def managed(self) -> Managed:
-        """What the tags ask for, once a rule before has ended all other cases."""
+        """What the tags ask for, in the rules after those that end all other cases."""
         assert self.tagged.managed  # noqa: S101 - for the type
         return self.tagged.managed
 
     @property
     def is_replaced(self) -> bool:
-        """Whether another version than the one that is asked about is current."""
+        """Whether the item names a version, and another one is current."""
         item, secret = self.item, self.secret
         return bool(item.version and secret.version and item.version != secret.version)
 
@@ -183,8 +182,8 @@ def _left_alone(case: Case) -> Skip | None:
 def _at_rest(case: Case) -> Skip | None:
     """Leave a parked secret alone for a while.
 
-    A recheck is never put to rest: its source may have changed already, and then nobody would
-    know the password for a day. Nor is a credential without an overlap: it is compromised.
+    A recheck always goes on: the source may have changed already, and then nobody would know the
+    password for a day. So does the retirement of a compromised credential, which has no overlap.
     """
     secret, item = case.secret, case.item
     rest = rests_until(secret, case.now)
@@ -229,7 +228,7 @@ def _unbound(case: Case) -> Park | None:
 
 
 def _used_again(case: Case) -> Rotate | None:
-    """Replace what leaked and was to be retired, but is in use again."""
+    """Replace a leaked credential that was to be retired, and that somebody uses again."""
     pending = case.managed.pending
     if pending is None or not _leaked_again(case.managed, pending, case.item):
         return None
@@ -237,13 +236,13 @@ def _used_again(case: Case) -> Rotate | None:
 
 
 def _leaked_again(managed: Managed, pending: Pending, item: WorkItem) -> bool:
-    """Return whether what leaked and was to be retired is in use again, as far as ids can tell."""
+    """Return whether the leaked credential to retire is in use again, as far as ids can tell."""
     is_named = item.version in (None, pending.version)
     return item.compromised and is_named and pending.credential_id == managed.credential_id
 
 
 def _restored(case: Case) -> Restore | Skip | None:
-    """Restore before anything is retired: else the credential to restore would be."""
+    """Restore a superseded credential. This comes first, or the credential would be retired."""
     if case.item.action != "restore" or case.is_replaced:
         return None
     if has_no_overlap(case.secret):
@@ -261,7 +260,7 @@ def _overlap_passed(case: Case) -> Retire | None:
 
 
 def _replaced(case: Case) -> Retire | Confirm | Skip | None:
-    """End what is asked about a version that is replaced; what leaked is cut off without overlap."""
+    """Answer a request about a replaced version. A leaked one is retired without an overlap."""
     secret, managed, item, pending = case.secret, case.managed, case.item, case.managed.pending
     if not (item.version and case.is_replaced):
         return None
@@ -269,7 +268,7 @@ def _replaced(case: Case) -> Retire | Confirm | Skip | None:
     if item.compromised and pending and (ours or pending.version == item.version):
         reason = "compromised: no overlap is left to the credential just replaced"
         return Retire(managed, pending, reason)
-    # What was leaked is cut off only where the version in its place works.
+    # A leaked credential is cut off only if the version in its place works.
     if ours or item.compromised:
         return Confirm(managed)
     return Skip("a newer version has replaced the requested one")

@@ -1,8 +1,8 @@
-"""The plan of a work item under the lease of its source: one table, and its first row that holds. Pure.
+"""The plan of a work item under its lease: one table, of which the first row that holds counts. Pure.
 
 The worker under the lease observes, plans, takes the step and plans again, until a step ends the
-work. So what is done follows from the record, the secret and the request alone, whoever was here
-before and wherever they died.
+work. So each step follows from the record, the secret and the request alone. It does not matter
+which workers were here before, and where they died.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Turn:
     work: WorkItem
     """The work item."""
     item: WorkItem
-    """What is asked for: an incident that the record knows of comes before the work item."""
+    """What is done first: an incident that the record knows of comes before the work item."""
     secret: Version
-    """The current version as Rekey believes it to be."""
+    """The current version, with the record's facts in place of what its tags claim."""
     here: Managed | None
     """What its tags ask for at the source under lease; None if they name another one, or none."""
     record: Record
@@ -50,11 +50,11 @@ class Turn:
     is_bound: bool
     """The secret's vault is bound to the source by the scopes as they are now."""
     has_value: bool
-    """The value is in hand; it is let go of once it is published."""
+    """The value is in hand. It is dropped once it is published."""
     proven: str | None
     """The version that the source has accepted in this run."""
     has_done: bool
-    """Something was done that is still to be reported."""
+    """This run has done something that is not reported yet."""
     needless: str
     """Why a recheck has nothing to do; empty if it has, or if this is no recheck."""
     recheck_follows: bool
@@ -62,13 +62,13 @@ class Turn:
     resumes: bool
     """A change is in progress, and a later recheck asks whether it has ended."""
     carries_on: bool
-    """It is the recheck of a change that a rotation of this version has asked for."""
+    """It is the recheck of a change that a rotation of this version has requested."""
     was_owner: bool
     """The secret owned the source when the turn began."""
     taken: frozenset[str] = frozenset()
-    """The steps that found something out in this turn; in a later one, those of the first, too."""
+    """The steps that were taken in this turn; in a later turn, the steps of AT_FIRST, too."""
     owner: WorkItem | None = None
-    """Found out: the same report for the secret that has what leaked now."""
+    """Found out: the same report for the secret that holds the leaked credential now."""
     obstacle: Park | None = None
     """Found out: why the source is not this secret's."""
     is_refused: bool = False
@@ -78,13 +78,13 @@ class Turn:
 
     @property
     def acting(self) -> Acting:
-        """The decision, once a row before has ended what does not act."""
+        """The decision, in the rows after the one that ends all work without an action."""
         assert isinstance(self.decision, Acting)  # noqa: S101 - for the type
         return self.decision
 
     @property
     def acts_here(self) -> bool:
-        """Whether something is to be done at this source."""
+        """Whether the decision acts, and at this source."""
         return isinstance(self.decision, Acting) and self.here is not None
 
     @property
@@ -94,12 +94,12 @@ class Turn:
 
     @property
     def is_proven(self) -> bool:
-        """Whether what is to be proven has been proven in this run."""
+        """Whether only a proof is decided, and this run has it."""
         return isinstance(self.decision, Confirm) and self.is_accepted
 
     @property
     def due(self) -> Pending | None:
-        """What is to be revoked by now."""
+        """The superseded credential whose overlap has passed."""
         pending = self.record.retirement
         return pending if pending and pending.at <= self.now else None
 
@@ -110,7 +110,7 @@ class Step:
 
     name: str
     says: Ending | None = None
-    """Why nothing more is done, and what to do about that."""
+    """Why the work ends here, and the fix."""
 
 
 def plan(turn: Turn) -> Step:
@@ -124,7 +124,7 @@ def plan(turn: Turn) -> Step:
 def _left_to_a_recheck(turn: Turn) -> Skip | None:
     """Leave a single slot whose password is uncertain to the recheck that follows.
 
-    Otherwise every duplicate would set the password once more, and post rechecks of its own.
+    Otherwise every duplicate message would set the password once more.
     """
     work, is_waited_for = turn.work, turn.record.change.in_progress_since
     overruled = work.compromised or work.recheck or work.cause.is_persons or is_waited_for
@@ -143,10 +143,10 @@ def _in_progress(turn: Turn) -> Wait | None:
 
 
 def _is_being_revoked(turn: Turn) -> Wait | None:
-    """Restore no credential that a change is about to revoke, whatever was done before.
+    """Restore no credential that a change may still revoke.
 
-    It may still take effect where nobody has noted how it ended. What was sent last because of a
-    leak is another one's.
+    A revocation whose end was not noted may still take effect. A request that was sent because of a
+    leak is about another credential.
     """
     if not isinstance(turn.decision, Restore):
         return None
@@ -168,7 +168,7 @@ def under_way_since(record: Record) -> str:
 
 
 def _needs_an_owner(turn: Turn) -> bool:
-    """Claim the source of a secret that is acted on, or whose incident no record can note.
+    """Claim the source for a secret that is acted on, or whose incident no record can note yet.
 
     A retirement that only a tag claims is refused with a reason, not skipped silently.
     """
@@ -178,10 +178,10 @@ def _needs_an_owner(turn: Turn) -> bool:
 
 
 def _knows_too_little(turn: Turn) -> bool:
-    """Read again where more is known than was decided from.
+    """Read again where the decision was made from too little.
 
-    With a source that has just passed on goes what is owed there, and its record can note what has
-    leaked. A value that was let go of is needed for whatever is left to do.
+    A source that has just passed on may owe something, and its record can note an incident now. A
+    value that was dropped is needed again if anything is left to do.
     """
     is_new = bool(turn.record.owner) and not turn.was_owner
     has_passed_on = is_new and (turn.work.compromised or not turn.record.is_blank)
@@ -191,12 +191,11 @@ def _knows_too_little(turn: Turn) -> bool:
 
 
 def _has_leaked(turn: Turn) -> bool:
-    """Settle what leaked where nothing else is to be done with the current version.
+    """Revoke a leaked credential once nothing else is to be done with the current version.
 
     The current version is verified first where that tells more. A single slot that accepts it
-    refuses everything else, and one that refuses it is replaced. A late change may have made a
-    source refuse what Rekey published: it is repaired before that, as nothing is revoked in a list
-    that lacks what is in use.
+    refuses everything else. A late change may have made the source refuse what Rekey published:
+    that is repaired first, because nothing is revoked in a list that lacks the credential in use.
     """
     if not turn.record.compromised.versions:
         return False
@@ -210,9 +209,10 @@ def _has_leaked(turn: Turn) -> bool:
 
 
 def _is_due_elsewhere(turn: Turn) -> bool:
-    """While a person has disabled the secret nothing is revoked: nobody could tell what it holds.
+    """Retire although nothing else is done here: the secret rests, or has left this source.
 
-    What was revoked for an incident is not retired any more.
+    Nothing is revoked while the secret is disabled, because nobody can tell what it holds. What an
+    incident has revoked is only taken off the list.
     """
     going, revoked = turn.record.retirement, turn.record.compromised.revoked
     is_due = turn.due is not None or bool(going and going.version in revoked)
@@ -225,13 +225,13 @@ def _follows_a_key(turn: Turn) -> bool:
 
 
 def _is_done(turn: Turn) -> bool:
-    """What was revoked at a source that the secret has left is reported as well."""
+    """Report what was done. That includes a revocation at a source that the secret has left."""
     is_acting = isinstance(turn.decision, Acting)
     return (turn.acts_here and turn.is_proven) if is_acting else turn.has_done
 
 
 def _is_unbound(turn: Turn) -> bool:
-    """What is due at a source that the secret has left may not be revoked there."""
+    """Return whether a due credential may not be revoked: its source is outside the scopes now."""
     is_asked = turn.due is not None and turn.work.action == "retire"
     return is_asked and not (turn.is_bound or turn.here)
 
@@ -242,31 +242,30 @@ def _may_have_left_something(turn: Turn) -> bool:
 
 
 def _nothing_to_do(turn: Turn) -> Ending | None:
-    """End the work, but for an incident of which no record here knows: it is tried again."""
+    """End the work, but not for an incident that no record notes: that is tried again."""
     is_unnoted = turn.work.compromised and not turn.record.owner
     return None if isinstance(turn.decision, Acting) or is_unnoted else turn.decision
 
 
 def _may_be_hit(turn: Turn) -> bool:
-    """Repair what is in use first, where the source refuses it.
+    """Try the current version first where the source may refuse it. Then it is repaired first.
 
-    The credential to retire may be the last one that works. And a late change of Rekey's own may
-    have hit what it published, or brought it over another version: what the source holds in its
-    place is known to a repair alone.
+    The credential to retire may be the last one that works. And a late change may have replaced the
+    credential in use: only a repair reads what the source holds in its place.
     """
     decision = turn.decision
     if not isinstance(decision, Retire | Rotate):
         return False
     is_last = isinstance(decision, Retire) and not turn.item.compromised
     is_late = turn.record.may_be_hit(turn.secret)
-    # What was asked for may be in place of the current version, which has gone by now.
+    # The change in progress may have replaced the current version's credential by now.
     return is_last or is_late or turn.carries_on
 
 
 type Rule = Callable[[Turn], Ending | bool | None]
 
 AT_FIRST = frozenset({"ask owner", "pass on", "leave to recheck"})
-"""What is asked once, before anything is done."""
+"""The steps that are taken at most once, before anything is done."""
 TABLE: tuple[tuple[str, Rule], ...] = (
     ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),

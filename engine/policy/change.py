@@ -65,7 +65,7 @@ class Schedule:
     _often: Counter[tuple[int, float]] = field(default_factory=Counter)
 
     def take(self, secret: Version) -> tuple[str, str, datetime | None]:
-        """Count a secret; return its state, why, and when it falls due; None if nothing rotates it."""
+        """Count a secret; return its state, why, and when it is due; None if nothing rotates it."""
         current, rules = (
             entry(secret, self.policy, self.kinds, self.now),
             self.policy.document.rules,

@@ -1,7 +1,7 @@
 """Find everything that is wrong with a policy document before it counts. Pure.
 
-Its text is YAML or JSON, and is read into plain data: strictly, and within bounds. Each problem names
-the path in the document and the fix.
+Its text is YAML or JSON, and is read into plain data: strictly, and within bounds. Each problem
+names the path in the document and the fix.
 """
 
 from __future__ import annotations

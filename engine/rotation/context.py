@@ -1,4 +1,4 @@
-"""The context of a rotation: one work item under the lease of its source, and what was done for it."""
+"""The context of a rotation: one work item under the lease of its source, and its progress."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class Progress:
     old_version: str | None = None
     """The current version when the work began."""
     new_version: str | None = None
-    """The version that was published, also by an earlier try whose end was not reported."""
+    """The version that was published, by this run or by an earlier one that did not report it."""
     proven: str | None = None
-    """The version that its source accepted in this run, so that it need not be proven again."""
+    """The version that its source has accepted in this run. It is not proven again."""
     restores: Version | None = None
     """The earlier version whose credential is published again."""
     drifted: bool = False
-    """The source refused the current version, and that is not healed yet."""
+    """The source refuses the current version, and that is not repaired yet."""
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
     revoked_leaks: set[str] = field(default_factory=set)
     """Compromised versions that were accepted here, and that this run has revoked."""
-    left: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
+    unsettled: dict[str, PermanentError | MayComeBack] = field(default_factory=dict)
     """Compromised versions that this run could not settle, and why."""
 
     @property
     def has_published(self) -> bool:
-        """Return whether a version was published that is still to be told of."""
+        """Return whether a version was published whose report is still to come."""
         return self.result in PUBLISHED
 
     @property
@@ -60,7 +60,7 @@ class Progress:
 
     @property
     def has_done(self) -> bool:
-        """Return whether something was done that is still to be reported."""
+        """Return whether this run has done something that is not reported yet."""
         return bool(self.result and (self.managed or self.retired))
 
     def publishes_earlier(self, version: str) -> None:
@@ -70,7 +70,7 @@ class Progress:
             self.new_version = version
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
-        """Note what was done, and why something was left undone before it."""
+        """Note what was done. A reason noted before, for something left undone, stays in front."""
         left = self.reason if self.result is None else ""
         self.reason = "; ".join(filter(None, (left, reason)))
         self.result, self.managed = result, managed
@@ -78,22 +78,22 @@ class Progress:
 
 @dataclass
 class Rotation:
-    """One work item under the lease of its source, and what was done for it so far."""
+    """One work item under the lease of its source, and its progress."""
 
     lease: SourceLease
     item: WorkItem
     here: Managed | None = None
     """What the secret's tags ask for at this source; None if they name another one, or none."""
     before: InitVar[SecretVersion | None] = None
-    """The secret as it was read to find its source, before that was under lease."""
+    """The secret as it was read to find its source, before the lease."""
     unlisted: TransientError | None = None
-    """Why the records could not be listed to find it. Azure may have named a time."""
+    """Why the records could not be listed to find the source. Azure may have named a time."""
     parts: Parts = field(init=False)
     progress: Progress = field(init=False)
     vault_writer: VaultWriter = field(init=False)
     observed: Observed = field(init=False)
     proof: Proof = field(init=False)
-    """What tries credentials at the source."""
+    """Tries credentials at the source."""
 
     def __post_init__(self, before: SecretVersion | None) -> None:
         self.parts = self.lease.parts
@@ -114,7 +114,7 @@ class Rotation:
 
     @property
     def incident(self) -> datetime | None:
-        """The date of the incident that is dealt with; None if there is none, or it has none."""
+        """The date of the present incident; None if there is none, or it has no date."""
         known = self.record.compromised
         return self.progress.item.began or (known.incident if known.versions else None)
 
@@ -130,7 +130,7 @@ class Rotation:
 
     @property
     def managed(self) -> Managed:
-        """What the secret's tags ask for, at a step that is taken only where they name this source."""
+        """What the secret's tags ask for, in a step that needs tags for this source."""
         assert self.here  # noqa: S101 - planned for such a secret alone
         return self.here
 
@@ -150,17 +150,17 @@ class Rotation:
         return ParentKey.of(self.parts, self.managed)
 
     async def observe(self) -> SecretVersion:
-        """Read the secret, and return what Rekey believes of it; raises Stale while the vault lags."""
+        """Read the secret; return it with the record's facts. Raises Stale while the vault lags."""
         secret = await self.observed.observe()
         item = self.progress.item
         if item.began is None:
             self.progress.item = item.about(secret.version)
         elif item.version == secret.version and self.observed.made_since(secret, item.began):
-            # Whoever posted it went by the clock of the vault. The record knows better.
+            # The item was posted by the clock of the vault. The record knows better.
             self.progress.item = replace(item, version=None)
         may_be_late = self.record.is_uncertain or self.record.change.in_progress_since
         if item.recheck and not (may_be_late or self.observed.is_forgotten):
-            # It finds nothing that may take effect late: it is an audit like any other.
+            # Nothing may take effect late, so it is an audit like any other.
             self.progress.item = replace(self.progress.item, hint=None)
         published = self.record.published
         if self.record.unreported and published and self.progress.result is None:
@@ -169,14 +169,14 @@ class Rotation:
 
     @property
     def carries_on(self) -> bool:
-        """Return whether this rechecks a change that a rotation of this version asked for."""
+        """Return whether this rechecks a change that a rotation of this version has requested."""
         item, change = self.progress.item, self.record.change
         is_recheck = item.recheck and item.action == "audit" and self.observed.has_read
         goes_on = change.in_progress_since and change.requested_at
         return bool(is_recheck and goes_on and change.version == self.observed.shown.version)
 
-    def asked(self) -> WorkItem:
-        """Return what is asked for: an incident that the record knows of comes before everything else."""
+    def effective_item(self) -> WorkItem:
+        """Return what is done first: an incident that the record knows of comes before the item."""
         item, compromised = self.progress.item, self.record.compromised.versions
         if compromised:
             earlier = self.record.retirement
@@ -188,23 +188,26 @@ class Rotation:
                 version=self.first_compromised,
             )
         if item.began and item.version is None:
-            # Nothing is as old as the incident, so nothing has leaked.
+            # Nothing here is as old as the incident, so nothing has leaked.
             return replace(item, action="audit", leak=None)
         return replace(item, action="rotate", force=True) if self.carries_on else item
 
     @property
     def first_compromised(self) -> str:
-        """The compromised version that comes next; one that cannot be settled holds up no other."""
+        """The next compromised version. A version that cannot be settled holds up no other."""
         compromised = self.record.compromised.versions
-        left = self.progress.left
-        return next((version for version in compromised if version not in left), compromised[0])
+        unsettled = self.progress.unsettled
+        return next((it for it in compromised if it not in unsettled), compromised[0])
 
-    def leave(self, version: str, error: PermanentError | MayComeBack) -> None:
-        """Go on with the next compromised version; raises why if none is left, for a person first."""
-        left = self.progress.left
-        left.setdefault(version, error)
-        if left.keys() >= set(self.record.compromised.versions):
-            raise min(left.values(), key=lambda why: isinstance(why, MayComeBack))
+    def leave_unsettled(self, version: str, error: PermanentError | MayComeBack) -> None:
+        """Note why a version cannot be settled.
+
+        Raises the reason once all versions are tried: first one that a person must deal with.
+        """
+        unsettled = self.progress.unsettled
+        unsettled.setdefault(version, error)
+        if unsettled.keys() >= set(self.record.compromised.versions):
+            raise min(unsettled.values(), key=lambda why: isinstance(why, MayComeBack))
 
     @property
     def leaves_unknown(self) -> bool:
@@ -212,10 +215,7 @@ class Rotation:
         return self.lease.is_lost and not self.progress.has_published
 
     def warned(self, parked: Park) -> Park:
-        """Return why a secret is parked, and whether this run leaves a password that nobody knows.
-
-        Who was overtaken after it had changed the source ends with something else.
-        """
+        """Return why a secret is parked, with a warning if this run leaves a password unknown."""
         if not self.leaves_unknown or LOST in parked.reason:
             return parked
         return replace(parked, reason=f"{parked.reason}; {LOST}")
@@ -232,21 +232,21 @@ class Rotation:
 
     @property
     def is_unparked(self) -> bool:
-        """Whether a person asks for an audit, after one that has parked the secret perhaps."""
+        """Whether a person asks for an audit, as `rekey unpark` does."""
         item = self.progress.item
         return item.action == "audit" and item.cause.is_persons and not item.hint
 
     def job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
-        """Return what the plug-in is asked, and what the record knows of earlier tries."""
+        """Return the job for the plug-in, with what the record knows of earlier tries."""
         record, change = self.record, self.record.change
         proven = record.wrote(secret)
         job = self.parts.job(secret, self.managed, proven=proven, in_place=in_place)
-        # An incident skips the cool-down for external changes. So does whoever unparks the secret.
+        # An incident skips the cool-down for external changes. So does a person who unparks.
         leaked = self.progress.item.compromised or record.compromised.versions
         job = replace(
             job,
             changed=change.started_at if proven and not (leaked or self.is_unparked) else None,
-            # What was restored since is in use again.
+            # A credential that was restored since is in use again.
             revoked=record.revoked_ids - {job.held_id or ""},
         )
         if change.version != secret.version:
@@ -262,7 +262,7 @@ class Rotation:
     async def revoke(
         self, secret: SecretVersion, rotator: Rotator, credential_id: str, held: Sensitive | None
     ) -> None:
-        """Have the source revoke a credential, but not the one held; noted before it is sent."""
+        """Have the source revoke a credential other than the one held; noted before it is sent."""
         await self.lease.begin(self.observed.item, secret)
         async with self.lease.sending("retire"):
             await rotator.retire(self.lease.source, credential_id, held, self.held_id(secret))
@@ -270,9 +270,9 @@ class Rotation:
     def not_revoked(
         self, credential_id: str, still: str = "accepted", *, has_leaked: bool = False
     ) -> RekeyError:
-        """Return the error for a credential that its source was seen to have after that.
+        """Return the error for a credential that its source still has after it was revoked.
 
-        It may spread slowly. Of a leak that an earlier try has met, too, a person hears.
+        The revocation may spread slowly. A person hears of a leak if an earlier try met the same.
         """
         what, where = f"{credential_id} was revoked, but is still {still}", self.lease.source
         if has_leaked and self.lease.found.is_uncertain:
@@ -287,15 +287,15 @@ class Rotation:
             return False
         accepted = await self.rotator.accepts(source, held_id, held)
         if accepted and self.record.verified.version == secret.version:
-            # Whoever takes its tags away later takes with them what a retirement waits for.
+            # The retirement needs these tags, and somebody may remove them before it is due.
             self.lease.learn(self.record.with_tags_of(self.observed.shown))
         return not accepted
 
     async def out_of_use(self, secret: SecretVersion) -> None:
-        """Disable the versions that hold dead values, its replicas' too."""
+        """Disable the versions that hold dead values, also those of replicas."""
         await self.vault_writer.out_of_use(secret)
         await self.replicas.out_of_use(secret.ref)
 
     async def tidy(self, operation: str, keep: str | None) -> None:
-        """Remove what an operation left at the source, but the credential to keep."""
+        """Remove what an operation left at the source, except the credential to keep."""
         await self.lease.tidy(self.managed.rotator.kind, operation, keep)

@@ -2,7 +2,7 @@
 
 If the worker dies between two lines, the message comes back and this runs again, from the record
 and the vault. Every call that changes something is made while the lease is certain to last, and
-can be repeated. Work that cannot go on waits for its source, or a person is told what is left.
+can be repeated. Work that cannot go on waits for its source, or a person is notified.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from engine.state.record import RECHECK
 from engine.state.request import UNMARKED, Outcome, WorkItem, unfinished
 
 MOST_TURNS = 12
-"""How many turns one work item may take, but for one for each version that leaked, against endless
-loops. No rotation needs as many."""
+"""How many turns one work item may take, against endless loops. No rotation needs as many. Turns
+that revoke a leaked version are not counted."""
 ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey checks again a day later, or after "
     "rekey unpark"
 )
 UNKNOWN = timedelta(minutes=2)
-"""A person is told once nobody has known the password of a single slot for so long."""
+"""A person is notified once nobody has known the password of a single slot for so long."""
 UNKNOWN_FIX = "see how its server answers, or set a password there and in the vault by hand"
 RESUME_SECONDS = 60.0
 """How long until the recheck of a source that does not say when."""
@@ -57,7 +57,7 @@ class Controller:
 
     at: Rotation
     _is_over: bool = False
-    """It has met an error, and a recheck follows."""
+    """The work has met an error, and a recheck follows."""
 
     async def run(self) -> Outcome | None:
         """Take steps until nothing is left to do.
@@ -74,11 +74,11 @@ class Controller:
             self._is_over = True
             return Outcome(at.progress.item, "skipped", f"{error.what}; {ANOTHER}")
         is_reported = outcome is not None and at.observed.announces(outcome)
-        # What else has to wait, an incident too, keeps nobody from hearing of a new version.
+        # A new version is reported whatever else has to wait, an incident too.
         if at.observed.has_read and not is_reported:
             await report.report_unreported(at)
         elif at.record.unreported and not at.observed.has_read:
-            # The secret is deleted, or cannot be read: what was published to it is told all the same.
+            # The secret is deleted, or cannot be read. What was published to it is reported anyway.
             await report.report_from_record(at.parts, at.record)
             at.lease.learn(replace(at.record, unreported=False))
         if outcome is None:
@@ -94,10 +94,9 @@ class Controller:
         await self.at.observed.note_reported()
 
     async def _comes_later(self, error: TransientError) -> bool:
-        """Note the next recheck, counted from the end of one that has failed.
+        """Note the next recheck after one that has failed; return whether one is noted.
 
-        Otherwise everybody who has waited for the lease would try the same again, one by one.
-        Return whether one is noted.
+        Otherwise all workers that wait for the lease would try the same again, one by one.
         """
         lease = self.at.lease
         if lease.is_later(lease.leases[0].record):
@@ -154,7 +153,7 @@ class Controller:
         )
 
     async def _opened(self, secret: SecretVersion, *, is_first: bool) -> Turn:
-        """Return what is known as a turn begins. What leaked stands in the record before that."""
+        """Return what is known as a turn begins. What has leaked is in the record by then."""
         at = self.at
         was_owner = bool(at.record.owner)
         await self._note_incident(secret)
@@ -188,12 +187,12 @@ class Controller:
             await at.observed.note_compromised(*await leaked.compromised_versions(at, secret))
 
     def _decided(self, tagged: Tagged) -> tuple[WorkItem, Decision]:
-        """Return what is asked for, and the decision."""
-        at, item = self.at, self.at.asked()
+        """Return what is done first, and the decision."""
+        at, item = self.at, self.at.effective_item()
         decision = at.parts.decided(tagged, item)
         announced = item.recheck and at.observed.is_announced(tagged.held)
         if announced and isinstance(decision, Confirm):
-            # Somebody has forced it, or its window has closed: what was begun is finished.
+            # It was forced, or its window has closed since: a rotation that was begun is finished.
             forced = replace(item, action="rotate", force=True)
             if isinstance(rotate := at.parts.decided(tagged, forced), Rotate):
                 return forced, rotate
@@ -204,11 +203,11 @@ class Controller:
     def _rechecked(
         self, tagged: Tagged, item: WorkItem, decision: Decision
     ) -> tuple[WorkItem, Decision]:
-        """Return how a recheck ends that has nothing else to do.
+        """Return the outcome of a recheck that found nothing to change.
 
-        Where nobody may know the password, or a late change of Rekey's own may have hit what it
-        published, it proves the current version, or says so. It does that, too, where the record
-        has lost the change that the recheck is about.
+        It still proves the current version in three cases: nobody may know the password, a late
+        change may have replaced what Rekey published, or the record has lost the change. Where that
+        is not possible, it says so.
         """
         at, secret = self.at, tagged.held
         is_unknown, is_hit = at.record.is_unknown, at.record.may_be_hit(secret)
@@ -220,7 +219,7 @@ class Controller:
             return recheck, audit
         is_left = not is_unknown and at.is_bound and by_hand(tagged.applied.tags)
         if at.here and (audit == crowded(secret) or is_left):
-            # There is no room to publish, or its owner leaves it to people: a proof needs neither.
+            # A proof needs no room for tags, and may be made of a secret that is left to people.
             return recheck, Confirm(at.here, "the source accepts the current version")
         if not is_unknown:
             return item, decision
@@ -229,20 +228,21 @@ class Controller:
 
 
 async def _fail(at: Rotation, error: PermanentError) -> Outcome:
-    """End the work for good, and tell a person why; raises if nothing of that can be noted."""
+    """End the work for good, and notify a person; raises if nothing of that can be noted."""
     error = leaked.named_as_deleted(error, at.progress.item, at.lease.source)
     what = f"{error.what} ({error.where})" if error.where else error.what
     parked = at.warned(Park(what, error.fix, drifted=at.progress.drifted))
     # A worker that has lost the lease must not judge what another worker has done since.
     await at.lease.ensure(CALL_SECONDS)
-    # The secret may never be rotated again. What cannot be removed leaves the change open.
+    # The secret may never be rotated again. A leftover that cannot be removed keeps the change
+    # open.
     with suppress(RekeyError):
         if at.lease.has_begun and at.record.change.requested_at:
             await retire.tidy_abandoned(at)
         _close_change(at)
     item = at.progress.item
-    # An incident that the record could not note is in no record, so it comes back by itself.
-    is_unnoted = item.compromised and not at.observed.noted
+    # No record notes this incident, so its item comes back by itself.
+    is_unnoted = item.compromised and not at.observed.is_leak_noted
     unnoted = unfinished(item, parked.reason, parked.fix, at.now) if is_unnoted else None
     if unnoted:
         parked = replace(parked, reason=unnoted.reason)
@@ -263,21 +263,23 @@ async def _marked(at: Rotation, parked: Park) -> Outcome:
     try:
         current = await at.parts.vaults.read(item.ref)
     except PermanentError as error:
-        # The reason names both what failed and its consequence, which no mark will show.
+        # No mark will show the reason, so it names what failed and also its consequence.
         if item.recheck and isinstance(error, NotFound):
-            # The sweeps tell once a day of a deleted secret.
+            # The sweeps report a deleted secret once a day.
             return Outcome(item, "skipped", parked.reason, parked.fix)
         unmarked = f"; {UNMARKED}: {error.what}"
         reason = parked.reason + ("" if isinstance(error, NotFound) else unmarked)
         return Outcome(item, "parked", reason, parked.fix)
     is_notified = at.observed.is_notified(parked.reason)
-    return await report.conclude(at.parts, current, at.asked(), parked, is_notified=is_notified)
+    return await report.conclude(
+        at.parts, current, at.effective_item(), parked, is_notified=is_notified
+    )
 
 
 async def _warn(at: Rotation, error: TransientError) -> None:
-    """Tell a person, once, that one change after the other could not be proven.
+    """Notify a person, once, that one change after the other could not be proven.
 
-    A mark takes a read of the vault, which may be what Azure has asked to wait for.
+    A mark needs a read of the vault, and Azure may have asked to wait with that.
     """
     if error.retry_after:
         return
@@ -286,16 +288,16 @@ async def _warn(at: Rotation, error: TransientError) -> None:
     what = error.what.removesuffix(f"; {LOST}")
     parked = Park(f"{what}; {LOST}, and Rekey goes on trying", UNKNOWN_FIX)
     with suppress(TransientError):
-        outcome = await report.conclude(at.parts, at.observed.shown, at.asked(), parked)
+        outcome = await report.conclude(at.parts, at.observed.shown, at.effective_item(), parked)
         await at.parts.reporter.concluded(at.observed.unrepeated(outcome))
         at.observed.reported(outcome)
 
 
 async def _wait(at: Rotation, error: UnderWay) -> Outcome:
-    """End the work for now: a later recheck finds the change done.
+    """End the work while a change is in progress. A later recheck finds it done.
 
-    No lease is held meanwhile. A person is notified of a change that does not end. Rechecks go on a
-    day later.
+    No lease is held meanwhile. A person is notified of a change that does not end. It is rechecked
+    a day later.
     """
     item = at.progress.item
     is_endless = await at.lease.wait(error.retry_after or RESUME_SECONDS, error.mark)
@@ -303,18 +305,20 @@ async def _wait(at: Rotation, error: UnderWay) -> Outcome:
     if is_endless:
         parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
         shown, is_notified = at.observed.shown, at.observed.is_notified(parked.reason)
-        return await report.conclude(at.parts, shown, at.asked(), parked, is_notified=is_notified)
-    if at.progress.has_published and not at.asked().compromised:
-        # The recheck that finds the end knows only of the rest.
+        return await report.conclude(
+            at.parts, shown, at.effective_item(), parked, is_notified=is_notified
+        )
+    if at.progress.has_published and not at.effective_item().compromised:
+        # The recheck that finds the end will report only the rest.
         at.progress.reason += f"; {reason}"
         return report.outcome_of(at, at.record.believed(at.observed.shown))
     return Outcome(item, "waiting", reason, old_version=at.progress.old_version)
 
 
 async def _leave_open(at: Rotation, reason: str) -> Outcome:
-    """End the work for now: rechecks try what leaked until it can come back no more.
+    """End the work for now. Rechecks go on until the leaked credential cannot come back any more.
 
-    Only then is its incident over, and done what else a person has asked for.
+    Only then the incident is over. What else a person has asked for is done after that.
     """
     item = at.progress.item
     is_asked = item.compromised or item.cause.is_persons
@@ -323,18 +327,18 @@ async def _leave_open(at: Rotation, reason: str) -> Outcome:
 
 
 def _close_change(at: Rotation) -> None:
-    """Note that what this run has sent cannot take effect later: the error was definite."""
+    """Note that no request of this run can take effect later: the error was definite."""
     record = at.record
     if record.change.open_since and at.lease.has_begun and not at.lease.is_lost:
         at.lease.learn(replace(record, change=replace(record.change, open_since=None)))
 
 
 def _leave_to_the_next_recheck(at: Rotation, error: PermanentError) -> None:
-    """Recheck soon where nobody may know the password, or a refusal has hidden a late change.
+    """Recheck soon where nobody may know the password, or a missing right hides a late change.
 
-    It settles nothing. What has lasted for a day is left to a person, and to the audits.
+    This run settles nothing then. What has lasted for a day is left to a person, and to the audits.
     """
     is_blind = isinstance(error, AccessDenied) and at.record.is_uncertain
     if (at.record.is_unknown or is_blind) and not at.observed.audited:
         since = at.record.change.started_at or at.now
-        at.observed.in_vain |= at.now - since < LONGEST_CHANGE
+        at.observed.settles_nothing |= at.now - since < LONGEST_CHANGE

@@ -1,14 +1,14 @@
-"""Derived secrets: the key behind one, and what was made from a key.
+"""Derived secrets: the key behind one, and the secrets that a key has made.
 
-A tag is a wish. Whoever may edit a derived secret names its key with `DerivedFrom`, and nothing is
-made before the key's own secret consents with `MayDerive`, to this very secret and to exactly what
-is asked for. Consent and key are read in one answer of the vault, each time one is used.
+A tag is a wish. Everybody who may edit a derived secret may name a key with `DerivedFrom`. Nothing
+is made before the key's own secret consents with `MayDerive`, to this very secret and to exactly
+this extent. Consent and key are read in one answer of the vault, each time the key is used.
 
-What was made from a key moves on before the key's predecessor is revoked. A retirement waits for a
-derived secret that still lives on the superseded key, and for its overlap where it moved late. It
-waits as long as it would for an app, so nobody keeps a key alive by leaving something behind.
-An incident waits for two minutes at most. What is left behind then follows its key a minute later,
-and is made anew.
+A derived secret moves to a new key before the superseded key is revoked. The retirement waits for a
+derived secret that still lives on the superseded key, and for the overlap of one that moved late.
+It waits as long as it would for an app, so nobody can keep a key alive for ever. An incident waits
+for two minutes at most. A derived secret that is left behind follows its key a minute later, and is
+made anew.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ KEY_REFUSED = "KeyRefused"
 
 @dataclass(frozen=True)
 class ParentKey:
-    """Where the credential of one derived secret comes from."""
+    """The key behind one derived secret."""
 
     parts: Parts
     managed: Managed
@@ -58,7 +58,7 @@ class ParentKey:
         return cls(parts, managed) if managed.derived_from else None
 
     async def parent(self, ref: SecretRef) -> Parent:
-        """Return the key, as its secret holds it and lets this one use it.
+        """Return the key that its own secret holds, with the consent to use it here.
 
         Raises NeedsHuman that says what is wrong, and TransientError while the key is replaced.
         """
@@ -87,10 +87,10 @@ class ParentKey:
         return replace(job, parent=parent, expires=min(job.expires, parent.expires or job.expires))
 
     async def judged(self, secret: SecretVersion, item: WorkItem, decision: Acting) -> Decision:
-        """Return the decision once the key is known: a derived secret follows it.
+        """Return the decision once the key is known, because a derived secret follows its key.
 
-        Where the key has moved on, an audit replaces what it made before. A secret that is due
-        waits for its key if it could last no longer than now.
+        An audit replaces a credential that the present key has not made. A secret that is due waits
+        for a new key if the present one could not make it last longer.
         """
         if isinstance(decision, Confirm) and item.action == "audit":
             moved = not self.is_made_from(secret, (await self.parent(secret.ref)).key)
@@ -145,7 +145,7 @@ class ParentKey:
     def _gains(self, secret: SecretVersion, parent: Parent) -> bool:
         """Return whether a new version would last longer than the current one."""
         now = self.parts.clock.now()
-        # What is due ends long before its validity would from now on.
+        # A version without an expiry counts as one that ends now.
         return parent.expires is None or parent.expires > max(secret.expires or now, now) + GAIN
 
     async def _read(self, ref: SecretRef) -> SecretVersion:
@@ -224,21 +224,21 @@ def _wrong(holder: SecretRef, what: str, fix: str) -> NeedsHuman:
 
 
 LONGEST_LAG = timedelta(minutes=2)
-"""How long after the new key was published a compromised one is kept, at most."""
+"""How long a compromised key is kept at most after the new one was published."""
 LAG_PAUSE = 20.0
 MOVED_LATE = timedelta(hours=1)
 """A derived secret that moved later than this after its key has an overlap of its own."""
 SECOND = timedelta(seconds=1)
 LEFT_BEHIND_SECONDS = 60.0
-"""When a derived secret follows its key that is revoked before it has moved.
+"""How long a derived secret waits to follow a key that is revoked before it has moved.
 
-The new key is usually there by then, or whoever makes it has died.
+The new key is usually published by then.
 """
 
 
 type Lag = Literal["behind", "late"]
 """Why a derived secret still needs the superseded key: its current version lives on it, or it moved
-late, so that what it superseded is inside its overlap."""
+late, and its earlier version is inside its overlap."""
 
 
 type Limits = Mapping[Lag, datetime]
@@ -253,7 +253,7 @@ class Dependents:
     managed: Managed
     """What the tags of the secret with the key ask for."""
     since: datetime | None = None
-    """When Rekey published a key last, which the secret holds since; None if nobody knows."""
+    """When Rekey published the present key; None if nobody knows."""
 
     async def delay(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
         """Return until when a retirement waits, if it does; changes nothing."""
@@ -267,18 +267,18 @@ class Dependents:
     async def hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Decision
     ) -> Wait | None:
-        """Have what lags follow its key; return until when a retirement waits for it, if it does.
+        """Have lagging secrets follow their key; return until when a retirement waits for them.
 
-        Raises TransientError to come back within seconds where the key is to go at once. An audit
-        does not wait. Where a derived secret has asked for one, as its key is refused, it is not
-        asked to follow: it would ask again.
+        Raises TransientError to come back within seconds if the key is to be revoked at once; an
+        audit does not. A derived secret whose key is refused asks for such an audit itself. It is
+        not told to follow then, because it would ask again.
         """
         if not self._concerns(decision):
             return None
         limits = self._limits(secret, item, decision)
         if self._goes(limits, secret, item):
-            # What cannot be asked for keeps no key alive, so nothing is read here, and a message
-            # that cannot be posted is only a hint.
+            # Nothing may keep the key alive now. So nothing is read here, and the message is only a
+            # hint, which may fail to be posted.
             refs = [ref for ref, _ in self._served(secret)]
             with suppress(RekeyError):
                 await self._follow(refs, LEFT_BEHIND_SECONDS)
@@ -300,9 +300,9 @@ class Dependents:
         return isinstance(decision, Retire) and bool(self.managed.may_derive)
 
     def _goes(self, limits: Limits, secret: SecretVersion, item: WorkItem) -> bool:
-        """Return whether a key goes now, whatever lags.
+        """Return whether the superseded key is revoked now, whatever lags.
 
-        Where the current key is compromised itself, nothing can move to it.
+        It is if the current key is compromised itself: nothing can move to that.
         """
         leads_nowhere = item.compromised and item.version == secret.version
         return leads_nowhere or self.parts.clock.now() >= max(limits.values())
@@ -310,22 +310,22 @@ class Dependents:
     async def _follow(
         self, refs: Iterable[SecretRef], delay: float = 0.0, *, parked: bool = True
     ) -> None:
-        """Have derived secrets follow their key, before it goes: this worker may die."""
+        """Have derived secrets follow their key, before that is revoked: this worker may die."""
         for ref in refs:
             await self.parts.queue.post_rotation(follow_key(ref, parked=parked), delay)
 
     def _limits(self, secret: SecretVersion, item: WorkItem, decision: Retire) -> Limits:
         soon = secret.created + LONGEST_LAG
-        # A tag that somebody copied onto a later version does not tell that there is no overlap.
+        # Compared with when the key was published: a tag may have been copied onto a later version.
         is_immediate = decision.pending.at <= (self.since or secret.created) + SECOND
         if item.compromised or item.force or unfinished_incident(secret) or is_immediate:
-            # What moved late has no overlap of its own then.
+            # A secret that moved late has no overlap of its own then.
             return {"behind": soon, "late": secret.created}
         patient = timeout_of(decision, self._began(secret))
         if not due_reason(secret, self.managed, self.parts.clock.now()):
             return {"behind": patient, "late": patient}
-        # The key's next rotation waits for this retirement: for an overlap that goes on, and not
-        # for a secret that does not follow.
+        # The key's next rotation waits for this retirement. It may wait for an overlap, but not for
+        # a secret that does not follow.
         late = min(patient, secret.expires - MOVED_LATE) if secret.expires else patient
         return {"behind": soon, "late": late}
 
@@ -342,7 +342,7 @@ class Dependents:
         return Wait(until, reason, "see why that secret has not followed, or send force")
 
     def _began(self, secret: SecretVersion) -> datetime:
-        """Return since when the secret holds its key: somebody may have written it once more."""
+        """Return since when the secret holds its key, also if somebody wrote the key again."""
         return min(self.since or secret.created, secret.created)
 
     def _served(self, secret: SecretVersion) -> list[tuple[SecretRef, str]]:
@@ -370,7 +370,7 @@ class Dependents:
         except NotFound:
             return None
         except PermanentError:
-            # What cannot be read may still live on the key.
+            # A secret that cannot be read may still live on the key.
             return "behind"
         managed = self.parts.tagged(copy).managed
         held = self.parts.held(copy, managed) if managed else None
@@ -379,7 +379,7 @@ class Dependents:
         try:
             has_moved = ParentKey(self.parts, managed).is_made_from(copy, key)
         except RekeyError:
-            # No such signature exists, whatever its owner writes: it keeps no key alive.
+            # The value is no signature of this kind, so it keeps no key alive.
             return None
         if has_moved:
             moved_late = copy.created > self._began(secret) + MOVED_LATE
@@ -388,7 +388,7 @@ class Dependents:
         return "behind" if await self._lives(managed, held) else None
 
     async def _lives(self, managed: Managed, held: Sensitive) -> bool:
-        """Return whether a value works; one that does not, whoever wrote it, keeps no key alive."""
+        """Return whether a value works. One that does not keeps no key alive, whoever wrote it."""
         try:
             return await self.parts.rotator(managed).accepts(managed.source, "", held)
         except TransientError as error:

@@ -2,14 +2,14 @@
 
 A source with a single slot is rolled back to the vault's password if the new one cannot be verified
 or published. Otherwise nobody would know the password. Rekey does not roll back if the old password
-is compromised, if the source refused it before the change (somebody may have revoked it on purpose),
-or if another worker may have continued since.
+is compromised, if the source refused it before the change (somebody may have revoked it on
+purpose), or if another worker may have continued since.
 
-Also the first credential of a secret that is in no vault yet: its value passes no shell. Where the
-source shows its credentials, as a resource shows its keys, one of them is read, and nothing is
-changed at the source. Where the source holds many, as an Entra application does, one is added under
-the lease of the source, and a later try removes what an earlier one left. A source with a single
-password has none to spare.
+This module also gets the first credential of a secret that is in no vault yet, so that its value
+passes no shell. If the source shows its credentials, as a resource shows its keys, one of them is
+read, and nothing changes at the source. If the source holds many, as an Entra application does, one
+is added under the lease of the source, and a later try removes what an earlier one left. A source
+with a single password has none to spare.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
         with suppress(VerificationFailed):
             return await at.proof.issued(managed, earlier)
     if at.record.pending_write:
-        # The write that was announced did not arrive. Nothing is changed again for a vault that
-        # takes no write.
+        # The announced write did not arrive. The source is not changed again while the vault takes
+        # no writes.
         await at.vault_writer.probe(secret)
     if job.asked:
-        # An earlier try may have left one.
+        # An earlier try of this operation may have left a credential.
         await at.tidy(job.operation, keep=None)
     else:
-        # So may one for another version: only the record names it.
+        # So may an operation for another version, which only the record names.
         await tidy_of_another(at, secret)
     restorable = not in_place and await _restorable(at, job)
     await at.vault_writer.unchanged(secret)
@@ -85,7 +85,7 @@ async def new_credential(at: Rotation, secret: SecretVersion, *, in_place: bool 
 async def _made(at: Rotation, job: Job) -> Issued:
     """Have a credential made; for a single slot, warn that nobody may know the new password.
 
-    That is not rolled back, because the change could still take effect after it.
+    There is no rollback, because the change could still take effect after it.
     """
     try:
         async with at.lease.sending("issue"):
@@ -100,9 +100,9 @@ async def _made(at: Rotation, job: Job) -> Issued:
 
 
 async def _undoubted(at: Rotation, issued: Issued, doubt: TransientError) -> Issued:
-    """Prove what may have been made, rather than have another one made; raises the doubt.
+    """Prove a credential that may have been made, in place of having another one made.
 
-    Nothing is set back: the change may still take effect.
+    Raises the doubt if that fails. There is no rollback: the change may still take effect.
     """
     try:
         return await at.proof.issued(at.managed, replace(issued, doubt=None))
@@ -117,8 +117,8 @@ async def _derive(
 ) -> Issued:
     """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
 
-    What an interrupted try announced is taken only if the key consents to it and made it. A
-    key that its own secret must heal first is waited for.
+    An announced credential is taken only if the key's owner consents, and this key has made it. If
+    the source refuses the key, this waits until the key's own secret is repaired.
     """
     keyed = await parent_key.keyed(secret.ref, job)
     issued = earlier
@@ -137,14 +137,14 @@ async def _derive(
 async def _announced(
     at: Rotation, secret: SecretVersion, job: Job, copies: list[SecretVersion]
 ) -> Issued | None:
-    """Return an interrupted try's announced credential; None if it cannot be had any more.
+    """Return the credential that an interrupted try has announced; None if nobody has its value.
 
     The source may still show it, or a replica may already hold it.
     """
     record, write = at.record, _to_carry_on(at, secret)
     if write is None:
         return None
-    # A repair inside an overlap passes on an earlier version's retirement, and adds none.
+    # A repair inside an overlap supersedes nothing itself: it keeps an earlier retirement.
     own = write.retire if write.retire and write.retire.version == write.replaces else None
     superseded = own.credential_id if own else None
     fields: list[Mapping[str, Sensitive] | None] = [
@@ -175,7 +175,7 @@ async def is_a_leak(at: Rotation, issued: Issued) -> bool:
 def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:
     """Return what an interrupted try has announced in place of this version; None if that is void.
 
-    In an incident, whoever knows what leaked may know what was made before it, too.
+    It is void if it is older than an incident: whoever knows the leaked value may know it, too.
     """
     write, incident = at.record.pending_write, at.incident
     if write is None or write.replaces != secret.version:
@@ -184,7 +184,7 @@ def _to_carry_on(at: Rotation, secret: SecretVersion) -> Announced | None:
 
 
 async def _restorable(at: Rotation, job: Job) -> bool:
-    """Return whether the source accepts what the vault holds: only then may it be set back."""
+    """Return whether the source accepts what the vault holds, so that a rollback is allowed."""
     if not (at.managed.is_single and isinstance(at.rotator, Undo) and job.held):
         return False
     return await at.rotator.accepts(job.source, job.held_id or "", job.held)
@@ -198,7 +198,7 @@ class Rollback:
     job: Job
     issued: Issued
     proven: bool = False
-    """The source has accepted what was issued. If it no longer does, a person has changed it."""
+    """The source has accepted the new credential. If it refuses that later, a person changed it."""
 
     @asynccontextmanager
     async def on(
@@ -215,7 +215,7 @@ class Rollback:
             raise
         except error_type as error:
             unsent |= error.unsent or isinstance(error, Throttled)
-            # What was sent to the vault may still arrive there, and would be dead.
+            # A write may still arrive in the vault. After a rollback, its value would be dead.
             may_arrive = self.proven and error.code == NO_ANSWER and not unsent
             if may_arrive and self.at.managed.is_single:
                 error.add(LOST)
@@ -243,14 +243,14 @@ class Rollback:
         return problem
 
     async def _held(self, problem: RekeyError) -> tuple[Sensitive | None, RekeyError]:
-        """Return what the vault holds, None if it is disabled by now; and the error, perhaps put off.
+        """Return the password to roll back to, and the error, which may have to wait longer.
 
-        The vault showed a password under this very lease, just before the change. Where it cannot be
-        read once more, that one counts: what a person does at the source after that is seen there.
+        That is what the vault holds now; None if it holds no password of this source. If the vault
+        cannot be read, the password that it showed under this very lease counts.
         """
         at = self.at
         if self.proven and problem.retry_after:
-            # Azure may have named a time, and an earlier read would only put it off.
+            # Azure has named a time, and an earlier read would only lengthen the wait.
             return self.job.held, problem
         try:
             fresh = await at.parts.vaults.read(at.item.ref)
@@ -262,9 +262,9 @@ class Rollback:
         if held in (None, self.job.held, self._new):
             return held, problem
         if at.record.compromised.revoked:
-            # A pipeline may have written again what has leaked.
+            # A pipeline may have written a leaked value again.
             return self.job.held, problem
-        # What its owner has taken from another source since is no password of this one.
+        # Its owner may have taken the value from another source since.
         return held if at.managed_here(fresh) else None, problem
 
     async def _set_back(self, password: Sensitive | None) -> str:
@@ -301,7 +301,7 @@ class Rollback:
 
 
 def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
-    """Return the problem as one that comes back, and no sooner than Azure has asked for."""
+    """Return the problem as a transient one that comes back no sooner than Azure has asked for."""
     if not isinstance(problem, TransientError):
         problem = TransientError(problem.what, where=problem.where, fix=problem.fix)
     waits = filter(None, (problem.retry_after, cause.retry_after))
@@ -323,7 +323,8 @@ def nothing_yet(parts: Parts, ref: SecretRef) -> SecretVersion:
 async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> Sensitive | None:
     """Return a value that the source shows, or that a key makes; None if one is to be added.
 
-    Raises NeedsHuman for a kind whose only credential is in use, and what would prevent the rest.
+    Raises NeedsHuman for a kind whose only credential is in use, and every error that would prevent
+    adding one.
     """
     rotator, job = parts.rotator(managed), parts.job(secret, managed)
     if parent_key := ParentKey.of(parts, managed):
@@ -358,7 +359,7 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
         if theirs := await other_owner(parts, lease, secret):
             raise NeedsHuman(theirs.reason, where=str(secret.ref), fix=theirs.fix)
         job = parts.job(secret, managed, proven=True, in_place=True)
-        # Who gives up here leaves it to the audit of whatever version follows.
+        # If this fails, the audit of the version that follows removes the credential.
         await lease.begin(WorkItem(secret.ref), secret, kind=rotator.kind)
         async with lease.changing("issue"):
             issued = await rotator.issue(job)
@@ -370,8 +371,8 @@ async def added(parts: Parts, secret: SecretVersion, managed: Managed) -> Secret
             DEFAULT_CONTENT_TYPE,
             {**secret.tags, CREDENTIAL: issued.credential_id},
         )
-        # Noted before it is written: a later try that the vault shows no version yet must not
-        # remove what the version holds.
+        # Noted before the write: while the vault does not show the version yet, a later try must
+        # not remove its credential.
         verified = replace(lease.record.verified, created=now)
         change = replace(lease.record.change, open_since=None, version="")
         await lease.write(replace(lease.record, verified=verified, change=change))

@@ -1,4 +1,4 @@
-"""What leaked: which versions an incident means, what they hold, and whose it is by now.
+"""Leaked versions: which ones an incident means, what they hold, and which secret holds that now.
 
 A compromised credential is proven to be refused, or revoked, before its incident may end.
 """
@@ -37,7 +37,7 @@ from engine.state.tags import Managed, Pending
 
 
 async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return the versions that leaked; raises NeedsHuman while nobody can tell.
+    """Return the versions that an incident is about; raises NeedsHuman while nobody can tell.
 
     `secret` is the current version.
     """
@@ -45,8 +45,8 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
     is_old = since is not None and at.observed.made_before(secret, since)
     if item.version:
         await _send_on_what_it_held(at, secret)
-        # Restored between the order and its item: what is current now is as old as what was
-        # reported, or what the secret has left here.
+        # The secret may have been restored after the report. Then its current version, or the last
+        # one published here, is as old as the reported one.
         restored = [str(secret.version)] * is_old or at.record.restored_before(since)
         return [*dict.fromkeys((item.version, *restored, *await _still_owed(at, secret)))]
     if not secret.version:
@@ -55,7 +55,7 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
             where=str(secret.ref),
             fix="enable it: the incident is tried again for a month",
         )
-    # When Rekey made what it published, its record tells: the vault's clock may be behind.
+    # The vault's clock may be behind. The record tells when Rekey made what it published.
     is_ours = at.record.wrote(secret)
     if since is None or is_old or (secret.created < since and not is_ours):
         return [secret.version, *await _still_owed(at, secret)]
@@ -65,21 +65,21 @@ async def compromised_versions(at: Rotation, secret: SecretVersion) -> list[str]
 async def _replaced_since(
     at: Rotation, secret: SecretVersion, since: datetime, *, is_ours: bool
 ) -> list[str]:
-    """Return what may still be accepted of what came before a version that is younger."""
+    """Return the older versions that may still be accepted, where the current one is younger."""
     record, older = at.record, await _older(at, secret, since)
     if not older:
-        # Of a secret that is itself younger nobody knows how old its credential is.
+        # The secret is younger than the incident, and nobody knows how old its credential is.
         return [it.version for it in record.to_retire[:1]] if is_ours else [str(secret.version)]
     was_here = older[0] in record.history.replaced or record.has_accepted(older[0])
-    # Else the secret may have moved here since, and what leaked is where it was.
+    # Otherwise the secret may have moved here since, and the leak is at its previous source.
     latest = [] if not was_here and await _is_sent_on(at, older) else older[:1]
-    # What was restored meanwhile is as old as that, and a person has replaced it.
+    # A restored version is as old as the original, and a person may have replaced it since.
     restored = record.restored_before(since)
     return [*dict.fromkeys([*latest, *restored, *await _still_owed(at, secret)])]
 
 
 async def _still_owed(at: Rotation, secret: SecretVersion) -> list[str]:
-    """Return what an incident cuts off of what is to be retired, and what was restored of that."""
+    """Return the versions to retire that are older than the incident, and restored copies."""
     since, record = at.progress.item.began, at.record
     if since is None:
         return []
@@ -89,9 +89,10 @@ async def _still_owed(at: Rotation, secret: SecretVersion) -> list[str]:
 
 
 async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
-    """Send a report on where a version was written after it that seems older than the incident.
+    """Send the report on if the named version was written after it.
 
-    That is dated a little ahead, so the secret may have held something else as it was reported.
+    An incident is dated a little ahead. So the secret may have held another version when it was
+    reported, and at another source.
     """
     item, reported = at.progress.item, at.progress.item.reported_at
     is_theirs = item.version == secret.version and not at.record.wrote(secret)
@@ -100,9 +101,9 @@ async def _send_on_what_it_held(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _is_sent_on(at: Rotation, older: Sequence[str]) -> bool:
-    """Return whether what the secret held before is of another source, and send that on.
+    """Return whether the version before was of another source, and send the report on to that.
 
-    Its owner has named this one since the report. Here everything else is refused.
+    The owner has named the present source since the report.
     """
     if at.unlisted:
         raise at.unlisted
@@ -126,9 +127,9 @@ async def _older(at: Rotation, secret: SecretVersion, since: datetime) -> list[s
 
 
 async def _is_in_place(at: Rotation, going: Pending, secret: SecretVersion) -> bool:
-    """Return whether a person has put another credential in the place of one to retire.
+    """Return whether a person has put another credential in the slot of the one to retire.
 
-    Not the same one: a tag says only where it is.
+    A tag only names the slot, so the values are compared.
     """
     managed = at.managed_here(secret)
     if managed is None or managed.credential_id != going.credential_id:
@@ -148,9 +149,9 @@ def credentials_in(
 ) -> dict[str, Sensitive]:
     """Return each credential that a version may hold, by the template that reads it.
 
-    `shape` is the present template, if there is one. A template that its owner has edited since
-    reads the wrong part of a leaked value: the source refuses that part, and the incident would end
-    while the credential works. Where the record knows what the version held, only that counts.
+    `shape` is the present template, if there is one. Its owner may have edited it since. It would
+    then read the wrong part of a leaked value, the source would refuse that part, and the incident
+    would end while the credential works. If the record knows the credential, only that one counts.
     """
     bare = f"{{{value_field}}}"
     before = (tags.get(TEMPLATE, bare) for tags in (record.verified.tags, old.tags))
@@ -170,9 +171,9 @@ def credentials_in(
 
 
 def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
-    """Return the same report for the secret that owns the source now, if it owes what leaked.
+    """Return the same report for the secret that owns the source now, if its record owes this leak.
 
-    That passed on with the record, whether the secret that the report names can be read or not.
+    The record tells that even if the secret in the report cannot be read.
     """
     going = record.retirement
     is_owed = (going and going.version == item.version) or record.compromised.knows(item.version)
@@ -181,11 +182,10 @@ def owed_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | No
 
 
 async def held_by_owner(parts: Parts, record: Record, item: WorkItem) -> WorkItem | None:
-    """Return the same report for that secret, about its version that holds what leaked, if any.
+    """Return the same report for that secret, about its version with the leaked credential.
 
-    None if what leaked is refused. The report was accepted while another secret owned the source,
-    whose versions lead nowhere now. Raises PermanentError if a version cannot be read: the report
-    then comes back.
+    None if the leaked credential is refused. The report was accepted while another secret owned the
+    source. Raises PermanentError if a version cannot be read: the report comes back then.
     """
     owner = _present_owner(parts, record, item)
     if owner is None or not item.version:
@@ -212,7 +212,7 @@ def _present_owner(parts: Parts, record: Record, item: WorkItem) -> SecretRef | 
 
 
 async def _versions(parts: Parts, record: Record, owner: SecretRef) -> AsyncIterator[SecretVersion]:
-    """Yield the versions of the owner that may work; the record may know those of an earlier one."""
+    """Yield the owner's versions that may work. The record may name versions of a former owner."""
     current = await parts.vaults.read(owner)
     yield current
     for known in (record.published, record.retirement):
@@ -222,11 +222,10 @@ async def _versions(parts: Parts, record: Record, owner: SecretRef) -> AsyncIter
 
 
 def named_as_deleted(error: PermanentError, item: WorkItem, source: str) -> PermanentError:
-    """Return the error of an item; where its secret is deleted, one that says what may still work.
+    """Return the error of an item. For a deleted secret it says where a credential may still work.
 
-    Nothing is revoked for an incident of a secret that its vault no longer has. Its owner's consent
-    went with its tags, nobody knows what a successor holds by now, and without its value no refusal
-    could be proven.
+    Nothing is revoked for an incident of a deleted secret. Its owner's consent went with its tags,
+    nobody knows what a successor holds by now, and without its value no refusal could be proven.
     """
     if item.compromised and isinstance(error, NotFound) and error.where == str(item.ref):
         return NotFound(deleted_at(source), where=error.where, fix=RECOVER, code=error.code)
@@ -277,9 +276,10 @@ async def _revoke_accepted(
     held: Mapping[str, Sensitive],
     alive: NeedsHuman | None,
 ) -> None:
-    """Prove that what a version may hold is refused, or revoke it; raises `alive` if it may not.
+    """Prove that each credential a version may hold is refused, or revoke it.
 
-    `held`: the credentials by the template that reads each.
+    `held`: the credentials by the template that reads each. Raises `alive`, if it is given, for one
+    that is accepted: it must not be revoked.
     """
     known = at.record.id_of(str(old.version))
     for shape, credential in held.items():
@@ -295,7 +295,7 @@ async def _revoke_accepted(
 async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
     """Note the proof; raises MayComeBack while a request may land that was sent before it.
 
-    Of a password that this run has lost a person is told at once.
+    A run that has lost a password notes it at once, so that a person hears of it.
     """
     if at.observed.may_come_back and not at.leaves_unknown:
         raise MayComeBack(f"version {version[:8]} is refused, and an earlier change may still land")
@@ -303,16 +303,16 @@ async def _settle_for_good(at: Rotation, version: str, how: str) -> None:
 
 
 async def _replace_current(at: Rotation, secret: SecretVersion, version: str) -> None:
-    """Have the current version replaced, as a person has written what leaked again.
+    """Have the current version replaced, which holds the leaked credential again.
 
-    Or the source has passed to another secret, which holds what leaked in a form of its own.
+    A person has written it again, or the source has passed to a secret that holds it, too.
     """
     await at.observed.note_compromised(str(secret.version))
     await at.observed.settle(version, SAME_VALUE)
 
 
 def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Managed) -> bool:
-    """Return whether the current version holds what a version held that cannot be read."""
+    """Return whether the current version holds the credential of a version that cannot be read."""
     record = at.record
     past, held = record.history.credential_of(version), at.parts.held(secret, managed)
     is_known = past and held and record.digest(past.credential_id, held) == past.digest
@@ -320,7 +320,7 @@ def _holds_again(at: Rotation, secret: SecretVersion, version: str, managed: Man
 
 
 def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
-    """Return the error for a current version that works where Rekey may not replace it."""
+    """Return the error for a current version that is accepted, and that Rekey may not replace."""
     return NeedsHuman(
         f"the current version is compromised and still accepted; {decision.reason}",
         where=at.lease.source,
@@ -329,7 +329,7 @@ def _alive(at: Rotation, decision: Decision) -> NeedsHuman:
 
 
 def _held(at: Rotation, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
-    """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
+    """Return the credentials that a version may hold; raises NeedsHuman if no template reads it."""
     field = managed.rotator.value_field
     if held := credentials_in(old, field, managed.template, at.record):
         return held
@@ -349,7 +349,7 @@ def _is_former(managed: Managed, credential_id: str) -> bool:
 async def _recognised(
     at: Rotation, secret: SecretVersion, old: SecretVersion, managed: Managed, shape: str
 ) -> str:
-    """Return the id of what a version holds; raises NeedsHuman if it cannot be told."""
+    """Return the id of the credential in a version; raises NeedsHuman if nobody can tell."""
     rotator, source = at.parts.rotator(managed), at.lease.source
     if not isinstance(rotator, Recognise):
         raise NeedsHuman(
@@ -392,7 +392,7 @@ async def _replaced_in_place(
 ) -> bool:
     """Return whether a single slot accepts what Rekey published in place of a version.
 
-    It accepts nothing else. The replaced version is disabled, so its own value cannot be tried.
+    Then it refuses everything else. The replaced version may be disabled, so it cannot be tried.
     """
     record, held = at.record, at.parts.held(secret, managed)
     is_replaced = version in record.history.replaced and record.wrote(secret)
@@ -406,9 +406,10 @@ async def _replaced_in_place(
 async def _remove_unread(
     at: Rotation, secret: SecretVersion, version: str, managed: Managed, unread: PermanentError
 ) -> None:
-    """Revoke a credential that only the record knows, since its version cannot be read.
+    """Revoke a credential that only the record knows, because its version cannot be read.
 
-    Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove it.
+    Raises NeedsHuman if nothing proves that it is gone: the source must show or list its
+    credentials.
     """
     rotator = at.parts.rotator(managed)
     past = _known(at, version, rotator)
@@ -433,7 +434,8 @@ async def _remove_unread(
 def _known(at: Rotation, version: str, rotator: Rotator) -> Past | None:
     """Return what the record knows of a version's credential.
 
-    Of the version published last it has the id, which suffices where a source lists its ids.
+    For the version published last it has the id alone. That suffices where the source lists its
+    ids.
     """
     record = at.record
     published = record.published
@@ -447,14 +449,14 @@ async def _is_absent(at: Rotation, secret: SecretVersion, past: Past, managed: M
     rotator = at.parts.rotator(managed)
     if isinstance(rotator, Lists):
         return not await rotator.lists(at.lease.source, past.credential_id)
-    # Of a secret that is disabled the vault shows no version.
+    # The vault shows no version id of a disabled secret.
     job = at.parts.job(replace(secret, version=past.version), managed)
     shown = await at.proof.slot(rotator, job, past.credential_id)
     return shown is not None and shown != past.digest
 
 
 def _managed(at: Rotation, secret: SecretVersion) -> Managed:
-    """Return what the tags ask for at this source, or did before: what its values look like."""
+    """Return what the tags ask for at this source, or asked for before. It says how values look."""
     before = replace(secret, tags=at.record.verified.tags)
     meant = (at.parts.tagged(version).managed for version in (secret, before))
     known = [managed for managed in meant if managed]
@@ -476,11 +478,11 @@ async def leaked_at(
     tagged: str,
     left: Collection[str] = (),
 ) -> tuple[str, TransientError | None]:
-    """Return the source that has accepted what leaked, whatever the tags say.
+    """Return the source that has accepted the leaked credential, whatever the tags say.
 
-    The `tagged` one where no other has, but for `left`: what leaked there is dealt with. Where the
-    records cannot be listed, and that of the tagged source tells, it returns why, too: nothing can
-    be said of other sources. Raises that TransientError if it does not tell.
+    That is the `tagged` source if no other has. Sources in `left` are dealt with already. If the
+    records cannot be listed, the record of the tagged source may tell alone; the error is returned,
+    too, as other sources are unknown then. Raises that TransientError if the record does not tell.
     """
     unlisted: TransientError | None = None
     if not item.compromised:
@@ -504,11 +506,11 @@ async def leaked_at(
 
 
 async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Listed]) -> str:
-    """Return the source of what one version holds, wherever its secret is now; empty if nothing tells.
+    """Return the source of one version, wherever its secret is now; empty if nothing tells.
 
-    A record tells that has accepted it, or has seen it. The version's own tags are only a hint
-    which one, as they may name a source that has passed to another secret since. They are believed
-    where nobody owns that.
+    A record tells if its source has accepted the version, or has seen it. The version's own tags
+    are only a hint, as the source that they name may have passed to another secret. They are
+    believed if the secret owns that source, or nobody does.
     """
     owned = [listed.source for listed in known]
     named = await _named_by(parts, ref, version)
@@ -528,9 +530,10 @@ async def held_at(parts: Parts, ref: SecretRef, version: str, known: Sequence[Li
 
 
 async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
-    """Return the source that the tags of a version name; None if it has none, or nobody can read it.
+    """Return the source that a version's tags name; None if there is none, or no such version.
 
-    Raises AccessDenied where the app alone cannot: elsewhere what it holds would pass for refused.
+    Raises AccessDenied if the app has no right to read it. Otherwise a leak could be tried at a
+    wrong source, and pass for refused.
     """
     is_served = parts.policy.manages(ref.vault)
     earlier = await parts.earlier(ref, version) if is_served else None
@@ -540,10 +543,10 @@ async def _named_by(parts: Parts, ref: SecretRef, version: str) -> str | None:
 async def foreseen(
     parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
 ) -> Park | None:
-    """Return with which reason the secret would be parked; None if it would be acted on.
+    """Return why a worker would park the secret; None if it would act on it. Changes nothing.
 
-    A worker tries the source that the record names first, and parks the secret while the
-    credential is accepted there. Changes nothing.
+    A worker first tries the source that the record names, and parks the secret while the credential
+    is accepted there.
     """
     if not isinstance(decision, Acting):
         return None

@@ -1,4 +1,4 @@
-"""What Rekey believes of a secret: its current version, compared with its source's record."""
+"""A secret as the vault shows it, compared with the record of its source."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Observed:
     lease: SourceLease
     item: WorkItem
     _before: SecretVersion | None = None
-    """The secret as it was read before its source was under lease; None once it was observed."""
-    in_vain: bool = False
-    """The item is a recheck that settles nothing: a later one follows."""
-    noted: bool = False
-    """What the item's incident means stands in the record: it comes back to that by itself."""
+    """The secret as it was read before the lease; None once it was observed."""
+    settles_nothing: bool = False
+    """The item is a recheck that ends without a result: a later one follows."""
+    is_leak_noted: bool = False
+    """The record names the versions that the item's incident is about: rechecks go on with it."""
     audited: bool = False
     """This run has proven the current version."""
     was_marked: bool = False
-    """The secret bore a mark that tells people, as this run has found it."""
+    """The secret bore a mark for people when this run began."""
     _shown: SecretVersion | None = None
 
     @property
@@ -68,7 +68,7 @@ class Observed:
 
     @property
     def recheck_follows(self) -> bool:
-        """Whether a change that may take effect late is rechecked, and later than now."""
+        """Whether a change may take effect late, and its recheck comes later than now."""
         return self.lease.found.owner == self._owner and self.lease.recheck_follows
 
     @property
@@ -78,27 +78,27 @@ class Observed:
 
     @property
     def is_unmarked(self) -> bool:
-        """Whether the secret could bear a mark that tells people, and bears none."""
+        """Whether the secret could bear a mark for people, and bears none."""
         return self.is_enabled and not self.was_marked and STATE not in self.shown.tags
 
     async def observe(self) -> SecretVersion:
-        """Read the current version and return what Rekey believes of it.
+        """Read the current version; return it with the record's facts in place of its tags' claims.
 
         Raises Stale if the vault lags behind the record.
         """
         shown = await self._read()
-        # What was proven is not what somebody has written since.
+        # A version that somebody has written since is not proven.
         self.audited &= self._shown is not None and shown.version == self._shown.version
         self.was_marked |= not self.has_read and STATE in shown.tags
         self._show(shown, self.parts.printed(shown))
-        self.in_vain = self.item.recheck and self.recheck_follows
-        if self.record.owner and not self.in_vain:
+        self.settles_nothing = self.item.recheck and self.recheck_follows
+        if self.record.owner and not self.settles_nothing:
             await self._compare(shown)
             await self.lease.recheck()
         return self.record.believed(shown)
 
     async def _read(self) -> SecretVersion:
-        """Read the secret. What was read to find its source is enough where that has not changed since.
+        """Read the secret, unless the read before the lease shows what the record expects.
 
         Every write is preceded by a read of its own.
         """
@@ -115,7 +115,7 @@ class Observed:
 
     @property
     def may_have_replaced(self) -> bool:
-        """Whether a late change of ours may have cut off what another deployment has published."""
+        """Whether a late change of Rekey's may have replaced another deployment's credential."""
         is_late = self.record.change.uncertain_until is not None and not self.record.wrote(
             self.shown
         )
@@ -123,9 +123,9 @@ class Observed:
 
     @property
     def may_come_back(self) -> bool:
-        """Whether what is revoked may come back: an earlier request may still land.
+        """Whether a revoked credential may come back, because an earlier request may still land.
 
-        It brings a whole list, as it was, or sets a single slot back.
+        Such a request sets a single slot, or writes a whole list of credentials as it was before.
         """
         until = self.record.change.uncertain_until
         brings = isinstance(self.parts.rotators.get(self.record.kind), Rewrites | Undo)
@@ -137,19 +137,19 @@ class Observed:
             seen = self._superseding(shown, last, seen)
         write = seen.pending_write
         if write and shown.enabled and shown.version != write.replaces:
-            # Somebody wrote a newer version. Was the announced one written before it?
+            # Somebody wrote a newer version. The announced one may lie beneath it.
             seen = await self._beneath(seen, write, shown)
         self.lease.learn(seen)
 
     def _superseding(self, shown: SecretVersion, last: Published, seen: Record) -> Record:
-        """Return the record once an earlier write has come over the last one.
+        """Return the record once an earlier write has come over the version published last.
 
-        What was published last is superseded now, unless both are in one place.
+        That version is superseded now, unless both credentials are in one slot.
         """
         if seen.published and last.credential_id == seen.published.credential_id:
             return replace(seen, to_retire=self.record.to_retire)
         managed = self.parts.tagged(shown).managed
-        # Nobody comes back to it: with tags that cannot be followed, the usual overlap counts.
+        # This is decided only once. Without tags that can be followed the usual overlap counts.
         overlap = managed.overlap if managed else self.parts.policy.overlap
         at = self.parts.clock.now() + overlap + timedelta(seconds=1)
         return seen.superseding(last, at)
@@ -159,7 +159,7 @@ class Observed:
         known = (it.created for it in versions if it.version == write.replaces)
         replaced_at = next(known, write.at)
         for version in versions:
-            # What came with the version to be replaced, or before it, may hold the same by chance.
+            # A version no younger than the one to be replaced may hold the same value by chance.
             is_later = version.created > replaced_at
             is_ours = is_later or version.tags.get(OPERATION) == write.operation
             if not is_ours or version.version in (None, shown.version, write.replaces):
@@ -167,11 +167,11 @@ class Observed:
             whole = await self.parts.earlier(shown.ref, str(version.version))
             if whole and record.fits(write, whole.value):
                 return record.landed(whole)
-        # It may still come: what was made for it is removed after that.
+        # It may still come. What was made for it is removed after that.
         return replace(record.lose(), change=record.change.uncertain_for(write.at + LATE))
 
     def is_announced(self, secret: Version) -> bool:
-        """Return whether a rotation has announced what it will publish in place of this version."""
+        """Return whether a rotation has announced what replaces this version."""
         write = self.record.pending_write
         if write is None or write.replaces != secret.version:
             return False
@@ -179,10 +179,10 @@ class Observed:
 
     @property
     def is_forgotten(self) -> bool:
-        """Return whether the record knows nothing of the change that a recheck is about.
+        """Return whether the record has lost the change that a recheck is about.
 
-        It was lost, or went back: a failover of its storage loses the last writes. Whoever makes a
-        credential notes its kind. To a derived secret's source nothing is sent.
+        A failover of its storage loses the last writes. The record of a derived secret has its kind
+        alone, because nothing is sent to its source.
         """
         record = self.record
         is_known = record.kind or record.change.started_at or record.published
@@ -191,7 +191,7 @@ class Observed:
     @property
     def needless(self) -> str:
         """Return why a recheck has nothing left to do; empty if it has, or if this is none."""
-        if self.in_vain:
+        if self.settles_nothing:
             return ANOTHER
         is_recheck = self.item.recheck and self.item.action == "audit"
         # A person is notified of a change that has no end.
@@ -213,9 +213,10 @@ class Observed:
         return ref if self.parts.policy.manages(ref.vault) else self.item.ref
 
     def landed(self, version: SecretVersion, prints: str) -> SecretVersion:
-        """Note that the announced version is published; return what Rekey believes of it.
+        """Note that the announced version is published; return it with the record's facts.
 
-        It comes without its value: who needs that once more reads it. `prints`: of what it holds.
+        It comes without its value, which is read again where it is needed. `prints`: of what it
+        holds.
 
         The record is written after the outcome was reported. If the worker dies before, the next
         one finds the announced value in the vault.
@@ -225,14 +226,14 @@ class Observed:
         return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
-        """Note new tags; return what Rekey believes of the version."""
+        """Note new tags; return the version with the record's facts."""
         self._shown = version
         return self.record.believed(version)
 
     def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version, with a credential made before an incident.
+        """Return whether Rekey published this version with a credential older than an incident.
 
-        What was published under that very incident was not, whatever the clocks say.
+        A credential made for that very incident is not older, whatever the clocks say.
         """
         published = self.record.published
         return bool(published and self.record.wrote(secret) and not published.made_since(moment))
@@ -248,9 +249,9 @@ class Observed:
         return began is not None and any(write.made_since(began) for write in writes)
 
     async def note_compromised(self, *versions: str) -> None:
-        """Note that the credentials of these versions must go.
+        """Note that these versions are compromised.
 
-        One that was proven to be refused is proven anew, where it was reported after that.
+        A version that was proven to be refused is noted again if it was reported after the proof.
         """
         record, reported = self.record, self.item.reported_at
         known = record.compromised
@@ -260,7 +261,7 @@ class Observed:
             noted = replace(known, versions=(*known.versions, *new), incident=incident)
             change = record.change.under(self.item.began)
             await self.lease.write(replace(record, compromised=noted, change=change))
-        self.noted = True
+        self.is_leak_noted = True
 
     async def settle(self, version: str, how: str) -> None:
         """Note that the credential of a compromised version is proven to be refused, and how."""
@@ -268,24 +269,24 @@ class Observed:
         await self.lease.write(self.record.without(version, self.proof(how)))
 
     def proof(self, how: str) -> str:
-        """Return what a record keeps of a proof; it is no older than the report that it answers.
+        """Return the text of a proof. It is no older than the report that it answers.
 
-        The clock of whoever took the report may be ahead.
+        The clock of the instance that took the report may be ahead.
         """
         now = self.parts.clock.now()
         return proof_text(max(now, self.item.reported_at or now), how)
 
     def report_refused(self, version: str) -> None:
-        """Report how long after its report what leaked is refused, if the item says when that was."""
+        """Report how long it took from the report of a leak to its proof, if the item says when."""
         seconds = self.item.seconds_since_report(self.parts.clock.now())
         is_leak = self.item.compromised and version in self.record.compromised.versions
         if is_leak and seconds is not None:
             self.parts.reporter.refused(self.item, self.record.kind, seconds)
 
     async def note_left(self) -> bool:
-        """Note what can take effect no more at a source that the secret has left.
+        """Note, at a source that the secret has left, which requests cannot take effect any more.
 
-        Return whether that holds for an earlier change.
+        Return whether an earlier change is among them.
         """
         record, now = self.record, self.parts.clock.now()
         if not record.owner:
@@ -302,8 +303,8 @@ class Observed:
     def is_notified(self, reason: str) -> bool:
         """Return whether people were notified lately of what a recheck has found.
 
-        That is within a day, or of a new incident within two hours. A mark may not say so: none can
-        be made, or the secret needs them for something else, too.
+        Lately means within a day, or within two hours in the first day of an incident. The mark
+        cannot tell: there may be no room for one, or it names something else that needs people.
         """
         verified, now = self.record.verified, self.parts.clock.now()
         known = self.record.compromised
@@ -312,13 +313,13 @@ class Observed:
         is_recent = verified.notified_at is not None and now < verified.notified_at + often
         if not (self.item.recheck and is_recent):
             return False
-        # A secret that can bear a mark gets it, and people hear of that.
+        # A secret that could not be marked before, and can be now, gets its mark and is reported.
         is_bare = self.is_unmarked and self.lease.covers(self.parts.tagged(self.shown).source)
         texts = [f"{reason}; {UNMARKED}"] if is_bare else [reason, f"{reason}; {UNMARKED}"]
         return verified.notified_of in map(self._digest_of, texts)
 
     def _digest_of(self, reason: str) -> str:
-        """Return what the record keeps of a reason that people were given. A leak is another one."""
+        """Return the digest by which the record knows a reason. A leak makes it another reason."""
         what, unmarked, _ = reason.partition(f"; {UNMARKED}")
         text = f"{bool(self.record.compromised.versions)} {what}{unmarked}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -329,7 +330,7 @@ class Observed:
         return replace(outcome, result="waiting") if is_notified else outcome
 
     def reported(self, outcome: Outcome) -> None:
-        """Note that an outcome was reported: only then is the version that it names told of."""
+        """Note that an outcome was reported, and with it the version that it names."""
         if self.announces(outcome):
             self.lease.learn(replace(self.record, unreported=False))
         verified = self.record.verified
@@ -337,7 +338,7 @@ class Observed:
             digest = self._digest_of(outcome.reason)
             verified = replace(verified, notified_at=self.parts.clock.now(), notified_of=digest)
         elif outcome.result in DONE:
-            # What needs people after that is something else: they hear of it.
+            # A later need is another one, and people are notified of it.
             verified = replace(verified, notified_at=None, notified_of="")
         if self.record.owner:
             self.lease.learn(replace(self.record, verified=verified))
@@ -349,9 +350,9 @@ class Observed:
         return is_ours and outcome.result in PUBLISHED
 
     def _is_over(self, change: Change, now: datetime) -> bool:
-        """Return whether a recheck has seen that nothing of a change can take effect any more.
+        """Return whether a recheck has seen that a change cannot take effect any more.
 
-        It sees nothing while tags are malformed, or this app lacks the kind.
+        It cannot see that while tags are malformed, or this app lacks the kind.
         """
         is_blind = self.is_enabled and isinstance(self.parts.tagged(self.shown).asks, Malformed)
         until = change.uncertain_until
@@ -365,8 +366,7 @@ class Observed:
         now = self.parts.clock.now()
         record = record if self.has_read else record.rechecked(now)
         change = record.change
-        # It was a recheck that ran to its end.
-        has_rechecked = not self.in_vain and (self.audited or self.item.recheck)
+        has_rechecked = not self.settles_nothing and (self.audited or self.item.recheck)
         if has_rechecked and self._is_over(change, now):
             record = replace(record, change=change.settled())
         if self.audited and self._shown:
@@ -376,5 +376,5 @@ class Observed:
                 record.after_recheck(now) if has_rechecked else record.scheduled(now)
             )
         except RekeyError:
-            # The next recheck finds it not noted, and reports it once more.
+            # The next recheck finds the outcome unreported, and reports it once more.
             return

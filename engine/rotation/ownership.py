@@ -32,9 +32,9 @@ async def other_owner(
 ) -> Park | None:
     """Claim the source for a secret; return why not if another secret keeps a part of it.
 
-    `names`: the parts that are asked for, if not all. The first owner keeps the source as long as
-    it still claims it, or owes something there. If it
-    cannot pay, as it is deleted, that passes on. A secret that leaked waits for no overlap.
+    `names`: the parts that are claimed, if not all. The first owner keeps the source as long as it
+    still claims it, or owes something there. What a deleted owner owes passes on with the source.
+    If the secret has leaked, it does not wait for an overlap.
     """
     mine = str(secret.ref).lower()
     passing_on = list[tuple[Lease, Record]]()
@@ -76,14 +76,14 @@ async def _passing(
         if await _still_claims(parts, meant, shown):
             return _theirs(record, lease.where, held)
         record = record.seen(shown, parts.clock.now())
-    # What it holds now may have leaked: without its tags nobody replaces that for it.
+    # Its current version may have leaked. Without its tags nobody would replace that version.
     can_pay = shown is not None and shown.version not in record.compromised.versions
     # Two records cannot be one, so only the first passes on.
     is_first = lease is held.leases[0]
     owed = _owed(record, held, leaked=leaked and is_first) if can_pay or not is_first else None
     if owed:
         if leaked:
-            # No record knows of the leak: its message comes back until the source has passed on.
+            # No record notes the leak, so its message comes back until the source has passed on.
             raise NeedsHuman(owed.reason, fix=owed.fix)
         return owed
     return record if is_first else Record(source=record.source, key=record.key)
@@ -104,9 +104,9 @@ def _theirs(record: Record, where: str, held: SourceLease) -> Park:
 
 
 def _owed(record: Record, held: SourceLease, *, leaked: bool) -> Park | None:
-    """Return what a secret that has left a source owes there; None if it owes nothing.
+    """Return what a secret that has left a source still has to do there; None if nothing is left.
 
-    Its own versions say what is to be revoked, so it pays by itself, if a person is not needed.
+    Only its own versions tell what is to be revoked, so the source does not pass on before.
     """
     now, later = held.parts.clock.now(), "wait: it passes on within a day after that"
     if record.compromised.versions:
@@ -123,14 +123,14 @@ def _owed(record: Record, held: SourceLease, *, leaked: bool) -> Park | None:
 
 
 def _short(held: SourceLease) -> str:
-    """Return the source's end: ProviderAddress names all of it, and a tag must hold the fix too."""
+    """Return the last two segments of the source. A tag has to hold the reason and the fix."""
     return "/".join(held.source.split("/")[-2:])
 
 
 async def _tidy(held: SourceLease, record: Record, secret: SecretVersion) -> None:
-    """Remove what the former owner had made in vain: nobody else knows of it.
+    """Remove what the former owner's operations left at the source: no later record names it.
 
-    That is what it has not published, and what a late write to the vault lies over.
+    These are credentials that it has not published, and others of the operation published last.
     """
     published = record.published
     if record.pending_write or not held.is_bound(secret.ref):
@@ -152,7 +152,7 @@ async def _still_claims(parts: Parts, meant: set[str], other: SecretVersion) -> 
 async def _is_entitled(parts: Parts, tagged: Tagged) -> bool:
     """Return whether a derived secret's key consents to it; True for any other secret.
 
-    Who has no consent gets nothing, and so keeps nobody else from what is theirs.
+    A secret without consent gets nothing, so it must not keep others from the source.
     """
     parent_key = ParentKey.of(parts, tagged.managed) if tagged.managed else None
     try:
@@ -190,10 +190,10 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
 
 
 def _unknown(secret: SecretVersion, record: Record) -> Park:
-    """Return why a version is refused that bears Rekey's next operation, and is not recorded.
+    """Return why a version is refused that has the tag of Rekey's next operation, and no record.
 
-    The store of records may have failed over to an older copy. What the version's tag wants to have
-    revoked, no record wants any more.
+    The store of records may have failed over to an older copy. Then no record names the credential
+    that the version's tag wants to have revoked.
     """
     fix = f"remove the tag {OPERATION}"
     if _is_news(secret, record):
@@ -227,7 +227,7 @@ def unrecorded(secret: SecretVersion) -> Park:
 
 
 def _used(secret: SecretVersion) -> str:
-    """Say when a credential is not to be revoked by hand: what a key has made ends with it."""
+    """Say when a credential must not be revoked by hand: signatures made with a key end with it."""
     return "it, or what it made, is in use" if MAY_DERIVE in secret.tags else "it is in use"
 
 
@@ -239,7 +239,7 @@ def _named(secret: SecretVersion) -> str:
 async def _known_elsewhere(parts: Parts, ref: SecretRef, record: Record) -> bool:
     """Return whether a record of another source lists a retirement for this secret.
 
-    That is the case after a change of its ProviderAddress.
+    It does after a change of the secret's ProviderAddress.
     """
     mine = str(ref).lower()
     known = [listed async for listed in parts.leases.index() if listed.owner == mine]
@@ -263,12 +263,12 @@ async def release(
     """Leave the secret with the tags `kept` alone, and the records without it.
 
     `check` raises where the secret, as it is under the leases, is not to be released. Raises
-    SourceBusy while another worker holds a lease, Stale while the vault lags behind the records, and
-    Overtaken if somebody wrote a version.
+    SourceBusy while another worker holds a lease, Stale while the vault lags behind the records,
+    and Overtaken if somebody wrote a version.
 
-    Both happen under the leases of its sources, so no rotation is in between. The tags go first: a
-    secret without them is rotated by nobody, and whoever dies before the records are written releases
-    it again. A record that still named the secret would later call it dropped.
+    Both happen under the leases of its sources, so no rotation is in between. The tags go first:
+    nobody rotates a secret without them. If the worker dies before the records are written, the
+    release is repeated. A record that still named the secret would later call it dropped.
     """
     before = await owned(parts, ref)
     names = _parts_owned(before, managed)
@@ -294,6 +294,6 @@ async def release(
 
 
 def _parts_owned(known: Owned, managed: Managed | None) -> list[str]:
-    """Return each part once: of several logins, every one has a record of the secret's."""
+    """Return each part of the secret's sources once. Each of several logins has its own record."""
     sources = [record.source for record in known.records] + ([managed.source] if managed else [])
     return list(dict.fromkeys(name for source in sources for name in parts_of(source)))

@@ -32,12 +32,12 @@ SAME_VALUE = "a later version holds the same value, and is cut off in its place"
 
 
 def proof_text(now: datetime, how: str) -> str:
-    """Return what a record keeps of a proof."""
+    """Return the text by which a record keeps a proof."""
     return f"{now:{PROVEN_AT}} {how}"
 
 
 def read_proof(text: str) -> tuple[datetime | None, str]:
-    """Return when and how a credential was proven to be refused, of what a record keeps."""
+    """Return when and how a credential was proven to be refused; None and no words if unknown."""
     time, _, how = text.partition(" ")
     try:
         return datetime.fromisoformat(time).astimezone(UTC), how
@@ -56,7 +56,8 @@ class Proof:
     ) -> None:
         """Prove that the source accepts a credential; raises VerificationFailed.
 
-        This can last until the credential has spread within the source, so it renews the lease.
+        The lease is renewed meanwhile, because the credential may take long to spread in the
+        source.
         """
         with self.lease.parts.reporter.step(step):
             verified = self.lease.parts.rotator(managed).verify(
@@ -81,7 +82,7 @@ class Proof:
         return await self._is_gone(lambda: rotator.lists(self.lease.source, credential_id))
 
     async def slot(self, rotator: Rotator, job: Job, credential_id: str) -> str | None:
-        """Return a keyed digest of what the source shows where a credential is, or was.
+        """Return a keyed digest of the credential that the source shows under an id.
 
         None if it does not show its credentials.
         """
@@ -96,7 +97,7 @@ class Proof:
         return await self._is_gone(lambda: rotator.accepts(source, credential_id, credential))
 
     async def refuses(self, rotator: Rotator, credential: Sensitive) -> bool:
-        """Return whether the source refuses a credential, as often as a proof wants it, at once."""
+        """Return whether the source refuses a credential now, in as many tries as a proof needs."""
         for _ in range(REFUSALS):
             if await rotator.accepts(self.lease.source, "", credential):
                 return False

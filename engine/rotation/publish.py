@@ -1,7 +1,7 @@
 """Announce a new version in the record, and publish it: to the replicas, then to the secret.
 
-A superseded credential is published again in the same way. What somebody else has written, and no
-source has accepted yet, is not superseded.
+A superseded credential is restored in the same way. Rekey does not supersede a version that
+somebody else has just written and that no source has accepted yet.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from engine.state.tags import (
 )
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the tries of what a changed single slot waits for."""
+"""Seconds between the tries to announce the password of a single slot that has changed already."""
 TO_SET_BACK = CALL_SECONDS + 10.0
-"""How long a lease must last for a single slot to be set back: its call, and what precedes it."""
+"""How long a lease must last for a rollback: its call, and the reads before it."""
 ARRIVING_SECONDS = 5.0
 DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FROM)
 """The tags that decide whether a secret is rotated, and at which source."""
@@ -83,7 +83,7 @@ async def version(
         missed = await _copy(at, secret, issued, draft)
     if missed and not at.managed.is_single:
         raise missed[0]
-    # What a replica holds is not lost: the next try reads it from there.
+    # A value that a replica holds is not lost: the next try reads it from there.
     copied = len(missed) < len(at.managed.replicas)
     prints = at.parts.printed(replace(secret, value=draft.value, tags=draft.tags))
     async with rollback.on(Overtaken if copied else RekeyError):
@@ -101,7 +101,7 @@ async def version(
 async def _copy(
     at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft
 ) -> list[RekeyError]:
-    """Write the replicas. Whether one has it after an error, the next try finds out, if there is one."""
+    """Write the replicas. After an error the next try finds out whether a replica has the value."""
     try:
         return await at.replicas.write(secret.ref, issued.fields, draft, dead=_is_dead(at))
     except TransientError as error:
@@ -111,7 +111,7 @@ async def _copy(
 
 
 async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
-    """Announce the version. For a single slot, which has changed already, try while there is time."""
+    """Announce the version. A single slot has changed already: this tries while there is time."""
     for pause in PAUSES if at.managed.is_single else ():
         try:
             return await _announce(at, secret, issued, draft)
@@ -128,9 +128,10 @@ async def _announced(at: Rotation, secret: SecretVersion, issued: Issued, draft:
 async def _write(
     at: Rotation, secret: SecretVersion, draft: Draft, *, is_copied: bool
 ) -> SecretVersion:
-    """Publish the version, once: what gave no answer may have arrived.
+    """Publish the version, once: a write without an answer may have arrived.
 
-    What was never sent is announced no more, unless a replica holds it, or the only slot does.
+    The announcement of a write that was never sent is withdrawn, unless a replica or the only slot
+    holds the value.
     """
     try:
         return await at.vault_writer.publish(
@@ -142,7 +143,7 @@ async def _write(
         raise
     except TransientError as error:
         if at.managed.is_single and error.code != NO_ANSWER:
-            # The vault may show it a moment later. If not, the only slot is set back.
+            # The vault may show it a moment later. If not, the single slot is rolled back.
             await at.parts.clock.sleep(ARRIVING_SECONDS)
         raise
 
@@ -166,7 +167,7 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
         held=_past(at, record, secret),
     )
     if at.managed.is_single or at.managed.replicas:
-        # A slot may be set back, and a copy written, before the secret is read to be written.
+        # A rollback, or the write of a replica, may come before the read that precedes the write.
         _still_asked(secret, await at.vault_writer.unchanged(secret))
     announced = record.announced(write, at.rotator.kind)
     if _is_dead(at):
@@ -178,18 +179,18 @@ async def _announce(at: Rotation, secret: SecretVersion, issued: Issued, draft: 
 
 
 def _carried_on(record: Record, draft: Draft) -> datetime | None:
-    """Return when a credential was made that an earlier try announced, or for which incident."""
+    """Return when the credential of an earlier announcement was made, or its incident's date."""
     write = record.pending_write
     return (write.born or write.at) if write and record.fits(write, draft.value) else None
 
 
 def _is_dead(at: Rotation) -> bool:
-    """Whether the source refuses what the version to be replaced holds."""
+    """Return whether the source refuses what the version to be replaced holds."""
     return at.managed.is_single or at.progress.drifted
 
 
 def _ahead_of(at: Rotation, now: datetime) -> datetime | None:
-    """Return the date of the incident that this is for, or was noted last, if that is ahead."""
+    """Return the date of the present, or the last, incident if that is ahead of the clock."""
     incident = at.incident or at.record.compromised.incident
     return incident if incident and incident > now else None
 
@@ -216,7 +217,7 @@ def _kept_longer(
 ) -> SecretVersion:
     """Return the secret with its retirement put off, unless there is an incident.
 
-    Whoever has replaced what Rekey published there may have superseded the other credential.
+    Somebody has replaced what Rekey published at the source. They may use the other credential.
     """
     if at.record.compromised.versions:
         return secret
@@ -227,7 +228,7 @@ def _kept_longer(
 def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
     now = at.now
     if issued.expires:
-        # The source ends the new credential early. The next rotation must not wait for this
+        # The source ends the new credential early, so the next rotation must not wait for a long
         # overlap.
         overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
     cause, deployment = str(at.progress.item.cause), at.parts.policy.deployment
@@ -237,16 +238,13 @@ def _draft(at: Rotation, secret: SecretVersion, issued: Issued, overlap: timedel
 
 
 LEFT_ALONE = timedelta(days=1)
-"""How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
+"""How long Rekey leaves a version alone that somebody wrote and that no source has accepted yet."""
 COOL_DOWN = timedelta(days=7)
-"""How soon a second drift after the first means that somebody else changes the credential, too."""
+"""If a credential drifts twice within this time, somebody else changes it at the source, too."""
 
 
 async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
-    """Raise NeedsHuman if somebody just wrote a value that the source refuses.
-
-    Rekey does not supersede what a person has just written.
-    """
+    """Raise NeedsHuman if somebody lately wrote a value that the source refuses."""
     item = at.progress.item
     overruled = item.force or item.compromised or at.record.compromised.versions
     if overruled or not is_external(at, secret):
@@ -256,21 +254,23 @@ async def _respect_external(at: Rotation, secret: SecretVersion) -> None:
     except TransientError as error:
         if error.retry_after is not None:
             raise
-        # Whatever keeps the source from answering makes the change fail, too, with its reason.
+        # If the source does not answer, the change fails, too, and names the reason.
         return
     if is_refused and not await was_hit(at, secret):
         raise refused_external(at, secret)
 
 
 def is_external(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether somebody wrote this version lately and no source has accepted it yet.
+    """Return whether somebody else wrote this version, and Rekey leaves it alone for now.
 
-    With a single slot it does not matter when: healing would undo the password that they set. Nor
-    does it while the place that they name has what Rekey has superseded, inside its overlap. Where
-    what its source has accepted has leaked, that may be what works in its place: it is replaced.
+    It does for a day, as long as no source has accepted the version. It always does with a single
+    slot, where a repair would undo the password that they set; and with a version that names the
+    slot of a superseded credential, until the overlap has passed. A version is not left alone after
+    a leak of what its source has accepted: the source may accept the leaked credential in its
+    place.
     """
     record, item = at.record, at.observed.item
-    # A recheck names the version for which a change was sent: the record may be lost since.
+    # A recheck names the version of its change: the record may have been lost since.
     rechecked = item.version if item.hint else None
     known = (record.verified.version, record.change.version, rechecked)
     if record.accepted_a_leak or record.wrote(secret) or secret.version in known:
@@ -283,7 +283,7 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
 
 
 async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether a version holds what a late change was to replace: somebody wrote it again."""
+    """Return whether somebody wrote again the value that a late change was to replace."""
     change = at.record.change
     if not (change.uncertain_until and change.version):
         return False
@@ -292,7 +292,7 @@ async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
 
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
-    """Return the error for a value of theirs that the source refuses."""
+    """Return the error for a version of somebody else's that the source refuses."""
     error = NeedsHuman(
         "the source refuses the value that somebody just wrote; somebody else may have "
         "changed it there",
@@ -320,7 +320,7 @@ def refuse_to_fight(at: Rotation, secret: SecretVersion) -> None:
 async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretVersion | Outcome:
     """Publish the superseded credential again. Its successor gets an overlap in turn.
 
-    Nothing is published where somebody has put it back by hand.
+    Nothing is published if the current version holds that credential already.
     """
     await report.report_earlier(at)
     managed, pending = at.managed, plan.pending
@@ -336,7 +336,7 @@ async def restore(at: Rotation, secret: SecretVersion, plan: Restore) -> SecretV
         if at.record.compromised.knows(secret.version):
             return await rotate(at, secret, "what would be restored has leaked", at_once=True)
         same = Skip("the current version holds the earlier credential already")
-        return await report.conclude(at.parts, secret, at.asked(), same)
+        return await report.conclude(at.parts, secret, at.effective_item(), same)
     now = at.now
     ends = max(old.expires or secret.created, now + managed.overlap)
     if source_ends := await _ends(
@@ -380,14 +380,14 @@ def new_version(
     cause: str = "",
     deployment: str = "",
 ) -> Draft:
-    """Compose the version that replaces `secret`: other tags are kept, Rekey's own are renewed."""
+    """Compose the version that replaces `secret`: its owner's tags stay, Rekey's are renewed."""
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
     tags = {key: value for key, value in secret.tags.items() if key not in OURS}
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
-        # A second later, since a tag cuts off fractions: no overlap is cut short, and no overlap at
-        # all means that the moment has already passed.
+        # A tag holds whole seconds, so one is added: no overlap is cut short. Without an overlap
+        # the moment has passed already.
         ends = now + overlap + timedelta(seconds=1) if overlap else now
         tags[RETIRE] = str(Pending(ends, secret.version, issued.supersedes))
     elif RETIRE in secret.tags and not _is_overwritten(secret.tags[RETIRE], issued):
@@ -404,8 +404,8 @@ def new_version(
 
 
 def _is_overwritten(pending: str, issued: Issued) -> bool:
-    """Return whether a new credential took the place of the one that was to be retired.
+    """Return whether the new credential is in the slot of the one to retire, which is gone then.
 
-    A person had put theirs there, and it was healed in place: what was there before is gone.
+    A person had put their own credential there, and it was repaired in place.
     """
     return pending.split(" ", 2)[-1] == issued.credential_id

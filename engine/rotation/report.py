@@ -1,4 +1,4 @@
-"""Report what was done or published, and mark what needs a person.
+"""Report outcomes, and mark the secrets that need a person.
 
 A version stays unreported in the record until its outcome is reported.
 """
@@ -24,9 +24,9 @@ from engine.state.tags import Managed
 
 
 async def report_from_record(parts: Parts, record: Record) -> None:
-    """Report the version that a source's owner published last, if nobody has yet.
+    """Report the version that was published last at a source, if nobody has yet.
 
-    Its secret need not be read: the source passes to another one, or the secret is released or gone.
+    This does not read its secret, which may be released or gone.
     """
     published = record.published
     if not (record.unreported and published):
@@ -47,12 +47,12 @@ async def report_from_record(parts: Parts, record: Record) -> None:
 
 
 def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
-    """Return the outcome of what was done."""
+    """Return the outcome of this run, which has done something."""
     known = at.progress
     assert known.result  # noqa: S101 - only called after something was done
     record = at.record
     managed, published = known.managed or at.managed_here(secret), record.published
-    # A person may have written, or disabled, a version on top of the one that this is about.
+    # A person may have written a version since, or disabled the secret.
     is_current = known.new_version in (None, secret.version)
     written = published.credential_id if published else None
     return Outcome(
@@ -72,18 +72,17 @@ def outcome_of(at: Rotation, secret: SecretVersion) -> Outcome:
 
 
 async def report_earlier(at: Rotation) -> None:
-    """Report the version that an earlier try published, and note that before it is replaced."""
+    """Report the version that an earlier try published, before it is replaced."""
     if at.record.unreported:
         await report_unreported(at)
         await at.lease.write(at.lease.record)
 
 
 async def report_unreported(at: Rotation) -> None:
-    """Report by itself a version that was published, by this or an earlier try, if nobody has yet.
+    """Report a published version, of this or an earlier run, in an outcome of its own.
 
-    Nothing else will: what this item is about is something else, or has to wait. An incident that
-    is not over is told of by itself. Whoever ends the item notes it, once: a record that could not
-    be written may have to rest.
+    The outcome of the item is about something else, or has to wait. The report is written to the
+    record when the item ends.
     """
     record = at.record
     if not (record.unreported and record.published):
@@ -94,7 +93,7 @@ async def report_unreported(at: Rotation) -> None:
     outcome = outcome_of(at, record.believed(at.observed.shown))
     outcome = replace(outcome, item=replace(outcome.item, leak=None))
     at.observed.reported(await tasks.conclude(at.parts, outcome))
-    # What this run does after that is about something else.
+    # The rest of this run is about something else.
     at.progress.result, at.progress.reason, at.progress.new_version = None, "", None
 
 
@@ -114,9 +113,9 @@ async def conclude(
     *,
     is_notified: bool = False,
 ) -> Outcome:
-    """Conclude an item that changed nothing, marking a secret that cannot be rotated.
+    """Conclude an item that changed nothing. A secret that needs a person is marked.
 
-    `is_notified`: people have been notified of it.
+    `is_notified`: people were notified of the same lately.
     """
     result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
     reason = decision.reason
@@ -125,9 +124,9 @@ async def conclude(
         mark = f"{decision.reason}. Fix: {decision.fix}"
         if is_notified:
             if tags.STATE not in secret.tags:
-                # This run has taken it off, as the current version works.
+                # This run has taken the mark off, as the current version works.
                 await _mark(parts, secret, item, mark, drifted=decision.drifted)
-            # Its people have been notified, and rechecks go on.
+            # Rechecks go on.
             return Outcome(item, "waiting", reason, decision.fix, old_version=secret.version)
         reason += await _mark(parts, secret, item, mark, drifted=decision.drifted)
     return Outcome(item, result, reason, decision.fix, old_version=secret.version)
@@ -154,9 +153,9 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
         now = parts.clock.now()
         rest = tags.rests_until(parts.policy.applied(secret), now)
         resting = rest is not None and rest > now
-        # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
-        # than a later one from the queue. A vault lags for seconds: one that still does shows what
-        # a person has put back.
+        # A person who asked waits for their own mark. Otherwise the first reason tells more than a
+        # later one from the queue. A vault lags for seconds, so one that still does shows a
+        # restored backup.
         if not (isinstance(error, Stale) or _is_asked(parts, secret, item)):
             return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
         decision = parts.decide(secret, item)
@@ -173,11 +172,11 @@ async def _given_up(parts: Parts, item: WorkItem, error: RekeyError) -> Outcome:
 
 
 def _is_asked(parts: Parts, secret: SecretVersion, item: WorkItem) -> bool:
-    """Return whether what was given up must still be done.
+    """Return whether the work that was given up must still be done.
 
-    An incident is marked whatever replaced its version, because the compromised credential
-    may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
-    sweep asks again.
+    For an incident it must, whatever replaced its version: the compromised credential may still
+    work. For the audit of a sweep it need not: its failure proves nothing, and the next sweep asks
+    again.
     """
     if item.compromised or item.recheck or item.cause.is_persons:
         return item.compromised or item.version in (None, secret.version)
@@ -191,15 +190,15 @@ async def _mark(
 ) -> str:
     """Mark the secret as parked; return what the report must add if that is impossible.
 
-    A mark needs no lease. It tells people something about one version and changes only two of Rekey's
-    own tags. Nothing is revoked or published because of it.
+    A mark needs no lease. It is for people, and changes only two of Rekey's own tags. Nothing is
+    revoked or published because of it.
     """
     if not secret.version or parts.policy.is_own(secret.ref):
         return ""
     try:
         fresh = await parts.vaults.read(secret.ref)
         if not fresh.enabled:
-            # Of a disabled version the vault shows no more than that.
+            # The vault shows nothing else of a disabled version.
             return ""
         if fresh.version != secret.version:
             # Somebody wrote it meanwhile, or the vault lags.

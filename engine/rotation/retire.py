@@ -26,7 +26,7 @@ log = logging.getLogger("rekey")
 
 
 def _rotator_of(at: Rotation) -> Rotator:
-    """Return the plug-in for what was published; raises NeedsHuman if this app has none."""
+    """Return the plug-in for the published credential; raises NeedsHuman if this app has none."""
     kind = at.here.rotator.kind if at.here else at.record.kind
     if kind not in at.parts.rotators:
         raise NeedsHuman(
@@ -40,7 +40,7 @@ def _rotator_of(at: Rotation) -> Rotator:
 async def superseded(
     at: Rotation, secret: SecretVersion, reason: str = "its overlap has passed"
 ) -> SecretVersion:
-    """Revoke what the record says is to be retired; return the secret as it is then.
+    """Revoke the credential that the record says is to be retired; return the secret as it is then.
 
     A tag alone retires nothing.
     """
@@ -62,7 +62,7 @@ async def superseded(
 async def _retire_one(
     at: Rotation, secret: SecretVersion, pending: Pending
 ) -> tuple[SecretVersion, str]:
-    """Retire one credential; return what is then to be believed of the secret, and why it is kept."""
+    """Retire one credential; return the secret after that, and why the credential is kept, if so."""
     kept = ""
     await at.vault_writer.out_of_use(secret)
     if theirs := await _taken_over(at, secret, pending):
@@ -80,12 +80,13 @@ async def _retire_one(
         await Replicas(at.vault_writer, at.here).disable_superseded(secret.ref)
     await at.vault_writer.out_of_use(secret)
     if at.here or f" {pending.version} " in at.observed.shown.tags.get(tags.RETIRE, ""):
-        # Where the secret has left this source, its tags are another one's.
+        # If the secret has left this source, its tags are about another one.
         marks = tags.unparked((secret if at.here else at.observed.shown).tags)
         rest = {tag: text for tag, text in marks.items() if tag in tags.OURS - {tags.RETIRE}}
         fresh = await at.vault_writer.retag(secret, rest, "forget")
         at.observed.retagged(replace(secret, tags=fresh.tags))
-    # Written once it has been reported: who dies before finds it proven, and reports it.
+    # Written after the report. If this worker dies before, the next one finds it proven, and
+    # reports.
     record = at.record.retired()
     change = replace(record.change.arrived(), open_since=None)
     at.lease.learn(replace(record, change=change))
@@ -93,7 +94,7 @@ async def _retire_one(
 
 
 async def _taken_over(at: Rotation, secret: SecretVersion, pending: Pending) -> Park | None:
-    """Return that another secret has by now the login whose credential is to be retired."""
+    """Return why the credential is kept if another secret has its login by now; else None."""
     names = at.parts_with(_managed(at, secret), pending.credential_id)
     return await other_owner(at.parts, at.lease, secret, names)
 
@@ -114,21 +115,22 @@ async def _revoke(at: Rotation, secret: SecretVersion, pending: Pending) -> None
         try:
             await at.revoke(secret, rotator, pending.credential_id, held)
         except NeedsHuman:
-            # Somebody put another credential in its place and into the vault: it is gone.
+            # If the credential is refused, somebody has put another one in its place and the vault.
             if old is None or await _accepted(at, pending, old):
                 raise
     if not await _is_gone(at, pending, old):
         raise at.not_revoked(pending.credential_id, "accepted" if old else "listed")
     is_listed = isinstance(rotator, Lists)
     if old and at.record.history.credential_of(pending.version) is None:
-        # A person wrote it, so its id was a tag's. An old copy of a list may bring it back.
+        # A person wrote that version, so only a tag told the id. A late write of an old list may
+        # bring the credential back.
         digest = at.record.digest(pending.credential_id, old)
         _know(at, Past(pending.version, pending.credential_id, digest))
     await _note(at, pending, TRIED if old else UNLISTED if is_listed else "")
 
 
 async def _is_gone(at: Rotation, pending: Pending, old: Sensitive | None) -> bool:
-    """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
+    """Return whether the revoked credential is refused, or, if it cannot be tried, not listed."""
     rotator = _rotator_of(at)
     if old:
         return await at.proof.refused(rotator, pending.credential_id, old)
@@ -142,9 +144,9 @@ async def _has_come(
 ) -> bool:
     """Return whether the credential is gone already.
 
-    Either the revocation has come that an earlier try asked a slow source for, or somebody has
-    replaced the credential by hand. To revoke it again would cut off what they put in its
-    place. A source that lists its credentials removes this very one, and no other.
+    A slow source may have carried out the revocation of an earlier try, or somebody has replaced
+    the credential by hand. To revoke it again would cut off what they put in its place. A source
+    that lists its credentials removes this very one, and no other.
     """
     if at.record.change.in_progress_since:
         return await _is_replaced(at, secret, pending, old)
@@ -155,7 +157,7 @@ async def _has_come(
     except RekeyError as error:
         if error.retry_after is not None:
             raise
-        # Whatever else keeps the source from saying so, the credential must go.
+        # The credential must go, whatever keeps the source from an answer.
         return False
 
 
@@ -172,10 +174,10 @@ async def _is_replaced(
 async def _note_slot(
     at: Rotation, secret: SecretVersion, pending: Pending, held: Sensitive | None
 ) -> None:
-    """Note what the source shows where the credential is, as its version cannot be read.
+    """Note what the source shows in the slot of the credential, because its version cannot be read.
 
-    Nothing else tells later, and in another process, that a slow source has revoked it. What the
-    current version holds, somebody has put in its place.
+    Only that tells another worker later that a slow source has revoked it. It is not noted if the
+    current version holds the same: then somebody has put that into the slot.
     """
     record, credential_id = at.record, pending.credential_id
     if record.history.credential_of(pending.version):
@@ -198,12 +200,12 @@ async def _slot(at: Rotation, secret: SecretVersion, pending: Pending) -> str | 
 
 
 async def _is_in_use(at: Rotation, secret: SecretVersion, pending: Pending) -> bool:
-    """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
+    """Return whether somebody wrote the credential to retire, or one in its slot, to the secret."""
     if at.here is None or at.record.wrote(secret):
         return False
-    leaked = await _value(at, pending) if at.asked().compromised else None
+    leaked = await _value(at, pending) if at.effective_item().compromised else None
     if leaked and secret.value and leaked.reveal() in secret.value.reveal():
-        # The version that holds what leaked once more is replaced, and then this is revoked.
+        # The current version holds the leaked credential again. It is replaced first.
         return True
     job = replace(at.parts.job(secret, at.here), held_id=None)
     rotator = at.parts.rotator(at.here)
@@ -234,7 +236,7 @@ async def _note(at: Rotation, pending: Pending, proof: str) -> None:
 async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
     """Return the credential in an earlier version; None if that is gone or disabled.
 
-    Where an edited ValueTemplate reads another part of its value, what works counts.
+    If an edited ValueTemplate reads another part of the value, the part that works counts.
     """
     old = await at.observed.earlier(pending.version)
     if old is None:
@@ -248,7 +250,7 @@ async def _value(at: Rotation, pending: Pending) -> Sensitive | None:
 
 
 def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensitive | None:
-    """Return the credential that must never be revoked, the current one."""
+    """Return the current credential, which must never be revoked."""
     if old and secret.value and old.reveal() in secret.value.reveal():
         raise NeedsHuman(
             "the current version holds the credential that is to be revoked",
@@ -263,19 +265,19 @@ def _held(at: Rotation, secret: SecretVersion, old: Sensitive | None) -> Sensiti
 async def hold_back(
     at: Rotation, secret: SecretVersion, item: WorkItem, decision: Acting
 ) -> Wait | None:
-    """Return until when a retirement waits for apps, or for what the key has made."""
+    """Return until when a retirement waits for apps, or for derived secrets of the key."""
     lagging = await refresh.hold_back(at.parts, secret, item, decision)
     dependents = _dependents(at, decision.managed)
     return lagging or await dependents.hold_back(secret, item, decision)
 
 
 async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
-    """End what is left of the work at a source that the secret has left.
+    """End the work at a source that the secret has left.
 
-    Say so if nobody may know its password.
+    The outcome says so if nobody may know its password.
     """
     if _is_settled(at, secret):
-        # Its version is disabled, and tells no other source what leaked.
+        # The leaked version is disabled by now, so the item must not go on at another source.
         at.progress.result = at.progress.result or "confirmed"
         at.progress.reason = at.progress.reason or "what leaked is refused"
         return report.outcome_of(at, secret)
@@ -294,9 +296,9 @@ async def leave_source(at: Rotation, secret: SecretVersion) -> Outcome | None:
 
 
 def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether the item is about an earlier version alone, one of this source.
+    """Return whether the item is only about an earlier version of this source, which is refused.
 
-    An incident is not where what the secret holds now is as old as that.
+    It is not if the incident also covers the current version.
     """
     item, record = at.progress.item, at.record
     is_older = item.began is not None and secret.created < item.began
@@ -310,9 +312,9 @@ def _is_settled(at: Rotation, secret: SecretVersion) -> bool:
 
 
 async def tidy_abandoned(at: Rotation) -> None:
-    """Remove what a rotation made that is not carried on: nobody will publish it.
+    """Remove what an abandoned rotation has made: nobody will publish it.
 
-    Not what the current version names: a record that went back does not know that it was published.
+    The credential in the current version stays. A record that went back may not know of it.
     """
     record = at.record
     if record.pending_write or not (record.abandoned and at.is_bound):
@@ -325,7 +327,7 @@ async def tidy_abandoned(at: Rotation) -> None:
 async def tidy_of_another(at: Rotation, secret: SecretVersion) -> None:
     """Remove what was made for a version that somebody has replaced since.
 
-    The record forgets that with the change that is sent next. A replica may hold it: it stays then.
+    The next change makes the record forget it. It stays if a replica may hold it.
     """
     is_copied = at.here is not None and at.here.replicas
     if at.record.change.version != secret.version and not is_copied:
@@ -333,10 +335,11 @@ async def tidy_of_another(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _kept(at: Rotation) -> str | None:
-    """Return which credential the current version holds here; None if that is certain to be lost.
+    """Return the id of the current version's credential here; None if the source has lost it.
 
-    Of a version that a person wrote, a tag may name another one. Nothing is taken from a list that
-    lacks what is in use, and so nothing would ever be made again.
+    If a person wrote the version, its tag may name another credential, so the source is asked which
+    one it is. A source with one list removes nothing while the credential to keep is missing there,
+    so a lost one is not named.
     """
     if at.here is None:
         return None
@@ -354,21 +357,21 @@ async def _kept(at: Rotation) -> str | None:
 
 
 def _dependents(at: Rotation, managed: Managed) -> Dependents:
-    # Somebody may have written the same key again since: it is as old as what was published.
+    # Somebody may have written the same key again since. It is as old as the published one.
     published = at.record.published
     return Dependents(at.parts, managed, published.at if published else None)
 
 
 async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether what is due to be retired stays.
+    """Return whether a due credential stays.
 
-    A secret that rests, or is left to a person, may need it as much as any other. Of one that
-    has left its source, what its key has made may still be inside an overlap.
+    A parked secret, or one that is left to a person, may still need it. If the secret has left the
+    source, its derived secrets may still be inside an overlap.
     """
     pending, managed = at.record.retirement, at.managed_here(secret)
     if not at.is_bound:
         return True
-    # Where it was says its record; to what it consents, its tags as they are now.
+    # The record tells where the secret was, and its present tags tell what it consents to.
     consents = {tag: text for tag, text in secret.tags.items() if tag != "ProviderAddress"}
     before = replace(secret, tags={**at.record.verified.tags, **consents})
     published = managed or at.managed_here(before)
@@ -376,6 +379,9 @@ async def is_kept(at: Rotation, secret: SecretVersion) -> bool:
         return False
     retire = Retire(published, pending, "its overlap passed")
     if managed is None:
-        return await _dependents(at, published).hold_back(secret, at.asked(), retire) is not None
-    waits = await hold_back(at, secret, at.asked(), retire)
+        return (
+            await _dependents(at, published).hold_back(secret, at.effective_item(), retire)
+            is not None
+        )
+    waits = await hold_back(at, secret, at.effective_item(), retire)
     return waits is not None or await at.is_refused(secret)

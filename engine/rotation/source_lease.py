@@ -1,6 +1,6 @@
 """A source under its lease: its record, and bounds on every call that changes something.
 
-A source can consist of several logins. Each login is then leased and owned by itself, so that a
+A source can consist of several logins. Each login then has a lease and an owner of its own, so a
 secret that names only one of them meets the same lease. The record of such a source is stored
 under the first of its leases.
 """
@@ -30,11 +30,11 @@ It is shorter than a lease, so Rekey never waits for an answer without one.
 FRESH_SECONDS = 45.0
 """How long a lease must last when a single slot is about to be changed."""
 VAIN = timedelta(minutes=10)
-"""How long a source that has another credential in use may be changed in vain before it is left
-alone between two tries. A person hears of it before that."""
+"""How long a source with two slots may be changed without a proof before it is left alone between
+two tries. A person is notified before that."""
 LONGEST_PAUSE, LONGEST_UNKNOWN = 1800.0, 60.0
-"""The longest wait in seconds between two rechecks of a change in progress. The second one is for a
-single slot: once the change has come, it refuses what the vault holds."""
+"""The longest wait in seconds between two rechecks of a change in progress. The second is for a
+single slot, which refuses what the vault holds as soon as the change has come."""
 EARLY = timedelta(seconds=20)
 """How much earlier than noted a recheck may come: clocks differ."""
 UNBOUND_FIX = (
@@ -55,20 +55,20 @@ class SourceLease:
 
     parts: Parts
     source: str
-    """All that its record is about: more than was asked for while the rest owes something."""
+    """The source of the record. It has more parts than requested while those owe something."""
     leases: tuple[Lease, ...]
     record: Record = field(default_factory=Record)
-    """What is known of the source; what was learned since the last write is not stored yet."""
+    """What is known of the source, also what was learned since the last write."""
     found: Record = field(init=False)
     """The record as this run has found it."""
     _before: Change | None = None
-    """What the record said of changes before the latest one of this run."""
+    """The record's change before the latest one that this run began; None if it began none."""
     _rests: float = 0.0
     """Until when no lease is renewed and no record written, by the monotonic clock."""
     is_lost: bool = False
-    """This run has left the source with a password that nobody knows, however it ends."""
+    """This run has left the source with a password that nobody knows."""
     prints: dict[str, str] = field(default_factory=dict)
-    """The prints of the versions that were seen: the next write of the record notes them."""
+    """The prints of the versions that were seen. The next write of the record notes them."""
 
     def __post_init__(self) -> None:
         self.found = self.record
@@ -82,7 +82,7 @@ class SourceLease:
 
     async def write(self, record: Record) -> None:
         """Write the record; raises LeaseUnavailable if the lease is lost or the record changed."""
-        # A claim alone changes the owner, by `write_part`: what is owed to one stays.
+        # Only a claim changes the owner, by `write_part`.
         assert record.owner == self.leases[0].record.owner, record.owner  # noqa: S101
         record = replace(record, history=record.history.printed(self.prints))
         before, now = self.leases[0].record, self.parts.clock.now()
@@ -93,7 +93,7 @@ class SourceLease:
             await self._hint()
 
     async def write_part(self, lease: Lease, record: Record) -> None:
-        """Write the record under one of its leases. It says when what it owes is rechecked."""
+        """Write the record under one of its leases, with the time of the next recheck."""
         await self.ensure(CALL_SECONDS)
         is_first = lease is self.leases[0]
         source = self.source if is_first else parts_of(self.source)[self.leases.index(lease)]
@@ -110,13 +110,13 @@ class SourceLease:
         if self.lasts(seconds):
             return
         async with self._unless_it_rests():
-            # Every lease twice, because renewing one takes time that the others lose.
+            # Every lease twice: while one is renewed, the time of the others runs.
             for lease in (*self.leases, *self.leases):
                 await lease.ensure(seconds)
 
     @asynccontextmanager
     async def _unless_it_rests(self) -> AsyncIterator[None]:
-        """Reach the app's storage, but not before it wants: an earlier try would only put it off."""
+        """Call the app's storage, but no sooner than it allows: that would lengthen the wait."""
         if (left := self._rests - self.parts.clock.monotonic()) > 0:
             raise TransientError("the app's storage must rest", code="Rests", retry_after=left)
         try:
@@ -135,7 +135,7 @@ class SourceLease:
 
     @asynccontextmanager
     async def sending(self, step: str) -> AsyncIterator[None]:
-        """Bound the call that sends the change just begun; one that was refused has changed nothing."""
+        """Bound the call that sends the change just begun. If it was not sent, that is noted."""
         try:
             async with self.changing(step):
                 yield
@@ -145,7 +145,7 @@ class SourceLease:
             raise
 
     async def tidy(self, kind: str, operation: str, keep: str | None) -> None:
-        """Remove what an operation left at a source that holds many, but the credential to keep."""
+        """Remove an operation's credentials at a source that holds many, except the one to keep."""
         rotator = self.parts.rotators.get(kind)
         if isinstance(rotator, Tidy):
             async with self.changing("tidy"):
@@ -161,16 +161,16 @@ class SourceLease:
     ) -> None:
         """Note that a change is about to be sent, and when it is rechecked.
 
-        `kind` where a new credential of that kind is asked for. `is_single`: it has one place, and
-        nobody knows it until it is published.
+        `kind` is given where a new credential of that kind is requested. `is_single`: the source
+        has one slot, and nobody knows its password until it is published.
         """
         now, touched = self.parts.clock.now(), secret.version or ""
         if not self.is_bound(item.ref):
-            # Whatever led here: nothing is changed outside the scopes as they are now.
+            # Nothing is changed outside the scopes as they are now, whatever was decided before.
             raise NeedsHuman(self.unbound(item.ref), where=str(item.ref), fix=UNBOUND_FIX)
         if is_single:
             self._not_again_at_once(now, SPACING)
-            # What fails after the change is tried again, or set back, while this lease lasts.
+            # After the change there must be time to try again, or to roll back.
             await self.ensure(FRESH_SECONDS)
         elif kind and not self._is_urgent(item):
             self._not_again_at_once(now)
@@ -179,12 +179,12 @@ class SourceLease:
         change = record.change.begun(touched, now, asks=bool(kind))
         change = replace(change, password_unknown=is_single, recheck_at=None)
         if not record.verified.tags:
-            # They may be gone before a version is proven, and say how to pay what is owed here.
+            # They say how to revoke what is owed here, and may be gone before a version is proven.
             record = record.with_tags_of(secret)
         await self.write(replace(record.keyed(), change=change, kind=kind or record.kind))
 
     def _is_urgent(self, item: WorkItem) -> bool:
-        """Return whether a new credential may be asked for at once, whatever was tried just now."""
+        """Return whether a new credential may be requested although another one was just now."""
         record = self.record
         is_leak = item.compromised or record.compromised.versions
         return bool(is_leak or record.change.in_progress_since) or record.vain_for < VAIN
@@ -202,10 +202,7 @@ class SourceLease:
         return f"vault {ref.vault} is not bound to {self.source} any more"
 
     def _not_again_at_once(self, now: datetime, least: timedelta = timedelta()) -> None:
-        """Raise TransientError if a change of unknown effect was sent just now.
-
-        Tries by several workers are spaced out like those of one.
-        """
+        """Raise TransientError if a change of unknown effect was sent just now, by any worker."""
         wait = self.record.rest(now, least).total_seconds()
         if wait > 0:
             raise TransientError(
@@ -221,26 +218,25 @@ class SourceLease:
         return self._before is not None
 
     def _untouched(self) -> None:
-        """Note that the rotator refused the change just begun, before it sent anything."""
+        """Note that the change just begun was never sent."""
         assert self._before  # noqa: S101 - it was begun
         change = self.record.change.taken_back(self._before)
         self.learn(replace(self.record, change=change))
 
     @property
     def resumes(self) -> bool:
-        """Return whether a change in progress is rechecked, and later than now."""
+        """Return whether a change is in progress, and its recheck comes later than now."""
         return bool(self.found.change.in_progress_since) and self.is_later(self.found)
 
     @property
     def recheck_follows(self) -> bool:
-        """Return whether a change that may take effect late is rechecked, and later than now."""
+        """Return whether a change may take effect late, and its recheck comes later than now."""
         return self.found.is_uncertain and self.is_later(self.found)
 
     async def wait(self, seconds: float, marker: str) -> bool:
-        """Note that the source is at a change; return whether that goes on without an end.
+        """Note that a change is in progress; return whether it has gone on for too long.
 
-        It is rechecked in so many `seconds`, or later. `marker` is what the rotator wants to know
-        of it then.
+        It is rechecked in so many `seconds`, or later. The rotator gets the `marker` back then.
         """
         change, now = self.record.change, self.parts.clock.now()
         since = change.in_progress_since or change.requested_at or change.started_at or now
@@ -249,15 +245,15 @@ class SourceLease:
         if self.resumes:
             recheck_at = self.found.change.recheck_at
         elif not is_endless:
-            # The longer it takes, the less often it is rechecked. But once it has come, a single
-            # slot refuses what the vault holds.
+            # The longer it takes, the less often it is rechecked. A single slot refuses what the
+            # vault holds once the change has come, so it is rechecked soon.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
             seconds = min(seconds, LONGEST_UNKNOWN) if change.password_unknown else seconds
             recheck_at = now + timedelta(seconds=seconds)
         change = replace(
             change,
             in_progress_since=since,
-            # What this change does is known once it has come. An unknown password stays so.
+            # A change in progress is not of unknown effect, but an unknown password stays so.
             open_since=change.open_since if change.password_unknown else None,
             marker=marker,
             recheck_at=recheck_at,
@@ -270,7 +266,7 @@ class SourceLease:
     async def recheck(self) -> None:
         """Note when the source is rechecked, while an earlier change may take effect.
 
-        That of a change in progress is noted once it is known not to have come.
+        For a change in progress the time is noted later, once it is known not to have come.
         """
         now = self.parts.clock.now()
         record = self.record.rechecked(now)
@@ -281,18 +277,18 @@ class SourceLease:
     async def put_off(self, seconds: float) -> None:
         """Note that the source is rechecked in so many seconds, as Azure has asked, and not before.
 
-        Half an hour later at most: what is further off was left to the sweeps.
+        That is half an hour at most.
         """
         recheck_at = self.parts.clock.now() + min(timedelta(seconds=seconds), 2 * SELDOM)
         await self.write(self.record.with_recheck(recheck_at))
 
     def is_later(self, record: Record) -> bool:
-        """Return whether the next recheck comes later than now."""
+        """Return whether a record's next recheck comes later than now."""
         recheck_at = record.change.recheck_at
         return bool(recheck_at and recheck_at > self.parts.clock.now() + EARLY)
 
     async def _hint(self) -> None:
-        """Post the next recheck: the message comes sooner than the timer, or never."""
+        """Post the next recheck. It may come sooner than the timer's, or be lost."""
         change, now = self.record.change, self.parts.clock.now()
         recheck = recheck_of(SecretRef.parse(self.record.owner), self.source, change.version)
         with suppress(RekeyError):
@@ -319,7 +315,7 @@ async def hold(
 ) -> AsyncIterator[SourceLease]:
     """Hold every part of a source; raises SourceBusy if another worker holds one.
 
-    Raises NeedsHuman if its record cannot be read. `owner`: whose it is if it has no record.
+    Raises NeedsHuman if its record cannot be read. `owner` becomes its owner if it has no record.
     """
     names = parts_of(source)
     # With several parts, another may belong to another secret.

@@ -32,23 +32,23 @@ None if the work ends because the secret's source is not the one under lease.
 """
 
 
-# What ends the work.
+# Steps that end the work.
 
 
 async def ask_owner(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
-    """Find the secret to which the source has passed, where that has what leaked."""
+    """Find the secret to which the source has passed, if that holds the leaked credential."""
     owner = await leaked.held_by_owner(at.parts, at.lease.record, at.progress.item)
     return replace(turn, owner=owner)
 
 
 async def pass_on(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Outcome:
-    """Send a report on to the secret that has what leaked."""
+    """Send a report on to the secret that holds the leaked credential."""
     assert turn.owner  # noqa: S101 - planned from it
     return await sent_on(at, turn.owner)
 
 
 async def sent_on(at: Rotation, later: WorkItem) -> Outcome:
-    """End the work here, and send a report on."""
+    """End the work here, and send a report on to another secret."""
     await at.parts.accept(later)
     reason = f"its source has passed to {later.ref}, which has what leaked: sent on to that"
     progress = at.progress
@@ -56,7 +56,7 @@ async def sent_on(at: Rotation, later: WorkItem) -> Outcome:
 
 
 async def conclude(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> Outcome:
-    """End the work where nothing is to be done, or a recheck of the source follows; say why."""
+    """End the work where nothing is to be done, or a recheck of the source follows."""
     says, item = step.says, turn.work if step.name == "leave to recheck" else turn.item
     assert says  # noqa: S101 - it is planned with its reason
     says = at.warned(says) if isinstance(says, Park) else says
@@ -74,9 +74,9 @@ async def report_done(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) 
 
 
 async def park_unbound(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
-    """End the work where what is due may not be revoked, and say so.
+    """End the work where a due credential may not be revoked, and report that.
 
-    It bears no mark, because that would keep the secret's present source waiting.
+    The secret gets no mark, because a mark would keep its present source waiting.
     """
     assert turn.due  # noqa: S101 - planned from it
     item, credential_id = at.progress.item, turn.due.credential_id
@@ -85,17 +85,17 @@ async def park_unbound(at: Rotation, secret: SecretVersion, turn: Turn, _: Step)
 
 
 async def verify_and_report(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Outcome:
-    """Verify the current version although a retirement waits, and report that."""
+    """Verify the current version while a retirement waits for apps, and report that."""
     assert turn.lagging  # noqa: S101 - planned from it
     secret = await verify.current(at, secret, turn.lagging.reason)
     return report.outcome_of(at, secret)
 
 
-# What finds something out.
+# Steps that find something out.
 
 
 async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
-    """Claim the source; find out whether another secret owns it, or another deployment wrote."""
+    """Claim the source; find out whether another secret owns it, or another deployment writes."""
     is_leak, managed = at.progress.item.compromised, at.here
     if is_leak and not turn.acts_here:
         managed = await _leaked_here(at, secret)
@@ -104,7 +104,7 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
     names = parts_of(managed.source) if managed else ()
     obstacle = await other_owner(at.parts, at.lease, secret, names, leaked=is_leak)
     if is_leak and obstacle:
-        # Where no record can note what leaked, it is tried again.
+        # No record can note the leak, so the item is tried again.
         raise NeedsHuman(obstacle.reason, where=str(secret.ref), fix=obstacle.fix)
     # Another deployment cannot know of the change that a recheck is about.
     is_ours = at.item.recheck and at.observed.may_have_replaced
@@ -114,9 +114,9 @@ async def claim(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Tur
 
 
 async def _leaked_here(at: Rotation, secret: SecretVersion) -> Managed | None:
-    """Return what the tags ask for at this source, or did in the version that leaked.
+    """Return what the tags ask for at this source, now or in the version that leaked.
 
-    None if they name another one, or one outside the scopes.
+    None if they name another source, or one outside the scopes.
     """
     managed, policy = at.here, at.parts.policy
     if managed is None and (version := at.progress.item.version):
@@ -133,7 +133,7 @@ async def ask_key(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> T
 
 
 async def clean_up(at: Rotation, _: SecretVersion, turn: Turn, __: Step) -> Turn:
-    """Remove what a rotation made that is not carried on."""
+    """Remove what an abandoned rotation has made."""
     await retire.tidy_abandoned(at)
     return replace(turn, record=at.record)
 
@@ -145,9 +145,9 @@ async def try_current(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) 
 
 
 async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> Turn:
-    """Find out whether a retirement waits for apps, or for what the key has made.
+    """Find out whether a retirement waits for apps, or for derived secrets of the key.
 
-    Apps read a new value before what leaked is cut off.
+    In an incident, apps get time to read the new value before the leaked one is cut off.
     """
     decision = turn.acting
     if turn.item.compromised:
@@ -159,11 +159,11 @@ async def wait_for_apps(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     return replace(turn, lagging=lagging)
 
 
-# What changes something.
+# Steps that change something.
 
 
 async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step) -> SecretVersion:
-    """Prove that what leaked is refused, or revoke it. One that has to wait holds up no other."""
+    """Prove that a leaked credential is refused, or revoke it. One that waits holds up no other."""
     if not (turn.is_bound or isinstance(turn.decision, Park)):
         what = f"{at.lease.unbound(secret.ref)}: {STILL_ACCEPTED}"
         raise NeedsHuman(what, where=str(secret.ref), fix=UNBOUND_FIX)
@@ -172,13 +172,13 @@ async def settle_leaked(at: Rotation, secret: SecretVersion, turn: Turn, _: Step
     except RekeyError as error:
         if error.retry_after is not None:
             raise
-        # A leak waits for no leftover, at a source that may be gone as well.
+        # A leak does not wait for a leftover to be removed: the source may be gone as well.
         log.warning("%s: what a rotation made may be left: %s", secret.ref, error)
     version = at.first_compromised
     try:
         await leaked.settle(at, secret, version, turn.decision)
     except (PermanentError, MayComeBack) as error:
-        at.leave(version, error)
+        at.leave_unsettled(version, error)
     return await at.observe()
 
 
@@ -192,7 +192,7 @@ async def retire_elsewhere(
 
 
 async def act(at: Rotation, secret: SecretVersion, turn: Turn, step: Step) -> After:
-    """Verify, rotate, retire or restore. What a person did meanwhile stands, and is read."""
+    """Verify, rotate, retire or restore. If a person wrote a version meanwhile, read that."""
     try:
         return await _acted(at, secret, turn.acting, step)
     except Overtaken as error:

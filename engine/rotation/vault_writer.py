@@ -7,8 +7,8 @@ time of one call, between the read and the write.
 
 Replicas are further secrets that hold the same credential, in other vaults or other forms. A tag on
 the primary alone gives nobody power over another owner's secret. The owner of a replica consents by
-tagging it with `ReplicaOf` and the URL of the primary. Rekey checks this consent before every touch.
-A replica's tags and value decide nothing about the primary.
+tagging it with `ReplicaOf` and the URL of the primary. Rekey checks this consent before every
+write. A replica's tags and value decide nothing about the primary.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ type Check = Callable[[SecretVersion], None]
 
 
 def _nothing(fresh: SecretVersion) -> None:
-    """Accept any state: the lease is about this very secret, which needs no further consent."""
+    """Accept any state. The lease is about this very secret, so no further consent is needed."""
     del fresh
 
 
 class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
-    """Somebody wrote or disabled a version meanwhile. It stands, and Rekey decides again."""
+    """Somebody wrote or disabled a version meanwhile. That stands, and Rekey decides again."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Replicas:
     ) -> list[RekeyError]:
         """Write every replica in its own form; return permanent errors for the caller to judge.
 
-        `dead`: the source refuses what is replaced, so that no overlap is left to it.
+        `dead`: the source refuses the replaced credential, so it gets no overlap.
         """
         missed: list[RekeyError] = []
         for ref in self.managed.replicas:
@@ -195,8 +195,9 @@ class Replicas:
     async def catch_up(self, primary: SecretVersion, fields: Mapping[str, Sensitive]) -> None:
         """Write each replica that does not hold the primary's credential.
 
-        It missed a rotation, or an older write reached it late. Raises what keeps one from it once
-        the others have caught up: each of them may be the only one that lives on what goes next.
+        It missed a rotation, or an older write reached it late. The error of one replica is raised
+        after the others have caught up: any of them may still use the credential that is revoked
+        next.
         """
         is_late, missed = False, list[PermanentError]()
         for ref in self.managed.replicas:
@@ -211,7 +212,8 @@ class Replicas:
             raise missed[0]
         record = self.vault_writer.lease.record
         if is_late and record.wrote(primary) and record.retirement is None:
-            # A late write has brought the tag back, though what it names is revoked already.
+            # A late write has brought the tag back. The credential that it names is revoked
+            # already.
             await self.disable_superseded(primary.ref)
 
     async def _caught_up(
@@ -226,9 +228,10 @@ class Replicas:
         await self._write(copy, primary.ref, fields, draft)
 
     async def dead(self, fields: Mapping[str, Sensitive], draft: Draft) -> tuple[str, ...]:
-        """Return which versions of replicas hold nothing that works once a draft is published.
+        """Return the versions of replicas whose credentials do not work once a draft is published.
 
-        Their replaced ones do not, nor does what they were to retire, if the draft retires nothing.
+        These are their replaced versions, and those that they were to retire, if the draft retires
+        nothing.
         """
         urls = list[str]()
         for ref in self.managed.replicas:
@@ -242,7 +245,7 @@ class Replicas:
         return tuple(urls)
 
     async def out_of_use(self, primary: SecretRef) -> None:
-        """Disable what the record knows to be dead of replicas that still consent."""
+        """Disable the versions of replicas that hold dead values, if their owners still consent."""
         lease = self.vault_writer.lease
         urls = [entry for entry in lease.record.stale if not VERSION_ID.fullmatch(entry)]
         done = [url for url in urls if await self._is_out_of_use(primary, url)]
@@ -300,8 +303,8 @@ class Replicas:
             )
         value = template.render(shape, fields)
         if copy.value == value:
-            # An interrupted try has already written it. A second write would leave that version
-            # enabled for ever.
+            # An interrupted try has written it already. After a second write, nobody would ever
+            # disable that version.
             return
         own = {tag: text for tag, text in copy.tags.items() if tag not in OURS}
         ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
@@ -341,13 +344,13 @@ class Replicas:
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
         is_pair = len(parts_of(self.managed.source)) > 1
         if is_pair and "user" in rotator.template_fields - template.fields(shape):
-            # Whoever reads it would sign in as one login with the other one's password.
+            # Its readers would sign in as one login with the other login's password.
             return "does not say whose password it holds", "add {user} to its tag ValueTemplate"
         return None
 
 
 def _holds(copy: SecretVersion, shape: str, fields: Mapping[str, Sensitive]) -> bool:
-    """Return whether a replica holds these fields; what else its form has, only a rotation knows."""
+    """Return whether a replica holds these fields. Other fields of its form are not compared."""
     if template.fields(shape) <= set(fields):
         return copy.value == template.render(shape, fields)
     held = template.extract(shape, copy.value)
@@ -366,8 +369,8 @@ def _pending(copy: SecretVersion) -> Pending | None:
 def _superseded(copy: SecretVersion, draft: Draft, *, dead: bool) -> str | None:
     """Return what the replica's tag RekeyRetire must say: which version to disable, and when.
 
-    A retry keeps what its first try wrote there, because that version held a live credential. In
-    place of a dead one the draft retires what an earlier version holds, as the replica does.
+    A retry keeps the tag of its first try, which names the version that held a live credential. If
+    the replaced version is dead, the replica keeps its earlier retirement, as the draft does.
     """
     if dead or copy.tags.get(OPERATION) == draft.tags.get(OPERATION):
         return copy.tags.get(RETIRE) if RETIRE in draft.tags else None

@@ -1,4 +1,4 @@
-"""Prove that the source accepts the current version; heal it if the source refuses it."""
+"""Verify that the source accepts the current version; repair it if the source refuses it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger("rekey")
 
 
 async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVersion:
-    """Prove that the source accepts the current version; heal it if the source refuses it.
+    """Verify that the source accepts the current version; repair it if the source refuses it.
 
-    An audit also removes what interrupted tries left at the source, and disables the earlier versions
-    of a derived secret whose credentials have ended.
+    An audit also removes what interrupted tries left at the source. It disables the earlier
+    versions of a derived secret whose credentials have ended.
     """
     fields = template.extract(at.managed.template, secret.value)
     if fields is None:
@@ -41,18 +41,18 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
         return await _repair(at, secret)
     at.observed.audited = True
     await at.vault_writer.out_of_use(secret)
-    # A replica may hold what an interrupted try has made, until it has caught up.
+    # Replicas first: until one has caught up, it may hold a credential of an interrupted try.
     await at.replicas.catch_up(secret, fields)
     await _check_for_leftovers(at, secret)
     if at.is_unparked:
-        # What the source shows now is nobody else's: a person says so.
+        # A person confirms that nobody else has made what the source shows now.
         change = replace(at.record.change, started_at=at.now)
         at.lease.learn(replace(at.record, change=change))
     if at.parent_key and at.progress.item.action == "audit":
         await _disable_expired(at, secret)
     await at.replicas.out_of_use(secret.ref)
     secret = await _with_our_tags(at, secret)
-    # Only now: a version that is overtaken meanwhile, or that the vault hides, is verified again.
+    # Noted last: a version that is overtaken before this is verified again.
     known = at.progress
     known.proven = secret.version
     known.done(known.result or "confirmed", known.reason if known.result else reason, at.managed)
@@ -60,7 +60,7 @@ async def current(at: Rotation, secret: SecretVersion, reason: str) -> SecretVer
 
 
 async def _with_our_tags(at: Rotation, secret: SecretVersion) -> SecretVersion:
-    """Give a version the tags of ours that it ought to have, and none that says it is parked."""
+    """Give a version the tags of Rekey's that belong to it, and take off its mark, if any."""
     observed = at.observed
     if tags.STATE not in secret.tags and dict(secret.tags) == dict(observed.shown.tags):
         return secret
@@ -70,9 +70,9 @@ async def _with_our_tags(at: Rotation, secret: SecretVersion) -> SecretVersion:
 
 
 async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
-    """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+    """Raise NeedsHuman if the source only refuses a version because ValueTemplate was edited.
 
-    Else a value that nobody can use would be published in place of one that works.
+    Otherwise a value that nobody can use would be published in place of one that works.
     """
     field = at.rotator.value_field
     written = at.record.verified.tags.get("ValueTemplate", f"{{{field}}}")
@@ -89,16 +89,16 @@ async def _refuse_misread(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what an interrupted try left behind; an audit also checks the next rotation."""
+    """Remove what interrupted tries left at the source. An audit also checks the next rotation."""
     audit = at.progress.item.action == "audit"
     if tags.OPERATION in secret.tags:
         await at.tidy(secret.tags[tags.OPERATION], keep=at.managed.credential_id)
     if audit and isinstance(at.rotator, Tidy) and await _is_certainly_lost(at, secret):
-        # The next rotation may already have been tried, and failed for good half-way.
+        # The next rotation may have been tried already, and have failed half-way.
         following = operation_id(secret.ref, str(secret.version))
         await at.tidy(following, keep=None)
         for abandoned in (it for it in at.record.abandoned if it != following):
-            # A person replaced that version before what was made for it was published.
+            # A person replaced that version before its successor was published.
             await at.tidy(abandoned, keep=at.managed.credential_id)
         await _tidy_late(at, secret)
         await _tidy_unrecorded(at, secret)
@@ -110,10 +110,10 @@ async def _check_for_leftovers(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
-    """Return whether an announced write that the vault does not show will not be seen any more.
+    """Return whether an announced write that the vault does not show will never be seen.
 
-    It may be late. And a vault that has failed over serves a copy from before it, for as long
-    as it takes no writes.
+    It may be late. And a vault that has failed over shows an older copy for as long as it takes no
+    writes.
     """
     write = at.record.pending_write
     if write and at.now < write.at + LATE:
@@ -124,10 +124,10 @@ async def _is_certainly_lost(at: Rotation, secret: SecretVersion) -> bool:
 
 
 async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what came late of the operation that made the version before this one.
+    """Remove what the operation before the last one has made late.
 
-    What that version held is kept as long as it is inside its overlap. A person who has written a
-    version since may have taken it into use again.
+    The credential that it published is kept inside its overlap. Nothing is removed if a person has
+    written a version since: they may use any of these credentials.
     """
     record = at.record
     earlier = record.history.replaced
@@ -138,7 +138,7 @@ async def _tidy_late(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
-    """Replace a version that the source refuses by a new credential, and disable it."""
+    """Repair drift: replace a version that the source refuses, and disable it."""
     at.progress.drifted = True
     if by_hand(at.parts.policy.applied(secret).tags):
         what = "the source refuses the current version, and its owner leaves the secret to people"
@@ -163,26 +163,26 @@ async def _repair(at: Rotation, secret: SecretVersion) -> SecretVersion:
     at.progress.drifted = False
     await at.out_of_use(healed)
     if tags.OPERATION in secret.tags:
-        # The refused version may be its operation's late write over a newer one of the same
-        # operation, whose credential is still alive.
+        # The refused version may be a late write, over a newer one of the same operation whose
+        # credential still works.
         await at.tidy(secret.tags[tags.OPERATION], keep=None)
     return healed
 
 
 async def _issued(at: Rotation, secret: SecretVersion) -> Issued:
-    """Have a credential made in place of the one that is refused, or read there."""
+    """Have a credential made in the place of the refused one, or read it there."""
     issued = await issue.new_credential(at, secret, in_place=True)
     if at.managed.is_single or not await issue.is_a_leak(at, issued):
         return issued
-    # A person has named the place of what is still to be revoked.
+    # A person's tag names the slot of a leaked credential, which is still to be revoked.
     return await issue.new_credential(at, secret)
 
 
 async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
-    """Disable each earlier version whose credential the source refuses.
+    """Disable each earlier version of a derived secret whose credential the source refuses.
 
-    Nothing revokes such a credential but the end of its key or its own expiry, so no retirement is
-    noted for it. The daily audit tries the earlier ones instead.
+    Only the end of its key, or its own expiry, ends such a credential. So no retirement is noted
+    for it, and the daily audit tries the earlier versions instead.
     """
     record = at.record
     for version in record.history.replaced:
@@ -192,9 +192,9 @@ async def _disable_expired(at: Rotation, secret: SecretVersion) -> None:
 
 
 async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
-    """Return whether the source refuses what a version holds, as often as a proof wants it.
+    """Return whether the source refuses a version, in as many tries as a proof needs.
 
-    Of a version that somebody has disabled nothing is proven, so it is tried again.
+    A version that somebody has disabled cannot be tried, so nothing is proven of it.
     """
     old = await at.parts.earlier(secret.ref, version)
     held = at.parts.held(old, at.managed) if old else None
@@ -202,10 +202,10 @@ async def _has_ended(at: Rotation, secret: SecretVersion, version: str) -> bool:
 
 
 async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
-    """Remove what a rotation made in vain whose record was lost, as the vault's versions tell.
+    """Remove what a rotation has made whose record was lost. The vault's versions tell of it.
 
-    Tags keep it at most. What the current version holds is kept. Its operation replaced the version
-    before it, so no other version can hold what that operation made.
+    The rotation was to replace the version before the current one, which somebody else wrote. So no
+    version holds what it made. The current credential is kept.
     """
     rotator, published = at.rotator, at.record.published
     if at.record.wrote(secret) or not isinstance(rotator, Recognise):
@@ -217,16 +217,16 @@ async def _tidy_unrecorded(at: Rotation, secret: SecretVersion) -> None:
     try:
         held_id = (await rotator.recognise(job)).credential_id
     except NeedsHuman:
-        # Nobody can tell which one is in use, so all of them stay.
+        # Nobody can tell which credential is in use, so all of them stay.
         return
     for version in before:
         await at.tidy(operation_id(secret.ref, version), keep=held_id)
 
 
 async def _replaced_by(at: Rotation, secret: Version) -> list[str]:
-    """Return the version before the current one: several, where they are of the same second.
+    """Return the version before the current one, or several of the same second.
 
-    Of these one may have replaced another, as its tag says.
+    A version is left out if another one has replaced it, as that one's tag says.
     """
     versions = [version async for version in at.parts.vaults.versions(secret.ref)]
     others = [version for version in versions if version.version != secret.version]

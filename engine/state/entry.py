@@ -1,4 +1,4 @@
-"""The state of one secret as the inventory shows it, what one sweep counted, and what comes next. Pure."""
+"""The state of one secret in the inventory, the counts of a sweep, and what comes next. Pure."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Incident:
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
     version: str = ""
-    """The only version that leaked, of the one secret in its scope; empty for all that is older."""
+    """The only version that leaked, of the only secret in its scope; empty for all older ones."""
 
     @property
     def reported(self) -> datetime:
@@ -81,7 +81,7 @@ class Incident:
     def covers(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
         """Return whether the incident covers a secret, even one that Rekey cannot rotate.
 
-        `known` is what the records say of it. No edited tag takes a secret out of an incident.
+        `known` is what the records say of it, so no edited tag takes a secret out of an incident.
         """
         is_left = self.version or self.owed(known)
         if is_left and self.covers_deleted(entry.secret.ref, known):
@@ -109,11 +109,11 @@ class Incident:
         return [record for record in known if self._is_named(ref) and self._contains(record.source)]
 
     def is_over_at(self, record: Listed, noted: datetime | None = None) -> bool:
-        """Return whether a deleted secret's source accepts nothing that is older than the incident.
+        """Return whether a deleted secret's source accepts nothing older than the incident.
 
-        Rekey had replaced it, and cut off what it superseded, before the secret was deleted.
-        `noted`: the date of the incident that the record has noted last. All that was older was cut
-        off for that one, so what was superseded later is younger.
+        That is so if Rekey had rotated the secret, and revoked the superseded credential, before it
+        was deleted. `noted`: the date of the incident that the record has noted last. Everything
+        older was revoked for that one, so a credential superseded later is younger.
         """
         is_revoked = record.pending is None or (noted is not None and noted >= self.since)
         return record.made_since(self.since) and is_revoked and not record.is_open
@@ -167,9 +167,9 @@ def deleted_at(*sources: str, why: str = "deleted") -> str:
 
 
 def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
-    """Return whether a secret says that it is only written when another one is rotated.
+    """Return whether a secret's tags say that it is only written when another one is rotated.
 
-    One with a record was rotated itself, whatever its tags say now.
+    A secret with a record was rotated itself, whatever its tags say now.
     """
     tags = entry.secret.tags
     return bool(named(tags.get(REPLICA_OF, "")) and "ProviderAddress" not in tags and not known)
@@ -178,8 +178,8 @@ def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
 def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
     """Return where a secret's credentials may be accepted: by its tags and by its records.
 
-    Where its tags can be followed, of the records only those count whose source has accepted the
-    current version: the secret may have left the others long ago.
+    If its tags can be followed, only those records count whose source has accepted the current
+    version. The secret may have left the other sources long ago.
     """
     if entry.managed:
         tagged, known = (
@@ -259,7 +259,7 @@ class Progress:
         self._linger(entry)
         stands = _stands(entry, primary)
         if not (is_open or by_hand):
-            # First, as what the records prove stays true whatever becomes of the secret.
+            # First, because a proof in the records stays true whatever becomes of the secret.
             self.rotated += 1
             self.each.append(replace(stands, standing="refused"))
         elif entry.state == "disabled":
@@ -303,10 +303,10 @@ class Progress:
 
     @staticmethod
     def _stuck(incident: Incident, entry: Entry) -> bool:
-        """Return whether the secret is parked, counting no mark older than the incident.
+        """Return whether the secret is parked. A mark older than the incident does not count.
 
-        A secret that is to be parked but bears no mark has no room for one. The work on a single
-        version waits for no lead.
+        A parked secret without a mark has no room for one. The work on a single version begins at
+        the report, without the lead.
         """
         began = incident.reported if incident.version else incident.since
         return entry.parked_since >= began if entry.parked_since else entry.state == "parked"
@@ -357,8 +357,8 @@ def danger(
 ) -> Danger:
     """Return how dangerous a leak is.
 
-    A copy comes last: it is cut off with what it copies. Before it come what may not work, then
-    what opens less, then what is superseded and ends by itself.
+    A replica comes last, as it is cut off with its primary. Before it come credentials that may not
+    work, then those that open less, then superseded ones, which end by themselves.
     """
     opens = kind.opens if isinstance(kind, Ranked) else Opens.RESOURCE
     return is_copy, not is_alive, opens, not is_current

@@ -1,7 +1,7 @@
 """The state index: what the listing of all records shows of each source, and of a secret.
 
-Tags say the same to people. A sweep believes the records, so removing a tag keeps no credential
-alive. Pure.
+Tags show the same to people. A sweep believes the records, so nobody keeps a credential alive by
+removing a tag. Pure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Listed:
     def holds(self, secret: Version) -> bool:
         """Return whether Rekey published this very version, with a credential of this source.
 
-        Whatever its tag says by now. Read or listed, a version has the time of its creation.
+        The time of its creation tells that, because a listing shows no version ids.
         """
         return self.published == secret.created
 
@@ -68,29 +68,28 @@ class Listed:
     def of(cls, record: Record) -> Listed:
         """Return what a listing shows of this record."""
         last = record.published
+        prints = SEPARATOR.join(record.history.prints.values())
         return cls(
-            record.source,
-            record.owner,
-            record.retirement,
-            record.is_open,
-            record.verified.at,
-            record.verified.created,
-            last.created if last else None,
-            last.made if last else None,
-            last.under if last else None,
-            record.change.in_progress_since,
-            record.next_check,
-            tuple(SEPARATOR.join(record.history.prints.values()).split(SEPARATOR))
-            if record.history.prints
-            else (),
-            record.is_printed,
+            source=record.source,
+            owner=record.owner,
+            pending=record.retirement,
+            is_open=record.is_open,
+            audited=record.verified.at,
+            created=record.verified.created,
+            published=last.created if last else None,
+            made=last.made if last else None,
+            under=last.under if last else None,
+            waiting=record.change.in_progress_since,
+            next_check=record.next_check,
+            prints=tuple(prints.split(SEPARATOR)) if prints else (),
+            is_printed=record.is_printed,
         )
 
 
 def accepted_at[T: str | None](secret: Version, known: Sequence[Listed], tagged: T) -> str | T:
-    """Return the source that has accepted a version: the `tagged` one where no other has.
+    """Return the source that has accepted a version: the `tagged` one if no other has.
 
-    That is also what has several logins, of which the tags name fewer now.
+    The tags may name fewer logins of the same source now.
     """
     sources = [listed.source for listed in known if listed.accepted(secret)]
     names = {*parts_of(str(tagged))}
@@ -148,7 +147,7 @@ class Owned:
         return next((record.retirement for record in self.records if record.retirement), None)
 
     def in_progress(self, now: datetime) -> str:
-        """Return what a release would leave unfinished; empty if nothing is in progress."""
+        """Return why a secret cannot be released yet; empty if nothing is in progress."""
         records = self.records
         if unfinished_incident(self.secret) or any(
             record.compromised.versions for record in records

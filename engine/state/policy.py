@@ -89,7 +89,7 @@ class LeakRule:
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """How reported leaks are dealt with. Secrets that are named here are in the document's vault."""
+    """How reported leaks are dealt with. The secrets named here are in the document's vault."""
 
     key: str = ""
     """The secret whose versions are the keys of prints; empty for none."""

@@ -1,7 +1,7 @@
 """The record of one source: what Rekey believes about it. It is stored under the source's lease.
 
-Whoever may write a secret may write its tags, so Rekey revokes and publishes nothing because of a
-tag alone. The record is read and written only under the lease, in storage that is strongly
+Everybody who may write a secret may write its tags. So Rekey revokes and publishes nothing because
+of a tag alone. The record is read and written only under the lease, in storage that is strongly
 consistent. It names the owner, the version that Rekey published last, the one that it is about to
 publish, what is to be retired, and a change in progress. Pure.
 """
@@ -50,22 +50,23 @@ NO_TIME = timedelta()
 RECHECKED_FOR = timedelta(days=7)
 """How long rechecks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=4)
-"""How long a single slot is left alone after a change that may or may not have taken effect: the
-longer none can be proven, the longer. Any other source is left alone only for that reason."""
+"""How long a single slot is left alone, at least and at most, after a change of unknown effect. The
+pause grows while no change can be proven. Any other source is left alone only while that is so."""
 MOST_LOST = 5
-"""How many lost writes are remembered, because a vault may still show one of them later."""
+"""How many lost writes are remembered. A vault may still show one of them later."""
 
 
 def parts_of(source: str) -> tuple[str, ...]:
-    """Return the parts of a source that need a lease each: `+` joins names in its last segment."""
+    """Return the parts of a source. Each has a lease. `+` joins their names in the last segment."""
     head, slash, names = source.rpartition("/")
     return tuple(f"{head}{slash}{name}" for name in names.split("+"))
 
 
 def covers(whole: str, source: str | None) -> bool:
-    """Return whether the record of a source is that of another one, too, whose parts are among its own.
+    """Return whether the record of `whole` is also the record of `source`.
 
-    It is stored under the first part of both.
+    That is so where both begin with the same part, which the record is stored under, and `whole`
+    has every part of `source`.
     """
     if whole == source:
         return True
@@ -92,14 +93,14 @@ class Record:
     pending_write: Announced | None = None
     """The announced write, which is about to be published. The next worker searches for it."""
     lost_writes: tuple[Announced, ...] = ()
-    """Announced writes that were not seen in time, the newest first.
+    """Announced writes that the vault did not show in time, the newest first.
 
-    One without a digest stands for a credential that was asked for, and that nobody has seen.
+    A write without a digest stands for a credential that was requested, and that nobody has seen.
     """
     change: Change = field(default_factory=Change)
     """What was sent to the source, and whether it may still take effect."""
     to_retire: tuple[Pending, ...] = ()
-    """The superseded credentials that must be retired once their overlaps have passed, in this order."""
+    """The superseded credentials to retire once their overlaps have passed, in this order."""
     compromised: Compromised = field(default_factory=Compromised)
     """What has leaked, until and after it was proven to be refused."""
     stale: tuple[str, ...] = ()
@@ -122,13 +123,13 @@ class Record:
 
     @property
     def is_uncertain(self) -> bool:
-        """Return whether something was sent that may not have taken effect yet."""
+        """Return whether a request was sent that may not have taken effect yet."""
         change = self.change
         return bool(change.open_since or change.uncertain_until or self.pending_write)
 
     @property
     def is_open(self) -> bool:
-        """Return whether something was begun whose end was not noted."""
+        """Return whether a step was begun whose end was not noted."""
         owed = self.compromised.versions or self.stale or self.unreported
         return self.is_uncertain or bool(owed)
 
@@ -140,9 +141,10 @@ class Record:
         return self.retirement.at if self.retirement else None
 
     def whole(self, source: str) -> str:
-        """Return a source with the further parts that it had when what is owed here was begun.
+        """Return a source, joined with the parts that this record names and its tags name no more.
 
-        The owner's tags name them no more. What Rekey made there is still Rekey's to revoke.
+        Parts are joined only while something is owed here: Rekey must still revoke what it made
+        there.
         """
         is_owed = self.is_uncertain or self.to_retire or self.compromised.versions
         if not (is_owed or self.change.in_progress_since) or covers(source, self.source):
@@ -159,14 +161,14 @@ class Record:
         return self.is_open or is_due or self.goes_on(now)
 
     def goes_on(self, now: datetime) -> bool:
-        """Return whether the source is at a change: one without an end is left to a person."""
+        """Return whether a change is in progress. After LONGEST_CHANGE it is left to a person."""
         since = self.change.in_progress_since
         return since is not None and now < since + LONGEST_CHANGE
 
     def scheduled(self, now: datetime) -> Record:
-        """Return the record as it is written: it says when its source is rechecked.
+        """Return the record with the time of the next recheck, as it is written.
 
-        A time that was noted stays, unless it has come, or was noted before so much was owed.
+        A noted time stays, unless it has passed, or more is owed now than when it was noted.
         """
         noted = self.change.recheck_at
         if not self.owes(now):
@@ -176,7 +178,7 @@ class Record:
         return self
 
     def after_recheck(self, now: datetime) -> Record:
-        """Return the record after a recheck: what a person must end is rechecked seldom."""
+        """Return the record after a recheck. What only a person can end is rechecked seldom."""
         if self.is_pressing(now) or self.goes_on(now) or not self.owes(now):
             return self.scheduled(now)
         is_more = self.is_open or self.change.in_progress_since
@@ -187,9 +189,9 @@ class Record:
         return replace(self, change=replace(self.change, recheck_at=moment))
 
     def _is_left(self, pause: timedelta) -> bool:
-        """Return whether the next recheck is for a retirement alone (RARELY), and more is owed.
+        """Return whether more is owed than the retirement that the next recheck is for (RARELY).
 
-        A change in progress is rechecked when its source has named the time.
+        The recheck of a change in progress keeps its time, which the source has named.
         """
         return self.is_open and not self.change.in_progress_since and pause > 2 * SELDOM
 
@@ -201,24 +203,24 @@ class Record:
         started = self.change.started_at
         if not (started and self.is_uncertain):
             return NO_TIME
-        # Where only the timer asks for a slot, it is rechecked in time for the first half an hour.
+        # Rechecks of a slot by the timer alone still come in time during the first half hour.
         longer = self.vain_for / (18 if least else 2)
         return started + min(max(least, longer), LONGEST_SPACING) - now
 
     def pause(self, now: datetime) -> timedelta:
         """Return how long to wait for the next recheck.
 
-        A single slot that must be left alone is rechecked as soon as it may be changed.
+        A single slot that is left alone is rechecked as soon as it may be changed again.
         """
         return max(self.rest(now), SOONEST) if self.rests(now) else RECHECK
 
     def rests(self, now: datetime) -> bool:
-        """Return whether a single slot that nobody may know is left alone for now."""
+        """Return whether a single slot, whose password may be unknown, is left alone for now."""
         is_awaited = self.is_unknown and not self.change.in_progress_since
         return is_awaited and self.rest(now) > NO_TIME
 
     def rechecked(self, now: datetime) -> Record:
-        """Return the record as a recheck finds it: what was begun may take effect until then."""
+        """Return the record as a recheck finds it: it says until when a change may take effect."""
         change, write = self.change, self.pending_write
         if change.open_since:
             change = change.uncertain_for(max(now, change.open_since + LATE))
@@ -232,7 +234,7 @@ class Record:
         return replace(self, change=change)
 
     def is_pressing(self, now: datetime) -> bool:
-        """Return whether what was sent may still take effect."""
+        """Return whether a request that was sent may still take effect."""
         change, write = self.change, self.pending_write
         until = (change.uncertain_until, write.at + LATE if write else None)
         return bool(change.open_since) or any(moment and moment > now for moment in until)
@@ -244,7 +246,7 @@ class Record:
 
     @property
     def vain_for(self) -> timedelta:
-        """For how long changes have been sent of which none could be proven."""
+        """For how long changes have been sent without one that could be proven."""
         started, requested = self.change.started_at, self.change.requested_at
         return started - requested if self.is_uncertain and started and requested else timedelta()
 
@@ -255,14 +257,14 @@ class Record:
 
     @property
     def abandoned(self) -> tuple[str, ...]:
-        """The operations that asked for a credential whose version never was replaced.
+        """The operations that requested a credential, and never replaced their version.
 
-        Nobody uses what they made. Each may be a former owner's.
+        Nobody uses what they made. An operation may be a former owner's.
         """
         latest, made = self.change.version, dict[str, str]()
         if latest:
             made[latest] = operation_id(SecretRef.parse(self.owner), latest)
-        # What was announced for an earlier version, a replica may hold.
+        # A replica may hold a value that was announced for an earlier version.
         writes = (it for it in self.unpublished[::-1] if it.replaces == latest or not it.digest)
         made |= {write.replaces: write.operation for write in writes}
         replaced = self.history.replaced
@@ -270,12 +272,12 @@ class Record:
 
     @property
     def revoked_ids(self) -> frozenset[str]:
-        """The ids of the credentials that were proven to be refused, of those it remembers."""
+        """The ids of the remembered credentials that were proven to be refused."""
         past, revoked = self.history.credentials, self.compromised.revoked
         return frozenset(known.credential_id for known in past if known.version in revoked)
 
     def knows(self, version: str) -> bool:
-        """Return whether a version was seen here, of the owner or of a former one."""
+        """Return whether this source has seen a version of its owner, or of a former owner."""
         noted = (*self.history.replaced, *self.history.prints, *self.compromised.versions)
         seen = {known.rpartition("/")[2] for known in (*noted, *self.compromised.revoked)}
         return version in seen or self.has_accepted(version)
@@ -295,13 +297,13 @@ class Record:
         return self.published is not None and self.published.version == secret.version
 
     def restored_before(self, incident: datetime | None) -> list[str]:
-        """Return the version published last, if it holds again what is older than an incident."""
+        """Return the version published last, if it restored a credential older than an incident."""
         last = self.published
         is_old = last and last.original and incident and not last.made_since(incident)
         return [last.version] if last and is_old else []
 
     def may_be_hit(self, secret: Version) -> bool:
-        """Return whether a late change may have hit, or brought, what Rekey published last."""
+        """Return whether a late change may have replaced or made the credential published last."""
         return self.change.uncertain_until is not None and self.wrote(secret)
 
     def digest(self, credential_id: str, value: Sensitive) -> str:
@@ -317,14 +319,14 @@ class Record:
 
     @property
     def is_blank(self) -> bool:
-        """Return whether nothing is known but the owner, and what its secret showed as it claimed it."""
+        """Return whether only the owner is known, and its secret as it claimed the source."""
         tags, prints = self.verified.tags, self.history.prints
         blank = Record(self.source, self.owner, key=self.key, verified=Verified(tags=tags))
         return self == replace(blank, history=History(prints=prints))
 
     @property
     def unpublished(self) -> tuple[Announced, ...]:
-        """Announced writes of which no version is known; a replica may hold the latest already."""
+        """Announced writes without a known version. A replica may hold the latest one already."""
         return (*((self.pending_write,) if self.pending_write else ()), *self.lost_writes)
 
     @property
@@ -342,17 +344,17 @@ class Record:
         return known <= printed and not self.unpublished
 
     def passed(self, owner: str, secret: SecretVersion, prints: str = "") -> Record:
-        """Return the record as it passes to the next owner of the source, `secret` as it is now.
+        """Return the record as it passes to the next owner, with `secret` as its current version.
 
-        `prints`: of that version, so that a report of what it holds is never about an earlier one
-        that the next owner does not have. What is owed at the source is owed by whoever owns it.
-        The first owner's tags are kept from now on, as they may be gone before a version is seen.
-        None of the former owner's versions is disabled any more, and no operation of its own made
-        what the next one holds.
+        The next owner owes what is owed at the source. The former owner's tags are kept, as they
+        say what its credentials look like. Its versions are not disabled any more, and its
+        operations made nothing that the next owner holds. `prints` are those of the current
+        version: a reported value is then found there first, and not in a version that the next
+        owner does not have.
         """
         published, versions, change = self.published, self.compromised.versions, self.change
         if change.password_unknown:
-            # What was sent may have replaced what the next owner's version holds.
+            # The request may have replaced the credential that the next owner's version holds.
             change = replace(change, version=str(secret.version))
         if published and self.fits(published, secret.value):
             same = {published.version: str(secret.version)}
@@ -378,7 +380,7 @@ class Record:
 
     def announced(self, write: Announced, kind: str) -> Record:
         """Return the record with an announced write."""
-        # The recheck that was noted as the change was begun still comes.
+        # The recheck of the change stays as it was noted.
         recheck_at = self.change.recheck_at
         change = replace(self.change.arrived(), open_since=None, recheck_at=recheck_at)
         return replace(self.lose(), pending_write=write, kind=kind, change=change)
@@ -387,7 +389,7 @@ class Record:
         """Return the record once the current version has been proven."""
         change, write = self.change, self.pending_write
         if change.password_unknown:
-            # The only slot holds what the vault does: what could not be proven is over.
+            # The only slot holds what the vault holds, so no earlier change waits for its proof.
             change = replace(change, requested_at=None)
         record = self.lose() if write and write.at + LATE <= now else self
         record = record.with_tags_of(shown)
@@ -396,20 +398,20 @@ class Record:
         return replace(record, change=change, verified=verified)
 
     def with_tags_of(self, shown: Version) -> Record:
-        """Return the record with the owner's tags as the version verified last shows them.
+        """Return the record with the owner's tags as this version shows them.
 
-        Whoever takes its address away takes with it what says how to pay what is owed here: then
-        those from before are kept.
+        The earlier tags are kept where the version has lost its address: only they say how to
+        revoke what is owed here.
         """
         if "ProviderAddress" in {*self.verified.tags} - {*shown.tags}:
             return self
         return replace(self, verified=replace(self.verified, tags=owners_tags(shown)))
 
     def superseding(self, last: Published, at: datetime) -> Record:
-        """Return the record where an earlier write came over the last one, retired at `at`.
+        """Return the record where an earlier write came over the last, which is retired at `at`.
 
-        What was to be retired before is not forgotten for it. In a slot that holds what was
-        published, now or last, nothing else is left to retire.
+        Earlier retirements stay, but for those in the slot of either write: that slot holds what
+        was published, so nothing else is left to retire there.
         """
         slots = {write.credential_id for write in (last, self.published) if write}
         before = (owed for owed in self.to_retire if owed.credential_id not in slots)
@@ -421,9 +423,10 @@ class Record:
         return replace(self, to_retire=self.to_retire[1:])
 
     def put_aside(self, version: str) -> Record:
-        """Return the record before a change for another version is begun, or it passes on.
+        """Return the record before a change for another version is begun, or the source passes on.
 
-        What was asked for before may still come, and the change forgets what that was for.
+        The credential requested before may still be made. It is remembered as a lost write, because
+        the change is about to forget which version it was for.
         """
         replaces, since = self.change.version, self.change.requested_at
         is_open = self.change.open_since or self.change.uncertain_until
@@ -431,13 +434,13 @@ class Record:
         if not (since and is_open) or replaces in others:
             return self
         operation = operation_id(SecretRef.parse(self.owner), replaces)
-        lost = Announced(operation, "", "", replaces, since)
+        lost = Announced(operation, credential_id="", digest="", replaces=replaces, at=since)
         return replace(self, lost_writes=(lost, *self.lost_writes)[:MOST_LOST])
 
     def lose(self) -> Record:
-        """Return the record with the announced write, if any, among the lost ones.
+        """Return the record with the announced write, if any, among the lost writes.
 
-        Rekey no longer expects it, but recognises it if it arrives after all.
+        Rekey does not expect a lost write any more, but recognises it if it arrives after all.
         """
         if self.pending_write is None:
             return self
@@ -451,12 +454,12 @@ class Record:
     def landed(self, secret: Version, late: Announced | None = None) -> Record:
         """Return the record once the vault holds an announced write.
 
-        That is the latest one, or `late`, an earlier one that arrived after all.
+        `late` is an earlier write that arrived after all. Without it the latest one has arrived.
         """
         write = late or self.pending_write
         assert write and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         published = write.landed(secret.version, secret.created)
-        # What a former owner announced, somebody has brought to the next one: that is no news.
+        # A former owner announced this value, and somebody has copied it: that is not reported.
         is_ours = write.operation == operation_id(secret.ref, write.replaces)
         published = published if is_ours else replace(published, operation="")
         dead = self.history.same_as(write.replaces) if write.dead else ()
@@ -466,7 +469,7 @@ class Record:
             published=published,
             pending_write=None,
             lost_writes=tuple(other for other in self.lose().lost_writes if other != write),
-            # What was asked for has come: nothing is tried in vain, nor rechecked more seldom.
+            # The requested credential has come. Pauses between tries begin anew.
             change=replace(self.change, requested_at=None, recheck_at=None),
             to_retire=(*filter(None, (write.due(secret.created),)), *self.to_retire[1:]),
             stale=(*dead, *self.stale),
@@ -492,7 +495,7 @@ class Record:
         return replace(self, stale=(*new, *self.stale))
 
     def seen(self, secret: SecretVersion, now: datetime) -> Record:
-        """Return the record updated by the vault's current version.
+        """Return the record once the vault has shown its current version.
 
         Raises Stale if the vault shows an older state than the record.
         """
@@ -500,27 +503,31 @@ class Record:
             return self
         since = self.change.in_progress_since
         if since and secret.version != self.change.version:
-            # Somebody wrote a version while its source was at a change, which may yet hit what
-            # they took into use.
+            # Somebody wrote a version while a change was in progress. The change may still replace
+            # the credential that they use.
             beside = self.change.arrived().uncertain_for(since + LONGEST_CHANGE)
             return replace(self, change=beside).seen(secret, now)
         write = self.pending_write
         if write and secret.version == write.replaces:
             return self._awaiting(write, secret, now)
         if secret.version in self.history.replaced:
-            # It may hold what an announced write restores.
+            # An announced write may restore the same value, so this comes before the comparison.
             raise self._older(secret, now)
         if self.wrote(secret):
             return self
         known = next((it for it in self.unpublished if self._is_written(it, secret)), None)
         if known is None:
             return self._beside(secret, now)
-        # Its worker is gone: a recheck proves once that it is still accepted.
+        # The worker that wrote it has died. A recheck proves once that it is still accepted.
         landed = self.landed(secret, known)
         return replace(landed, change=landed.change.uncertain_for(now))
 
     def _is_written(self, write: Announced, secret: SecretVersion) -> bool:
-        """Return whether a version is an announced write. Others may write again what is restored."""
+        """Return whether a version is an announced write.
+
+        A restored value is known in the vault, so somebody else may have written it: the tag
+        decides.
+        """
         is_news = not write.original or secret.tags.get(OPERATION) == write.operation
         return is_news and self.fits(write, secret.value)
 
@@ -528,7 +535,7 @@ class Record:
         """Return the record where the vault shows another version than the one published last."""
         published = self.published
         if published and self.fits(published, secret.value):
-            # The same value again: a late announced write, or a copy that a person made.
+            # The same value again: the announced write came twice, or a person made a copy.
             again = replace(published, version=str(secret.version), created=secret.created)
             # `created` stays: a copy without tags took the secret out of management.
             return replace(self, published=again)
@@ -537,15 +544,15 @@ class Record:
         return self
 
     def _older(self, secret: Version, now: datetime) -> Stale:
-        """Return that the vault shows an older version than the one published last.
+        """Return the error for a vault that shows an older version than the one published last.
 
-        It lags. Or somebody has restored the secret from a backup, and is to write its value again.
+        The vault lags, or somebody has restored the secret from a backup.
         """
         is_new = self.published is not None and now < self.published.at + LATE
         return _stale(secret, SETTLE if is_new else SELDOM)
 
     def _awaiting(self, write: Announced, secret: Version, now: datetime) -> Record:
-        """Return the record while the vault shows what an announced write is to replace."""
+        """Return the record while the vault still shows the version that is to be replaced."""
         if now < write.at + SETTLE:
             raise _stale(secret, write.at + SETTLE - now)
         # The write is lost or late. Until that is certain, the source is rechecked.
@@ -553,14 +560,14 @@ class Record:
         return replace(self, change=self.change.uncertain_for(late)) if now < late else self
 
     def overtaken(self, seen: Record) -> Published | None:
-        """Return what was published last, where an earlier write has come over it once more.
+        """Return the version published last, where an earlier write has come over it; else None.
 
-        What that earlier one was to replace is gone already: it replaces what was published last.
+        The version that the earlier write was to replace is replaced already.
         """
         last, late = self.published, seen.published
         if not (last and late) or last.version == late.version:
             return None
-        # Of two apps the clocks differ.
+        # The clocks of two apps may differ, so the times alone do not decide.
         is_earlier = late.at < last.at or late.replaces in self.history.replaced
         return last if is_earlier else None
 

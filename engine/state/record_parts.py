@@ -1,4 +1,4 @@
-"""The parts of a source's record: writes, its change, what leaked, what was verified and what came before.
+"""The parts of a record: writes, the change, leaks, the last verification, and the history.
 
 Plain data.
 """
@@ -64,7 +64,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What is known of a version that Rekey writes to its owner's secret, before and after it has."""
+    """A version that Rekey writes to its owner's secret, before and after the vault shows it."""
 
     operation: str
     credential_id: str
@@ -179,10 +179,10 @@ class Change:
         return replace(self, in_progress_since=None, marker="", recheck_at=recheck_at)
 
     def under(self, incident: datetime | None) -> Change:
-        """Return the change under an incident: what was asked for before it is asked for anew.
+        """Return the change under an incident: a request that is older than it is made anew.
 
-        It may have come before, and whoever knows what leaked may know it, too. What replaces the
-        only password has no other place to come to.
+        Its credential may exist already, and whoever knows the leaked one may know it, too. A
+        request that replaces an only password stays: it has no other place.
         """
         is_older = incident and self.requested_at and self.requested_at < incident
         if not (is_older and self.in_progress_since) or self.password_unknown:
@@ -190,12 +190,12 @@ class Change:
         return replace(self, requested_at=None, marker="")
 
     def begun(self, version: str, now: datetime, *, asks: bool) -> Change:
-        """Return the change once the next one is begun, which leaves no password unknown.
+        """Return the change once the next one is begun. It leaves no password unknown.
 
-        `version`: the current one. `asks`: it asks for a new credential.
+        `version` is the current version. `asks`: a new credential is requested.
         """
         is_same = self.version == version
-        # A try that can take effect no more was in vain: this one is asked for the first time.
+        # An earlier try that cannot take effect any more does not count: this one is the first.
         ends = [self.open_since + LATE] if self.open_since else []
         ends += [self.uncertain_until] if self.uncertain_until else []
         goes_on = bool(self.in_progress_since) or any(end > now for end in ends)
@@ -210,7 +210,10 @@ class Change:
         )
 
     def taken_back(self, before: Change) -> Change:
-        """Return the change where the one begun last was never sent; `before`: as it was before."""
+        """Return the change without the one begun last, which was never sent.
+
+        `before` is the change as it was before that.
+        """
         return replace(
             self,
             open_since=before.open_since,
@@ -225,9 +228,9 @@ class Compromised:
     """The versions that have leaked."""
 
     versions: tuple[str, ...] = ()
-    """Those whose credentials must be proven to be refused before anything else happens."""
+    """Versions whose credentials must be proven to be refused before anything else happens."""
     incident: datetime | None = None
-    """The date of the incident that was noted last. What is published after that is no older."""
+    """The date of the incident that was noted last."""
     revoked: Mapping[str, str] = field(default_factory=dict)
     """Version whose credential was proven to be refused → when and how: a time and words.
 
@@ -241,7 +244,7 @@ class Compromised:
     def is_refused(self, version: str | None, reported: datetime | None = None) -> bool:
         """Return whether a version was proven to be refused, and nobody has reported it since.
 
-        What a person puts back works again: a later report is proven anew.
+        A person may have made the source accept it again. So a later report is proven anew.
         """
         if version is None or version in self.versions or version not in self.revoked:
             return False
@@ -262,7 +265,7 @@ class Compromised:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was seen last of the current version."""
+    """What was last seen of the current version."""
 
     version: str = ""
     """The version that the source accepted last."""
@@ -299,7 +302,7 @@ class History:
     """
 
     def credential_of(self, version: str) -> Past | None:
-        """Return what is known of the credential of a replaced version."""
+        """Return the credential of a replaced version; None if it is not remembered."""
         return next((past for past in self.credentials if past.version == version), None)
 
     def after(self, written: Published, held: Past | None) -> History:
@@ -340,7 +343,10 @@ class History:
         return next((place for place, _, known in places if known == version), "")
 
     def hold_the_same(self, version: str, other: str) -> bool:
-        """Return whether two versions have a print of one credential; the first may be a former owner's."""
+        """Return whether two versions have the print of one credential.
+
+        The first may be a former owner's.
+        """
         held = {it.rpartition("/")[2]: text.split(SEPARATOR)[0] for it, text in self.prints.items()}
         return version != other and version in held and held[version] == held.get(other)
 

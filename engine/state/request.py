@@ -1,7 +1,7 @@
-"""What travels on the queue `rotations`, and what came of it. Nothing secret is in either.
+"""The messages of the queue `rotations`, and their outcomes. They contain no secret value.
 
-A request asks for work on a secret. A task follows an outcome: it refreshes an app, or notifies an
-owner. It touches neither source nor secret.
+A work item asks for work on a secret. A follow-up task comes after an outcome: it refreshes an app,
+or notifies an owner. It changes neither source nor secret.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def _malformed(problems: list[str]) -> NeedsHuman:
 Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
 Hint = Literal["recheck", "follow"]
-"""What asks for work on a secret, where no person or trigger does.
+"""Why work on a secret is posted if no person or trigger has asked for it.
 
 `recheck`: its source is due by its record. A timer asks, too, so the message may be lost. `follow`:
-the key that a derived secret is made from has changed, or a change under way may have come.
+the key that a derived secret is made from has changed.
 """
 INCIDENT_SECONDS = 780.0
 """How long until an incident that could not be dealt with is due again: the timer that comes every
@@ -100,7 +100,7 @@ three minutes takes it up, so that it is tried every quarter of an hour."""
 TRIED_ON = timedelta(days=30)
 """For how long that goes on. Then a person must report the incident again."""
 DAY, OFTEN = timedelta(days=1), timedelta(hours=2)
-"""How often people hear of it: every two hours for a day, and then every day."""
+"""How often people are notified of it: every two hours for a day, and then every day."""
 TRIED_AGAIN = "it is tried again every quarter of an hour, for a month"
 NO_MORE = "it was tried for a month and is not tried again: report it once more after the fix"
 
@@ -123,9 +123,9 @@ class Cause:
     requested_by: str = ""
     reason: str = ""
     reported: str = ""
-    """When a person asked for it (ISO 8601): it tells one request from the next.
+    """When a person asked for it (ISO 8601). It tells one request from the next.
 
-    Of what leaked it tells how long it took to be refused.
+    For a leak it also tells how long it took until the credential was refused.
     """
 
     def __str__(self) -> str:
@@ -162,12 +162,12 @@ class Leak:
     Every credential older than that counts as compromised, too.
     """
     told: str = ""
-    """When people last heard that this incident cannot be dealt with (ISO 8601)."""
+    """When people were last notified that this incident cannot be dealt with (ISO 8601)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What each message of the queue names."""
+    """The parts that every message of the queue has."""
 
     ref: SecretRef
     version: str | None = field(default=None, kw_only=True)
@@ -237,9 +237,9 @@ class WorkItem(Message):
 
     @property
     def request(self) -> str:
-        """The id of what a person asked for, or a key, by which it is stored; empty for all other work.
+        """The id under which requests of people, and of keys, are stored; empty for all other work.
 
-        It follows from what is asked for, so that only the same work can close it.
+        It is a digest of the request, so that only the same work can close it.
         """
         if self.recheck or not (self.lasts or (self.follows_key and self.tries.deferred)):
             return ""
@@ -249,7 +249,7 @@ class WorkItem(Message):
 
     @property
     def follows_key(self) -> bool:
-        """Whether a derived secret follows its key. It is stored if that fails."""
+        """Whether it has a derived secret follow its key. Such an item is stored if that fails."""
         is_own = self.cause.requested_by == "rekey"
         return self.hint == "follow" and self.action == "audit" and is_own
 
@@ -263,9 +263,9 @@ class WorkItem(Message):
         return now - (self.reported_at or now) < TRIED_ON
 
     def notifies(self, now: datetime) -> bool:
-        """Return whether people are notified that an incident still cannot be dealt with.
+        """Return whether people are notified now that an incident cannot be dealt with.
 
-        They are at first, now and then, and in the end. It is tried more often.
+        They are at first, now and then, and in the end. The incident is tried more often than that.
         """
         last = _moment(self.leak.told) if self.leak else None
         often = OFTEN if now - (self.reported_at or now) <= DAY else DAY
@@ -344,7 +344,7 @@ _ASKED = (
     *("action", "version", "trigger", "requested_by", "reason"),
     *("force", "compromised", "since", "reported"),
 )
-"""What a person has asked for, whoever works on it and however often."""
+"""The fields of a request that stay the same through all tries."""
 
 
 def _moment(text: str) -> datetime | None:
@@ -359,9 +359,9 @@ Result = Literal[
     "rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"
 ]
 PUBLISHED: frozenset[Result] = frozenset({"rotated", "healed", "restored"})
-"""How work ends that has published a version."""
+"""The results of work that has published a version."""
 DONE: frozenset[Result] = PUBLISHED | {"retired", "confirmed"}
-"""How work ends that needs nobody."""
+"""The results of work that needs no person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,13 +385,13 @@ class Outcome:
     derived: tuple[SecretRef, ...] = ()
     """The secrets that may hold what is made from it."""
     comes_back: bool = False
-    """What was asked for could not be dealt with, nor noted in a record: it is tried again."""
+    """The request could not be carried out, nor noted in a record: it is tried again."""
 
 
 def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
-    """Return how an incident's item ends that cannot be dealt with: it is tried again for a month.
+    """Return the outcome of an incident's item that cannot be dealt with. It is tried for a month.
 
-    People are notified of it now and then, and in the end. It is tried more often.
+    People are notified of it at first, now and then, and in the end.
     """
     again = item.is_tried_on(now)
     follows = TRIED_AGAIN if again else NO_MORE
@@ -400,7 +400,7 @@ def unfinished(item: WorkItem, reason: str, fix: str, now: datetime) -> Outcome:
 
 
 REPORTED_LEAK = "leaked"
-"""What a message is about that asks a person whether a reported credential is cut off."""
+"""The news of a message that asks a person whether a reported credential is to be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,13 +416,13 @@ class Event:
     """One message to a program, which is signed when it is sent."""
 
     id: str
-    """The same however often it is sent."""
+    """It stays the same when the event is sent again."""
     type: str
     timestamp: str
     """When it happened, in ISO 8601."""
     data: Mapping[str, str | None]
     key: Sensitive
-    """What it is signed with: one or more texts that start with `whsec_`."""
+    """The keys that sign it: one or more texts that start with `whsec_`."""
     sent: datetime
     """When it is sent this time."""
 
@@ -441,13 +441,13 @@ class FollowUp(Message):
 
     action: Task
     cause: Cause = field(default=Cause("sweep"), kw_only=True)
-    """What had started the work that it follows, and what it is about."""
+    """The trigger of the work that it follows, and the text of its message."""
     news: str = ""
     """The outcome to announce, where the action is `tell`."""
     to: str = ""
     """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
     since: str = ""
-    """When that happened which is told, or all apps had been asked to refresh (ISO 8601)."""
+    """When the outcome came that it announces, or when all apps had been refreshed (ISO 8601)."""
 
     @property
     def lasts(self) -> bool:

@@ -105,7 +105,7 @@ class Managed:
         return self.rotator.single_slot(self.settings)
 
     def source_of(self, credential_id: str) -> str:
-        """Return the source that holds one credential alone: of several logins, the one it is of."""
+        """Return the source with one credential alone: its own login, if there are several."""
         address, canonical = self.settings.get("ProviderAddress", ""), self.rotator.canonical
         if canonical(address, self.settings) != self.source:
             # The tags name another source than the one that this is about.
@@ -167,19 +167,19 @@ def parse(tags: Mapping[str, str], policy: Policy, kinds: Kinds) -> Managed | Ma
         return Malformed(tuple(reader.problems))
     credential_id = tags.get("CredentialId", "").strip() or None
     return Managed(
-        rotator,
-        source,
-        credential_id,
-        validity,
-        rotate_before,
-        overlap,
-        shape,
-        pending,
-        window,
-        replicas,
-        tags,
-        derived_from,
-        may_derive,
+        rotator=rotator,
+        source=source,
+        credential_id=credential_id,
+        validity=validity,
+        rotate_before=rotate_before,
+        overlap=overlap,
+        template=shape,
+        pending=pending,
+        window=window,
+        replicas=replicas,
+        settings=tags,
+        derived_from=derived_from,
+        may_derive=may_derive,
     )
 
 
@@ -299,8 +299,8 @@ def parked(
 ) -> dict[str, str]:
     """Return the tags with the mark `parked`, as far as 15 tags and 256 characters allow.
 
-    The mark reads `compromised` if a credential should have been cut off and could not be: that
-    is retried until it is done. `seen` is the fingerprint under the policy, so that a change of
+    The mark reads `compromised` if a credential should have been cut off and could not be. That is
+    tried again until it is done. `seen` is the fingerprint under the policy, so that a change of
     the policy counts as a change of the secret.
     """
     word = "drifted" if drifted else "parked"
@@ -311,8 +311,9 @@ def parked(
         REASON: shortened(reason),
     }
     marked = dict(secret.tags)
-    # A mark for people outranks the version's history. Of its two tags, the state comes first: the
-    # operation yields to it, which the record knows and the next audit gives back.
+    # A mark for people is worth more than the version's history. The state comes before the reason.
+    # Even the operation yields to the state: the record knows it, and the next audit writes it
+    # again.
     for key, yields in ((STATE, (CAUSE, BY, OPERATION)), (REASON, (CAUSE, BY))):
         for less in yields:
             if key not in marked and len(marked) >= MAX_TAGS:
@@ -323,7 +324,7 @@ def parked(
 
 
 def shortened(text: str) -> str:
-    """Return a text as a tag can hold it: who was refused (`CALLER`) gives way to the fix."""
+    """Return a text as a tag can hold it. The ids of a refused `CALLER` are left out first."""
     if _units(text) > MAX_TAG_LENGTH:
         text = CALLER.sub("", text)
     if _units(text) <= MAX_TAG_LENGTH:
@@ -333,15 +334,15 @@ def shortened(text: str) -> str:
 
 
 def _units(text: str) -> int:
-    """Return the length in UTF-16 units: what Azure counts is not said."""
+    """Return the length in UTF-16 units. Azure does not say what it counts."""
     return len(text.encode("utf-16-le", "replace")) // 2
 
 
 def marked_since(secret: Version, now: datetime) -> datetime | None:
     """Return since when a secret is parked; None if it is not, or has changed since.
 
-    A mark from a time to come is not Rekey's: it would park the secret for as long as its writer
-    likes.
+    A mark with a time in the future is not Rekey's. It would park the secret for as long as its
+    writer likes.
     """
     match secret.tags.get(STATE, "").split(" "):
         case ["parked" | "drifted" | "compromised", text, seen] if seen == fingerprint(secret):

@@ -1,7 +1,7 @@
-"""Send on everything that an incident covers, and report how far its replacement has come.
+"""Post work for everything that an incident covers, and count how far its replacement has come.
 
 An order can arrive twice, because a worker can die half-way. So each work item names the version
-that it is about, as just read. What was replaced since the incident began is left alone.
+that was just read. A secret that was replaced since the incident began is left alone.
 """
 
 from __future__ import annotations
@@ -45,30 +45,30 @@ PAGE = 25
 SETTLE_SECONDS = 2.0 * LEAD.total_seconds()
 """How long after the beginning of its first call its work starts.
 
-By the same margin, everything that the work writes is newer than the incident's date.
+So everything that the work writes is newer than the incident's date.
 """
 LISTING_SECONDS = 30.0
-"""How long one call lists, before it sends on the most dangerous: what leaked must not wait for
-the end of a huge vault."""
+"""How long one call lists before it posts work for the most dangerous: a leak must not wait for the
+end of a huge vault."""
 
 
 @dataclass(frozen=True)
 class IncidentSweep:
-    """One incident at work, beside what the records say."""
+    """One incident, and what the records say."""
 
     engine: Engine
     incident: Incident
     index: StateIndex
     primaries: dict[SecretRef, SecretRef | None] = field(default_factory=dict)
-    """For each replica that was read, the secret that writes it; for all incidents together."""
+    """Replica that was read → the secret that writes it. Incidents share it."""
 
     async def send(self, order: SweepOrder) -> bool:
-        """Send on the secrets of one vault, the most dangerous first; return whether all were sent.
+        """Post work for the secrets of one vault, the most dangerous first; return whether it is all.
 
-        Without the records not all are known: the order is taken up again, and counted as failed.
-        They start as fast as Azure allows. A secret that cannot be read stops no other. A new
-        message continues what there is no time for.
-        Raises TransientError if the order must be repeated.
+        The work starts as fast as Azure allows. A secret that cannot be read stops no other. A new
+        message continues where there is no time left. Without the records not all secrets are
+        known: the order is taken up again, and counted as failed. Raises TransientError if the
+        order must be repeated.
         """
         clock, so_far = self.engine.clock, order.so_far or SoFar(None, self.engine.clock.now())
         ends = clock.monotonic() + LISTING_SECONDS
@@ -83,7 +83,7 @@ class IncidentSweep:
             so_far = SoFar(token, so_far.begun, seen, sent, started=pace.started)
             await self.engine.accept(replace(order, so_far=so_far))
             return False
-        # What earlier calls have listed is read once more: it is not deleted.
+        # A secret that an earlier call has listed is read, and so found not to be deleted.
         listed = {secret.ref for secret in secrets}
         deleted = deleted_secrets(order.vault, listed, self.index)
         for refs in batched(deleted, PAGE, strict=False):
@@ -91,7 +91,7 @@ class IncidentSweep:
         since, vault = self.incident.since, order.vault
         log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
         if self.index.unread:
-            # What is deleted, or whose tags were edited, is known to the records alone.
+            # Only the records know of deleted secrets, and of those whose tags were edited.
             log.error("incident of %s in %s: without the records it is sent on again", since, vault)
             self.engine.reporter.given_up("sweeps")
             await self.engine.keep(replace(order, so_far=None), INCIDENT_SECONDS)
@@ -125,15 +125,15 @@ class IncidentSweep:
                 return is_left
             primary = await self._primary(shown)
             if primary is None and is_replica(shown, known):
-                return is_left  # nothing writes it: its progress says so
+                return is_left  # nothing writes it, and its progress says so
             ref = primary or ref
             current = self.engine.entry(await self.engine.vaults.read(ref))
             if not await self._is_held_open(current):
                 return is_left
-            # Of what is younger, the record must tell which version held what leaked.
+            # If the current version is younger, the record must tell which version has leaked.
             is_older = current.secret.created < self.incident.since
             version = current.secret.version if is_older else None
-            # Without the records its worker finds that out: a tag may have been edited.
+            # Without the records the worker finds the source: a tag may have been edited.
             source = None if self.index.unread else leaked_at(current, self.index.of(ref))
         except PermanentError:
             pass  # the worker that receives it parks and reports it
@@ -141,7 +141,7 @@ class IncidentSweep:
         return True
 
     async def _send_left(self, shown: Entry, pace: Pace) -> bool:
-        """Send on what is to be retired where the secret was before: each version by itself."""
+        """Post work for each version that is to be retired at a source that the secret has left."""
         left = await self._left(shown)
         for source, version in left:
             work = self.incident.work(shown.secret.ref, version, source)
@@ -149,9 +149,9 @@ class IncidentSweep:
         return bool(left)
 
     async def _left(self, current: Entry) -> list[tuple[str, str]]:
-        """Return what is older than the incident and still to be retired, each with its source.
+        """Return the versions still to be retired that are older than the incident, by source.
 
-        That is where the secret was before.
+        These are sources that the secret has left.
         """
         ref, since = current.secret.ref, self.incident.since
         known = self.index.of(ref)
@@ -170,11 +170,11 @@ class IncidentSweep:
             owed, known = record.to_retire, record.compromised
             versions = (going.version for going in owed)
             return [it for it in versions if not known.is_refused(it, self.incident.reported)]
-        # Of a damaged record the listing shows the first.
+        # The listing shows the first one of a damaged record.
         return [listed.pending.version] if listed.pending else []
 
     async def _send_deleted(self, ref: SecretRef, pace: Pace) -> bool:
-        """Send on a deleted secret: it is reported, and comes back until it is recovered."""
+        """Post work for a deleted secret. It is reported, and comes back until it is recovered."""
         left = await self._left_at(ref)
         if not left or not await is_deleted(self.engine.vaults, ref):
             return False
@@ -182,7 +182,7 @@ class IncidentSweep:
         return True
 
     async def _post(self, work: WorkItem, pace: Pace) -> None:
-        """Have a secret worked on. What waits for an earlier try of the order knows who was told."""
+        """Post a work item. One that waits since an earlier try knows when people were notified."""
         with repeating():
             waiting = await self.engine.requests.read(work.request)
             work = WorkItem.from_json(waiting) if waiting else work
@@ -202,10 +202,9 @@ class IncidentSweep:
     async def is_open(self, current: Entry, primary: SecretRef | None = None) -> bool:
         """Return whether the compromise may not be over for a secret; `primary` writes a replica.
 
-        It is not over while the vault still holds, or the source may still accept, what the
-        secret held when the incident began, or was still to be retired where it was before that.
-        The record says what Rekey has replaced since. A tag proves nothing, because it can be
-        copied.
+        It is not over while the vault holds, or a source may accept, a credential from before the
+        incident. That includes credentials to retire at sources that the secret has left. The
+        record says what Rekey has replaced since. A tag proves nothing, because it can be copied.
         """
         is_held = self.incident.covers_held(current, self.index.of(current.secret.ref))
         return (is_held and await self._is_held_open(current, primary)) or bool(
@@ -218,7 +217,7 @@ class IncidentSweep:
         known = self.index.of(writer)
         if not known or any(listed.is_open for listed in known):
             return True
-        # Of what Rekey published the record tells when it was made: the vault's clock may be behind.
+        # The vault's clock may be behind. The record tells when Rekey made what it published.
         ours = [listed for listed in known if listed.holds(secret)]
         telling = ours or known
         if not any(listed.made_since(since) for listed in telling):
@@ -272,7 +271,7 @@ class IncidentSweep:
     async def count_unreached(self, ref: SecretRef, progress: Progress) -> None:
         """Count one secret that no vault lists, if it was covered and is indeed out of reach.
 
-        It is deleted, or its vault was served when the incident began, and is not any more.
+        It is deleted, or its vault is not served any more.
         """
         if not self.covers_deleted(ref):
             return
@@ -282,9 +281,9 @@ class IncidentSweep:
             progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
 
     async def count_passed_on(self, progress: Progress) -> None:
-        """Count what was cut off at a source that its secret has left, or the only version of one.
+        """Count a secret that has left the incident's source, if its record tells of a revocation.
 
-        The record of the source may have passed to whoever owns that now, and tells all the same.
+        The record may belong to the next owner of the source by now.
         """
         incident = self.incident
         record = await self._peek(incident.source) if incident.source else None
@@ -302,19 +301,19 @@ class IncidentSweep:
         return ref.vault in self.incident.vaults and bool(covered)
 
     async def _is_gone(self, known: Sequence[Listed]) -> bool:
-        """Return whether a record says that the version that leaked is refused since it was reported."""
+        """Return whether a record says that the leaked version is refused since its report."""
         records = [await self._peek(listed.source) for listed in known]
         return any(record and self._is_refused(record.compromised) for record in records)
 
     async def _peek(self, source: str) -> Record | None:
-        """Return the record of a source; None where there is none, or a damaged one: it proves nothing."""
+        """Return the record of a source; None if there is none, or it is damaged and proves nothing."""
         with suppress(PermanentError):
             return await self.engine.leases.peek(source)
         return None
 
     def _is_refused(self, compromised: Compromised) -> bool:
         version = self.incident.version
-        # What is cut off in its place comes to its end a little later.
+        # A version that holds the same value is cut off in its place, a little later.
         is_passed_on = compromised.revoked.get(version, "").endswith(SAME_VALUE)
         is_refused = compromised.is_refused(version, self.incident.reported)
         return is_refused and not (is_passed_on and compromised.versions)
@@ -349,9 +348,9 @@ async def _all(posts: Iterable[Awaitable[bool]]) -> int:
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
-    """Return whether work for a secret can come to something.
+    """Return whether work for a secret can lead to anything.
 
-    It can now, or once its tags are mended, the secret is enabled, or `Manual` is taken away.
+    It can at once, or after its tags are corrected, it is enabled, or `Manual` is removed.
     """
     is_tagged = "ProviderAddress" in shown.secret.tags
     return bool(shown.managed or is_tagged or known or is_replica(shown))

@@ -61,17 +61,17 @@ class Pace:
         return dict(self._started)
 
     def start(self, source: str | None) -> float:
-        """Return the seconds until work may start that no next sweep takes up.
+        """Return the seconds until work may start that must not be left to the next sweep.
 
-        Where that is too early, Azure makes it wait.
+        At most MOST_DELAY: Azure's own limits make it wait then.
         """
         delay = self.delay(source)
         return MOST_DELAY.total_seconds() if delay is None else delay
 
     def delay(self, source: str | None, wait: float = 0.0, *, reads: bool = False) -> float | None:
-        """Return the seconds until work on this source may start, which has to `wait` for so many.
+        """Return the seconds until work on this source may start; at least `wait`.
 
-        None means that it must wait for the next sweep. What only reads takes no room from changes.
+        None means that it is left to the next sweep. Reads and changes have budgets of their own.
         """
         budget = _budget(source or "")
         sharing = max(1, sum(budget in scopes for scopes in self._bound))
@@ -87,7 +87,7 @@ class Pace:
             hours * 3600 + rest * sharing / WRITES_PER_SECOND,
             (self._created - 1) / CREATES_PER_SECOND,
         )
-        # What waits for the same moment takes turns from then on, however long the sweep has taken.
+        # Work that waits for the same moment takes turns from then on.
         return wait + start if wait else max(start - self._elapsed, 0.0)
 
 
@@ -104,9 +104,9 @@ async def post(parts: Parts, item: WorkItem | FollowUp, delay: float = 0.0) -> N
 
 @contextmanager
 def repeating() -> Iterator[None]:
-    """Raise TransientError, so that the sweep is repeated and no secret is left out.
+    """Turn every error into a TransientError, so that the sweep is repeated and misses no secret.
 
-    A storage that refuses something says nothing about the secret.
+    A refusal by the app's storage says nothing about the secret.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""Find what is due: in a vault, at the sources, and among what people asked for.
+"""Find what is due: in a vault, at the sources, and among the stored requests.
 
-One call of a sweep takes the pages that it has time for, and a new message continues it. What is
-due at the sources and in the requests stands in the storage: no message is needed to know of it.
+One call of a sweep takes the pages that it has time for, and a new message continues it. The app's
+storage says what is due at the sources and in the requests, so no message is needed to know of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TO_AGREE = "make the two tags agree, or remove its own where it is no replica an
 
 
 async def sweep(engine: Engine, order: SweepOrder, seconds: float) -> bool:
-    """Sweep one vault, or send on what an incident covers; return whether it reached the end.
+    """Sweep one vault, or post the work of an incident; return whether it reached the end.
 
     `seconds`: how long it keeps starting pages before a new message continues the sweep.
     """
@@ -66,7 +66,7 @@ class Sweeper:
         elapsed = max((now - so_far.begun).total_seconds(), 0.0)
         self.pace = Pace(engine.policy.scopes, order.period, so_far.started, elapsed)
         states = {state: so_far.states.get(state, 0) for state in STATES}
-        # A sweep without the records sees only tags, so it does not count as complete.
+        # A sweep without the records sees tags alone, so it does not count as complete.
         broken = so_far.broken + index.unread
         self.summary = SweepSummary(order.vault, so_far.seen, so_far.posted, broken, states)
 
@@ -110,7 +110,7 @@ class Sweeper:
             log.error("secret %s cannot be judged: %s", secret.ref, error)
 
     async def _report_unwritten(self, copy: Version) -> None:
-        """Report a replica that nothing writes any more: unseen, what it holds would be cut off."""
+        """Report a replica that nothing writes any more. Its credential will be cut off."""
         primary = named(copy.tags[REPLICA_OF])
         if not (primary and self.engine.policy.manages(primary.vault) and copy.enabled):
             return
@@ -120,15 +120,15 @@ class Sweeper:
                 await self.engine.reporter.concluded(outcome)
 
     async def _report_left(self, seen: set[SecretRef]) -> None:
-        """Report, once a day, each secret out of reach of which something is left at its source.
+        """Report, once a day, each secret out of reach that has left a credential at its source.
 
-        That is a superseded credential that lives, or one that an incident has named. `seen`: what
-        this call has listed. What an earlier one has is read, and so found not to be deleted.
+        `seen` has the secrets that this call has listed. One that an earlier call has listed is
+        read, and so found not to be deleted.
         """
         served = self.engine.policy.scopes
         vaults = [self.order.vault]
         if self.order.vault == next(iter(served), None):
-            # Of vaults that nobody sweeps any more one sweep tells.
+            # Vaults that nobody sweeps any more are reported by one sweep.
             owners = {owner.partition("/secrets/")[0] for owner in self.index.records}
             vaults += sorted(owners - set(served))
         for ref in chain(*(deleted_secrets(vault, seen, self.index) for vault in vaults)):
@@ -151,7 +151,13 @@ class Sweeper:
         summary.goes_on = True
         states: Mapping[str, int] = {str(state): count for state, count in summary.states.items()}
         so_far = SoFar(
-            token, begun, summary.seen, summary.posted, summary.broken, states, self.pace.started
+            token=token,
+            begun=begun,
+            seen=summary.seen,
+            posted=summary.posted,
+            broken=summary.broken,
+            states=states,
+            started=self.pace.started,
         )
         await self.engine.post(replace(self.order, so_far=so_far))
         log.info("a new message continues the sweep of %s: %d seen", summary.vault, summary.seen)
@@ -202,9 +208,9 @@ class Sweeper:
         return await self._post(item.because(decision.reason[:200]))
 
     def _due(self, tagged: Tagged, decision: Decision) -> list[WorkItem]:
-        """Return the rechecks that are due for a secret, but for the retirement that is decided.
+        """Return the rechecks that are due for a secret, except the retirement that is decided.
 
-        One that fails for good parks the secret. A recheck would only come again.
+        A retirement that fails for good parks the secret. A recheck of it would only come again.
         """
         due = self.index.due(tagged.held.ref, self.engine.clock.now())
         if not isinstance(decision, Retire):
@@ -216,7 +222,7 @@ class Sweeper:
     def _is_left(self, tagged: Tagged, decision: Decision, due: Sequence[WorkItem]) -> bool:
         """Return whether a recheck of the source does what is decided.
 
-        One that parks the secret says what is not revoked for it, whenever it comes.
+        If the decision is to park, any recheck that is owed will park the secret itself.
         """
         ref, now = tagged.held.ref, self.engine.clock.now()
         owing = [listed.source for listed in self.index.of(ref) if listed.owes(now)]
@@ -238,7 +244,7 @@ class Sweeper:
         return audit_is_due(ref, self.order, next(times, None))
 
     async def _post(self, item: WorkItem, wait: float = 0.0) -> bool:
-        # What goes without a source is to be parked.
+        # An item without a source parks its secret.
         reads = item.action == "audit" or item.source is None
         delay = self.pace.delay(item.source, wait, reads=reads)
         if delay is None:
@@ -261,15 +267,15 @@ def _left_behind(listed: Listed, now: datetime) -> str:
 APART_SECONDS = 10.0
 """How far apart messages about one secret are posted, so that none waits for another's lease."""
 GIVEN_UP_AFTER = timedelta(days=1)
-"""How long after its last try what never came to an end is given up."""
+"""How long after its last try a stored request is given up."""
 
 
 async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
     """Post an audit of each source whose recheck is due; takes no lease.
 
-    `posted`: how many messages about a secret, or a vault, have just been posted.
-    Of very many the next time asks for the rest. An audit that comes twice finds nothing to do. A
-    record that nobody could read, or write, for a week is left to the sweeps.
+    `posted`: how many messages about each secret, or vault, have just been posted. If there are too
+    many, the next run posts the rest. An audit that comes twice finds nothing to do. A record that
+    nobody could read, or write, for a week is left to the sweeps.
     """
     now, due = parts.clock.now(), list[tuple[datetime, WorkItem]]()
     async for listed in parts.leases.index():
@@ -287,10 +293,10 @@ async def recheck_sources(parts: Parts, posted: Counter[str]) -> None:
 
 
 async def recheck_requests(parts: Parts, posted: Counter[str]) -> None:
-    """Post once more what people asked for and nobody has ended; what is lost again comes again.
+    """Post the stored requests again that are due and not done.
 
-    Counts in `posted` the messages about each secret, or vault.
-    Of very many the next time asks for the rest.
+    Counts in `posted` the messages about each secret, or vault. If there are too many, the next run
+    posts the rest.
     """
     now = parts.clock.now()
     due = await parts.requests.due(now)
@@ -313,7 +319,7 @@ async def recheck_requests(parts: Parts, posted: Counter[str]) -> None:
 
 
 def _open(request: str, text: str, now: datetime) -> WorkItem | SweepOrder | None:
-    """Read what somebody asked for; None where nobody can carry it out, which is logged."""
+    """Read a stored request; None if nobody can carry it out, which is logged."""
     try:
         order = SweepOrder.from_json(text, now)
         item = None if order.incident else WorkItem.from_json(text)

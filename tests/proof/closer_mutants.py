@@ -126,7 +126,7 @@ def _without_the_open_ones(due: Any, ref: Any, listed: Any, now: Any) -> Any:
     return due(ref, replace(listed, is_open=False), now)
 
 
-@in_place_of(Rotation, "leave")
+@in_place_of(Rotation, "leave_unsettled")
 def _left_for_people_alone(leave: Any, self: Rotation, version: str, error: Any) -> None:
     """Wait with everything for what may come back."""
     if isinstance(error, MayComeBack):

@@ -591,7 +591,7 @@ MUTANTS: Mapping[str, Mutant] = {
         method(IncidentSweep, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
     "a compromised credential is restored": Mutant(
-        function(Rotation, "asked", lambda self: self.item),
+        function(Rotation, "effective_item", lambda self: self.item),
         "P5",
         (f"incident-restore/{SLOTS}", "seeds"),
     ),

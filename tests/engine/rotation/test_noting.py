@@ -61,7 +61,7 @@ async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_tak
 
 
 @pytest.mark.parametrize(
-    ("item", "audited", "in_vain", "until", "ends"),
+    ("item", "audited", "settles_nothing", "until", "ends"),
     [
         ({"recheck": True}, False, False, -SECOND, True),
         ({"recheck": True}, False, False, 0 * SECOND, True),
@@ -77,11 +77,11 @@ async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
     until: timedelta,
     *,
     audited: bool,
-    in_vain: bool,
+    settles_nothing: bool,
     ends: bool,
 ) -> None:
     observed = at.observed(**item)
-    observed.audited, observed.in_vain = audited, in_vain
+    observed.audited, observed.settles_nothing = audited, settles_nothing
     at.know(begun=at.now - HOUR, open_until=at.now + until, look_at=at.now)
     await observed.note_reported()
     assert at.record.change.uncertain_until == (None if ends else at.now + until)
