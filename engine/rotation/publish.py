@@ -277,9 +277,14 @@ def is_external(at: Rotation, secret: SecretVersion) -> bool:
         return False
     if at.observed.may_have_replaced:
         return False
-    owed = (it for it in record.to_retire if it.credential_id == at.managed.credential_id)
-    is_kept = at.managed.is_single or any(it.at > at.now for it in owed)
+    is_kept = at.managed.is_single or _superseded_there(at) is not None
     return is_kept or at.now - secret.created < LEFT_ALONE
+
+
+def _superseded_there(at: Rotation) -> Pending | None:
+    """Return the superseded credential in the slot that the tags name, while its overlap lasts."""
+    owed = (it for it in at.record.to_retire if it.credential_id == at.managed.credential_id)
+    return next((it for it in owed if it.at > at.now), None)
 
 
 async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
@@ -293,11 +298,16 @@ async def was_hit(at: Rotation, secret: SecretVersion) -> bool:
 
 def refused_external(at: Rotation, secret: SecretVersion) -> NeedsHuman:
     """Return the error for a version of somebody else's that the source refuses."""
+    kept = _superseded_there(at)
+    reason = "somebody else may have changed it there"
+    if kept:
+        # No force ends an overlap, but a restore publishes what is kept.
+        reason = f"its place holds {kept.credential_id}, kept until {kept.at:%Y-%m-%d %H:%M}Z"
     error = NeedsHuman(
-        "the source refuses the value that somebody just wrote; somebody else may have "
-        "changed it there",
+        f"the source refuses the value that somebody wrote; {reason}",
         where=str(secret.ref),
-        fix="write a value that the source accepts, or send force with rotate",
+        fix="write a value that the source accepts, or "
+        + ("restore the secret" if kept else "send force with rotate"),
     )
     if at.record.is_unknown:
         error.add(LOST)

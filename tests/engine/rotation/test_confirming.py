@@ -362,7 +362,7 @@ async def test_nothing_is_made_for_a_version_that_has_no_room_and_what_is_lost_i
     ("begin", "is_healed", "whose"),
     [
         pytest.param(rotating, True, "another deployment or a person", id="again within a week"),
-        pytest.param(working, False, "somebody just wrote", id="just written"),
+        pytest.param(working, False, "somebody wrote", id="just written"),
     ],
 )
 async def test_a_refused_version_that_somebody_else_changes_is_left_to_them(

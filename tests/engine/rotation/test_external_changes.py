@@ -26,7 +26,7 @@ MADE_UP = "A" * 86 + "=="
 """A value of the right form that no account accepts."""
 LEFT_ALONE, COOL_DOWN = timedelta(days=1), timedelta(days=7)
 """For how long a version is left to whoever wrote it, and a credential not fought over."""
-WRITTEN = "the source refuses the value that somebody just wrote"
+WRITTEN = "the source refuses the value that somebody wrote"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,11 @@ async def test_an_older_version_is_theirs_while_it_names_what_is_inside_its_over
     async with held(rig) as at:
         at.know(pending=Pending(at.now + ends, V2, place))
         assert is_external(at.rotation, at.secret) is is_theirs
+        refusal = refused_external(at.rotation, at.secret)
+    # No force ends an overlap, and its answer says what does help.
+    assert ("kept until" in refusal.what) is is_theirs
+    assert ("restore the secret" in refusal.fix) is is_theirs
+    assert ("send force" in refusal.fix) is not is_theirs
 
 
 @pytest.mark.parametrize("look", ["recheck", "follows"])
