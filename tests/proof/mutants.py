@@ -392,7 +392,7 @@ async def _gate_without_a_fresh_read(
 
 def _not_announced(patch: pytest.MonkeyPatch) -> None:
     method(publish, "_announce")(patch)
-    patch.setattr(Observed, "landed", lambda self, version: self.retagged(version))
+    patch.setattr(Observed, "landed", lambda self, version, _: self.retagged(version))
 
 
 def _endless_looks(patch: pytest.MonkeyPatch) -> None:

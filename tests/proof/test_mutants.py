@@ -6,9 +6,11 @@ of them, that is a test of `make test`.
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 from contextlib import redirect_stderr, redirect_stdout
+from typing import Any, cast
 
 import pytest
 
@@ -62,6 +64,46 @@ def _judged(mutant: Mutant) -> int:
         mutant.apply(patch)
         code = pytest.main(["-q", "-x", *("-p", "no:cacheprovider", "-p", "no:xdist"), mutant.test])
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 2}.get(pytest.ExitCode(code), 1)
+
+
+class Callers:
+    """Takes a deliberate bug, and notes what its callers could not call any more.
+
+    Such a bug is a worker that dies at every call, and any schedule would find that one.
+    """
+
+    def __init__(self) -> None:
+        self.broken: list[str] = []
+
+    def setattr(self, owner: Any, name: Any, value: Any = None) -> None:
+        """Compare a function with the one that it replaces; of a path nothing is known."""
+        if isinstance(owner, str):
+            return
+        right = inspect.getattr_static(owner, name)
+        right = getattr(right, "__func__", right)
+        if not (inspect.isfunction(right) and inspect.isfunction(value)):
+            return
+        taken = inspect.signature(right).parameters.values()
+        needed = [it for it in taken if it.default is it.empty]
+        for least in (needed, taken):
+            named = {it.name: None for it in least if it.kind is it.KEYWORD_ONLY}
+            others = (
+                it for it in least if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)
+            )
+            try:
+                inspect.signature(value).bind(*others, **named)
+            except TypeError as error:
+                self.broken.append(f"{name}: {error}")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_deliberate_bug_can_be_called_as_what_it_stands_in_for(name: str) -> None:
+    callers = Callers()
+    MUTANTS[name].apply(cast("pytest.MonkeyPatch", callers))
+    assert not callers.broken
 
 
 @pytest.mark.parametrize("name", BY_TESTS)
