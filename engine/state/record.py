@@ -49,9 +49,12 @@ RARELY = timedelta(days=1)
 NO_TIME = timedelta()
 RECHECKED_FOR = timedelta(days=7)
 """How long rechecks go on at a source that cannot be reached. After that only the audit remains."""
-SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=4)
+SPACING, LONGEST_SPACING = timedelta(seconds=45), timedelta(minutes=2)
 """How long a single slot is left alone, at least and at most, after a change of unknown effect. The
-pause grows while no change can be proven. Any other source is left alone only while that is so."""
+pause grows while no change can be proven. With the timer's three minutes it stays within five."""
+LONGEST_REST = timedelta(minutes=4)
+"""The same at most for any other source. It is left alone only while no change can be proven, and
+has another credential in use meanwhile."""
 MOST_LOST = 5
 """How many lost writes are remembered. A vault may still show one of them later."""
 
@@ -203,9 +206,9 @@ class Record:
         started = self.change.started_at
         if not (started and self.is_uncertain):
             return NO_TIME
-        # Rechecks of a slot by the timer alone still come in time during the first half hour.
-        longer = self.vain_for / (18 if least else 2)
-        return started + min(max(least, longer), LONGEST_SPACING) - now
+        vain = self.vain_for
+        longer = min(vain / 10, LONGEST_SPACING) if least else min(vain / 2, LONGEST_REST)
+        return started + max(least, longer) - now
 
     def pause(self, now: datetime) -> timedelta:
         """Return how long to wait for the next recheck.

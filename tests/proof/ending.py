@@ -42,7 +42,7 @@ MOST_EARLY = 12
 MOST_CREDENTIALS = 20
 MOST_TOLD = 5
 """How often looks may tell people, besides once a day, of what no mark says."""
-A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 180.0
+A_MESSAGE_EACH, A_CREDENTIAL_EACH, A_FRUITLESS_EACH = 15.0, 60.0, 120.0
 """Seconds of an outage for which one more may be posted, or made, or made in vain."""
 
 
