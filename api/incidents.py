@@ -20,7 +20,7 @@ from api.requests import Request, stamp
 from engine.engine import Engine
 from engine.errors import NotFound, RekeyError
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef
-from engine.state.incident import A_COPY, COPY_FIX, LEAD, Incident, Progress, is_replica
+from engine.state.incident import A_COPY, COPY_FIX, LEAD, Incident, IncidentProgress, is_replica
 from engine.state.policy import SCOPE
 from engine.state.request import WorkItem
 from engine.state.sweep_order import SweepOrder
@@ -124,7 +124,7 @@ async def newest(engine: Engine) -> Answer:
     """GET /api/incidents: those that there were, the newest first, and how far each has come."""
     incidents = await engine.incidents.newest(MOST) if engine.incidents else ()
     try:
-        progress: Sequence[Progress | None] = await counted(engine, incidents)
+        progress: Sequence[IncidentProgress | None] = await counted(engine, incidents)
     except RekeyError as error:
         log.warning("how far the incidents have come cannot be counted: %s", error)
         progress = [None] * len(incidents)
@@ -132,7 +132,7 @@ async def newest(engine: Engine) -> Answer:
     return Answer.of(200, models.Incidents(incidents=[_listed(*pair) for pair in pairs]))
 
 
-def _listed(incident: Incident, progress: Progress | None) -> models.IncidentListed:
+def _listed(incident: Incident, progress: IncidentProgress | None) -> models.IncidentListed:
     known = {**progress.counts(), "status": status_of(progress)} if progress else {}
     return models.view(models.IncidentListed, {**_shown(incident).body(), **known})
 
@@ -214,7 +214,7 @@ async def found(engine: Engine, incident_id: str) -> Incident:
     return incident
 
 
-def status_of(progress: Progress) -> models.IncidentStatus:
+def status_of(progress: IncidentProgress) -> models.IncidentStatus:
     """Return how an incident stands."""
     if not progress.secrets:
         return "nothing in scope"

@@ -26,7 +26,7 @@ from engine.secret import SecretRef, Version
 from engine.state.entry import NEEDS_A_PERSON, Entry, State
 from engine.state.history import events, newest_first
 from engine.state.index import StateIndex
-from engine.state.phase import STEPS, step_of
+from engine.state.phase import PHASES, phase_rule
 from engine.state.record import Record
 
 log = logging.getLogger("rekey.api")
@@ -278,8 +278,8 @@ def _stage(records: Sequence[Record]) -> dict[str, Any]:
     """Return the step that is to be taken first, where a secret has left debts at several sources."""
     if not records:
         return {"phase": None, "then": None, "next_check": None}
-    first = min(records, key=lambda record: STEPS.index(step_of(record)))
-    step, at = step_of(first), first.next_check
+    first = min(records, key=lambda record: PHASES.index(phase_rule(record)))
+    step, at = phase_rule(first), first.next_check
     return {
         "phase": step.phase,
         "then": step.then,

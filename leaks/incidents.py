@@ -20,7 +20,7 @@ from engine.rotation.proof import read_proof
 from engine.secret import SecretRef, Version
 from engine.state.entry import Entry
 from engine.state.history import newest_first
-from engine.state.incident import Incident, Progress, Stands
+from engine.state.incident import Incident, IncidentProgress, Stands
 from engine.state.index import StateIndex
 from engine.state.record import Record
 from engine.sweep.incidents import IncidentSweep, deleted_secrets
@@ -29,11 +29,11 @@ AT_ONCE = 20
 """How many secrets are looked at together."""
 
 
-async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
+async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[IncidentProgress]:
     """Count how far each incident has come; each vault is listed once."""
     index, primaries = await engine.index(), dict[SecretRef, SecretRef | None]()
     sweeps = [IncidentSweep(engine, incident, index, primaries) for incident in incidents]
-    works = [(work, Progress()) for work in sweeps]
+    works = [(work, IncidentProgress()) for work in sweeps]
     for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
         listed = set[SecretRef]()
         if engine.policy.manages(vault):
@@ -52,9 +52,9 @@ async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progres
 
 async def of_secret(
     engine: Engine, incident: Incident, current: Entry, index: StateIndex
-) -> Progress:
+) -> IncidentProgress:
     """Count how far an incident has come with one secret; nothing where it does not cover it."""
-    progress = Progress()
+    progress = IncidentProgress()
     await IncidentSweep(engine, incident, index).count(current, progress)
     return progress
 
@@ -64,7 +64,7 @@ async def unreached(engine: Engine, incident: Incident) -> Sequence[Mapping[str,
 
     A vault is listed only if there are records of secrets in the scope.
     """
-    index, progress = await engine.index(), Progress()
+    index, progress = await engine.index(), IncidentProgress()
     work = IncidentSweep(engine, incident, index)
     for vault in filter(engine.policy.manages, incident.vaults):
         if any(map(work.covers_deleted, deleted_secrets(vault, set(), index))):
@@ -135,7 +135,7 @@ def timeline(
     return sorted(happened, key=lambda milestone: milestone.at)
 
 
-async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[Evidence]]:
+async def evidence(engine: Engine, incident: Incident) -> tuple[IncidentProgress, list[Evidence]]:
     """Return how far an incident has come, and what it did with each secret, by vault and name."""
     (progress,) = await counted(engine, [incident])
     index, secrets = await engine.index(), list[Evidence]()
@@ -146,7 +146,7 @@ async def evidence(engine: Engine, incident: Incident) -> tuple[Progress, list[E
     return progress, secrets
 
 
-def ended(progress: Progress, secrets: Sequence[Evidence]) -> datetime | None:
+def ended(progress: IncidentProgress, secrets: Sequence[Evidence]) -> datetime | None:
     """Return when the last credential was proven to be refused; None while one may not be."""
     is_over = not (progress.waiting or progress.needs_a_person)
     return _last([secret.refused for secret in secrets]) if is_over else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -283,7 +284,29 @@ def test_no_function_of_the_engine_forks_too_often_to_be_followed() -> None:
     assert max(complexities()) <= MOST_COMPLEX
 
 
+def defined(text: str) -> Iterator[str]:
+    """Yield the public classes, aliases and constants that a module defines."""
+    for node in ast.parse(text).body:
+        shape = node.name if isinstance(node, ast.ClassDef | ast.TypeAlias) else None
+        assigned = getattr(node, "targets", [getattr(node, "target", None)])
+        names = [
+            shape,
+            *(part for target in assigned for part in getattr(target, "elts", [target])),
+        ]
+        texts = (getattr(name, "id", name) for name in names)
+        yield from (text for text in texts if isinstance(text, str) and text[0].isupper())
+
+
+def test_a_name_of_the_engine_means_one_thing() -> None:
+    """No two of its modules define a class, an alias or a constant of one name."""
+    texts = [path.read_text() for path in sources("engine")]
+    names = [name for text in texts for name in {*defined(text)}]
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
 def test_what_breaks_a_limit_is_found() -> None:
+    text = "class A: ...\nB, C = 1, 2\nD: int = 3\ntype E = int\nf = _G = 4\ndef H(): ..."
+    assert [*defined(text)] == ["A", "B", "C", "D", "E"]
     assert overlong("def f():\n" + "    x = 1\n" * 40) == ["f"]
     assert overlong("def f():\n" + "    x = 1\n" * 39) == []
     assert nameless("def f(rows):\n    return [each for each in rows]") == ["f"]

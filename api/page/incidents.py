@@ -20,7 +20,7 @@ from engine.engine import Engine
 from engine.errors import RekeyError
 from engine.secret import SecretRef
 from engine.state.entry import Entry
-from engine.state.incident import Incident, Progress
+from engine.state.incident import Incident, IncidentProgress
 from leaks.incidents import counted, ended, evidence, of_secret, timeline
 
 log = logging.getLogger("rekey.incident")
@@ -167,7 +167,7 @@ async def concerning(
     )
 
 
-async def _progress(engine: Engine, incidents: Sequence[Incident]) -> dict[str, Progress]:
+async def _progress(engine: Engine, incidents: Sequence[Incident]) -> dict[str, IncidentProgress]:
     """Return the progress by id; empty where it cannot be had in time."""
     if not incidents:
         return {}
@@ -180,7 +180,7 @@ async def _progress(engine: Engine, incidents: Sequence[Incident]) -> dict[str, 
 
 
 def _reported(
-    incident: Incident, progress: Progress | None, now: datetime, query: Mapping[str, str]
+    incident: Incident, progress: IncidentProgress | None, now: datetime, query: Mapping[str, str]
 ) -> Reported:
     vaults = ", ".join(SecretRef(url, "").vault_name for url in incident.vaults)
     version = f"version {incident.version}" if incident.version else ""
@@ -205,7 +205,7 @@ def _reported(
     )
 
 
-def _words(progress: Progress) -> str:
+def _words(progress: IncidentProgress) -> str:
     parts = [f"{progress.rotated} of {progress.secrets} replaced and cut off"]
     if progress.waiting:
         parts.append(f"{progress.waiting} under way")
@@ -214,7 +214,7 @@ def _words(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _word(progress: Progress) -> str:
+def _word(progress: IncidentProgress) -> str:
     """Say how far an incident has come with the one secret that was counted."""
     if progress.needs_a_person:
         return "this secret needs a person: what leaked may still be accepted"

@@ -26,7 +26,7 @@ from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.ports import Clock
-from engine.state.codec import FIX
+from engine.state.codec import RECORD_FIX
 from engine.state.index import Listed
 from engine.state.record import Record, covers, parts_of
 from engine.state.record_parts import SEPARATOR
@@ -141,7 +141,9 @@ def checked(record: Record, part: str, where: str) -> Record:
     """Return a record; raises NeedsHuman if it is that of another source, put here by mistake."""
     if record.source and part not in parts_of(record.source):
         raise NeedsHuman(
-            f"the record here is that of another source, {record.source}", where=where, fix=FIX
+            f"the record here is that of another source, {record.source}",
+            where=where,
+            fix=RECORD_FIX,
         )
     return record
 

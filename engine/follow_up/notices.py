@@ -26,6 +26,7 @@ from engine.state.due import BY_HAND_FIX, due_by_hand, is_manual
 from engine.state.entry import NEEDS_A_PERSON, Entry
 from engine.state.policy import STANDARD, Policy, Webhook
 from engine.state.request import (
+    DAY,
     REPORTED_LEAK,
     Cause,
     Event,
@@ -38,7 +39,7 @@ from engine.state.request import (
 )
 from engine.state.sweep_order import SweepOrder
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+WEEK = timedelta(days=7)
 DAYS_AHEAD = (30, 7, 1)
 """How many days before the expiry an owner is notified."""
 EXPIRING = "expiring"
@@ -50,7 +51,7 @@ MOST_NOTICE = 1500
 
 A Teams message holds 28 KB, a text in Slack 3,000 characters.
 """
-NOBODY = "no webhook is to be notified"
+NO_WEBHOOK = "no webhook is to be notified"
 HEARD = (
     "decide, as `asked_because` says, and give the policy a webhook for this owner, or for all, that "
     "hears of more than urgent digests: see docs/notifications.md"
@@ -111,8 +112,10 @@ async def send(parts: Parts, item: FollowUp, secret: Version) -> TaskOutcome:
     targets = [*hooks.values()]
     if not targets or parts.webhooks is None or parts.policy.own is None:
         if item.news == REPORTED_LEAK:
-            raise NeedsHuman(f"{NOBODY}: what leaked works on until a person decides", fix=HEARD)
-        return TaskOutcome(item, "skipped", NOBODY)
+            raise NeedsHuman(
+                f"{NO_WEBHOOK}: what leaked works on until a person decides", fix=HEARD
+            )
+        return TaskOutcome(item, "skipped", NO_WEBHOOK)
     if len(targets) > 1:
         for hook in targets:
             await parts.queue.post_rotation(replace(item, to=hook.secret))

@@ -262,11 +262,11 @@ def _may_be_hit(turn: Turn) -> bool:
     return is_last or is_late or turn.carries_on
 
 
-type Rule = Callable[[Turn], Ending | bool | None]
+type When = Callable[[Turn], Ending | bool | None]
 
 AT_FIRST = frozenset({"ask owner", "pass on", "leave to recheck"})
 """The steps that are taken at most once, before anything is done."""
-TABLE: tuple[tuple[str, Rule], ...] = (
+TABLE: tuple[tuple[str, When], ...] = (
     ("ask owner", lambda turn: turn.work.compromised and turn.here is None),
     ("pass on", lambda turn: turn.owner is not None),
     ("leave to recheck", lambda turn: Skip(turn.needless) if turn.needless else None),

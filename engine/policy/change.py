@@ -17,7 +17,7 @@ from engine.state.entry import Entry, State, iso
 from engine.state.policy import Match, Policy
 from engine.state.tags import RETIRE, Managed, unretired
 
-MOST_NAMED = 50
+MOST_CHANGED = 50
 """How many secrets are named at most, beginning with those that would no longer be rotated."""
 COUNTED_DAYS = (7, 30)
 """Within how many days what falls due is counted."""
@@ -118,7 +118,7 @@ class Effect:
     """None if no valid policy exists now, so that all work waits."""
     then: Mapping[str, int]
     changed: Sequence[Mapping[str, str | None]]
-    """`secret`, `from`, `to` and `reason` of the first MOST_NAMED secrets that change."""
+    """`secret`, `from`, `to` and `reason` of the first MOST_CHANGED secrets that change."""
     moved: Sequence[Mapping[str, str | None]] = ()
     """`secret`, and when it falls due now (`from`) and then (`to`), the earliest first.
 
@@ -156,7 +156,7 @@ async def effect(
     return Effect(
         dict(present.states) if present else None,
         dict(proposed.states),
-        changed[:MOST_NAMED],
+        changed[:MOST_CHANGED],
         moved,
         _falling_due(present, proposed),
         proposed.unmatched(),

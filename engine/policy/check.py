@@ -22,7 +22,7 @@ from engine.state.policy import STANDARD, Document, Match, Policy, Rule, Webhook
 from engine.state.tag_texts import Window
 from engine.state.tags import DERIVED_FROM, Malformed, parse
 
-ONE_SECRET = tuple(policy_schema.ONE_SECRET)
+SINGLE = tuple(policy_schema.ONE_SECRET)
 
 
 def check(text: str, deployed: Policy, kinds: Kinds) -> tuple[Document | None, tuple[str, ...]]:
@@ -97,7 +97,7 @@ class _Review:
 
     def _rule(self, place: int, path: str, rule: Rule) -> Iterator[str]:
         written = self.data["rules"][place]
-        alone = [setting for setting in ONE_SECRET if setting in written]
+        alone = [setting for setting in SINGLE if setting in written]
         for number, earlier in enumerate(self.document.rules[:place]):
             if earlier.match.covers(SecretRef(rule.match.vault or "", rule.match.secret)):
                 yield f"{path}: never counts, since rules[{number}] covers it: put it first"
@@ -198,7 +198,7 @@ _SEEN_ALONE = frozenset({"RotateBeforeDays", "OverlapHours", "RotationWindow", "
 
 
 def _manages(rule: Rule) -> bool:
-    return any(tag(setting) in rule.settings for setting in ONE_SECRET)
+    return any(tag(setting) in rule.settings for setting in SINGLE)
 
 
 def _signing(path: str, webhook: Webhook) -> Iterator[str]:

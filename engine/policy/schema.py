@@ -74,7 +74,7 @@ MATCH = _object(
     ["secret"],
     "secret, a name in which * stands for any characters, and if need be vault",
 )
-URL = r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$"
+URL_PATTERN = r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$"
 EVERY_SECRET: Schema = {
     "validityPeriodDays": _number(1, 3650, "days"),
     "rotateBeforeDays": _number(1, 3650, "days"),
@@ -94,11 +94,13 @@ ONE_SECRET: Schema = {
     ),
     "database": _text("the database that {database} names"),
     "replicas": _list(
-        _form(URL, "the URL of a secret, https://<vault>/secrets/<name>"),
+        _form(URL_PATTERN, "the URL of a secret, https://<vault>/secrets/<name>"),
         "URLs of secrets",
         most=20,
     ),
-    "derivedFrom": _form(URL, "the URL of the secret with the key, https://<vault>/secrets/<name>"),
+    "derivedFrom": _form(
+        URL_PATTERN, "the URL of the secret with the key, https://<vault>/secrets/<name>"
+    ),
     "mayDerive": _list(
         _form(
             r"^(https://[0-9A-Za-z.:-]+/secrets/)?[0-9A-Za-z-]{1,127}=[^,]+$",

@@ -311,7 +311,9 @@ def _put_off(problem: RekeyError, cause: TransientError) -> TransientError:
 
 NOTHING = "0" * 32
 """Stands for the version that the first one replaces, so that every try is the same operation."""
-BY_HAND = "have `az keyvault secret set` read its value from a file, then adopt it without --create"
+WRITE_BY_HAND = (
+    "have `az keyvault secret set` read its value from a file, then adopt it without --create"
+)
 
 
 def nothing_yet(parts: Parts, ref: SecretRef) -> SecretVersion:
@@ -339,7 +341,7 @@ async def first_value(parts: Parts, secret: SecretVersion, managed: Managed) -> 
         return template.render(managed.template, fields)
     if not isinstance(rotator, Tidy):
         what = f"a {managed.rotator.kind} replaces the one that is in use, so none is made here"
-        raise NeedsHuman(what, where=managed.source, fix=BY_HAND)
+        raise NeedsHuman(what, where=managed.source, fix=WRITE_BY_HAND)
     if isinstance(rotator, Preflight):
         await rotator.preflight(parts.job(secret, managed, proven=True, in_place=True))
     return None

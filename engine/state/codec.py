@@ -26,7 +26,7 @@ YEARS = range(2000, 9000)
 """No other is a time of Rekey's, and a span that is added to it may leave the calendar."""
 FORMAT = 1
 """The version of the text's layout. A higher number comes from a newer Rekey: it is left alone."""
-FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
+RECORD_FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
 
 
 def text_of(record: Any) -> str:
@@ -52,7 +52,9 @@ def read[T](shape: type[T], text: str | bytes, where: str) -> T:
         if data["format"] <= FORMAT:
             return _whole(shape, _nested(_as_now(data)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
+        raise NeedsHuman(
+            "the record of the source is damaged", where=where, fix=RECORD_FIX
+        ) from None
     raise NeedsHuman(
         f"the record was written by a newer Rekey (format {str(data['format'])[:20]})",
         where=where,

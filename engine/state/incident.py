@@ -216,7 +216,7 @@ class Stands:
 
 
 @dataclass
-class Progress:
+class IncidentProgress:
     """How far an incident has come, counted from the vaults."""
 
     secrets: int = 0

@@ -25,7 +25,7 @@ Phase = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PhaseRule:
     """A phase, whether a record is in it, and what happens next."""
 
     phase: Phase
@@ -33,48 +33,50 @@ class Step:
     then: str
 
 
-STEPS = (
-    Step(
+PHASES = (
+    PhaseRule(
         "revoking",
         lambda record: record.compromised.versions,
         "what leaked is revoked, and tried until its source refuses it",
     ),
-    Step(
+    PhaseRule(
         "publishing",
         lambda record: record.pending_write,
         "the announced value is found in the vault, or the same credential is published",
     ),
-    Step(
+    PhaseRule(
         "in progress",
         lambda record: record.change.in_progress_since,
         "the source is asked whether the change has come that it accepted",
     ),
-    Step(
+    PhaseRule(
         "issuing",
         lambda record: record.is_uncertain and record.change.requested_at,
         "the current version is verified, and repaired if the new credential has replaced it",
     ),
-    Step(
+    PhaseRule(
         "retiring",
         lambda record: record.is_uncertain,
         "the current version is verified, and what was superseded is revoked once more",
     ),
-    Step(
+    PhaseRule(
         "disabling",
         lambda record: record.stale,
         "the versions are disabled whose credentials are dead",
     ),
-    Step("reporting", lambda record: record.unreported, "the version published last is reported"),
-    Step(
+    PhaseRule(
+        "reporting", lambda record: record.unreported, "the version published last is reported"
+    ),
+    PhaseRule(
         "overlap",
         lambda record: record.retirement,
         "the superseded credential is retired once its overlap has passed",
     ),
-    Step("idle", lambda _: True, "an event, a sweep or a person asks for the next rotation"),
+    PhaseRule("idle", lambda _: True, "an event, a sweep or a person asks for the next rotation"),
 )
 """In this order: a record is in the first phase that holds. The last always does."""
 
 
-def step_of(record: Record) -> Step:
+def phase_rule(record: Record) -> PhaseRule:
     """Return in which step the source of a record is, or was when its worker died."""
-    return next(step for step in STEPS if step.is_at(record))
+    return next(rule for rule in PHASES if rule.is_at(record))

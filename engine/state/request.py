@@ -18,7 +18,7 @@ from engine.errors import NeedsHuman
 from engine.secret import SECRET_NAME, VERSION_ID, SecretRef, Sensitive
 from engine.state.codec import YEARS
 
-FIX = "request work with rekey or the HTTP API, which write such messages"
+MESSAGE_FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
 def part_of[T](shape: type[T], data: dict[str, Any]) -> T:
@@ -82,7 +82,9 @@ def _problems(
 
 def _malformed(problems: list[str]) -> NeedsHuman:
     return NeedsHuman(
-        f"the work item is malformed: {'; '.join(problems)}", where="queue rotations", fix=FIX
+        f"the work item is malformed: {'; '.join(problems)}",
+        where="queue rotations",
+        fix=MESSAGE_FIX,
     )
 
 

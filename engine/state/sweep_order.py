@@ -15,10 +15,10 @@ from typing import Any
 from engine.errors import PermanentError
 from engine.secret import SecretRef
 from engine.state.incident import Incident
+from engine.state.request import DAY
 
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-FIX = "delete the message: the next sweep posts its own"
+ORDER_FIX = "delete the message: the next sweep posts its own"
 MOST_DELAY = timedelta(days=6)
 """A queue message can be hidden for seven days at most."""
 
@@ -122,7 +122,7 @@ class SweepOrder:
             return cls(vault, since, until, period, incident, so_far)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError(
-                'the message is not {"vault": url, …}', where="queue sweeps", fix=FIX
+                'the message is not {"vault": url, …}', where="queue sweeps", fix=ORDER_FIX
             ) from None
 
 

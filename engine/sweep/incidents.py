@@ -26,7 +26,7 @@ from engine.state.incident import (
     UNSERVED,
     Danger,
     Incident,
-    Progress,
+    IncidentProgress,
     danger,
     is_replica,
     leaked_at,
@@ -237,7 +237,7 @@ class IncidentSweep:
         ours = any(listed.holds(secret) for listed in self.index.of(secret.ref))
         return secret.created >= self.incident.since and not ours
 
-    async def count(self, current: Entry, progress: Progress) -> None:
+    async def count(self, current: Entry, progress: IncidentProgress) -> None:
         """Count one secret, if the incident covers it."""
         ref, known = current.secret.ref, self.index.of(current.secret.ref)
         if not self._counts(current, known):
@@ -268,7 +268,7 @@ class IncidentSweep:
         is_in_vaults = current.secret.ref.vault in self.incident.vaults
         return is_in_vaults and self.incident.covers(current, known)
 
-    async def count_unreached(self, ref: SecretRef, progress: Progress) -> None:
+    async def count_unreached(self, ref: SecretRef, progress: IncidentProgress) -> None:
         """Count one secret that no vault lists, if it was covered and is indeed out of reach.
 
         It is deleted, or its vault is not served any more.
@@ -280,7 +280,7 @@ class IncidentSweep:
         elif await is_deleted(self.engine.vaults, ref):
             progress.add_unreached(ref, await self._left_at(ref), "deleted", RECOVER)
 
-    async def count_passed_on(self, progress: Progress) -> None:
+    async def count_passed_on(self, progress: IncidentProgress) -> None:
         """Count a secret that has left the incident's source, if its record tells of a revocation.
 
         The record may belong to the next owner of the source by now.

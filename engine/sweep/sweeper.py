@@ -35,7 +35,7 @@ from engine.sweep.pace import Pace, post
 
 log = logging.getLogger("rekey.sweep")
 
-BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
+OR_BY_HAND = "or revoke that at its source and move its record aside: see the runbook"
 """What else to do about a secret out of reach that had something to retire."""
 TO_AGREE = "make the two tags agree, or remove its own where it is no replica any more"
 
@@ -143,7 +143,7 @@ class Sweeper:
                 left = _left_behind(listed, self.order.until)
                 if left and (why == UNSERVED or await is_deleted(self.engine.vaults, ref)):
                     item = WorkItem(ref, "retire", cause=Cause("sweep"), source=listed.source)
-                    what, fix = f"{why}, and {left}", f"{way}, {BY_HAND}"
+                    what, fix = f"{why}, and {left}", f"{way}, {OR_BY_HAND}"
                     await self.engine.reporter.concluded(Outcome(item, "parked", what, fix))
 
     async def _continue(self, token: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.state.incident import PASSED_ON, Progress, Stands
+from engine.state.incident import PASSED_ON, IncidentProgress, Stands
 from leaks.incidents import Evidence, RevokedVersion, ended
 from tests.shared.builders import NOW, REF, V1
 
@@ -34,11 +34,11 @@ def evidence(*refused: datetime | None) -> Evidence:
 def test_an_incident_has_ended_when_the_last_of_its_credentials_was_refused(
     secrets: list[Evidence], waiting: int, needs_a_person: int, end: datetime | None
 ) -> None:
-    assert ended(Progress(waiting=waiting, needs_a_person=needs_a_person), secrets) == end
+    assert ended(IncidentProgress(waiting=waiting, needs_a_person=needs_a_person), secrets) == end
 
 
 def test_a_secret_that_only_records_know_is_told_with_where_its_credential_may_still_work() -> None:
-    progress = Progress()
+    progress = IncidentProgress()
     progress.add_unreached(REF, ("/a", "/b"), "deleted", "recover it")
     progress.add_unreached(REF, (), "deleted", "recover it")
     reason = "deleted; its credential may still work at /a, /b"
@@ -53,7 +53,7 @@ def test_a_secret_that_only_records_know_is_told_with_where_its_credential_may_s
 
 
 def test_a_secret_that_has_left_its_source_waits_until_what_leaked_there_is_refused() -> None:
-    progress = Progress()
+    progress = IncidentProgress()
     progress.add_passed_on(REF, is_refused=False)
     place = {"vault": REF.vault_name, "secret": REF.name, "source": None, "owner": None}
     assert (progress.rotated, progress.waiting, progress.waiting_for) == (0, 1, [place])

@@ -31,7 +31,7 @@ from engine.engine import Engine
 from engine.errors import PermanentError, VerificationFailed
 from engine.kinds import Kinds
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from engine.state.phase import step_of
+from engine.state.phase import phase_rule
 from engine.state.record import Record
 from engine.state.record_parts import Announced
 from engine.state.request import Outcome
@@ -216,7 +216,7 @@ class Recorder:
     def _said(self) -> dict[str, Any]:
         """Return in which step the source is by its record, and whether that has a next check."""
         record = self._stored()
-        return {"phase": step_of(record).phase, "next_check": record.next_check is not None}
+        return {"phase": phase_rule(record).phase, "next_check": record.next_check is not None}
 
     def _stored(self) -> Record:
         claim = self.world.claims.get(blob_of(source_of(self.kind)))

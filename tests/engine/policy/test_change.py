@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.policy.change import MOST_NAMED, Effect, Unfollowable, effect, interval
+from engine.policy.change import MOST_CHANGED, Effect, Unfollowable, effect, interval
 from engine.secret import SecretRef, SecretVersion
 from engine.state.policy import Policy
 from tests.shared.builders import (
@@ -166,10 +166,10 @@ async def test_a_secret_inside_its_overlap_counts_as_what_it_will_be_after_it() 
 
 async def test_fifty_secrets_are_named_those_that_stop_first() -> None:
     """The others begin to be rotated."""
-    secrets = [named(f"app-{number}", {"Manual": "true"}) for number in range(MOST_NAMED)]
+    secrets = [named(f"app-{number}", {"Manual": "true"}) for number in range(MOST_CHANGED)]
     rules = "[{match: {secret: 'app-*'}, manual: false}, {match: {secret: last}, manual: true}]"
     shown = await judged(*secrets, named("last"), then=policy(f"rules: {rules}\n"))
-    assert len(shown.changed) == MOST_NAMED
+    assert len(shown.changed) == MOST_CHANGED
     assert [(row["secret"], row["to"]) for row in shown.changed[:2]] == [
         (f"{VAULT}/secrets/last", "manual"),
         (f"{VAULT}/secrets/app-0", "ok"),

@@ -20,7 +20,7 @@ from engine.state.incident import (
     STILL_ACCEPTED,
     UNWRITTEN,
     Incident,
-    Progress,
+    IncidentProgress,
     is_replica,
 )
 from engine.state.index import Listed
@@ -154,7 +154,7 @@ def test_a_secret_with_a_source_of_its_own_is_no_replica_whatever_else_its_tags_
 
 
 def test_the_version_of_what_is_a_replica_by_now_is_reported_of_its_primary_instead() -> None:
-    progress, leaked = Progress(), Incident(SINCE, version=V1)
+    progress, leaked = IncidentProgress(), Incident(SINCE, version=V1)
     progress.add(leaked, shown(COPY), is_open=True, by_hand=False, primary=PRIMARY)
     (row,) = progress.named
     assert (row["reason"], row["fix"]) == (A_COPY, COPY_FIX.format(primary=PRIMARY))
@@ -234,9 +234,9 @@ def counted(
     is_open: bool = True,
     by_hand: bool = False,
     primary: SecretRef | None = None,
-) -> Progress:
+) -> IncidentProgress:
     """Return the progress of an incident that covers these secrets."""
-    progress = Progress()
+    progress = IncidentProgress()
     for entry in entries:
         progress.add(Incident(SINCE), entry, is_open=is_open, by_hand=by_hand, primary=primary)
     return progress

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from engine.state.phase import STEPS, Phase, step_of
+from engine.state.phase import PHASES, Phase, phase_rule
 from engine.state.record import Record
 from engine.state.record_parts import Announced, Change, Compromised
 from engine.state.tags import Pending
@@ -35,7 +35,7 @@ OWED: dict[Phase, dict[str, Any]] = {
 def test_a_source_is_in_the_step_whose_end_its_record_does_not_know(
     phase: Phase, owed: dict[str, Any]
 ) -> None:
-    assert step_of(Record("/s", **owed)).phase == phase
+    assert phase_rule(Record("/s", **owed)).phase == phase
 
 
 def test_what_is_more_dangerous_to_leave_is_named_first() -> None:
@@ -43,7 +43,7 @@ def test_what_is_more_dangerous_to_leave_is_named_first() -> None:
     for phase, owed in reversed(OWED.items()):
         if phase not in ("issuing", "retiring"):
             record = replace(record, **owed)
-            assert step_of(record).phase == phase
+            assert phase_rule(record).phase == phase
 
 
 def test_something_is_open_in_every_step_but_where_the_source_or_time_is_waited_for() -> None:
@@ -55,5 +55,5 @@ def test_the_page_for_developers_says_what_happens_next_in_every_step() -> None:
     page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text()
     rows = re.findall(r"^\| \*\*([a-z ]+)\*\* \| .+ \| (.+) \|$", page, re.MULTILINE)
     told = [(phase, then) for phase, then in rows if phase in get_args(Phase)]
-    assert told == [(step.phase, step.then) for step in STEPS]
-    assert {step.phase for step in STEPS} == set(get_args(Phase))
+    assert told == [(step.phase, step.then) for step in PHASES]
+    assert {step.phase for step in PHASES} == set(get_args(Phase))

@@ -23,7 +23,7 @@ from engine.state.incident import (
     STILL_ACCEPTED,
     UNSERVED,
     Incident,
-    Progress,
+    IncidentProgress,
     deleted_at,
 )
 from engine.state.index import Listed, StateIndex
@@ -141,7 +141,7 @@ async def test_what_somebody_wrote_by_hand_since_is_not_open_whatever_its_tags_c
 @pytest.mark.parametrize("created", [SINCE, LATER])
 async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: datetime) -> None:
     rig, index = Rig(), StateIndex({str(REF).lower(): (record(published=BEFORE),)})
-    progress, work = Progress(), IncidentSweep(rig.service().engine, INCIDENT, index)
+    progress, work = IncidentProgress(), IncidentSweep(rig.service().engine, INCIDENT, index)
     await work.count(current(created), progress)
     assert progress.secrets == 0, "there was no such secret then"
     rig.vault.put(NAME, "x", created=SINCE)
@@ -161,7 +161,7 @@ async def test_an_incident_that_nothing_works_on_any_more_is_left_to_a_person(
     rig, known = scene(), (Listed(ACCOUNT, str(REF).lower(), is_open=is_noted),)
     incident = replace(begun(rig), since=rig.clock.now() + SECOND)
     rig.clock.advance((LIVES + SECOND).total_seconds() - (0 if is_late else 1))
-    index, progress = StateIndex({str(REF).lower(): known}), Progress()
+    index, progress = StateIndex({str(REF).lower(): known}), IncidentProgress()
     await IncidentSweep(rig.service().engine, incident, index).count(stands(version()), progress)
     assert progress.waiting == (is_noted or not is_late)
     reasons = [secret["reason"] for secret in progress.named]
@@ -494,7 +494,7 @@ async def test_of_a_source_that_was_left_what_was_refused_since_the_report_is_co
     revoked = {V2: f"{refused_at:{PROVEN_AT}} refused"} if refused_at else {}
     record = Record(owner=owner, compromised=Compromised(revoked=revoked))
     engine = replace(rig.service().engine, leases=Known(record))  # type: ignore[arg-type]
-    progress = Progress()
+    progress = IncidentProgress()
     incident = replace(INCIDENT, source=ACCOUNT)
     await IncidentSweep(engine, incident, StateIndex({})).count_passed_on(progress)
     assert (progress.secrets, progress.rotated) == (counts, counts)
@@ -503,7 +503,7 @@ async def test_of_a_source_that_was_left_what_was_refused_since_the_report_is_co
 async def test_a_damaged_record_proves_nothing_and_hides_no_incidents_progress() -> None:
     engine = replace(Rig().service().engine, leases=Known(None))  # type: ignore[arg-type]
     incident = replace(INCIDENT, since=NOW, name=REF.name, source=ACCOUNT, version=V2)
-    index, progress = StateIndex({str(REF).lower(): (record(),)}), Progress()
+    index, progress = StateIndex({str(REF).lower(): (record(),)}), IncidentProgress()
     work = IncidentSweep(engine, incident, index)
     await work.count(stands(version()), progress)
     assert (progress.secrets, progress.rotated) == (1, 0)
